@@ -1,0 +1,46 @@
+// What changes stable storage: the one seam between postoffice and the disk. Every write of mail, every
+// sync, link, rename and unlink of the spool and of mailboxes goes through here, so that the crash tests can
+// stop the process before any one of them. All functions throw std::system_error.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+
+#include "postoffice/base/fd.h"
+
+namespace postoffice::disk {
+
+/// Opens with O_CLOEXEC added.
+Fd open(const std::string& path, int flags, mode_t mode = 0600);
+/// The same, but an empty Fd if the file does not exist.
+Fd open_if_exists(const std::string& path, int flags);
+
+/// Writes all of it, at the file's position (or end, if opened with O_APPEND).
+void write_all(int fd, std::string_view bytes);
+/// Data, and the metadata needed to read it back, are on stable storage when this returns (fdatasync).
+void sync(int fd);
+/// Starts writing the file out without waiting, so that a sync of several files waits once. A hint.
+void start_sync(int fd);
+/// Makes the names in a directory durable.
+void sync_directory(const std::string& path);
+void rename(const std::string& from, const std::string& to);
+void link(const std::string& from, const std::string& to);
+void unlink(const std::string& path);
+/// False if it was not there.
+bool unlink_if_exists(const std::string& path);
+void truncate(int fd, off_t size);
+
+/// Reads a whole small file. Throws std::system_error (EFBIG if larger than `most` octets).
+std::string read_all(int fd, std::size_t most);
+/// Reads up to into.size() octets at `offset`; fewer only at end of file. Returns the number read.
+std::size_t read_at(int fd, std::span<char> into, off_t offset);
+
+/// A descriptor, open for reading, of an unnamed file in memory with these contents.
+Fd memory_file(std::string_view contents);
+
+/// Octets free for unprivileged users on the file system of `path`.
+unsigned long long free_space(const std::string& path);
+
+}  // namespace postoffice::disk

@@ -1,0 +1,59 @@
+// Owned file descriptors. Every descriptor in postoffice lives in an Fd and is close-on-exec.
+#pragma once
+
+#include <string_view>
+#include <utility>
+
+namespace postoffice {
+
+/// Sole owner of one descriptor; closes it. Move-only; an empty Fd holds -1.
+class Fd {
+  public:
+    Fd() = default;
+    explicit Fd(int fd) : fd_(fd) {}
+    ~Fd() { reset(); }
+    Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Fd& operator=(Fd&& other) noexcept {
+        if (this != &other) reset(std::exchange(other.fd_, -1));
+        return *this;
+    }
+    Fd(const Fd&) = delete;
+    Fd& operator=(const Fd&) = delete;
+
+    [[nodiscard]] int get() const { return fd_; }
+    /// Gives up ownership without closing.
+    [[nodiscard]] int release() { return std::exchange(fd_, -1); }
+    void reset(int fd = -1);
+    explicit operator bool() const { return fd_ >= 0; }
+
+    /// A second descriptor of the same open file (close-on-exec). Throws std::system_error.
+    [[nodiscard]] Fd duplicate() const;
+
+  private:
+    int fd_ = -1;
+};
+
+struct SocketPair {
+    Fd ours;
+    Fd theirs;
+};
+
+/// A connected pair of SOCK_SEQPACKET Unix sockets: message borders are kept, and the reader sees end of
+/// file when every copy of the other end is closed. Throws std::system_error.
+SocketPair packet_socket_pair();
+
+struct Pipe {
+    Fd read_end;
+    Fd write_end;
+};
+/// Throws std::system_error.
+Pipe make_pipe();
+
+/// Opens 0, 1 and 2 on /dev/null where the caller left them closed, and closes everything above 2, except
+/// `keep` consecutive descriptors from 3 on (socket activation). Call before anything else is opened.
+void sanitise_descriptors(int keep = 0);
+
+/// Points descriptors 0, 1 and (unless `keep_stderr`) 2 at /dev/null.
+void detach_standard_streams(bool keep_stderr);
+
+}  // namespace postoffice

@@ -1,0 +1,21 @@
+// Locks that the kernel drops when their owner dies.
+#pragma once
+
+#include <optional>
+
+#include "postoffice/base/clock.h"
+#include "postoffice/base/fd.h"
+
+namespace postoffice {
+
+/// Tries to take an exclusive flock(2) on the open file; false if another process has it. The lock belongs to
+/// the open file description: it travels with a passed descriptor and ends when the last copy is closed.
+/// Throws std::system_error.
+[[nodiscard]] bool try_lock(int fd);
+
+/// Takes both flock(2) and fcntl(2) write locks on a mailbox, since other mail programs use either; polls
+/// until `deadline`. False if it could not get both; then it holds neither. Throws std::system_error.
+[[nodiscard]] bool lock_mailbox(int fd, Deadline deadline);
+void unlock_mailbox(int fd);
+
+}  // namespace postoffice

@@ -1,0 +1,26 @@
+// The log: one line an event, "ID: event key=value ...", so that the story of a message is one grep.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace postoffice {
+
+/// Where log lines go; set once by main() before any fork.
+/// `where`: "syslog", "stderr", or the path of a file to append to. `tag`: the name in each line.
+/// A file that cannot be opened leaves the log on syslog and says so there.
+void open_log(const std::string& where, const std::string& tag);
+
+using LogField = std::pair<std::string_view, std::string_view>;
+
+/// Writes one event. `id`: queue id, or empty. Values are quoted where they hold blanks, and control
+/// characters become '?', so that nothing a client sends can forge a line. Never throws; a line that cannot
+/// be written is lost.
+void log_event(std::string_view id, std::string_view event, std::initializer_list<LogField> fields = {});
+
+/// For debugging in the foreground (-d): shown only when the log is stderr.
+void log_debug(std::string_view text);
+
+}  // namespace postoffice

@@ -1,0 +1,77 @@
+// Fixed binary structs, and descriptors with them, over a SOCK_SEQPACKET socketpair (DESIGN: requests
+// between processes are structs, so no process parses what another one composed).
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "postoffice/base/clock.h"
+#include "postoffice/base/fd.h"
+
+namespace postoffice {
+
+/// Most descriptors in one packet.
+inline constexpr std::size_t max_packet_descriptors = 4;
+
+/// Sends one packet. Throws PeerGone if nobody holds the other end, std::system_error otherwise.
+void send_packet(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors = {});
+
+struct Packet {
+    std::size_t size = 0;          ///< octets received; 0 only at end of file
+    std::vector<Fd> descriptors;   ///< close-on-exec
+};
+
+/// Waits for one packet until `deadline` (for ever without one). nullopt at end of file: every holder of
+/// the other end is gone. Throws Timeout; std::system_error, also for a packet that does not fit `into`.
+std::optional<Packet> receive_packet(int socket, std::span<std::byte> into,
+                                     std::optional<Deadline> deadline = std::nullopt);
+
+template <class T>
+void send_struct(int socket, const T& value, std::span<const int> descriptors = {}) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    send_packet(socket, std::as_bytes(std::span(&value, 1)), descriptors);
+}
+
+template <class T>
+struct ReceivedStruct {
+    T value;
+    std::vector<Fd> descriptors;
+};
+
+/// nullopt at end of file or if the packet has another size than T (a foreign or captured peer).
+template <class T>
+std::optional<ReceivedStruct<T>> receive_struct(int socket, std::optional<Deadline> deadline = std::nullopt) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    ReceivedStruct<T> received{};
+    auto packet = receive_packet(socket, std::as_writable_bytes(std::span(&received.value, 1)), deadline);
+    if (!packet || packet->size != sizeof(T)) return std::nullopt;
+    received.descriptors = std::move(packet->descriptors);
+    return received;
+}
+
+/// A string of at most N-1 octets inside a fixed struct; always NUL-terminated, whatever the sender wrote.
+template <std::size_t N>
+struct FixedString {
+    char bytes[N] = {};
+
+    /// False, and unchanged, if it does not fit or holds a NUL.
+    [[nodiscard]] bool assign(std::string_view text) {
+        if (text.size() >= N || text.find('\0') != std::string_view::npos) return false;
+        std::memset(bytes, 0, N);
+        std::memcpy(bytes, text.data(), text.size());
+        return true;
+    }
+    /// Cut to what fits.
+    void assign_cut(std::string_view text) { (void)assign(text.substr(0, std::min(N - 1, text.find('\0')))); }
+    std::string str() const { return std::string(bytes, ::strnlen(bytes, N - 1)); }
+};
+
+}  // namespace postoffice

@@ -1,0 +1,28 @@
+// Small text tools. ASCII only and free of locale: mail protocols are defined on octets.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace postoffice {
+
+std::string to_lower(std::string_view text);
+bool equals_ignoring_case(std::string_view a, std::string_view b);
+bool starts_with_ignoring_case(std::string_view text, std::string_view prefix);
+/// Without blanks, tabs, CR and LF at both ends.
+std::string_view trim(std::string_view text);
+/// Parts between separators, untrimmed; an empty text has one empty part.
+std::vector<std::string_view> split(std::string_view text, char separator);
+/// The part up to the separator; `rest` keeps what follows it (empty at the end).
+std::string_view take_until(std::string_view& rest, char separator);
+/// Digits only, all of them, no sign, no overflow.
+std::optional<std::uint64_t> parse_number(std::string_view text);
+/// Control characters (also DEL) replaced by '?'; octets above 127 stay.
+std::string printable(std::string_view text);
+/// How many single-character edits make `a` from `b` (for "did you mean").
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
+}  // namespace postoffice

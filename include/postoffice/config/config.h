@@ -1,0 +1,71 @@
+// The whole configuration as one value: read once by main(), const from then on, inherited by every process.
+// Each field is one option of postoffice.cf(5); the option table (config/options.h) says which.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "postoffice/base/clock.h"
+
+namespace postoffice {
+
+/// One `listen=` line.
+struct ListenAddress {
+    std::string address;      ///< literal IPv4 or IPv6 address; empty = all addresses of both families
+    std::uint16_t port = 25;  ///< 0 = the kernel chooses (tests)
+    bool operator==(const ListenAddress&) const = default;
+};
+
+struct Config {
+    std::string file;  ///< the file this came from; empty if none was read
+
+    // Who we are
+    std::string hostname;  ///< canonical, lower case; never empty once loaded
+    std::string user = "postoffice";
+    std::vector<std::string> local_domains;  ///< lower case; `hostname` and "localhost" are local without being listed
+    std::vector<std::string> trusted;        ///< hosts treated like localhost: names, or addresses in brackets
+
+    // Where things are
+    std::string queue_dir;
+    std::string mail_dir = "/var/mail";
+    std::string home_mailbox;  ///< below the home, trailing '/' = maildir; empty = a file below mail_dir
+    std::string aliases = "/etc/aliases";
+    std::string control;  ///< socket of the running daemon; queue_dir/control unless set
+    std::string log = "syslog";
+
+    // What we serve
+    std::vector<ListenAddress> listen;
+    unsigned clients = 100;            ///< connections in all
+    unsigned client_connections = 10;  ///< from one address; loopback is exempt
+    unsigned load = 0;                 ///< refuse above this load average; 0 = 4 per processor
+    unsigned hops = 100;               ///< Received fields
+    unsigned recipients = 1000;        ///< of one message (RFC 5321 section 4.5.3.1.8: at least 100)
+    std::uint64_t size = 0;            ///< octets of one message; 0 = no limit
+    std::uint64_t minfree = 10ULL << 20;  ///< octets that must stay free in the spool
+    Seconds timeout{300};                 ///< patience with a silent client
+    bool relay = false;                   ///< anybody may relay
+
+    // Local delivery
+    bool escape_from = true;
+
+    // Remote delivery
+    std::vector<std::string> nameservers;  ///< "IP" or "IP:PORT" or "[IPv6]:PORT"; empty = resolv.conf
+    std::uint16_t remote_port = 25;
+    std::string relay_host;  ///< "HOST" or "HOST:PORT"; empty = MX
+    bool forward_all = false;
+    bool immediate = true;
+    std::vector<Seconds> retry;  ///< waits between attempts, never empty; the last repeats
+    Seconds qreturn{3 * 86400};
+    unsigned agents = 100;
+    unsigned destination_agents = 10;
+
+    // Local submission
+    bool untrusted_set_sender = true;
+    std::vector<std::string> trusted_users;
+
+    /// True for the host's own name, "localhost" and each `local-domain=`.
+    bool is_local_domain(const std::string& lower_case_domain) const;
+};
+
+}  // namespace postoffice

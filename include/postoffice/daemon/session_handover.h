@@ -1,0 +1,21 @@
+// The structs between the listener and its session processes, over a packet socketpair each.
+#pragma once
+
+#include <cstdint>
+
+#include "postoffice/smtp/session_state.h"
+
+namespace postoffice {
+
+/// Listener to session process; one descriptor with it: the client's socket. The answer is a SessionOver.
+struct ClientHandover {
+    SessionState state;
+};
+
+/// Session process to listener. With `parked`, the client's socket comes along.
+struct SessionOver {
+    enum class How : std::uint8_t { ready, parked } how = How::ready;
+    SessionState state;  ///< of the parked client
+};
+
+}  // namespace postoffice

@@ -1,0 +1,37 @@
+// The structs between unprivileged processes, the spawner and local agents. A request names a user and hands
+// over an open message; it never carries a command or a path.
+#pragma once
+
+#include <cstdint>
+
+#include "postoffice/base/packet.h"
+
+namespace postoffice {
+
+/// To the spawner, over the one shared request socket; one descriptor with it: the agent's end of a fresh
+/// packet socketpair, on which the agent (or, in its place, the spawner) answers DeliveryAnswers.
+struct SpawnRequest {
+    static constexpr std::uint32_t expected_magic = 0x504f5351;
+    std::uint32_t magic = expected_magic;
+    FixedString<64> user;
+};
+
+/// To a local agent, over that socketpair; one descriptor with it: the message, open for reading.
+struct DeliveryRequest {
+    static constexpr std::uint32_t expected_magic = 0x504f4451;
+    std::uint32_t magic = expected_magic;
+    FixedString<32> id;
+    FixedString<512> sender;     ///< wire form, without brackets; empty for <>
+    FixedString<512> recipient;
+};
+
+/// The answer to one DeliveryRequest (in order), or, before any, to a SpawnRequest that cannot be met.
+struct DeliveryAnswer {
+    static constexpr std::uint32_t expected_magic = 0x504f4441;
+    std::uint32_t magic = expected_magic;
+    std::uint8_t outcome = 1;    ///< as DeliveryResult::Outcome: 0 delivered, 1 deferred, 2 failed
+    FixedString<16> status;      ///< "2.0.0"
+    FixedString<256> text;
+};
+
+}  // namespace postoffice

@@ -1,0 +1,65 @@
+// Mail addresses as values: RFC 5321 section 4.1.2 in the envelope, RFC 5322 section 3.4 in header fields.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "postoffice/base/result.h"
+
+namespace postoffice {
+
+/// A mailbox, or the null path <> when both parts are empty.
+class Address {
+  public:
+    Address() = default;
+    /// `local_part` without quotes; `domain` is folded to lower case; empty = not qualified (yet).
+    Address(std::string local_part, std::string domain);
+
+    bool is_null() const { return local_part_.empty() && domain_.empty(); }
+    bool is_qualified() const { return !domain_.empty(); }
+    /// Without quotes and backslashes: what RFC 5321 section 4.1.2 calls its semantic value.
+    const std::string& local_part() const { return local_part_; }
+    /// Lower case; a literal keeps its brackets.
+    const std::string& domain() const { return domain_; }
+    /// As it goes on the wire, quoted where needed, without angle brackets; "" for the null path.
+    std::string to_string() const;
+    Address qualified(const std::string& default_domain) const;
+
+    bool operator==(const Address&) const = default;
+    auto operator<=>(const Address&) const = default;
+
+  private:
+    std::string local_part_;
+    std::string domain_;
+};
+
+/// Limits of RFC 5321 section 4.5.3.1, in octets.
+inline constexpr std::size_t max_local_part = 64;
+inline constexpr std::size_t max_domain = 255;
+inline constexpr std::size_t max_path = 256;
+
+/// A parsed path and the ESMTP parameters behind it.
+struct Path {
+    Address address;
+    std::string_view parameters;  ///< trimmed; part of the input
+};
+
+/// The argument of MAIL FROM: or RCPT TO:, which is "<path>" and parameters. A source route is parsed and
+/// ignored (RFC 5321 appendix C). A path without brackets is an error.
+/// `allow_null`: "<>" is the null path. An unqualified "<postmaster>" is always allowed (section 4.1.1.3);
+/// other unqualified names only with `allow_unqualified`.
+Result<Path> parse_path(std::string_view text, bool allow_null, bool allow_unqualified);
+
+/// One mailbox as people and programs write it on a command line: "user", "user@host", "Name <user@host>",
+/// "<>" (the null path). Brackets and names are optional.
+Result<Address> parse_mailbox(std::string_view text);
+
+/// The addresses of a To, Cc, Bcc… field body (unfolded or not), without names, comments and groups' names.
+/// An empty group has no address.
+Result<std::vector<Address>> parse_address_list(std::string_view text);
+
+/// True for a syntactically valid domain name or address literal.
+bool is_valid_domain(std::string_view domain);
+
+}  // namespace postoffice

@@ -1,0 +1,26 @@
+// What one attempt to deliver to one recipient came to.
+#pragma once
+
+#include <string>
+
+#include "postoffice/mail/reply.h"
+
+namespace postoffice {
+
+struct DeliveryResult {
+    enum class Outcome { delivered, deferred, failed } outcome = Outcome::deferred;
+    Reply reply;      ///< ours or the peer's, with enhanced status
+    std::string by;   ///< who said so: "mx.example.org [192.0.2.1]"; empty if we did
+};
+
+inline DeliveryResult delivered(std::string text, std::string by = "") {
+    return {DeliveryResult::Outcome::delivered, {250, "2.0.0", std::move(text)}, std::move(by)};
+}
+inline DeliveryResult deferred(std::string status, std::string text, std::string by = "") {
+    return {DeliveryResult::Outcome::deferred, {451, std::move(status), std::move(text)}, std::move(by)};
+}
+inline DeliveryResult failed(std::string status, std::string text, std::string by = "") {
+    return {DeliveryResult::Outcome::failed, {550, std::move(status), std::move(text)}, std::move(by)};
+}
+
+}  // namespace postoffice

@@ -1,0 +1,45 @@
+// drop/: local submissions, one file each, envelope and message, owned by whoever submitted it. The writer is
+// any user of the host; the reader believes the kernel about who wrote it, and nothing else. spool(5).
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "postoffice/base/fd.h"
+#include "postoffice/mail/address.h"
+#include "postoffice/mail/envelope.h"
+#include "postoffice/mail/message.h"
+
+namespace postoffice {
+
+/// The envelope part of a drop file.
+struct DropEnvelope {
+    Address sender;
+    std::vector<Address> recipients;
+    Body body = Body::seven_bit;
+};
+
+/// Writes and syncs drop/ID, readable by the group of the folder. Returns the id. Throws std::system_error; then
+/// nothing is left.
+std::string write_drop(const std::string& drop_directory, const DropEnvelope& envelope, const Message& message);
+
+/// A drop file opened for taking in.
+struct Drop {
+    Fd file;           ///< positioned at the first octet of the message
+    uid_t owner = 0;
+    DropEnvelope envelope;
+};
+
+/// Ids of finished files in drop/. Throws std::system_error.
+std::vector<std::string> list_drops(const std::string& drop_directory);
+
+/// Opens and parses; never follows links, never blocks on a FIFO. nullopt if it is gone or still being
+/// written. Throws FormatError for what write_drop() would not write: not a regular file, several links,
+/// a bad address, too many recipients (`most_recipients`), an endless envelope.
+std::optional<Drop> open_drop(const std::string& drop_directory, const std::string& id,
+                              std::size_t most_recipients);
+
+}  // namespace postoffice

@@ -1,0 +1,46 @@
+// The envelope of a message: who sent it to whom, and how it came to us.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "postoffice/base/clock.h"
+#include "postoffice/mail/address.h"
+
+namespace postoffice {
+
+enum class Body { seven_bit, eight_bit_mime };
+
+/// Where a message came from, as told to people: Received field, journal, log.
+struct Origin {
+    std::string protocol;        ///< "SMTP", "ESMTP", "local"
+    std::string helo;            ///< what the client called itself
+    std::string client_name;     ///< verified name; "unknown" if there is none; empty if local
+    std::string client_address;  ///< "192.0.2.1"; empty if local
+    std::string submitter;       ///< "uid 1000 (bob)" for local submissions
+};
+
+/// Where mail for one recipient goes, once routed.
+struct Target {
+    enum class Kind { mailbox, remote } kind = Kind::mailbox;
+    std::string user;    ///< mailbox: canonical account name
+    Address address;     ///< remote: where to send; mailbox: the address that led here (for Delivered-To)
+    bool same_destination_as(const Target& other) const;
+};
+
+/// A recipient of a message: what the sender asked for, and what that leads to.
+struct Recipient {
+    Address original;
+    Target target;
+};
+
+struct Envelope {
+    Address sender;  ///< null for <>
+    Body body = Body::seven_bit;
+    std::vector<Recipient> recipients;
+    Origin origin;
+    UnixTime arrived = 0;
+};
+
+}  // namespace postoffice

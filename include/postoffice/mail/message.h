@@ -1,0 +1,44 @@
+// A message being received: memory up to a limit, then a tmXXXX file in the spool. Line ends are LF.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "postoffice/base/fd.h"
+
+namespace postoffice {
+
+class Message {
+  public:
+    /// `spool_directory`: where it spills to when it grows.
+    explicit Message(std::string spool_directory);
+    ~Message();  ///< removes the tm file, unless keep_as() took it
+    Message(const Message&) = delete;
+    Message& operator=(const Message&) = delete;
+
+    /// Throws std::system_error (ENOSPC).
+    void append(std::string_view bytes);
+    std::uint64_t size() const { return size_; }
+
+    /// A read-only descriptor of the whole message with a position of its own: safe to hand to a process of
+    /// another user, who can neither change it nor see a later message. Throws std::system_error.
+    Fd open_for_reading() const;
+
+    /// Makes it the file `path` (which must not exist), written out but not synced, and returns that file's
+    /// descriptor. The message can still be read. Throws std::system_error; then no file of that name is left.
+    Fd keep_as(const std::string& path);
+
+    static constexpr std::size_t memory_limit = 65536;
+
+  private:
+    void spill();
+
+    std::string directory_;
+    std::string memory_;     // all of it while file_ is empty
+    Fd file_;
+    std::string file_path_;  // tm name; empty when none or kept
+    std::uint64_t size_ = 0;
+};
+
+}  // namespace postoffice

@@ -1,0 +1,62 @@
+// Streams a message into its file and completes it, once, on receipt: our Received field on top; Date,
+// Message-ID and From where they are missing. RFC 5321 sections 4.4, 6.3; RFC 5322 section 3.6.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "postoffice/mail/envelope.h"
+#include "postoffice/mail/message.h"
+#include "postoffice/mail/reply.h"
+
+namespace postoffice {
+
+/// "Received: from … by … with … id …; date", folded, ending in "\n". `for_address` may be empty; it is given
+/// only for a single recipient, so that nobody learns of blind copies.
+std::string received_field(const std::string& hostname, const std::string& id, const Envelope& envelope,
+                           const std::string& for_address);
+
+class MessageReceiver {
+  public:
+    struct Settings {
+        std::string hostname;
+        std::string id;
+        std::string sender;        ///< address for a missing From; empty = MAILER-DAEMON@hostname
+        std::uint64_t size = 0;    ///< most octets of the message as the client sent it; 0 = no limit
+        unsigned hops = 100;       ///< most Received fields
+    };
+    /// Keeps a reference to `message`. `top_fields`: whole lines put above everything else.
+    MessageReceiver(Message& message, Settings settings, const std::string& top_fields);
+
+    /// The next octets, LF line ends, cut anywhere. After a limit was passed or the disk failed, further
+    /// octets are counted and dropped: the client is still talking. Does not throw.
+    void feed(std::string_view bytes);
+    /// The end of the message. nullopt: complete and stored; otherwise why not (552, 554, 452).
+    std::optional<Reply> finish();
+    /// An octet above 127 was seen.
+    bool has_eight_bit() const { return eight_bit_; }
+    std::uint64_t octets() const { return octets_; }
+
+  private:
+    void feed_header(std::string_view& bytes);
+    void end_header_line();
+    void complete_header();
+    void store(std::string_view bytes);
+
+    Message& message_;
+    Settings settings_;
+    std::optional<Reply> refusal_;
+    std::string line_;          // header line being collected, cut at a bound
+    bool line_is_cut_ = false;
+    bool in_body_ = false;
+    bool any_field_ = false;
+    bool eight_bit_ = false;
+    bool has_date_ = false, has_message_id_ = false, has_from_ = false;
+    bool ends_with_newline_ = true;
+    unsigned received_ = 0;
+    std::uint64_t octets_ = 0;
+};
+
+}  // namespace postoffice

@@ -1,0 +1,123 @@
+// The spool: one folder, three kinds of files. spool(5) has the formats and states.
+//   tmXXXX  a message being received; nobody's promise yet
+//   dmID    header and body of a queued message; never changes
+//   cmID    its journal: the envelope, an end mark, then a line for each event; only ever appended to
+// A message exists if and only if its cm exists with its end mark; owning it means holding the flock on cm.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "postoffice/base/clock.h"
+#include "postoffice/base/fd.h"
+#include "postoffice/mail/delivery_result.h"
+#include "postoffice/mail/envelope.h"
+#include "postoffice/mail/message.h"
+
+namespace postoffice {
+
+/// Where one recipient of a queued message stands, as its journal tells.
+struct RecipientState {
+    enum class Status { waiting, delivered, failed } status = Status::waiting;
+    unsigned attempts = 0;
+    DeliveryResult last;      ///< of the last attempt; meaningless while attempts == 0
+    bool reported = false;    ///< failed, and the sender has been told (or nobody is to be told)
+};
+
+/// What a journal says.
+struct Journal {
+    std::string id;
+    Envelope envelope;
+    std::vector<RecipientState> recipients;  ///< parallel to envelope.recipients
+    UnixTime next_attempt = 0;               ///< 0 = at once
+    unsigned attempts = 0;                   ///< rounds so far
+    std::optional<std::string> held;         ///< why; empty unless held
+
+    bool is_finished() const;  ///< nothing is waiting, and every failure was reported
+};
+
+/// Text of the envelope part, with its end mark.
+std::string journal_header(const std::string& id, const Envelope& envelope);
+/// Throws FormatError: not a journal, or one without its end mark. Events that do not parse are skipped; a last
+/// line without newline is ignored. `text` may hold anything.
+Journal parse_journal(std::string_view text);
+/// False while the end mark is missing: the message was never promised to anybody.
+bool journal_has_end_mark(std::string_view text);
+
+/// A queued message that this process owns: the lock on its journal, and what it says.
+class QueueEntry {
+  public:
+    /// Reads the journal from a locked descriptor (also one passed by another process).
+    /// Throws FormatError, std::system_error.
+    QueueEntry(std::string spool_directory, Fd journal);
+
+    const Journal& journal() const { return journal_; }
+    const std::string& id() const { return journal_.id; }
+    int fd() const { return fd_.get(); }
+    /// The message, for reading, with a position of its own. Throws std::system_error.
+    Fd open_message() const;
+    std::uint64_t message_size() const;
+
+    /// Appends the outcome for recipient `index` (from 0). Not yet synced: see sync().
+    void record(std::size_t index, const DeliveryResult& result);
+    /// Appends that the sender was told of recipient `index`; `text`: "dsn ID", "nobody to tell".
+    void record_reported(std::size_t index, const std::string& text);
+    /// Appends when the next attempt is due, and makes it the modification time of the file, by which a queue
+    /// run finds what is due without opening anything.
+    void defer_until(UnixTime when);
+    /// Takes in what other processes appended since.
+    void reload();
+    void sync();
+    /// The message is done: removes journal, then message. The entry must not be used any more.
+    void remove();
+
+  private:
+    void append(const std::string& line);
+
+    std::string directory_;
+    Fd fd_;
+    Journal journal_;
+};
+
+class Spool {
+  public:
+    explicit Spool(std::string directory);
+
+    const std::string& directory() const { return directory_; }
+    /// Creates the folder and drop/ with their modes if missing, owned by `uid` and `gid` when root.
+    void create(uid_t uid, gid_t gid) const;
+
+    /// A new queue id: unique on this host, sorts by time, letters and digits only (at most 16).
+    static std::string new_id();
+
+    /// Makes the message durable: dm and cm written, synced, named. The returned entry is locked by this
+    /// process. Throws std::system_error; then nothing of it is left.
+    QueueEntry commit(const std::string& id, const Envelope& envelope, Message& message) const;
+
+    /// Takes ownership; nullopt if it is gone or another process has it. A damaged journal is moved aside
+    /// (cm → badID, logged) and gives nullopt.
+    std::optional<QueueEntry> take(const std::string& id) const;
+
+    struct Item {
+        std::string id;
+        UnixTime due = 0;  ///< modification time of cm
+    };
+    /// All queued messages, by names and times only. Foreign files are ignored.
+    std::vector<Item> scan() const;
+    /// Removes what a crash left: tm files, dm without cm, cm without end mark; only when unlocked and older
+    /// than `age`. Returns how many.
+    unsigned sweep(Seconds age) const;
+
+    std::string journal_path(const std::string& id) const { return directory_ + "/cm" + id; }
+    std::string message_path(const std::string& id) const { return directory_ + "/dm" + id; }
+    std::string drop_directory() const { return directory_ + "/drop"; }
+
+  private:
+    std::string directory_;
+};
+
+/// True for what new_id() can return: ids come back from file names and sockets.
+bool is_queue_id(std::string_view text);
+
+}  // namespace postoffice

@@ -1,0 +1,41 @@
+// Which hosts take mail for a domain, in the order to try them. RFC 5321 section 5.1, RFC 7505 (null MX).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "postoffice/base/clock.h"
+#include "postoffice/net/ip_address.h"
+#include "postoffice/net/resolver.h"
+
+namespace postoffice {
+
+struct MailHost {
+    std::string name;                ///< host name, or the literal for [1.2.3.4]
+    int preference = 0;
+    std::vector<IpAddress> addresses;  ///< never empty
+};
+
+struct MxList {
+    enum class Status {
+        found,
+        no_host,     ///< neither MX nor address, or no such domain: permanent (5.1.2; 5.4.4)
+        null_mx,     ///< the domain takes no mail (RFC 7505: 5.1.10)
+        loops_back,  ///< the best host is ourselves, yet the domain is not local: permanent (5.4.6)
+        temporary,   ///< DNS did not answer (4.4.3)
+    } status = Status::temporary;
+    std::vector<MailHost> hosts;
+    std::string why;
+};
+
+/// MX hosts sorted by preference, equal ones shuffled, with their addresses; without MX the domain's own
+/// address. `domain` may be an address literal. Hosts that are ourselves (`own_addresses`, or named
+/// `own_name`) are dropped together with all hosts of the same or a worse preference, so that a backup MX
+/// never loops.
+MxList find_mail_hosts(const Resolver& resolver, const std::string& domain, const std::string& own_name,
+                       const std::vector<IpAddress>& own_addresses);
+
+/// Addresses of this machine's interfaces, loopback included. Throws std::system_error.
+std::vector<IpAddress> interface_addresses();
+
+}  // namespace postoffice

@@ -1,0 +1,45 @@
+// One SMTP server session: greeting, commands, replies, goodbye. RFC 5321, with RFC 1870 (SIZE), 2034
+// (ENHANCEDSTATUSCODES), 2920 (PIPELINING), 6152 (8BITMIME).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "postoffice/config/config.h"
+#include "postoffice/mail/acceptance.h"
+#include "postoffice/mail/router.h"
+#include "postoffice/net/connection.h"
+#include "postoffice/net/resolver.h"
+#include "postoffice/smtp/session_state.h"
+
+namespace postoffice {
+
+/// What a session works with; all outlive it.
+struct SessionServices {
+    const Config& config;
+    Router& router;
+    Acceptor& acceptor;
+    const Resolver& resolver;
+};
+
+enum class SessionEnd {
+    clean,    ///< QUIT after a well-behaved dialogue: the process may serve another client
+    unclean,  ///< anything else: the process exits
+    parked,   ///< silent outside a transaction: the connection goes back to the listener with the state
+};
+
+class Session {
+  public:
+    /// `park_after`: silence after which serve() returns `parked` (when the state allows); zero = never.
+    Session(const SessionServices& services, Connection& connection, SessionState& state,
+            Milliseconds park_after);
+    ~Session();
+    /// Serves until the client leaves, errs too often, or falls silent. Does not throw.
+    SessionEnd serve();
+
+  private:
+    class Dialogue;
+    std::unique_ptr<Dialogue> dialogue_;
+};
+
+}  // namespace postoffice

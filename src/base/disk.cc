@@ -1,0 +1,116 @@
+#include "postoffice/base/disk.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "postoffice/base/error.h"
+
+namespace postoffice::disk {
+
+Fd open(const std::string& path, int flags, mode_t mode) {
+    Fd fd(::open(path.c_str(), flags | O_CLOEXEC, mode));
+    if (!fd) throw_errno("open " + path);
+    return fd;
+}
+
+Fd open_if_exists(const std::string& path, int flags) {
+    Fd fd(::open(path.c_str(), flags | O_CLOEXEC));
+    if (!fd && errno != ENOENT) throw_errno("open " + path);
+    return fd;
+}
+
+void write_all(int fd, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+        if (n < 0) {
+            if (errno == EINTR) continue;
+            throw_errno("write");
+        }
+        bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+}
+
+void sync(int fd) {
+    if (::fdatasync(fd) != 0) throw_errno("sync");
+}
+
+void start_sync(int fd) {
+    (void)::sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);  // not every file system can; sync() decides
+}
+
+void sync_directory(const std::string& path) {
+    const Fd directory = open(path, O_RDONLY | O_DIRECTORY);
+    if (::fsync(directory.get()) != 0) throw_errno("sync " + path);
+}
+
+void rename(const std::string& from, const std::string& to) {
+    if (::rename(from.c_str(), to.c_str()) != 0) throw_errno("rename " + from + " to " + to);
+}
+
+void link(const std::string& from, const std::string& to) {
+    if (::link(from.c_str(), to.c_str()) != 0) throw_errno("link " + from + " to " + to);
+}
+
+void unlink(const std::string& path) {
+    if (::unlink(path.c_str()) != 0) throw_errno("unlink " + path);
+}
+
+bool unlink_if_exists(const std::string& path) {
+    if (::unlink(path.c_str()) == 0) return true;
+    if (errno != ENOENT) throw_errno("unlink " + path);
+    return false;
+}
+
+void truncate(int fd, off_t size) {
+    if (::ftruncate(fd, size) != 0) throw_errno("truncate");
+}
+
+std::string read_all(int fd, std::size_t most) {
+    std::string contents;
+    char buffer[16384];
+    for (;;) {
+        const ssize_t n = ::read(fd, buffer, sizeof buffer);
+        if (n == 0) return contents;
+        if (n < 0) {
+            if (errno == EINTR) continue;
+            throw_errno("read");
+        }
+        contents.append(buffer, static_cast<std::size_t>(n));
+        if (contents.size() > most) throw_errno(EFBIG, "read");
+    }
+}
+
+std::size_t read_at(int fd, std::span<char> into, off_t offset) {
+    std::size_t done = 0;
+    while (done < into.size()) {
+        const ssize_t n = ::pread(fd, into.data() + done, into.size() - done, offset + static_cast<off_t>(done));
+        if (n == 0) break;
+        if (n < 0) {
+            if (errno == EINTR) continue;
+            throw_errno("read");
+        }
+        done += static_cast<std::size_t>(n);
+    }
+    return done;
+}
+
+Fd memory_file(std::string_view contents) {
+    Fd fd(::memfd_create("message", MFD_CLOEXEC));
+    if (!fd) throw_errno("memfd_create");
+    write_all(fd.get(), contents);
+    return fd;
+}
+
+unsigned long long free_space(const std::string& path) {
+    struct statvfs space {};
+    if (::statvfs(path.c_str(), &space) != 0) throw_errno("statvfs " + path);
+    return static_cast<unsigned long long>(space.f_bavail) * space.f_frsize;
+}
+
+}  // namespace postoffice::disk

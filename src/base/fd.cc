@@ -1,0 +1,55 @@
+#include "postoffice/base/fd.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "postoffice/base/error.h"
+
+namespace postoffice {
+
+void Fd::reset(int fd) {
+    // Linux frees the number even when close() reports EINTR, so there is nothing to retry.
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = fd;
+}
+
+Fd Fd::duplicate() const {
+    Fd copy(::fcntl(fd_, F_DUPFD_CLOEXEC, 3));
+    if (!copy) throw_errno("duplicate descriptor");
+    return copy;
+}
+
+SocketPair packet_socket_pair() {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) throw_errno("socketpair");
+    return {Fd(ends[0]), Fd(ends[1])};
+}
+
+Pipe make_pipe() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) throw_errno("pipe");
+    return {Fd(ends[0]), Fd(ends[1])};
+}
+
+void sanitise_descriptors(int keep) {
+    for (int fd = 0; fd <= 2; ++fd)
+        if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
+            // open() takes the lowest free number, which is `fd` because those below it are open by now.
+            if (::open("/dev/null", fd == 0 ? O_RDONLY : O_RDWR) != fd) throw_errno("open /dev/null");
+        }
+    const unsigned first = 3U + static_cast<unsigned>(keep);
+    if (::close_range(first, ~0U, 0) != 0) {
+        const long most = ::sysconf(_SC_OPEN_MAX);
+        for (int fd = static_cast<int>(first); fd < most; ++fd) ::close(fd);
+    }
+}
+
+void detach_standard_streams(bool keep_stderr) {
+    Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    if (!null) throw_errno("open /dev/null");
+    for (int fd = 0; fd <= (keep_stderr ? 1 : 2); ++fd)
+        if (::dup2(null.get(), fd) < 0) throw_errno("dup2");
+}
+
+}  // namespace postoffice

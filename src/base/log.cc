@@ -1,0 +1,78 @@
+#include "postoffice/base/log.h"
+
+#include <fcntl.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "postoffice/base/clock.h"
+#include "postoffice/base/fd.h"
+#include "postoffice/base/text.h"
+
+namespace postoffice {
+namespace {
+
+// Set by open_log() before the first fork, read by all processes.
+struct Log {
+    enum class Where { syslog, stream } where = Where::syslog;
+    Fd file;      // owns the log file
+    int fd = -1;  // stream to write to
+    std::string tag = "postoffice";
+    bool debug = false;
+} the_log;
+
+void append_value(std::string& line, std::string_view value) {
+    const std::string clean = printable(value);
+    const bool quote = clean.empty() || clean.find_first_of(" \"=") != std::string::npos;
+    if (!quote) {
+        line += clean;
+        return;
+    }
+    line += '"';
+    for (const char c : clean) line += c == '"' ? '\'' : c;
+    line += '"';
+}
+
+}  // namespace
+
+void open_log(const std::string& where, const std::string& tag) {
+    the_log.tag = tag;
+    the_log.where = Log::Where::stream;
+    if (where == "stderr") {
+        the_log.fd = STDERR_FILENO;
+        the_log.debug = true;
+        return;
+    }
+    if (where != "syslog") {
+        the_log.file = Fd(::open(where.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
+        the_log.fd = the_log.file.get();
+        if (the_log.file) return;
+    }
+    the_log.where = Log::Where::syslog;
+    ::openlog(the_log.tag.c_str(), LOG_PID | LOG_NDELAY, LOG_MAIL);
+    if (where != "syslog") log_event("", "log", {{"file", where}, {"error", std::strerror(errno)}});
+}
+
+void log_event(std::string_view id, std::string_view event, std::initializer_list<LogField> fields) {
+    std::string line;
+    if (!id.empty()) line.append(id).append(": ");
+    line += event;
+    for (const auto& [key, value] : fields) {
+        line.append(" ").append(key).append("=");
+        append_value(line, value);
+    }
+    if (the_log.where == Log::Where::syslog) {
+        ::syslog(LOG_INFO, "%s", line.c_str());
+        return;
+    }
+    line = rfc3339_utc(now_unix()) + " " + the_log.tag + "[" + std::to_string(::getpid()) + "]: " + line + "\n";
+    (void)!::write(the_log.fd, line.data(), line.size());
+}
+
+void log_debug(std::string_view text) {
+    if (the_log.debug) log_event("", "debug", {{"text", text}});
+}
+
+}  // namespace postoffice

@@ -1,0 +1,120 @@
+#include "postoffice/base/process.h"
+
+#include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
+
+extern char** environ;
+
+namespace postoffice {
+namespace {
+
+// The memory of argv and environ, which ps(1) shows. Written once, before any fork.
+struct TitleArea {
+    char* start = nullptr;
+    std::size_t size = 0;
+} title_area;
+
+void default_signals() {
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGUSR1, SIGUSR2, SIGALRM, SIGTSTP, SIGCONT})
+        ::signal(signal, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+}  // namespace
+
+pid_t spawn_process(const std::string& title, const std::function<int()>& body) {
+    const pid_t pid = ::fork();
+    if (pid < 0) throw_errno("fork");
+    if (pid != 0) return pid;
+    int code = 70;  // EX_SOFTWARE
+    try {
+        default_signals();
+        set_process_title(title);
+        code = body();
+    } catch (const std::exception& e) {
+        log_event("", "crash", {{"process", title}, {"reason", e.what()}});
+    }
+    ::_exit(code);
+}
+
+bool ProcessEnd::exited_with(int code) const {
+    return WIFEXITED(status) && WEXITSTATUS(status) == code;
+}
+
+std::string ProcessEnd::text() const {
+    if (WIFEXITED(status)) return fmt::format("exit {}", WEXITSTATUS(status));
+    return fmt::format("signal {}", WTERMSIG(status));
+}
+
+ProcessEnd reap_child() {
+    ProcessEnd end;
+    const pid_t pid = ::waitpid(-1, &end.status, WNOHANG);
+    end.pid = pid > 0 ? pid : 0;
+    return end;
+}
+
+void remember_arguments(int argc, char** argv) {
+    if (argc < 1) return;
+    char* end = argv[0];
+    for (int i = 0; i < argc; ++i)
+        if (argv[i] == end) end += std::strlen(argv[i]) + 1;
+    title_area = {argv[0], static_cast<std::size_t>(end - argv[0])};
+    // The environment follows the arguments; moving it away gives titles room.
+    char** old = environ;
+    int count = 0;
+    while (old[count] != nullptr) ++count;
+    static std::string copies[256];
+    static char* moved[257];
+    for (int i = 0; i < count && i < 256; ++i) {
+        if (old[i] == end) end += std::strlen(old[i]) + 1;
+        copies[i] = old[i];
+        moved[i] = copies[i].data();
+    }
+    environ = moved;
+    title_area.size = static_cast<std::size_t>(end - argv[0]);
+}
+
+void set_process_title(const std::string& text) {
+    (void)::prctl(PR_SET_NAME, text.substr(0, 15).c_str(), 0, 0, 0);
+    if (title_area.size < 2) return;
+    const std::string title = ("postoffice: " + text).substr(0, title_area.size - 1);
+    std::memset(title_area.start, 0, title_area.size);
+    std::memcpy(title_area.start, title.data(), title.size());
+}
+
+SignalSource::SignalSource(std::initializer_list<int> signals) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal : signals) sigaddset(&set, signal);
+    if (::sigprocmask(SIG_BLOCK, &set, nullptr) != 0) throw_errno("sigprocmask");
+    fd_ = Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!fd_) throw_errno("signalfd");
+}
+
+int SignalSource::next() {
+    signalfd_siginfo info{};
+    const ssize_t n = ::read(fd_.get(), &info, sizeof info);
+    return n == static_cast<ssize_t>(sizeof info) ? static_cast<int>(info.ssi_signo) : 0;
+}
+
+void ignore_sigpipe() {
+    ::signal(SIGPIPE, SIG_IGN);
+}
+
+void end_with_parent() {
+    (void)::prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+}
+
+}  // namespace postoffice
