@@ -22,13 +22,14 @@ struct DropEnvelope {
     Body body = Body::seven_bit;
 };
 
-/// Writes and syncs drop/ID, readable by the group of the folder. Returns the id. Throws std::system_error; then
-/// nothing is left.
-std::string write_drop(const std::string& drop_directory, const DropEnvelope& envelope, const Message& message);
+/// Writes and syncs drop/ID, readable by the group of the folder. Returns the id. Throws std::system_error;
+/// then nothing is left.
+std::string write_drop(const std::string& drop_directory, const DropEnvelope& envelope,
+                       const Message& message);
 
 /// A drop file opened for taking in.
 struct Drop {
-    Fd file;           ///< positioned at the first octet of the message
+    Fd file;  ///< positioned at the first octet of the message
     uid_t owner = 0;
     DropEnvelope envelope;
 };

@@ -26,7 +26,8 @@ class Message {
     Fd open_for_reading() const;
 
     /// Makes it the file `path` (which must not exist), written out but not synced, and returns that file's
-    /// descriptor. The message can still be read. Throws std::system_error; then no file of that name is left.
+    /// descriptor. The message can still be read. Throws std::system_error; then no file of that name is
+    /// left.
     Fd keep_as(const std::string& path);
 
     static constexpr std::size_t memory_limit = 65536;
@@ -35,7 +36,7 @@ class Message {
     void spill();
 
     std::string directory_;
-    std::string memory_;     // all of it while file_ is empty
+    std::string memory_;  // all of it while file_ is empty
     Fd file_;
     std::string file_path_;  // tm name; empty when none or kept
     std::uint64_t size_ = 0;

@@ -23,9 +23,9 @@ class MessageReceiver {
     struct Settings {
         std::string hostname;
         std::string id;
-        std::string sender;        ///< address for a missing From; empty = MAILER-DAEMON@hostname
-        std::uint64_t size = 0;    ///< most octets of the message as the client sent it; 0 = no limit
-        unsigned hops = 100;       ///< most Received fields
+        std::string sender;      ///< address for a missing From; empty = MAILER-DAEMON@hostname
+        std::uint64_t size = 0;  ///< most octets of the message as the client sent it; 0 = no limit
+        unsigned hops = 100;     ///< most Received fields
     };
     /// Keeps a reference to `message`. `top_fields`: whole lines put above everything else.
     MessageReceiver(Message& message, Settings settings, const std::string& top_fields);
@@ -48,7 +48,7 @@ class MessageReceiver {
     Message& message_;
     Settings settings_;
     std::optional<Reply> refusal_;
-    std::string line_;          // header line being collected, cut at a bound
+    std::string line_;  // header line being collected, cut at a bound
     bool line_is_cut_ = false;
     bool in_body_ = false;
     bool any_field_ = false;

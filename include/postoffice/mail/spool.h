@@ -21,8 +21,8 @@ namespace postoffice {
 struct RecipientState {
     enum class Status { waiting, delivered, failed } status = Status::waiting;
     unsigned attempts = 0;
-    DeliveryResult last;      ///< of the last attempt; meaningless while attempts == 0
-    bool reported = false;    ///< failed, and the sender has been told (or nobody is to be told)
+    DeliveryResult last;    ///< of the last attempt; meaningless while attempts == 0
+    bool reported = false;  ///< failed, and the sender has been told (or nobody is to be told)
 };
 
 /// What a journal says.
@@ -39,8 +39,8 @@ struct Journal {
 
 /// Text of the envelope part, with its end mark.
 std::string journal_header(const std::string& id, const Envelope& envelope);
-/// Throws FormatError: not a journal, or one without its end mark. Events that do not parse are skipped; a last
-/// line without newline is ignored. `text` may hold anything.
+/// Throws FormatError: not a journal, or one without its end mark. Events that do not parse are skipped; a
+/// last line without newline is ignored. `text` may hold anything.
 Journal parse_journal(std::string_view text);
 /// False while the end mark is missing: the message was never promised to anybody.
 bool journal_has_end_mark(std::string_view text);
