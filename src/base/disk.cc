@@ -94,7 +94,8 @@ std::string read_all(int fd, std::size_t most) {
 std::size_t read_at(int fd, std::span<char> into, off_t offset) {
     std::size_t done = 0;
     while (done < into.size()) {
-        const ssize_t n = ::pread(fd, into.data() + done, into.size() - done, offset + static_cast<off_t>(done));
+        const ssize_t n =
+            ::pread(fd, into.data() + done, into.size() - done, offset + static_cast<off_t>(done));
         if (n == 0) break;
         if (n < 0) {
             if (errno == EINTR) continue;

@@ -57,7 +57,8 @@ std::string unescaped(std::string_view text) {
     return result;
 }
 
-/// "<local@domain>". The local part is written bare, not quoted: what a quoted string would protect is escaped.
+/// "<local@domain>". The local part is written bare, not quoted: what a quoted string would protect is
+/// escaped.
 std::string address_text(const Address& address) {
     std::string text = "<" + escaped(address.local_part(), " @<>");
     if (address.is_qualified()) text += "@" + escaped(address.domain(), " @<>");
@@ -150,9 +151,12 @@ void take_header_line(Journal& journal, std::string_view key, std::string_view v
 
 constexpr std::string_view outcome_word(DeliveryResult::Outcome outcome) {
     switch (outcome) {
-        case DeliveryResult::Outcome::delivered: return "delivered";
-        case DeliveryResult::Outcome::failed: return "failed";
-        case DeliveryResult::Outcome::deferred: break;
+        case DeliveryResult::Outcome::delivered:
+            return "delivered";
+        case DeliveryResult::Outcome::failed:
+            return "failed";
+        case DeliveryResult::Outcome::deferred:
+            break;
     }
     return "deferred";
 }
@@ -306,8 +310,8 @@ std::string result(std::size_t index, const DeliveryResult& result) {
         event += " by " + by;
     }
     const Reply& reply = result.reply;
-    return event + fmt::format(": {} {} {}", reply.code, reply.status.empty() ? "-" : escaped(reply.status, " "),
-                               escaped(reply.text));
+    return event + fmt::format(": {} {} {}", reply.code,
+                               reply.status.empty() ? "-" : escaped(reply.status, " "), escaped(reply.text));
 }
 
 std::string reported(std::size_t index, std::string_view text) {

@@ -44,8 +44,9 @@ void Message::spill() {
 
 Fd Message::open_for_reading() const {
     if (!file_) return disk::memory_file(memory_);
-    // Opened again rather than duplicated: a duplicate would share the position and the right to write. The name
-    // is the kernel's, since ours may be gone by now. The file's mode keeps others from opening it for writing.
+    // Opened again rather than duplicated: a duplicate would share the position and the right to write. The
+    // name is the kernel's, since ours may be gone by now. The file's mode keeps others from opening it for
+    // writing.
     return disk::open("/proc/self/fd/" + std::to_string(file_.get()), O_RDONLY);
 }
 

@@ -85,7 +85,8 @@ MessageReceiver::MessageReceiver(Message& message, Settings settings, const std:
 void MessageReceiver::feed(std::string_view bytes) {
     if (bytes.empty()) return;
     octets_ += bytes.size() + static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
-    eight_bit_ = eight_bit_ || std::any_of(bytes.begin(), bytes.end(), [](char c) { return (c & 0x80) != 0; });
+    eight_bit_ =
+        eight_bit_ || std::any_of(bytes.begin(), bytes.end(), [](char c) { return (c & 0x80) != 0; });
     ends_with_newline_ = bytes.back() == '\n';
     // Said even where the disk failed before: a smaller message would help, waiting would not.
     if (settings_.size != 0 && octets_ > settings_.size)
@@ -159,7 +160,8 @@ void MessageReceiver::note_field(std::string_view name) {
     has_message_id_ = has_message_id_ || equals_ignoring_case(name, "Message-ID");
     has_from_ = has_from_ || equals_ignoring_case(name, "From");
     if (equals_ignoring_case(name, "Received") && ++received_ > settings_.hops)
-        refusal_ = Reply{554, "5.4.6", fmt::format("Too many hops: more than {} Received fields", settings_.hops)};
+        refusal_ =
+            Reply{554, "5.4.6", fmt::format("Too many hops: more than {} Received fields", settings_.hops)};
 }
 
 /// The line that begins with these octets is no field: it is the first of the body, and the blank line that

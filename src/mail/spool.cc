@@ -25,8 +25,8 @@ namespace {
 /// No journal of ours comes near: a thousand recipients tried a hundred times each are 20 MB.
 constexpr std::size_t largest_journal = 256U << 20;
 
-/// An empty journal may be one that another process has just created and is about to lock; older, it is what a
-/// crash or a broken disk left.
+/// An empty journal may be one that another process has just created and is about to lock; older, it is what
+/// a crash or a broken disk left.
 constexpr UnixTime empty_journal_patience = 60;
 
 constexpr int read_flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
@@ -81,7 +81,8 @@ void make_folder(const std::string& path, mode_t mode, uid_t uid, gid_t gid) {
         throw_errno("mkdir " + path);
     }
     if (::geteuid() == 0 && ::chown(path.c_str(), uid, gid) != 0) throw_errno("chown " + path);
-    if (::chmod(path.c_str(), mode) != 0) throw_errno("chmod " + path);  // not by mkdir: the umask takes from it
+    if (::chmod(path.c_str(), mode) != 0)
+        throw_errno("chmod " + path);  // not by mkdir: the umask takes from it
 }
 
 /// `value` in base 62, in ASCII order of its digits, so that texts of one width sort as numbers do.
@@ -95,7 +96,8 @@ void append_base62(std::string& text, std::uint64_t value, std::size_t width) {
 std::uint64_t microseconds_now() {
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(now.tv_nsec) / 1000;
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
+           static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
 /// Locks a journal that this process has just created. A queue run may look into it for a moment.
@@ -120,7 +122,9 @@ void remove_quietly(const std::string& path) {
 // QueueEntry
 
 QueueEntry::QueueEntry(std::string spool_directory, Fd journal)
-    : directory_(std::move(spool_directory)), fd_(std::move(journal)), journal_(parse_journal(read_journal(fd_.get()))) {}
+    : directory_(std::move(spool_directory)),
+      fd_(std::move(journal)),
+      journal_(parse_journal(read_journal(fd_.get()))) {}
 
 QueueEntry::QueueEntry(std::string spool_directory, Fd fd, Journal journal)
     : directory_(std::move(spool_directory)), fd_(std::move(fd)), journal_(std::move(journal)) {}
@@ -155,8 +159,8 @@ void QueueEntry::release() {
     append(journal_event::released());
 }
 
-/// In one write(2), since others may append too. Where a full disk or a crash cut off an earlier line, this one
-/// starts anew: glued to that rest it would be lost with it.
+/// In one write(2), since others may append too. Where a full disk or a crash cut off an earlier line, this
+/// one starts anew: glued to that rest it would be lost with it.
 void QueueEntry::append(const std::string& event) {
     struct stat status {};
     if (::fstat(fd_.get(), &status) != 0) throw_errno("stat journal");
@@ -186,8 +190,8 @@ Spool::Spool(std::string directory) : directory_(std::move(directory)) {}
 
 void Spool::create(uid_t uid, gid_t gid) const {
     make_folder(directory_, 0750, uid, gid);
-    // Who submits mail may create a file, but neither list the folder nor touch what others put there. Set-gid:
-    // the files get the folder's group, by which they can be read for taking in.
+    // Who submits mail may create a file, but neither list the folder nor touch what others put there.
+    // Set-gid: the files get the folder's group, by which they can be read for taking in.
     make_folder(drop_directory(), 03730, uid, gid);
 }
 
@@ -211,8 +215,8 @@ QueueEntry Spool::commit(const std::string& id, const Envelope& envelope, Messag
         journal = disk::open(journal_path(id), O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, 0640);
         lock_new_journal(journal.get(), journal_path(id));
         disk::write_all(journal.get(), header);
-        // Both are on their way before the first is waited for: on a journaling file system the first sync then
-        // commits the creation of both files, and the others find little left to do.
+        // Both are on their way before the first is waited for: on a journaling file system the first sync
+        // then commits the creation of both files, and the others find little left to do.
         disk::start_sync(data.get());
         disk::start_sync(journal.get());
         disk::sync(data.get());
@@ -262,12 +266,14 @@ std::vector<Spool::Item> Spool::scan() const {
 
 namespace {
 
-/// Removes the file unless it is young, in use, or `is_needed` (asked under its lock) says otherwise.
+/// Removes the file unless it is young, in use, or `is_needed`. That is asked before the lock, so that no
+/// queue run finds a healthy message locked, and again under it.
 bool sweep_file(const std::string& path, UnixTime before, const std::function<bool(int fd)>& is_needed) {
     const auto status = status_of(path);
     if (!status || !S_ISREG(status->st_mode) || status->st_mtime > before) return false;
     const Fd file = disk::open_if_exists(path, read_flags);
-    if (!file || !try_lock(file.get()) || !is_named(file.get(), path) || is_needed(file.get())) return false;
+    if (!file || is_needed(file.get())) return false;
+    if (!try_lock(file.get()) || !is_named(file.get(), path) || is_needed(file.get())) return false;
     return disk::unlink_if_exists(path);
 }
 
@@ -284,8 +290,8 @@ unsigned Spool::sweep(Seconds age) const {
         ++removed;
         log_event("", "swept", {{"file", path}});
     };
-    // Journals first: the message of one that goes has no journal any more. Only overdue ones are read, and those
-    // are few: a journal's modification time is when it is due.
+    // Journals first: the message of one that goes has no journal any more. Only overdue ones are read, and
+    // those are few: a journal's modification time is when it is due.
     for (const std::string& name : names)
         if (!id_in(name, "cm").empty())
             sweep_one(directory_ + "/" + name, [](int fd) {
@@ -296,7 +302,9 @@ unsigned Spool::sweep(Seconds age) const {
         const std::string path = directory_ + "/" + name;
         if (!id_in(name, "tm").empty()) sweep_one(path, [](int) { return false; });
         if (const std::string id(id_in(name, "dm")); !id.empty())
-            sweep_one(path, [&](int) { return status_of(journal_path(id)) || status_of(directory_ + "/bad" + id); });
+            sweep_one(path, [&](int) {
+                return status_of(journal_path(id)) || status_of(directory_ + "/bad" + id);
+            });
     }
     return removed;
 }

@@ -3,10 +3,11 @@
 // stop the process before any one of them. All functions throw std::system_error.
 #pragma once
 
+#include <sys/types.h>
+
 #include <span>
 #include <string>
 #include <string_view>
-#include <sys/types.h>
 
 #include "postoffice/base/clock.h"
 #include "postoffice/base/fd.h"

@@ -24,11 +24,14 @@ struct DropEnvelope {
     Body body = Body::seven_bit;
 };
 
-/// Writes and syncs drop/ID, readable by the group of the folder. Returns the id. Throws std::system_error; then
-/// nothing is left. A writer that dies leaves a file shorter than its first line says, which is never taken in.
-std::string write_drop(const std::string& drop_directory, const DropEnvelope& envelope, const Message& message);
+/// Writes and syncs drop/ID, readable by the group of the folder. Returns the id. Throws std::system_error;
+/// then nothing is left. A writer that dies leaves a file shorter than its first line says, which is never
+/// taken in.
+std::string write_drop(const std::string& drop_directory, const DropEnvelope& envelope,
+                       const Message& message);
 
-/// A drop file opened for taking in. Its owner may still change it: read it once, and not beyond message_size.
+/// A drop file opened for taking in. Its owner may still change it: read it once, and not beyond
+/// message_size.
 struct Drop {
     Fd file;                         ///< positioned at the first octet of the message
     std::uint64_t message_size = 0;  ///< octets from there

@@ -1,6 +1,6 @@
-// The journal of a queued message: a text file that is only ever appended to. The envelope comes first, closed by
-// an end mark; then a line for each event. spool(5) has the format; `cat` tells the story. Nothing a client says
-// can forge a line: what could is escaped as \n, \\ or \xHH.
+// The journal of a queued message: a text file that is only ever appended to. The envelope comes first,
+// closed by an end mark; then a line for each event. spool(5) has the format; `cat` tells the story. Nothing
+// a client says can forge a line: what could is escaped as \n, \\ or \xHH.
 #pragma once
 
 #include <optional>
@@ -37,8 +37,8 @@ struct Journal {
 
 /// Text of the envelope part, with its end mark.
 std::string journal_header(const std::string& id, const Envelope& envelope);
-/// Throws FormatError: not a journal, or one without its end mark. Events that do not parse are skipped; a last
-/// line without newline is ignored. `text` may hold anything.
+/// Throws FormatError: not a journal, or one without its end mark. Events that do not parse are skipped; a
+/// last line without newline is ignored. `text` may hold anything.
 Journal parse_journal(std::string_view text);
 /// False while the end mark is missing: the message was never promised to anybody.
 bool journal_has_end_mark(std::string_view text);

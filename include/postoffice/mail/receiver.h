@@ -23,9 +23,9 @@ class MessageReceiver {
     struct Settings {
         std::string hostname;
         std::string id;
-        std::string sender;        ///< address for a missing From; empty = MAILER-DAEMON@hostname
-        std::uint64_t size = 0;    ///< most octets of the message as the client sent it; 0 = no limit
-        unsigned hops = 100;       ///< most Received fields
+        std::string sender;      ///< address for a missing From; empty = MAILER-DAEMON@hostname
+        std::uint64_t size = 0;  ///< most octets of the message as the client sent it; 0 = no limit
+        unsigned hops = 100;     ///< most Received fields
     };
     /// Keeps a reference to `message`. `top_fields`: whole lines put above everything else.
     MessageReceiver(Message& message, Settings settings, const std::string& top_fields);
@@ -43,9 +43,9 @@ class MessageReceiver {
   private:
     /// Where in the message the next octet belongs.
     enum class Place {
-        line_start,   ///< header, first octet of a line
-        field_name,   ///< header, collecting what may become "Name:"
-        field_body,   ///< header, the rest of a line that is a field or its continuation
+        line_start,  ///< header, first octet of a line
+        field_name,  ///< header, collecting what may become "Name:"
+        field_body,  ///< header, the rest of a line that is a field or its continuation
         body,
     };
     void take_header(std::string_view& bytes);
