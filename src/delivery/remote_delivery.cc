@@ -49,15 +49,18 @@ std::optional<HostAndPort> parse_host_and_port(std::string_view text) {
 
 DeliveryResult no_route(const MxList& list) {
     switch (list.status) {
-        case MxList::Status::no_host: return failed("5.1.2", list.why);
-        case MxList::Status::loops_back: return failed("5.4.6", list.why);
+        case MxList::Status::no_host:
+            return failed("5.1.2", list.why);
+        case MxList::Status::loops_back:
+            return failed("5.4.6", list.why);
         case MxList::Status::null_mx: {
             DeliveryResult result = failed("5.1.10", list.why);
             result.reply.code = 556;  // RFC 7505 section 4.1
             return result;
         }
         case MxList::Status::found:
-        case MxList::Status::temporary: break;
+        case MxList::Status::temporary:
+            break;
     }
     return deferred("4.4.3", list.why);
 }
@@ -132,6 +135,7 @@ void RemoteDelivery::deliver_part(Attempt& attempt) {
         if (client_ && client_->is_alive()) hand_over(attempt);
         if (attempt.open.empty()) return;
         client_.reset();
+        attempt.was_reached = false;  // what counts is who can be reached now
         walk(attempt);
     } catch (const std::runtime_error& e) {  // the host itself is in trouble: no descriptors, no interfaces
         attempt.settle_open(deferred("4.3.0", e.what()));
@@ -180,7 +184,8 @@ void RemoteDelivery::hand_over(Attempt& attempt) {
     for (std::size_t k = 0; k < attempt.open.size(); ++k) {
         const std::size_t i = attempt.open[k];
         attempt.results[i] = std::move(result.recipients[k]);
-        if (result.other_host_may_help && attempt.results[i].outcome == Verdict::deferred) still_open.push_back(i);
+        if (result.other_host_may_help && attempt.results[i].outcome == Verdict::deferred)
+            still_open.push_back(i);
     }
     attempt.open = std::move(still_open);
     if (!result.connection_usable) client_.reset();
@@ -205,8 +210,8 @@ bool RemoteDelivery::may_use_relay_for(MxList::Status status) const {
     return config_.forward_all && !config_.relay_host.empty() && is_unresolvable;
 }
 
-// The relay host is our own configuration's word: what is wrong with it is never the sender's fault, so all of
-// it is temporary. Its addresses are used, never its MX.
+// The relay host is our own configuration's word: what is wrong with it is never the sender's fault, so all
+// of it is temporary. Its addresses are used, never its MX.
 RemoteDelivery::Route RemoteDelivery::route_to_relay() const {
     const auto broken = [this](const std::string& status, const std::string& why) {
         return Route{{}, 0, deferred(status, fmt::format("relay-host {}: {}", config_.relay_host, why))};

@@ -129,7 +129,8 @@ Reply SmtpClient::read_reply(Seconds patience) {
     Reply reply = reader.take();
     if (talk_) {
         for (const std::string_view line : split(reply.text, '\n'))
-            talk_(fmt::format("<<< {} {}{}{}", reply.code, reply.status, reply.status.empty() ? "" : " ", line));
+            talk_(fmt::format("<<< {} {}{}{}", reply.code, reply.status, reply.status.empty() ? "" : " ",
+                              line));
     }
     if (reply.code == 421) throw ClosingDown{std::move(reply)};
     return reply;

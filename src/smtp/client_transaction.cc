@@ -43,7 +43,8 @@ std::size_t read_block(int message, std::array<char, block_size>& block, std::ui
 // One message on its way. A recipient is open until there is an answer that will not change: accepted ones
 // stay open until the final dot is answered.
 struct SmtpClient::Transaction {
-    Transaction(const Address& from, const std::vector<Address>& to, Body kind, int file, std::uint64_t octets)
+    Transaction(const Address& from, const std::vector<Address>& to, Body kind, int file,
+                std::uint64_t octets)
         : sender(from.to_string()), body(kind), message(file), size(octets), results(to.size()) {
         recipients.reserve(to.size());
         for (const Address& address : to) recipients.push_back(address.to_string());
@@ -120,8 +121,8 @@ void SmtpClient::transact(Transaction& transaction) {
 void SmtpClient::refuse_locally(Transaction& transaction) const {
     if (size_limit_ != 0 && transaction.size > size_limit_) {
         DeliveryResult too_large =
-            failed("5.3.4", fmt::format("the message has {} octets, and {} takes at most {}", transaction.size,
-                                        peer_, size_limit_));
+            failed("5.3.4", fmt::format("the message has {} octets, and {} takes at most {}",
+                                        transaction.size, peer_, size_limit_));
         too_large.reply.code = 552;
         transaction.settle_open(too_large);
     }

@@ -19,12 +19,14 @@ bool is_digit(char c) {
 // The code of a line "250-text", "250 text" or "250" (section 4.2: a client must accept the bare code);
 // 0 if it is none.
 int code_of(std::string_view line) {
-    if (line.size() < 3 || line[0] < '2' || line[0] > '5' || !is_digit(line[1]) || !is_digit(line[2])) return 0;
+    if (line.size() < 3 || line[0] < '2' || line[0] > '5' || !is_digit(line[1]) || !is_digit(line[2]))
+        return 0;
     if (line.size() > 3 && line[3] != ' ' && line[3] != '-') return 0;
     return (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
 }
 
-// Only a status of the code's class is one: "550 2.1.5 ..." would say two things at once (RFC 2034 section 4).
+// Only a status of the code's class is one: "550 2.1.5 ..." would say two things at once (RFC 2034 section
+// 4).
 StatusAndText split_status(int code, std::string_view text) {
     const StatusAndText parts = split_enhanced_status(text);
     const bool agrees = !parts.status.empty() && parts.status.front() == static_cast<char>('0' + code / 100);

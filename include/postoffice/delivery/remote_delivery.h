@@ -1,5 +1,5 @@
-// Remote delivery to one destination (a domain, or the relay host): walks its mail hosts, keeps the connection
-// for the next message, and turns every kind of trouble into results. RFC 5321 section 5.1.
+// Remote delivery to one destination (a domain, or the relay host): walks its mail hosts, keeps the
+// connection for the next message, and turns every kind of trouble into results. RFC 5321 section 5.1.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,9 @@ namespace postoffice {
 
 class RemoteDelivery {
   public:
-    /// `destination`: lower-case domain or address literal, or "" for the relay host. With `forward-all` a domain
-    /// that cannot be resolved goes to the relay host too. Keeps the references. `talk`: as SmtpClient.
+    /// `destination`: lower-case domain or address literal, or "" for the relay host. With `forward-all` a
+    /// domain that cannot be resolved goes to the relay host too. Keeps the references. `talk`: as
+    /// SmtpClient.
     RemoteDelivery(const Config& config, const Resolver& resolver, std::string destination,
                    std::function<void(const std::string&)> talk = {}, const ClientTimeouts& timeouts = {});
     ~RemoteDelivery();

@@ -31,8 +31,8 @@ struct ClientTimeouts {
 struct TransactionResult {
     std::vector<DeliveryResult> recipients;  ///< parallel to those given
     bool connection_usable = true;           ///< another transaction may follow
-    /// Whoever is deferred is so for a reason of this connection or server, and no copy of the message can have
-    /// been taken for them: another host may be asked at once.
+    /// Whoever is deferred is so for a reason of this connection or server, and no copy of the message can
+    /// have been taken for them: another host may be asked at once.
     bool other_host_may_help = false;
 };
 
@@ -49,9 +49,9 @@ class SmtpClient {
     const std::optional<DeliveryResult>& refusal() const { return refusal_; }
     /// "mx.example.org [192.0.2.1]"
     const std::string& peer() const { return peer_; }
-    /// MAIL, RCPT…, DATA for one message, pipelined if offered. `message`: descriptor at any position, LF line
-    /// ends; sent with CRLF and dot-stuffing, lone CR dropped, so that it can never end early at any server.
-    /// Does not throw: a broken connection is `deferred` for whoever has no answer yet.
+    /// MAIL, RCPT…, DATA for one message, pipelined if offered. `message`: descriptor at any position, LF
+    /// line ends; sent with CRLF and dot-stuffing, lone CR dropped, so that it can never end early at any
+    /// server. Does not throw: a broken connection is `deferred` for whoever has no answer yet.
     TransactionResult send(const Address& sender, const std::vector<Address>& recipients, Body body,
                            int message, std::uint64_t size);
     /// True if the server has neither closed nor said anything unasked since the last transaction. Asks the
