@@ -15,6 +15,7 @@
 #include "postoffice/base/lock.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/privileges.h"
+#include "postoffice/config/build.h"
 #include "postoffice/daemon/control_socket.h"
 #include "postoffice/daemon/helpers.h"
 #include "postoffice/daemon/listener.h"
@@ -70,7 +71,7 @@ class Master {
     int run() {
         SignalSource signals({SIGTERM, SIGINT, SIGHUP, SIGCHLD});
         write_pid();
-        log_event("", "started", {{"version", POSTOFFICE_VERSION}, {"host", current_->config.hostname}, {"config", current_->config.file}});
+        log_event("", "started", {{"version", version()}, {"host", current_->config.hostname}, {"config", current_->config.file}});
         while (!(stopping_ && current_->is_gone() && old_.empty())) {
             start_missing();
             wait(signals);
