@@ -346,6 +346,16 @@ TEST(Resolver, OneAnswerIsAskedForOnce) {
     EXPECT_EQ(spare.questions(), 0);
 }
 
+TEST(Resolver, EndOfACnameWithoutDataIsNotAskedForAgain) {
+    FakeDns server([](const FakeQuery& query) {
+        return std::vector<FakeAnswer>{
+            {wire_response(query, response_flags, {cname_record("a.test", "b.test")},
+                           {wire_record("test", DnsType::soa, "x")})}};
+    });
+    EXPECT_EQ(Resolver(test_settings({server.endpoint()})).mx("a.test").status, DnsStatus::no_data);
+    EXPECT_EQ(server.questions(), 1);
+}
+
 TEST(Resolver, ReferralIsNotAnAnswer) {
     FakeDns server([](const FakeQuery& query) {
         return std::vector<FakeAnswer>{
