@@ -15,6 +15,7 @@
 #include "postoffice/base/lock.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/privileges.h"
+#include "postoffice/config/build.h"
 #include "postoffice/daemon/control_socket.h"
 #include "postoffice/daemon/helpers.h"
 #include "postoffice/daemon/listener.h"
@@ -70,12 +71,12 @@ class Master {
     int run() {
         SignalSource signals({SIGTERM, SIGINT, SIGHUP, SIGCHLD});
         write_pid();
-        log_event("", "started", {{"version", POSTOFFICE_VERSION}, {"host", current_->config.hostname}, {"config", current_->config.file}});
+        log_event("", "started", {{"version", version()}, {"host", current_->config.hostname}, {"config", current_->config.file}});
         while (!(stopping_ && current_->is_gone() && old_.empty())) {
             start_missing();
             wait(signals);
             while (const int signal = signals.next()) obey(signal);
-            while (const ProcessEnd end = reap_child(); end.pid != 0) helper_ended(end);
+            reap();
             old_.remove_if([](const auto& generation) { return generation->is_gone(); });
             if (stopping_) stop_further();
         }
@@ -192,6 +193,10 @@ class Master {
         }
     }
 
+    void reap() {
+        for (ProcessEnd end = reap_child(); end.pid != 0; end = reap_child()) helper_ended(end);
+    }
+
     void helper_ended(const ProcessEnd& end) {
         std::vector<Generation*> generations = {current_.get()};
         for (const auto& generation : old_) generations.push_back(generation.get());
@@ -286,7 +291,7 @@ int run_master(const Config& config, const MasterSettings& settings) {
     Master master(config, settings);
     (void)!::write(up.write_end.get(), "+", 1);
     up.write_end.reset();
-    (void)::chdir("/");
+    if (::chdir("/") != 0) throw_errno("chdir /");
     detach_standard_streams(false);
     return master.run();
 }
