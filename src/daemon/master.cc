@@ -131,7 +131,7 @@ class Master {
 
     int be_spawner() {
         const int requests = current_->sockets.spawner.theirs.release();
-        close_descriptors_except({requests, log_descriptor()});
+        close_descriptors_except({requests});
         return run_spawner(current_->config, Fd(requests));
     }
 
@@ -142,14 +142,14 @@ class Master {
         runner.announce = current_->sockets.arrivals.ours.get();
         runner.spawner = current_->sockets.spawner.ours.get();
         if (settings_.queue_interval) runner.rescan = *settings_.queue_interval;
-        close_descriptors_except({runner.control, runner.arrivals, runner.announce, runner.spawner, log_descriptor()});
+        close_descriptors_except({runner.control, runner.arrivals, runner.announce, runner.spawner});
         confine_to(identity_);
         return Runner(current_->config, runner).run();
     }
 
     int be_listener() {
         const SessionProcessSockets helpers{current_->sockets.spawner.ours.get(), current_->sockets.arrivals.ours.get()};
-        std::vector<int> kept = {helpers.spawner, helpers.announce, log_descriptor()};
+        std::vector<int> kept = {helpers.spawner, helpers.announce};
         std::vector<Fd> ports;
         for (Fd& port : current_->ports) {
             kept.push_back(port.get());
