@@ -36,7 +36,8 @@ class RouterTest : public testing::Test {
 
     Route route(const std::string& address, UserDirectory users = UserDirectory()) {
         AliasTable table(source_);
-        Router router(config_, table, users, {*IpAddress::parse("192.0.2.1"), *IpAddress::parse("2001:db8::1")});
+        Router router(config_, table, users,
+                      {*IpAddress::parse("192.0.2.1"), *IpAddress::parse("2001:db8::1")});
         return router.route(*parse_addr_spec(address));
     }
 
@@ -45,7 +46,8 @@ class RouterTest : public testing::Test {
         std::string joined;
         for (const Route::Hop& hop : route.hops) {
             joined += joined.empty() ? "" : " ";
-            joined += hop.target.kind == Target::Kind::mailbox ? hop.target.user : hop.target.address.to_string();
+            joined +=
+                hop.target.kind == Target::Kind::mailbox ? hop.target.user : hop.target.address.to_string();
             if (hop.new_sender) joined += "<" + hop.sender.to_string();
         }
         return joined;
@@ -149,17 +151,20 @@ TEST_F(RouterTest, UnknownMembersAreLeftOut) {
 }
 
 TEST_F(RouterTest, OwnersOfLists) {
-    aliases("list: bin, inner, daemon\nowner-list: mail\ninner: a@b.example\nowner-inner: mail\n"
-            "plain: c@d.example\n");
-    EXPECT_EQ(hops("list@host.example"),
-              "bin<owner-list@host.example a@b.example<owner-inner@host.example daemon<owner-list@host.example");
+    aliases(
+        "list: bin, inner, daemon\nowner-list: mail\ninner: a@b.example\nowner-inner: mail\n"
+        "plain: c@d.example\n");
+    EXPECT_EQ(
+        hops("list@host.example"),
+        "bin<owner-list@host.example a@b.example<owner-inner@host.example daemon<owner-list@host.example");
     EXPECT_EQ(hops("owner-list@host.example"), "mail");
     EXPECT_EQ(hops("plain@host.example"), "c@d.example");
 }
 
 TEST_F(RouterTest, IncludedLists) {
     const std::string inner = include("inner", "a@b.example\n");
-    aliases("list: " + include("outer", "# people\nbin, daemon\n\n  Mail Man <mail>\n" + inner + "\n") + "\n");
+    aliases("list: " + include("outer", "# people\nbin, daemon\n\n  Mail Man <mail>\n" + inner + "\n") +
+            "\n");
     EXPECT_EQ(hops("list@host.example"), "bin daemon mail a@b.example");
 }
 
@@ -169,7 +174,8 @@ TEST_F(RouterTest, IncludedFileThatIncludesItself) {
 }
 
 TEST_F(RouterTest, BrokenListsWait) {
-    aliases("missing: :include:" + directory_ + "/none, bin\nbroken: " + include("broken", "bin\na b\n") + "\n");
+    aliases("missing: :include:" + directory_ + "/none, bin\nbroken: " + include("broken", "bin\na b\n") +
+            "\n");
     EXPECT_EQ(refusal("missing@host.example"), "451 4.2.4");
     EXPECT_EQ(refusal("broken@host.example"), "451 4.2.4");
     EXPECT_NE(route("broken@host.example").steps.back().find("/broken:2: "), std::string::npos);
@@ -179,7 +185,8 @@ TEST_F(RouterTest, BrokenListsWait) {
 TEST_F(RouterTest, ProgramsAndFilesWait) {
     aliases("filter: bin, \"|/bin/cat\"\narchive: /var/mail/archive\n");
     EXPECT_EQ(refusal("filter@host.example"), "451 4.3.5");
-    EXPECT_EQ(route("filter@host.example").refusal.text, "Alias filter: programs are not supported in this version");
+    EXPECT_EQ(route("filter@host.example").refusal.text,
+              "Alias filter: programs are not supported in this version");
     EXPECT_EQ(refusal("archive@host.example"), "451 4.3.5");
 }
 

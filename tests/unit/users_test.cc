@@ -31,8 +31,8 @@ TEST(UserDirectory, FindsAccountsInAnyCase) {
 TEST(UserDirectory, OthersAreNotThere) {
     UserDirectory users;
     using namespace std::string_literals;
-    for (const std::string& name : {""s, "nobody-has-this-name"s, "root\0x"s, "root:x"s, "../root"s, "\xff\xfe"s,
-                                    std::string(100'000, 'r')})
+    for (const std::string& name : {""s, "nobody-has-this-name"s, "root\0x"s, "root:x"s, "../root"s,
+                                    "\xff\xfe"s, std::string(100'000, 'r')})
         EXPECT_FALSE(users.find(name)) << name.substr(0, 20);
 }
 
@@ -102,8 +102,8 @@ TEST(UserDirectory, MixedCaseNamesKeepTheirSpelling) {
 
 TEST(UserDirectory, LongEntries) {
     const std::string home = "/" + std::string(20'000, 'h');
-    const std::string result =
-        with_password_file("bob:x:12002:12002::" + home + ":/bin/sh\n", [&](const std::string&) -> std::string {
+    const std::string result = with_password_file(
+        "bob:x:12002:12002::" + home + ":/bin/sh\n", [&](const std::string&) -> std::string {
             UserDirectory users;
             const auto account = users.find("bob");
             return account && account->home == home ? "" : "not found";
