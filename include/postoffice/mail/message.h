@@ -17,7 +17,8 @@ class Message {
     Message(const Message&) = delete;
     Message& operator=(const Message&) = delete;
 
-    /// Throws std::system_error (ENOSPC).
+    /// Throws std::system_error (ENOSPC). Once it has spilled, each call is one write(2): give it much at a
+    /// time.
     void append(std::string_view bytes);
     std::uint64_t size() const { return size_; }
 
@@ -36,8 +37,8 @@ class Message {
     void spill();
 
     std::string directory_;
-    std::string memory_;  // all of it while file_ is empty
-    Fd file_;
+    std::string memory_;     // all of it while file_ is empty
+    Fd file_;                // locked, so that sweep() sees that it is in use
     std::string file_path_;  // tm name; empty when none or kept
     std::uint64_t size_ = 0;
 };
