@@ -31,20 +31,17 @@ class Transaction {
     /// The only recipient; null if there are several.
     Address single_recipient() const;
 
-    /// One envelope for each sender: mail to a list with an owner leaves with the owner as its sender, apart
-    /// from what goes to everybody else. At least one if anybody was accepted. Ends the transaction.
-    std::vector<Envelope> take_envelopes(const Origin& origin, bool has_eight_bit);
+    /// What the message is taken with. Ends the transaction.
+    Envelope take_envelope(Origin origin, bool has_eight_bit);
 
   private:
-    Envelope& envelope_for(const Address& sender);
-
     bool is_open_ = false;
     Address sender_;
     Body body_ = Body::seven_bit;
     Address first_original_;
     std::unordered_set<std::string> originals_;
     std::unordered_set<std::string> destinations_;
-    std::vector<Envelope> envelopes_;
+    std::vector<Recipient> recipients_;
     std::size_t refused_ = 0;
 };
 
