@@ -3,16 +3,6 @@
 #include "postoffice/base/clock.h"
 
 namespace postoffice {
-namespace {
-
-// Equal exactly where Target::same_destination_as() says so.
-std::string destination_key(const Target& target) {
-    return target.kind == Target::Kind::mailbox ? "user " + target.user
-                                                : "address " + target.address.to_string();
-}
-
-}  // namespace
-
 void Transaction::open(Address sender, Body body) {
     *this = Transaction();
     is_open_ = true;
@@ -23,13 +13,7 @@ void Transaction::open(Address sender, Body body) {
 void Transaction::add_recipient(const Address& original, const Route& route) {
     if (originals_.empty()) first_original_ = original;
     originals_.insert(original.to_string());
-    for (const auto& hop : route.hops) {
-        if (!destinations_.insert(destination_key(hop.target)).second) continue;
-        Recipient& recipient = recipients_.emplace_back();
-        recipient.original = original;
-        recipient.target = hop.target;
-        if (hop.new_sender) recipient.sender = hop.sender;
-    }
+    recipients_.add(original, route);
 }
 
 Address Transaction::single_recipient() const {
@@ -39,9 +23,8 @@ Address Transaction::single_recipient() const {
 Envelope Transaction::take_envelope(Origin origin, bool has_eight_bit) {
     Envelope envelope;
     envelope.sender = std::move(sender_);
-    envelope.body =
-        has_eight_bit ? Body::eight_bit_mime : body_;  // what a client does counts, not what it says
-    envelope.recipients = std::move(recipients_);
+    envelope.body = has_eight_bit ? Body::eight_bit_mime : body_;  // what a client does counts, not what it says
+    envelope.recipients = recipients_.take();
     envelope.origin = std::move(origin);
     envelope.arrived = now_unix();
     *this = Transaction();

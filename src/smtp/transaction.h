@@ -5,10 +5,9 @@
 #include <cstddef>
 #include <string>
 #include <unordered_set>
-#include <vector>
 
 #include "postoffice/mail/envelope.h"
-#include "postoffice/mail/router.h"
+#include "postoffice/mail/recipients.h"
 
 namespace postoffice {
 
@@ -31,7 +30,7 @@ class Transaction {
     /// The only recipient; null if there are several.
     Address single_recipient() const;
 
-    /// What the message is taken with. Ends the transaction.
+    /// Everything that was said so far; ends the transaction.
     Envelope take_envelope(Origin origin, bool has_eight_bit);
 
   private:
@@ -40,8 +39,7 @@ class Transaction {
     Body body_ = Body::seven_bit;
     Address first_original_;
     std::unordered_set<std::string> originals_;
-    std::unordered_set<std::string> destinations_;
-    std::vector<Recipient> recipients_;
+    RecipientCollector recipients_;
     std::size_t refused_ = 0;
 };
 
