@@ -17,8 +17,11 @@ class Message {
     Message(const Message&) = delete;
     Message& operator=(const Message&) = delete;
 
-    /// Throws std::system_error (ENOSPC).
+    /// Throws std::system_error (ENOSPC). Once it has spilled, each call is one write(2): give it much at a
+    /// time.
     void append(std::string_view bytes);
+    /// Throws std::system_error.
+    void append_copy_of(const Message& other);
     std::uint64_t size() const { return size_; }
 
     /// A read-only descriptor of the whole message with a position of its own: safe to hand to a process of
@@ -36,8 +39,8 @@ class Message {
     void spill();
 
     std::string directory_;
-    std::string memory_;  // all of it while file_ is empty
-    Fd file_;
+    std::string memory_;     // all of it while file_ is empty
+    Fd file_;                // locked, so that sweep() sees that it is in use
     std::string file_path_;  // tm name; empty when none or kept
     std::uint64_t size_ = 0;
 };
