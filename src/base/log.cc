@@ -67,8 +67,19 @@ void log_event(std::string_view id, std::string_view event, std::initializer_lis
         ::syslog(LOG_INFO, "%s", line.c_str());
         return;
     }
-    line = rfc3339_utc(now_unix()) + " " + the_log.tag + "[" + std::to_string(::getpid()) + "]: " + line + "\n";
+    line =
+        rfc3339_utc(now_unix()) + " " + the_log.tag + "[" + std::to_string(::getpid()) + "]: " + line + "\n";
     (void)!::write(the_log.fd, line.data(), line.size());
+}
+
+int log_descriptor() {
+    return the_log.file.get();
+}
+
+void release_syslog() {
+    if (the_log.where != Log::Where::syslog) return;
+    ::closelog();  // else libc would go on writing to a number that may be another file by then
+    ::openlog(the_log.tag.c_str(), LOG_PID, LOG_MAIL);
 }
 
 void log_debug(std::string_view text) {

@@ -25,8 +25,8 @@ inline constexpr std::size_t max_packet_descriptors = 4;
 void send_packet(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors = {});
 
 struct Packet {
-    std::size_t size = 0;          ///< octets received; 0 only at end of file
-    std::vector<Fd> descriptors;   ///< close-on-exec
+    std::size_t size = 0;         ///< octets received; 0 only at end of file
+    std::vector<Fd> descriptors;  ///< close-on-exec
 };
 
 /// Waits for one packet until `deadline` (for ever without one). nullopt at end of file: every holder of
@@ -34,8 +34,8 @@ struct Packet {
 std::optional<Packet> receive_packet(int socket, std::span<std::byte> into,
                                      std::optional<Deadline> deadline = std::nullopt);
 
-/// For servers of processes that may be captured: neither of these ever waits, whatever a peer does that keeps
-/// a copy of our end of the socket.
+/// For servers of processes that may be captured: neither of these ever waits, whatever a peer does that
+/// keeps a copy of our end of the socket.
 enum class Sent { yes, full, gone };
 Sent send_packet_now(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors = {});
 

@@ -1,5 +1,6 @@
-// What the words after the program's name ask for: one parser for all the names the binary answers to, because
-// each accepts the modes of the others (newaliases -bp lists the queue). sendmail(8) documents every option.
+// What the words after the program's name ask for: one parser for all the names the binary answers to,
+// because each accepts the modes of the others (newaliases -bp lists the queue). sendmail(8) documents every
+// option.
 #pragma once
 
 #include <optional>
@@ -32,42 +33,47 @@ enum class Mode {
 enum class ErrorMode { print, mail, quiet };
 
 struct CommandLine {
-    std::string program;          ///< basename of argv[0]
+    std::string program;  ///< basename of argv[0]
     Mode mode = Mode::submit;
     std::vector<std::string> words;  ///< what follows the options: recipients, addresses, hosts
 
     // Any mode
-    std::string config_file;      ///< -C; empty: POSTOFFICE_CONFIG or the default
+    std::string config_file;  ///< -C; empty: POSTOFFICE_CONFIG or the default
     bool config_file_given = false;
-    std::vector<std::pair<std::string, std::string>> settings;  ///< -oNAME=VALUE that are postoffice.cf options
-    bool verbose = false;         ///< -v
-    std::string log_tag;          ///< -L
+    std::vector<std::pair<std::string, std::string>>
+        settings;          ///< -oNAME=VALUE that are postoffice.cf options
+    bool verbose = false;  ///< -v
+    std::string log_tag;   ///< -L
 
     // Daemon
-    bool foreground = false;      ///< -bD, bare -d
-    bool debug = false;           ///< bare -d: log to stderr
-    bool loopback_only = false;   ///< -bl
-    bool audit = false;           ///< -a
+    bool foreground = false;                ///< -bD, bare -d
+    bool debug = false;                     ///< bare -d: log to stderr
+    bool loopback_only = false;             ///< -bl
+    bool audit = false;                     ///< -a
     std::optional<Seconds> queue_interval;  ///< -qTIME
 
     // Submission
-    bool recipients_from_header = false;  ///< -t
-    bool dot_ends = true;                 ///< false with -i
-    std::optional<std::string> sender;    ///< -f, -r; "" and "<>" are the null sender
-    std::optional<std::string> full_name; ///< -F
-    std::optional<bool> eight_bit;        ///< -B
-    bool gateway = false;                 ///< -G
+    bool recipients_from_header = false;   ///< -t
+    bool dot_ends = true;                  ///< false with -i
+    std::optional<std::string> sender;     ///< -f, -r; "" and "<>" are the null sender
+    std::optional<std::string> full_name;  ///< -F
+    std::optional<bool> eight_bit;         ///< -B
+    bool gateway = false;                  ///< -G
     ErrorMode error_mode = ErrorMode::print;
-    bool queue_only = false;              ///< -odq
-    bool deliver_now = false;             ///< -odi
+    bool queue_only = false;   ///< -odq
+    bool deliver_now = false;  ///< -odi
 
     // Queue
-    struct QueueFilter { char field = '*'; bool inverted = false; std::string text; };  ///< field: I S R or *
+    struct QueueFilter {
+        char field = '*';
+        bool inverted = false;
+        std::string text;
+    };  ///< field: I S R or *
     std::vector<QueueFilter> filters;
-    bool ignore_retry_times = false;      ///< -qf
+    bool ignore_retry_times = false;  ///< -qf
     bool json = false;
     bool count_only = false;
-    std::string alias_file;               ///< -oA
+    std::string alias_file;  ///< -oA
 };
 
 struct UsageError {

@@ -10,14 +10,14 @@
 
 namespace postoffice {
 
-int submit_message(const Config& config, const CommandLine& line);   // submit.cc: sendmail
-int serve_stdio(const Config& config, const CommandLine& line);      // serve_stdio.cc: sendmail -bs
-int run_daemon(const Config& config, const CommandLine& line);       // smtpd.cc: smtpd, -bd
-int list_queue(const Config& config, const CommandLine& line);       // mailq.cc: mailq, -bp
-int run_queue(const Config& config, const CommandLine& line);        // runq.cc: runq, -q
-int rebuild_aliases(const Config& config, const CommandLine& line);  // newaliases.cc: newaliases, -bi
-int verify_addresses(const Config& config, const CommandLine& line); // verify.cc: -bv, -bt
-int check_config(const CommandLine& line);                           // check_config.cc: -bC
-int show_version(const CommandLine& line);                           // version.cc: -V, -bV, -d0
+int submit_message(const Config& config, const CommandLine& line);    // submit.cc: sendmail
+int serve_stdio(const Config& config, const CommandLine& line);       // serve_stdio.cc: sendmail -bs
+int run_daemon(const Config& config, const CommandLine& line);        // smtpd.cc: smtpd, -bd
+int list_queue(const Config& config, const CommandLine& line);        // mailq.cc: mailq, -bp
+int run_queue(const Config& config, const CommandLine& line);         // runq.cc: runq, -q
+int rebuild_aliases(const Config& config, const CommandLine& line);   // newaliases.cc: newaliases, -bi
+int verify_addresses(const Config& config, const CommandLine& line);  // verify.cc: -bv, -bt
+int check_config(const CommandLine& line);                            // check_config.cc: -bC
+int show_version(const CommandLine& line);                            // version.cc: -V, -bV, -d0
 
 }  // namespace postoffice
