@@ -47,6 +47,13 @@ std::optional<DeliveryAnswer> receive_answer(int socket, const Deadline& deadlin
     return received->value;
 }
 
+std::optional<DeliveryAnswer> waiting_answer(int socket) {
+    DeliveryAnswer answer;
+    const auto arrival = receive_packet_now(socket, std::as_writable_bytes(std::span(&answer, 1)));
+    if (arrival.kind != Arrival::Kind::packet || arrival.packet.size != sizeof answer) return std::nullopt;
+    return answer;
+}
+
 bool fill_request(DeliveryRequest& request, const MailboxDelivery& delivery) {
     return request.id.assign(delivery.id) && request.sender.assign(delivery.sender.to_string()) &&
            request.recipient.assign(delivery.recipient.to_string());
@@ -156,18 +163,17 @@ void AgentChannels::collect(Call& call, Flight& flight) {
     if (flight.requests.empty()) return;
     const int socket = channels_.at(flight.user).socket.get();
     std::size_t answered = 0;
-    // When the agent took no more, one answer beyond those to what was sent may tell why.
-    while (answered < flight.sent + (flight.gone ? 1 : 0)) {
-        const auto answer = receive_answer(socket, call.deadline);
-        if (!answer) break;
-        const auto result = result_of(*answer);
-        if (answer->for_all != 0) {
-            while (answered < flight.requests.size()) call.results[flight.requests[answered++]] = result;
-            flight.sent = answered;
-            flight.gone = true;
-        } else if (answered < flight.sent) {
-            call.results[flight.requests[answered++]] = result;
-        }
+    std::optional<DeliveryAnswer> answer;
+    while (answered < flight.sent && (answer = receive_answer(socket, call.deadline)) && answer->for_all == 0)
+        call.results[flight.requests[answered++]] = result_of(*answer);
+    // The spawner says why there is no agent before it closes the channel: when that failed our send, its
+    // answer was there already.
+    if (flight.gone && answered == flight.sent) answer = waiting_answer(socket);
+    if (answer && answer->for_all != 0) {
+        while (answered < flight.requests.size())
+            call.results[flight.requests[answered++]] = result_of(*answer);
+        flight.sent = answered;
+        flight.gone = true;
     }
     if (flight.gone || answered < flight.sent) channels_.erase(flight.user);
     // Requests that were sent and not answered stay deferred; those never sent go to another agent.

@@ -255,6 +255,9 @@ TEST_F(LocalAgent, WhatWasQueuedIsServedBeforeLeaving) {
     for (const bool by_signal : {false, true}) {
         std::filesystem::remove(box());
         Agent agent(config_);
+        const Fd first = agent.channel();
+        ask(first.get(), "S: first\n\n");
+        ASSERT_EQ(0, answer_on(first.get()).outcome);  // it is up, and would notice a signal
         agent.stop();
         std::vector<Fd> channels;
         for (int i = 0; i < 10; ++i) {

@@ -162,12 +162,13 @@ TEST_F(Spawner, CapturedClientStopsNobody) {
     const int requests = sockets_.ours.get();
     const Pipe pipe = make_pipe();
     const int odd = pipe.read_end.get();
+    const std::string large(5000, 'x');
     SpawnRequest request;
     ASSERT_TRUE(request.user.assign(self_));
     for (int i = 0; i < 200; ++i) {
         send_packet(requests, {});
         send_packet(requests, std::as_bytes(std::span("x", 1)));
-        send_packet(requests, std::as_bytes(std::span(std::string(5000, 'x'))), std::span(&odd, 1));
+        send_packet(requests, std::as_bytes(std::span(large)), std::span(&odd, 1));
         send_struct(requests, request);                      // no channel
         send_struct(requests, request, std::span(&odd, 1));  // no socket
         const int three[] = {odd, odd, odd};
