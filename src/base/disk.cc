@@ -71,6 +71,11 @@ void truncate(int fd, off_t size) {
     if (::ftruncate(fd, size) != 0) throw_errno("truncate");
 }
 
+void set_modification_time(int fd, UnixTime when) {
+    const timespec times[2] = {{0, UTIME_OMIT}, {static_cast<time_t>(when), 0}};
+    if (::futimens(fd, times) != 0) throw_errno("set modification time");
+}
+
 std::string read_all(int fd, std::size_t most) {
     std::string contents;
     char buffer[16384];
@@ -89,7 +94,8 @@ std::string read_all(int fd, std::size_t most) {
 std::size_t read_at(int fd, std::span<char> into, off_t offset) {
     std::size_t done = 0;
     while (done < into.size()) {
-        const ssize_t n = ::pread(fd, into.data() + done, into.size() - done, offset + static_cast<off_t>(done));
+        const ssize_t n =
+            ::pread(fd, into.data() + done, into.size() - done, offset + static_cast<off_t>(done));
         if (n == 0) break;
         if (n < 0) {
             if (errno == EINTR) continue;
@@ -101,9 +107,13 @@ std::size_t read_at(int fd, std::span<char> into, off_t offset) {
 }
 
 Fd memory_file(std::string_view contents) {
-    Fd fd(::memfd_create("message", MFD_CLOEXEC));
+    Fd fd(::memfd_create("message", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!fd) throw_errno("memfd_create");
     write_all(fd.get(), contents);
+    // The file's mode lets anyone who holds it open it again for writing; the seals do not.
+    if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+        throw_errno("seal");
+    if (::lseek(fd.get(), 0, SEEK_SET) != 0) throw_errno("seek");
     return fd;
 }
 

@@ -67,7 +67,8 @@ void log_event(std::string_view id, std::string_view event, std::initializer_lis
         ::syslog(LOG_INFO, "%s", line.c_str());
         return;
     }
-    line = rfc3339_utc(now_unix()) + " " + the_log.tag + "[" + std::to_string(::getpid()) + "]: " + line + "\n";
+    line =
+        rfc3339_utc(now_unix()) + " " + the_log.tag + "[" + std::to_string(::getpid()) + "]: " + line + "\n";
     (void)!::write(the_log.fd, line.data(), line.size());
 }
 

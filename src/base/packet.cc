@@ -59,7 +59,8 @@ void send_packet(int socket, std::span<const std::byte> bytes, std::span<const i
     }
 }
 
-std::optional<Packet> receive_packet(int socket, std::span<std::byte> into, std::optional<Deadline> deadline) {
+std::optional<Packet> receive_packet(int socket, std::span<std::byte> into,
+                                     std::optional<Deadline> deadline) {
     if (deadline) wait_readable(socket, *deadline);
     iovec part{into.data(), into.size()};
     msghdr message{};
@@ -78,7 +79,8 @@ std::optional<Packet> receive_packet(int socket, std::span<std::byte> into, std:
     packet.size = static_cast<std::size_t>(n);
     collect_descriptors(message, packet.descriptors);
     if (packet.size == 0 && packet.descriptors.empty()) return std::nullopt;
-    if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) throw_errno(EMSGSIZE, "receive from a helper process");
+    if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
+        throw_errno(EMSGSIZE, "receive from a helper process");
     return packet;
 }
 

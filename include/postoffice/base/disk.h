@@ -3,11 +3,13 @@
 // stop the process before any one of them. All functions throw std::system_error.
 #pragma once
 
+#include <sys/types.h>
+
 #include <span>
 #include <string>
 #include <string_view>
-#include <sys/types.h>
 
+#include "postoffice/base/clock.h"
 #include "postoffice/base/fd.h"
 
 namespace postoffice::disk {
@@ -31,13 +33,14 @@ void unlink(const std::string& path);
 /// False if it was not there.
 bool unlink_if_exists(const std::string& path);
 void truncate(int fd, off_t size);
+void set_modification_time(int fd, UnixTime when);
 
 /// Reads a whole small file. Throws std::system_error (EFBIG if larger than `most` octets).
 std::string read_all(int fd, std::size_t most);
 /// Reads up to into.size() octets at `offset`; fewer only at end of file. Returns the number read.
 std::size_t read_at(int fd, std::span<char> into, off_t offset);
 
-/// A descriptor, open for reading, of an unnamed file in memory with these contents.
+/// A descriptor, at offset 0, of an unnamed file in memory with these contents, which nobody can change any more.
 Fd memory_file(std::string_view contents);
 
 /// Octets free for unprivileged users on the file system of `path`.

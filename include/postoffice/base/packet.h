@@ -25,8 +25,8 @@ inline constexpr std::size_t max_packet_descriptors = 4;
 void send_packet(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors = {});
 
 struct Packet {
-    std::size_t size = 0;          ///< octets received; 0 only at end of file
-    std::vector<Fd> descriptors;   ///< close-on-exec
+    std::size_t size = 0;         ///< octets received; 0 only at end of file
+    std::vector<Fd> descriptors;  ///< close-on-exec
 };
 
 /// Waits for one packet until `deadline` (for ever without one). nullopt at end of file: every holder of

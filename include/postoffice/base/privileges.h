@@ -11,7 +11,7 @@ namespace postoffice {
 
 /// An account of the host, as the password database has it.
 struct Account {
-    std::string name;       ///< canonical spelling
+    std::string name;  ///< canonical spelling
     uid_t uid = 0;
     gid_t gid = 0;
     std::string home;

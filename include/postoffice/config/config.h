@@ -23,8 +23,9 @@ struct Config {
     // Who we are
     std::string hostname;  ///< canonical, lower case; never empty once loaded
     std::string user = "postoffice";
-    std::vector<std::string> local_domains;  ///< lower case; `hostname` and "localhost" are local without being listed
-    std::vector<std::string> trusted;        ///< hosts treated like localhost: names, or addresses in brackets
+    std::vector<std::string>
+        local_domains;  ///< lower case; `hostname` and "localhost" are local without being listed
+    std::vector<std::string> trusted;  ///< hosts treated like localhost: names, or addresses in brackets
 
     // Where things are
     std::string queue_dir;
@@ -36,12 +37,12 @@ struct Config {
 
     // What we serve
     std::vector<ListenAddress> listen;
-    unsigned clients = 100;            ///< connections in all
-    unsigned client_connections = 10;  ///< from one address; loopback is exempt
-    unsigned load = 0;                 ///< refuse above this load average; 0 = 4 per processor
-    unsigned hops = 100;               ///< Received fields
-    unsigned recipients = 1000;        ///< of one message (RFC 5321 section 4.5.3.1.8: at least 100)
-    std::uint64_t size = 0;            ///< octets of one message; 0 = no limit
+    unsigned clients = 100;               ///< connections in all
+    unsigned client_connections = 10;     ///< from one address; loopback is exempt
+    unsigned load = 0;                    ///< refuse above this load average; 0 = 4 per processor
+    unsigned hops = 100;                  ///< Received fields
+    unsigned recipients = 1000;           ///< of one message (RFC 5321 section 4.5.3.1.8: at least 100)
+    std::uint64_t size = 0;               ///< octets of one message; 0 = no limit
     std::uint64_t minfree = 10ULL << 20;  ///< octets that must stay free in the spool
     Seconds timeout{300};                 ///< patience with a silent client
     bool relay = false;                   ///< anybody may relay

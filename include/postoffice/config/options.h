@@ -1,5 +1,6 @@
-// The one option table, and the parser that fills a Config from postoffice.cf and from -o. Every option is here
-// once: name, type, default, meaning, who may set it; postoffice.cf(5) and the sample are checked against it.
+// The one option table, and the parser that fills a Config from postoffice.cf and from -o. Every option is
+// here once: name, type, default, meaning, who may set it; postoffice.cf(5) and the sample are checked
+// against it.
 #pragma once
 
 #include <functional>
@@ -39,14 +40,14 @@ struct LoadedConfig {
 };
 
 struct ConfigSource {
-    std::string file;                ///< path; the default one may be missing, one that was asked for may not
+    std::string file;  ///< path; the default one may be missing, one that was asked for may not
     bool file_was_asked_for = false;
     std::vector<std::pair<std::string, std::string>> settings;  ///< from -o, applied after the file
     bool caller_is_root = false;
 };
 
-/// Reads the file, then the settings, then fills in what depends on others (host name, control socket, listen).
-/// Does not throw.
+/// Reads the file, then the settings, then fills in what depends on others (host name, control socket,
+/// listen). Does not throw.
 LoadedConfig load_config(const ConfigSource& source);
 
 /// Path of the configuration file unless -C says otherwise.

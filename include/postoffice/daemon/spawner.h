@@ -7,8 +7,8 @@
 
 namespace postoffice {
 
-/// Serves SpawnRequests from `requests` until every other holder of its peer is gone or SIGTERM; then lets its
-/// agents finish. When not root, the only user it knows is the invoking one. Returns the exit status.
+/// Serves SpawnRequests from `requests` until every other holder of its peer is gone or SIGTERM; then lets
+/// its agents finish. When not root, the only user it knows is the invoking one. Returns the exit status.
 int run_spawner(const Config& config, Fd requests);
 
 }  // namespace postoffice

@@ -22,7 +22,10 @@ class AgentChannels final : public LocalDelivery {
     static constexpr std::size_t most_channels = 8;
 
   private:
-    struct Channel { Fd socket; std::uint64_t last_use = 0; };
+    struct Channel {
+        Fd socket;
+        std::uint64_t last_use = 0;
+    };
     Channel& channel_to(const std::string& user);
 
     int spawner_;

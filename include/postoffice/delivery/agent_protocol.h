@@ -21,7 +21,7 @@ struct DeliveryRequest {
     static constexpr std::uint32_t expected_magic = 0x504f4451;
     std::uint32_t magic = expected_magic;
     FixedString<32> id;
-    FixedString<512> sender;     ///< wire form, without brackets; empty for <>
+    FixedString<512> sender;  ///< wire form, without brackets; empty for <>
     FixedString<512> recipient;
 };
 
@@ -29,8 +29,8 @@ struct DeliveryRequest {
 struct DeliveryAnswer {
     static constexpr std::uint32_t expected_magic = 0x504f4441;
     std::uint32_t magic = expected_magic;
-    std::uint8_t outcome = 1;    ///< as DeliveryResult::Outcome: 0 delivered, 1 deferred, 2 failed
-    FixedString<16> status;      ///< "2.0.0"
+    std::uint8_t outcome = 1;  ///< as DeliveryResult::Outcome: 0 delivered, 1 deferred, 2 failed
+    FixedString<16> status;    ///< "2.0.0"
     FixedString<256> text;
 };
 

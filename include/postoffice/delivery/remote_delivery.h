@@ -1,5 +1,5 @@
-// Remote delivery to one destination (a domain, or the relay host): walks its mail hosts, keeps the connection
-// for the next message, and turns every kind of trouble into results.
+// Remote delivery to one destination (a domain, or the relay host): walks its mail hosts, keeps the
+// connection for the next message, and turns every kind of trouble into results.
 #pragma once
 
 #include <memory>

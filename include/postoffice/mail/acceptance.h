@@ -22,10 +22,10 @@ class Acceptor {
 
 /// One delivery into a mailbox of this host.
 struct MailboxDelivery {
-    std::string id;      ///< queue id, for log and Received
-    std::string user;    ///< account
-    Address sender;      ///< for Return-Path and the From line
-    Address recipient;   ///< for Delivered-To
+    std::string id;     ///< queue id, for log and Received
+    std::string user;   ///< account
+    Address sender;     ///< for Return-Path and the From line
+    Address recipient;  ///< for Delivered-To
 };
 
 /// Local delivery as seen by unprivileged processes.
@@ -34,7 +34,8 @@ class LocalDelivery {
     virtual ~LocalDelivery() = default;
     /// One result for each delivery, in order; `message` is a descriptor open for reading. A result
     /// `delivered` means synced. Does not throw: trouble is `deferred`.
-    virtual std::vector<DeliveryResult> deliver(const std::vector<MailboxDelivery>& deliveries, int message) = 0;
+    virtual std::vector<DeliveryResult> deliver(const std::vector<MailboxDelivery>& deliveries,
+                                                int message) = 0;
 };
 
 }  // namespace postoffice

@@ -9,8 +9,8 @@ namespace postoffice {
 
 struct DeliveryResult {
     enum class Outcome { delivered, deferred, failed } outcome = Outcome::deferred;
-    Reply reply;      ///< ours or the peer's, with enhanced status
-    std::string by;   ///< who said so: "mx.example.org [192.0.2.1]"; empty if we did
+    Reply reply;     ///< ours or the peer's, with enhanced status
+    std::string by;  ///< who said so: "mx.example.org [192.0.2.1]"; empty if we did
 };
 
 inline DeliveryResult delivered(std::string text, std::string by = "") {

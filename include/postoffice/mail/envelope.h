@@ -24,8 +24,8 @@ struct Origin {
 /// Where mail for one recipient goes, once routed.
 struct Target {
     enum class Kind { mailbox, remote } kind = Kind::mailbox;
-    std::string user;    ///< mailbox: canonical account name
-    Address address;     ///< remote: where to send; mailbox: the address that led here (for Delivered-To)
+    std::string user;  ///< mailbox: canonical account name
+    Address address;   ///< remote: where to send; mailbox: the address that led here (for Delivered-To)
     bool same_destination_as(const Target& other) const;
 };
 

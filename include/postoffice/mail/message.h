@@ -17,7 +17,8 @@ class Message {
     Message(const Message&) = delete;
     Message& operator=(const Message&) = delete;
 
-    /// Throws std::system_error (ENOSPC).
+    /// Throws std::system_error (ENOSPC). Once it has spilled, each call is one write(2): give it much at a
+    /// time.
     void append(std::string_view bytes);
     std::uint64_t size() const { return size_; }
 
@@ -26,7 +27,8 @@ class Message {
     Fd open_for_reading() const;
 
     /// Makes it the file `path` (which must not exist), written out but not synced, and returns that file's
-    /// descriptor. The message can still be read. Throws std::system_error; then no file of that name is left.
+    /// descriptor. The message can still be read. Throws std::system_error; then no file of that name is
+    /// left.
     Fd keep_as(const std::string& path);
 
     static constexpr std::size_t memory_limit = 65536;
@@ -36,7 +38,7 @@ class Message {
 
     std::string directory_;
     std::string memory_;     // all of it while file_ is empty
-    Fd file_;
+    Fd file_;                // locked, so that sweep() sees that it is in use
     std::string file_path_;  // tm name; empty when none or kept
     std::uint64_t size_ = 0;
 };

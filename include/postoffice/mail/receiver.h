@@ -23,9 +23,9 @@ class MessageReceiver {
     struct Settings {
         std::string hostname;
         std::string id;
-        std::string sender;        ///< address for a missing From; empty = MAILER-DAEMON@hostname
-        std::uint64_t size = 0;    ///< most octets of the message as the client sent it; 0 = no limit
-        unsigned hops = 100;       ///< most Received fields
+        std::string sender;      ///< address for a missing From; empty = MAILER-DAEMON@hostname
+        std::uint64_t size = 0;  ///< most octets of the message as the client sent it; 0 = no limit
+        unsigned hops = 100;     ///< most Received fields
     };
     /// Keeps a reference to `message`. `top_fields`: whole lines put above everything else.
     MessageReceiver(Message& message, Settings settings, const std::string& top_fields);
@@ -33,24 +33,33 @@ class MessageReceiver {
     /// The next octets, LF line ends, cut anywhere. After a limit was passed or the disk failed, further
     /// octets are counted and dropped: the client is still talking. Does not throw.
     void feed(std::string_view bytes);
-    /// The end of the message. nullopt: complete and stored; otherwise why not (552, 554, 452).
+    /// The end of the message. nullopt: complete and stored; otherwise why not (552, 554, 452, 451).
     std::optional<Reply> finish();
     /// An octet above 127 was seen.
     bool has_eight_bit() const { return eight_bit_; }
+    /// As on the wire, where a line end is two octets (RFC 1870 section 3).
     std::uint64_t octets() const { return octets_; }
 
   private:
-    void feed_header(std::string_view& bytes);
-    void end_header_line();
+    /// Where in the message the next octet belongs.
+    enum class Place {
+        line_start,  ///< header, first octet of a line
+        field_name,  ///< header, collecting what may become "Name:"
+        field_body,  ///< header, the rest of a line that is a field or its continuation
+        body,
+    };
+    void take_header(std::string_view& bytes);
+    void take_field_name(std::string_view& bytes);
+    void end_header_with(std::string_view line);
+    void note_field(std::string_view name);
     void complete_header();
     void store(std::string_view bytes);
 
     Message& message_;
     Settings settings_;
     std::optional<Reply> refusal_;
-    std::string line_;          // header line being collected, cut at a bound
-    bool line_is_cut_ = false;
-    bool in_body_ = false;
+    Place place_ = Place::line_start;
+    std::string name_;  // the start of a header line, until it is known whether it is a field
     bool any_field_ = false;
     bool eight_bit_ = false;
     bool has_date_ = false, has_message_id_ = false, has_from_ = false;

@@ -23,7 +23,7 @@ struct Route {
     Reply refusal;  ///< set unless accepted
     struct Hop {
         Target target;
-        Address sender;      ///< replaces the envelope sender if `new_sender` (lists: owner-NAME)
+        Address sender;  ///< replaces the envelope sender if `new_sender` (lists: owner-NAME)
         bool new_sender = false;
     };
     std::vector<Hop> hops;           ///< at least one if accepted; each destination once

@@ -7,43 +7,17 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "postoffice/base/clock.h"
 #include "postoffice/base/fd.h"
 #include "postoffice/mail/delivery_result.h"
 #include "postoffice/mail/envelope.h"
+#include "postoffice/mail/journal.h"
 #include "postoffice/mail/message.h"
 
 namespace postoffice {
-
-/// Where one recipient of a queued message stands, as its journal tells.
-struct RecipientState {
-    enum class Status { waiting, delivered, failed } status = Status::waiting;
-    unsigned attempts = 0;
-    DeliveryResult last;      ///< of the last attempt; meaningless while attempts == 0
-    bool reported = false;    ///< failed, and the sender has been told (or nobody is to be told)
-};
-
-/// What a journal says.
-struct Journal {
-    std::string id;
-    Envelope envelope;
-    std::vector<RecipientState> recipients;  ///< parallel to envelope.recipients
-    UnixTime next_attempt = 0;               ///< 0 = at once
-    unsigned attempts = 0;                   ///< rounds so far
-    std::optional<std::string> held;         ///< why; empty unless held
-
-    bool is_finished() const;  ///< nothing is waiting, and every failure was reported
-};
-
-/// Text of the envelope part, with its end mark.
-std::string journal_header(const std::string& id, const Envelope& envelope);
-/// Throws FormatError: not a journal, or one without its end mark. Events that do not parse are skipped; a last
-/// line without newline is ignored. `text` may hold anything.
-Journal parse_journal(std::string_view text);
-/// False while the end mark is missing: the message was never promised to anybody.
-bool journal_has_end_mark(std::string_view text);
 
 /// A queued message that this process owns: the lock on its journal, and what it says.
 class QueueEntry {
@@ -66,6 +40,9 @@ class QueueEntry {
     /// Appends when the next attempt is due, and makes it the modification time of the file, by which a queue
     /// run finds what is due without opening anything.
     void defer_until(UnixTime when);
+    /// Appends that no attempt is to be made until release(), and why.
+    void hold(const std::string& reason);
+    void release();
     /// Takes in what other processes appended since.
     void reload();
     void sync();
@@ -73,7 +50,9 @@ class QueueEntry {
     void remove();
 
   private:
-    void append(const std::string& line);
+    friend class Spool;
+    QueueEntry(std::string spool_directory, Fd fd, Journal journal);
+    void append(const std::string& event);
 
     std::string directory_;
     Fd fd_;
@@ -95,8 +74,8 @@ class Spool {
     /// process. Throws std::system_error; then nothing of it is left.
     QueueEntry commit(const std::string& id, const Envelope& envelope, Message& message) const;
 
-    /// Takes ownership; nullopt if it is gone or another process has it. A damaged journal is moved aside
-    /// (cm → badID, logged) and gives nullopt.
+    /// Takes ownership; nullopt if it is gone, or another process has it, or it is still being written. A
+    /// damaged journal is moved aside (cm → badID, logged) and gives nullopt.
     std::optional<QueueEntry> take(const std::string& id) const;
 
     struct Item {
@@ -106,7 +85,7 @@ class Spool {
     /// All queued messages, by names and times only. Foreign files are ignored.
     std::vector<Item> scan() const;
     /// Removes what a crash left: tm files, dm without cm, cm without end mark; only when unlocked and older
-    /// than `age`. Returns how many.
+    /// than `age`. Returns how many. What was moved aside as bad stays, with its dm.
     unsigned sweep(Seconds age) const;
 
     std::string journal_path(const std::string& id) const { return directory_ + "/cm" + id; }

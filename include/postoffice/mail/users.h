@@ -22,7 +22,10 @@ class UserDirectory {
 
     std::string only_user_;
     std::map<std::string, std::string> mixed_case_;  // lower-case name -> canonical, only where they differ
-    struct Stamp { long long seconds = -1; long long inode = -1; } stamp_;
+    struct Stamp {
+        long long seconds = -1;
+        long long inode = -1;
+    } stamp_;
 };
 
 }  // namespace postoffice

@@ -16,9 +16,9 @@ enum class LineEnd { crlf, bare_lf };
 
 struct Line {
     enum class Status {
-        complete,   ///< `text` is the line without its end
-        too_long,   ///< it passed the limit; all of it was thrown away, `text` is its beginning
-        closed,     ///< end of file before a line end
+        complete,  ///< `text` is the line without its end
+        too_long,  ///< it passed the limit; all of it was thrown away, `text` is its beginning
+        closed,    ///< end of file before a line end
     } status = Status::closed;
     std::string_view text;  ///< valid until the next read
     LineEnd end = LineEnd::crlf;

@@ -11,7 +11,7 @@
 namespace postoffice {
 
 struct MailHost {
-    std::string name;                ///< host name, or the literal for [1.2.3.4]
+    std::string name;  ///< host name, or the literal for [1.2.3.4]
     int preference = 0;
     std::vector<IpAddress> addresses;  ///< never empty
 };

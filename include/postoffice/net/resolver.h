@@ -43,9 +43,9 @@ struct MxLookup {
 };
 
 struct ResolverSettings {
-    std::vector<Endpoint> servers;   ///< asked in order; never empty
-    Milliseconds timeout{5000};      ///< for one server, one try
-    int attempts = 2;                ///< rounds over all servers
+    std::vector<Endpoint> servers;          ///< asked in order; never empty
+    Milliseconds timeout{5000};             ///< for one server, one try
+    int attempts = 2;                       ///< rounds over all servers
     std::string hosts_file = "/etc/hosts";  ///< for addresses() and names(), before DNS; empty = not used
 
     /// From Config::nameservers, or from /etc/resolv.conf (127.0.0.1 if that names none).

@@ -42,9 +42,9 @@ class SmtpClient {
     const DeliveryResult& refusal() const { return refusal_; }
     /// "mx.example.org [192.0.2.1]"
     const std::string& peer() const { return peer_; }
-    /// MAIL, RCPT…, DATA for one message, pipelined if offered. `message`: descriptor at any position, LF line
-    /// ends; sent with CRLF and dot-stuffing, lone CR dropped, so that it can never end early at any server.
-    /// Does not throw: a broken connection is `deferred` for whoever has no answer yet.
+    /// MAIL, RCPT…, DATA for one message, pipelined if offered. `message`: descriptor at any position, LF
+    /// line ends; sent with CRLF and dot-stuffing, lone CR dropped, so that it can never end early at any
+    /// server. Does not throw: a broken connection is `deferred` for whoever has no answer yet.
     TransactionResult send(const Address& sender, const std::vector<Address>& recipients, Body body,
                            int message, std::uint64_t size);
     /// RSET or nothing: true if the connection still answers.

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <string>
 
 #include "postoffice/config/config.h"
 #include "postoffice/mail/acceptance.h"
@@ -28,6 +27,8 @@ enum class SessionEnd {
     parked,   ///< silent outside a transaction: the connection goes back to the listener with the state
 };
 
+struct Dialogue;
+
 class Session {
   public:
     /// `park_after`: silence after which serve() returns `parked` (when the state allows); zero = never.
@@ -36,9 +37,10 @@ class Session {
     ~Session();
     /// Serves until the client leaves, errs too often, or falls silent. Does not throw.
     SessionEnd serve();
+    /// After serve(): the client left, or fell silent, inside a message, of which nothing was kept.
+    bool was_cut_off() const;
 
   private:
-    class Dialogue;
     std::unique_ptr<Dialogue> dialogue_;
 };
 

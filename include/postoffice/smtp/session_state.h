@@ -15,12 +15,12 @@ struct SessionState {
         refused,    ///< 554 was sent: only QUIT is answered kindly
         timed_out,  ///< was parked and its patience ran out: say 421 and close
     } phase = Phase::arrived;
-    std::uint8_t extended = 0;        ///< EHLO was said
-    std::uint16_t errors = 0;         ///< commands refused so far
-    std::uint32_t messages = 0;       ///< accepted so far
-    FixedString<64> client_address;   ///< "192.0.2.1"; empty: standard input, not a socket
-    FixedString<256> client_name;     ///< verified host name or "unknown"; set once greeted
-    FixedString<256> helo;            ///< as the client said it; empty before HELO
+    std::uint8_t extended = 0;       ///< EHLO was said
+    std::uint16_t errors = 0;        ///< commands refused so far
+    std::uint32_t messages = 0;      ///< accepted so far
+    FixedString<64> client_address;  ///< "192.0.2.1"; empty: standard input, not a socket
+    FixedString<256> client_name;    ///< verified host name or "unknown"; set once greeted
+    FixedString<256> helo;           ///< as the client said it; empty before HELO
 };
 
 }  // namespace postoffice

@@ -1,0 +1,60 @@
+// The journal of a queued message: a text file that is only ever appended to. The envelope comes first,
+// closed by an end mark; then a line for each event. spool(5) has the format; `cat` tells the story. Nothing
+// a client says can forge a line: what could is escaped as \n, \\ or \xHH.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "postoffice/base/clock.h"
+#include "postoffice/mail/delivery_result.h"
+#include "postoffice/mail/envelope.h"
+
+namespace postoffice {
+
+/// Where one recipient of a queued message stands, as its journal tells.
+struct RecipientState {
+    enum class Status { waiting, delivered, failed } status = Status::waiting;
+    unsigned attempts = 0;
+    DeliveryResult last;        ///< of the last attempt; meaningless while attempts == 0
+    UnixTime last_attempt = 0;  ///< when that was
+    bool reported = false;      ///< failed, and the sender has been told (or nobody is to be told)
+};
+
+/// What a journal says.
+struct Journal {
+    std::string id;
+    Envelope envelope;
+    std::vector<RecipientState> recipients;  ///< parallel to envelope.recipients
+    UnixTime next_attempt = 0;               ///< 0 = at once
+    unsigned attempts = 0;                   ///< rounds so far
+    std::optional<std::string> held;         ///< why; empty unless held
+
+    bool is_finished() const;  ///< nothing is waiting, and every failure was reported
+};
+
+/// Text of the envelope part, with its end mark.
+std::string journal_header(const std::string& id, const Envelope& envelope);
+/// Throws FormatError: not a journal, or one without its end mark. Events that do not parse are skipped; a
+/// last line without newline is ignored. `text` may hold anything.
+Journal parse_journal(std::string_view text);
+/// False while the end mark is missing: the message was never promised to anybody.
+bool journal_has_end_mark(std::string_view text);
+/// True for what is left when the writing of journal_header() is cut short: a journal, but without end mark.
+bool journal_is_unfinished(std::string_view text);
+
+/// Events, one line each without stamp and newline. Recipients count from 0 here and from 1 in the file.
+namespace journal_event {
+std::string result(std::size_t index, const DeliveryResult& result);
+std::string reported(std::size_t index, std::string_view text);
+std::string retry_at(UnixTime when);
+std::string held(std::string_view reason);
+std::string released();
+}  // namespace journal_event
+
+/// Takes one event that happened at `when` into the journal's state; false if it does not parse.
+bool apply_journal_event(Journal& journal, UnixTime when, std::string_view event);
+
+}  // namespace postoffice

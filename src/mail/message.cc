@@ -1,0 +1,76 @@
+#include "postoffice/mail/message.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/lock.h"
+#include "postoffice/mail/spool.h"
+
+namespace postoffice {
+
+Message::Message(std::string spool_directory) : directory_(std::move(spool_directory)) {}
+
+Message::~Message() {
+    if (file_path_.empty()) return;
+    try {
+        disk::unlink_if_exists(file_path_);
+    } catch (const std::system_error&) {
+        // Spool::sweep() removes it once it is old.
+    }
+}
+
+void Message::append(std::string_view bytes) {
+    if (!file_ && memory_.size() + bytes.size() > memory_limit) spill();
+    if (file_)
+        disk::write_all(file_.get(), bytes);
+    else
+        memory_.append(bytes);
+    size_ += bytes.size();
+}
+
+void Message::spill() {
+    const std::string path = directory_ + "/tm" + Spool::new_id();
+    Fd file = disk::open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
+    file_path_ = path;  // from here on the destructor removes it
+    if (!try_lock(file.get())) throw_errno(EAGAIN, "lock " + path);
+    disk::write_all(file.get(), memory_);
+    file_ = std::move(file);
+    std::string().swap(memory_);
+}
+
+Fd Message::open_for_reading() const {
+    if (!file_) return disk::memory_file(memory_);
+    // Opened again rather than duplicated: a duplicate would share the position and the right to write. The
+    // name is the kernel's, since ours may be gone by now. The file's mode keeps others from opening it for
+    // writing.
+    return disk::open("/proc/self/fd/" + std::to_string(file_.get()), O_RDONLY);
+}
+
+Fd Message::keep_as(const std::string& path) {
+    if (file_) {
+        Fd kept = file_.duplicate();
+        disk::link(file_path_, path);  // unlike rename(2), fails if the name is taken
+        try {
+            disk::unlink_if_exists(file_path_);
+        } catch (const std::system_error&) {
+            disk::unlink_if_exists(path);
+            throw;
+        }
+        file_path_.clear();
+        return kept;
+    }
+    Fd file = disk::open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
+    try {
+        disk::write_all(file.get(), memory_);
+    } catch (const std::system_error&) {
+        disk::unlink_if_exists(path);
+        throw;
+    }
+    return file;
+}
+
+}  // namespace postoffice

@@ -1,0 +1,196 @@
+#include "postoffice/mail/receiver.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+#include <system_error>
+
+#include "postoffice/base/text.h"
+
+namespace postoffice {
+namespace {
+
+/// A line of the header whose first octets hold no colon within this many is no field: RFC 5322 section 2.1.1
+/// allows no longer line.
+constexpr std::size_t longest_field_name = 998;
+
+bool is_name_octet(char c) {
+    return c > 0x20 && c < 0x7f && c != ':';  // ftext, RFC 5322 section 3.6.8
+}
+
+/// What a client called itself, as it may stand in a structured field.
+std::string host_text(std::string_view text) {
+    std::string result(text.substr(0, 255));
+    for (char& c : result) {
+        const bool harmless = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                              std::string_view("-._[]:").find(c) != std::string_view::npos;
+        if (!harmless) c = '?';
+    }
+    return result.empty() ? "unknown" : result;
+}
+
+std::string address_literal(const std::string& address) {
+    return address.find(':') == std::string::npos ? "[" + address + "]" : "[IPv6:" + address + "]";
+}
+
+/// The inside of a comment; parentheses that do not match would end it early or never.
+std::string comment_text(std::string_view text) {
+    std::string result = printable(text);
+    std::replace(result.begin(), result.end(), '\\', '?');
+    int depth = 0;
+    bool balanced = true;
+    for (const char c : result) {
+        depth += c == '(' ? 1 : c == ')' ? -1 : 0;
+        balanced = balanced && depth >= 0;
+    }
+    if (!balanced || depth != 0)
+        for (char& c : result)
+            if (c == '(' || c == ')') c = '?';
+    return result;
+}
+
+/// The reply for a spool that does not take what it is given.
+Reply storage_refusal(const std::system_error& error) {
+    if (error.code().value() == ENOSPC || error.code().value() == EDQUOT)
+        return {452, "4.3.1", "Not enough space to store the message; try again later"};
+    return {451, "4.3.0", "The message cannot be stored now; try again later"};
+}
+
+}  // namespace
+
+std::string received_field(const std::string& hostname, const std::string& id, const Envelope& envelope,
+                           const std::string& for_address) {
+    const Origin& origin = envelope.origin;
+    std::string field = "Received: ";
+    if (!origin.client_address.empty()) {
+        const bool has_name = !origin.client_name.empty() && origin.client_name != "unknown";
+        field += fmt::format("from {} ({}{})\n\t", host_text(origin.helo),
+                             has_name ? host_text(origin.client_name) + " " : "",
+                             address_literal(host_text(origin.client_address)));
+    }
+    field += fmt::format("by {} (postoffice) with {} id {}", hostname, host_text(origin.protocol), id);
+    if (!origin.submitter.empty()) field += fmt::format("\n\t({})", comment_text(origin.submitter));
+    if (!for_address.empty()) field += fmt::format("\n\tfor <{}>", printable(for_address));
+    field += fmt::format(";\n\t{}\n", rfc5322_date(envelope.arrived != 0 ? envelope.arrived : now_unix()));
+    return field;
+}
+
+MessageReceiver::MessageReceiver(Message& message, Settings settings, const std::string& top_fields)
+    : message_(message), settings_(std::move(settings)) {
+    store(top_fields);
+}
+
+void MessageReceiver::feed(std::string_view bytes) {
+    if (bytes.empty()) return;
+    octets_ += bytes.size() + static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
+    eight_bit_ =
+        eight_bit_ || std::any_of(bytes.begin(), bytes.end(), [](char c) { return (c & 0x80) != 0; });
+    ends_with_newline_ = bytes.back() == '\n';
+    // Said even where the disk failed before: a smaller message would help, waiting would not.
+    if (settings_.size != 0 && octets_ > settings_.size)
+        refusal_ = Reply{552, "5.3.4", fmt::format("Message larger than {} octets", settings_.size)};
+    while (!bytes.empty() && place_ != Place::body && !refusal_) take_header(bytes);
+    store(bytes);
+}
+
+std::optional<Reply> MessageReceiver::finish() {
+    if (place_ == Place::field_name) end_header_with(name_);
+    if (!ends_with_newline_) store("\n");
+    if (place_ != Place::body) complete_header();
+    place_ = Place::body;
+    return refusal_;
+}
+
+/// Takes what it can place from the front of `bytes`.
+void MessageReceiver::take_header(std::string_view& bytes) {
+    switch (place_) {
+        case Place::line_start:
+            if (bytes.front() == '\n') {  // stays where it is: the blank line goes behind what we add
+                complete_header();
+                place_ = Place::body;
+            } else if ((bytes.front() == ' ' || bytes.front() == '\t') && any_field_) {
+                place_ = Place::field_body;
+            } else {
+                place_ = Place::field_name;
+            }
+            break;
+        case Place::field_name:
+            take_field_name(bytes);
+            break;
+        case Place::field_body: {
+            const auto end = bytes.find('\n');
+            const auto line = bytes.substr(0, end == std::string_view::npos ? end : end + 1);
+            store(line);
+            if (end != std::string_view::npos) place_ = Place::line_start;
+            bytes.remove_prefix(line.size());
+            break;
+        }
+        case Place::body:
+            break;
+    }
+}
+
+void MessageReceiver::take_field_name(std::string_view& bytes) {
+    const auto stop = std::find_if_not(bytes.begin(), bytes.end(), [this](char c) {
+        // Blanks between name and colon are obsolete but legal (RFC 5322 section 4.5).
+        const bool blank = c == ' ' || c == '\t';
+        const bool after_blank = !name_.empty() && (name_.back() == ' ' || name_.back() == '\t');
+        const bool fits = blank ? !name_.empty() : is_name_octet(c) && !after_blank;
+        if (!fits || name_.size() >= longest_field_name) return false;
+        name_ += c;
+        return true;
+    });
+    bytes.remove_prefix(static_cast<std::size_t>(stop - bytes.begin()));
+    if (bytes.empty()) return;  // more to come
+    if (bytes.front() != ':' || name_.empty()) {
+        end_header_with(name_);
+        return;
+    }
+    note_field(trim(name_));
+    store(name_);
+    name_.clear();
+    place_ = Place::field_body;
+}
+
+void MessageReceiver::note_field(std::string_view name) {
+    any_field_ = true;
+    has_date_ = has_date_ || equals_ignoring_case(name, "Date");
+    has_message_id_ = has_message_id_ || equals_ignoring_case(name, "Message-ID");
+    has_from_ = has_from_ || equals_ignoring_case(name, "From");
+    if (equals_ignoring_case(name, "Received") && ++received_ > settings_.hops)
+        refusal_ =
+            Reply{554, "5.4.6", fmt::format("Too many hops: more than {} Received fields", settings_.hops)};
+}
+
+/// The line that begins with these octets is no field: it is the first of the body, and the blank line that
+/// should have been in front of it is put there.
+void MessageReceiver::end_header_with(std::string_view line) {
+    complete_header();
+    store("\n");
+    store(line);
+    name_.clear();
+    place_ = Place::body;
+}
+
+void MessageReceiver::complete_header() {
+    if (!has_date_) store(fmt::format("Date: {}\n", rfc5322_date(now_unix())));
+    if (!has_from_)
+        store(fmt::format("From: {}\n", settings_.sender.empty() ? "MAILER-DAEMON@" + settings_.hostname
+                                                                 : printable(settings_.sender)));
+    if (!has_message_id_) store(fmt::format("Message-ID: <{}@{}>\n", settings_.id, settings_.hostname));
+}
+
+void MessageReceiver::store(std::string_view bytes) {
+    if (refusal_ || bytes.empty()) return;
+    try {
+        message_.append(bytes);
+    } catch (const std::system_error& error) {
+        refusal_ = storage_refusal(error);
+    } catch (const std::bad_alloc&) {
+        refusal_ = Reply{451, "4.3.0", "Out of memory; try again later"};
+    }
+}
+
+}  // namespace postoffice

@@ -1,0 +1,319 @@
+#include "postoffice/mail/spool.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <functional>
+#include <memory>
+#include <thread>
+
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/lock.h"
+#include "postoffice/base/log.h"
+#include "postoffice/base/text.h"
+
+namespace postoffice {
+namespace {
+
+/// No journal of ours comes near: a thousand recipients tried a hundred times each are 20 MB.
+constexpr std::size_t largest_journal = 256U << 20;
+
+/// An empty journal may be one that another process has just created and is about to lock; older, it is what
+/// a crash or a broken disk left.
+constexpr UnixTime empty_journal_patience = 60;
+
+constexpr int read_flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+
+std::string read_journal(int fd) {
+    struct stat status {};
+    if (::fstat(fd, &status) != 0) throw_errno("stat journal");
+    const auto size = static_cast<std::size_t>(status.st_size);
+    if (size > largest_journal) throw FormatError("journal: too large");
+    std::string text(size, '\0');
+    text.resize(disk::read_at(fd, text, 0));  // at an offset: the position may be shared with another process
+    return text;
+}
+
+std::optional<struct stat> status_of(const std::string& path) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) == 0) return status;
+    if (errno != ENOENT) throw_errno("stat " + path);
+    return std::nullopt;
+}
+
+/// True if the path still names the open file: it may have been removed, or replaced, before it was locked.
+bool is_named(int fd, const std::string& path) {
+    struct stat open_file {};
+    if (::fstat(fd, &open_file) != 0) throw_errno("stat " + path);
+    const auto named = status_of(path);
+    return named && named->st_dev == open_file.st_dev && named->st_ino == open_file.st_ino;
+}
+
+/// Calls `visit` with each name in the folder.
+void for_each_name(const std::string& directory, const std::function<void(DIR*, std::string_view)>& visit) {
+    const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(directory.c_str()), ::closedir);
+    if (!folder) throw_errno("open " + directory);
+    for (;;) {
+        errno = 0;
+        const dirent* entry = ::readdir(folder.get());
+        if (entry == nullptr) break;
+        visit(folder.get(), entry->d_name);
+    }
+    if (errno != 0) throw_errno("read " + directory);
+}
+
+/// The id in the name of one of our files; empty if it is none of that kind.
+std::string_view id_in(std::string_view name, std::string_view prefix) {
+    if (!name.starts_with(prefix) || !is_queue_id(name.substr(prefix.size()))) return {};
+    return name.substr(prefix.size());
+}
+
+void make_folder(const std::string& path, mode_t mode, uid_t uid, gid_t gid) {
+    if (::mkdir(path.c_str(), 0700) != 0) {
+        if (errno == EEXIST) return;
+        throw_errno("mkdir " + path);
+    }
+    if (::geteuid() == 0 && ::chown(path.c_str(), uid, gid) != 0) throw_errno("chown " + path);
+    if (::chmod(path.c_str(), mode) != 0)
+        throw_errno("chmod " + path);  // not by mkdir: the umask takes from it
+}
+
+/// `value` in base 62, in ASCII order of its digits, so that texts of one width sort as numbers do.
+void append_base62(std::string& text, std::uint64_t value, std::size_t width) {
+    constexpr std::string_view digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    const std::size_t start = text.size();
+    text.resize(start + width);
+    for (std::size_t i = width; i > 0; --i, value /= 62) text[start + i - 1] = digits[value % 62];
+}
+
+std::uint64_t microseconds_now() {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
+           static_cast<std::uint64_t>(now.tv_nsec) / 1000;
+}
+
+/// Locks a journal that this process has just created. A queue run may look into it for a moment.
+void lock_new_journal(int fd, const std::string& path) {
+    const Deadline deadline = Deadline::after(Seconds(5));
+    while (!try_lock(fd)) {
+        if (deadline.passed()) throw_errno(EAGAIN, "lock " + path);
+        std::this_thread::sleep_for(Milliseconds(1));
+    }
+}
+
+void remove_quietly(const std::string& path) {
+    try {
+        disk::unlink_if_exists(path);
+    } catch (const std::system_error&) {
+        // The failure that led here is the one to tell; sweep() comes by later.
+    }
+}
+
+}  // namespace
+
+// QueueEntry
+
+QueueEntry::QueueEntry(std::string spool_directory, Fd journal)
+    : directory_(std::move(spool_directory)),
+      fd_(std::move(journal)),
+      journal_(parse_journal(read_journal(fd_.get()))) {}
+
+QueueEntry::QueueEntry(std::string spool_directory, Fd fd, Journal journal)
+    : directory_(std::move(spool_directory)), fd_(std::move(fd)), journal_(std::move(journal)) {}
+
+Fd QueueEntry::open_message() const {
+    return disk::open(directory_ + "/dm" + id(), O_RDONLY | O_NOFOLLOW);
+}
+
+std::uint64_t QueueEntry::message_size() const {
+    const auto status = status_of(directory_ + "/dm" + id());
+    return status ? static_cast<std::uint64_t>(status->st_size) : 0;
+}
+
+void QueueEntry::record(std::size_t index, const DeliveryResult& result) {
+    append(journal_event::result(index, result));
+}
+
+void QueueEntry::record_reported(std::size_t index, const std::string& text) {
+    append(journal_event::reported(index, text));
+}
+
+void QueueEntry::defer_until(UnixTime when) {
+    append(journal_event::retry_at(when));
+    disk::set_modification_time(fd_.get(), when);
+}
+
+void QueueEntry::hold(const std::string& reason) {
+    append(journal_event::held(reason));
+}
+
+void QueueEntry::release() {
+    append(journal_event::released());
+}
+
+/// In one write(2), since others may append too. Where a full disk or a crash cut off an earlier line, this
+/// one starts anew: glued to that rest it would be lost with it.
+void QueueEntry::append(const std::string& event) {
+    struct stat status {};
+    if (::fstat(fd_.get(), &status) != 0) throw_errno("stat journal");
+    char last = '\n';
+    if (status.st_size > 0) disk::read_at(fd_.get(), std::span(&last, 1), status.st_size - 1);
+    const UnixTime now = now_unix();
+    disk::write_all(fd_.get(), (last == '\n' ? "" : "\n") + rfc3339_utc(now) + " " + event + "\n");
+    (void)apply_journal_event(journal_, now, event);
+}
+
+void QueueEntry::reload() {
+    journal_ = parse_journal(read_journal(fd_.get()));
+}
+
+void QueueEntry::sync() {
+    disk::sync(fd_.get());
+}
+
+void QueueEntry::remove() {
+    disk::unlink_if_exists(directory_ + "/cm" + id());
+    disk::unlink_if_exists(directory_ + "/dm" + id());  // sweep() may have come between the two
+}
+
+// Spool
+
+Spool::Spool(std::string directory) : directory_(std::move(directory)) {}
+
+void Spool::create(uid_t uid, gid_t gid) const {
+    make_folder(directory_, 0750, uid, gid);
+    // Who submits mail may create a file, but neither list the folder nor touch what others put there.
+    // Set-gid: the files get the folder's group, by which they can be read for taking in.
+    make_folder(drop_directory(), 03730, uid, gid);
+}
+
+std::string Spool::new_id() {
+    // Unique without any state: the clock is past an id's microsecond before the id is given out, and two
+    // processes differ in their pid.
+    const std::uint64_t stamp = microseconds_now();
+    while (microseconds_now() == stamp) continue;
+    std::string id;
+    append_base62(id, stamp, 9);
+    append_base62(id, static_cast<std::uint64_t>(::getpid()), 4);
+    return id;
+}
+
+QueueEntry Spool::commit(const std::string& id, const Envelope& envelope, Message& message) const {
+    const std::string header = journal_header(id, envelope);
+    const Fd data = message.keep_as(message_path(id));
+    Fd journal;
+    try {
+        (void)try_lock(data.get());  // for sweep(); nobody else ever locks it
+        journal = disk::open(journal_path(id), O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, 0640);
+        lock_new_journal(journal.get(), journal_path(id));
+        disk::write_all(journal.get(), header);
+        // Both are on their way before the first is waited for: on a journaling file system the first sync
+        // then commits the creation of both files, and the others find little left to do.
+        disk::start_sync(data.get());
+        disk::start_sync(journal.get());
+        disk::sync(data.get());
+        disk::sync(journal.get());
+        disk::sync_directory(directory_);
+    } catch (const std::system_error&) {
+        if (journal) remove_quietly(journal_path(id));
+        remove_quietly(message_path(id));
+        throw;
+    }
+    return {directory_, std::move(journal), parse_journal(header)};
+}
+
+std::optional<QueueEntry> Spool::take(const std::string& id) const {
+    if (!is_queue_id(id)) return std::nullopt;
+    const std::string path = journal_path(id);
+    Fd journal = disk::open_if_exists(path, O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK);
+    if (!journal || !try_lock(journal.get()) || !is_named(journal.get(), path)) return std::nullopt;
+    try {
+        const std::string text = read_journal(journal.get());
+        if (text.empty()) {
+            if (now_unix() - status_of(path)->st_mtime < empty_journal_patience) return std::nullopt;
+            throw FormatError("journal: empty");
+        }
+        if (journal_is_unfinished(text)) return std::nullopt;
+        Journal parsed = parse_journal(text);
+        if (parsed.id != id) throw FormatError("journal: of another message, " + parsed.id);
+        return QueueEntry(directory_, std::move(journal), std::move(parsed));
+    } catch (const FormatError& error) {
+        const std::string aside = directory_ + "/bad" + id;
+        disk::rename(path, aside);
+        log_event(id, "damaged", {{"moved-to", aside}, {"reason", error.what()}});
+        return std::nullopt;
+    }
+}
+
+std::vector<Spool::Item> Spool::scan() const {
+    std::vector<Item> items;
+    for_each_name(directory_, [&items](DIR* folder, std::string_view name) {
+        const auto id = id_in(name, "cm");
+        struct stat status {};
+        if (id.empty() || ::fstatat(::dirfd(folder), name.data(), &status, AT_SYMLINK_NOFOLLOW) != 0) return;
+        if (S_ISREG(status.st_mode)) items.push_back({std::string(id), status.st_mtime});
+    });
+    return items;
+}
+
+namespace {
+
+/// Removes the file unless it is young, in use, or `is_needed`. That is asked before the lock, so that no
+/// queue run finds a healthy message locked, and again under it.
+bool sweep_file(const std::string& path, UnixTime before, const std::function<bool(int fd)>& is_needed) {
+    const auto status = status_of(path);
+    if (!status || !S_ISREG(status->st_mode) || status->st_mtime > before) return false;
+    const Fd file = disk::open_if_exists(path, read_flags);
+    if (!file || is_needed(file.get())) return false;
+    if (!try_lock(file.get()) || !is_named(file.get(), path) || is_needed(file.get())) return false;
+    return disk::unlink_if_exists(path);
+}
+
+}  // namespace
+
+unsigned Spool::sweep(Seconds age) const {
+    const UnixTime before = now_unix() - age.count();
+    std::vector<std::string> names;
+    for_each_name(directory_, [&names](DIR*, std::string_view name) { names.emplace_back(name); });
+
+    unsigned removed = 0;
+    const auto sweep_one = [&](const std::string& path, const std::function<bool(int)>& is_needed) {
+        if (!sweep_file(path, before, is_needed)) return;
+        ++removed;
+        log_event("", "swept", {{"file", path}});
+    };
+    // Journals first: the message of one that goes has no journal any more. Only overdue ones are read, and
+    // those are few: a journal's modification time is when it is due.
+    for (const std::string& name : names)
+        if (!id_in(name, "cm").empty())
+            sweep_one(directory_ + "/" + name, [](int fd) {
+                const std::string text = read_journal(fd);
+                return text.empty() || !journal_is_unfinished(text);
+            });
+    for (const std::string& name : names) {
+        const std::string path = directory_ + "/" + name;
+        if (!id_in(name, "tm").empty()) sweep_one(path, [](int) { return false; });
+        if (const std::string id(id_in(name, "dm")); !id.empty())
+            sweep_one(path, [&](int) {
+                return status_of(journal_path(id)) || status_of(directory_ + "/bad" + id);
+            });
+    }
+    return removed;
+}
+
+bool is_queue_id(std::string_view text) {
+    if (text.empty() || text.size() > 16) return false;
+    return std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    });
+}
+
+}  // namespace postoffice

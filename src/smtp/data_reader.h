@@ -1,0 +1,61 @@
+// The body of DATA: from octets on the wire to lines that end with LF. RFC 5321
+// sections 2.3.8, 4.1.1.4, 4.5.2.
+//
+// Only CRLF.CRLF ends a message, and only a dot right behind CRLF is taken away, because these are the only
+// places where a sender that follows the RFC puts one. A bare LF becomes a line end of what is stored but
+// means nothing to the transparency procedure; a CR that no LF follows is dropped. So no sequence that an
+// earlier host took for text can end the message here; and what is stored, when it is sent on with CRLF and
+// dots doubled, is the same lines again, whatever the next host thinks of lone CR and LF.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "postoffice/base/clock.h"
+#include "postoffice/net/connection.h"
+
+namespace postoffice {
+
+class DataDecoder {
+  public:
+    enum class LineEnds {
+        crlf,       ///< the rule above
+        lf_as_well  ///< LF is as good as CRLF: for a local program at our standard input that ends its
+                    ///< commands so
+    };
+    explicit DataDecoder(LineEnds line_ends = LineEnds::crlf) : line_ends_(line_ends) {}
+
+    /// Decodes `input` and appends to `output`. Returns how many octets were used: all of them, unless the
+    /// end of the message is among them. Chunks may be cut anywhere.
+    std::size_t decode(std::string_view input, std::string& output);
+    /// The end was seen; what follows on the wire is a command.
+    bool at_end() const { return where_ == Where::end; }
+
+  private:
+    // Where the next octet stands.
+    enum class Where {
+        line_start,  // behind CRLF, or at the very start
+        dot,         // behind CRLF and a dot, which is not stored
+        dot_cr,      // behind CRLF, dot and CR
+        text,        // inside a line, or behind a bare LF
+        cr,          // behind a CR inside a line
+        end,
+    };
+    void step(char octet, std::string& output);
+
+    LineEnds line_ends_;
+    Where where_ = Where::line_start;
+};
+
+enum class DataEnd {
+    complete,
+    closed,  ///< the client left in the middle
+};
+
+/// Reads up to the end of the message. `sink` gets pieces of at most the connection's buffer, LF line ends.
+/// `patience` is for each wait. Throws Timeout, PeerGone, std::system_error, and what `sink` throws.
+DataEnd read_data(Connection& connection, DataDecoder& decoder, Seconds patience,
+                  const std::function<void(std::string_view)>& sink);
+
+}  // namespace postoffice

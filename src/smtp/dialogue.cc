@@ -1,0 +1,25 @@
+#include "dialogue.h"
+
+#include "client_host.h"
+
+namespace postoffice {
+
+std::string Dialogue::client() const {
+    if (is_standard_input()) return "stdin";
+    const std::string name = state.client_name.str();
+    return (name.empty() ? "unknown" : name) + "[" + state.client_address.str() + "]";
+}
+
+bool Dialogue::client_is_local() {
+    if (!is_local) is_local = is_local_client(config(), state);
+    return *is_local;
+}
+
+void Dialogue::abandon_transaction() {
+    // A client that found nobody here may be guessing names: that counts like a mistake, once for each
+    // attempt, so that a list with some dead addresses still gets through.
+    if (transaction.refused_count() > 0 && transaction.recipient_count() == 0) ++state.errors;
+    transaction = Transaction();
+}
+
+}  // namespace postoffice

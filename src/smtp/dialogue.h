@@ -1,0 +1,36 @@
+// What the session loop and the verbs share while one client is served.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "postoffice/smtp/session.h"
+#include "transaction.h"
+
+namespace postoffice {
+
+struct Dialogue {
+    SessionServices services;
+    Connection& connection;
+    SessionState& state;
+    Milliseconds park_after;
+
+    Transaction transaction{};
+    LineEnd command_line_end = LineEnd::crlf;  ///< how the command being served ended
+    std::string last_command = "CONNECT";      ///< for the log
+    bool is_reading_message = false;           ///< what comes next on the wire is message text
+    bool is_over = false;                      ///< close once the reply is sent
+    std::optional<bool> is_local{};            ///< see client_is_local()
+
+    const Config& config() const { return services.config; }
+    Deadline deadline() const { return Deadline::after(config().timeout); }
+    bool is_standard_input() const { return state.client_address.bytes[0] == '\0'; }
+    /// "name[192.0.2.1]", for people.
+    std::string client() const;
+    /// Asked when first needed: most clients never need it.
+    bool client_is_local();
+    /// Ends the transaction without a message.
+    void abandon_transaction();
+};
+
+}  // namespace postoffice

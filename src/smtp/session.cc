@@ -1,0 +1,225 @@
+#include "postoffice/smtp/session.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "client_host.h"
+#include "dialogue.h"
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
+#include "postoffice/base/text.h"
+#include "verb.h"
+
+namespace postoffice {
+namespace {
+
+using Phase = SessionState::Phase;
+
+constexpr unsigned most_errors = 20;
+constexpr unsigned most_commands_after_refusal = 5;
+constexpr Seconds patience_with_goodbye{5};
+constexpr std::size_t longest_issue = 4096;
+
+// Verbs of RFC 5321's relatives that we know of and do not offer: 502, where nonsense gets 500.
+constexpr std::array<std::string_view, 10> verbs_not_offered = {"STARTTLS", "AUTH", "BDAT", "ETRN",  "TURN",
+                                                                "SEND",     "SOML", "SAML", "DEBUG", "LHLO"};
+constexpr std::array<std::string_view, 7> http_verbs = {"GET",     "POST",    "PUT",   "HEAD",
+                                                        "CONNECT", "OPTIONS", "DELETE"};
+
+bool is_one_of(std::span<const std::string_view> words, std::string_view word) {
+    return std::any_of(words.begin(), words.end(), [&](auto w) { return equals_ignoring_case(w, word); });
+}
+
+// What the administrator wants strangers to read.
+std::string issue() {
+    try {
+        const Fd file = disk::open_if_exists(POSTOFFICE_CONFDIR "/issue.smtp", O_RDONLY);
+        return file ? "\n" + std::string(trim(disk::read_all(file.get(), longest_issue))) : "";
+    } catch (const std::system_error& error) {
+        log_event("", "issue.smtp", {{"error", error.what()}});
+        return "";
+    }
+}
+
+void say(Dialogue& dialogue, const Reply& reply) {
+    dialogue.connection.write(reply.wire(), dialogue.deadline());
+}
+
+// A last word that nobody may be there to hear.
+void say_goodbye(Dialogue& dialogue, const Reply& reply) noexcept {
+    try {
+        const auto deadline = Deadline::after(patience_with_goodbye);
+        dialogue.connection.write(reply.wire(), deadline);
+        dialogue.connection.flush(deadline);
+    } catch (const std::exception&) {
+    }
+}
+
+void log_lost(const Dialogue& dialogue, std::string_view event, std::string_view why) {
+    const std::string after =
+        dialogue.is_reading_message ? "DATA, inside the message" : dialogue.last_command;
+    log_event("", event, {{"client", dialogue.client()}, {"after", after}, {"why", why}});
+}
+
+// True if the client may be served: it waited for the greeting, as RFC 5321 section 3.1 has it.
+bool greet(Dialogue& dialogue) {
+    SessionState& state = dialogue.state;
+    if (!dialogue.is_standard_input()) {
+        const auto address = IpAddress::parse(state.client_address.str());
+        state.client_name.assign_cut(address ? find_client_name(dialogue.services.resolver, *address)
+                                             : "unknown");
+        if (dialogue.connection.wait_for_input(Deadline::after(Milliseconds(0)))) {
+            if (dialogue.connection.peek(dialogue.deadline()).empty())
+                throw PeerGone("left before the greeting");
+            log_lost(dialogue, "dropped", "spoke before the greeting");
+            say_goodbye(dialogue, {554, "5.5.0", "You spoke before the greeting; mail clients wait for it"});
+            return false;
+        }
+    }
+    say(dialogue, {220, "",
+                   fmt::format("{} ESMTP postoffice\nHello {}\n{}{}", dialogue.config().hostname,
+                               dialogue.client(), rfc5322_date(now_unix()), issue())});
+    state.phase = Phase::greeted;
+    return true;
+}
+
+Reply unknown_command(Dialogue& dialogue, std::string_view verb) {
+    if (is_one_of(http_verbs, verb)) {
+        log_lost(dialogue, "dropped", "speaks HTTP");
+        dialogue.is_over = true;
+        return {421, "4.7.0",
+                fmt::format("{} takes mail and does not speak HTTP", dialogue.config().hostname)};
+    }
+    if (is_one_of(verbs_not_offered, verb)) return {502, "5.5.1", "That command is not offered here"};
+    return {500, "5.5.1", "Unknown command"};
+}
+
+// Why the verb cannot be performed now.
+std::optional<Reply> check(const Dialogue& dialogue, const Verb& verb, const Command& command) {
+    const bool has_argument = !command.argument.empty();
+    if (has_argument ? verb.argument == Verb::Argument::none : verb.argument == Verb::Argument::required)
+        return syntax_error(verb.name);
+    return verb.check ? verb.check(dialogue) : std::nullopt;
+}
+
+Reply check_and_perform(Dialogue& dialogue, const Verb& verb, const Command& command) {
+    const auto refusal = check(dialogue, verb, command);
+    if (!refusal) return verb.perform(dialogue, command);
+    // A client that did not wait for our 354: its message must not be taken for commands. No command may
+    // follow DATA unasked (RFC 2920 section 3.1), so nothing else is lost.
+    if (verb.name == "DATA") dialogue.connection.discard_input();
+    return *refusal;
+}
+
+// The one place where something unforeseen inside a verb becomes a reply, and a temporary one.
+Reply answer(Dialogue& dialogue, const Verb& verb, const Command& command) {
+    try {
+        return check_and_perform(dialogue, verb, command);
+    } catch (const Timeout&) {
+        throw;
+    } catch (const PeerGone&) {
+        throw;
+    } catch (const std::exception& error) {
+        if (dialogue.is_reading_message) throw;
+        log_event("", "error",
+                  {{"client", dialogue.client()}, {"command", verb.name}, {"why", error.what()}});
+        return {451, "4.3.0", "Something went wrong here; please try again later"};
+    }
+}
+
+Reply answer(Dialogue& dialogue, const Line& line) {
+    if (line.status == Line::Status::too_long) return {500, "5.5.2", "Line too long"};
+    const auto command = parse_command(line.text);
+    if (!command) return {500, "5.5.2", "Not a command"};
+    const auto verbs = verb_table();
+    const auto verb = std::find_if(verbs.begin(), verbs.end(), [&](const Verb& v) {
+        return equals_ignoring_case(v.name, command->verb);
+    });
+    if (verb == verbs.end()) return unknown_command(dialogue, command->verb);
+    dialogue.last_command = verb->name;
+    dialogue.command_line_end = line.end;
+    if (dialogue.state.phase == Phase::refused && verb->name != "QUIT")
+        return {503, "5.5.1", "No mail is taken from you; please QUIT"};  // RFC 5321 section 3.1
+    return answer(dialogue, *verb, *command);
+}
+
+// A refused recipient is no mistake of the client's; see Dialogue::abandon_transaction().
+bool is_mistake(const Reply& reply) {
+    return (reply.code >= 500 && reply.code <= 504) || reply.code == 555 || reply.code == 421;
+}
+
+// Ends the session of a client that made too many mistakes.
+void enforce_error_budget(Dialogue& dialogue) {
+    const unsigned most = dialogue.state.phase == Phase::refused ? most_commands_after_refusal : most_errors;
+    if (dialogue.state.errors < most || dialogue.is_over) return;
+    log_lost(dialogue, "dropped", "too many errors");
+    say(dialogue,
+        {421, "4.7.0", fmt::format("{} closing connection: too many errors", dialogue.config().hostname)});
+    dialogue.is_over = true;
+}
+
+bool is_silent(Dialogue& dialogue) {
+    return dialogue.park_after > Milliseconds(0) && !dialogue.transaction.is_open() &&
+           !dialogue.connection.wait_for_input(Deadline::after(dialogue.park_after));
+}
+
+// A client need not wait for it.
+void send_last_reply(Dialogue& dialogue) {
+    try {
+        dialogue.connection.flush(dialogue.deadline());
+    } catch (const PeerGone&) {
+    }
+}
+
+SessionEnd converse(Dialogue& dialogue) {
+    SessionState& state = dialogue.state;
+    if (state.phase == Phase::timed_out) throw Timeout("silent while parked");
+    if (state.phase == Phase::arrived && !greet(dialogue)) return SessionEnd::unclean;
+    while (!dialogue.is_over) {
+        if (is_silent(dialogue)) return SessionEnd::parked;
+        const Line line = dialogue.connection.read_line(max_command_line, dialogue.deadline());
+        if (line.status == Line::Status::closed) throw PeerGone("end of file without QUIT");
+        const Reply reply = answer(dialogue, line);
+        say(dialogue, reply);
+        if (is_mistake(reply)) ++state.errors;
+        enforce_error_budget(dialogue);
+    }
+    send_last_reply(dialogue);
+    return state.errors == 0 ? SessionEnd::clean : SessionEnd::unclean;
+}
+
+}  // namespace
+
+Session::Session(const SessionServices& services, Connection& connection, SessionState& state,
+                 Milliseconds park_after)
+    : dialogue_(new Dialogue{services, connection, state, park_after}) {}
+
+Session::~Session() = default;
+
+bool Session::was_cut_off() const {
+    return dialogue_->is_reading_message;
+}
+
+// The one place where a dialogue that cannot go on ends.
+SessionEnd Session::serve() {
+    Dialogue& dialogue = *dialogue_;
+    const std::string& hostname = dialogue.config().hostname;
+    try {
+        return converse(dialogue);
+    } catch (const Timeout& timeout) {
+        log_lost(dialogue, "timeout", timeout.what());
+        say_goodbye(dialogue, {421, "4.4.2", hostname + " closing connection: you were silent for too long"});
+    } catch (const PeerGone& gone) {
+        log_lost(dialogue, "lost connection", gone.what());
+    } catch (const std::exception& error) {
+        log_lost(dialogue, "error", error.what());
+        say_goodbye(dialogue, {421, "4.3.0", hostname + " closing connection: something went wrong here"});
+    }
+    return SessionEnd::unclean;
+}
+
+}  // namespace postoffice

@@ -1,0 +1,44 @@
+// The verbs: one table row each. A verb is checked (does it make sense now, is it well formed?) and then
+// performed; the outcome of either is a reply. One file for each family: verb_hello.cc, verb_mail.cc, …
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "dialogue.h"
+#include "postoffice/mail/reply.h"
+#include "postoffice/smtp/command.h"
+
+namespace postoffice {
+
+struct Verb {
+    std::string_view name;
+    std::string_view syntax;  ///< for HELP and for those who got it wrong
+    enum class Argument { none, optional, required } argument;
+    /// Why it cannot be performed now; null pointer: always allowed.
+    std::optional<Reply> (*check)(const Dialogue&);
+    /// Throws std::system_error and the like (a 451, see session.cc); Timeout and PeerGone end the session.
+    Reply (*perform)(Dialogue&, const Command&);
+};
+
+std::span<const Verb> verb_table();
+
+/// 501 5.5.4 with the verb's syntax.
+Reply syntax_error(std::string_view verb_name);
+
+Reply perform_helo(Dialogue&, const Command&);
+Reply perform_ehlo(Dialogue&, const Command&);
+Reply perform_mail(Dialogue&, const Command&);
+std::optional<Reply> check_rcpt(const Dialogue&);
+Reply perform_rcpt(Dialogue&, const Command&);
+std::optional<Reply> check_data(const Dialogue&);
+Reply perform_data(Dialogue&, const Command&);
+Reply perform_rset(Dialogue&, const Command&);
+Reply perform_noop(Dialogue&, const Command&);
+Reply perform_vrfy(Dialogue&, const Command&);
+Reply perform_expn(Dialogue&, const Command&);
+Reply perform_help(Dialogue&, const Command&);
+Reply perform_quit(Dialogue&, const Command&);
+
+}  // namespace postoffice

@@ -1,0 +1,79 @@
+// MAIL. RFC 5321 section 4.1.1.2; SIZE of RFC 1870, BODY of RFC 6152.
+#include <fmt/format.h>
+
+#include "postoffice/base/disk.h"
+#include "postoffice/base/log.h"
+#include "postoffice/base/text.h"
+#include "verb.h"
+
+namespace postoffice {
+namespace {
+
+struct MailParameters {
+    std::uint64_t size = 0;
+    Body body = Body::seven_bit;
+};
+
+// Fills in `known`; a reply for the first parameter that cannot be honoured.
+std::optional<Reply> read_parameters(std::string_view text, MailParameters& known) {
+    const auto parameters = parse_parameters(text);
+    if (!parameters) return Reply{501, "5.5.4", parameters.problem()};
+    for (const auto& [keyword, value] : *parameters) {
+        if (equals_ignoring_case(keyword, "SIZE")) {
+            // At most 20 digits (RFC 1870 section 3): what passes 64 bits is a syntax error as well.
+            const auto size = parse_number(value.value_or(""));
+            if (!size) return Reply{501, "5.5.4", "SIZE needs a number of octets"};
+            known.size = *size;
+        } else if (equals_ignoring_case(keyword, "BODY")) {
+            const bool is_8bit = equals_ignoring_case(value.value_or(""), "8BITMIME");
+            if (!is_8bit && !equals_ignoring_case(value.value_or(""), "7BIT"))
+                return Reply{501, "5.5.4", "BODY is 7BIT or 8BITMIME"};
+            known.body = is_8bit ? Body::eight_bit_mime : Body::seven_bit;
+        } else {
+            return Reply{555, "5.5.4", fmt::format("Unsupported parameter {}", keyword)};
+        }
+    }
+    return std::nullopt;
+}
+
+// Whether a message of the announced size is welcome, before the client sends all of it.
+std::optional<Reply> check_space(const Config& config, std::uint64_t size) {
+    if (config.size != 0 && size > config.size)
+        return Reply{552, "5.3.4",
+                     fmt::format("Message too big: at most {} octets are taken here", config.size)};
+    const std::uint64_t free = disk::free_space(config.queue_dir);
+    if (free < config.minfree || free - config.minfree < size)
+        return Reply{452, "4.3.1", "Not enough disk space for this message now; please try again later"};
+    return std::nullopt;
+}
+
+Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
+    const auto path_text = after_keyword(argument, "FROM:");
+    if (!path_text) return syntax_error("MAIL");
+    const auto path = parse_path(*path_text, true, dialogue.client_is_local());
+    if (!path) return {501, "5.1.7", fmt::format("Bad sender address: {}", path.problem())};
+    MailParameters parameters;
+    if (auto refusal = read_parameters(path->parameters, parameters)) return *refusal;
+    if (auto refusal = check_space(dialogue.config(), parameters.size)) return *refusal;
+
+    Address sender = path->address;
+    if (!sender.is_null()) sender = sender.qualified(dialogue.config().hostname);
+    dialogue.transaction.open(std::move(sender), parameters.body);
+    return {250, "2.1.0", "Sender OK"};
+}
+
+}  // namespace
+
+Reply perform_mail(Dialogue& dialogue, const Command& command) {
+    dialogue.abandon_transaction();
+    Reply reply = open_transaction(dialogue, command.argument);
+    if (!reply.is_positive())
+        log_event("", "refused",
+                  {{"command", "MAIL"},
+                   {"client", dialogue.client()},
+                   {"argument", command.argument},
+                   {"reply", reply.line()}});
+    return reply;
+}
+
+}  // namespace postoffice

@@ -1,0 +1,44 @@
+// RSET, NOOP, VRFY, EXPN, HELP, QUIT. RFC 5321 sections 4.1.1.5 to 4.1.1.10, 7.3 (VRFY tells nothing).
+#include <fmt/format.h>
+
+#include "postoffice/base/text.h"
+#include "verb.h"
+
+namespace postoffice {
+
+Reply perform_rset(Dialogue& dialogue, const Command&) {
+    dialogue.abandon_transaction();
+    return {250, "2.0.0", "Forgotten"};
+}
+
+Reply perform_noop(Dialogue&, const Command&) {
+    return {250, "2.0.0", "OK"};
+}
+
+Reply perform_vrfy(Dialogue&, const Command&) {
+    return {252, "2.1.5", "Send some mail, and I will try my best"};
+}
+
+Reply perform_expn(Dialogue&, const Command&) {
+    return {502, "5.5.1", "Who is on a list is between the list and its members"};
+}
+
+Reply perform_help(Dialogue& dialogue, const Command& command) {
+    if (command.argument.empty()) {
+        std::string text = fmt::format("postoffice on {} understands", dialogue.config().hostname);
+        for (const auto& verb : verb_table()) text.append("\n    ").append(verb.syntax);
+        return {214, "2.0.0", text};
+    }
+    for (const auto& verb : verb_table())
+        if (equals_ignoring_case(verb.name, command.argument))
+            return {214, "2.0.0", std::string(verb.syntax)};
+    return {504, "5.5.4", "No help for that"};
+}
+
+Reply perform_quit(Dialogue& dialogue, const Command&) {
+    dialogue.abandon_transaction();
+    dialogue.is_over = true;
+    return {221, "2.0.0", fmt::format("{} closing connection", dialogue.config().hostname)};
+}
+
+}  // namespace postoffice

@@ -1,0 +1,69 @@
+// RCPT. RFC 5321 sections 3.6.2 (relaying), 4.1.1.3, 4.5.3.1.10 (too many recipients).
+#include <fmt/format.h>
+
+#include "client_host.h"
+#include "postoffice/base/log.h"
+#include "verb.h"
+
+namespace postoffice {
+namespace {
+
+// user@[address of ours] is a local user (RFC 5321 section 4.1.3): from here on it has our name.
+Address without_own_literal(Address address, const std::string& hostname) {
+    if (!address.domain().starts_with('[')) return address;
+    const auto literal = IpAddress::parse_literal(address.domain());
+    if (!literal || !is_own_address(*literal)) return address;
+    return Address(address.local_part(), hostname);
+}
+
+bool is_here(const Config& config, const Address& address) {
+    return !address.is_qualified() || config.is_local_domain(address.domain());
+}
+
+Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
+    const auto path_text = after_keyword(argument, "TO:");
+    if (!path_text) return syntax_error("RCPT");
+    const auto path = parse_path(*path_text, false, dialogue.client_is_local());
+    if (!path) return {501, "5.1.3", fmt::format("Bad recipient address: {}", path.problem())};
+    if (!path->parameters.empty())
+        return {555, "5.5.4", fmt::format("Unsupported parameter {}", path->parameters)};
+
+    const Config& config = dialogue.config();
+    Transaction& transaction = dialogue.transaction;
+    if (transaction.has_recipient(path->address)) return {250, "2.1.5", "Recipient OK, once is enough"};
+    if (transaction.recipient_count() + transaction.refused_count() >= config.recipients)
+        return {452, "4.5.3", fmt::format("Too many recipients: {} at a time, please", config.recipients)};
+
+    const Address address = without_own_literal(path->address, config.hostname);
+    const bool may_relay = config.relay || dialogue.client_is_local();
+    if (!is_here(config, address) && !may_relay)
+        return {550, "5.7.1",
+                fmt::format("relaying denied: <{}> is not in a domain of {}, and {} may not send through it",
+                            address.to_string(), config.hostname, dialogue.client())};
+    const Route route = dialogue.services.router.route(address);
+    if (route.status != Route::Status::accepted) return route.refusal;
+    transaction.add_recipient(path->address.qualified(config.hostname), route);
+    return {250, "2.1.5", "Recipient OK"};
+}
+
+}  // namespace
+
+std::optional<Reply> check_rcpt(const Dialogue& dialogue) {
+    if (!dialogue.transaction.is_open()) return Reply{503, "5.5.1", "MAIL comes before RCPT"};
+    return std::nullopt;
+}
+
+Reply perform_rcpt(Dialogue& dialogue, const Command& command) {
+    Reply reply = add_recipient(dialogue, command.argument);
+    if (reply.is_positive()) return reply;
+    dialogue.transaction.count_refusal();
+    log_event("", "refused",
+              {{"command", "RCPT"},
+               {"client", dialogue.client()},
+               {"from", "<" + dialogue.transaction.sender().to_string() + ">"},
+               {"argument", command.argument},
+               {"reply", reply.line()}});
+    return reply;
+}
+
+}  // namespace postoffice

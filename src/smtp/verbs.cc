@@ -1,0 +1,40 @@
+#include <fmt/format.h>
+
+#include <array>
+
+#include "postoffice/base/text.h"
+#include "verb.h"
+
+namespace postoffice {
+namespace {
+
+using Argument = Verb::Argument;
+
+constexpr std::array<Verb, 11> verbs = {{
+    {"HELO", "HELO host", Argument::required, nullptr, perform_helo},
+    {"EHLO", "EHLO host", Argument::required, nullptr, perform_ehlo},
+    {"MAIL", "MAIL FROM:<address> [SIZE=octets] [BODY=7BIT|8BITMIME]", Argument::required, nullptr,
+     perform_mail},
+    {"RCPT", "RCPT TO:<address>", Argument::required, check_rcpt, perform_rcpt},
+    {"DATA", "DATA", Argument::none, check_data, perform_data},
+    {"RSET", "RSET", Argument::none, nullptr, perform_rset},
+    {"QUIT", "QUIT", Argument::none, nullptr, perform_quit},
+    {"NOOP", "NOOP", Argument::optional, nullptr, perform_noop},
+    {"VRFY", "VRFY address", Argument::required, nullptr, perform_vrfy},
+    {"EXPN", "EXPN list", Argument::required, nullptr, perform_expn},
+    {"HELP", "HELP [verb]", Argument::optional, nullptr, perform_help},
+}};
+
+}  // namespace
+
+std::span<const Verb> verb_table() {
+    return verbs;
+}
+
+Reply syntax_error(std::string_view verb_name) {
+    for (const auto& verb : verbs)
+        if (verb.name == verb_name) return {501, "5.5.4", fmt::format("Syntax: {}", verb.syntax)};
+    return {501, "5.5.4", "Syntax error"};
+}
+
+}  // namespace postoffice
