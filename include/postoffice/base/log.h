@@ -20,6 +20,11 @@ using LogField = std::pair<std::string_view, std::string_view>;
 /// be written is lost.
 void log_event(std::string_view id, std::string_view event, std::initializer_list<LogField> fields = {});
 
+/// The descriptor of the log file, for close_descriptors_except(); -1 if there is none. The connection to syslog
+/// needs no keeping: close_descriptors_except() calls release_syslog(), and the next line connects anew.
+int log_descriptor();
+void release_syslog();
+
 /// For debugging in the foreground (-d): shown only when the log is stderr.
 void log_debug(std::string_view text);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,7 @@ struct Target {
 struct Recipient {
     Address original;
     Target target;
+    std::optional<Address> sender;  ///< replaces the envelope's for this recipient (a list's owner-NAME)
 };
 
 struct Envelope {
