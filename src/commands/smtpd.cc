@@ -13,7 +13,8 @@ namespace {
 
 std::optional<Config> load_again(const ConfigSource& source, const Config& first) {
     LoadedConfig loaded = load_config(source);
-    for (const ConfigProblem& problem : loaded.problems) log_event("", "reload-refused", {{"reason", problem.text}});
+    for (const ConfigProblem& problem : loaded.problems)
+        log_event("", "reload-refused", {{"reason", problem.text}});
     if (!loaded.problems.empty()) return std::nullopt;
     loaded.config.only_user = first.only_user;
     return std::move(loaded.config);
@@ -31,7 +32,7 @@ int run_daemon(const Config& config, const CommandLine& line) {
     settings.foreground = line.foreground;
     settings.queue_interval = line.queue_interval;
     settings.loopback_only = line.loopback_only;
-    const ConfigSource source = config_source(line);
+    const ConfigSource source = config_source(minus_c(line), line.settings);
     settings.reload = [source, &config] { return load_again(source, config); };
     try {
         return run_master(config, settings);

@@ -3,10 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 
-#include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 
@@ -52,16 +50,6 @@ std::vector<Part> split_by_sender(const Envelope& envelope, const std::vector<De
         if (!results.empty()) part->results.push_back(results[i]);
     }
     return parts;
-}
-
-void copy_message(const Message& from, Message& to) {
-    const Fd source = from.open_for_reading();
-    std::array<char, 16384> block;
-    off_t offset = 0;
-    while (const std::size_t n = disk::read_at(source.get(), block, offset)) {
-        to.append({block.data(), n});
-        offset += static_cast<off_t>(n);
-    }
 }
 
 Reply storage_trouble(const std::string& id, const std::system_error& error) {
@@ -130,7 +118,7 @@ Reply Acceptance::queue(const std::string& id, const Envelope& envelope, Message
                 entries.push_back(spool_.commit(id, part.envelope, message));
             } else {
                 Message copy(spool_.directory());
-                copy_message(message, copy);
+                copy.append_copy_of(message);
                 entries.push_back(spool_.commit(Spool::new_id(), part.envelope, copy));
             }
             QueueEntry& entry = entries.back();

@@ -2,6 +2,7 @@
 
 #include "postoffice/base/log.h"
 #include "postoffice/mail/dsn.h"
+#include "postoffice/mail/recipients.h"
 
 namespace postoffice {
 namespace {
@@ -59,7 +60,9 @@ std::string Bouncer::queue_report(const QueueEntry& entry, const std::vector<std
     envelope.arrived = now_unix();
     envelope.origin.protocol = "local";
     envelope.origin.submitter = "report on " + entry.id();
-    add_recipients(envelope, to, route);
+    RecipientCollector recipients;
+    recipients.add(to, route);
+    envelope.recipients = recipients.take();
 
     Message message(spool_.directory());
     const Fd original = original_of(entry);

@@ -18,6 +18,7 @@
 #include "postoffice/delivery/queue_job.h"
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/receiver.h"
+#include "postoffice/mail/recipients.h"
 #include "postoffice/mail/users.h"
 
 namespace postoffice {
@@ -114,6 +115,7 @@ Envelope Intake::envelope_of(const Drop& drop) const {
 Intake::Outcome Intake::take_in(const std::string& id, Drop& drop) {
     Envelope envelope = envelope_of(drop);
     Envelope refused = envelope;
+    RecipientCollector accepted;
     Reply refusal;
     for (const Address& address : drop.envelope.recipients) {
         const Address recipient = address.qualified(config_.hostname);
@@ -127,8 +129,9 @@ Intake::Outcome Intake::take_in(const std::string& id, Drop& drop) {
             refused.recipients.push_back({recipient, {Target::Kind::remote, "", recipient}, {}});
             continue;
         }
-        add_recipients(envelope, recipient, route);
+        accepted.add(recipient, route);
     }
+    envelope.recipients = accepted.take();
 
     Message message(spool_.directory());
     const std::string top = warning_for(drop) + received_field(config_.hostname, id, envelope, "");
@@ -151,7 +154,9 @@ Intake::Outcome Intake::take_in(const std::string& id, Drop& drop) {
     if (!refused.recipients.empty()) {
         // Two entries: what is refused is reported by the queue, and must not hold up the rest.
         const std::string other = envelope.recipients.empty() ? id : Spool::new_id();
-        if (refuse(other, std::move(refused), message, refusal) == Outcome::try_again) return Outcome::try_again;
+        Message copy(spool_.directory());
+        copy.append_copy_of(message);
+        if (refuse(other, std::move(refused), copy, refusal) == Outcome::try_again) return Outcome::try_again;
         if (envelope.recipients.empty()) return Outcome::taken;
     }
     const Reply reply = acceptor_.accept(id, envelope, message);
