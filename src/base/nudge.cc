@@ -17,8 +17,8 @@ bool nudge(const std::string& socket_path, std::string_view text) {
     const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     if (!socket) return false;
     return ::sendto(socket.get(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
-                    reinterpret_cast<const sockaddr*>(&address), sizeof address) ==
-           static_cast<ssize_t>(text.size());
+                    reinterpret_cast<const sockaddr*>(&address),
+                    sizeof address) == static_cast<ssize_t>(text.size());
 }
 
 }  // namespace postoffice

@@ -9,10 +9,13 @@ namespace postoffice {
 namespace {
 
 constexpr std::size_t npos = std::string_view::npos;
-constexpr std::size_t longest_name = 200;        // octets of a full name; what is longer is cut
-constexpr std::size_t octets_in_encoded_word = 42;  // 56 characters of base64, below the 75 of RFC 2047 section 2
+constexpr std::size_t longest_name = 200;  // octets of a full name; what is longer is cut
+constexpr std::size_t octets_in_encoded_word =
+    42;  // 56 characters of base64, below the 75 of RFC 2047 section 2
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 /// Walks over a field body, one lexical token at a time.
 class Tokens {
@@ -35,7 +38,8 @@ class Tokens {
         if (c == '"') return skip_quoted(), Token{Kind::word, '\0', begin, at_};
         if (c == '[') return skip_literal(), Token{Kind::word, '\0', begin, at_};
         if (std::string_view("<>,;:@").find(c) != npos) return ++at_, Token{Kind::special, c, begin, at_};
-        while (at_ < body_.size() && !is_space(body_[at_]) && std::string_view("<>,;:@(\"").find(body_[at_]) == npos)
+        while (at_ < body_.size() && !is_space(body_[at_]) &&
+               std::string_view("<>,;:@(\"").find(body_[at_]) == npos)
             skip_character();
         return {Kind::word, '\0', begin, at_};
     }
@@ -47,7 +51,8 @@ class Tokens {
         if (at_ < body_.size()) ++at_;
     }
     void skip_literal() {
-        while (at_ < body_.size() && body_[at_] != ']' && body_[at_] != '>' && body_[at_] != ',') skip_character();
+        while (at_ < body_.size() && body_[at_] != ']' && body_[at_] != '>' && body_[at_] != ',')
+            skip_character();
         if (at_ < body_.size() && body_[at_] == ']') ++at_;
     }
     void skip_comment() {
@@ -84,9 +89,11 @@ struct Candidate {
 bool is_valid_utf8(std::string_view text) {
     for (std::size_t i = 0; i < text.size();) {
         const auto lead = static_cast<unsigned char>(text[i++]);
-        const int more = lead < 0x80 ? 0 : lead >= 0xc2 && lead < 0xe0 ? 1 : lead >= 0xe0 && lead < 0xf0 ? 2
-                         : lead >= 0xf0 && lead < 0xf5                                                   ? 3
-                                                                                                         : -1;
+        const int more = lead < 0x80                   ? 0
+                         : lead >= 0xc2 && lead < 0xe0 ? 1
+                         : lead >= 0xe0 && lead < 0xf0 ? 2
+                         : lead >= 0xf0 && lead < 0xf5 ? 3
+                                                       : -1;
         if (more < 0) return false;
         for (int k = 0; k < more; ++k, ++i)
             if (i >= text.size() || (static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return false;
@@ -136,7 +143,8 @@ std::vector<MailboxText> find_mailboxes(std::string_view body) {
     bool in_angle = false;
     const auto finish = [&] {
         if (candidate.begin != npos)
-            found.push_back({body.substr(candidate.begin, candidate.end - candidate.begin), candidate.complete_at()});
+            found.push_back(
+                {body.substr(candidate.begin, candidate.end - candidate.begin), candidate.complete_at()});
         candidate = {};
         in_angle = false;
     };

@@ -1,6 +1,6 @@
 // Header fields with addresses, as programs on this host write them: found apart without being changed, and
-// completed where a name has no domain. RFC 5322 sections 3.4 and 4.4, leniently: text that is no address list
-// comes out as it went in.
+// completed where a name has no domain. RFC 5322 sections 3.4 and 4.4, leniently: text that is no address
+// list comes out as it went in.
 #pragma once
 
 #include <string>
@@ -15,8 +15,8 @@ struct MailboxText {
     std::size_t complete_at;  ///< offset in the body where "@domain" is missing; npos if it is not
 };
 
-/// The mailboxes of a field body, in order; group names are left out. Never fails: what is between two commas may
-/// still be no address.
+/// The mailboxes of a field body, in order; group names are left out. Never fails: what is between two commas
+/// may still be no address.
 std::vector<MailboxText> find_mailboxes(std::string_view body);
 
 /// The body with "@domain" behind each name that has none.

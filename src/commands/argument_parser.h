@@ -1,5 +1,5 @@
-// The inside of parse_command_line(): the words being read, what they have said so far, and one function for each
-// option. short_options.cc has the table of letters, set_options.cc the two languages of -o and -O.
+// The inside of parse_command_line(): the words being read, what they have said so far, and one function for
+// each option. short_options.cc has the table of letters, set_options.cc the two languages of -o and -O.
 #pragma once
 
 #include <optional>

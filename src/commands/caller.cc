@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <grp.h>
 #include <pwd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -77,19 +76,10 @@ Caller identify_caller() {
 }
 
 bool is_trusted(const Config& config, const Caller& caller) {
-    if (caller.uid == 0 || is_name_of(config.user, caller.uid)) return true;
-    if (private_host_user(config) == caller.login) return true;
-    return std::any_of(config.trusted_users.begin(), config.trusted_users.end(), [&](const std::string& name) {
-        return name == caller.login || is_in_group(name);
-    });
-}
-
-std::string private_host_user(const Config& config) {
-    struct stat status {};
-    if (::stat(config.queue_dir.c_str(), &status) != 0 || status.st_uid == 0) return "";
-    if (is_name_of(config.user, status.st_uid)) return "";
-    const passwd* owner = ::getpwuid(status.st_uid);
-    return owner == nullptr ? "" : owner->pw_name;
+    if (caller.uid == 0 || caller.login == config.only_user || is_name_of(config.user, caller.uid))
+        return true;
+    return std::any_of(config.trusted_users.begin(), config.trusted_users.end(),
+                       [&](const std::string& name) { return name == caller.login || is_in_group(name); });
 }
 
 }  // namespace postoffice

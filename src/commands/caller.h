@@ -11,7 +11,7 @@ namespace postoffice {
 
 struct Caller {
     uid_t uid = 0;
-    std::string login;      ///< "uidN" for a uid without account
+    std::string login;  ///< "uidN" for a uid without account
     std::string full_name;
     std::string home;  ///< empty without account
 };
@@ -19,11 +19,8 @@ struct Caller {
 /// The real uid's account. LOGNAME and USER choose between login names of the same uid, and do nothing else.
 Caller identify_caller();
 
-/// True for root, the service's own account, the owner of a private host, and trusted-users= (users or groups).
+/// True for root, the service's own account, the owner of a private host, and trusted-users= (users or
+/// groups).
 bool is_trusted(const Config& config, const Caller& caller);
-
-/// The single account of a private host, one that does not run as root: the owner of the spool, unless that is
-/// root or the service's account. Empty for a host with all accounts.
-std::string private_host_user(const Config& config);
 
 }  // namespace postoffice

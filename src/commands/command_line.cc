@@ -9,7 +9,9 @@
 
 namespace postoffice {
 
-void refuse(std::string text, int exit_code) { throw Refused{{exit_code, std::move(text)}}; }
+void refuse(std::string text, int exit_code) {
+    throw Refused{{exit_code, std::move(text)}};
+}
 
 ArgumentParser::ArgumentParser(const std::vector<std::string>& arguments,
                                bool (*is_config_option)(std::string_view))
@@ -84,7 +86,8 @@ void ArgumentParser::read_cluster(std::string_view letters) {
         const char letter = letters[0];
         letters.remove_prefix(1);
         const ShortOption* option = find_short_option(letter);
-        if (option == nullptr) refuse(fmt::format("unknown option -{}", printable(std::string_view(&letter, 1))));
+        if (option == nullptr)
+            refuse(fmt::format("unknown option -{}", printable(std::string_view(&letter, 1))));
         if (option->value == Value::none) {
             (this->*option->handle)({});
             continue;
@@ -131,7 +134,8 @@ void ArgumentParser::settle_mode() {
     }
     settle_queue_mode();
     if (chosen_) line_.mode = *chosen_;
-    if (line_.mode == Mode::submit && line_.version_first && line_.words.empty() && !line_.recipients_from_header)
+    if (line_.mode == Mode::submit && line_.version_first && line_.words.empty() &&
+        !line_.recipients_from_header)
         line_.mode = Mode::show_version;
     const bool informs = line_.mode == Mode::show_help || line_.mode == Mode::show_version;
     if (line_.recipients_from_header && line_.mode != Mode::submit && !informs)
@@ -149,7 +153,8 @@ void ArgumentParser::settle_queue() {
     for (const std::string& word : queue_words_) {
         const bool inverted = word.starts_with('!');
         const std::string_view text = std::string_view(word).substr(inverted ? 1 : 0);
-        if (inverted || (!text.empty() && std::string_view("IRSQLG").find(text[0]) != std::string_view::npos)) {
+        if (inverted ||
+            (!text.empty() && std::string_view("IRSQLG").find(text[0]) != std::string_view::npos)) {
             queue_filter(text, inverted);
         } else if (lists_queue()) {
             if (!text.empty()) line_.filters.push_back({'*', false, std::string(text)});
@@ -179,9 +184,13 @@ void ArgumentParser::queue_filter(std::string_view text, bool inverted) {
             if (text.empty()) refuse(fmt::format("-q{}: the text to look for is missing", field));
             break;
         case 'Q':
-        case 'L': text = {}; break;
-        case 'G': return;  // there is one queue
-        default: refuse("-q!: must be followed by I, R, S, Q or L");
+        case 'L':
+            text = {};
+            break;
+        case 'G':
+            return;  // there is one queue
+        default:
+            refuse("-q!: must be followed by I, R, S, Q or L");
     }
     line_.filters.push_back({field, inverted, std::string(text)});
 }

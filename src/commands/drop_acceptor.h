@@ -1,5 +1,5 @@
-// Takes responsibility for a message by leaving it in drop/, as sendmail does: for sessions on standard input,
-// which have no right to the queue.
+// Takes responsibility for a message by leaving it in drop/, as sendmail does: for sessions on standard
+// input, which have no right to the queue.
 #pragma once
 
 #include "postoffice/config/config.h"

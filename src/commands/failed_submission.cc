@@ -48,7 +48,8 @@ class MailboxWriter {
         line_ += piece;
         std::size_t begin = 0;
         std::string text;
-        for (std::size_t newline; (newline = line_.find('\n', begin)) != std::string::npos; begin = newline + 1) {
+        for (std::size_t newline; (newline = line_.find('\n', begin)) != std::string::npos;
+             begin = newline + 1) {
             const std::string_view line = std::string_view(line_).substr(begin, newline + 1 - begin);
             const std::size_t quotes = line.find_first_not_of('>');
             if (quotes != std::string_view::npos && line.substr(quotes).starts_with("From ")) text += '>';
@@ -67,22 +68,22 @@ class MailboxWriter {
 }  // namespace
 
 std::string mail_error_report(const std::string& drop_directory, const std::string& hostname,
-                              const Address& sender, const std::vector<std::string>& refusals,
-                              int original) {
+                              const Address& sender, const std::vector<std::string>& refusals, int original) {
     const std::string id = Spool::new_id();
     Message report(drop_directory);
-    report.append(fmt::format("From: Mail Delivery System <MAILER-DAEMON@{0}>\n"
-                              "To: <{1}>\n"
-                              "Subject: Your message could not be sent\n"
-                              "Date: {2}\n"
-                              "Message-ID: <{3}@{0}>\n"
-                              "Auto-Submitted: auto-replied\n"
-                              "MIME-Version: 1.0\n"
-                              "Content-Type: multipart/mixed; boundary=\"{3}\"\n\n"
-                              "--{3}\n"
-                              "Content-Type: text/plain; charset=utf-8\n\n"
-                              "Your message, which follows, was not sent to everybody:\n\n",
-                              hostname, sender.to_string(), rfc5322_date(now_unix()), id));
+    report.append(
+        fmt::format("From: Mail Delivery System <MAILER-DAEMON@{0}>\n"
+                    "To: <{1}>\n"
+                    "Subject: Your message could not be sent\n"
+                    "Date: {2}\n"
+                    "Message-ID: <{3}@{0}>\n"
+                    "Auto-Submitted: auto-replied\n"
+                    "MIME-Version: 1.0\n"
+                    "Content-Type: multipart/mixed; boundary=\"{3}\"\n\n"
+                    "--{3}\n"
+                    "Content-Type: text/plain; charset=utf-8\n\n"
+                    "Your message, which follows, was not sent to everybody:\n\n",
+                    hostname, sender.to_string(), rfc5322_date(now_unix()), id));
     for (const std::string& refusal : refusals) report.append(fmt::format("    {}\n", refusal));
     report.append(fmt::format("\n--{}\nContent-Type: message/rfc822\nContent-Disposition: inline\n\n", id));
     for_each_piece(original, [&](std::string_view piece) { report.append(piece); });
@@ -90,8 +91,7 @@ std::string mail_error_report(const std::string& drop_directory, const std::stri
     return write_drop(drop_directory, {Address(), {sender}, Body::eight_bit_mime}, report);
 }
 
-std::optional<std::string> save_dead_letter(const std::string& home, const Address& sender,
-                                            int message) {
+std::optional<std::string> save_dead_letter(const std::string& home, const Address& sender, int message) {
     if (!home.starts_with('/')) return std::nullopt;
     const std::string path = home + "/dead.letter";
     try {

@@ -49,8 +49,8 @@ Fields split_fields(std::string_view header) {
     return fields;
 }
 
-/// The fields of the newest resending: the block nearest the top (RFC 5322 section 3.6.6). It ends before a field
-/// that is not of resending, and before one that it already has.
+/// The fields of the newest resending: the block nearest the top (RFC 5322 section 3.6.6). It ends before a
+/// field that is not of resending, and before one that it already has.
 Fields newest_resending(const Fields& fields) {
     Fields block;
     for (const Field& field : fields) {
@@ -64,7 +64,9 @@ Fields newest_resending(const Fields& fields) {
     return block;
 }
 
-bool names_recipients(const Field& field) { return field.is("To") || field.is("Cc") || field.is("Bcc"); }
+bool names_recipients(const Field& field) {
+    return field.is("To") || field.is("Cc") || field.is("Bcc");
+}
 
 /// Blind copies are for nobody's eyes (RFC 5322 section 3.6.3); the others are for delivery to write.
 bool is_dropped(const Field& field) {

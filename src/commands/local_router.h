@@ -1,7 +1,7 @@
 // A router over this host's aliases and accounts, for commands that only ask it.
 #pragma once
 
-#include "caller.h"
+#include "postoffice/config/config.h"
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/router.h"
 #include "postoffice/mail/users.h"
@@ -11,7 +11,7 @@ namespace postoffice {
 class LocalRouter {
   public:
     explicit LocalRouter(const Config& config)
-        : aliases_(config.aliases), users_(private_host_user(config)), router_(config, aliases_, users_) {}
+        : aliases_(config.aliases), users_(config.only_user), router_(config, aliases_, users_) {}
     LocalRouter(const LocalRouter&) = delete;
     LocalRouter& operator=(const LocalRouter&) = delete;
 

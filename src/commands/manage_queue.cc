@@ -1,4 +1,5 @@
-// sendmail -M and -Q: what an administrator does to queued messages: deliver now, remove, show, hold, release.
+// sendmail -M and -Q: what an administrator does to queued messages: deliver now, remove, show, hold,
+// release.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -51,7 +52,9 @@ void change(QueueEntry& entry, const CommandLine& line) {
             log_event(entry.id(), "removed", {{"by", fmt::format("uid {}", ::getuid())}});
             entry.remove();
             return;
-        case QueueAction::hold: entry.hold(line.hold_reason.empty() ? "on request" : line.hold_reason); break;
+        case QueueAction::hold:
+            entry.hold(line.hold_reason.empty() ? "on request" : line.hold_reason);
+            break;
         case QueueAction::release:
             if (is_held) entry.release();
             break;
@@ -59,7 +62,8 @@ void change(QueueEntry& entry, const CommandLine& line) {
             if (is_held) entry.release();
             entry.defer_until(now_unix());
             break;
-        default: return;
+        default:
+            return;
     }
     entry.sync();
 }
@@ -70,7 +74,8 @@ int manage(const Spool& spool, const std::string& id, const CommandLine& line) {
         fmt::print(stderr, "{}: {}: no such message in the queue\n", line.program, id);
         return 67;
     }
-    if (line.queue_action == QueueAction::show_journal) return show(spool.journal_path(id), line.queue_action), 0;
+    if (line.queue_action == QueueAction::show_journal)
+        return show(spool.journal_path(id), line.queue_action), 0;
     if (line.queue_action == QueueAction::show_header || line.queue_action == QueueAction::show_body)
         return show(spool.message_path(id), line.queue_action), 0;
     auto entry = spool.take(id);

@@ -21,12 +21,18 @@ bool meets(const Journal& journal, const QueueFilter& filter) {
             [&](const Recipient& recipient) { return contains(recipient.original.to_string(), part); });
     };
     switch (filter.field) {
-        case 'I': return in_id();
-        case 'S': return in_sender();
-        case 'R': return in_recipients();
-        case 'Q': return journal.held.has_value();
-        case 'L': return false;  // damaged ones have no journal that could be read
-        default: return in_id() || in_sender() || in_recipients();
+        case 'I':
+            return in_id();
+        case 'S':
+            return in_sender();
+        case 'R':
+            return in_recipients();
+        case 'Q':
+            return journal.held.has_value();
+        case 'L':
+            return false;  // damaged ones have no journal that could be read
+        default:
+            return in_id() || in_sender() || in_recipients();
     }
 }
 

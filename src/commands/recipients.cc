@@ -62,8 +62,8 @@ std::vector<std::string> Recipients::check_local(const Config& config, Router& r
         const Route route = router.route(address);
         steps.insert(steps.end(), route.steps.begin(), route.steps.end());
         if (route.status != Route::Status::unknown) return false;
-        const std::string name =
-            address.domain() == hostname_ ? Address(address.local_part(), "").to_string() : address.to_string();
+        const std::string name = address.domain() == hostname_ ? Address(address.local_part(), "").to_string()
+                                                               : address.to_string();
         const std::string why = route.refusal.status == "5.1.1" ? "unknown user" : route.refusal.text;
         refused_.push_back({printable(fmt::format("{}: {}", name, why)), true});
         return true;
@@ -73,8 +73,8 @@ std::vector<std::string> Recipients::check_local(const Config& config, Router& r
 
 int Recipients::exit_code() const {
     if (refused_.empty()) return 0;
-    const bool unknown =
-        std::any_of(refused_.begin(), refused_.end(), [](const Refused& refused) { return refused.is_unknown; });
+    const bool unknown = std::any_of(refused_.begin(), refused_.end(),
+                                     [](const Refused& refused) { return refused.is_unknown; });
     return unknown ? 67 : 65;
 }
 

@@ -14,16 +14,16 @@
 
 namespace postoffice {
 
-/// One mailbox of a command line: "user", "user@host", "Name <user@host>". Never one that starts with '-': it is
-/// an option that somebody's program let a stranger write.
+/// One mailbox of a command line: "user", "user@host", "Name <user@host>". Never one that starts with '-': it
+/// is an option that somebody's program let a stranger write.
 Result<Address> parse_argument(std::string_view text);
 
 class Recipients {
   public:
     /// Somebody who will not get the message.
     struct Refused {
-        std::string text;    ///< "nosuch: unknown user"
-        bool is_unknown;     ///< and not malformed
+        std::string text;  ///< "nosuch: unknown user"
+        bool is_unknown;   ///< and not malformed
     };
 
     explicit Recipients(std::string hostname) : hostname_(std::move(hostname)) {}
@@ -31,8 +31,8 @@ class Recipients {
     /// A word of the command line: one mailbox, or several with commas.
     void add_word(std::string_view word);
     void add_header(const CompletedHeader& header);
-    /// Takes out those in our domains that the router does not know. What it cannot tell now, stays. Returns the
-    /// steps of its decisions, for people.
+    /// Takes out those in our domains that the router does not know. What it cannot tell now, stays. Returns
+    /// the steps of its decisions, for people.
     std::vector<std::string> check_local(const Config& config, Router& router);
 
     bool empty() const { return accepted_.empty() && refused_.empty(); }

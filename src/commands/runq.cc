@@ -1,5 +1,5 @@
-// runq, sendmail -q: one run over the queue. A running server is asked to do it; without one, root or the owner of
-// a private host does it here.
+// runq, sendmail -q: one run over the queue. A running server is asked to do it; without one, root or the
+// owner of a private host does it here.
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
-// -o and -O. The first is used in two languages: if the text up to '=' or the end is exactly the name of an option
-// of postoffice.cf(5) it is that, otherwise the first letter is one of sendmail's short options. What neither
-// knows is ignored, because callers set options of the mailer they were written for.
+// -o and -O. The first is used in two languages: if the text up to '=' or the end is exactly the name of an
+// option of postoffice.cf(5) it is that, otherwise the first letter is one of sendmail's short options. What
+// neither knows is ignored, because callers set options of the mailer they were written for.
 #include <fmt/format.h>
 
 #include "argument_parser.h"
@@ -34,14 +34,24 @@ void ArgumentParser::set_option(std::string_view value) {
     if (text.empty()) return;
     const std::string argument = text.substr(1);
     switch (text[0]) {
-        case 'A': line_.alias_file = argument.empty() ? clean(next_value("-oA")) : argument; break;
-        case 'd': delivery_mode(argument); break;
-        case 'e': error_mode(argument); break;
+        case 'A':
+            line_.alias_file = argument.empty() ? clean(next_value("-oA")) : argument;
+            break;
+        case 'd':
+            delivery_mode(argument);
+            break;
+        case 'e':
+            error_mode(argument);
+            break;
         case 'i':
             if (is_true(argument)) line_.dot_ends = false;
             break;
-        case 'M': pretend_client(argument); break;
-        case 'Q': line_.queue_directory = argument.empty() ? clean(next_value("-oQ")) : argument; break;
+        case 'M':
+            pretend_client(argument);
+            break;
+        case 'Q':
+            line_.queue_directory = argument.empty() ? clean(next_value("-oQ")) : argument;
+            break;
         case 'r':
         case 's':
             if (argument.empty()) (void)clean(next_value("-o" + text));  // a timeout, as in "-or 0s"
@@ -49,13 +59,16 @@ void ArgumentParser::set_option(std::string_view value) {
         case 'v':
             if (is_true(argument)) line_.verbose = true;
             break;
-        default: break;
+        default:
+            break;
     }
 }
 
 void ArgumentParser::delivery_mode(std::string_view value) {
     switch (value.empty() ? 'b' : value[0]) {
-        case 'b': line_.queue_only = line_.deliver_now = false; break;
+        case 'b':
+            line_.queue_only = line_.deliver_now = false;
+            break;
         case 'i':
         case 'f':
             line_.deliver_now = true;
@@ -66,7 +79,8 @@ void ArgumentParser::delivery_mode(std::string_view value) {
             line_.queue_only = true;
             line_.deliver_now = false;
             break;
-        default: refuse(fmt::format("-od{}: the delivery mode must be one of b d f i q", value));
+        default:
+            refuse(fmt::format("-od{}: the delivery mode must be one of b d f i q", value));
     }
 }
 

@@ -18,16 +18,24 @@ constexpr std::uint64_t max_queue_interval = 365ULL * 86400;
 /// Seconds of one unit; 0 if it is none.
 std::uint64_t unit_seconds(char unit) {
     switch (unit) {
-        case 's': return 1;
-        case 'm': return 60;
-        case 'h': return 3600;
-        case 'd': return 86400;
-        case 'w': return 7 * 86400;
-        default: return 0;
+        case 's':
+            return 1;
+        case 'm':
+            return 60;
+        case 'h':
+            return 3600;
+        case 'd':
+            return 86400;
+        case 'w':
+            return 7 * 86400;
+        default:
+            return 0;
     }
 }
 
-bool is_upper_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); }
+bool is_upper_hex(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F');
+}
 
 }  // namespace
 
@@ -75,8 +83,8 @@ const ArgumentParser::ShortOption* ArgumentParser::find_short_option(char letter
         ShortOption{'x', none, &P::ignore},
         ShortOption{'z', value, &P::unsupported_z},
     };
-    const auto found =
-        std::find_if(table.begin(), table.end(), [letter](const ShortOption& o) { return o.letter == letter; });
+    const auto found = std::find_if(table.begin(), table.end(),
+                                    [letter](const ShortOption& o) { return o.letter == letter; });
     return found == table.end() ? nullptr : &*found;
 }
 
@@ -114,7 +122,8 @@ void ArgumentParser::mode(std::string_view value) {
         one_run_ = true;
         return;
     }
-    const auto found = std::find_if(modes.begin(), modes.end(), [value](const auto& m) { return m.first == value; });
+    const auto found =
+        std::find_if(modes.begin(), modes.end(), [value](const auto& m) { return m.first == value; });
     if (found == modes.end()) refuse(fmt::format("-b{}: unknown or unsupported mode", printable(value)));
     set_mode(found->second);
     if (value == "D" || value == "df") line_.foreground = true;
@@ -144,27 +153,39 @@ void ArgumentParser::error_mode(std::string_view value) {
     switch (value.empty() ? '\0' : value[0]) {
         case 'm':
         case 'e':
-        case 'w': line_.error_mode = ErrorMode::mail; break;
-        case 'p': line_.error_mode = ErrorMode::print; break;
-        case 'q': line_.error_mode = ErrorMode::quiet; break;
-        default: refuse(fmt::format("-e {}: the error mode must be one of e m p q w", printable(value)));
+        case 'w':
+            line_.error_mode = ErrorMode::mail;
+            break;
+        case 'p':
+            line_.error_mode = ErrorMode::print;
+            break;
+        case 'q':
+            line_.error_mode = ErrorMode::quiet;
+            break;
+        default:
+            refuse(fmt::format("-e {}: the error mode must be one of e m p q w", printable(value)));
     }
     line_.error_mode_given = true;
 }
 
 void ArgumentParser::full_name(std::string_view value) {
     std::string name(value);
-    std::replace_if(name.begin(), name.end(), [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
+    std::replace_if(
+        name.begin(), name.end(), [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
     line_.full_name = clean(name);
 }
 
-void ArgumentParser::sender(std::string_view value) { line_.sender = clean(value); }
+void ArgumentParser::sender(std::string_view value) {
+    line_.sender = clean(value);
+}
 
 void ArgumentParser::hop_count(std::string_view value) {
     if (!parse_number(value)) refuse(fmt::format("-h {}: must be a number", printable(value)));
 }
 
-void ArgumentParser::log_tag(std::string_view value) { line_.log_tag = clean(value).substr(0, max_log_tag); }
+void ArgumentParser::log_tag(std::string_view value) {
+    line_.log_tag = clean(value).substr(0, max_log_tag);
+}
 
 void ArgumentParser::manage(std::string_view value) {
     static constexpr std::array<std::pair<std::string_view, QueueAction>, 7> actions{{
@@ -199,10 +220,13 @@ void ArgumentParser::notify(std::string_view value) {
     line_.dsn_notify = list;
 }
 
-void ArgumentParser::protocol(std::string_view value) { line_.protocol = clean(value); }
+void ArgumentParser::protocol(std::string_view value) {
+    line_.protocol = clean(value);
+}
 
 void ArgumentParser::quarantine(std::string_view value) {
-    if (line_.queue_action != QueueAction::none) refuse("the options ask for two different actions on the queue");
+    if (line_.queue_action != QueueAction::none)
+        refuse("the options ask for two different actions on the queue");
     quarantine_seen_ = true;
     line_.hold_reason = clean(value);
     line_.queue_action = value.empty() ? QueueAction::release : QueueAction::hold;
@@ -243,7 +267,9 @@ void ArgumentParser::traffic_file(std::string_view value) {
     line_.traffic_file = clean(value);
 }
 
-void ArgumentParser::unsupported_z(std::string_view) { refuse("-z: not supported"); }
+void ArgumentParser::unsupported_z(std::string_view) {
+    refuse("-z: not supported");
+}
 
 std::optional<Seconds> parse_queue_interval(std::string_view text) {
     std::uint64_t total = 0;

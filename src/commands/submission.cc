@@ -13,7 +13,8 @@ namespace postoffice {
 namespace {
 
 constexpr std::size_t npos = std::string_view::npos;
-constexpr std::size_t longest_field_name = 998;  // a beginning of a line that has no colon until there is text
+constexpr std::size_t longest_field_name =
+    998;  // a beginning of a line that has no colon until there is text
 
 bool has_eight_bit_octet(std::string_view text) {
     unsigned char all = 0;
@@ -23,7 +24,8 @@ bool has_eight_bit_octet(std::string_view text) {
 
 }  // namespace
 
-Submission::Submission(Message& message, Settings settings) : message_(message), settings_(std::move(settings)) {}
+Submission::Submission(Message& message, Settings settings)
+    : message_(message), settings_(std::move(settings)) {}
 
 bool Submission::feed(std::string_view bytes) {
     if (ended_) return false;
@@ -31,7 +33,8 @@ bool Submission::feed(std::string_view bytes) {
     if (bytes.find('\r') != npos) {
         // CRLF becomes LF; a carriage return elsewhere means nothing in mail and is dropped.
         without_cr_.clear();
-        std::copy_if(bytes.begin(), bytes.end(), std::back_inserter(without_cr_), [](char c) { return c != '\r'; });
+        std::copy_if(bytes.begin(), bytes.end(), std::back_inserter(without_cr_),
+                     [](char c) { return c != '\r'; });
         bytes = without_cr_;
     }
     if (settings_.dot_ends && !bytes.empty()) ended_ = ends_with_dot(bytes);
@@ -39,7 +42,8 @@ bool Submission::feed(std::string_view bytes) {
     return !ended_;
 }
 
-/// Cuts `text` before a line of one dot. A dot at the end that could become one is held back until more is known.
+/// Cuts `text` before a line of one dot. A dot at the end that could become one is held back until more is
+/// known.
 bool Submission::ends_with_dot(std::string_view& text) {
     if (held_dot_) {
         held_dot_ = false;
@@ -100,9 +104,12 @@ void Submission::scan_header() {
         const std::size_t newline = rest.find('\n');
         const bool is_whole = newline != npos;
         switch (classify(rest.substr(0, newline), is_whole)) {
-            case LineKind::blank: return end_header(scanned_ + 1);
-            case LineKind::text: return end_header(scanned_);
-            case LineKind::undecided: return;
+            case LineKind::blank:
+                return end_header(scanned_ + 1);
+            case LineKind::text:
+                return end_header(scanned_);
+            case LineKind::undecided:
+                return;
             case LineKind::field:
                 if (!is_whole) return;
                 scanned_ += newline + 1;
@@ -121,7 +128,8 @@ void Submission::end_header(std::size_t body_at) {
     in_body_ = true;
     completed_ = complete_header(std::string_view(header_).substr(0, scanned_), settings_.header);
     if (completed_.received > settings_.hops)
-        throw BadMessage(fmt::format("the message went through more than {} hosts: a mail loop", settings_.hops));
+        throw BadMessage(
+            fmt::format("the message went through more than {} hosts: a mail loop", settings_.hops));
     store(completed_.text);
     store(std::string_view(header_).substr(body_at));
     std::string().swap(header_);

@@ -1,5 +1,5 @@
-// A message as a program on this host hands it to sendmail: read to its end, cleaned to LF line ends, its header
-// completed, its body streamed.
+// A message as a program on this host hands it to sendmail: read to its end, cleaned to LF line ends, its
+// header completed, its body streamed.
 #pragma once
 
 #include <cstdint>
@@ -54,20 +54,20 @@ class Submission {
     Message& message_;
     Settings settings_;
     CompletedHeader completed_;
-    std::string without_cr_;  // buffer for input that has carriage returns
-    std::string header_;      // as read, until it has ended
+    std::string without_cr_;   // buffer for input that has carriage returns
+    std::string header_;       // as read, until it has ended
     std::size_t scanned_ = 0;  // octets of header_ that are known to belong to it: whole lines
     bool from_line_seen_ = false;
     bool in_body_ = false;
     bool at_line_start_ = true;
-    bool held_dot_ = false;   // the text so far ends with a dot that is the first of its line
+    bool held_dot_ = false;  // the text so far ends with a dot that is the first of its line
     bool ended_ = false;
     bool eight_bit_ = false;
     std::uint64_t octets_ = 0;
 };
 
-/// Feeds all that can be read from `input`, and finishes. Throws BadMessage; std::system_error from storing; and
-/// ReadError.
+/// Feeds all that can be read from `input`, and finishes. Throws BadMessage; std::system_error from storing;
+/// and ReadError.
 class ReadError : public std::runtime_error {
   public:
     explicit ReadError(int error);

@@ -1,5 +1,6 @@
 // sendmail: a message on standard input becomes a file in drop/. The server need not run; if it does, it is
-// nudged. The only privilege is the spool's group, which lets us create that file, and which is given up then.
+// nudged. The only privilege is the spool's group, which lets us create that file, and which is given up
+// then.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -31,8 +32,8 @@ struct Failure {
     std::string text;
 };
 
-/// 71 is what callers take for "try again"; 75 must never be said of a message that is not stored, because PHP
-/// takes it for success.
+/// 71 is what callers take for "try again"; 75 must never be said of a message that is not stored, because
+/// PHP takes it for success.
 Failure storage_failure(const std::system_error& error) {
     const int number = error.code().value();
     int exit_code = 73;
@@ -103,7 +104,8 @@ int SubmitCommand::run() {
         mailed = reports_by_mail() && mail_report(undelivered.get());
     }
     message_.reset();
-    if (has_executable_privileges()) drop_executable_privileges();  // what follows is the caller's own business
+    if (has_executable_privileges())
+        drop_executable_privileges();  // what follows is the caller's own business
     if (!recipients_.refused().empty()) tell_refusals(mailed, undelivered.get());
     return recipients_.exit_code();
 }
@@ -118,11 +120,12 @@ void SubmitCommand::choose_sender() {
         is_own_sender_ = false;
         return;
     }
-    const auto address = parse_argument(text.starts_with('@') ? caller_.login + std::string(text) : std::string(text));
+    const auto address =
+        parse_argument(text.starts_with('@') ? caller_.login + std::string(text) : std::string(text));
     if (!address) throw Failure{65, fmt::format("\"{}\": bad address", printable(text))};
     sender_ = address->qualified(config_.hostname);
-    is_own_sender_ =
-        sender_.is_null() || (equals_ignoring_case(sender_.local_part(), caller_.login) && config_.is_local_domain(sender_.domain()));
+    is_own_sender_ = sender_.is_null() || (equals_ignoring_case(sender_.local_part(), caller_.login) &&
+                                           config_.is_local_domain(sender_.domain()));
     if (!is_own_sender_ && !config_.untrusted_set_sender && !is_trusted(config_, caller_))
         throw Failure{77, fmt::format("{} may not set the sender to {}", caller_.login, sender_.to_string())};
 }
@@ -181,8 +184,8 @@ void SubmitCommand::store() {
     for (const Address& address : recipients_.accepted()) explain(address.to_string() + ": queued");
 }
 
-/// True if the sender is told by mail: asked for, or nobody is there to read what we print (BSD mail and s-nail do
-/// not wait for us, nor do most programs).
+/// True if the sender is told by mail: asked for, or nobody is there to read what we print (BSD mail and
+/// s-nail do not wait for us, nor do most programs).
 bool SubmitCommand::reports_by_mail() const {
     if (sender_.is_null()) return false;
     if (line_.error_mode_given) return line_.error_mode == ErrorMode::mail;
@@ -218,7 +221,8 @@ void SubmitCommand::tell_refusals(bool mailed, int undelivered) const {
         }
     }
     if (mailed || !saves_dead_letter()) return;
-    if (const auto path = save_dead_letter(caller_.home, sender_, undelivered)) print("Saved message in " + *path);
+    if (const auto path = save_dead_letter(caller_.home, sender_, undelivered))
+        print("Saved message in " + *path);
 }
 
 void SubmitCommand::tell(const std::string& text) const {

@@ -1,5 +1,5 @@
-// sendmail -bv says whether addresses can be delivered to; sendmail -bt explains the whole decision. Both ask the
-// router that delivers, so what they say is what happens.
+// sendmail -bv says whether addresses can be delivered to; sendmail -bt explains the whole decision. Both ask
+// the router that delivers, so what they say is what happens.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -9,6 +9,7 @@
 #include <exception>
 
 #include "address_field.h"
+#include "caller.h"
 #include "local_router.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
@@ -35,7 +36,9 @@ class Verifier {
     int explain_all();
 
   private:
-    bool sees_aliases() const { return is_trusted(config_, identify_caller()) || ::access(config_.aliases.c_str(), R_OK) == 0; }
+    bool sees_aliases() const {
+        return is_trusted(config_, identify_caller()) || ::access(config_.aliases.c_str(), R_OK) == 0;
+    }
     void verify_word(const std::string& word);
     Verdict verify(const Address& address);
     Verdict judge_hops(const Address& address, const Route& route);
@@ -82,8 +85,10 @@ Verdict Verifier::verify(const Address& address) {
     switch (route.status) {
         case Route::Status::unknown:
             return {unknown_user, route.refusal.status == "5.1.1" ? "unknown user" : route.refusal.text};
-        case Route::Status::temporary: return {not_now, route.refusal.text};
-        case Route::Status::accepted: break;
+        case Route::Status::temporary:
+            return {not_now, route.refusal.text};
+        case Route::Status::accepted:
+            break;
     }
     return route.is_local ? judge_hops(address, route) : judge_remote(route.hops.front().target.address);
 }
@@ -97,7 +102,8 @@ Verdict Verifier::judge_hops(const Address& address, const Route& route) {
     std::string members;
     for (const Route::Hop& hop : route.hops) {
         if (!members.empty()) members += ", ";
-        members += hop.target.kind == Target::Kind::mailbox ? hop.target.user : hop.target.address.to_string();
+        members +=
+            hop.target.kind == Target::Kind::mailbox ? hop.target.user : hop.target.address.to_string();
     }
     return {0, "alias for " + members};
 }
@@ -107,9 +113,12 @@ Verdict Verifier::judge_remote(const Address& address) {
     const Resolver resolver(ResolverSettings::from(config_.nameservers));
     const MxList list = find_mail_hosts(resolver, address.domain(), config_.hostname, interface_addresses());
     switch (list.status) {
-        case MxList::Status::found: return {0, "relayed to " + list.hosts.front().name};
-        case MxList::Status::temporary: return {not_now, list.why};
-        default: return {unknown_host, list.why};
+        case MxList::Status::found:
+            return {0, "relayed to " + list.hosts.front().name};
+        case MxList::Status::temporary:
+            return {not_now, list.why};
+        default:
+            return {unknown_host, list.why};
     }
 }
 
@@ -155,7 +164,8 @@ void Verifier::explain(const Address& address) {
     const bool relays = route.is_local || config_.relay;
     const Reply stranger_reply =
         relays ? local_reply : Reply{550, "5.7.1", "relaying denied: not in a domain of " + config_.hostname};
-    fmt::print("  RCPT from a stranger: {}\n  RCPT from this host:  {}\n", stranger_reply.line(), local_reply.line());
+    fmt::print("  RCPT from a stranger: {}\n  RCPT from this host:  {}\n", stranger_reply.line(),
+               local_reply.line());
     if (!accepted) return note(route.status == Route::Status::temporary ? not_now : unknown_user);
     if (route.is_local) return;
     const Verdict verdict = judge_remote(route.hops.front().target.address);

@@ -1,17 +1,18 @@
 // -V, -bV, --version; -d0, whose first line configure scripts look for; and --help.
-#include <cstdio>
-
 #include <fmt/format.h>
 
+#include <cstdio>
+
 #include "postoffice/commands/commands.h"
-#include "postoffice/config/options.h"
+#include "postoffice/config/build.h"
 
 namespace postoffice {
 
 int show_version(const CommandLine& line) {
-    fmt::print("Version {}\n", POSTOFFICE_VERSION);
+    fmt::print("Version {}\n", version());
     if (line.mode == Mode::show_version)
-        fmt::print("postoffice, configuration file {}, spool {}\n", default_config_file(), POSTOFFICE_QUEUEDIR);
+        fmt::print("postoffice, configuration file {}, spool {}\n", default_config_file(),
+                   default_queue_dir());
     return std::fflush(stdout) == 0 ? 0 : 74;
 }
 
@@ -26,7 +27,7 @@ int show_help(const CommandLine& line) {
         "       newaliases                                    rebuild the alias database\n"
         "       smtpd [-qTIME] [-bD]                          serve\n"
         "       any name: -C FILE, -oNAME=VALUE, -V, --help   see sendmail(8), postoffice(8)\n",
-        line.program, POSTOFFICE_VERSION);
+        line.program, version());
     return std::fflush(stdout) == 0 ? 0 : 74;
 }
 

@@ -1,5 +1,6 @@
-// What the words after the program's name ask for: one parser for all the names the binary answers to, because
-// each accepts the modes of the others (newaliases -bp lists the queue). sendmail(8) documents every option.
+// What the words after the program's name ask for: one parser for all the names the binary answers to,
+// because each accepts the modes of the others (newaliases -bp lists the queue). sendmail(8) documents every
+// option.
 #pragma once
 
 #include <optional>
@@ -51,24 +52,24 @@ struct CommandLine {
     std::vector<std::string> words;  ///< what follows the options: recipients, addresses, hosts, ids
 
     // Any mode
-    std::string config_file;               ///< -C; empty: POSTOFFICE_CONFIG or the default
+    std::string config_file;  ///< -C; empty: POSTOFFICE_CONFIG or the default
     bool config_file_given = false;
-    std::vector<Setting> settings;         ///< -oNAME=VALUE that are postoffice.cf options
-    std::vector<Setting> root_settings;    ///< sendmail's spellings of what only root may set; others: ignored
-    std::string queue_directory;           ///< -oQ: root only, refused to others
-    bool verbose = false;                  ///< -v
-    bool json = false;                     ///< --json
-    std::string log_tag;                   ///< -L, at most 32 octets
-    bool version_first = false;            ///< -d0: print the version, then go on
-    std::string debug_file;                ///< -D: opened with the caller's rights
-    std::string traffic_file;              ///< -X: opened with the caller's rights
+    std::vector<Setting> settings;       ///< -oNAME=VALUE that are postoffice.cf options
+    std::vector<Setting> root_settings;  ///< sendmail's spellings of what only root may set; others: ignored
+    std::string queue_directory;         ///< -oQ: root only, refused to others
+    bool verbose = false;                ///< -v
+    bool json = false;                   ///< --json
+    std::string log_tag;                 ///< -L, at most 32 octets
+    bool version_first = false;          ///< -d0: print the version, then go on
+    std::string debug_file;              ///< -D: opened with the caller's rights
+    std::string traffic_file;            ///< -X: opened with the caller's rights
 
     // Daemon
-    bool foreground = false;     ///< -bD, bare -d
-    bool debug = false;          ///< bare -d: log to stderr
-    bool loopback_only = false;  ///< -bl
-    bool audit = false;          ///< -a
-    bool serve_smtp = true;      ///< false: -qTIME without -bd, so only the queue is run
+    bool foreground = false;                ///< -bD, bare -d
+    bool debug = false;                     ///< bare -d: log to stderr
+    bool loopback_only = false;             ///< -bl
+    bool audit = false;                     ///< -a
+    bool serve_smtp = true;                 ///< false: -qTIME without -bd, so only the queue is run
     std::optional<Seconds> queue_interval;  ///< -qTIME
 
     // Submission
@@ -82,14 +83,14 @@ struct CommandLine {
     bool no_aliasing = false;              ///< -n
     ErrorMode error_mode = ErrorMode::print;
     bool error_mode_given = false;
-    bool queue_only = false;               ///< -odq
-    bool deliver_now = false;              ///< -odi
-    std::string dsn_notify;                ///< -N, lower case: "never" or a list
-    std::string dsn_return;                ///< -R: "full", "hdrs" or empty
-    std::string envelope_id;               ///< -V ENVID, xtext
-    std::string protocol;                  ///< -p PROTO[:HOST]
-    std::optional<bool> smtputf8;          ///< -O smtputf8=
-    std::optional<bool> require_tls;       ///< -O requiretls=
+    bool queue_only = false;          ///< -odq
+    bool deliver_now = false;         ///< -odi
+    std::string dsn_notify;           ///< -N, lower case: "never" or a list
+    std::string dsn_return;           ///< -R: "full", "hdrs" or empty
+    std::string envelope_id;          ///< -V ENVID, xtext
+    std::string protocol;             ///< -p PROTO[:HOST]
+    std::optional<bool> smtputf8;     ///< -O smtputf8=
+    std::optional<bool> require_tls;  ///< -O requiretls=
 
     // The client to pretend in -bs, -bt and -bv: -oMa, -oMs, -oMr, -oMt
     std::string client_address, client_name, client_protocol, client_ident;
@@ -100,17 +101,22 @@ struct CommandLine {
     bool include_held = false;         ///< -qff
     bool count_only = false;           ///< mailq -c
     QueueAction queue_action = QueueAction::none;
-    std::string hold_reason;           ///< -QREASON
-    std::string alias_file;            ///< -oA
+    std::string hold_reason;  ///< -QREASON
+    std::string alias_file;   ///< -oA
 };
+
+/// The file of -C, as config_source() wants it.
+inline std::optional<std::string> minus_c(const CommandLine& line) {
+    return line.config_file_given ? std::optional(line.config_file) : std::nullopt;
+}
 
 struct UsageError {
     int exit_code;     ///< 64, or what the option's table row says
     std::string text;  ///< one line, without the program's name
 };
 
-/// Turns what depends on the caller into settings: for root, root_settings and queue_directory; anybody else is
-/// refused the latter (77).
+/// Turns what depends on the caller into settings: for root, root_settings and queue_directory; anybody else
+/// is refused the latter (77).
 std::optional<UsageError> apply_caller_rights(CommandLine& line, bool caller_is_root);
 
 /// Never throws for bad input. `is_config_option` tells `-oNAME=VALUE` of ours from sendmail's short options.

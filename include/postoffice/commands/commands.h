@@ -10,16 +10,16 @@
 
 namespace postoffice {
 
-int submit_message(const Config& config, const CommandLine& line);   // submit.cc: sendmail
-int serve_stdio(const Config& config, const CommandLine& line);      // serve_stdio.cc: sendmail -bs
-int run_daemon(const Config& config, const CommandLine& line);       // smtpd.cc: smtpd, -bd
-int list_queue(const Config& config, const CommandLine& line);       // mailq.cc: mailq, -bp
-int run_queue(const Config& config, const CommandLine& line);        // runq.cc: runq, -q
-int rebuild_aliases(const Config& config, const CommandLine& line);  // newaliases.cc: newaliases, -bi
-int verify_addresses(const Config& config, const CommandLine& line); // verify.cc: -bv, -bt
-int manage_queue(const Config& config, const CommandLine& line);     // manage_queue.cc: -M, -Q
-int check_config(const CommandLine& line);                           // check_config.cc: -bC
-int show_version(const CommandLine& line);                           // version.cc: -V, -bV, -d0
-int show_help(const CommandLine& line);                              // version.cc: --help
+int submit_message(const Config& config, const CommandLine& line);    // submit.cc: sendmail
+int serve_stdio(const Config& config, const CommandLine& line);       // serve_stdio.cc: sendmail -bs
+int run_daemon(const Config& config, const CommandLine& line);        // smtpd.cc: smtpd, -bd
+int list_queue(const Config& config, const CommandLine& line);        // mailq.cc: mailq, -bp
+int run_queue(const Config& config, const CommandLine& line);         // runq.cc: runq, -q
+int rebuild_aliases(const Config& config, const CommandLine& line);   // newaliases.cc: newaliases, -bi
+int verify_addresses(const Config& config, const CommandLine& line);  // verify.cc: -bv, -bt
+int manage_queue(const Config& config, const CommandLine& line);      // manage_queue.cc: -M, -Q
+int check_config(const CommandLine& line);                            // check_config.cc: -bC
+int show_version(const CommandLine& line);                            // version.cc: -V, -bV, -d0
+int show_help(const CommandLine& line);                               // version.cc: --help
 
 }  // namespace postoffice
