@@ -213,7 +213,7 @@ SessionEnd Session::serve() {
         return converse(dialogue);
     } catch (const Timeout& timeout) {
         log_lost(dialogue, "timeout", timeout.what());
-        say_goodbye(dialogue, {421, "4.4.2", hostname + " closing connection: you were silent for too long"});
+        say_goodbye(dialogue, {421, "4.4.2", hostname + " closing connection: silent for too long"});
     } catch (const PeerGone& gone) {
         log_lost(dialogue, "lost connection", gone.what());
     } catch (const std::exception& error) {
