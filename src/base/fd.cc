@@ -4,7 +4,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
 #include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
 
 namespace postoffice {
 
@@ -38,11 +43,23 @@ void sanitise_descriptors(int keep) {
             // open() takes the lowest free number, which is `fd` because those below it are open by now.
             if (::open("/dev/null", fd == 0 ? O_RDONLY : O_RDWR) != fd) throw_errno("open /dev/null");
         }
-    const unsigned first = 3U + static_cast<unsigned>(keep);
-    if (::close_range(first, ~0U, 0) != 0) {
-        const long most = ::sysconf(_SC_OPEN_MAX);
-        for (int fd = static_cast<int>(first); fd < most; ++fd) ::close(fd);
+    if (::close_range(3U + static_cast<unsigned>(keep), ~0U, 0) != 0) throw_errno("close_range");
+}
+
+void close_descriptors_except(const std::vector<int>& kept) {
+    release_syslog();
+    std::vector<unsigned> wanted;
+    for (const int fd : kept)
+        if (fd > 2) wanted.push_back(static_cast<unsigned>(fd));
+    // Whatever took the number of a closed log file next, a client's socket perhaps, would get its lines.
+    if (log_descriptor() > 2) wanted.push_back(static_cast<unsigned>(log_descriptor()));
+    std::sort(wanted.begin(), wanted.end());
+    unsigned first = 3;
+    for (const unsigned fd : wanted) {
+        if (fd > first && ::close_range(first, fd - 1, 0) != 0) throw_errno("close_range");
+        first = fd + 1;
     }
+    if (::close_range(first, ~0U, 0) != 0) throw_errno("close_range");
 }
 
 void detach_standard_streams(bool keep_stderr) {

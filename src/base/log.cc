@@ -72,6 +72,16 @@ void log_event(std::string_view id, std::string_view event, std::initializer_lis
     (void)!::write(the_log.fd, line.data(), line.size());
 }
 
+int log_descriptor() {
+    return the_log.file.get();
+}
+
+void release_syslog() {
+    if (the_log.where != Log::Where::syslog) return;
+    ::closelog();  // else libc would go on writing to a number that may be another file by then
+    ::openlog(the_log.tag.c_str(), LOG_PID, LOG_MAIL);
+}
+
 void log_debug(std::string_view text) {
     if (the_log.debug) log_event("", "debug", {{"text", text}});
 }

@@ -42,6 +42,17 @@ void Message::spill() {
     std::string().swap(memory_);
 }
 
+void Message::append_copy_of(const Message& other) {
+    const Fd source = other.open_for_reading();
+    std::string block(memory_limit, '\0');
+    for (off_t offset = 0;;) {
+        const std::size_t n = disk::read_at(source.get(), block, offset);
+        if (n == 0) return;
+        append({block.data(), n});
+        offset += static_cast<off_t>(n);
+    }
+}
+
 Fd Message::open_for_reading() const {
     if (!file_) return disk::memory_file(memory_);
     // Opened again rather than duplicated: a duplicate would share the position and the right to write. The

@@ -5,10 +5,9 @@
 #include <cstddef>
 #include <string>
 #include <unordered_set>
-#include <vector>
 
 #include "postoffice/mail/envelope.h"
-#include "postoffice/mail/router.h"
+#include "postoffice/mail/recipients.h"
 
 namespace postoffice {
 
@@ -31,20 +30,16 @@ class Transaction {
     /// The only recipient; null if there are several.
     Address single_recipient() const;
 
-    /// One envelope for each sender: mail to a list with an owner leaves with the owner as its sender, apart
-    /// from what goes to everybody else. At least one if anybody was accepted. Ends the transaction.
-    std::vector<Envelope> take_envelopes(const Origin& origin, bool has_eight_bit);
+    /// Everything that was said so far; ends the transaction.
+    Envelope take_envelope(Origin origin, bool has_eight_bit);
 
   private:
-    Envelope& envelope_for(const Address& sender);
-
     bool is_open_ = false;
     Address sender_;
     Body body_ = Body::seven_bit;
     Address first_original_;
     std::unordered_set<std::string> originals_;
-    std::unordered_set<std::string> destinations_;
-    std::vector<Envelope> envelopes_;
+    RecipientCollector recipients_;
     std::size_t refused_ = 0;
 };
 

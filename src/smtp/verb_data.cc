@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include "data_reader.h"
-#include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/mail/receiver.h"
@@ -67,38 +66,8 @@ void log_received(const Dialogue& dialogue, const std::string& id, const Envelop
                {"proto", envelope.origin.protocol}});
 }
 
-// A message of its own, for an envelope besides the first.
-void copy_message(const Message& from, Message& to) {
-    const Fd source = from.open_for_reading();
-    std::string block(65536, '\0');
-    for (off_t offset = 0;;) {
-        const auto n = disk::read_at(source.get(), block, offset);
-        if (n == 0) return;
-        to.append({block.data(), n});
-        offset += static_cast<off_t>(n);
-    }
-}
-
-Reply hand_over(Dialogue& dialogue, const std::string& id, const Envelope& envelope, Message& message) {
-    log_received(dialogue, id, envelope, message);
-    Reply reply = dialogue.services.acceptor.accept(id, envelope, message);
-    if (!reply.is_positive())
-        log_event(id, "refused",
-                  {{"command", "DATA"}, {"client", dialogue.client()}, {"reply", reply.line()}});
-    return reply;
-}
-
-// The first envelope's reply is the client's, if all went well. If one of several failed, the client keeps
-// the message and tries again: who has it already gets it twice, which is better than not at all.
-Reply hand_over_all(Dialogue& dialogue, const std::string& id, std::vector<Envelope> envelopes,
-                    Message& message) {
-    for (std::size_t i = 1; i < envelopes.size(); ++i) {
-        Message copy(dialogue.config().queue_dir);
-        copy_message(message, copy);
-        Reply reply = hand_over(dialogue, Spool::new_id(), envelopes[i], copy);
-        if (!reply.is_positive()) return reply;
-    }
-    return hand_over(dialogue, id, envelopes.front(), message);
+void log_refused(const Dialogue& dialogue, const std::string& id, const Reply& reply) {
+    log_event(id, "refused", {{"command", "DATA"}, {"client", dialogue.client()}, {"reply", reply.line()}});
 }
 
 }  // namespace
@@ -117,14 +86,18 @@ Reply perform_data(Dialogue& dialogue, const Command&) {
     MessageReceiver receiver(message, receiver_settings(dialogue, id), top_fields(dialogue, id));
     receive(dialogue, receiver);
 
-    auto envelopes = dialogue.transaction.take_envelopes(origin_of(dialogue), receiver.has_eight_bit());
+    const Envelope envelope =
+        dialogue.transaction.take_envelope(origin_of(dialogue), receiver.has_eight_bit());
     if (auto refusal = receiver.finish()) {
-        log_event(id, "refused",
-                  {{"command", "DATA"}, {"client", dialogue.client()}, {"reply", refusal->line()}});
+        log_refused(dialogue, id, *refusal);
         return *refusal;
     }
-    Reply reply = hand_over_all(dialogue, id, std::move(envelopes), message);
-    if (reply.is_positive()) ++dialogue.state.messages;
+    log_received(dialogue, id, envelope, message);
+    Reply reply = dialogue.services.acceptor.accept(id, envelope, message);
+    if (reply.is_positive())
+        ++dialogue.state.messages;
+    else
+        log_refused(dialogue, id, reply);
     return reply;
 }
 

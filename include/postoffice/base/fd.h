@@ -1,8 +1,8 @@
 // Owned file descriptors. Every descriptor in postoffice lives in an Fd and is close-on-exec.
 #pragma once
 
-#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace postoffice {
 
@@ -52,6 +52,10 @@ Pipe make_pipe();
 /// Opens 0, 1 and 2 on /dev/null where the caller left them closed, and closes everything above 2, except
 /// `keep` consecutive descriptors from 3 on (socket activation). Call before anything else is opened.
 void sanitise_descriptors(int keep = 0);
+
+/// Closes every descriptor above 2 that is neither listed nor the log's. For a child right after fork: what its parent held (locks,
+/// other clients' sockets) is none of its business. Fd objects copied from the parent must not be used any more.
+void close_descriptors_except(const std::vector<int>& kept);
 
 /// Points descriptors 0, 1 and (unless `keep_stderr`) 2 at /dev/null.
 void detach_standard_streams(bool keep_stderr);

@@ -17,12 +17,19 @@ struct ListenAddress {
     bool operator==(const ListenAddress&) const = default;
 };
 
+/// How the host name is found when `hostname=` does not spell it.
+enum class HostnameFrom { resolver, uname };
+
 struct Config {
     std::string file;  ///< the file this came from; empty if none was read
 
     // Who we are
-    std::string hostname;  ///< canonical, lower case; never empty once loaded
+    std::string hostname;                                 ///< canonical, lower case; never empty once loaded
+    HostnameFrom hostname_from = HostnameFrom::resolver;  ///< used only while loading
     std::string user = "postoffice";
+    /// Not an option: set at start on a private host, one whose spool belongs to the ordinary user who runs it. He
+    /// is then the only local user.
+    std::string only_user;
     std::vector<std::string>
         local_domains;  ///< lower case; `hostname` and "localhost" are local without being listed
     std::vector<std::string> trusted;  ///< hosts treated like localhost: names, or addresses in brackets
@@ -36,7 +43,8 @@ struct Config {
     std::string log = "syslog";
 
     // What we serve
-    std::vector<ListenAddress> listen;
+    std::vector<ListenAddress> listen;    ///< never empty once loaded; has the submission port too
+    std::uint16_t submission_port = 0;    ///< `msp`: one more listener on all addresses; 0 = none
     unsigned clients = 100;               ///< connections in all
     unsigned client_connections = 10;     ///< from one address; loopback is exempt
     unsigned load = 0;                    ///< refuse above this load average; 0 = 4 per processor
@@ -56,7 +64,9 @@ struct Config {
     std::string relay_host;  ///< "HOST" or "HOST:PORT"; empty = MX
     bool forward_all = false;
     bool immediate = true;
-    std::vector<Seconds> retry;  ///< waits between attempts, never empty; the last repeats
+    /// Waits between attempts, never empty; the last repeats.
+    std::vector<Seconds> retry{Seconds{300},  Seconds{600},  Seconds{1200}, Seconds{2400},
+                               Seconds{3600}, Seconds{7200}, Seconds{14400}};
     Seconds qreturn{3 * 86400};
     unsigned agents = 100;
     unsigned destination_agents = 10;
@@ -67,6 +77,8 @@ struct Config {
 
     /// True for the host's own name, "localhost" and each `local-domain=`.
     bool is_local_domain(const std::string& lower_case_domain) const;
+
+    bool operator==(const Config&) const = default;
 };
 
 }  // namespace postoffice

@@ -3,30 +3,47 @@
 // against it.
 #pragma once
 
-#include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "postoffice/config/config.h"
 
 namespace postoffice {
 
+/// Who may set an option. What is refused ends with exit 77.
+enum class SetBy {
+    anybody,  ///< with -o, whoever calls
+    file,     ///< an ordinary user only in his own instance: in a file given with -C, or in -o beside one
+    root,     ///< an ordinary user nowhere, since it changes where other people's mail goes
+};
+
 struct Option {
     std::string_view name;
-    std::string_view type;      ///< "flag", "number", "size", "time", "text", "path", "list of times", …
-    std::string_view fallback;  ///< the default, as one would write it
+    std::string_view type;  ///< "flag", "number", "size", "time", "list of times", "text", "path", "host", …
+    std::string_view fallback;  ///< the default, as one would write it; empty = unset
     std::string_view meaning;   ///< one line
-    bool root_only = false;     ///< refused in -o and -C of ordinary users: exit 77
+    SetBy set_by = SetBy::file;
     bool repeatable = false;
-    /// Stores the value; returns what is wrong with it, or "".
-    std::function<std::string(Config&, std::string_view value)> set;
+    /// Stores the value (adds it, if repeatable); returns what is wrong with it, or "".
+    std::string (*set)(Config&, std::string_view value) = nullptr;
+    /// Empties the list of a repeatable option.
+    void (*clear)(Config&) = nullptr;
+
+    /// True if the name alone means name=1.
+    bool may_be_bare() const { return type.starts_with("flag"); }
 };
 
 std::span<const Option> option_table();
-/// True for names in the table and their old spellings.
+/// The option of this name or of this older spelling; nullptr if there is none.
+const Option* find_option(std::string_view name);
+/// True for names in the table and their old spellings, and for names that a later version will have.
 bool is_option_name(std::string_view name);
+/// Why `name` is no option, and what may have been meant.
+std::string explain_unknown_option(std::string_view name);
 
 /// A configuration that cannot be used; `text` has "file:line: what is wrong; did you mean …".
 struct ConfigProblem {
@@ -36,7 +53,11 @@ struct ConfigProblem {
 
 struct LoadedConfig {
     Config config;
-    std::vector<ConfigProblem> problems;  ///< all of them; empty = usable
+    std::vector<ConfigProblem> problems;  ///< all of them, in order of discovery; empty = usable
+    std::vector<std::string> notices;     ///< allowed, but worth a word: an old spelling, an open relay
+
+    /// What to exit with: 0 if usable.
+    int exit_code() const { return problems.empty() ? 0 : problems.front().exit_code; }
 };
 
 struct ConfigSource {
@@ -46,11 +67,20 @@ struct ConfigSource {
     bool caller_is_root = false;
 };
 
+/// What the process was asked to read: the file of -C, else of $POSTOFFICE_CONFIG (which a set-gid executable
+/// ignores), else the default one. Relative paths count from the current directory.
+ConfigSource config_source(const std::optional<std::string>& file_of_minus_c,
+                           std::vector<std::pair<std::string, std::string>> settings);
+
 /// Reads the file, then the settings, then fills in what depends on others (host name, control socket,
 /// listen). Does not throw.
 LoadedConfig load_config(const ConfigSource& source);
 
-/// Path of the configuration file unless -C says otherwise.
-std::string default_config_file();
+/// Applies the text of a configuration file: one `name=value` a line; `file` is only for messages.
+void apply_config_text(LoadedConfig& loaded, const ConfigSource& source, std::string_view text);
+/// Applies -o settings.
+void apply_settings(LoadedConfig& loaded, const ConfigSource& source);
+/// Fills in what depends on several options and checks that they fit together.
+void complete_config(LoadedConfig& loaded);
 
 }  // namespace postoffice

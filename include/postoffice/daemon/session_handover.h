@@ -10,6 +10,7 @@ namespace postoffice {
 /// Listener to session process; one descriptor with it: the client's socket. The answer is a SessionOver.
 struct ClientHandover {
     SessionState state;
+    std::uint32_t park_after = 0;  ///< milliseconds of silence after which the client comes back; 0 = never
 };
 
 /// Session process to listener. With `parked`, the client's socket comes along.

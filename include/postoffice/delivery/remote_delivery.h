@@ -1,7 +1,9 @@
 // Remote delivery to one destination (a domain, or the relay host): walks its mail hosts, keeps the
-// connection for the next message, and turns every kind of trouble into results.
+// connection for the next message, and turns every kind of trouble into results. RFC 5321 section 5.1.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,6 +11,7 @@
 #include "postoffice/config/config.h"
 #include "postoffice/mail/delivery_result.h"
 #include "postoffice/mail/envelope.h"
+#include "postoffice/net/mx.h"
 #include "postoffice/net/resolver.h"
 #include "postoffice/smtp/client.h"
 
@@ -16,9 +19,11 @@ namespace postoffice {
 
 class RemoteDelivery {
   public:
-    /// `destination`: lower-case domain or address literal, or "" for the relay host. Keeps the references.
+    /// `destination`: lower-case domain or address literal, or "" for the relay host. With `forward-all` a
+    /// domain that cannot be resolved goes to the relay host too. Keeps the references. `talk`: as
+    /// SmtpClient.
     RemoteDelivery(const Config& config, const Resolver& resolver, std::string destination,
-                   std::function<void(const std::string&)> talk = {});
+                   std::function<void(const std::string&)> talk = {}, const ClientTimeouts& timeouts = {});
     ~RemoteDelivery();
 
     struct Outcome {
@@ -31,12 +36,28 @@ class RemoteDelivery {
     /// Says QUIT to a connection that is kept.
     void close();
 
+    /// In one transaction (RFC 5321 section 4.5.3.1.8); more are split.
+    static constexpr std::size_t most_recipients = 100;
+    /// Addresses tried for one message, over all its mail hosts.
+    static constexpr std::size_t most_addresses = 10;
+
   private:
     struct Attempt;
+    struct Route;
+
+    void deliver_part(Attempt& attempt);
+    void walk(Attempt& attempt);
+    void hand_over(Attempt& attempt);
+    Route find_route() const;
+    Route route_to_relay() const;
+    bool may_use_relay_for(MxList::Status status) const;
+    std::vector<IpAddress> own_addresses(std::uint16_t port) const;
+
     const Config& config_;
     const Resolver& resolver_;
     std::string destination_;
     std::function<void(const std::string&)> talk_;
+    ClientTimeouts timeouts_;
     std::unique_ptr<SmtpClient> client_;
 };
 

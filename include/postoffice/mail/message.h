@@ -20,6 +20,8 @@ class Message {
     /// Throws std::system_error (ENOSPC). Once it has spilled, each call is one write(2): give it much at a
     /// time.
     void append(std::string_view bytes);
+    /// Throws std::system_error.
+    void append_copy_of(const Message& other);
     std::uint64_t size() const { return size_; }
 
     /// A read-only descriptor of the whole message with a position of its own: safe to hand to a process of

@@ -29,9 +29,10 @@ struct MxList {
 };
 
 /// MX hosts sorted by preference, equal ones shuffled, with their addresses; without MX the domain's own
-/// address. `domain` may be an address literal. Hosts that are ourselves (`own_addresses`, or named
-/// `own_name`) are dropped together with all hosts of the same or a worse preference, so that a backup MX
-/// never loops.
+/// address; without that the MX of "*.domain". `domain` may be an address literal. Hosts that are ourselves
+/// (`own_addresses`, or named `own_name`) are dropped together with all hosts of the same or a worse
+/// preference, so that a backup MX never loops. 0.0.0.0 and :: are always ourselves, and all of 127.0.0.0/8
+/// is if one of it is listed. A host whose addresses DNS does not tell now is left out if others are left.
 MxList find_mail_hosts(const Resolver& resolver, const std::string& domain, const std::string& own_name,
                        const std::vector<IpAddress>& own_addresses);
 

@@ -1,33 +1,35 @@
-// Our resolver: questions and answers over UDP and TCP, with random ids and ports, several servers and
-// deadlines. Answers are outcomes; only a broken resolv.conf or lack of memory throws.
-// RFC 1035, 2181, 2308 (negative answers), 3596 (AAAA), 5452 (forgery), 6891 (EDNS0).
+// Our resolver: what DNS and the hosts file say about names and addresses. Answers are outcomes; what throws
+// is a broken circumstance (the hosts file cannot be read, no memory, no random numbers).
+// RFC 1035, 2181, 2308 (negative answers), 3596 (AAAA), 5452 (forgery), 6761 (localhost), 6891 (EDNS0).
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "postoffice/base/clock.h"
+#include "postoffice/net/dns_message.h"
 #include "postoffice/net/ip_address.h"
 
 namespace postoffice {
 
 enum class DnsStatus {
     found,
-    no_data,    ///< the name exists, but has no such record (or only a null MX)
+    no_data,    ///< the name exists, but has no such record
     no_name,    ///< the name does not exist (NXDOMAIN)
     temporary,  ///< no usable answer in time, SERVFAIL, CNAME loop: ask again later
 };
 
 struct AddressLookup {
     DnsStatus status = DnsStatus::temporary;
-    std::vector<IpAddress> addresses;  ///< IPv6 and IPv4, in the order to try
+    std::vector<IpAddress> addresses;  ///< in the order to try: IPv6, then IPv4, each as answered
     std::string why;                   ///< for people; set unless found
 };
 
 struct NameLookup {
     DnsStatus status = DnsStatus::temporary;
-    std::vector<std::string> names;  ///< lower case, without final dot
+    std::vector<std::string> names;  ///< lower case, without final dot; only what can be a host name
     std::string why;
 };
 
@@ -48,20 +50,35 @@ struct ResolverSettings {
     int attempts = 2;                       ///< rounds over all servers
     std::string hosts_file = "/etc/hosts";  ///< for addresses() and names(), before DNS; empty = not used
 
-    /// From Config::nameservers, or from /etc/resolv.conf (127.0.0.1 if that names none).
-    /// Throws FormatError for an address that does not parse.
-    static ResolverSettings from(const std::vector<std::string>& nameservers);
+    /// From Config::nameservers, or else from resolv.conf (127.0.0.1 if that names none): its `nameserver`
+    /// lines and the options `timeout` and `attempts`. The search list is not used: mail has whole names.
+    /// Throws FormatError for a name server given here that is no address; one in resolv.conf is passed over,
+    /// as the C library does. Throws std::system_error if resolv.conf is there and cannot be read.
+    static ResolverSettings from(const std::vector<std::string>& nameservers,
+                                 const std::string& resolv_conf = "/etc/resolv.conf");
 };
 
 class Resolver {
   public:
-    explicit Resolver(ResolverSettings settings);
+    explicit Resolver(ResolverSettings settings) : settings_(std::move(settings)) {}
+
+    /// From the hosts file, else from DNS. The text of an address is its own answer.
     AddressLookup addresses(const std::string& host) const;
+    /// From the hosts file alone, without asking anybody: found, or no_name.
+    AddressLookup listed_addresses(const std::string& host) const;
     MxLookup mx(const std::string& domain) const;
-    /// PTR names of an address.
+    /// The names of an address, from the hosts file, else PTR records. Nobody has checked that they lead
+    /// back.
     NameLookup names(const IpAddress& address) const;
 
   private:
+    struct Answer {
+        DnsStatus status = DnsStatus::temporary;
+        std::vector<DnsRecord> records;  // of the type asked for, at the end of the CNAMEs
+        std::string why;
+    };
+    Answer lookup(const std::string& name, DnsType type) const;
+
     ResolverSettings settings_;
 };
 

@@ -1,8 +1,11 @@
 // The client side of SMTP: one connection to one server, many transactions. RFC 5321, 1870, 2920, 6152.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "postoffice/base/clock.h"
@@ -13,7 +16,8 @@
 
 namespace postoffice {
 
-/// Patience for each step (RFC 5321 section 4.5.3.2) and a ceiling for a whole message.
+/// Patience for each step (RFC 5321 section 4.5.3.2), and a ceiling for a whole message against servers that
+/// are slow on purpose.
 struct ClientTimeouts {
     Seconds connect{30};
     Seconds greeting{300};
@@ -27,19 +31,22 @@ struct ClientTimeouts {
 struct TransactionResult {
     std::vector<DeliveryResult> recipients;  ///< parallel to those given
     bool connection_usable = true;           ///< another transaction may follow
+    /// Whoever is deferred is so for a reason of this connection or server, and no copy of the message can
+    /// have been taken for them: another host may be asked at once.
+    bool other_host_may_help = false;
 };
 
 class SmtpClient {
   public:
     /// Connects and greets: EHLO, or HELO where that is not understood. `talk`: called with each line,
-    /// ">>> " or "<<< " in front; may be empty. Throws Timeout, PeerGone, std::system_error. A refusal by the
-    /// server is not thrown: see refusal().
+    /// ">>> " or "<<< " in front; may be empty. Any trouble ends up in refusal(), nothing of it is thrown.
     SmtpClient(const Endpoint& server, const std::string& server_name, const std::string& own_name,
                const ClientTimeouts& timeouts, std::function<void(const std::string&)> talk = {});
     ~SmtpClient();  ///< closes; quit() first for politeness
 
-    /// The server's refusal in greeting or HELO, as a result for every recipient; outcome delivered = none.
-    const DeliveryResult& refusal() const { return refusal_; }
+    /// Why there is no session, as a result for every recipient: the server's refusal in greeting or HELO, or
+    /// deferred with 4.4.1 (not reached) or 4.4.2 (lost). Empty if send() may be called.
+    const std::optional<DeliveryResult>& refusal() const { return refusal_; }
     /// "mx.example.org [192.0.2.1]"
     const std::string& peer() const { return peer_; }
     /// MAIL, RCPT…, DATA for one message, pipelined if offered. `message`: descriptor at any position, LF
@@ -47,24 +54,47 @@ class SmtpClient {
     /// server. Does not throw: a broken connection is `deferred` for whoever has no answer yet.
     TransactionResult send(const Address& sender, const std::vector<Address>& recipients, Body body,
                            int message, std::uint64_t size);
-    /// RSET or nothing: true if the connection still answers.
+    /// True if the server has neither closed nor said anything unasked since the last transaction. Asks the
+    /// kernel only: no round trip.
     bool is_alive();
     void quit();
 
   private:
     struct Transaction;
-    Reply read_reply(Seconds patience);
-    void command(const std::string& line);
-    bool say_hello(const std::string& own_name);
-    void send_body(int message);
 
-    Connection connection_;
+    void open(const Endpoint& server, const std::string& own_name);
+    bool say_hello(const std::string& own_name, bool extended);
+    void learn_extensions(std::string_view text);
+    void refuse(DeliveryResult why);
+
+    void transact(Transaction& transaction);
+    void refuse_locally(Transaction& transaction) const;
+    bool ask_envelope(Transaction& transaction);
+    bool is_go_ahead(Transaction& transaction, const Reply& reply);
+    DeliveryResult judge_recipient(const Reply& reply, bool others_are_accepted) const;
+    std::string mail_command(const Transaction& transaction) const;
+    std::optional<Reply> send_body(int message);
+    std::optional<Reply> last_words();
+
+    void command(std::string_view line);
+    void refuse_answers_to_nothing();
+    Reply answer_to(std::string_view line);
+    Reply read_reply(Seconds patience);
+    DeliveryResult judge(const Reply& reply) const;
+    DeliveryResult lost(const std::string& why) const;
+    Deadline within(Seconds patience) const;
+    void hang_up();
+
+    std::optional<Connection> connection_;
     ClientTimeouts timeouts_;
     std::function<void(const std::string&)> talk_;
     std::string peer_;
-    DeliveryResult refusal_;
+    std::string_view step_ = "connecting";  // what we are at, for error texts
+    Deadline ceiling_;                      // for the message at hand
+    std::optional<DeliveryResult> refusal_;
     bool pipelining_ = false, eight_bit_mime_ = false, size_ = false;
-    std::uint64_t size_limit_ = 0;
+    std::uint64_t size_limit_ = 0;  // 0: none
+    bool needs_reset_ = false;      // the last transaction was not ended by a message
 };
 
 }  // namespace postoffice

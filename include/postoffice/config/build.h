@@ -1,0 +1,19 @@
+// What configure.sh decided for this executable. The only place that knows the macros on the command line of
+// the compiler, so that a change of version or path recompiles one file.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace postoffice {
+
+/// "0.1"
+std::string_view version();
+/// The folder of configuration files, "/etc".
+std::string default_config_folder();
+/// Path of the configuration file unless -C says otherwise.
+std::string default_config_file();
+/// The spool unless queue-dir= says otherwise.
+std::string_view default_queue_dir();
+
+}  // namespace postoffice

@@ -1,0 +1,24 @@
+// The configuration file on disk: who may have written it decides whether it is believed.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace postoffice {
+
+/// Contents of a file that only trusted people could have written, or why not.
+struct TrustedFile {
+    std::string text;
+    int exit_code = 0;    ///< 0, 66 (missing, unreadable) or 72 (not safe)
+    std::string problem;  ///< without the path
+};
+
+/// Reads a regular file that belongs to root or to `user` and that nobody else may write, in a path of which
+/// the same is true. A folder that all may write is safe if it is sticky (/tmp) since nobody can replace what
+/// is another's there. A group may write if it is root's, or the private group of `user`. Symbolic links are
+/// followed and held to the same rule. Does not throw.
+TrustedFile read_trusted_file(const std::string& path, uid_t user);
+
+}  // namespace postoffice

@@ -1,0 +1,45 @@
+// The values that options take: sizes, times, addresses, names. Each parser takes what a person wrote and
+// gives the value, or says in words what is wrong with it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "postoffice/base/clock.h"
+#include "postoffice/base/result.h"
+#include "postoffice/config/config.h"
+
+namespace postoffice {
+
+/// 1, yes, true, on or 0, no, false, off.
+Result<bool> parse_flag(std::string_view text);
+/// A whole number from `least` to `most`.
+Result<std::uint64_t> parse_count(std::string_view text, std::uint64_t least, std::uint64_t most);
+/// Octets: a number with k, m or g behind it (1k is 1024, everywhere); without a letter it counts `unit`
+/// octets.
+Result<std::uint64_t> parse_size(std::string_view text, std::uint64_t unit = 1);
+/// A span of time: numbers with w, d, h, m or s, the greater unit first ("1h30m"); a bare number is seconds.
+/// At most ten years, so that adding it to a date cannot overflow.
+Result<Seconds> parse_duration(std::string_view text);
+/// Times separated by commas; at least one, none of them 0.
+Result<std::vector<Seconds>> parse_durations(std::string_view text);
+
+/// "ADDRESS:PORT", "[IPV6]:PORT" or ":PORT" for all addresses, then ",OPTION" as often as one likes.
+Result<ListenAddress> parse_listen(std::string_view text);
+/// An IPv4 or IPv6 address, in the kernel's spelling.
+Result<std::string> parse_ip_address(std::string_view text);
+/// A domain or host name (RFC 1123 section 2.1, RFC 5321 section 4.1.2; underscores are let pass), in lower
+/// case.
+Result<std::string> parse_domain(std::string_view text);
+/// "HOST" or "HOST:PORT"; HOST is a name, an IPv4 address, or an address in brackets. Returned in lower case.
+Result<std::string> parse_host_port(std::string_view text);
+/// "IP", "IP:PORT" or "[IP]:PORT" of a name server.
+Result<std::string> parse_nameserver(std::string_view text);
+/// A host as `trusted=` has it: a name, or an address, which gets brackets. IPv6 in the kernel's spelling.
+Result<std::string> parse_trusted_host(std::string_view text);
+/// An absolute path without "." or ".." components; a '/' at the end is dropped.
+Result<std::string> parse_absolute_path(std::string_view text);
+
+}  // namespace postoffice

@@ -1,0 +1,42 @@
+// The master: binds ports, starts the listener, the runner and the spawner, starts them again when they fall,
+// reloads on SIGHUP, drains on SIGTERM. It keeps its privilege and touches neither client nor message data.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "postoffice/base/fd.h"
+#include "postoffice/base/process.h"
+#include "postoffice/config/config.h"
+
+namespace postoffice {
+
+struct MasterSettings {
+    bool foreground = false;
+    std::optional<Seconds> queue_interval;  ///< -qTIME
+    bool loopback_only = false;
+    /// Reads the configuration again; nullopt (after logging why) if it cannot be used.
+    std::function<std::optional<Config>()> reload;
+};
+
+/// Runs the daemon. Throws ConfigError-like std::system_error when it cannot start (ports, spool, user). Returns the
+/// exit status; in the background form the first process returns as soon as the daemon is up.
+int run_master(const Config& config, const MasterSettings& settings);
+
+/// The account that listener, sessions and runner become: `user=` when root, the invoking user otherwise.
+struct ServiceIdentity {
+    uid_t uid = 0;
+    gid_t gid = 0;
+};
+/// Throws std::system_error (ENOENT) if there is no such account.
+ServiceIdentity service_identity(const Config& config);
+
+/// For a child that faces the network or the queue: becomes the service identity for good, no_new_privs, umask.
+void confine_to(const ServiceIdentity& identity);
+
+}  // namespace postoffice

@@ -1,0 +1,31 @@
+// The one place where postoffice takes responsibility for a message. The short way: all recipients are
+// mailboxes, and each has the message, synced, before the answer. The long way: the queue.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "postoffice/mail/acceptance.h"
+#include "postoffice/mail/spool.h"
+
+namespace postoffice {
+
+class Acceptance final : public Acceptor {
+  public:
+    /// Keeps the references. `on_queued`: called with each id that was committed, after its lock was released.
+    Acceptance(const Spool& spool, LocalDelivery& local, std::function<void(const std::string&)> on_queued);
+    Reply accept(const std::string& id, const Envelope& envelope, Message& message) override;
+
+  private:
+    Reply deliver_now(const std::string& id, const Envelope& envelope, Message& message);
+    /// `results`: parallel to the recipients, for those that were tried already; may be empty.
+    Reply queue(const std::string& id, const Envelope& envelope, Message& message,
+                const std::vector<DeliveryResult>& results);
+
+    const Spool& spool_;
+    LocalDelivery& local_;
+    std::function<void(const std::string&)> on_queued_;
+};
+
+}  // namespace postoffice

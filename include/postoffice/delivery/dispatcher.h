@@ -1,0 +1,112 @@
+// The messages being delivered: each is divided by destination, its parts go to queue agents, and when all parts
+// are done the message is settled: finished, due again later, or reported to its sender.
+#pragma once
+
+#include <poll.h>
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "postoffice/config/config.h"
+#include "postoffice/delivery/bounce.h"
+#include "postoffice/delivery/queue_agent.h"
+#include "postoffice/base/worker.h"
+#include "postoffice/mail/spool.h"
+
+namespace postoffice {
+
+class Dispatcher {
+  public:
+    struct Events {
+        std::function<Worker(const QueueAgentTask&)> start_agent;
+        /// The message left the dispatcher and is due again then.
+        std::function<void(const std::string& id, UnixTime due)> on_deferred;
+        /// The message left for good.
+        std::function<void(const std::string& id)> on_finished;
+        /// A report was queued.
+        std::function<void(const std::string& id)> on_queued;
+    };
+    /// Keeps the references.
+    Dispatcher(const Config& config, const Spool& spool, Bouncer& bouncer, Events events);
+
+    /// There is room for another message.
+    bool has_room() const { return active_.size() < most_active; }
+    /// Begins work on a message. False if it cannot be had: gone, damaged, or owned by another process.
+    bool start(const std::string& id);
+    bool is_idle() const { return active_.empty(); }
+    /// Hosts that did not answer are tried again at once (the admin asked for it).
+    void forget_down_destinations();
+    /// What waits for a worker goes back to the queue; what is on the wire is finished.
+    void stop();
+
+    void add_poll_entries(std::vector<pollfd>& entries) const;
+    /// Handles the answer of the agent with this channel; false if it is none of ours.
+    bool serve(int channel);
+    void end_idle_agents();
+
+    static constexpr std::size_t most_active = 500;  ///< bounds open journals and memory
+
+  private:
+    using Clock = std::chrono::steady_clock;
+
+    struct ActiveMessage {
+        QueueEntry entry;
+        unsigned jobs_left = 0;
+    };
+    /// Recipients of one message that share a destination.
+    struct Job {
+        ActiveMessage* message = nullptr;
+        std::vector<std::uint32_t> recipients;
+    };
+    struct Key {
+        bool is_local = false;
+        std::string domain;  ///< empty for mailboxes and for the relay host
+        auto operator<=>(const Key&) const = default;
+    };
+    struct Agent {
+        Worker worker;
+        std::optional<Job> job;  ///< empty while idle
+    };
+    struct Destination {
+        std::deque<Job> waiting;
+        std::deque<std::string> backlog;  ///< ids for which there was no room in `waiting`: neither open nor locked
+        std::list<Agent> agents;
+        Clock::time_point down_until{};
+        std::string down_because;
+        bool is_reading_backlog = false;
+    };
+    using Place = std::map<Key, Destination>::iterator;
+
+    Key key_of(const Target& target) const;
+    std::map<Key, std::vector<std::uint32_t>> divide(const QueueEntry& entry) const;
+    void dispatch(Place place);
+    Agent* free_agent(Place place);
+    bool end_one_idle_agent();
+    void hand_over(Agent& agent, Job job);
+    void read_backlog(Place place);
+    void job_done(Place place, Agent& agent);
+    void defer_job(Job job, const std::string& why);
+    void finish(Job job);
+    void settle(ActiveMessage& message);
+    void give_up(QueueEntry& entry) const;
+    void release(ActiveMessage& message, UnixTime due);
+
+    const Config& config_;
+    const Spool& spool_;
+    Bouncer& bouncer_;
+    Events events_;
+    std::map<std::string, ActiveMessage> active_;
+    std::map<Key, Destination> destinations_;
+    std::size_t agents_ = 0;
+    bool stopping_ = false;
+};
+
+}  // namespace postoffice

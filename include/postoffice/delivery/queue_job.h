@@ -1,0 +1,35 @@
+// The structs between the runner and its queue agents. The journal and the message travel as descriptors, with
+// the lock on the journal.
+#pragma once
+
+#include <cstdint>
+
+#include "postoffice/base/packet.h"
+
+namespace postoffice {
+
+/// Runner to agent: deliver this message to these of its recipients. Descriptors: journal, message.
+struct QueueJob {
+    static constexpr std::size_t most_recipients = 100;  // RFC 5321 section 4.5.3.1.8
+    std::uint32_t count = 0;
+    std::uint32_t recipients[most_recipients] = {};  ///< indices in the journal
+};
+
+/// Agent to runner: every outcome is in the journal (appended, not synced).
+struct QueueJobDone {
+    std::uint8_t destination_is_down = 0;
+    FixedString<256> why;  ///< if it is down
+};
+
+/// Runner to intake worker: take in this drop. No descriptors.
+struct IntakeJob {
+    FixedString<32> id;
+};
+
+/// Intake worker to runner.
+struct IntakeJobDone {
+    FixedString<32> id;
+    std::uint8_t try_again = 0;  ///< it is still in drop/
+};
+
+}  // namespace postoffice

@@ -1,0 +1,22 @@
+// When a message that could not be delivered is tried again, and when we give up (RFC 5321 section 4.5.4.1).
+#pragma once
+
+#include <cstdint>
+
+#include "postoffice/base/clock.h"
+#include "postoffice/config/config.h"
+
+namespace postoffice {
+
+/// When to try again after `attempts` attempts, the last of them at `now`: Config::retry has the waits, the
+/// last one repeats. Up to a tenth is added by `chance` (any number), so that messages which failed together
+/// do not all come back together. Never later than the moment of expiry: that attempt is the last.
+UnixTime next_attempt(const Config& config, UnixTime arrived, UnixTime now, unsigned attempts,
+                      std::uint32_t chance);
+/// The same, by chance.
+UnixTime next_attempt(const Config& config, UnixTime arrived, UnixTime now, unsigned attempts);
+
+/// True from arrival plus `qreturn` on: what fails for now then fails for good.
+bool has_expired(const Config& config, UnixTime arrived, UnixTime now);
+
+}  // namespace postoffice

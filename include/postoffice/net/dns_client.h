@@ -1,0 +1,19 @@
+// One question to one DNS server: UDP first, TCP when the answer does not fit. RFC 1035 section 4.2, RFC
+// 7766. What makes an answer hard to forge (RFC 5452): each try has a fresh socket, so the kernel picks a
+// random port, which only this server can send to, and a random id; what does not fit the question is not an
+// answer.
+#pragma once
+
+#include "postoffice/base/clock.h"
+#include "postoffice/base/result.h"
+#include "postoffice/net/dns_message.h"
+#include "postoffice/net/ip_address.h"
+
+namespace postoffice {
+
+/// The server's answer, whatever its code; or why there is none within `timeout`, with the server in the
+/// text. EDNS0 is taken back at once for a server that does not know it.
+Result<DnsMessage> ask_dns_server(const Endpoint& server, const DnsQuestion& question, bool with_edns,
+                                  Milliseconds timeout);
+
+}  // namespace postoffice

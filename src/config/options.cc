@@ -1,0 +1,232 @@
+// The table. Order is the order of postoffice.cf(5): who we are, where things are, what we serve, local
+// delivery, remote delivery, local submission.
+#include "postoffice/config/options.h"
+
+#include <algorithm>
+#include <array>
+
+#include "postoffice/base/text.h"
+#include "postoffice/config/build.h"
+#include "postoffice/config/values.h"
+
+namespace postoffice {
+
+namespace {
+
+/// Puts a parsed value into its field, or tells the problem: the end of every setter.
+template <class Parsed, class Field>
+std::string store(Parsed&& parsed, Field& field) {
+    if (!parsed) return parsed.problem();
+    field = static_cast<Field>(std::move(*parsed));
+    return "";
+}
+
+template <class Parsed, class Field>
+std::string append(Parsed&& parsed, std::vector<Field>& list) {
+    if (!parsed) return parsed.problem();
+    list.push_back(std::move(*parsed));
+    return "";
+}
+
+template <auto Member>
+std::string set_flag(Config& config, std::string_view value) {
+    return store(parse_flag(value), config.*Member);
+}
+
+template <auto Member, std::uint64_t Least, std::uint64_t Most>
+std::string set_number(Config& config, std::string_view value) {
+    return store(parse_count(value, Least, Most), config.*Member);
+}
+
+template <auto Member, std::uint64_t Unit>
+std::string set_size(Config& config, std::string_view value) {
+    return store(parse_size(value, Unit), config.*Member);
+}
+
+template <auto Member, std::int64_t Least>
+std::string set_time(Config& config, std::string_view value) {
+    auto time = parse_duration(value);
+    if (time && time->count() < Least) return "a time of 0 leaves no time for anything";
+    return store(std::move(time), config.*Member);
+}
+
+template <auto Member>
+std::string set_path(Config& config, std::string_view value) {
+    return store(parse_absolute_path(value), config.*Member);
+}
+
+template <auto Member>
+std::string add_domain(Config& config, std::string_view value) {
+    return append(parse_domain(value), config.*Member);
+}
+
+template <auto Member>
+void clear_list(Config& config) {
+    (config.*Member).clear();
+}
+
+std::string set_hostname(Config& config, std::string_view value) {
+    const bool uname = equals_ignoring_case(value, "literal");
+    if (!uname && !equals_ignoring_case(value, "auto")) return store(parse_domain(value), config.hostname);
+    config.hostname.clear();
+    config.hostname_from = uname ? HostnameFrom::uname : HostnameFrom::resolver;
+    return "";
+}
+
+/// A login name, as useradd(8) would let it be.
+Result<std::string> parse_login(std::string_view text) {
+    constexpr std::string_view others = "-_.$";
+    const auto fits = [&](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               others.find(c) != others.npos;
+    };
+    if (text.empty() || text.size() > 64 || text[0] == '-' || !std::all_of(text.begin(), text.end(), fits))
+        return Problem{"\"" + printable(text) + "\" is not the name of an account"};
+    return std::string(text);
+}
+
+std::string set_user(Config& config, std::string_view value) {
+    return store(parse_login(value), config.user);
+}
+
+std::string add_trusted_users(Config& config, std::string_view value) {
+    for (const auto part : split(value, ','))
+        if (auto problem = append(parse_login(trim(part)), config.trusted_users); !problem.empty())
+            return problem;
+    return "";
+}
+
+std::string add_trusted(Config& config, std::string_view value) {
+    return append(parse_trusted_host(value), config.trusted);
+}
+
+std::string add_listen(Config& config, std::string_view value) {
+    return append(parse_listen(value), config.listen);
+}
+
+std::string add_nameserver(Config& config, std::string_view value) {
+    return append(parse_nameserver(value), config.nameservers);
+}
+
+std::string set_home_mailbox(Config& config, std::string_view value) {
+    config.home_mailbox.clear();
+    if (value.empty()) return "";
+    if (value.front() == '/' || value.front() == '~')
+        return "it is a path below the home: write Maildir/, not ~/Maildir/";
+    const auto path = parse_absolute_path("/" + std::string(value));
+    if (!path) return path.problem();
+    if (*path == "/") return "it names no file";
+    config.home_mailbox = path->substr(1);
+    if (value.ends_with('/')) config.home_mailbox += '/';
+    return "";
+}
+
+std::string set_log(Config& config, std::string_view value) {
+    if (value != "syslog" && value != "stderr") return store(parse_absolute_path(value), config.log);
+    config.log = value;
+    return "";
+}
+
+/// A flag that may also name the port.
+std::string set_msp(Config& config, std::string_view value) {
+    if (const auto flag = parse_flag(value)) {
+        config.submission_port = *flag ? 587 : 0;
+        return "";
+    }
+    return store(parse_count(value, 1, 65535), config.submission_port);
+}
+
+std::string set_relay_host(Config& config, std::string_view value) {
+    config.relay_host.clear();
+    return value.empty() ? "" : store(parse_host_port(value), config.relay_host);
+}
+
+std::string set_retry(Config& config, std::string_view value) {
+    return store(parse_durations(value), config.retry);
+}
+
+constexpr std::uint64_t many = 1'000'000;
+
+std::span<const Option> table() {
+    using C = Config;
+    constexpr auto repeats = true;
+    static const auto options = std::to_array<Option>({
+        {"hostname", "text", "auto", "name of this host: auto, literal or the name itself", SetBy::file,
+         false, set_hostname},
+        {"user", "text", "postoffice", "account of the processes that face the network", SetBy::file, false,
+         set_user},
+        {"local-domain", "list of domains", "", "domain delivered like the host's own", SetBy::file, repeats,
+         add_domain<&C::local_domains>, clear_list<&C::local_domains>},
+        {"trusted", "list of hosts", "", "host treated like this one: name or [address]", SetBy::root,
+         repeats, add_trusted, clear_list<&C::trusted>},
+
+        {"queue-dir", "path", default_queue_dir(), "the spool", SetBy::file, false, set_path<&C::queue_dir>},
+        {"mail-dir", "path", "/var/mail", "mailboxes, one file a user", SetBy::file, false,
+         set_path<&C::mail_dir>},
+        {"home-mailbox", "text", "", "mailbox below the home instead; ends with / = maildir", SetBy::file,
+         false, set_home_mailbox},
+        {"aliases", "path", "/etc/aliases", "source of the aliases", SetBy::file, false,
+         set_path<&C::aliases>},
+        {"control", "path", "", "socket of the daemon; unset = queue-dir/control", SetBy::file, false,
+         set_path<&C::control>},
+        {"log", "text", "syslog", "syslog, stderr or a file", SetBy::file, false, set_log},
+
+        {"listen", "list of addresses", ":25", "[ADDRESS]:PORT to serve SMTP on", SetBy::file, repeats,
+         add_listen, clear_list<&C::listen>},
+        {"msp", "flag or number", "0", "serve SMTP on port 587, or on this port, too", SetBy::file, false,
+         set_msp},
+        {"clients", "number", "100", "connections at a time", SetBy::file, false,
+         set_number<&C::clients, 1, many>},
+        {"client-connections", "number", "10", "connections at a time from one address", SetBy::file, false,
+         set_number<&C::client_connections, 1, many>},
+        {"load", "number", "0", "load average that refuses clients; 0 = 4 a processor", SetBy::file, false,
+         set_number<&C::load, 0, many>},
+        {"hops", "number", "100", "hosts a message may have passed", SetBy::file, false,
+         set_number<&C::hops, 1, many>},
+        {"recipients", "number", "1000", "recipients of one message", SetBy::file, false,
+         set_number<&C::recipients, 100, many>},
+        {"size", "size", "0", "octets of one message; 0 = no limit", SetBy::file, false,
+         set_size<&C::size, 1>},
+        {"minfree", "size", "10m", "space that must stay free in the spool", SetBy::file, false,
+         set_size<&C::minfree, 1024>},
+        {"timeout", "time", "5m", "patience with a silent client", SetBy::file, false,
+         set_time<&C::timeout, 1>},
+        {"relay", "flag", "0", "relay for everybody", SetBy::file, false, set_flag<&C::relay>},
+
+        {"escape-from", "flag", "1", "write > before From at the start of a line in mailboxes", SetBy::file,
+         false, set_flag<&C::escape_from>},
+
+        {"nameserver", "list of addresses", "", "name server; unset = /etc/resolv.conf", SetBy::file, repeats,
+         add_nameserver, clear_list<&C::nameservers>},
+        {"remote-port", "number", "25", "port of other mail hosts", SetBy::file, false,
+         set_number<&C::remote_port, 1, 65535>},
+        {"relay-host", "host", "", "HOST[:PORT] that takes all remote mail", SetBy::root, false,
+         set_relay_host},
+        {"forward-all", "flag", "0", "local mail goes to relay-host, too", SetBy::root, false,
+         set_flag<&C::forward_all>},
+        {"immediate", "flag", "1", "first attempt at once, not in the next queue run", SetBy::anybody, false,
+         set_flag<&C::immediate>},
+        {"retry", "list of times", "5m,10m,20m,40m,1h,2h,4h", "waits between attempts; the last repeats",
+         SetBy::file, false, set_retry},
+        {"qreturn", "time", "3d", "when to give up and return a message", SetBy::file, false,
+         set_time<&C::qreturn, 1>},
+        {"agents", "number", "100", "deliveries to other hosts at a time", SetBy::file, false,
+         set_number<&C::agents, 1, many>},
+        {"destination-agents", "number", "10", "of these, to one host", SetBy::file, false,
+         set_number<&C::destination_agents, 1, many>},
+
+        {"untrusted-set-sender", "flag", "1", "anybody may choose the envelope sender", SetBy::file, false,
+         set_flag<&C::untrusted_set_sender>},
+        {"trusted-users", "list of users", "", "who may choose the sender without a warning", SetBy::file,
+         repeats, add_trusted_users, clear_list<&C::trusted_users>},
+    });
+    return options;
+}
+
+}  // namespace
+
+std::span<const Option> option_table() {
+    return table();
+}
+
+}  // namespace postoffice

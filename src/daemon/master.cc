@@ -1,0 +1,299 @@
+#include "postoffice/daemon/master.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/lock.h"
+#include "postoffice/base/log.h"
+#include "postoffice/base/privileges.h"
+#include "postoffice/config/build.h"
+#include "postoffice/daemon/control_socket.h"
+#include "postoffice/daemon/helpers.h"
+#include "postoffice/daemon/listener.h"
+#include "postoffice/daemon/spawner.h"
+#include "postoffice/delivery/runner.h"
+#include "postoffice/mail/spool.h"
+
+namespace postoffice {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds restart_pause{1};
+constexpr std::chrono::seconds drain_limit{60};
+
+// One set of helpers that share a configuration. After a reload the old generation drains beside the new one.
+struct Generation {
+    explicit Generation(Config c) : config(std::move(c)) {}
+
+    enum Role { spawner, runner, listener, role_count };
+    struct Helper {
+        pid_t pid = 0;
+        Clock::time_point may_start_at{};
+    };
+
+    const Config config;
+    std::vector<Fd> ports;
+    HelperSockets sockets;
+    Helper helpers[role_count];
+
+    bool is_gone() const {
+        return std::all_of(std::begin(helpers), std::end(helpers), [](const Helper& h) { return h.pid == 0; });
+    }
+};
+
+const char* name_of(Generation::Role role) {
+    constexpr const char* names[] = {"spawner", "queue runner", "listener"};
+    return names[role];
+}
+
+class Master {
+  public:
+    Master(const Config& config, const MasterSettings& settings) : settings_(settings) {
+        current_ = std::make_unique<Generation>(config);
+        identity_ = service_identity(config);
+        const Spool spool(config.queue_dir);
+        spool.create(identity_.uid, identity_.gid);
+        lock_ = lock_spool(config.queue_dir);
+        current_->ports = bind_listeners(with_ports(config));
+        control_ = bind_control_socket(config.control, identity_.uid, identity_.gid);
+    }
+
+    int run() {
+        SignalSource signals({SIGTERM, SIGINT, SIGHUP, SIGCHLD});
+        write_pid();
+        log_event("", "started", {{"version", version()}, {"host", current_->config.hostname}, {"config", current_->config.file}});
+        while (!(stopping_ && current_->is_gone() && old_.empty())) {
+            start_missing();
+            wait(signals);
+            while (const int signal = signals.next()) obey(signal);
+            reap();
+            old_.remove_if([](const auto& generation) { return generation->is_gone(); });
+            if (stopping_) stop_further();
+        }
+        log_event("", "stopped");
+        return 0;
+    }
+
+  private:
+    Config with_ports(Config config) const {
+        if (settings_.loopback_only)
+            for (ListenAddress& listen : config.listen) listen.address = "127.0.0.1";
+        return config;
+    }
+
+    // One daemon for one spool, however it was started.
+    static Fd lock_spool(const std::string& queue_dir) {
+        const std::string path = queue_dir + "/pid";
+        Fd file = disk::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0644);
+        if (!try_lock(file.get())) throw_errno(EBUSY, "another daemon works on " + queue_dir + " (see " + path + ")");
+        return file;
+    }
+
+    void write_pid() const {
+        disk::truncate(lock_.get(), 0);
+        const std::string text = fmt::format("{}\n", ::getpid());
+        (void)!::pwrite(lock_.get(), text.data(), text.size(), 0);
+    }
+
+    void start_missing() {
+        if (stopping_) return;
+        for (int role = 0; role < Generation::role_count; ++role) {
+            Generation::Helper& helper = current_->helpers[role];
+            if (helper.pid != 0 || Clock::now() < helper.may_start_at) continue;
+            helper.may_start_at = Clock::now() + restart_pause;
+            try {
+                helper.pid = start(static_cast<Generation::Role>(role));
+            } catch (const std::system_error& error) {
+                log_event("", "helper-not-started", {{"helper", name_of(static_cast<Generation::Role>(role))}, {"reason", error.what()}});
+            }
+        }
+    }
+
+    pid_t start(Generation::Role role) {
+        return spawn_process(name_of(role), [this, role] {
+            switch (role) {
+                case Generation::spawner: return be_spawner();
+                case Generation::runner: return be_runner();
+                default: return be_listener();
+            }
+        });
+    }
+
+    int be_spawner() {
+        const int requests = current_->sockets.spawner.theirs.release();
+        close_descriptors_except({requests});
+        return run_spawner(current_->config, Fd(requests));
+    }
+
+    int be_runner() {
+        RunnerSettings runner;
+        runner.control = control_.get();
+        runner.arrivals = current_->sockets.arrivals.theirs.get();
+        runner.announce = current_->sockets.arrivals.ours.get();
+        runner.spawner = current_->sockets.spawner.ours.get();
+        if (settings_.queue_interval) runner.rescan = *settings_.queue_interval;
+        close_descriptors_except({runner.control, runner.arrivals, runner.announce, runner.spawner});
+        confine_to(identity_);
+        return Runner(current_->config, runner).run();
+    }
+
+    int be_listener() {
+        const SessionProcessSockets helpers{current_->sockets.spawner.ours.get(), current_->sockets.arrivals.ours.get()};
+        std::vector<int> kept = {helpers.spawner, helpers.announce};
+        std::vector<Fd> ports;
+        for (Fd& port : current_->ports) {
+            kept.push_back(port.get());
+            ports.emplace_back(port.release());
+        }
+        close_descriptors_except(kept);
+        confine_to(identity_);
+        return Listener(current_->config, std::move(ports), helpers).run();
+    }
+
+    void wait(const SignalSource& signals) const {
+        pollfd entry{signals.fd(), POLLIN, 0};
+        if (::poll(&entry, 1, 1000) < 0 && errno != EINTR) throw_errno("poll");
+    }
+
+    void obey(int signal) {
+        if (signal == SIGHUP) reload();
+        if (signal == SIGTERM || signal == SIGINT) {
+            if (stopping_) return;
+            stopping_ = true;
+            stop_by_ = Clock::now() + drain_limit;
+            log_event("", "stopping");
+            stop_further();
+        }
+    }
+
+    // In order: no new clients, then no new deliveries, then the spawner, which the others may still need.
+    void stop_further() {
+        const bool is_overdue = Clock::now() >= stop_by_;
+        auto generations = {current_.get()};
+        for (Generation* generation : generations) end_next(*generation, is_overdue);
+        for (const auto& generation : old_) end_next(*generation, is_overdue);
+    }
+
+    static void end_next(Generation& generation, bool is_overdue) {
+        for (const auto role : {Generation::listener, Generation::runner, Generation::spawner}) {
+            const pid_t pid = generation.helpers[role].pid;
+            if (pid == 0) continue;
+            (void)::kill(pid, is_overdue ? SIGKILL : SIGTERM);
+            return;
+        }
+    }
+
+    void reap() {
+        for (ProcessEnd end = reap_child(); end.pid != 0; end = reap_child()) helper_ended(end);
+    }
+
+    void helper_ended(const ProcessEnd& end) {
+        std::vector<Generation*> generations = {current_.get()};
+        for (const auto& generation : old_) generations.push_back(generation.get());
+        for (Generation* generation : generations)
+            for (int role = 0; role < Generation::role_count; ++role) {
+                if (generation->helpers[role].pid != end.pid) continue;
+                generation->helpers[role].pid = 0;
+                const bool is_expected = stopping_ || generation != current_.get();
+                if (!is_expected)
+                    log_event("", "helper-ended", {{"helper", name_of(static_cast<Generation::Role>(role))}, {"how", end.text()}});
+                // A generation that was replaced goes on draining: its runner and listener are gone one by one, and
+                // the spawner follows when nobody can ask it any more.
+                if (generation != current_.get() && role != Generation::spawner && !stopping_) end_next(*generation, false);
+            }
+    }
+
+    // A configuration that cannot be used changes nothing.
+    void reload() {
+        if (stopping_) return;
+        std::optional<Config> config = settings_.reload ? settings_.reload() : std::nullopt;
+        if (!config) return;
+        auto next = std::make_unique<Generation>(std::move(*config));
+        try {
+            take_ports(*next);
+        } catch (const std::exception& error) {
+            log_event("", "reload-refused", {{"reason", error.what()}});
+            return;
+        }
+        std::unique_ptr<Generation> previous = std::move(current_);
+        current_ = std::move(next);
+        previous->ports.clear();
+        // The listener and the runner finish what they have begun; the spawner serves them until then.
+        for (const auto role : {Generation::listener, Generation::runner})
+            if (previous->helpers[role].pid != 0) (void)::kill(previous->helpers[role].pid, SIGTERM);
+        old_.push_back(std::move(previous));
+        log_event("", "reloaded", {{"config", current_->config.file}});
+    }
+
+    // Ports that stay are taken over, so that no connection is refused meanwhile.
+    void take_ports(Generation& next) {
+        if (next.config.listen == current_->config.listen) {
+            for (const Fd& port : current_->ports) next.ports.push_back(port.duplicate());
+            return;
+        }
+        next.ports = bind_listeners(with_ports(next.config));
+    }
+
+    const MasterSettings& settings_;
+    ServiceIdentity identity_;
+    Fd lock_;
+    Fd control_;
+    std::unique_ptr<Generation> current_;
+    std::list<std::unique_ptr<Generation>> old_;
+    bool stopping_ = false;
+    Clock::time_point stop_by_{};
+};
+
+// The first process waits for one octet that says the daemon is up; its absence means it is not.
+int wait_for_daemon(Fd read_end) {
+    char octet = 0;
+    return ::read(read_end.get(), &octet, 1) == 1 ? 0 : 71;  // EX_OSERR; the daemon has told why
+}
+
+}  // namespace
+
+ServiceIdentity service_identity(const Config& config) {
+    if (::geteuid() != 0) return {::getuid(), ::getgid()};
+    errno = 0;
+    const passwd* account = ::getpwnam(config.user.c_str());
+    if (account == nullptr)
+        throw_errno(errno != 0 ? errno : ENOENT, "user=" + config.user + ": there is no such account; postoffice needs one of its own");
+    return {account->pw_uid, account->pw_gid};
+}
+
+void confine_to(const ServiceIdentity& identity) {
+    become_forever(identity.uid, identity.gid, {identity.gid});
+    forbid_new_privileges();
+    ::umask(027);
+}
+
+int run_master(const Config& config, const MasterSettings& settings) {
+    if (settings.foreground) return Master(config, settings).run();
+    Pipe up = make_pipe();
+    const pid_t pid = ::fork();
+    if (pid < 0) throw_errno("fork");
+    if (pid != 0) {
+        up.write_end.reset();
+        return wait_for_daemon(std::move(up.read_end));
+    }
+    up.read_end.reset();
+    if (::setsid() < 0) throw_errno("setsid");
+    Master master(config, settings);
+    (void)!::write(up.write_end.get(), "+", 1);
+    up.write_end.reset();
+    if (::chdir("/") != 0) throw_errno("chdir /");
+    detach_standard_streams(false);
+    return master.run();
+}
+
+}  // namespace postoffice

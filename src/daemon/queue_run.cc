@@ -1,0 +1,56 @@
+#include "postoffice/daemon/queue_run.h"
+
+#include <sys/wait.h>
+
+#include <cerrno>
+
+#include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
+#include "postoffice/base/process.h"
+#include "postoffice/daemon/helpers.h"
+#include "postoffice/daemon/master.h"
+#include "postoffice/daemon/spawner.h"
+#include "postoffice/delivery/runner.h"
+#include "postoffice/mail/spool.h"
+
+namespace postoffice {
+namespace {
+
+int wait_for(pid_t pid) {
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR) throw_errno("wait for a queue run");
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 70;  // EX_SOFTWARE
+}
+
+}  // namespace
+
+int run_queue_once(const Config& config, bool ignore_retry_times, bool verbose) {
+    const ServiceIdentity identity = service_identity(config);
+    Spool(config.queue_dir).create(identity.uid, identity.gid);
+    HelperSockets sockets;
+
+    const pid_t spawner = spawn_process("spawner", [&] {
+        const int requests = sockets.spawner.theirs.release();
+        close_descriptors_except({requests});
+        return run_spawner(config, Fd(requests));
+    });
+    const pid_t runner = spawn_process("queue run", [&] {
+        RunnerSettings settings;
+        settings.arrivals = sockets.arrivals.theirs.get();
+        settings.announce = sockets.arrivals.ours.get();
+        settings.spawner = sockets.spawner.ours.get();
+        settings.only_once = true;
+        settings.ignore_retry_times = ignore_retry_times;
+        settings.verbose = verbose;
+        close_descriptors_except({settings.arrivals, settings.announce, settings.spawner});
+        confine_to(identity);
+        return Runner(config, settings).run();
+    });
+    const int status = wait_for(runner);
+    sockets.spawner.ours.reset();  // the spawner sees the last asker leave
+    (void)wait_for(spawner);
+    return status;
+}
+
+}  // namespace postoffice

@@ -1,0 +1,146 @@
+#include "postoffice/delivery/acceptance.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
+
+namespace postoffice {
+namespace {
+
+using Outcome = DeliveryResult::Outcome;
+
+bool all_mailboxes(const Envelope& envelope) {
+    return std::all_of(envelope.recipients.begin(), envelope.recipients.end(),
+                       [](const Recipient& r) { return r.target.kind == Target::Kind::mailbox; });
+}
+
+const Address& sender_for(const Recipient& recipient, const Envelope& envelope) {
+    return recipient.sender ? *recipient.sender : envelope.sender;
+}
+
+std::string in_brackets(const Address& address) {
+    return "<" + address.to_string() + ">";
+}
+
+// A list's messages travel under the list owner's address, so an entry of the queue has one sender: this is the
+// part of the envelope that goes out under `sender`.
+struct Part {
+    Envelope envelope;
+    std::vector<DeliveryResult> results;
+};
+
+std::vector<Part> split_by_sender(const Envelope& envelope, const std::vector<DeliveryResult>& results) {
+    std::vector<Part> parts;
+    for (std::size_t i = 0; i < envelope.recipients.size(); ++i) {
+        const Recipient& recipient = envelope.recipients[i];
+        if (!results.empty() && results[i].outcome == Outcome::delivered) continue;
+        const Address& sender = sender_for(recipient, envelope);
+        auto part = std::find_if(parts.begin(), parts.end(),
+                                 [&](const Part& p) { return p.envelope.sender == sender; });
+        if (part == parts.end()) {
+            part = parts.insert(parts.end(), Part{envelope, {}});
+            part->envelope.sender = sender;
+            part->envelope.recipients.clear();
+        }
+        part->envelope.recipients.push_back(recipient);
+        if (!results.empty()) part->results.push_back(results[i]);
+    }
+    return parts;
+}
+
+Reply storage_trouble(const std::string& id, const std::system_error& error) {
+    log_event(id, "not-stored", {{"reason", error.what()}});
+    const int number = error.code().value();
+    if (number == ENOSPC || number == EDQUOT) return {452, "4.3.1", "Not enough space here; try again later"};
+    return {451, "4.3.0", "This message cannot be stored now; try again later"};
+}
+
+}  // namespace
+
+Acceptance::Acceptance(const Spool& spool, LocalDelivery& local,
+                       std::function<void(const std::string&)> on_queued)
+    : spool_(spool), local_(local), on_queued_(std::move(on_queued)) {}
+
+Reply Acceptance::accept(const std::string& id, const Envelope& envelope, Message& message) try {
+    return all_mailboxes(envelope) ? deliver_now(id, envelope, message) : queue(id, envelope, message, {});
+} catch (const std::system_error& error) {
+    return storage_trouble(id, error);
+} catch (const std::exception& error) {
+    log_event(id, "not-accepted", {{"reason", error.what()}});
+    return {451, "4.3.0", "Something went wrong here; try again later"};
+}
+
+Reply Acceptance::deliver_now(const std::string& id, const Envelope& envelope, Message& message) {
+    std::vector<MailboxDelivery> deliveries;
+    deliveries.reserve(envelope.recipients.size());
+    for (const Recipient& r : envelope.recipients)
+        deliveries.push_back({id, r.target.user, sender_for(r, envelope), r.target.address});
+
+    const Fd reader = message.open_for_reading();
+    const std::vector<DeliveryResult> results = local_.deliver(deliveries, reader.get());
+
+    const DeliveryResult* deferral = nullptr;
+    const DeliveryResult* failure = nullptr;
+    std::size_t done = 0;
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        const DeliveryResult& result = results[i];
+        if (result.outcome == Outcome::delivered) {
+            ++done;
+            log_event(id, "delivered",
+                      {{"to", in_brackets(envelope.recipients[i].original)},
+                       {"user", deliveries[i].user},
+                       {"from", in_brackets(deliveries[i].sender)}});
+            continue;
+        }
+        (result.outcome == Outcome::deferred ? deferral : failure) = &result;
+        log_event(id, result.outcome == Outcome::deferred ? "deferred" : "failed",
+                  {{"to", in_brackets(envelope.recipients[i].original)}, {"reason", result.reply.line()}});
+    }
+    if (done == results.size()) return {250, "2.0.0", id + " delivered"};
+    // Nobody has it yet: the client keeps it, and hears the reason instead of getting a bounce.
+    if (done == 0) return deferral != nullptr ? deferral->reply : failure->reply;
+    return queue(id, envelope, message, results);
+}
+
+Reply Acceptance::queue(const std::string& id, const Envelope& envelope, Message& message,
+                        const std::vector<DeliveryResult>& results) {
+    std::vector<QueueEntry> entries;
+    try {
+        // The parts after the first are copied before the first one takes the message's file.
+        std::vector<Part> parts = split_by_sender(envelope, results);
+        for (std::size_t n = parts.size(); n-- > 0;) {
+            const Part& part = parts[n];
+            if (n == 0) {
+                entries.push_back(spool_.commit(id, part.envelope, message));
+            } else {
+                Message copy(spool_.directory());
+                copy.append_copy_of(message);
+                entries.push_back(spool_.commit(Spool::new_id(), part.envelope, copy));
+            }
+            QueueEntry& entry = entries.back();
+            for (std::size_t i = 0; i < part.results.size(); ++i) entry.record(i, part.results[i]);
+            if (!part.results.empty()) entry.sync();
+        }
+    } catch (...) {
+        for (QueueEntry& entry : entries) entry.remove();
+        throw;
+    }
+    std::vector<std::string> ids;
+    for (const QueueEntry& entry : entries) {
+        ids.push_back(entry.id());
+        log_event(entry.id(), "queued",
+                  {{"from", in_brackets(entry.journal().envelope.sender)},
+                   {"recipients", std::to_string(entry.journal().envelope.recipients.size())},
+                   {"size", std::to_string(entry.message_size())},
+                   {"received-as", id}});
+    }
+    entries.clear();  // releases the locks: the runner may take them
+    for (const std::string& queued : ids) on_queued_(queued);
+    return {250, "2.0.0", id + " queued"};
+}
+
+}  // namespace postoffice

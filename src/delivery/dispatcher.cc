@@ -1,0 +1,265 @@
+#include "postoffice/delivery/dispatcher.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
+#include "postoffice/base/packet.h"
+#include "postoffice/delivery/queue_job.h"
+#include "postoffice/delivery/retry.h"
+
+namespace postoffice {
+namespace {
+
+constexpr std::size_t most_waiting = 40;           // jobs of one destination with an open message each
+constexpr std::chrono::seconds down_time{60};      // after no host of a destination could be reached
+constexpr std::chrono::seconds agent_idle_limit{30};
+constexpr UnixTime trouble_delay = 60;             // our own trouble (disk full): try again soon
+
+}  // namespace
+
+Dispatcher::Dispatcher(const Config& config, const Spool& spool, Bouncer& bouncer, Events events)
+    : config_(config), spool_(spool), bouncer_(bouncer), events_(std::move(events)) {}
+
+Dispatcher::Key Dispatcher::key_of(const Target& target) const {
+    if (target.kind == Target::Kind::mailbox) return {true, ""};
+    return {false, config_.relay_host.empty() ? target.address.domain() : ""};
+}
+
+std::map<Dispatcher::Key, std::vector<std::uint32_t>> Dispatcher::divide(const QueueEntry& entry) const {
+    std::map<Key, std::vector<std::uint32_t>> parts;
+    const Journal& journal = entry.journal();
+    for (std::uint32_t i = 0; i < journal.recipients.size(); ++i)
+        if (journal.recipients[i].status == RecipientState::Status::waiting)
+            parts[key_of(journal.envelope.recipients[i].target)].push_back(i);
+    return parts;
+}
+
+bool Dispatcher::start(const std::string& id) {
+    std::optional<QueueEntry> entry = spool_.take(id);
+    if (!entry) return false;
+    if (entry->journal().held) return false;
+    auto parts = divide(*entry);
+    if (parts.size() == 1) {
+        Destination& destination = destinations_[parts.begin()->first];
+        if (destination.waiting.size() >= most_waiting) {
+            destination.backlog.push_back(id);
+            return true;
+        }
+    }
+    ActiveMessage& message = active_.emplace(id, ActiveMessage{std::move(*entry), 0}).first->second;
+    for (auto& [key, recipients] : parts) {
+        std::deque<Job>& waiting = destinations_[key].waiting;
+        for (std::size_t from = 0; from < recipients.size(); from += QueueJob::most_recipients) {
+            const auto begin = recipients.begin() + static_cast<std::ptrdiff_t>(from);
+            const auto count = std::min(QueueJob::most_recipients, recipients.size() - from);
+            waiting.push_back({&message, {begin, begin + static_cast<std::ptrdiff_t>(count)}});
+            ++message.jobs_left;
+        }
+    }
+    if (message.jobs_left == 0) {
+        settle(message);
+        return true;
+    }
+    for (const auto& [key, recipients] : parts) dispatch(destinations_.find(key));
+    return true;
+}
+
+void Dispatcher::forget_down_destinations() {
+    for (auto& [key, destination] : destinations_) destination.down_until = {};
+}
+
+// ---- workers
+
+void Dispatcher::dispatch(Place place) {
+    Destination& destination = place->second;
+    while (!destination.waiting.empty()) {
+        Job job = std::move(destination.waiting.front());
+        destination.waiting.pop_front();
+        if (stopping_) {
+            finish(std::move(job));
+        } else if (Clock::now() < destination.down_until) {
+            defer_job(std::move(job), destination.down_because);
+        } else if (Agent* agent = free_agent(place)) {
+            hand_over(*agent, std::move(job));
+        } else {
+            destination.waiting.push_front(std::move(job));
+            return;
+        }
+    }
+    read_backlog(place);
+}
+
+// Messages that had to wait outside come in as soon as there is room for them. Starting one may dispatch this
+// destination again (it is down, say): the loop goes on here, not one level deeper each time.
+void Dispatcher::read_backlog(Place place) {
+    Destination& destination = place->second;
+    if (destination.is_reading_backlog) return;
+    destination.is_reading_backlog = true;
+    while (!destination.backlog.empty() && has_room() && destination.waiting.size() < most_waiting) {
+        const std::string id = std::move(destination.backlog.front());
+        destination.backlog.pop_front();
+        if (stopping_) events_.on_deferred(id, 0);
+        else if (!start(id)) events_.on_finished(id);
+    }
+    destination.is_reading_backlog = false;
+}
+
+Dispatcher::Agent* Dispatcher::free_agent(Place place) {
+    Destination& destination = place->second;
+    for (Agent& agent : destination.agents)
+        if (!agent.job) return &agent;
+    if (destination.agents.size() >= config_.destination_agents) return nullptr;
+    if (agents_ >= config_.agents && !end_one_idle_agent()) return nullptr;
+    Agent agent;
+    agent.worker = events_.start_agent({place->first.domain, place->first.is_local, false});
+    ++agents_;
+    return &destination.agents.emplace_back(std::move(agent));
+}
+
+bool Dispatcher::end_one_idle_agent() {
+    for (auto& [key, destination] : destinations_)
+        for (auto agent = destination.agents.begin(); agent != destination.agents.end(); ++agent)
+            if (!agent->job) {
+                destination.agents.erase(agent);
+                --agents_;
+                return true;
+            }
+    return false;
+}
+
+void Dispatcher::hand_over(Agent& agent, Job job) {
+    QueueJob request;
+    request.count = static_cast<std::uint32_t>(job.recipients.size());
+    std::copy(job.recipients.begin(), job.recipients.end(), request.recipients);
+    try {
+        const Fd message = job.message->entry.open_message();
+        const int descriptors[] = {job.message->entry.fd(), message.get()};
+        send_struct(agent.worker.channel.get(), request, descriptors);
+        agent.job = std::move(job);
+    } catch (const PeerGone&) {
+        // The end of its channel removes the agent from the list; this part is tried again by schedule.
+        defer_job(std::move(job), "the delivery process ended");
+    } catch (const std::system_error& error) {
+        log_event(job.message->entry.id(), "message-unreadable", {{"reason", error.what()}});
+        if (error.code() == std::errc::no_such_file_or_directory) {
+            const DeliveryResult lost = failed("5.3.0", "the text of the message was lost on this host");
+            for (const auto index : job.recipients) job.message->entry.record(index, lost);
+            finish(std::move(job));
+        } else {
+            defer_job(std::move(job), "the message could not be read");
+        }
+    }
+}
+
+bool Dispatcher::serve(int channel) {
+    for (auto place = destinations_.begin(); place != destinations_.end(); ++place)
+        for (Agent& agent : place->second.agents)
+            if (agent.worker.channel.get() == channel) {
+                job_done(place, agent);
+                return true;
+            }
+    return false;
+}
+
+void Dispatcher::job_done(Place place, Agent& agent) {
+    Destination& destination = place->second;
+    const auto done = receive_struct<QueueJobDone>(agent.worker.channel.get());
+    std::optional<Job> job = std::exchange(agent.job, std::nullopt);
+    agent.worker.idle_since = Clock::now();
+    if (!done) {
+        log_event("", "queue-agent-ended", {{"pid", std::to_string(agent.worker.pid)}, {"destination", place->first.domain}});
+        destination.agents.remove_if([&](const Agent& a) { return &a == &agent; });
+        --agents_;
+    } else if (done->value.destination_is_down != 0) {
+        destination.down_until = Clock::now() + down_time;
+        destination.down_because = done->value.why.str();
+    }
+    if (job) {
+        job->message->entry.reload();
+        if (done) finish(std::move(*job));
+        else defer_job(std::move(*job), "the delivery process ended");
+    }
+    dispatch(place);
+}
+
+void Dispatcher::end_idle_agents() {
+    const auto now = Clock::now();
+    for (auto place = destinations_.begin(); place != destinations_.end();) {
+        Destination& destination = place->second;
+        agents_ -= destination.agents.remove_if(
+            [&](const Agent& a) { return !a.job && now - a.worker.idle_since > agent_idle_limit; });
+        const bool is_unused = destination.agents.empty() && destination.waiting.empty() &&
+                               destination.backlog.empty() && now >= destination.down_until;
+        place = is_unused ? destinations_.erase(place) : std::next(place);
+    }
+}
+
+void Dispatcher::add_poll_entries(std::vector<pollfd>& entries) const {
+    for (const auto& [key, destination] : destinations_)
+        for (const Agent& agent : destination.agents) entries.push_back({agent.worker.channel.get(), POLLIN, 0});
+}
+
+void Dispatcher::stop() {
+    stopping_ = true;
+    for (auto place = destinations_.begin(); place != destinations_.end(); ++place) dispatch(place);
+}
+
+// ---- what becomes of a message
+
+// Recipients that a worker has settled already keep their outcome.
+void Dispatcher::defer_job(Job job, const std::string& why) {
+    QueueEntry& entry = job.message->entry;
+    const DeliveryResult result = deferred("4.4.1", why);
+    for (const auto index : job.recipients)
+        if (entry.journal().recipients[index].status == RecipientState::Status::waiting) entry.record(index, result);
+    finish(std::move(job));
+}
+
+void Dispatcher::finish(Job job) {
+    if (--job.message->jobs_left == 0) settle(*job.message);
+}
+
+void Dispatcher::give_up(QueueEntry& entry) const {
+    const Journal& journal = entry.journal();
+    for (std::size_t i = 0; i < journal.recipients.size(); ++i) {
+        const RecipientState& state = journal.recipients[i];
+        if (state.status != RecipientState::Status::waiting) continue;
+        const std::string why = state.attempts > 0 ? state.last.reply.line() : "it was never tried";
+        entry.record(i, failed("5.4.7", fmt::format("not delivered within {}; the last attempt said: {}",
+                                                    duration_text(config_.qreturn), why)));
+    }
+}
+
+void Dispatcher::settle(ActiveMessage& message) try {
+    QueueEntry& entry = message.entry;
+    const UnixTime now = now_unix();
+    if (has_expired(config_, entry.journal().envelope.arrived, now)) give_up(entry);
+    if (const std::string report = bouncer_.report_failures(entry); !report.empty()) events_.on_queued(report);
+    if (!entry.journal().is_finished()) {
+        const UnixTime due = stopping_ ? now : next_attempt(config_, entry.journal().envelope.arrived, now, entry.journal().attempts);
+        if (!stopping_) entry.defer_until(due);
+        entry.sync();
+        release(message, due);
+        return;
+    }
+    const std::string id = entry.id();
+    entry.remove();
+    log_event(id, "finished", {{"after", duration_text(Seconds(now - entry.journal().envelope.arrived))}});
+    active_.erase(id);
+    events_.on_finished(id);
+} catch (const std::system_error& error) {
+    // The disk would not take a record or a report. What happened is in the journal or will be found out again.
+    log_event(message.entry.id(), "not-settled", {{"reason", error.what()}});
+    release(message, now_unix() + trouble_delay);
+}
+
+void Dispatcher::release(ActiveMessage& message, UnixTime due) {
+    const std::string id = message.entry.id();
+    active_.erase(id);
+    events_.on_deferred(id, due);
+}
+
+}  // namespace postoffice

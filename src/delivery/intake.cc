@@ -1,0 +1,199 @@
+#include "postoffice/delivery/intake.h"
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
+#include "postoffice/base/packet.h"
+#include "postoffice/base/text.h"
+#include "postoffice/delivery/acceptance.h"
+#include "postoffice/delivery/agent_channel.h"
+#include "postoffice/delivery/arrivals.h"
+#include "postoffice/delivery/queue_job.h"
+#include "postoffice/mail/aliases.h"
+#include "postoffice/mail/receiver.h"
+#include "postoffice/mail/recipients.h"
+#include "postoffice/mail/users.h"
+
+namespace postoffice {
+namespace {
+
+constexpr Milliseconds local_patience = std::chrono::minutes(2);
+
+std::string login_name(uid_t uid) {
+    char buffer[4096];
+    passwd entry{};
+    passwd* found = nullptr;
+    if (::getpwuid_r(uid, &entry, buffer, sizeof buffer, &found) == 0 && found != nullptr) return found->pw_name;
+    return fmt::format("uid{}", uid);
+}
+
+void feed_file(int file, MessageReceiver& receiver) {
+    std::array<char, 65536> block;
+    for (;;) {
+        const ssize_t n = ::read(file, block.data(), block.size());
+        if (n == 0) return;
+        if (n < 0) {
+            if (errno == EINTR) continue;
+            throw_errno("read drop");
+        }
+        receiver.feed({block.data(), static_cast<std::size_t>(n)});
+    }
+}
+
+}  // namespace
+
+Intake::Intake(const Config& config, const Spool& spool, Router& router, Acceptor& acceptor,
+               std::function<void(const std::string&)> on_queued)
+    : config_(config), spool_(spool), router_(router), acceptor_(acceptor), on_queued_(std::move(on_queued)) {}
+
+Intake::Outcome Intake::take(const std::string& id) {
+    const std::string path = spool_.drop_directory() + "/" + id;
+    try {
+        auto drop = open_drop(spool_.drop_directory(), id, config_.recipients);
+        if (!drop) return Outcome::taken;
+        // A journal of this name: a crash fell between its commit and the removal of the drop.
+        const bool is_queued = ::access(spool_.journal_path(id).c_str(), F_OK) == 0;
+        const Outcome outcome = is_queued ? Outcome::taken : take_in(id, *drop);
+        if (outcome == Outcome::taken) disk::unlink_if_exists(path);
+        return outcome;
+    } catch (const FormatError& error) {
+        log_event(id, "drop-refused", {{"reason", error.what()}, {"moved-to", "bad" + id}});
+        try {
+            disk::rename(path, spool_.directory() + "/bad" + id);
+            return Outcome::taken;
+        } catch (const std::system_error&) {
+            return Outcome::try_again;
+        }
+    } catch (const std::exception& error) {
+        log_event(id, "drop-deferred", {{"reason", error.what()}});
+        return Outcome::try_again;
+    }
+}
+
+bool Intake::is_trusted(uid_t submitter) const {
+    if (submitter == 0 || submitter == ::geteuid()) return true;
+    return std::find(config_.trusted_users.begin(), config_.trusted_users.end(), login_name(submitter)) !=
+           config_.trusted_users.end();
+}
+
+// Anybody may name any sender, unless the site says otherwise; then the mail goes out under the name that the
+// kernel knows.
+Address Intake::sender_of(const Drop& drop) const {
+    const Address own(login_name(drop.owner), config_.hostname);
+    const Address& asked = drop.envelope.sender;
+    if (asked.is_null()) return asked;
+    if (!config_.untrusted_set_sender && !is_trusted(drop.owner)) return own;
+    return asked.qualified(config_.hostname);
+}
+
+std::string Intake::warning_for(const Drop& drop) const {
+    const Address sender = sender_of(drop);
+    const std::string submitter = login_name(drop.owner);
+    const bool is_own = equals_ignoring_case(sender.local_part(), submitter) && config_.is_local_domain(sender.domain());
+    if (sender.is_null() || is_own || is_trusted(drop.owner)) return "";
+    return fmt::format("X-Authentication-Warning: {}: {} set sender to <{}> using -f\n", config_.hostname, submitter,
+                       printable(sender.to_string()));
+}
+
+Envelope Intake::envelope_of(const Drop& drop) const {
+    Envelope envelope;
+    envelope.sender = sender_of(drop);
+    envelope.body = drop.envelope.body;
+    envelope.arrived = now_unix();
+    envelope.origin.protocol = "local";
+    envelope.origin.submitter = fmt::format("uid {} ({})", drop.owner, login_name(drop.owner));
+    return envelope;
+}
+
+Intake::Outcome Intake::take_in(const std::string& id, Drop& drop) {
+    Envelope envelope = envelope_of(drop);
+    Envelope refused = envelope;
+    RecipientCollector accepted;
+    Reply refusal;
+    for (const Address& address : drop.envelope.recipients) {
+        const Address recipient = address.qualified(config_.hostname);
+        Route route = router_.route(recipient);
+        if (route.status == Route::Status::temporary) {
+            log_event(id, "drop-deferred", {{"to", recipient.to_string()}, {"reason", route.refusal.line()}});
+            return Outcome::try_again;
+        }
+        if (route.status == Route::Status::unknown) {
+            refusal = route.refusal;
+            refused.recipients.push_back({recipient, {Target::Kind::remote, "", recipient}, {}});
+            continue;
+        }
+        accepted.add(recipient, route);
+    }
+    envelope.recipients = accepted.take();
+
+    Message message(spool_.directory());
+    const std::string top = warning_for(drop) + received_field(config_.hostname, id, envelope, "");
+    MessageReceiver receiver(message,
+                             {.hostname = config_.hostname,
+                              .id = id,
+                              .sender = envelope.sender.to_string(),
+                              .size = config_.size,
+                              .hops = config_.hops},
+                             top);
+    feed_file(drop.file.get(), receiver);
+    if (const auto problem = receiver.finish()) {
+        if (problem->is_temporary()) {
+            log_event(id, "drop-deferred", {{"reason", problem->line()}});
+            return Outcome::try_again;
+        }
+        envelope.recipients.insert(envelope.recipients.end(), refused.recipients.begin(), refused.recipients.end());
+        return refuse(id, std::move(envelope), message, *problem);
+    }
+    if (!refused.recipients.empty()) {
+        // Two entries: what is refused is reported by the queue, and must not hold up the rest.
+        const std::string other = envelope.recipients.empty() ? id : Spool::new_id();
+        Message copy(spool_.directory());
+        copy.append_copy_of(message);
+        if (refuse(other, std::move(refused), copy, refusal) == Outcome::try_again) return Outcome::try_again;
+        if (envelope.recipients.empty()) return Outcome::taken;
+    }
+    const Reply reply = acceptor_.accept(id, envelope, message);
+    if (reply.is_positive()) return Outcome::taken;
+    if (reply.is_temporary()) return Outcome::try_again;
+    return refuse(id, std::move(envelope), message, reply);
+}
+
+// Nobody waits for an answer any more: the refusal goes into the queue as a failure, and from there to the
+// sender.
+Intake::Outcome Intake::refuse(const std::string& id, Envelope envelope, Message& message, const Reply& reply) {
+    QueueEntry entry = spool_.commit(id, envelope, message);
+    for (std::size_t i = 0; i < envelope.recipients.size(); ++i)
+        entry.record(i, {DeliveryResult::Outcome::failed, reply, ""});
+    entry.sync();
+    log_event(id, "refused", {{"from", envelope.origin.submitter}, {"reason", reply.line()}});
+    { const QueueEntry released = std::move(entry); }
+    on_queued_(id);
+    return Outcome::taken;
+}
+
+int run_intake_worker(const Config& config, Fd channel, int spawner, int arrivals) {
+    const Spool spool(config.queue_dir);
+    const auto tell = [arrivals](const std::string& id) { announce_arrival(arrivals, id); };
+    AliasTable aliases(config.aliases);
+    UserDirectory users(config.only_user);
+    Router router(config, aliases, users);
+    AgentChannels local(spawner, local_patience);
+    Acceptance acceptance(spool, local, tell);
+    Intake intake(config, spool, router, acceptance, tell);
+    while (auto job = receive_struct<IntakeJob>(channel.get())) {
+        IntakeJobDone done;
+        done.id = job->value.id;
+        done.try_again = intake.take(job->value.id.str()) == Intake::Outcome::try_again ? 1 : 0;
+        send_struct(channel.get(), done);
+    }
+    return 0;
+}
+
+}  // namespace postoffice

@@ -1,0 +1,147 @@
+#include "postoffice/delivery/queue_agent.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <span>
+
+#include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
+#include "postoffice/base/packet.h"
+#include "postoffice/base/process.h"
+#include "postoffice/delivery/agent_channel.h"
+#include "postoffice/delivery/queue_job.h"
+#include "postoffice/delivery/remote_delivery.h"
+#include "postoffice/mail/spool.h"
+
+namespace postoffice {
+namespace {
+
+using Outcome = DeliveryResult::Outcome;
+
+constexpr Milliseconds local_patience = std::chrono::minutes(2);
+constexpr Seconds connection_idle{5};  // a kept connection waits so long for the next message
+
+const char* word_for(Outcome outcome) {
+    switch (outcome) {
+        case Outcome::delivered:
+            return "delivered";
+        case Outcome::deferred:
+            return "deferred";
+        case Outcome::failed:
+            return "failed";
+    }
+    return "";
+}
+
+class QueueAgent {
+  public:
+    QueueAgent(const Config& config, const QueueAgentTask& task, int spawner)
+        : config_(config),
+          task_(task),
+          local_(spawner, local_patience),
+          resolver_(ResolverSettings::from(config.nameservers)) {}
+
+    QueueJobDone work(QueueEntry& entry, std::span<const std::uint32_t> indices, int message) {
+        RemoteDelivery::Outcome outcome;
+        if (task_.is_local)
+            outcome.results = deliver_locally(entry, indices, message);
+        else
+            outcome = deliver_remotely(entry, indices, message);
+
+        QueueJobDone done;
+        done.destination_is_down = outcome.destination_is_down ? 1 : 0;
+        for (std::size_t i = 0; i < indices.size(); ++i) {
+            record(entry, indices[i], outcome.results[i]);
+            if (outcome.destination_is_down) done.why.assign_cut(outcome.results[i].reply.text);
+        }
+        return done;
+    }
+
+    void rest() {
+        if (remote_) remote_->close();
+    }
+
+  private:
+    std::vector<DeliveryResult> deliver_locally(const QueueEntry& entry,
+                                                std::span<const std::uint32_t> indices, int message) {
+        const Envelope& envelope = entry.journal().envelope;
+        std::vector<MailboxDelivery> deliveries;
+        for (const auto index : indices) {
+            const Target& target = envelope.recipients[index].target;
+            deliveries.push_back({entry.id(), target.user, envelope.sender, target.address});
+        }
+        return local_.deliver(deliveries, message);
+    }
+
+    RemoteDelivery::Outcome deliver_remotely(const QueueEntry& entry, std::span<const std::uint32_t> indices,
+                                             int message) {
+        if (!remote_)
+            remote_ = std::make_unique<RemoteDelivery>(config_, resolver_, task_.destination, talk());
+        const Envelope& envelope = entry.journal().envelope;
+        std::vector<Address> recipients;
+        for (const auto index : indices) recipients.push_back(envelope.recipients[index].target.address);
+        return remote_->deliver(envelope.sender, recipients, envelope.body, message, entry.message_size());
+    }
+
+    void record(QueueEntry& entry, std::size_t index, const DeliveryResult& result) {
+        entry.record(index, result);
+        const Recipient& recipient = entry.journal().envelope.recipients[index];
+        log_event(entry.id(), word_for(result.outcome),
+                  {{"to", "<" + recipient.original.to_string() + ">"},
+                   {"target", recipient.target.kind == Target::Kind::mailbox
+                                  ? recipient.target.user
+                                  : recipient.target.address.to_string()},
+                   {"by", result.by.empty() ? config_.hostname : result.by},
+                   {"reply", result.reply.line()}});
+    }
+
+    std::function<void(const std::string&)> talk() const {
+        if (!task_.verbose) return {};
+        return [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+    }
+
+    const Config& config_;
+    const QueueAgentTask& task_;
+    AgentChannels local_;
+    Resolver resolver_;
+    std::unique_ptr<RemoteDelivery> remote_;
+};
+
+// Indices come from the runner, but the journal is what counts: one that is out of range would be our bug.
+std::span<const std::uint32_t> checked_indices(const QueueJob& job, const QueueEntry& entry) {
+    if (job.count > QueueJob::most_recipients) throw FormatError("queue job with too many recipients");
+    const std::span<const std::uint32_t> indices(job.recipients, job.count);
+    for (const auto index : indices)
+        if (index >= entry.journal().envelope.recipients.size()) throw FormatError("queue job for nobody");
+    return indices;
+}
+
+}  // namespace
+
+int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel, int spawner) {
+    QueueAgent agent(config, task, spawner);
+    const std::string name = task.is_local              ? "mailboxes"
+                             : task.destination.empty() ? config.relay_host
+                                                        : task.destination;
+    for (;;) {
+        std::optional<ReceivedStruct<QueueJob>> job;
+        try {
+            job = receive_struct<QueueJob>(channel.get(), Deadline::after(connection_idle));
+        } catch (const Timeout&) {
+            agent.rest();
+            job = receive_struct<QueueJob>(channel.get());
+        }
+        if (!job || job->descriptors.size() != 2) break;
+        QueueEntry entry(config.queue_dir, std::move(job->descriptors[0]));
+        const auto indices = checked_indices(job->value, entry);
+        set_process_title("delivering " + entry.id() + " to " + name);
+        const QueueJobDone done = agent.work(entry, indices, job->descriptors[1].get());
+        set_process_title("idle, last delivered to " + name);
+        send_struct(channel.get(), done);
+    }
+    agent.rest();
+    return 0;
+}
+
+}  // namespace postoffice

@@ -1,0 +1,250 @@
+#include "postoffice/delivery/remote_delivery.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "postoffice/base/text.h"
+
+namespace postoffice {
+namespace {
+
+using Verdict = DeliveryResult::Outcome;
+
+// "HOST", "HOST:PORT", "[HOST]", "[HOST]:PORT", where HOST is a name or an address.
+struct HostAndPort {
+    std::string host;
+    std::uint16_t port = 0;  // 0: none given
+};
+
+std::optional<HostAndPort> parse_host_and_port(std::string_view text) {
+    HostAndPort result;
+    std::string_view port;
+    bool has_port = false;
+    if (text.starts_with('[')) {
+        text.remove_prefix(1);
+        const std::size_t end = text.find(']');
+        if (end == std::string_view::npos) return std::nullopt;
+        result.host = to_lower(text.substr(0, end));
+        std::string_view rest = text.substr(end + 1);
+        has_port = rest.starts_with(':');
+        if (!rest.empty() && !has_port) return std::nullopt;
+        if (has_port) port = rest.substr(1);
+    } else {
+        const bool is_bare_v6 = std::count(text.begin(), text.end(), ':') > 1;
+        has_port = !is_bare_v6 && text.find(':') != std::string_view::npos;
+        result.host = to_lower(is_bare_v6 ? text : take_until(text, ':'));
+        if (has_port) port = text;
+    }
+    if (result.host.starts_with("ipv6:")) result.host.erase(0, 5);
+    if (result.host.empty()) return std::nullopt;
+    if (!has_port) return result;
+    const auto number = parse_number(port);
+    if (!number || *number == 0 || *number > 65535) return std::nullopt;
+    result.port = static_cast<std::uint16_t>(*number);
+    return result;
+}
+
+DeliveryResult no_route(const MxList& list) {
+    switch (list.status) {
+        case MxList::Status::no_host:
+            return failed("5.1.2", list.why);
+        case MxList::Status::loops_back:
+            return failed("5.4.6", list.why);
+        case MxList::Status::null_mx: {
+            DeliveryResult result = failed("5.1.10", list.why);
+            result.reply.code = 556;  // RFC 7505 section 4.1
+            return result;
+        }
+        case MxList::Status::found:
+        case MxList::Status::temporary:
+            break;
+    }
+    return deferred("4.4.3", list.why);
+}
+
+// Which of two refusals to report when no host would talk to us: hope before despair (a single host that may
+// take the mail later keeps it in the queue), then a server's words before ours, then the better host's.
+bool says_more(const DeliveryResult& later, const DeliveryResult& former) {
+    const bool later_is_final = later.outcome == Verdict::failed;
+    const bool former_is_final = former.outcome == Verdict::failed;
+    if (later_is_final != former_is_final) return former_is_final;
+    return former.by.empty() && !later.by.empty();
+}
+
+}  // namespace
+
+// Where to connect, in order; without hosts `trouble` says why.
+struct RemoteDelivery::Route {
+    std::vector<MailHost> hosts;
+    std::uint16_t port = 0;
+    DeliveryResult trouble;
+};
+
+// One message to at most `most_recipients`. A recipient is open while another host may be asked for it.
+struct RemoteDelivery::Attempt {
+    const Address& sender;
+    const std::vector<Address>& recipients;
+    Body body;
+    int message;
+    std::uint64_t size;
+    std::vector<DeliveryResult> results;
+    std::vector<std::size_t> open;  // indices
+    bool was_reached = false;       // some host took part in a transaction
+
+    void settle_open(const DeliveryResult& result) {
+        for (const std::size_t i : open) results[i] = result;
+    }
+};
+
+RemoteDelivery::RemoteDelivery(const Config& config, const Resolver& resolver, std::string destination,
+                               std::function<void(const std::string&)> talk, const ClientTimeouts& timeouts)
+    : config_(config),
+      resolver_(resolver),
+      destination_(std::move(destination)),
+      talk_(std::move(talk)),
+      timeouts_(timeouts) {}
+
+RemoteDelivery::~RemoteDelivery() = default;
+
+RemoteDelivery::Outcome RemoteDelivery::deliver(const Address& sender, const std::vector<Address>& recipients,
+                                                Body body, int message, std::uint64_t size) {
+    Outcome outcome;
+    outcome.results.reserve(recipients.size());
+    for (auto from = recipients.begin(); from != recipients.end();) {
+        const auto count = std::min<std::ptrdiff_t>(recipients.end() - from, most_recipients);
+        const std::vector<Address> part(from, from + count);
+        from += count;
+        if (outcome.destination_is_down) {  // all before are deferred for the same reason
+            outcome.results.resize(outcome.results.size() + part.size(), outcome.results.back());
+            continue;
+        }
+        Attempt attempt{sender, part, body, message, size, std::vector<DeliveryResult>(part.size()), {}};
+        for (std::size_t i = 0; i < part.size(); ++i) attempt.open.push_back(i);
+        deliver_part(attempt);
+        outcome.destination_is_down = !attempt.was_reached && attempt.results[0].outcome == Verdict::deferred;
+        std::move(attempt.results.begin(), attempt.results.end(), std::back_inserter(outcome.results));
+    }
+    return outcome;
+}
+
+void RemoteDelivery::deliver_part(Attempt& attempt) {
+    try {
+        if (client_ && client_->is_alive()) hand_over(attempt);
+        if (attempt.open.empty()) return;
+        client_.reset();
+        attempt.was_reached = false;  // what counts is who can be reached now
+        walk(attempt);
+    } catch (const std::runtime_error& e) {  // the host itself is in trouble: no descriptors, no interfaces
+        attempt.settle_open(deferred("4.3.0", e.what()));
+    }
+}
+
+// Mail hosts by preference, each with all its addresses, until nobody is left to ask for.
+void RemoteDelivery::walk(Attempt& attempt) {
+    const Route route = find_route();
+    if (route.hosts.empty()) return attempt.settle_open(route.trouble);
+
+    const Deadline ceiling = Deadline::after(timeouts_.message);
+    std::vector<IpAddress> tried;
+    std::optional<DeliveryResult> refusal;
+    for (const MailHost& host : route.hosts) {
+        for (const IpAddress& address : host.addresses) {
+            if (tried.size() == most_addresses || ceiling.passed()) break;
+            if (std::find(tried.begin(), tried.end(), address) != tried.end()) continue;
+            tried.push_back(address);
+            client_ = std::make_unique<SmtpClient>(Endpoint{address, route.port}, host.name, config_.hostname,
+                                                   timeouts_, talk_);
+            if (client_->refusal()) {
+                if (!refusal || says_more(*client_->refusal(), *refusal)) refusal = client_->refusal();
+                client_.reset();
+                continue;
+            }
+            hand_over(attempt);
+            if (attempt.open.empty()) return;
+        }
+    }
+    // A transaction that broke left its own results behind.
+    if (refusal && !attempt.was_reached) attempt.settle_open(*refusal);
+}
+
+// One transaction for the open recipients. Those stay open whom another host might take at once; nobody whose
+// message this server has, or has judged.
+void RemoteDelivery::hand_over(Attempt& attempt) {
+    std::vector<Address> recipients;
+    recipients.reserve(attempt.open.size());
+    for (const std::size_t i : attempt.open) recipients.push_back(attempt.recipients[i]);
+    TransactionResult result =
+        client_->send(attempt.sender, recipients, attempt.body, attempt.message, attempt.size);
+    attempt.was_reached = true;
+
+    std::vector<std::size_t> still_open;
+    for (std::size_t k = 0; k < attempt.open.size(); ++k) {
+        const std::size_t i = attempt.open[k];
+        attempt.results[i] = std::move(result.recipients[k]);
+        if (result.other_host_may_help && attempt.results[i].outcome == Verdict::deferred)
+            still_open.push_back(i);
+    }
+    attempt.open = std::move(still_open);
+    if (!result.connection_usable) client_.reset();
+}
+
+void RemoteDelivery::close() {
+    if (client_) client_->quit();
+    client_.reset();
+}
+
+RemoteDelivery::Route RemoteDelivery::find_route() const {
+    if (destination_.empty()) return route_to_relay();
+    MxList list =
+        find_mail_hosts(resolver_, destination_, config_.hostname, own_addresses(config_.remote_port));
+    if (may_use_relay_for(list.status)) return route_to_relay();
+    if (list.status != MxList::Status::found) return {{}, 0, no_route(list)};
+    return {std::move(list.hosts), config_.remote_port, {}};
+}
+
+bool RemoteDelivery::may_use_relay_for(MxList::Status status) const {
+    const bool is_unresolvable = status == MxList::Status::no_host || status == MxList::Status::temporary;
+    return config_.forward_all && !config_.relay_host.empty() && is_unresolvable;
+}
+
+// The relay host is our own configuration's word: what is wrong with it is never the sender's fault, so all
+// of it is temporary. Its addresses are used, never its MX.
+RemoteDelivery::Route RemoteDelivery::route_to_relay() const {
+    const auto broken = [this](const std::string& status, const std::string& why) {
+        return Route{{}, 0, deferred(status, fmt::format("relay-host {}: {}", config_.relay_host, why))};
+    };
+    const auto relay = parse_host_and_port(config_.relay_host);
+    if (!relay) return broken("4.3.5", "not a host");
+    const std::uint16_t port = relay->port != 0 ? relay->port : config_.remote_port;
+
+    std::vector<IpAddress> addresses;
+    std::string name = relay->host;
+    if (const auto literal = IpAddress::parse(relay->host)) {
+        addresses.push_back(*literal);
+        name = literal->to_literal();
+    } else {
+        const AddressLookup lookup = resolver_.addresses(relay->host);
+        if (lookup.status != DnsStatus::found) return broken("4.4.3", lookup.why);
+        addresses = lookup.addresses;
+    }
+    const std::vector<IpAddress> own = own_addresses(port);
+    std::erase_if(addresses, [&own](const IpAddress& address) {
+        return address.is_unspecified() || std::find(own.begin(), own.end(), address) != own.end();
+    });
+    if (addresses.empty()) return broken("4.3.5", "is this host itself");
+    return {{MailHost{name, 0, std::move(addresses)}}, port, {}};
+}
+
+// Addresses at which this port is our own daemon: whoever sends there talks to himself. On another port the
+// same addresses may well belong to another mail server.
+std::vector<IpAddress> RemoteDelivery::own_addresses(std::uint16_t port) const {
+    const bool is_ours = std::any_of(config_.listen.begin(), config_.listen.end(),
+                                     [port](const ListenAddress& listen) { return listen.port == port; });
+    if (!is_ours) return {};
+    return interface_addresses();
+}
+
+}  // namespace postoffice

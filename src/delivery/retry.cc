@@ -1,0 +1,27 @@
+#include "postoffice/delivery/retry.h"
+
+#include <algorithm>
+#include <random>
+
+namespace postoffice {
+
+UnixTime next_attempt(const Config& config, UnixTime arrived, UnixTime now, unsigned attempts,
+                      std::uint32_t chance) {
+    if (attempts == 0) return now;
+    const std::size_t step = std::min<std::size_t>(attempts, config.retry.size()) - 1;
+    const std::int64_t wait = config.retry.at(step).count();
+    const std::int64_t most_extra = wait / 10;
+    const std::int64_t extra = most_extra > 0 ? chance % (most_extra + 1) : 0;
+    const UnixTime expiry = arrived + config.qreturn.count();
+    return std::max(now, std::min(now + wait + extra, expiry));
+}
+
+UnixTime next_attempt(const Config& config, UnixTime arrived, UnixTime now, unsigned attempts) {
+    return next_attempt(config, arrived, now, attempts, std::random_device{}());
+}
+
+bool has_expired(const Config& config, UnixTime arrived, UnixTime now) {
+    return now - arrived >= config.qreturn.count();
+}
+
+}  // namespace postoffice

@@ -1,0 +1,195 @@
+#include "postoffice/delivery/runner.h"
+
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
+#include "postoffice/base/text.h"
+#include "postoffice/delivery/intake.h"
+#include "postoffice/mail/drop.h"
+
+namespace postoffice {
+namespace {
+
+constexpr UnixTime drop_scan_interval = 30;  // what a lost nudge costs at most
+constexpr UnixTime after_burst = 2;          // a burst may have overflowed a socket: look at the folders soon
+constexpr std::size_t burst = 64;
+constexpr Seconds sweep_age{3600};
+
+void raise_file_limit() {
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+    files.rlim_cur = std::min<rlim_t>(files.rlim_max, 4096);
+    (void)::setrlimit(RLIMIT_NOFILE, &files);
+}
+
+}  // namespace
+
+Runner::Runner(const Config& config, const RunnerSettings& settings)
+    : config_(config),
+      settings_(settings),
+      spool_(config.queue_dir),
+      aliases_(config.aliases),
+      users_(config.only_user),
+      router_(config, aliases_, users_),
+      bouncer_(config, spool_, router_),
+      dispatcher_(config, spool_, bouncer_,
+                  {.start_agent = [this](const QueueAgentTask& task) { return start_agent(task); },
+                   .on_deferred =
+                       [this](const std::string& id, UnixTime due) {
+                           known_.erase(id);
+                           schedule(id, due);
+                       },
+                   .on_finished = [this](const std::string& id) { known_.erase(id); },
+                   .on_queued = [this](const std::string& id) { schedule(id, 0); }}),
+      intake_([this] { return start_intake_worker(); }) {}
+
+Worker Runner::start_agent(const QueueAgentTask& task) const {
+    QueueAgentTask complete = task;
+    complete.verbose = settings_.verbose;
+    return start_worker("queue agent", {settings_.spawner}, [&](Fd channel) {
+        return run_queue_agent(config_, complete, std::move(channel), settings_.spawner);
+    });
+}
+
+Worker Runner::start_intake_worker() const {
+    return start_worker("taking in local mail", {settings_.spawner, settings_.announce}, [&](Fd channel) {
+        return run_intake_worker(config_, std::move(channel), settings_.spawner, settings_.announce);
+    });
+}
+
+// ---- what is known of the spool
+
+void Runner::schedule(const std::string& id, UnixTime due) {
+    if (known_.insert(id).second) due_.emplace(due, id);
+}
+
+void Runner::rescan(bool ignore_retry_times) {
+    for (const Spool::Item& item : spool_.scan()) schedule(item.id, item.due);
+    if (ignore_retry_times) {
+        std::set<std::pair<UnixTime, std::string>> all;
+        for (const auto& [due, id] : due_) all.emplace(0, id);
+        due_ = std::move(all);
+        dispatcher_.forget_down_destinations();
+    }
+    next_rescan_ = now_unix() + settings_.rescan.count();
+    rescan_drops();
+}
+
+void Runner::rescan_drops() {
+    for (const std::string& id : list_drops(spool_.drop_directory())) intake_.add(id);
+    next_drop_scan_ = now_unix() + drop_scan_interval;
+}
+
+void Runner::start_due() {
+    const UnixTime now = now_unix();
+    while (!stopping_ && dispatcher_.has_room() && !due_.empty() && due_.begin()->first <= now) {
+        const std::string id = due_.begin()->second;
+        due_.erase(due_.begin());
+        // One that another process owns is found again by the next look at the spool.
+        if (!dispatcher_.start(id)) known_.erase(id);
+    }
+}
+
+// ---- the loop
+
+int Runner::run() {
+    raise_file_limit();
+    SignalSource signals({SIGTERM, SIGINT, SIGCHLD, SIGHUP});
+    if (const unsigned removed = spool_.sweep(sweep_age); removed > 0)
+        log_event("", "swept", {{"files", std::to_string(removed)}});
+    rescan(settings_.ignore_retry_times);
+    start_due();
+    while (!is_done()) {
+        wait_and_serve(signals);
+        start_due();
+    }
+    return 0;
+}
+
+bool Runner::is_done() const {
+    if (!dispatcher_.is_idle() || !intake_.is_idle()) return false;
+    if (stopping_) return true;
+    if (!settings_.only_once || (!due_.empty() && due_.begin()->first <= now_unix())) return false;
+    pollfd arrivals{settings_.arrivals, POLLIN, 0};
+    return ::poll(&arrivals, 1, 0) == 0;  // an intake worker may have announced its last message
+}
+
+int Runner::poll_timeout() const {
+    if (stopping_) return 1000;
+    UnixTime next = std::min(next_rescan_, next_drop_scan_);
+    if (!due_.empty() && dispatcher_.has_room()) next = std::min(next, due_.begin()->first);
+    return static_cast<int>(std::clamp<UnixTime>(next - now_unix(), 0, 10)) * 1000;
+}
+
+void Runner::wait_and_serve(SignalSource& signals) {
+    std::vector<pollfd> entries = {{signals.fd(), POLLIN, 0}};
+    if (!stopping_) {
+        entries.push_back({settings_.control, POLLIN, 0});
+        entries.push_back({settings_.arrivals, POLLIN, 0});
+    }
+    intake_.add_poll_entries(entries);
+    dispatcher_.add_poll_entries(entries);
+    if (::poll(entries.data(), entries.size(), poll_timeout()) < 0 && errno != EINTR) throw_errno("poll");
+
+    for (const pollfd& entry : entries) {
+        if (entry.revents == 0) continue;
+        if (entry.fd == signals.fd()) {
+            while (const int signal = signals.next()) {
+                if (signal == SIGTERM || signal == SIGINT) {
+                    stopping_ = true;
+                    intake_.stop();
+                    dispatcher_.stop();
+                }
+            }
+            while (reap_child().pid != 0) {}
+        } else if (entry.fd == settings_.control || entry.fd == settings_.arrivals) {
+            hear(entry.fd);
+        } else if (!intake_.serve(entry.fd)) {
+            (void)dispatcher_.serve(entry.fd);  // ours no longer if an earlier entry ended it
+        }
+    }
+    housekeeping();
+}
+
+void Runner::hear(int socket) {
+    char text[128];
+    std::size_t heard = 0;
+    for (;;) {
+        const ssize_t n = ::recv(socket, text, sizeof text, MSG_DONTWAIT);
+        if (n <= 0) break;
+        ++heard;
+        obey({text, static_cast<std::size_t>(n)});
+        if (heard % burst == 0) start_due();  // deliveries go on while more comes in
+    }
+    if (heard >= burst) next_rescan_ = std::min(next_rescan_, now_unix() + after_burst);
+}
+
+// Any local user may write to the control socket: a text can make us look, and nothing else.
+void Runner::obey(std::string_view text) {
+    const std::string_view verb = take_until(text, ' ');
+    const std::string id(text);
+    if (verb == "new" && is_queue_id(id)) {
+        if (config_.immediate) schedule(id, 0);
+    } else if (verb == "drop" && is_queue_id(id)) {
+        intake_.add(id);
+    } else if (verb == "run") {
+        rescan(text == "now");
+    }
+}
+
+void Runner::housekeeping() {
+    const UnixTime now = now_unix();
+    if (stopping_) return;
+    if (now >= next_rescan_) rescan(false);
+    if (now >= next_drop_scan_) rescan_drops();
+    intake_.end_idle_workers();
+    dispatcher_.end_idle_agents();
+}
+
+}  // namespace postoffice

@@ -1,0 +1,210 @@
+#include "postoffice/net/resolver.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/text.h"
+#include "postoffice/net/dns_client.h"
+#include "postoffice/net/hosts_file.h"
+
+namespace postoffice {
+namespace {
+
+constexpr std::uint16_t dns_port = 53;
+constexpr int most_indirections = 10;
+
+// What keeps an answer from being used, as text; empty for a good one. The next server may do better.
+std::string fault_of(const DnsMessage& answer) {
+    if (answer.code != DnsCode::no_error && answer.code != DnsCode::no_such_name)
+        return to_string(answer.code);
+    // RFC 2308 section 2.2: NS records without SOA lead elsewhere, so this says nothing about the name.
+    const bool is_referral = answer.code == DnsCode::no_error && answer.answers.empty() && answer.has_ns &&
+                             !answer.has_soa && !answer.is_authoritative;
+    return is_referral ? "a referral: this server does not ask others" : "";
+}
+
+Result<DnsMessage> ask_servers(const ResolverSettings& settings, const DnsQuestion& question) {
+    std::string why;
+    for (int round = 0; round < settings.attempts; ++round) {
+        why.clear();
+        // Some firewalls drop, and some servers fail on, questions with EDNS0: later rounds go without.
+        const bool with_edns = round == 0;
+        for (const auto& server : settings.servers) {
+            auto answer = ask_dns_server(server, question, with_edns, settings.timeout);
+            std::string problem = answer.problem();
+            if (answer) {
+                const std::string fault = fault_of(*answer);
+                if (fault.empty()) return answer;
+                problem = fmt::format("{}: {}", server.to_string(), fault);
+            }
+            why += (why.empty() ? "" : "; ") + problem;
+        }
+    }
+    return Problem{why};
+}
+
+const DnsRecord* find_record(const DnsMessage& answer, const std::string& owner, DnsType type) {
+    const auto found =
+        std::find_if(answer.answers.begin(), answer.answers.end(),
+                     [&](const DnsRecord& record) { return record.type == type && record.owner == owner; });
+    return found == answer.answers.end() ? nullptr : &*found;
+}
+
+// Letters, digits, hyphen, and the underscore that some use; never what breaks a log line or a header.
+bool can_be_host_name(std::string_view name) {
+    return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
+    });
+}
+
+void put_ipv6_first(std::vector<IpAddress>& addresses) {
+    std::stable_partition(addresses.begin(), addresses.end(), [](const IpAddress& a) { return a.is_v6(); });
+}
+
+// "timeout:3" -> 3 between 1 and `most`; 0 for another option.
+int option_value(std::string_view option, std::string_view name, int most) {
+    if (!option.starts_with(name)) return 0;
+    const auto value = parse_number(option.substr(name.size()));
+    if (!value) return 0;
+    return static_cast<int>(std::clamp<std::uint64_t>(*value, 1, static_cast<std::uint64_t>(most)));
+}
+
+std::vector<std::string_view> words_of(std::string_view line) {
+    std::vector<std::string_view> words;
+    for (const auto part : split(line, ' '))
+        for (const auto word : split(part, '\t'))
+            if (!trim(word).empty()) words.push_back(trim(word));
+    return words;
+}
+
+void read_resolv_conf(const std::string& path, ResolverSettings& settings) {
+    const Fd file = disk::open_if_exists(path, O_RDONLY);
+    if (!file) return;
+    const std::string text = disk::read_all(file.get(), 1 << 20);
+    for (const auto line : split(text, '\n')) {
+        const auto words = words_of(line);
+        if (words.size() < 2) continue;
+        if (words[0] == "nameserver") {
+            if (const auto address = IpAddress::parse(words[1]))
+                settings.servers.push_back({*address, dns_port});
+        } else if (words[0] == "options") {
+            for (const auto option : words) {
+                if (const int seconds = option_value(option, "timeout:", 30))
+                    settings.timeout = Seconds(seconds);
+                if (const int rounds = option_value(option, "attempts:", 5)) settings.attempts = rounds;
+            }
+        }
+    }
+}
+
+}  // namespace
+
+ResolverSettings ResolverSettings::from(const std::vector<std::string>& nameservers,
+                                        const std::string& resolv_conf) {
+    ResolverSettings settings;
+    for (const auto& text : nameservers) {
+        const auto server = Endpoint::parse(text, dns_port);
+        if (!server) throw FormatError(fmt::format("name server \"{}\" is no IP address", printable(text)));
+        settings.servers.push_back(*server);
+    }
+    if (settings.servers.empty()) read_resolv_conf(resolv_conf, settings);
+    if (settings.servers.empty()) settings.servers.push_back({*IpAddress::parse("127.0.0.1"), dns_port});
+    return settings;
+}
+
+// Follows CNAMEs (RFC 1034 section 3.6.2), inside an answer as far as it goes, then by asking again.
+Resolver::Answer Resolver::lookup(const std::string& name, DnsType type) const {
+    DnsQuestion question{normalized_name(name), type};
+    const auto text = [&] { return fmt::format("{} of {}", to_string(type), printable(name)); };
+    if (!encode_query(0, question, false))
+        return {DnsStatus::no_name, {}, fmt::format("\"{}\" is not a domain name", printable(name))};
+    int indirections = 0;
+    for (;;) {
+        const auto reply = ask_servers(settings_, question);
+        if (!reply) return {DnsStatus::temporary, {}, fmt::format("{}: {}", text(), reply.problem())};
+        const std::string asked = question.name;
+        while (find_record(*reply, question.name, type) == nullptr) {
+            const DnsRecord* alias = find_record(*reply, question.name, DnsType::cname);
+            if (alias == nullptr) break;
+            if (++indirections > most_indirections)
+                return {DnsStatus::temporary,
+                        {},
+                        fmt::format("{}: more than {} CNAMEs", text(), most_indirections)};
+            question.name = alias->target;
+        }
+        Answer answer;
+        for (const auto& record : reply->answers)
+            if (record.type == type && record.owner == question.name) answer.records.push_back(record);
+        if (!answer.records.empty()) {
+            answer.status = DnsStatus::found;
+            return answer;
+        }
+        // RFC 6604: the code is about the last name of the chain.
+        if (reply->code == DnsCode::no_such_name)
+            return {DnsStatus::no_name, {}, fmt::format("no such domain: {}", printable(question.name))};
+        if (question.name == asked || reply->has_soa)
+            return {DnsStatus::no_data,
+                    {},
+                    fmt::format("{} has no {} record", printable(question.name), to_string(type))};
+        if (!encode_query(0, question, false))
+            return {DnsStatus::no_name, {}, fmt::format("{}: a CNAME leads to no domain name", text())};
+    }
+}
+
+AddressLookup Resolver::listed_addresses(const std::string& host) const {
+    const std::string name = normalized_name(host);
+    AddressLookup lookup;
+    if (!settings_.hosts_file.empty()) lookup.addresses = addresses_in_hosts_file(settings_.hosts_file, name);
+    if (lookup.addresses.empty() && name == "localhost")  // RFC 6761 section 6.3: never a question for DNS
+        lookup.addresses = {*IpAddress::parse("127.0.0.1"), *IpAddress::parse("::1")};
+    put_ipv6_first(lookup.addresses);
+    lookup.status = lookup.addresses.empty() ? DnsStatus::no_name : DnsStatus::found;
+    if (lookup.addresses.empty()) lookup.why = fmt::format("{} is not in the hosts file", printable(name));
+    return lookup;
+}
+
+AddressLookup Resolver::addresses(const std::string& host) const {
+    if (const auto literal = IpAddress::parse(host)) return {DnsStatus::found, {*literal}, {}};
+    if (auto listed = listed_addresses(host); listed.status == DnsStatus::found) return listed;
+    Answer v4 = lookup(host, DnsType::a);
+    // A name that does not exist has no address of any kind; a server that is silent now will be again.
+    if (v4.status == DnsStatus::no_name || v4.status == DnsStatus::temporary) return {v4.status, {}, v4.why};
+    Answer v6 = lookup(host, DnsType::aaaa);
+    if (v4.records.empty() && v6.status == DnsStatus::temporary) return {v6.status, {}, v6.why};
+    AddressLookup result;
+    for (const auto* answer : {&v6, &v4})
+        for (const auto& record : answer->records) result.addresses.push_back(record.address);
+    put_ipv6_first(result.addresses);
+    result.status = result.addresses.empty() ? DnsStatus::no_data : DnsStatus::found;
+    if (result.addresses.empty()) result.why = fmt::format("{} has no address", printable(host));
+    return result;
+}
+
+MxLookup Resolver::mx(const std::string& domain) const {
+    Answer answer = lookup(domain, DnsType::mx);
+    MxLookup result{answer.status, {}, std::move(answer.why)};
+    for (auto& record : answer.records)
+        result.records.push_back({record.preference, std::move(record.target)});
+    return result;
+}
+
+NameLookup Resolver::names(const IpAddress& address) const {
+    if (!settings_.hosts_file.empty())
+        if (auto listed = names_in_hosts_file(settings_.hosts_file, address); !listed.empty())
+            return {DnsStatus::found, std::move(listed), {}};
+    Answer answer = lookup(address.reverse_name(), DnsType::ptr);
+    NameLookup result{answer.status, {}, std::move(answer.why)};
+    for (auto& record : answer.records)
+        if (can_be_host_name(record.target)) result.names.push_back(std::move(record.target));
+    if (result.status == DnsStatus::found && result.names.empty())
+        return {
+            DnsStatus::no_data, {}, fmt::format("no PTR record of {} is a host name", address.to_string())};
+    return result;
+}
+
+}  // namespace postoffice

@@ -1,0 +1,222 @@
+"""A mail host of our own: one configuration file, one spool, one daemon, all in one folder."""
+import json
+import os
+import pwd
+import signal
+import smtplib
+import socket
+import subprocess
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BINARY = os.environ.get("POSTOFFICE_BINARY", os.path.join(TOP, "build", "postoffice"))
+NAMES = ["postoffice", "smtpd", "sendmail", "mailq", "runq", "newaliases"]
+
+
+def free_port(address="127.0.0.1"):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as s:
+        s.bind((address, 0))
+        return s.getsockname()[1]
+
+
+def wait_for(condition, seconds=20, what="condition"):
+    """Polls until the condition gives something true, and returns that; fails loudly otherwise."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"{what} did not come true within {seconds} s")
+        time.sleep(0.02)
+
+
+class Host:
+    """Settings are options of postoffice.cf; lists repeat the option; None leaves a default of this class out."""
+
+    def __init__(self, folder, binary=BINARY, prefix=(), **settings):
+        self.folder = folder
+        self.binary = binary
+        self.prefix = list(prefix)  # a command in front, such as: ip netns exec NAME
+        self.port = free_port()
+        self.config = os.path.join(folder, "postoffice.cf")
+        self.log = os.path.join(folder, "log")
+        self.spool = os.path.join(folder, "spool")
+        self.aliases = os.path.join(folder, "aliases")
+        self.mail = os.path.join(folder, "mail")
+        self.process = None
+        self.settings = {
+            "hostname": "host.test", "listen": f"127.0.0.1:{self.port}", "queue-dir": self.spool,
+            "mail-dir": self.mail, "aliases": self.aliases, "log": self.log, "nameserver": "127.0.0.1:9",
+            "minfree": "1k", "load": "1000",
+        }
+        self.settings.update({k.replace("_", "-"): v for k, v in settings.items()})
+        self._make_folders()
+        self.write_config()
+        if not os.path.exists(self.aliases):
+            self.write_aliases("")
+
+    def _make_folders(self):
+        os.makedirs(os.path.join(self.folder, "bin"), exist_ok=True)
+        for name in NAMES:
+            link = os.path.join(self.folder, "bin", name)
+            if not os.path.islink(link):
+                os.symlink(self.binary, link)
+        os.makedirs(self.mail, exist_ok=True)
+        if os.geteuid() == 0:
+            os.chown(self.mail, 0, 8)  # root:mail, as on Debian
+            os.chmod(self.mail, 0o2775)
+
+    def write_config(self, **changes):
+        self.settings.update({k.replace("_", "-"): v for k, v in changes.items()})
+        with open(self.config, "w") as file:
+            for name, value in self.settings.items():
+                for one in value if isinstance(value, list) else [value]:
+                    if one is not None:
+                        file.write(f"{name}={one}\n")
+
+    def write_aliases(self, text):
+        with open(self.aliases, "w") as file:
+            file.write(text)
+        os.chmod(self.aliases, 0o644)
+
+    # -- the daemon
+
+    def start(self, *arguments):
+        self.process = subprocess.Popen(
+            [*self.prefix, self.command("smtpd"), "-C", self.config, "-bD", *arguments],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(os.path.join(self.folder, "stderr"), "w"))
+        if not self.prefix:
+            wait_for(self.answers, what="the daemon answering")
+        return self
+
+    def answers(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"the daemon ended with {self.process.returncode}: {self.stderr()}")
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as s:
+                return s.recv(4).startswith(b"220")
+        except OSError:
+            return False
+
+    def stop(self, seconds=30):
+        if self.process is None:
+            return None
+        self.process.terminate()
+        status = self.process.wait(seconds)
+        self.process = None
+        return status
+
+    def reload(self):
+        """SIGHUP, and until the log says what came of it."""
+        before = self.log_text().count("reload")
+        self.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.log_text().count("reload") > before, what="the reload")
+
+    def processes(self):
+        """pid -> title of every process of the running tree."""
+        found = {}
+        children = [self.process.pid]
+        while children:
+            pid = children.pop()
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    found[pid] = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
+                for task in os.listdir(f"/proc/{pid}/task"):
+                    with open(f"/proc/{pid}/task/{task}/children") as file:
+                        children += [int(p) for p in file.read().split()]
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+        return found
+
+    def end(self):
+        """For the end of a test, whatever state it left: the whole tree is gone afterwards."""
+        if self.process is None:
+            return
+        pids = self.processes()
+        try:
+            self.stop(seconds=10)
+        except subprocess.TimeoutExpired:
+            for pid in pids:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            self.process.wait()
+            self.process = None
+
+    # -- using it
+
+    def command(self, name):
+        return os.path.join(self.folder, "bin", name)
+
+    def run(self, name, *arguments, input=b"", check=False, **options):
+        """One of the names, with this host's configuration."""
+        return subprocess.run([*self.prefix, self.command(name), "-C", self.config, *arguments],
+                              input=input, capture_output=True, check=check, timeout=60, **options)
+
+    def smtp(self, **options):
+        return smtplib.SMTP("127.0.0.1", self.port, local_hostname="client.test", timeout=30, **options)
+
+    def dialogue(self, *commands):
+        """Sends each command when the reply to the one before is there; returns all replies, greeting first."""
+        replies = []
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as s, s.makefile("rb") as stream:
+            def reply():
+                lines = []
+                while True:
+                    line = stream.readline().decode(errors="replace").rstrip("\r\n")
+                    lines.append(line)
+                    if line[3:4] != "-":
+                        return "\n".join(lines)
+            replies.append(reply())
+            for command in commands:
+                s.sendall(command if isinstance(command, bytes) else command.encode() + b"\r\n")
+                replies.append(reply())
+        return replies
+
+    # -- looking at it
+
+    def mailbox_path(self, user):
+        return os.path.join(self.mail, user)
+
+    def mailbox(self, user):
+        try:
+            with open(self.mailbox_path(user), "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return b""
+
+    def wait_for_mail(self, user, text, seconds=20):
+        """The mailbox, once it has the text (bytes)."""
+        return wait_for(lambda: text in self.mailbox(user) and self.mailbox(user), seconds,
+                        f"mail for {user} with {text!r}; log: {self.log_text()[-2000:]}")
+
+    def queue(self):
+        """What mailq --json says: one object for each message."""
+        listed = self.run("mailq", "--json", check=True).stdout.decode()
+        return [json.loads(line) for line in listed.splitlines() if line.strip()]
+
+    def wait_for_empty_queue(self, seconds=30):
+        wait_for(lambda: not self.spool_files(), seconds, f"empty queue; log: {self.log_text()[-3000:]}")
+
+    def spool_files(self):
+        files = [f for f in os.listdir(self.spool) if f[:2] in ("cm", "dm", "tm")]
+        return files + os.listdir(os.path.join(self.spool, "drop"))
+
+    def log_text(self):
+        try:
+            with open(self.log, errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def stderr(self):
+        with open(os.path.join(self.folder, "stderr"), errors="replace") as file:
+            return file.read()
+
+
+def local_user():
+    """Somebody who gets mail on a host of these tests: the only user of a private host, or one of several."""
+    return "alice" if os.geteuid() == 0 else pwd.getpwuid(os.getuid()).pw_name

@@ -1,0 +1,133 @@
+#include "postoffice/config/values.h"
+
+#include <gtest/gtest.h>
+
+namespace postoffice {
+namespace {
+
+TEST(Values, Flags) {
+    for (const auto on : {"1", "yes", "TRUE", "on"}) EXPECT_TRUE(*parse_flag(on)) << on;
+    for (const auto off : {"0", "no", "False", "off"}) EXPECT_FALSE(*parse_flag(off)) << off;
+    for (const auto bad : {"", "2", "y", "1 "}) EXPECT_FALSE(parse_flag(bad)) << bad;
+}
+
+TEST(Values, Counts) {
+    EXPECT_EQ(*parse_count("100", 1, 100), 100U);
+    EXPECT_EQ(parse_count("101", 1, 100).problem(), "101 is not between 1 and 100");
+    EXPECT_EQ(parse_count("0", 1, 100).problem(), "0 is not between 1 and 100");
+    EXPECT_EQ(parse_count("99999999999999999999", 1, 100).problem(),
+              "99999999999999999999 is not between 1 and 100");
+    EXPECT_EQ(parse_count("ten", 1, 100).problem(), "\"ten\" is not a whole number");
+    for (const auto bad : {"", "-1", "+1", "1.5", " 1", "0x10"})
+        EXPECT_FALSE(parse_count(bad, 0, 100)) << bad;
+}
+
+TEST(Values, SizesCountIn1024) {
+    EXPECT_EQ(*parse_size("0"), 0U);
+    EXPECT_EQ(*parse_size("1000"), 1000U);
+    EXPECT_EQ(*parse_size("1k"), 1024U);
+    EXPECT_EQ(*parse_size("10M"), 10U << 20);
+    EXPECT_EQ(*parse_size("3g"), 3ULL << 30);
+    EXPECT_EQ(*parse_size("10", 1024), 10240U);
+    EXPECT_EQ(*parse_size("10k", 1024), 10240U);
+    for (const auto bad : {"", "k", "1kb", "1 k", "-1", "1.5m", "10x", "9999999999g", "18446744073709551616"})
+        EXPECT_FALSE(parse_size(bad)) << bad;
+}
+
+TEST(Values, TimesCompound) {
+    EXPECT_EQ(*parse_duration("300"), Seconds{300});
+    EXPECT_EQ(*parse_duration("90s"), Seconds{90});
+    EXPECT_EQ(*parse_duration("1h30m"), Seconds{5400});
+    EXPECT_EQ(*parse_duration("2w1d1h1m1s"), Seconds{15 * 86400 + 3661});
+    EXPECT_EQ(*parse_duration("3D"), Seconds{3 * 86400});
+    for (const auto bad : {"", "m", "1h30", "30m1h", "1m1m", "1.5h", "-5m", "5 m", "5y", "1h ", "h1"})
+        EXPECT_FALSE(parse_duration(bad)) << bad;
+    EXPECT_EQ(parse_duration("600w").problem(), "600w is longer than ten years");
+    EXPECT_FALSE(parse_duration("99999999999999999999s"));
+}
+
+TEST(Values, TimesReadBackAsWritten) {
+    for (const std::int64_t span : {1LL, 59LL, 60LL, 3661LL, 86400LL, 15LL * 86400 + 1, 300LL * 86400})
+        EXPECT_EQ(*parse_duration(duration_text(Seconds{span})), Seconds{span});
+}
+
+TEST(Values, ListsOfTimes) {
+    EXPECT_EQ(*parse_durations("5m, 1h"), (std::vector<Seconds>{Seconds{300}, Seconds{3600}}));
+    for (const auto bad : {"", "5m,", ",5m", "5m,0", "0"}) EXPECT_FALSE(parse_durations(bad)) << bad;
+}
+
+TEST(Values, ListenAddresses) {
+    const auto reads = [](std::string_view text, const char* address, std::uint16_t port) {
+        const auto listen = parse_listen(text);
+        ASSERT_TRUE(listen) << text << ": " << listen.problem();
+        EXPECT_EQ(listen->address, address);
+        EXPECT_EQ(listen->port, port);
+    };
+    reads(":25", "", 25);
+    reads("127.0.0.1:2525", "127.0.0.1", 2525);
+    reads("[127.0.0.1]:0", "127.0.0.1", 0);
+    reads("[::1]:2525", "::1", 2525);
+    reads("[0:0:0:0:0:0:0:1]:25", "::1", 25);
+    for (const auto bad : {"", "localhost:25", "127.0.0.1", "127.0.0.1:", ":65536", "[::1]", "[::1",
+                           "[::1]25", "[]:25", "127.0.0.256:25", ":25,", ":25,tls,submission", ":-1"})
+        EXPECT_FALSE(parse_listen(bad)) << bad;
+    EXPECT_EQ(parse_listen("25").problem(), "\"25\" has no port: write :25");
+    EXPECT_EQ(parse_listen("::1:25").problem(), "\"::1:25\": an IPv6 address needs brackets, [ADDRESS]:PORT");
+    for (const std::string later : {"tls", "submission", "lmtp"})
+        EXPECT_EQ(parse_listen(":465," + later).problem(),
+                  "\"" + later + "\" is not available in this version");
+    EXPECT_EQ(parse_listen(":465,ssl").problem(), "\"ssl\" is not an option of listen");
+}
+
+TEST(Values, AddressesHideNothingBehindNul) {
+    EXPECT_FALSE(parse_ip_address(std::string_view("127.0.0.1\0x", 11)));
+}
+
+TEST(Values, Domains) {
+    EXPECT_EQ(*parse_domain("Mail.Example.ORG"), "mail.example.org");
+    EXPECT_EQ(*parse_domain("x_y"), "x_y");
+    for (const std::string bad :
+         {"", ".", "a..b", ".a", "a.", "-a.b", "a-.b", "a b", "a@b", "[1.2.3.4]", "b\xc3\xbc.de"})
+        EXPECT_FALSE(parse_domain(bad)) << bad;
+    EXPECT_FALSE(parse_domain(std::string(64, 'a')));
+    EXPECT_FALSE(parse_domain(std::string(254, 'a')));
+}
+
+TEST(Values, RelayHosts) {
+    EXPECT_EQ(*parse_host_port("Relay.Example.net"), "relay.example.net");
+    EXPECT_EQ(*parse_host_port("relay:2525"), "relay:2525");
+    EXPECT_EQ(*parse_host_port("127.0.0.1:2525"), "127.0.0.1:2525");
+    EXPECT_EQ(*parse_host_port("[::1]:2525"), "[::1]:2525");
+    EXPECT_EQ(*parse_host_port("[127.0.0.1]"), "[127.0.0.1]");
+    for (const auto bad : {"", ":25", "a:0", "a:b", "::1", "[a]", "a:25:25"})
+        EXPECT_FALSE(parse_host_port(bad)) << bad;
+}
+
+TEST(Values, Nameservers) {
+    EXPECT_EQ(*parse_nameserver("192.0.2.1"), "192.0.2.1");
+    EXPECT_EQ(*parse_nameserver("::1"), "::1");
+    EXPECT_EQ(*parse_nameserver("127.0.0.1:5301"), "127.0.0.1:5301");
+    EXPECT_EQ(*parse_nameserver("[127.0.0.1]:5301"), "127.0.0.1:5301");
+    EXPECT_EQ(*parse_nameserver("[::1]:53"), "[::1]:53");
+    for (const auto bad : {"", "ns.example.org", "127.0.0.1:", "127.0.0.1:0", "[::1]:", ":53"})
+        EXPECT_FALSE(parse_nameserver(bad)) << bad;
+}
+
+TEST(Values, TrustedHosts) {
+    EXPECT_EQ(*parse_trusted_host("Web.example.org"), "web.example.org");
+    EXPECT_EQ(*parse_trusted_host("192.0.2.1"), "[192.0.2.1]");
+    EXPECT_EQ(*parse_trusted_host("[192.0.2.1]"), "[192.0.2.1]");
+    EXPECT_EQ(*parse_trusted_host("[2001:DB8:0::1]"), "[2001:db8::1]");
+    for (const auto bad : {"", "[]", "[web]", "192.0.2.0/24", "a b"})
+        EXPECT_FALSE(parse_trusted_host(bad)) << bad;
+}
+
+TEST(Values, AbsolutePaths) {
+    EXPECT_EQ(*parse_absolute_path("/var//mail/"), "/var/mail");
+    EXPECT_EQ(*parse_absolute_path("/"), "/");
+    for (const auto bad : {"", "mail", "~/mail", "/var/../etc", "/./a"})
+        EXPECT_FALSE(parse_absolute_path(bad)) << bad;
+}
+
+}  // namespace
+}  // namespace postoffice
