@@ -51,8 +51,8 @@ def test_a_queue_run_without_a_daemon(host):
     user = local_user()
     host.run("sendmail", "-i", user, input=b"Subject: waits\n\nbody\n", check=True)
     assert host.run("runq").returncode == 0
-    assert b"Subject: waits" in host.mailbox(user)
-    assert host.spool_files() == []
+    host.wait_for_mail(user, b"Subject: waits")
+    host.wait_for_empty_queue()
 
 
 def test_to_an_alias(host):

@@ -175,11 +175,11 @@ TEST(SmtpClientGreeting, AnotherProtocolIsNoRefusal) {
 // --- Transactions against a script ------------------------------------------------------------------------
 
 TEST(SmtpClient, AMessageArrivesAsItWas) {
-    const std::string message("Subject: x\n\n.\n..dot\nlone\rcr\nnul\0\n\xc3\xa4\nend", 42);
+    const std::string message("Subject: x\n\n.\n..dot\nlone\rcr\nnul\0\n\xc3\xa4\nend"sv);
     std::string wire;
     FakeServer server({[&](FakePeer& p) {
         p.greet("250-8BITMIME\r\n250-SIZE 1000000\r\n");
-        EXPECT_EQ(p.answer("250 2.1.0 ok\r\n"), "MAIL FROM:<alice@a.test> SIZE=42 BODY=8BITMIME");
+        EXPECT_EQ(p.answer("250 2.1.0 ok\r\n"), "MAIL FROM:<alice@a.test> SIZE=39 BODY=8BITMIME");
         EXPECT_EQ(p.answer("250 2.1.5 ok\r\n"), "RCPT TO:<bob@b.test>");
         EXPECT_EQ(p.answer("354 go\r\n"), "DATA");
         wire = p.body();
