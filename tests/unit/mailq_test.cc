@@ -96,7 +96,7 @@ TEST_F(MailqTest, DoneRecipientsAreShownOnlyWhenAsked) {
 TEST_F(MailqTest, Filters) {
     const std::string id = commit().id();
     line_.count_only = true;
-    const auto count = [this](std::vector<CommandLine::QueueFilter> filters) {
+    const auto count = [this](std::vector<QueueFilter> filters) {
         line_.filters = std::move(filters);
         return list();
     };
@@ -107,6 +107,7 @@ TEST_F(MailqTest, Filters) {
     EXPECT_EQ(count({{'R', false, "carol"}}), "1\n");
     EXPECT_EQ(count({{'R', false, "alice"}}), "0\n");
     EXPECT_EQ(count({{'*', false, "list@"}}), "1\n");
+    EXPECT_EQ(count({{'Q', false, ""}}), "0\n");
     EXPECT_EQ(count({{'S', false, "alice"}, {'R', false, "nobody"}}), "0\n");
 }
 
