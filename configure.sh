@@ -1,11 +1,409 @@
 #!/bin/sh
-# Writes config.mk and Makefile for this host.
-set -e
-cat > config.mk <<EOF
-CXX := ${CXX:-g++}
-CXXFLAGS := ${CXXFLAGS:--O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 -D_GLIBCXX_ASSERTIONS -fPIE}
-CPPFLAGS := -DPOSTOFFICE_VERSION='"0.1"' -DPOSTOFFICE_CONFDIR='"/etc"' -DPOSTOFFICE_QUEUEDIR='"/var/spool/postoffice"'
-LDFLAGS := -pie -Wl,-z,relro,-z,now
-LIBS := -lfmt -lgdbm -lresolv
-EOF
-cp Makefile.in Makefile
+# Looks at this host and writes config.mk and Makefile; what went wrong is in config.log. Plain POSIX sh.
+set -eu
+
+VERSION=0.1
+src=$(dirname "$0")
+prefix=/usr/local
+execdir=
+sbindir=
+libdir=
+mandir=
+confdir=/etc
+queuedir=/var/spool/postoffice
+get_deps=no
+
+usage() {
+    cat <<END
+usage: ./configure.sh [--get-deps] [--prefix=DIR] [--execdir=DIR] [...]
+
+  --prefix=DIR         where the parts go                     [/usr/local]
+  --execdir=DIR        mailq, newaliases                      [PREFIX/bin]
+  --sbindir=DIR        postoffice, sendmail, smtpd, runq      [PREFIX/sbin]
+  --libdir=DIR         sendmail, where old programs look      [PREFIX/lib]
+  --mandir=DIR         manual pages                           [PREFIX/man; with /usr PREFIX/share/man]
+  --confdir=DIR        postoffice.cf                          [/etc]
+  --with-queuedir=DIR  the spool                              [/var/spool/postoffice]
+  --src=DIR            the source tree, to build elsewhere    [where configure.sh is]
+  --get-deps           first install what building and 'make check' need (Debian, Ubuntu; root or sudo)
+  --help               this text
+
+CXX, CXXFLAGS and LDFLAGS of the environment replace the compiler and the flags chosen here.
+END
+}
+
+die() {
+    echo "configure.sh: $*" >&2
+    exit 1
+}
+
+# An option that asks for protection or for a service must not seem to be heeded.
+unavailable() {
+    die "$1 is not available in this version"
+}
+
+# One that asks for a convenience may.
+passed_over() {
+    echo "$1: $2"
+}
+
+absolute() {
+    case $2 in
+    *[\ \	\'\"\$\#\\]*) die "$1=$2: blanks, quotes, '\$', '#' and '\\' cannot stand in a path here" ;;
+    /*) ;;
+    *) die "$1=$2 is not an absolute path" ;;
+    esac
+}
+
+read_arguments() {
+    while [ $# -gt 0 ]; do
+        name=${1%%=*}
+        case $1 in
+        *=*) value=${1#*=} ;;
+        --prefix | --execdir | --sbindir | --libdir | --mandir | --confdir | --with-queuedir | --src)
+            [ $# -gt 1 ] || die "$1 needs a directory"
+            shift
+            value=$1
+            ;;
+        *) value= ;;
+        esac
+        case $name in
+        --prefix | --execdir | --sbindir | --libdir | --mandir | --confdir | --with-queuedir) absolute "$name" "$value" ;;
+        esac
+        case $name in
+        --prefix) prefix=$value ;;
+        --execdir) execdir=$value ;;
+        --sbindir) sbindir=$value ;;
+        --libdir) libdir=$value ;;
+        --mandir) mandir=$value ;;
+        --confdir) confdir=$value ;;
+        --with-queuedir) queuedir=$value ;;
+        --src) src=$value ;;
+        --get-deps) get_deps=yes ;;
+        --help | -h) usage && exit 0 ;;
+        --with-milter | --with-av | --with-auth | --with-pam | --with-tcpwrappers | --with-greylist | \
+            --with-vhost | --with-vhosts | --with-vspool | --with-vuser | --with-coal) unavailable "$name" ;;
+        --use-gdbm | --with-gdbm) passed_over "$name" "gdbm is always used" ;;
+        --use-mailwrappers | --with-mailwrappers) passed_over "$name" "not available in this version, passed over" ;;
+        --use-peer-flag) passed_over "$name" "not available in this version, passed over" ;;
+        *)
+            usage >&2
+            die "unknown option $1"
+            ;;
+        esac
+        shift
+    done
+    : "${execdir:=$prefix/bin}" "${sbindir:=$prefix/sbin}" "${libdir:=$prefix/lib}"
+    if [ -z "$mandir" ]; then
+        mandir=$prefix/man
+        [ "$prefix" != /usr ] || mandir=/usr/share/man
+    fi
+    [ -f "$src/Makefile.in" ] || die "$src is not the source tree: no Makefile.in there"
+}
+
+# The one list of Debian packages.
+packages() {
+    # Building: compiler, alias database, text formatting, JSON of mailq.
+    echo g++ make libgdbm-dev libfmt-dev nlohmann-json3-dev
+    # Unit tests and micro benchmarks; man pages are checked; the other tests are Python.
+    echo libgtest-dev libbenchmark-dev mandoc python3 python3-pytest
+    # Name servers for tests of MX and resolver: a correct one, and one that can be made to misbehave.
+    echo nsd dnsmasq-base
+    # Programs that send mail through sendmail, or speak SMTP, as on a real host.
+    echo bsd-mailx s-nail mutt git git-email swaks php-cli cron
+    # Network namespaces, processes, unprivileged users, ports for the tests themselves.
+    echo iproute2 procps util-linux
+    # bsd-mailx wants a mail server; this one is an empty promise. A real one that is there already stays.
+    [ -e /usr/sbin/sendmail ] || [ -e /usr/lib/sendmail ] || echo lsb-invalid-mta
+}
+
+install_packages() {
+    command -v apt-get >/dev/null || die "--get-deps knows only apt-get; install by hand what matches:" $(packages)
+    missing=
+    for package in $(packages); do
+        state=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
+        [ "$state" = "install ok installed" ] || missing="$missing $package"
+    done
+    if [ -z "$missing" ]; then
+        echo "--get-deps: all packages are installed"
+        return
+    fi
+    echo "--get-deps: installing with apt-get:$missing"
+    as_root=
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || die "--get-deps needs root or sudo"
+        as_root=sudo
+    fi
+    # Packages with daemons (nsd, cron) must not start them here: the tests start their own.
+    policy=/usr/sbin/policy-rc.d
+    made_policy=no
+    if [ ! -e $policy ]; then
+        printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null
+        $as_root chmod 755 $policy
+        made_policy=yes
+    fi
+    status=0
+    $as_root apt-get update -q || echo "--get-deps: apt-get update failed, going on with the lists at hand"
+    # shellcheck disable=SC2086
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing || status=$?
+    [ $made_policy = no ] || $as_root rm -f $policy
+    [ $status = 0 ] || die "apt-get could not install:$missing"
+}
+
+# --- Probes. Each says what it looks for and what it found; the details of a failure go to config.log.
+
+work=
+start_log() {
+    work=$(mktemp -d "${TMPDIR:-/tmp}/configure.XXXXXX")
+    trap 'rm -rf "$work"' EXIT
+    trap 'exit 1' HUP INT TERM
+    { echo "configure.sh on $(uname -srm)" && date; } >config.log
+}
+
+# try WHAT COMMAND...: true if the command succeeds.
+try() {
+    printf 'checking %s: ' "$1"
+    what=$1
+    shift
+    if "$@" >"$work/output" 2>&1; then
+        echo yes
+        return 0
+    fi
+    echo no
+    {
+        echo
+        echo "== $what: no"
+        echo "$ $*"
+        cat "$work/output"
+        if [ -f "$work/probe.cc" ]; then
+            echo "-- the program was:"
+            cat "$work/probe.cc"
+        fi
+    } >>config.log
+    return 1
+}
+
+# A program on standard input, compiled and linked with the flags given.
+compile() {
+    # shellcheck disable=SC2086
+    $CXX -std=c++20 ${probe_flags:-} $CXXFLAGS $LDFLAGS -o "$work/probe" "$work/probe.cc" "$@"
+}
+
+compile_and_run() {
+    compile "$@" && (cd "$work" && ./probe)
+}
+
+need() {
+    die "$1 (config.log has the details; './configure.sh --get-deps' installs what is missing)"
+}
+
+probe_compiler() {
+    command -v "${CXX%% *}" >/dev/null || need "there is no C++ compiler $CXX"
+    cat >"$work/probe.cc" <<'END'
+#include <compare>
+#include <concepts>
+#include <span>
+#include <string>
+#include <string_view>
+template <std::integral T> constexpr T twice(T x) { return x + x; }
+struct Point { int x = 0, y = 0; auto operator<=>(const Point&) const = default; };
+int main(int argc, char** argv) {
+    std::span<char*> words(argv, static_cast<std::size_t>(argc));
+    return words.empty() || !(Point{1, 2} < Point{1, 3}) || !std::string("C++20").starts_with("C++") || twice(2) != 4;
+}
+END
+    try "that $CXX makes C++20 programs that run" compile_and_run || need "$CXX does not make C++20 programs"
+}
+
+# Flags that are good for every server, as far as this compiler and machine know them.
+choose_flags() {
+    if [ "$own_cxxflags" = no ]; then
+        for flag in -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE; do
+            echo 'int main() {}' >"$work/probe.cc"
+            if try "that $CXX knows $flag" compile -Werror $flag; then CXXFLAGS="$CXXFLAGS $flag"; fi
+        done
+        CXXFLAGS="$CXXFLAGS -D_FORTIFY_SOURCE=2 -D_GLIBCXX_ASSERTIONS"
+    fi
+    [ "$own_ldflags" = no ] || return 0
+    pie=
+    case $CXXFLAGS in *-fPIE*) pie=-pie ;; esac
+    for flag in $pie -Wl,-z,relro,-z,now -Wl,-O1 -Wl,--as-needed; do
+        echo 'int main() {}' >"$work/probe.cc"
+        if try "that it links with $flag" compile "$flag"; then LDFLAGS="$LDFLAGS $flag"; fi
+    done
+}
+
+probe_library() {
+    cat >"$work/probe.cc" <<'END'
+#include <cstdio>
+#include <cstring>
+#include <cstdlib>
+#include <gdbm.h>
+int main() {
+    // A header without a working library must not pass: write, close, read.
+    char name[] = "probe.db", key[] = "postmaster", value[] = "root";
+    GDBM_FILE db = gdbm_open(name, 0, GDBM_NEWDB, 0600, nullptr);
+    if (!db || gdbm_store(db, {key, 10}, {value, 4}, GDBM_REPLACE) != 0) return 1;
+    gdbm_close(db);
+    db = gdbm_open(name, 0, GDBM_READER, 0, nullptr);
+    datum found = db ? gdbm_fetch(db, {key, 10}) : datum{nullptr, 0};
+    return !(found.dptr && found.dsize == 4 && std::memcmp(found.dptr, value, 4) == 0);
+}
+END
+    try "that gdbm stores and finds" compile_and_run -lgdbm || need "no working gdbm (Debian: libgdbm-dev)"
+
+    cat >"$work/probe.cc" <<'END'
+#include <fmt/format.h>
+int main() { return fmt::format("{:>5}|{:.2f}", 25, 0.5) != "   25|0.50"; }
+END
+    if try "that {fmt} can be built into the program" compile_and_run "$src/os/fmt.cc"; then
+        FMT_SOURCE='$(SRC)/os/fmt.cc'
+        echo '#include <string>
+int main() { try { throw std::string("x"); } catch (const std::string&) { return 0; } }' >"$work/probe.cc"
+        static="-static-libstdc++ -static-libgcc"
+        # shellcheck disable=SC2086
+        if [ "$own_ldflags" = no ] && try "that libstdc++ can be built in, too" compile_and_run $static; then
+            LINK_STATIC=$static
+        fi
+    elif try "for libfmt" compile_and_run -lfmt; then
+        FMT_LIB=-lfmt
+    else
+        need "no working {fmt} (Debian: libfmt-dev)"
+    fi
+
+    cat >"$work/probe.cc" <<'END'
+#include <nlohmann/json.hpp>
+int main() { return nlohmann::json({{"a", 1}}).dump() != "{\"a\":1}"; }
+END
+    try "for nlohmann/json" compile_and_run || need "no nlohmann/json (Debian: nlohmann-json3-dev)"
+
+    # The names are macros for others in many libraries, hence a program and no search for symbols.
+    cat >"$work/probe.cc" <<'END'
+#include <sys/types.h>
+#include <netinet/in.h>
+#include <arpa/nameser.h>
+#include <resolv.h>
+int main() {
+    unsigned char query[512];
+    int length = res_mkquery(ns_o_query, "example.org", ns_c_in, ns_t_mx, nullptr, 0, nullptr, query, sizeof query);
+    ns_msg message;
+    return length < 12 || ns_initparse(query, length, &message) != 0 || ns_msg_count(message, ns_s_qd) != 1;
+}
+END
+    if try "for the resolver in libc" compile_and_run; then
+        RESOLV_LIB=
+    elif try "for the resolver in libresolv" compile_and_run -lresolv; then
+        RESOLV_LIB=-lresolv
+    else
+        need "no resolver library"
+    fi
+}
+
+probe_system() {
+    cat >"$work/probe.cc" <<'END'
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static int child_can_lock() {
+    int status = 1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        int fd = open("lockfile", O_RDWR);
+        _exit(fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : 1);
+    }
+    waitpid(pid, &status, 0);
+    return status == 0;
+}
+int main() {
+    int fd = open("lockfile", O_RDWR | O_CREAT, 0600);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0) return 1;
+    if (child_can_lock()) return 2;   // exclusive it must be,
+    if (flock(fd, LOCK_UN) != 0 || !child_can_lock()) return 3;   // and end when asked,
+    if (flock(fd, LOCK_EX) != 0 || close(fd) != 0) return 4;
+    return child_can_lock() ? 0 : 5;  // and with the descriptor.
+}
+END
+    try "that flock excludes others" compile_and_run || need "flock() does not lock on this system"
+
+    cat >"$work/probe.cc" <<'END'
+#include <sys/statvfs.h>
+int main() {
+    struct statvfs space;
+    return statvfs(".", &space) != 0 || space.f_frsize == 0 || space.f_blocks == 0;
+}
+END
+    try "that statvfs tells free space" compile_and_run || need "statvfs() does not work on this system"
+
+    cat >"$work/probe.cc" <<'END'
+#include <sys/types.h>
+#include <ctime>
+static_assert(sizeof(time_t) >= 8 && sizeof(off_t) >= 8);
+int main() {}
+END
+    if ! try "for 64-bit time and file sizes" compile; then
+        probe_flags="-D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64"
+        try "for them with $probe_flags" compile || need "no 64-bit time_t"
+        CPPFLAGS_LARGE=" $probe_flags"
+    fi
+}
+
+# Needed by 'make check' alone: their absence is worth a word, no more.
+probe_tests() {
+    printf '#include <gtest/gtest.h>\nTEST(A, B) {}\n' >"$work/probe.cc"
+    try "for GoogleTest" compile -lgtest -lgtest_main -lpthread || missing_for_check="$missing_for_check GoogleTest"
+    rm -f "$work/probe.cc"
+    try "for pytest" /usr/bin/env "$PYTHON" -m pytest --version || missing_for_check="$missing_for_check pytest"
+    try "for mandoc" command -v mandoc || missing_for_check="$missing_for_check mandoc"
+}
+
+write_files() {
+    cat >config.mk <<END
+# Written by configure.sh; the next run writes it anew.
+VERSION    := $VERSION
+SRC        := $src
+PREFIX     := $prefix
+EXECDIR    := $execdir
+SBINDIR    := $sbindir
+LIBDIR     := $libdir
+MANDIR     := $mandir
+CONFDIR    := $confdir
+QUEUEDIR   := $queuedir
+CXX        := $CXX
+CXXFLAGS   := $CXXFLAGS
+CPPFLAGS   :=$CPPFLAGS_LARGE
+LDFLAGS    := $LDFLAGS
+LINK_STATIC := $LINK_STATIC
+FMT_SOURCE := $FMT_SOURCE
+LIBS       := $FMT_LIB -lgdbm $RESOLV_LIB
+PYTHON     := $PYTHON
+END
+    {
+        echo "# Written by configure.sh from Makefile.in: change that one."
+        cat "$src/Makefile.in"
+    } >Makefile
+}
+
+read_arguments "$@"
+[ $get_deps = no ] || install_packages
+
+own_cxxflags=${CXXFLAGS:+yes}
+own_ldflags=${LDFLAGS:+yes}
+own_cxxflags=${own_cxxflags:-no}
+own_ldflags=${own_ldflags:-no}
+: "${CXX:=g++}" "${CXXFLAGS:=-O2 -g}" "${LDFLAGS:=}"
+FMT_SOURCE= FMT_LIB= RESOLV_LIB= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
+# The Python that has Debian's packages, where there is one.
+PYTHON=/usr/bin/python3
+[ -x $PYTHON ] || PYTHON=python3
+
+start_log
+probe_compiler
+choose_flags
+probe_library
+probe_system
+probe_tests
+write_files
+
+[ -z "$missing_for_check" ] || echo "'make check' will miss:$missing_for_check (./configure.sh --get-deps installs them)"
+echo "postoffice $VERSION goes to $sbindir, reads $confdir/postoffice.cf, queues in $queuedir. Now: make"

@@ -69,7 +69,7 @@ int run(const Config& config, const CommandLine& line) {
 
 int load_and_run(const CommandLine& line) {
     if (needs_no_config(line.mode)) return run(Config{}, line);
-    LoadedConfig loaded = load_config(config_source(line));
+    LoadedConfig loaded = load_config(config_source(line.config_file_given ? std::optional(line.config_file) : std::nullopt, line.settings));
     for (const ConfigProblem& problem : loaded.problems) fmt::print(stderr, "{}: {}\n", line.program, problem.text);
     if (!loaded.problems.empty()) return loaded.problems.front().exit_code;
     loaded.config.only_user = only_user_of(loaded.config);

@@ -8,7 +8,8 @@
 namespace {
 
 void must_be_inside(std::string_view part, std::string_view whole) {
-    if (!part.empty() && (part.data() < whole.data() || part.data() + part.size() > whole.data() + whole.size()))
+    if (!part.empty() &&
+        (part.data() < whole.data() || part.data() + part.size() > whole.data() + whole.size()))
         std::abort();
 }
 

@@ -1,5 +1,5 @@
-// The end-of-data machine: cut in two anywhere (the first octet says where), it decodes the same; it ends exactly at
-// the first CRLF.CRLF; no CR is ever stored.
+// The end-of-data machine: cut in two anywhere (the first octet says where), it decodes the same; it ends
+// exactly at the first CRLF.CRLF; no CR is ever stored.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

@@ -15,71 +15,109 @@
 namespace postoffice {
 
 enum class Mode {
-    submit,           // -bm
+    submit,           // -bm, and whatever the name does not choose otherwise
     serve_stdio,      // -bs
-    daemon,           // -bd, -bD, -bl
+    daemon,           // -bd, -bD, -bl, -qTIME
     list_queue,       // -bp
     count_queue,      // -bpc
     run_queue,        // -q, -bq
+    manage_queue,     // -M, -Q
     rebuild_aliases,  // -bi
     check_config,     // -bC
     verify,           // -bv
     explain,          // -bt
     host_status,      // -bh, -bH: prints nothing
-    show_version,     // -V, -bV, -d0
+    show_version,     // -V, -bV, -d0 without recipients, --version
+    show_help,        // --help
 };
 
 /// -oe: how a submission's errors are told.
 enum class ErrorMode { print, mail, quiet };
 
+/// What -M and -Q do with queued messages.
+enum class QueueAction { none, deliver, remove, show_header, show_body, show_journal, hold, release };
+
+struct QueueFilter {
+    char field = '*';  ///< I id, R recipient, S sender, * any of them; Q held ones, L damaged ones (no text)
+    bool inverted = false;
+    std::string text;
+    bool operator==(const QueueFilter&) const = default;
+};
+
 struct CommandLine {
+    using Setting = std::pair<std::string, std::string>;
+
     std::string program;  ///< basename of argv[0]
     Mode mode = Mode::submit;
-    std::vector<std::string> words;  ///< what follows the options: recipients, addresses, hosts
+    std::vector<std::string> words;  ///< what follows the options: recipients, addresses, hosts, ids
 
     // Any mode
     std::string config_file;  ///< -C; empty: POSTOFFICE_CONFIG or the default
     bool config_file_given = false;
-    std::vector<std::pair<std::string, std::string>>
-        settings;          ///< -oNAME=VALUE that are postoffice.cf options
-    bool verbose = false;  ///< -v
-    std::string log_tag;   ///< -L
+    std::vector<Setting> settings;       ///< -oNAME=VALUE that are postoffice.cf options
+    std::vector<Setting> root_settings;  ///< sendmail's spellings of what only root may set; others: ignored
+    std::string queue_directory;         ///< -oQ: root only, refused to others
+    bool verbose = false;                ///< -v
+    bool json = false;                   ///< --json
+    std::string log_tag;                 ///< -L, at most 32 octets
+    bool version_first = false;          ///< -d0: print the version, then go on
+    std::string debug_file;              ///< -D: opened with the caller's rights
+    std::string traffic_file;            ///< -X: opened with the caller's rights
 
     // Daemon
     bool foreground = false;                ///< -bD, bare -d
     bool debug = false;                     ///< bare -d: log to stderr
     bool loopback_only = false;             ///< -bl
     bool audit = false;                     ///< -a
+    bool serve_smtp = true;                 ///< false: -qTIME without -bd, so only the queue is run
     std::optional<Seconds> queue_interval;  ///< -qTIME
 
     // Submission
+    bool input_missing = false;            ///< main() found standard input closed before it repaired that
     bool recipients_from_header = false;   ///< -t
     bool dot_ends = true;                  ///< false with -i
     std::optional<std::string> sender;     ///< -f, -r; "" and "<>" are the null sender
     std::optional<std::string> full_name;  ///< -F
     std::optional<bool> eight_bit;         ///< -B
     bool gateway = false;                  ///< -G
+    bool no_aliasing = false;              ///< -n
     ErrorMode error_mode = ErrorMode::print;
-    bool queue_only = false;   ///< -odq
-    bool deliver_now = false;  ///< -odi
+    bool error_mode_given = false;
+    bool queue_only = false;          ///< -odq
+    bool deliver_now = false;         ///< -odi
+    std::string dsn_notify;           ///< -N, lower case: "never" or a list
+    std::string dsn_return;           ///< -R: "full", "hdrs" or empty
+    std::string envelope_id;          ///< -V ENVID, xtext
+    std::string protocol;             ///< -p PROTO[:HOST]
+    std::optional<bool> smtputf8;     ///< -O smtputf8=
+    std::optional<bool> require_tls;  ///< -O requiretls=
+
+    // The client to pretend in -bs, -bt and -bv: -oMa, -oMs, -oMr, -oMt
+    std::string client_address, client_name, client_protocol, client_ident;
 
     // Queue
-    struct QueueFilter {
-        char field = '*';
-        bool inverted = false;
-        std::string text;
-    };  ///< field: I S R or *
-    std::vector<QueueFilter> filters;
-    bool ignore_retry_times = false;  ///< -qf
-    bool json = false;
-    bool count_only = false;
-    std::string alias_file;  ///< -oA
+    std::vector<QueueFilter> filters;  ///< all must hold
+    bool ignore_retry_times = false;   ///< -qf
+    bool include_held = false;         ///< -qff
+    bool count_only = false;           ///< mailq -c
+    QueueAction queue_action = QueueAction::none;
+    std::string hold_reason;  ///< -QREASON
+    std::string alias_file;   ///< -oA
 };
+
+/// The file of -C, as config_source() wants it.
+inline std::optional<std::string> minus_c(const CommandLine& line) {
+    return line.config_file_given ? std::optional(line.config_file) : std::nullopt;
+}
 
 struct UsageError {
     int exit_code;     ///< 64, or what the option's table row says
     std::string text;  ///< one line, without the program's name
 };
+
+/// Turns what depends on the caller into settings: for root, root_settings and queue_directory; anybody else
+/// is refused the latter (77).
+std::optional<UsageError> apply_caller_rights(CommandLine& line, bool caller_is_root);
 
 /// Never throws for bad input. `is_config_option` tells `-oNAME=VALUE` of ours from sendmail's short options.
 struct ParsedCommandLine {

@@ -17,7 +17,9 @@ int list_queue(const Config& config, const CommandLine& line);        // mailq.c
 int run_queue(const Config& config, const CommandLine& line);         // runq.cc: runq, -q
 int rebuild_aliases(const Config& config, const CommandLine& line);   // newaliases.cc: newaliases, -bi
 int verify_addresses(const Config& config, const CommandLine& line);  // verify.cc: -bv, -bt
+int manage_queue(const Config& config, const CommandLine& line);      // manage_queue.cc: -M, -Q
 int check_config(const CommandLine& line);                            // check_config.cc: -bC
 int show_version(const CommandLine& line);                            // version.cc: -V, -bV, -d0
+int show_help(const CommandLine& line);                               // version.cc: --help
 
 }  // namespace postoffice

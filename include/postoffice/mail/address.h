@@ -45,6 +45,9 @@ struct Path {
     std::string_view parameters;  ///< trimmed; part of the input
 };
 
+/// "local-part" or "local-part@domain", exactly as Address::to_string() writes it; no blanks around it.
+Result<Address> parse_addr_spec(std::string_view text);
+
 /// The argument of MAIL FROM: or RCPT TO:, which is "<path>" and parameters. A source route is parsed and
 /// ignored (RFC 5321 appendix C). A path without brackets is an error.
 /// `allow_null`: "<>" is the null path. An unqualified "<postmaster>" is always allowed (section 4.1.1.3);
@@ -59,7 +62,8 @@ Result<Address> parse_mailbox(std::string_view text);
 /// An empty group has no address.
 Result<std::vector<Address>> parse_address_list(std::string_view text);
 
-/// True for a syntactically valid domain name or address literal.
+/// True for a syntactically valid domain name or IPv4 or IPv6 address literal. Underscores are let pass,
+/// since names of real hosts have them.
 bool is_valid_domain(std::string_view domain);
 
 }  // namespace postoffice

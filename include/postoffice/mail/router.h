@@ -10,6 +10,7 @@
 #include "postoffice/mail/address.h"
 #include "postoffice/mail/envelope.h"
 #include "postoffice/mail/reply.h"
+#include "postoffice/net/ip_address.h"
 
 namespace postoffice {
 
@@ -27,7 +28,7 @@ struct Route {
         bool new_sender = false;
     };
     std::vector<Hop> hops;           ///< at least one if accepted; each destination once
-    std::vector<std::string> steps;  ///< for people: "alias root -> bob (/etc/aliases)"
+    std::vector<std::string> steps;  ///< for people: "alias root -> bob (/etc/aliases)"; none if no alias
     bool is_local = false;           ///< the address itself is in a domain of ours
 };
 
@@ -36,19 +37,22 @@ class UserDirectory;
 
 class Router {
   public:
-    /// Keeps references; all must outlive the router.
-    Router(const Config& config, AliasTable& aliases, UserDirectory& users);
-    /// `recipient` is qualified, or "postmaster".
+    /// Keeps references; all must outlive the router. `own_addresses`: an address literal of one of them is
+    /// as good as our host name.
+    Router(const Config& config, AliasTable& aliases, UserDirectory& users,
+           std::vector<IpAddress> own_addresses = {});
+    /// `recipient` is qualified, or a name of this host. Does not throw: trouble is Status::temporary.
     Route route(const Address& recipient);
 
   private:
-    struct Expansion;
-    void expand(const Address& address, Expansion& expansion);
-    void expand_alias(const std::string& name, const std::string& value, Expansion& expansion);
+    class Expansion;
+
+    bool is_ours(const Address& address) const;
 
     const Config& config_;
     AliasTable& aliases_;
     UserDirectory& users_;
+    std::vector<IpAddress> own_addresses_;
 };
 
 }  // namespace postoffice

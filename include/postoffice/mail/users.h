@@ -16,6 +16,8 @@ class UserDirectory {
     /// The account with its canonical name, or nullopt if there is none.
     /// Throws std::system_error when the password database cannot be asked (temporary: not "unknown").
     std::optional<Account> find(const std::string& name);
+    /// The single account there is; empty if all accounts of the host are ours.
+    const std::string& only_user() const { return only_user_; }
 
   private:
     void refresh_index();
@@ -24,8 +26,10 @@ class UserDirectory {
     std::map<std::string, std::string> mixed_case_;  // lower-case name -> canonical, only where they differ
     struct Stamp {
         long long seconds = -1;
-        long long inode = -1;
-    } stamp_;
+        long long nanoseconds = -1;
+        unsigned long long inode = 0;
+        bool operator==(const Stamp&) const = default;
+    } stamp_;  ///< of the password file that the index was made from
 };
 
 }  // namespace postoffice

@@ -1,0 +1,48 @@
+// The text form of aliases, aliases(5): what an alias file says, and what one value of it means.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "postoffice/base/result.h"
+#include "postoffice/mail/address.h"
+
+namespace postoffice {
+
+/// "name: value", with its continuation lines joined.
+struct AliasEntry {
+    std::string name;     ///< lower case, without quotes; of a broken entry as much as can be told, maybe ""
+    std::string value;    ///< raw; parse_alias_value() reads it
+    unsigned line = 0;    ///< the first line of the entry
+    std::string problem;  ///< why it cannot be used; "" if it can
+};
+
+/// All entries in order, the broken ones too: mail for their names waits, it is not refused. Of several
+/// entries with one name, all but the first are broken.
+std::vector<AliasEntry> parse_alias_file(std::string_view text);
+
+/// One destination of an alias.
+struct AliasTarget {
+    enum class Kind {
+        address,  ///< a name of this host, or an address anywhere
+        account,  ///< "\name": that account, whatever alias it has
+        include,  ///< ":include:/path"
+        program,  ///< "|command"
+        file,     ///< "/path"
+    } kind = Kind::address;
+    Address address;   ///< address, account
+    std::string text;  ///< path or command
+};
+
+/// Why programs and files are not accepted.
+inline constexpr std::string_view programs_not_supported = "programs are not supported in this version";
+inline constexpr std::string_view files_not_supported = "files are not supported in this version";
+
+/// Splits a value at its commas. At least one target, or a problem.
+Result<std::vector<AliasTarget>> parse_alias_value(std::string_view value);
+
+/// What is wrong with a value (a broken address, a program, a file), or "".
+std::string alias_value_problem(std::string_view value);
+
+}  // namespace postoffice

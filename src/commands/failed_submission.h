@@ -1,0 +1,24 @@
+// What becomes of a message that could not be sent to some or all: a report to the sender, or a copy in his
+// home.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "postoffice/mail/address.h"
+
+namespace postoffice {
+
+// A message is given as a descriptor open for reading; its position does not matter.
+
+/// Submits a report to `sender`, from the null sender, with the refusals and the message. Returns its id.
+/// Throws std::system_error.
+std::string mail_error_report(const std::string& drop_directory, const std::string& hostname,
+                              const Address& sender, const std::vector<std::string>& refusals, int original);
+
+/// Appends the message to `home`/dead.letter as this process's user. nullopt if the home or the file is not
+/// his, or it cannot be written; otherwise its path.
+std::optional<std::string> save_dead_letter(const std::string& home, const Address& sender, int message);
+
+}  // namespace postoffice

@@ -1,0 +1,26 @@
+// A router over this host's aliases and accounts, for commands that only ask it.
+#pragma once
+
+#include "postoffice/config/config.h"
+#include "postoffice/mail/aliases.h"
+#include "postoffice/mail/router.h"
+#include "postoffice/mail/users.h"
+
+namespace postoffice {
+
+class LocalRouter {
+  public:
+    explicit LocalRouter(const Config& config)
+        : aliases_(config.aliases), users_(config.only_user), router_(config, aliases_, users_) {}
+    LocalRouter(const LocalRouter&) = delete;
+    LocalRouter& operator=(const LocalRouter&) = delete;
+
+    Router& router() { return router_; }
+
+  private:
+    AliasTable aliases_;
+    UserDirectory users_;
+    Router router_;
+};
+
+}  // namespace postoffice

@@ -1,0 +1,127 @@
+// sendmail -M and -Q: what an administrator does to queued messages: deliver now, remove, show, hold,
+// release.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <system_error>
+
+#include "postoffice/base/clock.h"
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
+#include "postoffice/base/nudge.h"
+#include "postoffice/commands/commands.h"
+#include "postoffice/mail/spool.h"
+#include "queue_filter.h"
+
+namespace postoffice {
+namespace {
+
+/// Copies a file to standard output: all of it, or a message's header, or its body.
+void show(const std::string& path, QueueAction what) {
+    const Fd file = disk::open(path, O_RDONLY | O_NOFOLLOW);
+    std::array<char, 65536> buffer;
+    bool in_body = false;
+    std::string head;
+    for (off_t offset = 0; const std::size_t got = disk::read_at(file.get(), buffer, offset);
+         offset += static_cast<off_t>(got)) {
+        std::string_view piece(buffer.data(), got);
+        if (what != QueueAction::show_journal && !in_body) {
+            head += piece;
+            const std::size_t blank = head.starts_with('\n') ? 0 : head.find("\n\n");
+            if (blank == std::string::npos) continue;
+            in_body = true;
+            const std::size_t body = head.starts_with('\n') ? 1 : blank + 2;
+            piece = what == QueueAction::show_header ? std::string_view(head).substr(0, body - 1)
+                                                     : std::string_view(head).substr(body);
+        }
+        disk::write_all(STDOUT_FILENO, piece);
+        if (in_body && what == QueueAction::show_header) return;
+    }
+    if (!in_body && what == QueueAction::show_header) disk::write_all(STDOUT_FILENO, head);
+}
+
+void change(QueueEntry& entry, const CommandLine& line) {
+    const bool is_held = entry.journal().held.has_value();
+    switch (line.queue_action) {
+        case QueueAction::remove:
+            log_event(entry.id(), "removed", {{"by", fmt::format("uid {}", ::getuid())}});
+            entry.remove();
+            return;
+        case QueueAction::hold:
+            entry.hold(line.hold_reason.empty() ? "on request" : line.hold_reason);
+            break;
+        case QueueAction::release:
+            if (is_held) entry.release();
+            break;
+        case QueueAction::deliver:
+            if (is_held) entry.release();
+            entry.defer_until(now_unix());
+            break;
+        default:
+            return;
+    }
+    entry.sync();
+}
+
+/// 0, or 67 if there is no such message, or 71 if it is at work.
+int manage(const Spool& spool, const std::string& id, const CommandLine& line) {
+    if (!is_queue_id(id) || ::access(spool.journal_path(id).c_str(), F_OK) != 0) {
+        fmt::print(stderr, "{}: {}: no such message in the queue\n", line.program, id);
+        return 67;
+    }
+    if (line.queue_action == QueueAction::show_journal)
+        return show(spool.journal_path(id), line.queue_action), 0;
+    if (line.queue_action == QueueAction::show_header || line.queue_action == QueueAction::show_body)
+        return show(spool.message_path(id), line.queue_action), 0;
+    auto entry = spool.take(id);
+    if (!entry) {
+        fmt::print(stderr, "{}: {}: is being delivered\n", line.program, id);
+        return 71;
+    }
+    change(*entry, line);
+    return 0;
+}
+
+int manage_selected(const Spool& spool, const CommandLine& line) {
+    for (const Spool::Item& item : spool.scan()) {
+        auto entry = spool.take(item.id);
+        if (!entry || !meets_filters(entry->journal(), line.filters)) continue;
+        change(*entry, line);
+        fmt::print("{}: {}\n", item.id, line.queue_action == QueueAction::hold ? "held" : "released");
+    }
+    return 0;
+}
+
+bool owns_spool(const Config& config) {
+    struct stat status {};
+    if (::stat(config.queue_dir.c_str(), &status) != 0) throw_errno(config.queue_dir);
+    return ::geteuid() == 0 || ::geteuid() == status.st_uid;
+}
+
+}  // namespace
+
+int manage_queue(const Config& config, const CommandLine& line) {
+    try {
+        if (!owns_spool(config)) {
+            fmt::print(stderr, "{}: only root may do that to queued messages\n", line.program);
+            return 77;
+        }
+        const Spool spool(config.queue_dir);
+        if (line.words.empty()) return manage_selected(spool, line);
+        int exit_code = 0;
+        for (const std::string& id : line.words)
+            if (const int code = manage(spool, id, line); code != 0) exit_code = code;
+        if (line.queue_action == QueueAction::deliver) nudge(config.control, "run");
+        return exit_code;
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "{}: {}\n", line.program, error.what());
+        return 71;
+    }
+}
+
+}  // namespace postoffice

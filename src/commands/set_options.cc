@@ -1,0 +1,124 @@
+// -o and -O. The first is used in two languages: if the text up to '=' or the end is exactly the name of an
+// option of postoffice.cf(5) it is that, otherwise the first letter is one of sendmail's short options. What
+// neither knows is ignored, because callers set options of the mailer they were written for.
+#include <fmt/format.h>
+
+#include "argument_parser.h"
+#include "postoffice/base/text.h"
+
+namespace postoffice {
+namespace {
+
+/// The values sendmail takes for true; a bare option is true.
+bool is_true(std::string_view value) {
+    return value.empty() || std::string_view("tTyY1").find(value[0]) != std::string_view::npos;
+}
+
+std::optional<bool> yes_or_no(std::string_view value) {
+    if (equals_ignoring_case(value, "yes")) return true;
+    if (equals_ignoring_case(value, "no")) return false;
+    return std::nullopt;
+}
+
+}  // namespace
+
+void ArgumentParser::set_option(std::string_view value) {
+    const std::string text = clean(value);
+    std::string_view rest = text;
+    const std::string_view name = take_until(rest, '=');
+    if (!name.empty() && is_config_option_(name)) {
+        // A bare flag is on.
+        line_.settings.emplace_back(name, text.find('=') == std::string::npos ? "1" : std::string(rest));
+        return;
+    }
+    if (text.empty()) return;
+    const std::string argument = text.substr(1);
+    switch (text[0]) {
+        case 'A':
+            line_.alias_file = argument.empty() ? clean(next_value("-oA")) : argument;
+            break;
+        case 'd':
+            delivery_mode(argument);
+            break;
+        case 'e':
+            error_mode(argument);
+            break;
+        case 'i':
+            if (is_true(argument)) line_.dot_ends = false;
+            break;
+        case 'M':
+            pretend_client(argument);
+            break;
+        case 'Q':
+            line_.queue_directory = argument.empty() ? clean(next_value("-oQ")) : argument;
+            break;
+        case 'r':
+        case 's':
+            if (argument.empty()) (void)clean(next_value("-o" + text));  // a timeout, as in "-or 0s"
+            break;
+        case 'v':
+            if (is_true(argument)) line_.verbose = true;
+            break;
+        default:
+            break;
+    }
+}
+
+void ArgumentParser::delivery_mode(std::string_view value) {
+    switch (value.empty() ? 'b' : value[0]) {
+        case 'b':
+            line_.queue_only = line_.deliver_now = false;
+            break;
+        case 'i':
+        case 'f':
+            line_.deliver_now = true;
+            line_.queue_only = false;
+            break;
+        case 'q':
+        case 'd':
+            line_.queue_only = true;
+            line_.deliver_now = false;
+            break;
+        default:
+            refuse(fmt::format("-od{}: the delivery mode must be one of b d f i q", value));
+    }
+}
+
+void ArgumentParser::pretend_client(std::string_view what) {
+    // Exim's -oMa, -oMs, -oMr, -oMt and relatives; each takes the next word.
+    const std::string value = clean(next_value(fmt::format("-oM{}", what)));
+    if (what == "a") line_.client_address = value;
+    if (what == "s") line_.client_name = value;
+    if (what == "r") line_.client_protocol = value;
+    if (what == "t") line_.client_ident = value;
+}
+
+void ArgumentParser::long_set_option(std::string_view value) {
+    const std::string text = clean(value);
+    std::string_view rest = text;
+    const std::string name = to_lower(trim(take_until(rest, '=')));
+    const std::string_view argument = trim(rest);
+    if (name == "deliverymode") {
+        delivery_mode(argument);
+    } else if (name == "errormode") {
+        error_mode(argument);
+    } else if (name == "ignoredots") {
+        if (is_true(argument)) line_.dot_ends = false;
+    } else if (name == "verbose") {
+        if (is_true(argument)) line_.verbose = true;
+    } else if (name == "aliasfile") {
+        line_.alias_file = argument;
+    } else if (name == "queuedirectory") {
+        line_.queue_directory = argument;
+    } else if (name == "smtputf8" || name == "requiretls") {
+        const auto wanted = yes_or_no(argument);
+        if (!wanted) refuse(fmt::format("-O {}: must be yes or no", text));
+        (name == "smtputf8" ? line_.smtputf8 : line_.require_tls) = wanted;
+    } else if (name == "timeout.queuereturn") {
+        line_.root_settings.emplace_back("qreturn", argument);
+    } else if (name == "maxhopcount") {
+        line_.root_settings.emplace_back("hops", argument);
+    }
+}
+
+}  // namespace postoffice

@@ -1,0 +1,34 @@
+// -V, -bV, --version; -d0, whose first line configure scripts look for; and --help.
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "postoffice/commands/commands.h"
+#include "postoffice/config/build.h"
+
+namespace postoffice {
+
+int show_version(const CommandLine& line) {
+    fmt::print("Version {}\n", version());
+    if (line.mode == Mode::show_version)
+        fmt::print("postoffice, configuration file {}, spool {}\n", default_config_file(),
+                   default_queue_dir());
+    return std::fflush(stdout) == 0 ? 0 : 74;
+}
+
+int show_help(const CommandLine& line) {
+    fmt::print(
+        "{} is postoffice {}, a mail server with sendmail's command line.\n"
+        "usage: sendmail [-i] [-t] [-f sender] [-F name] [-v] [--] recipient ...   submit a message\n"
+        "       sendmail -bs                                  speak SMTP on standard input\n"
+        "       sendmail -bv address ... | -bt [address ...]  check, explain addresses\n"
+        "       mailq [-v] [--json]                           list the queue\n"
+        "       runq [-v]                                     run the queue\n"
+        "       newaliases                                    rebuild the alias database\n"
+        "       smtpd [-qTIME] [-bD]                          serve\n"
+        "       any name: -C FILE, -oNAME=VALUE, -V, --help   see sendmail(8), postoffice(8)\n",
+        line.program, version());
+    return std::fflush(stdout) == 0 ? 0 : 74;
+}
+
+}  // namespace postoffice

@@ -1,0 +1,212 @@
+#include "postoffice/mail/address.h"
+
+#include <algorithm>
+
+#include "postoffice/base/text.h"
+#include "postoffice/net/ip_address.h"
+
+namespace postoffice {
+namespace {
+
+bool is_letter_or_digit(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/// RFC 5322 section 3.2.3. Percent and bang are plain text: we do not route by them.
+bool is_atext(char c) {
+    return is_letter_or_digit(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
+}
+
+/// What may stand in a quoted string, by itself or behind a backslash (RFC 5321 section 4.1.2).
+bool is_printable(char c) {
+    return c >= 0x20 && c <= 0x7e;
+}
+
+bool is_dot_string(std::string_view text) {
+    char previous = '.';
+    for (const char c : text) {
+        if (c == '.' ? previous == '.' : !is_atext(c)) return false;
+        previous = c;
+    }
+    return previous != '.';
+}
+
+void append_local_part(std::string& out, std::string_view local_part) {
+    if (is_dot_string(local_part)) {
+        out += local_part;
+        return;
+    }
+    out += '"';
+    for (const char c : local_part) {
+        if (c == '"' || c == '\\') out += '\\';
+        out += c;
+    }
+    out += '"';
+}
+
+bool is_label(std::string_view label) {
+    return !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
+           std::all_of(label.begin(), label.end(),
+                       [](char c) { return is_letter_or_digit(c) || c == '-' || c == '_'; });
+}
+
+/// Takes a quoted string from the front of `rest` and appends its meaning; returns what is wrong, or "".
+std::string_view take_quoted_string(std::string_view& rest, std::string& out) {
+    rest.remove_prefix(1);
+    while (!rest.empty()) {
+        char c = rest.front();
+        rest.remove_prefix(1);
+        if (c == '"') return "";
+        if (c == '\\') {
+            if (rest.empty()) break;
+            c = rest.front();
+            rest.remove_prefix(1);
+        }
+        if (!is_printable(c)) return "control or non-ASCII character in a quoted name";
+        out += c;
+    }
+    return "closing quote is missing";
+}
+
+/// A word: an atom or a quoted string.
+std::string_view take_word(std::string_view& rest, std::string& out) {
+    if (!rest.empty() && rest.front() == '"') return take_quoted_string(rest, out);
+    const auto atom = rest.substr(
+        0, static_cast<std::size_t>(std::find_if_not(rest.begin(), rest.end(), is_atext) - rest.begin()));
+    out += atom;
+    rest.remove_prefix(atom.size());
+    if (!atom.empty()) return "";
+    if (rest.empty()) return "a name is missing";
+    if (rest.front() == '.') return "a dot at the start of the name, or two in a row";
+    return static_cast<unsigned char>(rest.front()) > 127 ? "non-ASCII character in an address"
+                                                          : "a character that needs quotes";
+}
+
+/// Words with dots between them: Dot-string, Quoted-string and the obs-local-part of RFC 5322 section 4.4.
+std::string_view take_local_part(std::string_view& rest, std::string& out) {
+    for (;;) {
+        if (const auto problem = take_word(rest, out); !problem.empty())
+            return rest.empty() && !out.empty() ? "a dot at the end of the name" : problem;
+        if (rest.empty() || rest.front() != '.') break;
+        out += '.';
+        rest.remove_prefix(1);
+    }
+    return out.empty() ? "the name is empty" : "";
+}
+
+/// Everything up to where the domain ends: a blank, or '>', ',' or ':' outside of a literal's brackets.
+std::string_view take_domain(std::string_view& rest) {
+    std::size_t length = 0;
+    if (!rest.empty() && rest.front() == '[') {
+        length = rest.find(']');
+        length = length == std::string_view::npos ? rest.size() : length + 1;
+    } else {
+        length = std::min(rest.find_first_of(" \t\r\n>,:;<\"()"), rest.size());
+    }
+    const auto domain = rest.substr(0, length);
+    rest.remove_prefix(length);
+    return domain;
+}
+
+std::string domain_problem(std::string_view domain) {
+    if (domain.empty()) return "the domain is missing";
+    if (domain.front() == '[') return "not an IPv4 or IPv6 address literal: " + printable(domain);
+    return "not a valid domain: " + printable(domain);
+}
+
+/// local-part [ "@" domain ] from the front of `rest`, within the limits of RFC 5321 section 4.5.3.1.
+Result<Address> take_addr_spec(std::string_view& rest) {
+    std::string local_part;
+    if (const auto problem = take_local_part(rest, local_part); !problem.empty())
+        return Problem{std::string(problem)};
+    std::string_view domain;
+    if (!rest.empty() && rest.front() == '@') {
+        rest.remove_prefix(1);
+        domain = take_domain(rest);
+        if (!is_valid_domain(domain)) return Problem{domain_problem(domain)};
+    }
+    Address address(std::move(local_part), std::string(domain));
+    // The limits hold for what we would send on, not for how the client chose to quote it.
+    const std::size_t length = address.to_string().size();
+    const std::size_t domain_length = domain.empty() ? 0 : domain.size() + 1;
+    if (length - domain_length > max_local_part) return Problem{"the name is longer than 64 characters"};
+    if (length + 2 > max_path) return Problem{"the address is longer than 256 characters"};
+    return address;
+}
+
+/// "@a.example,@b.example:" (RFC 5321 section 4.1.2, A-d-l). What it says is ignored, as appendix C asks.
+std::string skip_source_route(std::string_view& rest) {
+    while (!rest.empty() && rest.front() == '@') {
+        rest.remove_prefix(1);
+        const auto domain = take_domain(rest);
+        if (!is_valid_domain(domain)) return "source route: " + domain_problem(domain);
+        if (rest.empty()) break;
+        const char separator = rest.front();
+        rest.remove_prefix(1);
+        if (separator == ':') return "";
+        if (separator != ',') break;
+    }
+    return "a source route must end with a colon";
+}
+
+}  // namespace
+
+Address::Address(std::string local_part, std::string domain)
+    : local_part_(std::move(local_part)), domain_(to_lower(domain)) {}
+
+std::string Address::to_string() const {
+    std::string text;
+    if (is_null()) return text;
+    append_local_part(text, local_part_);
+    if (is_qualified()) text.append("@").append(domain_);
+    return text;
+}
+
+Address Address::qualified(const std::string& default_domain) const {
+    return is_null() || is_qualified() ? *this : Address(local_part_, default_domain);
+}
+
+Result<Address> parse_addr_spec(std::string_view text) {
+    auto address = take_addr_spec(text);
+    if (address && !text.empty()) return Problem{"unexpected text after the address: " + printable(text)};
+    return address;
+}
+
+Result<Path> parse_path(std::string_view text, bool allow_null, bool allow_unqualified) {
+    auto rest = trim(text);
+    if (rest.empty() || rest.front() != '<') return Problem{"an address must be in angle brackets"};
+    rest.remove_prefix(1);
+
+    Path path;
+    if (rest.starts_with('>')) {
+        if (!allow_null) return Problem{"the address is empty"};
+    } else {
+        if (rest.starts_with('@'))
+            if (auto problem = skip_source_route(rest); !problem.empty()) return Problem{std::move(problem)};
+        auto address = take_addr_spec(rest);
+        if (!address) return Problem{address.problem()};
+        path.address = std::move(*address);
+        if (!path.address.is_qualified() && !allow_unqualified &&
+            !equals_ignoring_case(path.address.local_part(), "postmaster"))
+            return Problem{"the domain is missing"};
+    }
+    if (!rest.starts_with('>')) return Problem{"the closing angle bracket is missing"};
+    rest.remove_prefix(1);
+    if (!rest.empty() && rest.front() != ' ' && rest.front() != '\t')
+        return Problem{"unexpected text after the closing angle bracket"};
+    path.parameters = trim(rest);
+    return path;
+}
+
+bool is_valid_domain(std::string_view domain) {
+    if (domain.empty() || domain.size() > max_domain) return false;
+    if (domain.front() == '[') return IpAddress::parse_literal(domain).has_value();
+    while (true) {
+        const auto dot = domain.find('.');
+        if (!is_label(domain.substr(0, dot))) return false;
+        if (dot == std::string_view::npos) return true;
+        domain.remove_prefix(dot + 1);
+    }
+}
+
+}  // namespace postoffice

@@ -1,0 +1,100 @@
+#include "postoffice/mail/users.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <memory>
+
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/text.h"
+
+namespace postoffice {
+namespace {
+
+const char* const password_file = "/etc/passwd";
+constexpr std::size_t most_password_octets = 64u << 20;
+
+std::string full_name_of(const passwd& entry) {
+    const std::string_view gecos = entry.pw_gecos ? entry.pw_gecos : "";
+    std::string name;
+    for (const char c : gecos.substr(0, gecos.find(','))) {
+        if (c == '&')
+            name += entry.pw_name;
+        else
+            name += c;
+    }
+    return name;
+}
+
+/// What getpwnam_r(3) returns for "no such name" is zero; but some name services say it by one of these.
+bool means_not_found(int error) {
+    if (error == ESRCH) return true;
+    struct stat status {};  // ENOENT also says that the password file itself is gone, which is no answer
+    return error == ENOENT && ::stat(password_file, &status) == 0;
+}
+
+std::optional<Account> look_up(const std::string& name) {
+    if (name.empty() || name.find('\0') != std::string::npos) return std::nullopt;
+    char small[2048];
+    std::unique_ptr<char[]> large;
+    char* buffer = small;
+    std::size_t size = sizeof small;
+    passwd entry{};
+    passwd* found = nullptr;
+    int error = 0;
+    while ((error = ::getpwnam_r(name.c_str(), &entry, buffer, size, &found)) == ERANGE &&
+           size < (1u << 20)) {
+        size *= 4;
+        large = std::make_unique<char[]>(size);
+        buffer = large.get();
+    }
+    if (found) {
+        const auto text = [](const char* value) { return std::string(value ? value : ""); };
+        return Account{entry.pw_name,      entry.pw_uid,         entry.pw_gid,
+                       text(entry.pw_dir), text(entry.pw_shell), full_name_of(entry)};
+    }
+    if (error == 0 || means_not_found(error)) return std::nullopt;
+    throw_errno(error, "account " + printable(name));
+}
+
+}  // namespace
+
+UserDirectory::UserDirectory(std::string only_user) : only_user_(std::move(only_user)) {}
+
+std::optional<Account> UserDirectory::find(const std::string& name) {
+    if (!only_user_.empty())
+        return equals_ignoring_case(name, only_user_) ? look_up(only_user_) : std::nullopt;
+
+    const std::string lower = to_lower(name);
+    if (auto account = look_up(lower)) return account;
+    if (lower != name)
+        if (auto account = look_up(name)) return account;
+    refresh_index();
+    const auto canonical = mixed_case_.find(lower);
+    return canonical == mixed_case_.end() ? std::nullopt : look_up(canonical->second);
+}
+
+/// Only the password file is read: a directory service may have a hundred thousand names, and those that do
+/// not ignore case themselves are found as they are given.
+void UserDirectory::refresh_index() {
+    struct stat status {};
+    if (::stat(password_file, &status) != 0) throw_errno(password_file);
+    const Stamp stamp{status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ino};
+    if (stamp == stamp_) return;
+
+    const Fd file = disk::open(password_file, O_RDONLY);
+    const std::string text = disk::read_all(file.get(), most_password_octets);
+    mixed_case_.clear();
+    for (std::string_view rest = text; !rest.empty();) {
+        std::string_view line = take_until(rest, '\n');
+        const std::string name(take_until(line, ':'));
+        std::string lower = to_lower(name);
+        if (lower != name) mixed_case_.try_emplace(std::move(lower), name);
+    }
+    stamp_ = stamp;
+}
+
+}  // namespace postoffice

@@ -1,0 +1,128 @@
+// A mail host around a Session under test: a folder with aliases and hosts, the real router, and an acceptor
+// that remembers what it was given instead of delivering it.
+#pragma once
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "postoffice/base/disk.h"
+#include "postoffice/mail/acceptance.h"
+#include "postoffice/mail/aliases.h"
+#include "postoffice/mail/router.h"
+#include "postoffice/mail/users.h"
+#include "postoffice/net/resolver.h"
+#include "postoffice/smtp/session.h"
+
+namespace postoffice::testing_support {
+
+class TemporaryFolder {
+  public:
+    TemporaryFolder() {
+        std::string name = (std::filesystem::temp_directory_path() / "postoffice-session-XXXXXX").string();
+        if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp " + name);
+        path_ = name;
+    }
+    ~TemporaryFolder() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+    TemporaryFolder(const TemporaryFolder&) = delete;
+    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+    const std::string& path() const { return path_; }
+    void write(const std::string& name, const std::string& text) const {
+        std::ofstream(path_ + "/" + name) << text;
+    }
+
+  private:
+    std::string path_;
+};
+
+struct Accepted {
+    std::string id;
+    Envelope envelope;
+    std::string text;
+};
+
+/// Thread-safe: the session runs in a thread of its own.
+class RememberingAcceptor : public Acceptor {
+  public:
+    Reply accept(const std::string& id, const Envelope& envelope, Message& message) override {
+        const Fd file = message.open_for_reading();
+        const std::lock_guard guard(mutex_);
+        const Reply reply = next_reply_.value_or(Reply{250, "2.0.0", id + " accepted"});
+        next_reply_.reset();
+        if (reply.is_positive()) messages_.push_back({id, envelope, disk::read_all(file.get(), 64u << 20)});
+        return reply;
+    }
+    void answer_next(Reply reply) {
+        const std::lock_guard guard(mutex_);
+        next_reply_ = std::move(reply);
+    }
+    /// The oldest one not yet taken.
+    std::optional<Accepted> take() {
+        const std::lock_guard guard(mutex_);
+        if (messages_.empty()) return std::nullopt;
+        Accepted accepted = std::move(messages_.front());
+        messages_.pop_front();
+        return accepted;
+    }
+
+  private:
+    std::mutex mutex_;
+    std::deque<Accepted> messages_;
+    std::optional<Reply> next_reply_;
+};
+
+/// The account that runs the test is the only user; it is called `me` below.
+inline std::string my_name() {
+    const passwd* entry = ::getpwuid(::geteuid());
+    return entry ? entry->pw_name : "root";
+}
+
+struct SessionHost {
+    TemporaryFolder folder;
+    std::string me = my_name();
+    Config config = make_config();
+    AliasTable aliases{config.aliases};
+    UserDirectory users{me};
+    Router router{config, aliases, users};
+    RememberingAcceptor acceptor;
+    Resolver resolver = make_resolver();
+
+    SessionServices services() { return {config, router, acceptor, resolver}; }
+
+  private:
+    Config make_config() const {
+        folder.write("aliases", "postmaster: " + me + "\nbob: " + me +
+                                    "\nalice: alice@far.example\nboth: bob, alice\n" + "list: " + me +
+                                    ", carol@far.example\nowner-list: " + me + "\nloop: pool\npool: loop\n");
+        Config made;
+        made.hostname = "mail.example";
+        made.local_domains = {"example"};
+        made.queue_dir = folder.path();
+        made.aliases = folder.path() + "/aliases";
+        made.minfree = 0;
+        made.timeout = Seconds(20);
+        return made;
+    }
+    Resolver make_resolver() const {
+        folder.write("hosts", "192.0.2.7 client.far.example\n2001:db8::7 six.far.example\n");
+        ResolverSettings settings;
+        settings.servers = {{*IpAddress::parse("127.0.0.1"), 9}};  // nobody answers there
+        settings.timeout = Milliseconds(100);
+        settings.attempts = 1;
+        settings.hosts_file = folder.path() + "/hosts";
+        return Resolver(settings);
+    }
+};
+
+}  // namespace postoffice::testing_support
