@@ -60,6 +60,8 @@ int run(const Config& config, const CommandLine& line) {
         case Mode::rebuild_aliases: return rebuild_aliases(config, line);
         case Mode::verify:
         case Mode::explain: return verify_addresses(config, line);
+        case Mode::manage_queue: return manage_queue(config, line);
+        case Mode::show_help: return show_help(line);
         case Mode::check_config: return check_config(line);
         case Mode::show_version: return show_version(line);
         case Mode::host_status: return EX_OK;

@@ -154,7 +154,7 @@ bool any_recipient_contains(const Journal& journal, std::string_view part) {
                        });
 }
 
-bool matches(const Listed& entry, const CommandLine::QueueFilter& filter) {
+bool matches(const Listed& entry, const QueueFilter& filter) {
     const bool id = entry.id.find(filter.text) != std::string::npos;
     const auto sender = [&] {
         return contains_ignoring_case(entry.journal.envelope.sender.to_string(), filter.text);
