@@ -239,7 +239,9 @@ void Dispatcher::settle(ActiveMessage& message) try {
     if (has_expired(config_, entry.journal().envelope.arrived, now)) give_up(entry);
     if (const std::string report = bouncer_.report_failures(entry); !report.empty()) events_.on_queued(report);
     if (!entry.journal().is_finished()) {
-        const UnixTime due = stopping_ ? now : next_attempt(config_, entry.journal().envelope.arrived, now, entry.journal().attempts);
+        const Journal& journal = entry.journal();
+        // defer_until() counts this attempt; the wait is the one that follows it.
+        const UnixTime due = stopping_ ? now : next_attempt(config_, journal.envelope.arrived, now, journal.attempts + 1);
         if (!stopping_) entry.defer_until(due);
         entry.sync();
         release(message, due);

@@ -1,0 +1,29 @@
+"""What could not be delivered waits as long as the configuration says, from the first attempt on."""
+import datetime
+import os
+
+from host import wait_for
+
+
+def retry_times(host):
+    """What the only journal says of attempts: (when it was tried, when it is tried again)."""
+    journals = [name for name in os.listdir(host.spool) if name.startswith("cm")]
+    with open(os.path.join(host.spool, journals[0])) as file:
+        lines = [line.split() for line in file]
+    return [(words[0], words[3]) for words in lines if words[1:3] == ["retry", "at"]]
+
+
+def seconds_between(earlier, later):
+    times = [datetime.datetime.strptime(t, "%Y-%m-%dT%H:%M:%SZ") for t in (earlier, later)]
+    return (times[1] - times[0]).total_seconds()
+
+
+def test_the_first_wait_is_the_first_of_the_list(host):
+    host.write_config(retry="1h,1d")
+    host.start()
+    host.run("sendmail", "-i", "friend@unreachable.test", input=b"Subject: waits\n\n", check=True)
+    wait_for(lambda: host.queue() and retry_times(host), what="a first attempt")
+    host.stop()  # an attempt that was due at once is made before the end
+    times = retry_times(host)
+    assert len(times) == 1
+    assert 3600 <= seconds_between(*times[0]) <= 3960  # up to a tenth more, by chance
