@@ -150,7 +150,7 @@ if [ -z "\$pid" ] || [ "\$(readlink "/proc/\$pid/exe")" != $T/bin/postoffice ]; 
     exit 0
 fi
 kill "\$pid"
-while [ -d "/proc/\$pid" ]; do sleep 0.1; done
+while [ -e "/proc/\$pid/exe" ]; do sleep 0.1; done
 echo "the host has stopped; its files are in $T, 'make try' begins anew"
 END
 }

@@ -1,0 +1,118 @@
+"""A machine of our own to install on: a mount and network namespace where /etc, /usr and /var are overlays, so that
+make install, accounts, the daemon on port 25 and mail to everybody are as on a real host, and nothing of it stays."""
+import os
+import shutil
+import subprocess
+import tempfile
+
+from host import BINARY, TOP, wait_for
+
+PEOPLE = [("alice", 7901), ("bob", 7902), ("mallory", 7904)]
+ACCOUNT = "postoffice"
+
+SETUP = """
+set -e
+mount --make-rprivate /
+mount -t tmpfs -o mode=755 tmpfs "$0"
+for folder in "$@"; do
+    mkdir -p "$0$folder/upper" "$0$folder/work"
+    mount -t overlay -o "lowerdir=$folder,upperdir=$0$folder/upper,workdir=$0$folder/work" overlay "$folder"
+done
+mount -t tmpfs -o mode=755 tmpfs /home
+mount -t tmpfs -o mode=2775,gid=8 tmpfs /var/mail
+ip link set lo up
+echo ready
+exec cat
+"""
+
+
+class Machine:
+    """Commands run in it as root, or as one of PEOPLE. `paths`: what the program was configured with."""
+
+    def __init__(self):
+        version = subprocess.run([BINARY, "-V"], capture_output=True, text=True, check=True).stdout.split()
+        self.config = version[version.index("file") + 1].rstrip(",")
+        self.spool = version[-1]
+        self.drop = os.path.join(self.spool, "drop")
+        self.folder = tempfile.mkdtemp(prefix="postoffice-machine-")
+        overlays = {"/" + path.split("/")[1] for path in ("/etc", "/usr", "/var", self.config, self.spool)}
+        # Ends when its standard input does: with the test at the latest.
+        self.keeper = subprocess.Popen(["unshare", "-m", "-n", "sh", "-c", SETUP, self.folder, *sorted(overlays)],
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.keeper.stdout.readline() == b"ready\n", "no overlays: this test needs them"
+        self._make_people()
+
+    def _make_people(self):
+        self.shell(f"userdel {ACCOUNT}; groupdel {ACCOUNT}", check=False)
+        for name, uid in PEOPLE:
+            self.shell(f"userdel {name}; groupdel {name}", check=False)
+            self.shell(f"groupadd -g {uid} {name} && useradd -u {uid} -g {uid} -d /home/{name} -m -s /bin/sh {name}")
+        self.shell("rm -f /var/mail/*")  # useradd may have made mailboxes
+
+    def command(self, *arguments, user=None, groups=()):
+        """What to execute to run a command in the machine."""
+        enter = ["nsenter", "-t", str(self.keeper.pid), "-m", "-n", "--"]
+        if user is not None:
+            uid = str(dict(PEOPLE)[user])
+            extra = ["--groups", ",".join(groups)] if groups else ["--clear-groups"]
+            enter += ["setpriv", "--reuid", uid, "--regid", uid, *extra, "env", f"USER={user}", f"LOGNAME={user}",
+                      f"HOME=/home/{user}"]
+        return enter + list(arguments)
+
+    def run(self, *arguments, user=None, groups=(), input=b"", check=True):
+        done = subprocess.run(self.command(*arguments, user=user, groups=groups), input=input, capture_output=True,
+                              timeout=60, cwd="/")
+        if check and done.returncode != 0:
+            raise AssertionError(f"{arguments} ended with {done.returncode}: {done.stdout} {done.stderr}")
+        return done
+
+    def shell(self, text, **options):
+        return self.run("sh", "-c", text, **options)
+
+    def make(self, what):
+        """os/install.sh or os/uninstall.sh, with the places of a system's own mail server."""
+        places = {"SRC": TOP, "BUILD": os.path.dirname(BINARY), "EXECDIR": "/usr/bin", "SBINDIR": "/usr/sbin",
+                  "LIBDIR": "/usr/lib", "MANDIR": "/usr/share/man", "CONFDIR": os.path.dirname(self.config),
+                  "QUEUEDIR": self.spool}
+        return self.run("env", "-u", "DESTDIR", *(f"{k}={v}" for k, v in places.items()), "sh",
+                        os.path.join(TOP, "os", f"{what}.sh")).stdout.decode()
+
+    def install(self):
+        told = self.make("install")
+        with_log = "hostname=host.test\nlog=/var/log/postoffice\nload=1000\nminfree=1k\nnameserver=127.0.0.1:9\n"
+        self.run("tee", "-a", self.config, input=with_log.encode())
+        self.run("tee", "/etc/aliases", input=b"root: alice\nteam: alice, bob\n")
+        self.run("newaliases")
+        return told
+
+    def start(self):
+        self.run("/usr/sbin/smtpd", "-q5m")
+
+    def stop(self):
+        """The daemon is not ours to wait for: it went to the background."""
+        self.shell(f"""[ -s {self.spool}/pid ] || exit 0
+                       pid=$(cat {self.spool}/pid); kill $pid && while [ -e /proc/$pid/exe ]; do sleep 0.02; done""")
+
+    def text(self, path):
+        return self.run("cat", path, check=False).stdout.decode(errors="replace")
+
+    def mailbox(self, user):
+        return self.text(f"/var/mail/{user}")
+
+    def wait_for_mail(self, user, text):
+        return wait_for(lambda: text in self.mailbox(user) and self.mailbox(user),
+                        what=f"mail for {user} with {text!r}; log: {self.log()[-3000:]}")
+
+    def log(self):
+        return self.text("/var/log/postoffice")
+
+    def drops(self):
+        return self.run("ls", self.drop).stdout.decode().split()
+
+    def end(self):
+        try:
+            self.stop()
+        finally:
+            self.keeper.stdin.close()
+            self.keeper.wait(30)
+            shutil.rmtree(self.folder, ignore_errors=True)

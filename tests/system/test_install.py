@@ -1,0 +1,212 @@
+"""Installed on a machine, as an administrator and an ordinary user meet it: the names, the set-gid sendmail, and what
+somebody gains who tampers with what was handed in."""
+import os
+import stat
+import subprocess
+
+import pytest
+
+from host import TOP, wait_for
+from machine import ACCOUNT, Machine
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="NEEDS ROOT: mount and network namespaces")
+
+SENDMAIL = "/usr/sbin/sendmail"
+SECRET = "/root-only-secret"
+
+
+@pytest.fixture
+def bare_machine():
+    made = Machine()
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def machine(bare_machine):
+    bare_machine.install()
+    return bare_machine
+
+
+def mode_of(machine, path):
+    mode, owner, group = machine.run("stat", "-c", "%f %U %G", path).stdout.decode().split()
+    return stat.filemode(int(mode, 16)), owner, group
+
+
+def send(machine, user, *recipients, subject="hello", groups=()):
+    """An ordinary user's message; the name of its file in drop/."""
+    before = set(machine.drops())
+    machine.run(SENDMAIL, "-i", *recipients, user=user, groups=groups, input=f"Subject: {subject}\n\nbody\n".encode())
+    new = set(machine.drops()) - before
+    assert len(new) == 1
+    return os.path.join(machine.drop, new.pop())
+
+
+# ---- as an administrator
+
+
+def test_install_lays_out_everything_and_makes_nothing_set_uid(bare_machine):
+    bare_machine.shell("rm -f /usr/sbin/sendmail /usr/lib/sendmail; echo 'another one' > /usr/sbin/sendmail")
+    told = bare_machine.install()
+    assert "newaliases" in told and "/usr/sbin/sendmail.before-postoffice" in told
+    assert mode_of(bare_machine, "/usr/sbin/postoffice") == ("-rwxr-sr-x", "root", ACCOUNT)
+    assert mode_of(bare_machine, bare_machine.spool) == ("drwxr-x---", ACCOUNT, ACCOUNT)
+    assert mode_of(bare_machine, bare_machine.drop) == ("drwx-ws--T", ACCOUNT, ACCOUNT)
+    for name in ("sbin/sendmail", "sbin/smtpd", "sbin/runq", "bin/mailq", "bin/newaliases", "lib/sendmail"):
+        assert bare_machine.run("readlink", f"/usr/{name}").stdout == b"/usr/sbin/postoffice\n"
+    assert bare_machine.run("postoffice", "-bC").returncode == 0
+
+
+def test_installed_twice_is_installed_once(machine):
+    machine.run("tee", machine.config, input=b"hostname=kept.test\n")
+    machine.make("install")
+    assert machine.text(machine.config) == "hostname=kept.test\n"
+
+
+def test_uninstall_puts_back_what_was_there_and_keeps_the_mail(bare_machine):
+    bare_machine.shell("rm -f /usr/sbin/sendmail; echo 'another one' > /usr/sbin/sendmail")
+    bare_machine.install()
+    kept = send(bare_machine, "alice", "bob")
+    bare_machine.make("uninstall")
+    assert bare_machine.text("/usr/sbin/sendmail") == "another one\n"
+    assert bare_machine.shell("ls /usr/sbin/postoffice", check=False).returncode != 0
+    assert bare_machine.run("ls", kept, bare_machine.config).returncode == 0
+
+
+def test_the_daemon_serves_port_25(machine):
+    machine.start()
+    dialogue = "EHLO client.test\nMAIL FROM:<a@client.test>\nRCPT TO:<bob@host.test>\nDATA\nSubject: by SMTP\n\n.\nQUIT\n"
+    shown = machine.run("python3", f"{TOP}/os/dialogue.py", "127.0.0.1", "25", input=dialogue.encode()).stdout
+    assert b"250 2.0.0" in shown
+    assert "Subject: by SMTP" in machine.mailbox("bob")
+    assert mode_of(machine, "/var/mail/bob") == ("-rw-rw----", "bob", "mail")
+
+
+# ---- as an ordinary user
+
+
+def test_an_ordinary_user_submits_through_the_set_gid_program(machine):
+    machine.start()
+    machine.run(SENDMAIL, "-t", user="alice", input=b"To: team\nSubject: from alice\n\nbody\n")
+    for user in ("alice", "bob"):
+        box = machine.wait_for_mail(user, "Subject: from alice")
+        assert "(uid 7901 (alice))" in box
+        assert box.startswith("From alice@host.test ")
+
+
+def test_what_is_submitted_without_a_daemon_waits_for_it(machine):
+    path = send(machine, "alice", "bob", subject="waits")
+    assert mode_of(machine, path) == ("-rw-r-----", "alice", ACCOUNT)
+    assert b"alice@host.test" in machine.run("mailq").stdout
+    machine.start()
+    machine.wait_for_mail("bob", "Subject: waits")
+    wait_for(lambda: not machine.drops(), what="an empty drop/")
+
+
+def test_an_ordinary_user_can_read_the_queue_and_ask_for_a_run(machine):
+    machine.start()
+    assert machine.run("mailq", user="mallory").stdout == b"Mail queue is empty\n"
+    assert machine.run("runq", user="mallory").returncode == 0
+
+
+def test_an_ordinary_user_learns_at_once_of_a_wrong_address(machine):
+    done = machine.run(SENDMAIL, "-i", "nobody-here", user="alice", input=b"Subject: x\n\n", check=False)
+    assert done.returncode == 67 and b"nobody-here" in done.stderr
+    assert len(machine.drops()) <= 1  # the report to alice, whose program may not show what sendmail says
+
+
+@pytest.mark.parametrize("what", ["ls {spool}", "ls {drop}", "cat {path}", "echo x >> {path}", "echo x > {path}",
+                                  "rm -f {path} && ! ls {path}", "mv {path} /tmp/x", "ln {path} /home/mallory/x",
+                                  "ln -s /etc/shadow {drop}/0000000000001", "mkfifo {drop}/0000000000001",
+                                  "touch {spool}/cm0000000000001", "cat {spool}/pid", "chmod 777 {drop}"])
+@pytest.mark.parametrize("user", ["alice", "mallory"])
+def test_the_spool_is_closed_to_users_even_for_their_own_mail(machine, user, what):
+    path = send(machine, "alice", "bob", subject="mine")
+    text = what.format(spool=machine.spool, drop=machine.drop, path=path)
+    assert machine.shell(text, user=user, check=False).returncode != 0
+    machine.start()
+    assert "Subject: mine\n" in machine.wait_for_mail("bob", "Subject: mine")
+
+
+def test_a_submission_under_way_is_out_of_reach_of_its_user(machine):
+    """sendmail holds files in the spool open; the kernel keeps even their owner from opening them by /proc."""
+    command = machine.command(SENDMAIL, "-i", "bob", user="alice")
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as sendmail:
+        sendmail.stdin.write(b"Subject: long\n\n" + b"x" * 70 + b"\n" * 500_000)
+        sendmail.stdin.flush()
+        wait_for(machine.drops, what="a file that grows in drop/")
+        own = machine.shell(f"ls -l /proc/{sendmail.pid}/fd || cat /proc/{sendmail.pid}/mem", user="alice", check=False)
+        assert own.returncode != 0 and own.stdout == b""
+        sendmail.stdin.close()
+        assert sendmail.wait(60) == 0
+
+
+def test_the_privilege_serves_no_other_file(machine):
+    """Options that name files are the caller's own business."""
+    machine.shell(f"install -o {ACCOUNT} -g {ACCOUNT} -m 640 /dev/null {SECRET} && echo password > {SECRET}")
+    for arguments in (["-C", SECRET, "-bv", "bob"], ["-bt", "-oA" + SECRET, "bob"], ["-C", SECRET, "-bp"],
+                      ["-oQ/tmp", "-bp"], ["-X", SECRET, "-i", "bob"], ["-D", SECRET, "-d1", "-i", "bob"]):
+        done = machine.run(SENDMAIL, *arguments, user="mallory", input=b"Subject: x\n\n", check=False)
+        assert b"password" not in done.stdout + done.stderr
+    assert machine.text(SECRET) == "password\n"
+
+
+# ---- a user who can reach drop/, because somebody put him into the spool's group by mistake
+
+
+def tamper(machine, text):
+    return machine.shell(f"cd {machine.drop} && {text}", user="mallory", groups=[ACCOUNT], check=False)
+
+
+def test_members_of_the_group_cannot_touch_the_mail_of_others(machine):
+    name = os.path.basename(send(machine, "alice", "bob", subject="safe"))
+    for text in (f"echo x >> {name}", f": > {name}", f"rm -f {name} && ! test -e {name}", f"mv {name} other",
+                 f"ln {name} other", "ls", f"ln -sf /etc/passwd {name} && test -L {name}"):
+        assert tamper(machine, text).returncode != 0, text
+    machine.start()
+    machine.wait_for_mail("bob", "Subject: safe")
+
+
+def test_who_rewrites_what_he_dropped_is_still_himself(machine):
+    name = os.path.basename(send(machine, "mallory", "bob", subject="mine"))
+    done = tamper(machine, f"sed -i.x 's/mallory@host/aliceee@host/' {name}; "
+                           f"sed 's/mallory@host.test/aliceee@host.test/' {name} > /tmp/x; cat /tmp/x > {name}")
+    assert done.returncode == 0
+    machine.start()
+    box = machine.wait_for_mail("bob", "Subject: mine")
+    assert "(uid 7904 (mallory))" in box
+    assert "X-Authentication-Warning: host.test: mallory set sender to <aliceee@host.test> using -f" in box
+
+
+@pytest.mark.parametrize("text", [
+    "rm {name}; ln -s /root-only-secret {name}",
+    "rm {name}; ln -s /var/mail/bob {name}",
+    "rm {name}; mkfifo {name}",
+    "rm {name}; mkdir {name}",
+    "rm {name}; mkdir -m 777 {name}",
+    "rm {name}; ln -s . {name}",
+    ": > {name}",
+    "echo more >> {name}",
+    "head -c 60 {name} > /tmp/x; cat /tmp/x > {name}",
+    "head -c -3 {name} > /tmp/x; cat /tmp/x > {name}",
+    "tr a-z '\\000' < {name} > /tmp/x; cat /tmp/x > {name}",
+    "head -c 3000000 /dev/urandom > {name}",
+    "echo 'postoffice drop 1 envelope 99999999999999 message 5' > {name}",
+    "sed 's/message .*/message 0/' {name} > /tmp/x; cat /tmp/x > {name}",
+    "sed 's/^to: .*/to: <bob@host.test>X/' {name} > /tmp/x; cat /tmp/x > {name}",
+    "chmod 000 {name}",
+])
+def test_who_breaks_what_he_dropped_gains_nothing(machine, text):
+    machine.shell(f"echo secret of root > {SECRET} && chmod 600 {SECRET}")
+    name = os.path.basename(send(machine, "mallory", "bob", subject="broken"))
+    tamper(machine, text.format(name=name))
+    other = send(machine, "alice", "bob", subject="of somebody else")
+    machine.start()
+    machine.wait_for_mail("bob", "Subject: of somebody else")
+    wait_for(lambda: os.path.basename(other) not in machine.drops(), what="the other message leaving drop/")
+    machine.run(SENDMAIL, "-i", "bob", user="alice", input=b"Subject: and one more\n\n")
+    machine.wait_for_mail("bob", "Subject: and one more")
+    for user in ("alice", "bob", "mallory", "root"):
+        assert "secret" not in machine.mailbox(user)
+    assert machine.text(SECRET) == "secret of root\n"
+    assert "crash" not in machine.log() and "helper-ended" not in machine.log()
