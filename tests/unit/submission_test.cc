@@ -116,6 +116,14 @@ TEST(SubmissionTest, long_lines_of_text_are_kept) {
     EXPECT_EQ(take("S: x\n\n" + line + "\n", plain(), 65536).text, "S: x\n\n" + line + "\n");
 }
 
+TEST(SubmissionTest, a_name_that_never_ends_is_text_however_it_arrives) {
+    const std::string line = std::string(998, 'x') + ": y\n\nbody\n";
+    EXPECT_EQ(take(line, plain()).text, "\n" + line);
+    EXPECT_EQ(take(line, plain(), 1).text, "\n" + line);
+    EXPECT_EQ(take(line.substr(1), plain()).text, line.substr(1));
+    EXPECT_EQ(take(line.substr(1), plain(), 1).text, line.substr(1));
+}
+
 TEST(SubmissionTest, eight_bit_is_noticed) {
     EXPECT_FALSE(take("S: x\n\nbody\n", plain()).eight_bit);
     EXPECT_TRUE(take("S: x\n\nb\xc3\xb6\n", plain()).eight_bit);
