@@ -136,17 +136,16 @@ install_packages() {
     fi
     # Packages with daemons (nsd, cron) must not start them here: the tests start their own.
     policy=/usr/sbin/policy-rc.d
-    made_policy=no
     if [ ! -e $policy ]; then
+        trap '$as_root rm -f $policy' EXIT
+        trap 'exit 1' HUP INT PIPE TERM
         printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null
         $as_root chmod 755 $policy
-        made_policy=yes
     fi
     status=0
     $as_root apt-get update -q || echo "--get-deps: apt-get update failed, going on with the lists at hand"
     # shellcheck disable=SC2086
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing || status=$?
-    [ $made_policy = no ] || $as_root rm -f $policy
     [ $status = 0 ] || die "apt-get could not install:$missing"
 }
 
@@ -385,7 +384,8 @@ END
 }
 
 read_arguments "$@"
-[ $get_deps = no ] || install_packages
+# In a shell of its own: what it sets up for apt-get goes when it ends.
+[ $get_deps = no ] || (install_packages)
 
 own_cxxflags=${CXXFLAGS:+yes}
 own_ldflags=${LDFLAGS:+yes}

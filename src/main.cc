@@ -60,6 +60,8 @@ int run(const Config& config, const CommandLine& line) {
         case Mode::rebuild_aliases: return rebuild_aliases(config, line);
         case Mode::verify:
         case Mode::explain: return verify_addresses(config, line);
+        case Mode::manage_queue: return manage_queue(config, line);
+        case Mode::show_help: return show_help(line);
         case Mode::check_config: return check_config(line);
         case Mode::show_version: return show_version(line);
         case Mode::host_status: return EX_OK;
@@ -69,7 +71,7 @@ int run(const Config& config, const CommandLine& line) {
 
 int load_and_run(const CommandLine& line) {
     if (needs_no_config(line.mode)) return run(Config{}, line);
-    LoadedConfig loaded = load_config(config_source(line));
+    LoadedConfig loaded = load_config(config_source(line.config_file_given ? std::optional(line.config_file) : std::nullopt, line.settings));
     for (const ConfigProblem& problem : loaded.problems) fmt::print(stderr, "{}: {}\n", line.program, problem.text);
     if (!loaded.problems.empty()) return loaded.problems.front().exit_code;
     loaded.config.only_user = only_user_of(loaded.config);

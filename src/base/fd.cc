@@ -51,6 +51,8 @@ void close_descriptors_except(const std::vector<int>& kept) {
     std::vector<unsigned> wanted;
     for (const int fd : kept)
         if (fd > 2) wanted.push_back(static_cast<unsigned>(fd));
+    // Whatever took the number of a closed log file next, a client's socket perhaps, would get its lines.
+    if (log_descriptor() > 2) wanted.push_back(static_cast<unsigned>(log_descriptor()));
     std::sort(wanted.begin(), wanted.end());
     unsigned first = 3;
     for (const unsigned fd : wanted) {

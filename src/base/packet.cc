@@ -34,9 +34,8 @@ void collect_descriptors(msghdr& message, std::vector<Fd>& into) {
     }
 }
 
-}  // namespace
-
-void send_packet(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors) {
+// One sendmsg(2); false with errno set.
+bool send_once(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors, int flags) {
     iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
     msghdr message{};
     message.msg_iov = &part;
@@ -52,16 +51,13 @@ void send_packet(int socket, std::span<const std::byte> bytes, std::span<const i
         c->cmsg_len = CMSG_LEN(descriptors.size_bytes());
         std::memcpy(CMSG_DATA(c), descriptors.data(), descriptors.size_bytes());
     }
-    while (::sendmsg(socket, &message, MSG_NOSIGNAL) < 0) {
-        if (errno == EINTR) continue;
-        if (errno == EPIPE || errno == ECONNRESET) throw PeerGone("helper process is gone");
-        throw_errno("send to a helper process");
-    }
+    while (::sendmsg(socket, &message, flags | MSG_NOSIGNAL) < 0)
+        if (errno != EINTR) return false;
+    return true;
 }
 
-std::optional<Packet> receive_packet(int socket, std::span<std::byte> into,
-                                     std::optional<Deadline> deadline) {
-    if (deadline) wait_readable(socket, *deadline);
+// One recvmsg(2); false with errno set. `flags`: in for the call, out as the kernel reports them.
+bool receive_once(int socket, std::span<std::byte> into, int& flags, Packet& packet) {
     iovec part{into.data(), into.size()};
     msghdr message{};
     message.msg_iov = &part;
@@ -70,18 +66,61 @@ std::optional<Packet> receive_packet(int socket, std::span<std::byte> into,
     message.msg_control = control;
     message.msg_controllen = sizeof control;
     ssize_t n = 0;
-    while ((n = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC)) < 0) {
-        if (errno == EINTR) continue;
-        if (errno == ECONNRESET) return std::nullopt;
-        throw_errno("receive from a helper process");
-    }
-    Packet packet;
+    // ECONNRESET says, once, that the peer closed with packets of ours unread. What it sent before that is
+    // still in the queue, and end of file comes after it.
+    while ((n = ::recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC)) < 0)
+        if (errno != EINTR && errno != ECONNRESET) return false;
     packet.size = static_cast<std::size_t>(n);
     collect_descriptors(message, packet.descriptors);
+    flags = message.msg_flags;
+    return true;
+}
+
+// An empty packet and end of file both read as nothing; only at the end has the other side hung up.
+bool at_end(int socket) {
+    pollfd state{socket, POLLRDHUP, 0};
+    return ::poll(&state, 1, 0) > 0 && (state.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+}  // namespace
+
+void send_packet(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors) {
+    if (send_once(socket, bytes, descriptors, 0)) return;
+    if (errno == EPIPE || errno == ECONNRESET) throw PeerGone("helper process is gone");
+    throw_errno("send to a helper process");
+}
+
+std::optional<Packet> receive_packet(int socket, std::span<std::byte> into,
+                                     std::optional<Deadline> deadline) {
+    if (deadline) wait_readable(socket, *deadline);
+    Packet packet;
+    int flags = 0;
+    if (!receive_once(socket, into, flags, packet)) throw_errno("receive from a helper process");
     if (packet.size == 0 && packet.descriptors.empty()) return std::nullopt;
-    if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
-        throw_errno(EMSGSIZE, "receive from a helper process");
+    if ((flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) throw_errno(EMSGSIZE, "receive from a helper process");
     return packet;
+}
+
+Sent send_packet_now(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors) {
+    if (send_once(socket, bytes, descriptors, MSG_DONTWAIT)) return Sent::yes;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return Sent::full;
+    if (errno == EPIPE || errno == ECONNRESET) return Sent::gone;
+    throw_errno("send to another process");
+}
+
+Arrival receive_packet_now(int socket, std::span<std::byte> into) {
+    Arrival arrival;
+    int flags = MSG_DONTWAIT;
+    if (!receive_once(socket, into, flags, arrival.packet)) {
+        if (errno == EAGAIN || errno == EWOULDBLOCK) return arrival;
+        throw_errno("receive from another process");
+    }
+    arrival.kind = Arrival::Kind::packet;
+    if ((flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) arrival.kind = Arrival::Kind::unusable;
+    if (arrival.packet.size == 0)
+        arrival.kind = at_end(socket) && arrival.packet.descriptors.empty() ? Arrival::Kind::end
+                                                                            : Arrival::Kind::unusable;
+    return arrival;
 }
 
 }  // namespace postoffice

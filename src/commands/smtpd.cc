@@ -32,7 +32,7 @@ int run_daemon(const Config& config, const CommandLine& line) {
     settings.foreground = line.foreground;
     settings.queue_interval = line.queue_interval;
     settings.loopback_only = line.loopback_only;
-    const ConfigSource source = config_source(minus_c(line), line.settings);
+    const ConfigSource source = config_source(line.config_file_given ? std::optional(line.config_file) : std::nullopt, line.settings);
     settings.reload = [source, &config] { return load_again(source, config); };
     try {
         return run_master(config, settings);

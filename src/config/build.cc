@@ -6,6 +6,10 @@ std::string_view version() {
     return POSTOFFICE_VERSION;
 }
 
+std::string default_config_folder() {
+    return POSTOFFICE_CONFDIR;
+}
+
 std::string default_config_file() {
     return POSTOFFICE_CONFDIR "/postoffice.cf";
 }

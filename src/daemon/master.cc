@@ -15,6 +15,7 @@
 #include "postoffice/base/lock.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/privileges.h"
+#include "postoffice/config/build.h"
 #include "postoffice/daemon/control_socket.h"
 #include "postoffice/daemon/helpers.h"
 #include "postoffice/daemon/listener.h"
@@ -70,12 +71,12 @@ class Master {
     int run() {
         SignalSource signals({SIGTERM, SIGINT, SIGHUP, SIGCHLD});
         write_pid();
-        log_event("", "started", {{"version", POSTOFFICE_VERSION}, {"host", current_->config.hostname}, {"config", current_->config.file}});
+        log_event("", "started", {{"version", version()}, {"host", current_->config.hostname}, {"config", current_->config.file}});
         while (!(stopping_ && current_->is_gone() && old_.empty())) {
             start_missing();
             wait(signals);
             while (const int signal = signals.next()) obey(signal);
-            while (const ProcessEnd end = reap_child(); end.pid != 0) helper_ended(end);
+            reap();
             old_.remove_if([](const auto& generation) { return generation->is_gone(); });
             if (stopping_) stop_further();
         }
@@ -130,7 +131,7 @@ class Master {
 
     int be_spawner() {
         const int requests = current_->sockets.spawner.theirs.release();
-        close_descriptors_except({requests, log_descriptor()});
+        close_descriptors_except({requests});
         return run_spawner(current_->config, Fd(requests));
     }
 
@@ -141,14 +142,14 @@ class Master {
         runner.announce = current_->sockets.arrivals.ours.get();
         runner.spawner = current_->sockets.spawner.ours.get();
         if (settings_.queue_interval) runner.rescan = *settings_.queue_interval;
-        close_descriptors_except({runner.control, runner.arrivals, runner.announce, runner.spawner, log_descriptor()});
+        close_descriptors_except({runner.control, runner.arrivals, runner.announce, runner.spawner});
         confine_to(identity_);
         return Runner(current_->config, runner).run();
     }
 
     int be_listener() {
         const SessionProcessSockets helpers{current_->sockets.spawner.ours.get(), current_->sockets.arrivals.ours.get()};
-        std::vector<int> kept = {helpers.spawner, helpers.announce, log_descriptor()};
+        std::vector<int> kept = {helpers.spawner, helpers.announce};
         std::vector<Fd> ports;
         for (Fd& port : current_->ports) {
             kept.push_back(port.get());
@@ -190,6 +191,10 @@ class Master {
             (void)::kill(pid, is_overdue ? SIGKILL : SIGTERM);
             return;
         }
+    }
+
+    void reap() {
+        for (ProcessEnd end = reap_child(); end.pid != 0; end = reap_child()) helper_ended(end);
     }
 
     void helper_ended(const ProcessEnd& end) {
@@ -286,7 +291,7 @@ int run_master(const Config& config, const MasterSettings& settings) {
     Master master(config, settings);
     (void)!::write(up.write_end.get(), "+", 1);
     up.write_end.reset();
-    (void)::chdir("/");
+    if (::chdir("/") != 0) throw_errno("chdir /");
     detach_standard_streams(false);
     return master.run();
 }

@@ -32,7 +32,7 @@ int run_queue_once(const Config& config, bool ignore_retry_times, bool verbose) 
 
     const pid_t spawner = spawn_process("spawner", [&] {
         const int requests = sockets.spawner.theirs.release();
-        close_descriptors_except({requests, log_descriptor()});
+        close_descriptors_except({requests});
         return run_spawner(config, Fd(requests));
     });
     const pid_t runner = spawn_process("queue run", [&] {
@@ -43,7 +43,7 @@ int run_queue_once(const Config& config, bool ignore_retry_times, bool verbose) 
         settings.only_once = true;
         settings.ignore_retry_times = ignore_retry_times;
         settings.verbose = verbose;
-        close_descriptors_except({settings.arrivals, settings.announce, settings.spawner, log_descriptor()});
+        close_descriptors_except({settings.arrivals, settings.announce, settings.spawner});
         confine_to(identity);
         return Runner(config, settings).run();
     });

@@ -24,9 +24,12 @@ constexpr Seconds connection_idle{5};  // a kept connection waits so long for th
 
 const char* word_for(Outcome outcome) {
     switch (outcome) {
-        case Outcome::delivered: return "delivered";
-        case Outcome::deferred: return "deferred";
-        case Outcome::failed: return "failed";
+        case Outcome::delivered:
+            return "delivered";
+        case Outcome::deferred:
+            return "deferred";
+        case Outcome::failed:
+            return "failed";
     }
     return "";
 }
@@ -41,8 +44,10 @@ class QueueAgent {
 
     QueueJobDone work(QueueEntry& entry, std::span<const std::uint32_t> indices, int message) {
         RemoteDelivery::Outcome outcome;
-        if (task_.is_local) outcome.results = deliver_locally(entry, indices, message);
-        else outcome = deliver_remotely(entry, indices, message);
+        if (task_.is_local)
+            outcome.results = deliver_locally(entry, indices, message);
+        else
+            outcome = deliver_remotely(entry, indices, message);
 
         QueueJobDone done;
         done.destination_is_down = outcome.destination_is_down ? 1 : 0;
@@ -53,14 +58,13 @@ class QueueAgent {
         return done;
     }
 
-
     void rest() {
         if (remote_) remote_->close();
     }
 
   private:
-    std::vector<DeliveryResult> deliver_locally(const QueueEntry& entry, std::span<const std::uint32_t> indices,
-                                                int message) {
+    std::vector<DeliveryResult> deliver_locally(const QueueEntry& entry,
+                                                std::span<const std::uint32_t> indices, int message) {
         const Envelope& envelope = entry.journal().envelope;
         std::vector<MailboxDelivery> deliveries;
         for (const auto index : indices) {
@@ -72,7 +76,8 @@ class QueueAgent {
 
     RemoteDelivery::Outcome deliver_remotely(const QueueEntry& entry, std::span<const std::uint32_t> indices,
                                              int message) {
-        if (!remote_) remote_ = std::make_unique<RemoteDelivery>(config_, resolver_, task_.destination, talk());
+        if (!remote_)
+            remote_ = std::make_unique<RemoteDelivery>(config_, resolver_, task_.destination, talk());
         const Envelope& envelope = entry.journal().envelope;
         std::vector<Address> recipients;
         for (const auto index : indices) recipients.push_back(envelope.recipients[index].target.address);
@@ -116,7 +121,9 @@ std::span<const std::uint32_t> checked_indices(const QueueJob& job, const QueueE
 
 int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel, int spawner) {
     QueueAgent agent(config, task, spawner);
-    const std::string name = task.is_local ? "mailboxes" : task.destination.empty() ? config.relay_host : task.destination;
+    const std::string name = task.is_local              ? "mailboxes"
+                             : task.destination.empty() ? config.relay_host
+                                                        : task.destination;
     for (;;) {
         std::optional<ReceivedStruct<QueueJob>> job;
         try {

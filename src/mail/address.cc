@@ -71,8 +71,8 @@ std::string_view take_quoted_string(std::string_view& rest, std::string& out) {
 /// A word: an atom or a quoted string.
 std::string_view take_word(std::string_view& rest, std::string& out) {
     if (!rest.empty() && rest.front() == '"') return take_quoted_string(rest, out);
-    const auto atom = rest.substr(0, static_cast<std::size_t>(
-                                         std::find_if_not(rest.begin(), rest.end(), is_atext) - rest.begin()));
+    const auto atom = rest.substr(
+        0, static_cast<std::size_t>(std::find_if_not(rest.begin(), rest.end(), is_atext) - rest.begin()));
     out += atom;
     rest.remove_prefix(atom.size());
     if (!atom.empty()) return "";

@@ -29,8 +29,10 @@ bool skip_comment(std::string_view& rest) {
 /// Length of the quoted string or literal at the front, both ends included; npos if it does not end.
 std::size_t enclosed_length(std::string_view text, char closing) {
     for (std::size_t i = 1; i < text.size(); ++i) {
-        if (text[i] == '\\') ++i;
-        else if (text[i] == closing) return i + 1;
+        if (text[i] == '\\')
+            ++i;
+        else if (text[i] == closing)
+            return i + 1;
     }
     return std::string_view::npos;
 }
@@ -66,7 +68,8 @@ class Reader {
             } else {
                 if (separated) append_separator(piece.text, c);
                 separated = false;
-                if (auto problem = take_token(piece.text); !problem.empty()) return Problem{std::move(problem)};
+                if (auto problem = take_token(piece.text); !problem.empty())
+                    return Problem{std::move(problem)};
             }
         }
         return piece;
@@ -85,7 +88,8 @@ class Reader {
         if (rest_.front() == '"' || rest_.front() == '[') {
             length = enclosed_length(rest_, rest_.front() == '"' ? '"' : ']');
             if (length == std::string_view::npos)
-                return rest_.front() == '"' ? "a quoted string is not closed" : "an address literal is not closed";
+                return rest_.front() == '"' ? "a quoted string is not closed"
+                                            : "an address literal is not closed";
         }
         for (const char c : rest_.substr(0, length))
             if (c != '\r' && c != '\n') text += c;  // unfolding, RFC 5322 section 2.2.3
@@ -132,13 +136,16 @@ class ListParser {
   private:
     std::string take(const Piece& piece) {
         switch (piece.delimiter) {
-            case '<': return take_angle();
-            case ':': return open_group(piece.text);
+            case '<':
+                return take_angle();
+            case ':':
+                return open_group(piece.text);
             case ';':
                 if (!in_group_) return "a semicolon outside of a group";
                 in_group_ = false;
                 break;
-            default: break;
+            default:
+                break;
         }
         return take_bare(piece.text);
     }

@@ -55,12 +55,18 @@ std::size_t item_length(std::string_view text) {
     int depth = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char c = text[i];
-        if (c == '\\') ++i;
-        else if (c == '"') quoted = !quoted;
-        else if (quoted) continue;
-        else if (c == '(' || c == '<') ++depth;
-        else if (c == ')' || c == '>') --depth;
-        else if (c == ',' && depth <= 0) return i;
+        if (c == '\\')
+            ++i;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (quoted)
+            continue;
+        else if (c == '(' || c == '<')
+            ++depth;
+        else if (c == ')' || c == '>')
+            --depth;
+        else if (c == ',' && depth <= 0)
+            return i;
     }
     return text.size();
 }

@@ -68,8 +68,10 @@ void AliasTable::refresh() {
         abandon_database(std::system_error(errno, std::generic_category(), database_path_).what());
         database_stamp_ = {};
     }
-    if (database_) warn_if_outdated();
-    else use_source();
+    if (database_)
+        warn_if_outdated();
+    else
+        use_source();
 }
 
 std::optional<std::string> AliasTable::find(const std::string& name) {
@@ -111,7 +113,8 @@ void AliasTable::abandon_database(const std::string& problem) {
     database_problem_ = problem;
 }
 
-/// Reads the text again if it changed. That it is missing is fine, unless a database says that it should not be.
+/// Reads the text again if it changed. That it is missing is fine, unless a database says that it should not
+/// be.
 void AliasTable::use_source() {
     struct stat status {};
     if (::stat(source_.c_str(), &status) != 0) {
@@ -129,8 +132,8 @@ void AliasTable::use_source() {
     source_stamp_ = {};
     for (AliasEntry& entry : parse_alias_file(read_alias_file(source_))) {
         if (!entry.problem.empty())
-            log_event("", "alias-broken", {{"at", fmt::format("{}:{}", source_, entry.line)},
-                                           {"problem", entry.problem}});
+            log_event("", "alias-broken",
+                      {{"at", fmt::format("{}:{}", source_, entry.line)}, {"problem", entry.problem}});
         entries_.try_emplace(entry.name, std::move(entry));  // of two with one name the first
     }
     source_stamp_ = stamp;

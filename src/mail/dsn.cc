@@ -36,7 +36,7 @@ std::string wrapped(std::string_view text, std::size_t first_column, std::string
     constexpr std::size_t width = 76;
     std::string result;
     std::size_t column = first_column;
-    bool line_has_word = first_column > 0;
+    bool line_has_word = false;
     for (const auto word : split(text, ' ')) {
         if (word.empty()) continue;
         if (line_has_word && column + 1 + word.size() > width) {
@@ -45,7 +45,10 @@ std::string wrapped(std::string_view text, std::size_t first_column, std::string
             column = indent.size();
             line_has_word = false;
         }
-        if (line_has_word && !result.empty()) result += ' ', ++column;
+        if (line_has_word) {
+            result += ' ';
+            ++column;
+        }
         result += word.substr(0, 900);  // RFC 5322 section 2.1.1: no line above 998
         column += word.size();
         line_has_word = true;

@@ -14,8 +14,8 @@
 namespace postoffice {
 namespace {
 
-constexpr std::size_t most_nested = 50;       ///< aliases and included files within each other
-constexpr std::size_t most_names = 20'000;    ///< of one expansion, however many of them are the same
+constexpr std::size_t most_nested = 50;     ///< aliases and included files within each other
+constexpr std::size_t most_names = 20'000;  ///< of one expansion, however many of them are the same
 
 /// Thrown within an expansion: mail for this recipient has to wait.
 struct Temporary {
@@ -66,12 +66,14 @@ void Router::Expansion::take_recipient(const Address& address) {
 }
 
 void Router::Expansion::take_address(const Address& address) {
-    if (router_.is_ours(address)) take_local(address);
-    else reach({Target::Kind::remote, "", address}, address.to_string());
+    if (router_.is_ours(address))
+        take_local(address);
+    else
+        reach({Target::Kind::remote, "", address}, address.to_string());
 }
 
-/// Aliases win over accounts. A name in its own alias means the account, so that "bob: bob, bob@elsewhere" keeps
-/// a copy here.
+/// Aliases win over accounts. A name in its own alias means the account, so that "bob: bob, bob@elsewhere"
+/// keeps a copy here.
 void Router::Expansion::take_local(const Address& address) {
     const std::string name = to_lower(address.local_part());
     if (!open_.empty() && open_.back() == name && take_account(address)) return;
@@ -86,10 +88,12 @@ void Router::Expansion::take_alias(const std::string& name, const std::string& v
     if (!targets)
         throw Temporary{{451, "4.3.5", fmt::format("Alias {} is broken", name)},
                         fmt::format("alias {}: {}", name, targets.problem())};
-    route_.steps.push_back(fmt::format("alias {} -> {} ({})", name, printable(value), router_.aliases_.source()));
+    route_.steps.push_back(
+        fmt::format("alias {} -> {} ({})", name, printable(value), router_.aliases_.source()));
 
     const auto outer_owner = list_owner_;
-    if (const std::string owner = "owner-" + name; !name.starts_with("owner-") && router_.aliases_.find(owner))
+    if (const std::string owner = "owner-" + name;
+        !name.starts_with("owner-") && router_.aliases_.find(owner))
         list_owner_ = Address(owner, router_.config_.hostname);
     open_.push_back(name);
     take_targets(name, *targets);
@@ -106,16 +110,18 @@ void Router::Expansion::take_targets(const std::string& alias, const std::vector
                 take_address(target.address);
                 break;
             case AliasTarget::Kind::account:
-                if (!router_.is_ours(target.address)) take_address(target.address);
-                else if (!take_account(target.address)) leave_out_unknown(target.address);
+                if (!router_.is_ours(target.address))
+                    take_address(target.address);
+                else if (!take_account(target.address))
+                    leave_out_unknown(target.address);
                 break;
             case AliasTarget::Kind::include:
                 take_include(alias, target.text);
                 break;
             case AliasTarget::Kind::program:
             case AliasTarget::Kind::file: {
-                const auto why = target.kind == AliasTarget::Kind::file ? files_not_supported
-                                                                        : programs_not_supported;
+                const auto why =
+                    target.kind == AliasTarget::Kind::file ? files_not_supported : programs_not_supported;
                 throw Temporary{{451, "4.3.5", fmt::format("Alias {}: {}", alias, why)},
                                 fmt::format("alias {}: {} ({})", alias, why, printable(target.text))};
             }
@@ -123,8 +129,8 @@ void Router::Expansion::take_targets(const std::string& alias, const std::vector
     }
 }
 
-/// A list that cannot be read, or has a line that cannot be understood, waits as a whole: nobody on it is lost,
-/// and nobody gets the message twice when it is mended.
+/// A list that cannot be read, or has a line that cannot be understood, waits as a whole: nobody on it is
+/// lost, and nobody gets the message twice when it is mended.
 void Router::Expansion::take_include(const std::string& alias, const std::string& path) {
     if (std::find(including_.begin(), including_.end(), path) != including_.end())
         return leave_out_loop(":include:" + path);
@@ -154,7 +160,8 @@ bool Router::Expansion::take_account(const Address& address) {
     return true;
 }
 
-/// RFC 5321 section 4.5.1: there is always a postmaster. Where nobody was named, it is root, or whoever is alone.
+/// RFC 5321 section 4.5.1: there is always a postmaster. Where nobody was named, it is root, or whoever is
+/// alone.
 void Router::Expansion::take_postmaster() {
     const Address root("root", router_.config_.hostname);
     const std::string& only_user = router_.users_.only_user();
@@ -207,7 +214,8 @@ bool Router::is_ours(const Address& address) const {
     if (!address.is_qualified() || config_.is_local_domain(domain)) return true;
     if (domain.front() != '[') return false;
     const auto literal = IpAddress::parse_literal(domain);
-    return literal && std::find(own_addresses_.begin(), own_addresses_.end(), *literal) != own_addresses_.end();
+    return literal &&
+           std::find(own_addresses_.begin(), own_addresses_.end(), *literal) != own_addresses_.end();
 }
 
 Route Router::route(const Address& recipient) {

@@ -21,8 +21,10 @@ std::string full_name_of(const passwd& entry) {
     const std::string_view gecos = entry.pw_gecos ? entry.pw_gecos : "";
     std::string name;
     for (const char c : gecos.substr(0, gecos.find(','))) {
-        if (c == '&') name += entry.pw_name;
-        else name += c;
+        if (c == '&')
+            name += entry.pw_name;
+        else
+            name += c;
     }
     return name;
 }
@@ -43,7 +45,8 @@ std::optional<Account> look_up(const std::string& name) {
     passwd entry{};
     passwd* found = nullptr;
     int error = 0;
-    while ((error = ::getpwnam_r(name.c_str(), &entry, buffer, size, &found)) == ERANGE && size < (1u << 20)) {
+    while ((error = ::getpwnam_r(name.c_str(), &entry, buffer, size, &found)) == ERANGE &&
+           size < (1u << 20)) {
         size *= 4;
         large = std::make_unique<char[]>(size);
         buffer = large.get();
@@ -62,7 +65,8 @@ std::optional<Account> look_up(const std::string& name) {
 UserDirectory::UserDirectory(std::string only_user) : only_user_(std::move(only_user)) {}
 
 std::optional<Account> UserDirectory::find(const std::string& name) {
-    if (!only_user_.empty()) return equals_ignoring_case(name, only_user_) ? look_up(only_user_) : std::nullopt;
+    if (!only_user_.empty())
+        return equals_ignoring_case(name, only_user_) ? look_up(only_user_) : std::nullopt;
 
     const std::string lower = to_lower(name);
     if (auto account = look_up(lower)) return account;
@@ -73,8 +77,8 @@ std::optional<Account> UserDirectory::find(const std::string& name) {
     return canonical == mixed_case_.end() ? std::nullopt : look_up(canonical->second);
 }
 
-/// Only the password file is read: a directory service may have a hundred thousand names, and those that do not
-/// ignore case themselves are found as they are given.
+/// Only the password file is read: a directory service may have a hundred thousand names, and those that do
+/// not ignore case themselves are found as they are given.
 void UserDirectory::refresh_index() {
     struct stat status {};
     if (::stat(password_file, &status) != 0) throw_errno(password_file);

@@ -63,8 +63,11 @@ std::size_t Connection::fill(Deadline deadline) {
         start_ = 0;
     }
     const bool is_shared = static_cast<bool>(output_);
-    if (!pending_.empty()) flush(deadline);
     bool must_wait = is_shared;
+    if (!pending_.empty()) {
+        flush(deadline);
+        must_wait = true;  // who was just told something has not answered yet: a read would be in vain
+    }
     for (;;) {
         if (must_wait && !wait_for(input_.get(), POLLIN, deadline)) throw Timeout("no input from the peer");
         const ssize_t n = ::read(input_.get(), buffer_.get() + end_, buffer_size - end_);

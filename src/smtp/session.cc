@@ -12,6 +12,7 @@
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
+#include "postoffice/config/build.h"
 #include "verb.h"
 
 namespace postoffice {
@@ -37,7 +38,7 @@ bool is_one_of(std::span<const std::string_view> words, std::string_view word) {
 // What the administrator wants strangers to read.
 std::string issue() {
     try {
-        const Fd file = disk::open_if_exists(POSTOFFICE_CONFDIR "/issue.smtp", O_RDONLY);
+        const Fd file = disk::open_if_exists(default_config_folder() + "/issue.smtp", O_RDONLY);
         return file ? "\n" + std::string(trim(disk::read_all(file.get(), longest_issue))) : "";
     } catch (const std::system_error& error) {
         log_event("", "issue.smtp", {{"error", error.what()}});
@@ -212,7 +213,7 @@ SessionEnd Session::serve() {
         return converse(dialogue);
     } catch (const Timeout& timeout) {
         log_lost(dialogue, "timeout", timeout.what());
-        say_goodbye(dialogue, {421, "4.4.2", hostname + " closing connection: you were silent for too long"});
+        say_goodbye(dialogue, {421, "4.4.2", hostname + " closing connection: silent for too long"});
     } catch (const PeerGone& gone) {
         log_lost(dialogue, "lost connection", gone.what());
     } catch (const std::exception& error) {

@@ -66,13 +66,8 @@ void log_received(const Dialogue& dialogue, const std::string& id, const Envelop
                {"proto", envelope.origin.protocol}});
 }
 
-Reply hand_over(Dialogue& dialogue, const std::string& id, const Envelope& envelope, Message& message) {
-    log_received(dialogue, id, envelope, message);
-    Reply reply = dialogue.services.acceptor.accept(id, envelope, message);
-    if (!reply.is_positive())
-        log_event(id, "refused",
-                  {{"command", "DATA"}, {"client", dialogue.client()}, {"reply", reply.line()}});
-    return reply;
+void log_refused(const Dialogue& dialogue, const std::string& id, const Reply& reply) {
+    log_event(id, "refused", {{"command", "DATA"}, {"client", dialogue.client()}, {"reply", reply.line()}});
 }
 
 }  // namespace
@@ -91,14 +86,18 @@ Reply perform_data(Dialogue& dialogue, const Command&) {
     MessageReceiver receiver(message, receiver_settings(dialogue, id), top_fields(dialogue, id));
     receive(dialogue, receiver);
 
-    const Envelope envelope = dialogue.transaction.take_envelope(origin_of(dialogue), receiver.has_eight_bit());
+    const Envelope envelope =
+        dialogue.transaction.take_envelope(origin_of(dialogue), receiver.has_eight_bit());
     if (auto refusal = receiver.finish()) {
-        log_event(id, "refused",
-                  {{"command", "DATA"}, {"client", dialogue.client()}, {"reply", refusal->line()}});
+        log_refused(dialogue, id, *refusal);
         return *refusal;
     }
-    Reply reply = hand_over(dialogue, id, envelope, message);
-    if (reply.is_positive()) ++dialogue.state.messages;
+    log_received(dialogue, id, envelope, message);
+    Reply reply = dialogue.services.acceptor.accept(id, envelope, message);
+    if (reply.is_positive())
+        ++dialogue.state.messages;
+    else
+        log_refused(dialogue, id, reply);
     return reply;
 }
 

@@ -43,7 +43,7 @@ std::optional<Reply> check_space(const Config& config, std::uint64_t size) {
                      fmt::format("Message too big: at most {} octets are taken here", config.size)};
     const std::uint64_t free = disk::free_space(config.queue_dir);
     if (free < config.minfree || free - config.minfree < size)
-        return Reply{452, "4.3.1", "Not enough disk space for this message now; please try again later"};
+        return Reply{452, "4.3.1", "Not enough disk space now; please try again later"};
     return std::nullopt;
 }
 

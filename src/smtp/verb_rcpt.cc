@@ -16,10 +16,6 @@ Address without_own_literal(Address address, const std::string& hostname) {
     return Address(address.local_part(), hostname);
 }
 
-bool is_here(const Config& config, const Address& address) {
-    return !address.is_qualified() || config.is_local_domain(address.domain());
-}
-
 Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
     const auto path_text = after_keyword(argument, "TO:");
     if (!path_text) return syntax_error("RCPT");
@@ -30,19 +26,20 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
 
     const Config& config = dialogue.config();
     Transaction& transaction = dialogue.transaction;
-    if (transaction.has_recipient(path->address)) return {250, "2.1.5", "Recipient OK, once is enough"};
+    const Address original = path->address.qualified(config.hostname);
+    if (transaction.has_recipient(original)) return {250, "2.1.5", "Recipient OK, once is enough"};
     if (transaction.recipient_count() + transaction.refused_count() >= config.recipients)
         return {452, "4.5.3", fmt::format("Too many recipients: {} at a time, please", config.recipients)};
 
-    const Address address = without_own_literal(path->address, config.hostname);
+    const Address address = without_own_literal(original, config.hostname);
     const bool may_relay = config.relay || dialogue.client_is_local();
-    if (!is_here(config, address) && !may_relay)
+    if (!config.is_local_domain(address.domain()) && !may_relay)
         return {550, "5.7.1",
                 fmt::format("relaying denied: <{}> is not in a domain of {}, and {} may not send through it",
                             address.to_string(), config.hostname, dialogue.client())};
     const Route route = dialogue.services.router.route(address);
     if (route.status != Route::Status::accepted) return route.refusal;
-    transaction.add_recipient(path->address.qualified(config.hostname), route);
+    transaction.add_recipient(original, route);
     return {250, "2.1.5", "Recipient OK"};
 }
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -147,14 +148,14 @@ std::vector<std::string> read_corpus(const std::vector<std::string>& paths) {
     return corpus;
 }
 
-volatile std::sig_atomic_t current_input = 0;
+std::atomic<std::uint64_t> current_input = 0;
 
 // Says which input it was, then lets the signal do what it does.
 void report_crash(int signal) {
     std::array<char, 24> digits{};
     std::size_t at = digits.size();
     digits[--at] = '\n';
-    auto number = static_cast<std::uint64_t>(current_input);
+    std::uint64_t number = current_input;
     do digits[--at] = static_cast<char>('0' + number % 10);
     while ((number /= 10) > 0);
     constexpr std::string_view text = "crash with input ";
@@ -168,7 +169,7 @@ void report_crash(int signal) {
 void try_input(const std::string& input) {
     const std::vector<std::uint8_t> octets(input.begin(), input.end());
     (void)LLVMFuzzerTestOneInput(octets.data(), octets.size());
-    current_input = current_input + 1;
+    ++current_input;
 }
 
 int usage() {
@@ -203,7 +204,7 @@ int main(int argc, char** argv) {
     try {
         return run(iterations, seed, {argv + optind, argv + argc});
     } catch (const std::exception& e) {  // an exception that leaves the target is a crash as well
-        fmt::print(stderr, "{} with input {}\n", e.what(), static_cast<std::uint64_t>(current_input));
+        fmt::print(stderr, "{} with input {}\n", e.what(), current_input.load());
         return 70;
     }
 }

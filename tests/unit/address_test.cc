@@ -236,8 +236,8 @@ TEST(AddressMailbox, AsPeopleWriteIt) {
 }
 
 TEST(AddressMailbox, RefusesOthers) {
-    for (const char* text : {"", " ", "a, b", "Bob Public", "group: a, b;", "<a", "a>", "(only a comment)", "\"a",
-                             "a (b", "<a> b", "j\xc3\xb6rg", "a@", "@b", "a@b@c", "\\bob", "a;"})
+    for (const char* text : {"", " ", "a, b", "Bob Public", "group: a, b;", "<a", "a>", "(only a comment)",
+                             "\"a", "a (b", "<a> b", "j\xc3\xb6rg", "a@", "@b", "a@b@c", "\\bob", "a;"})
         EXPECT_TRUE(refuses_mailbox(text)) << text;
 }
 
@@ -251,9 +251,11 @@ TEST(AddressList, OfTheStandard) {
               "c@a.test joe@where.test jdoe@one.test");
     EXPECT_EQ(list_of("Undisclosed recipients:;"), "");
     EXPECT_EQ(list_of("Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>"), "pete@silly.test");
-    EXPECT_EQ(list_of("A Group(Some people)\r\n     :Chris Jones <c@(Chris's host.)public.example>,\r\n"
-                      "         joe@example.org,\r\n  John <jdoe@one.test> (my dear friend); (the end of the group)"),
-              "c@public.example joe@example.org jdoe@one.test");
+    EXPECT_EQ(
+        list_of(
+            "A Group(Some people)\r\n     :Chris Jones <c@(Chris's host.)public.example>,\r\n"
+            "         joe@example.org,\r\n  John <jdoe@one.test> (my dear friend); (the end of the group)"),
+        "c@public.example joe@example.org jdoe@one.test");
     EXPECT_EQ(list_of("(Empty list)(start)Hidden recipients  :(nobody(that I know))  ;"), "");
     EXPECT_EQ(list_of("Joe Q. Public <john.q.public@example.com>"), "john.q.public@example.com");
     EXPECT_EQ(list_of("Mary Smith <@node.test:mary@example.net>, , jdoe@test . example"),
@@ -262,14 +264,16 @@ TEST(AddressList, OfTheStandard) {
 }
 
 TEST(AddressList, FoldedLinesAndEncodedWords) {
-    EXPECT_EQ(list_of("=?UTF-8?Q?J=C3=B6rg?= <joerg@a.example>,\r\n\t=?utf-8?B?w7Y=?=\r\n <o@b.example>,\n c@d.example"),
+    EXPECT_EQ(list_of("=?UTF-8?Q?J=C3=B6rg?= <joerg@a.example>,\r\n\t=?utf-8?B?w7Y=?=\r\n <o@b.example>,\n "
+                      "c@d.example"),
               "joerg@a.example o@b.example c@d.example");
     EXPECT_EQ(list_of("\"Doe,\r\n John\" <j@a.example>"), "j@a.example");
     EXPECT_EQ(list_of("  a@b.example\r\n"), "a@b.example");
 }
 
 TEST(AddressList, BetweenAndAfterGroups) {
-    EXPECT_EQ(list_of("a@x.example, g: b@x.example, c; d@x.example, h:;"), "a@x.example b@x.example c d@x.example");
+    EXPECT_EQ(list_of("a@x.example, g: b@x.example, c; d@x.example, h:;"),
+              "a@x.example b@x.example c d@x.example");
     EXPECT_EQ(list_of("undisclosed-recipients:"), "");
     EXPECT_TRUE(refuses_list("g: h: a@x.example;;"));
     EXPECT_TRUE(refuses_list("a@x.example;"));
@@ -287,9 +291,10 @@ TEST(AddressList, OddsAndEnds) {
 }
 
 TEST(AddressList, OneBadAddressSpoilsIt) {
-    for (const char* text : {"a@b.example, c@", "a@b.example, <c@d.example", "a@b.example, \"c", "a@b.example (c",
-                             "a b, c@d.example", "a@b.example c@d.example", "<a@b.example> <c@d.example>", "<>",
-                             "a@[1.2.3.4", "j\xc3\xb6rg@b.example", "a@b.example, d..e@f.example"})
+    for (const char* text :
+         {"a@b.example, c@", "a@b.example, <c@d.example", "a@b.example, \"c", "a@b.example (c",
+          "a b, c@d.example", "a@b.example c@d.example", "<a@b.example> <c@d.example>", "<>", "a@[1.2.3.4",
+          "j\xc3\xb6rg@b.example", "a@b.example, d..e@f.example"})
         EXPECT_TRUE(refuses_list(text)) << text;
     EXPECT_TRUE(refuses_list(std::string_view("a\0b@c.example", 13)));
 }

@@ -1,9 +1,9 @@
 // The alias file, the database made from it, and what stands in when one of them is broken.
 #include "postoffice/mail/aliases.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,7 +38,8 @@ std::string targets_of(std::string_view value) {
 }
 
 TEST(AliasFile, NamesValuesAndLines) {
-    const auto entries = parse_alias_file("# comment\n\nRoot: bob\nteam :a,\n\tb,\n# between\n  c\r\n\nlast:x");
+    const auto entries =
+        parse_alias_file("# comment\n\nRoot: bob\nteam :a,\n\tb,\n# between\n  c\r\n\nlast:x");
     ASSERT_EQ(entries.size(), 3u);
     EXPECT_EQ(entries[0].name, "root");
     EXPECT_EQ(entries[0].value, "bob");
@@ -82,7 +83,8 @@ TEST(AliasValue, Kinds) {
     EXPECT_EQ(targets_of("\\bob,bob@elsewhere.example"), "account:bob bob@elsewhere.example");
     EXPECT_EQ(targets_of(":include:/etc/lists/team"), "include:/etc/lists/team");
     EXPECT_EQ(targets_of("\":include:/etc/my lists/team\""), "include:/etc/my lists/team");
-    EXPECT_EQ(targets_of("\"|/usr/bin/filter -a, -b \\\"c\\\"\", bob"), "program:/usr/bin/filter -a, -b \"c\" bob");
+    EXPECT_EQ(targets_of("\"|/usr/bin/filter -a, -b \\\"c\\\"\", bob"),
+              "program:/usr/bin/filter -a, -b \"c\" bob");
     EXPECT_EQ(targets_of("|/usr/bin/filter"), "program:/usr/bin/filter");
     EXPECT_EQ(targets_of("/var/mail/archive"), "file:/var/mail/archive");
     EXPECT_EQ(targets_of("\"Public, Bob\" <bob@a.example>, (a, b) c"), "bob@a.example c");
@@ -91,7 +93,8 @@ TEST(AliasValue, Kinds) {
 }
 
 TEST(AliasValue, Broken) {
-    for (const char* value : {"", ",", " , ", "a b", "a@", "<>", "\"a", "a, b@@c", ":include:", ":include:team", "\\"})
+    for (const char* value :
+         {"", ",", " , ", "a b", "a@", "<>", "\"a", "a, b@@c", ":include:", ":include:team", "\\"})
         EXPECT_FALSE(parse_alias_value(value)) << value;
     EXPECT_EQ(alias_value_problem("a, b@c.example"), "");
     EXPECT_NE(alias_value_problem("|cat").find("programs are not supported"), std::string::npos);
@@ -211,8 +214,7 @@ TEST_F(AliasTableTest, DatabaseCutWhileOpenFallsBackToTheText) {
     AliasTable table(source_);
     EXPECT_EQ(find(table, "name1"), "value1");
     std::filesystem::resize_file(database_, 8192);
-    for (int i = 0; i < 5000; ++i)
-        ASSERT_EQ(table.find(fmt::format("name{}", i)), fmt::format("value{}", i));
+    for (int i = 0; i < 5000; ++i) ASSERT_EQ(table.find(fmt::format("name{}", i)), fmt::format("value{}", i));
 }
 
 TEST_F(AliasTableTest, ChildOpensItsOwnDatabase) {
@@ -248,7 +250,8 @@ TEST_F(AliasTableTest, IncludedFiles) {
     EXPECT_EQ(lines[1].value, "d");
     EXPECT_EQ(lines[1].line, 4u);
 
-    std::filesystem::permissions(list, std::filesystem::perms::others_write, std::filesystem::perm_options::add);
+    std::filesystem::permissions(list, std::filesystem::perms::others_write,
+                                 std::filesystem::perm_options::add);
     EXPECT_THROW(table.read_include(list), FormatError);
     EXPECT_THROW(table.read_include(directory_), FormatError);
     EXPECT_THROW(table.read_include("/dev/zero"), FormatError);

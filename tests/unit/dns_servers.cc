@@ -223,6 +223,21 @@ std::string wire_response(const FakeQuery& query, unsigned flags, const std::vec
     return wire;
 }
 
+std::string answer_with(const FakeQuery& query, std::string_view address) {
+    return wire_response(query, response_flags, {a_record(query.question.name, address)});
+}
+
+std::vector<FakeAnswer> proper_answer(const FakeQuery& query) {
+    if (query.question.type == DnsType::a) return {{answer_with(query, good)}};
+    return {{wire_response(query, response_flags, {}, {wire_record("test", DnsType::soa, "x")})}};
+}
+
+Texts texts(const std::vector<IpAddress>& addresses) {
+    Texts list;
+    for (const auto& address : addresses) list.push_back(address.to_string());
+    return list;
+}
+
 ResolverSettings test_settings(std::vector<Endpoint> servers) {
     ResolverSettings settings;
     settings.servers = std::move(servers);

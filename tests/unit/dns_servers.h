@@ -96,7 +96,15 @@ constexpr unsigned authoritative_flag = 0x0400;
 std::string wire_response(const FakeQuery& query, unsigned flags, const std::vector<std::string>& answers,
                           const std::vector<std::string>& authority = {});
 
-// Quick to give up, and blind to the host's own hosts file.
+// What an honest server says: the address `good` for A, and that there is no data for everything else.
+constexpr std::string_view good = "192.0.2.1";
+std::string answer_with(const FakeQuery& query, std::string_view address);
+std::vector<FakeAnswer> proper_answer(const FakeQuery& query);
+
+using Texts = std::vector<std::string>;
+Texts texts(const std::vector<IpAddress>& addresses);
+
+// Blind to the hosts file of this machine.
 ResolverSettings test_settings(std::vector<Endpoint> servers);
 
 }  // namespace postoffice

@@ -243,8 +243,9 @@ class Runner {
             actual = "<" + accepted->envelope.sender.to_string() + ">";
             for (const auto& recipient : accepted->envelope.recipients) {
                 const bool is_here = recipient.target.kind == Target::Kind::mailbox;
-                if (is_here) EXPECT_EQ(recipient.target.user, host_.me);
+                EXPECT_TRUE(!is_here || recipient.target.user == host_.me) << recipient.target.user;
                 actual += " " + (is_here ? "me" : recipient.target.address.to_string());
+                if (recipient.sender) actual += "(from " + recipient.sender->to_string() + ")";
             }
             if (accepted->envelope.body == Body::eight_bit_mime) actual += " 8bit";
         }
@@ -289,8 +290,8 @@ TEST_P(Dialogues, Run) {
     Runner(GetParam()).run();
 }
 
-INSTANTIATE_TEST_SUITE_P(Session, Dialogues, testing::ValuesIn(dialogues()), [](const auto& info) {
-    std::string name = info.param.stem().string();
+INSTANTIATE_TEST_SUITE_P(Session, Dialogues, testing::ValuesIn(dialogues()), [](const auto& parameter) {
+    std::string name = parameter.param.stem().string();
     std::replace(name.begin(), name.end(), '-', '_');
     return name;
 });

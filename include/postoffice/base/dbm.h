@@ -36,8 +36,8 @@ class Dbm {
 };
 
 /// Makes a new database beside the one that is there; readers see the old one until commit(), and afterwards
-/// when they open it again. Destroyed without commit(), it leaves nothing behind. Throws std::system_error, or
-/// FormatError where gdbm itself gives up.
+/// when they open it again. Destroyed without commit(), it leaves nothing behind. Throws std::system_error,
+/// or FormatError where gdbm itself gives up.
 class DbmBuilder {
   public:
     /// `group` may read it if `mode` says so.

@@ -34,6 +34,18 @@ struct Packet {
 std::optional<Packet> receive_packet(int socket, std::span<std::byte> into,
                                      std::optional<Deadline> deadline = std::nullopt);
 
+/// For servers of processes that may be captured: neither of these ever waits, whatever a peer does that
+/// keeps a copy of our end of the socket.
+enum class Sent { yes, full, gone };
+Sent send_packet_now(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors = {});
+
+struct Arrival {
+    /// unusable: a packet was there, but it is empty, larger than `into`, or has too many descriptors.
+    enum class Kind { packet, nothing, unusable, end } kind = Kind::nothing;
+    Packet packet;
+};
+Arrival receive_packet_now(int socket, std::span<std::byte> into);
+
 template <class T>
 void send_struct(int socket, const T& value, std::span<const int> descriptors = {}) {
     static_assert(std::is_trivially_copyable_v<T>);

@@ -9,6 +9,8 @@ namespace postoffice {
 
 /// "0.1"
 std::string_view version();
+/// The folder of configuration files, "/etc".
+std::string default_config_folder();
 /// Path of the configuration file unless -C says otherwise.
 std::string default_config_file();
 /// The spool unless queue-dir= says otherwise.

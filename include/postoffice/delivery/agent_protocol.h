@@ -1,5 +1,11 @@
 // The structs between unprivileged processes, the spawner and local agents. A request names a user and hands
 // over an open message; it never carries a command or a path.
+//
+//   client --SpawnRequest + channel--> spawner --ChannelHandover + channel--> agent
+//   client ==DeliveryRequest + message, over the channel======================> agent
+//   client <=DeliveryAnswer, over the channel===================== agent (or spawner)
+//
+// Nobody waits for a channel to arrive: the client writes its requests at once, and they wait in the socket.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +22,13 @@ struct SpawnRequest {
     FixedString<64> user;
 };
 
+/// Spawner to agent, over the agent's control socket; one descriptor with it: the channel. End of file there
+/// asks the agent to leave when all that waits is done.
+struct ChannelHandover {
+    static constexpr std::uint32_t expected_magic = 0x504f4348;
+    std::uint32_t magic = expected_magic;
+};
+
 /// To a local agent, over that socketpair; one descriptor with it: the message, open for reading.
 struct DeliveryRequest {
     static constexpr std::uint32_t expected_magic = 0x504f4451;
@@ -30,6 +43,7 @@ struct DeliveryAnswer {
     static constexpr std::uint32_t expected_magic = 0x504f4441;
     std::uint32_t magic = expected_magic;
     std::uint8_t outcome = 1;  ///< as DeliveryResult::Outcome: 0 delivered, 1 deferred, 2 failed
+    std::uint8_t for_all = 0;  ///< 1: there is no agent; answers whatever is asked on this channel
     FixedString<16> status;    ///< "2.0.0"
     FixedString<256> text;
 };

@@ -2,6 +2,7 @@
 // submitted one is the owner of the file, which the kernel vouches for; everything in it is hearsay.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "postoffice/base/fd.h"

@@ -1,24 +1,29 @@
 // The local agent: a process that has become one user and appends messages to that user's mailbox. Requests
 // that wait together share one lock and one sync.
+//
+// An agent ends when it is idle, when the spawner closes its control socket, or on SIGTERM, and always in the
+// same way: it shuts its sockets for reading, so that a later request fails at its sender and can be sent to
+// another agent; it serves what was already queued; and it closes a socket when that has been read to its
+// end.
 #pragma once
 
 #include "postoffice/base/clock.h"
 #include "postoffice/base/fd.h"
 #include "postoffice/base/privileges.h"
 #include "postoffice/config/config.h"
+#include "postoffice/delivery/mailbox.h"
 
 namespace postoffice {
 
-/// How an agent may write below mail_dir when the mailbox group is needed for creating files there: it runs
-/// with the user's own ids, and this group as its saved group id, made effective only while it appends.
-struct MailboxGroup {
-    bool needed = false;
-    gid_t gid = 0;
-};
+/// Requests that share one lock and one sync, at most.
+inline constexpr std::size_t most_in_batch = 64;
+/// Channels of one agent, at most; the one silent for longest makes room.
+inline constexpr std::size_t most_agent_channels = 512;
+/// An agent that cannot finish a batch in this time is stuck, and ended by the kernel (SIGALRM).
+inline constexpr Seconds batch_patience{300};
 
-/// Serves until every channel is closed or `idle` has passed without a request. `control`: packets, each with
-/// one descriptor: a new channel of DeliveryRequests. The caller has become `account` already. Returns the
-/// exit status.
+/// Serves until nothing was asked for `idle`, or `control` is at its end. `control`: ChannelHandovers. The
+/// caller has become `account` already. Returns the exit status.
 int run_local_agent(const Config& config, const Account& account, const MailboxGroup& group, Fd control,
                     Seconds idle);
 

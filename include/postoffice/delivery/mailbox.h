@@ -1,34 +1,64 @@
 // Where a user's mail is stored: an mbox file (RFC 4155, mboxrd or not by escape-from) or a maildir. Runs as
-// the user. A batch is all or nothing for each message, and durable when append() and finish() have returned.
+// the user. Each message of a batch is in the mailbox as a whole or not at all, and the batch is durable when
+// finish() has returned.
 #pragma once
 
 #include <memory>
+#include <stdexcept>
 #include <string>
 
-#include "postoffice/mail/address.h"
+#include "postoffice/base/clock.h"
+#include "postoffice/base/privileges.h"
+#include "postoffice/config/config.h"
 
 namespace postoffice {
 
-/// What is put in front of the message on final delivery (RFC 5321 section 4.4: Return-Path).
+/// What is put in front of the message on final delivery (RFC 5321 section 4.4: Return-Path), as addresses on
+/// the wire, without brackets and control characters. An empty sender is the null path.
 struct DeliveryStamp {
-    Address sender;
-    Address recipient;
+    std::string sender;
+    std::string recipient;
+};
+
+/// What stands where the mailbox should be is not a mailbox of this user: a link, a directory, another
+/// owner's file. Never followed, never written to; a reason to wait for the administrator, not to bounce.
+class UnfitMailbox : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+/// How an agent may write below mail_dir when the mailbox group is needed for creating files there: it runs
+/// with the user's own ids, and this group as its saved group id, made effective only while it creates one.
+struct MailboxGroup {
+    bool needed = false;
+    gid_t gid = 0;
 };
 
 class Mailbox {
   public:
     virtual ~Mailbox() = default;
-    /// Opens and locks. Throws std::system_error; Timeout if another program keeps the lock.
+    /// Opens and locks. Throws std::system_error, UnfitMailbox; Timeout if another program keeps the lock.
     virtual void begin() = 0;
-    /// Appends one message; `message`: open for reading, any position. When it throws std::system_error the
-    /// mailbox is as before this message.
+    /// Appends one message; `message`: a regular file, open for reading, any position. When it throws
+    /// (std::system_error, FormatError), the mailbox is as before this message.
     virtual void append(const DeliveryStamp& stamp, int message) = 0;
-    /// Syncs everything appended since begin(), then unlocks. Throws std::system_error.
+    /// Syncs everything appended since begin(), then unlocks. When it throws std::system_error, the mailbox
+    /// is unlocked and as before begin().
     virtual void finish() = 0;
 };
 
+struct MboxOptions {
+    bool escape_from = true;
+    MailboxGroup group = {};
+    Milliseconds lock_patience{30'000};
+};
+
 /// `path` is absolute. Neither follows a symbolic link as its last component.
-std::unique_ptr<Mailbox> open_mbox(const std::string& path, bool escape_from);
+std::unique_ptr<Mailbox> open_mbox(const std::string& path, const MboxOptions& options = {});
 std::unique_ptr<Mailbox> open_maildir(const std::string& path, const std::string& hostname);
+
+/// The mailbox that the configuration gives to this account. For root it is always the file below mail_dir.
+std::unique_ptr<Mailbox> open_mailbox_of(const Config& config, const Account& account,
+                                         const MailboxGroup& group);
 
 }  // namespace postoffice

@@ -62,8 +62,8 @@ Result<Address> parse_mailbox(std::string_view text);
 /// An empty group has no address.
 Result<std::vector<Address>> parse_address_list(std::string_view text);
 
-/// True for a syntactically valid domain name or IPv4 or IPv6 address literal. Underscores are let pass, since
-/// names of real hosts have them.
+/// True for a syntactically valid domain name or IPv4 or IPv6 address literal. Underscores are let pass,
+/// since names of real hosts have them.
 bool is_valid_domain(std::string_view domain);
 
 }  // namespace postoffice

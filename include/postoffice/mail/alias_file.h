@@ -18,8 +18,8 @@ struct AliasEntry {
     std::string problem;  ///< why it cannot be used; "" if it can
 };
 
-/// All entries in order, the broken ones too: mail for their names waits, it is not refused. Of several entries
-/// with one name, all but the first are broken.
+/// All entries in order, the broken ones too: mail for their names waits, it is not refused. Of several
+/// entries with one name, all but the first are broken.
 std::vector<AliasEntry> parse_alias_file(std::string_view text);
 
 /// One destination of an alias.

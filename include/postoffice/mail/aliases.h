@@ -1,5 +1,5 @@
-// The aliases of this host: a gdbm database made by newaliases(8), beside the text it was made from. Without a
-// database the text itself is used, so that a host where nobody ran newaliases still knows its postmaster.
+// The aliases of this host: a gdbm database made by newaliases(8), beside the text it was made from. Without
+// a database the text itself is used, so that a host where nobody ran newaliases still knows its postmaster.
 #pragma once
 
 #include <sys/stat.h>
@@ -28,9 +28,9 @@ class AliasTable {
     /// An empty `source`: there are no aliases.
     explicit AliasTable(std::string source);
 
-    /// Looks whether the database (or the text, if that is in use) was replaced, or this process forked, since
-    /// the last call; one stat(2) if not. Call it before a series of lookups.
-    /// Throws std::system_error or FormatError if there is something, but neither form can be read: temporary.
+    /// Looks whether the database (or the text, if that is in use) was replaced, or this process forked,
+    /// since the last call; one stat(2) if not. Call it before a series of lookups. Throws std::system_error
+    /// or FormatError if there is something, but neither form can be read: temporary.
     void refresh();
 
     /// The value of an alias, looked up as given and in lower case; nullopt if there is none.
@@ -64,8 +64,8 @@ class AliasTable {
     std::string source_;
     std::string database_path_;
     std::optional<Dbm> database_;
-    Stamp database_stamp_;         ///< of the database that was last tried
-    std::string database_problem_; ///< why it is not used
+    Stamp database_stamp_;                                    ///< of the database that was last tried
+    std::string database_problem_;                            ///< why it is not used
     std::map<std::string, AliasEntry, std::less<>> entries_;  ///< from the text, while that is used
     Stamp source_stamp_;
     UnixTime next_age_check_ = 0;

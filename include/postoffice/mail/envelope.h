@@ -27,14 +27,13 @@ struct Target {
     enum class Kind { mailbox, remote } kind = Kind::mailbox;
     std::string user;  ///< mailbox: canonical account name
     Address address;   ///< remote: where to send; mailbox: the address that led here (for Delivered-To)
-    bool same_destination_as(const Target& other) const;
 };
 
 /// A recipient of a message: what the sender asked for, and what that leads to.
 struct Recipient {
     Address original;
     Target target;
-    std::optional<Address> sender;  ///< replaces the envelope's for this recipient (a list's owner-NAME)
+    std::optional<Address> sender{};  ///< replaces the envelope's for this recipient (a list's owner-NAME)
 };
 
 struct Envelope {

@@ -37,8 +37,8 @@ class UserDirectory;
 
 class Router {
   public:
-    /// Keeps references; all must outlive the router. `own_addresses`: an address literal of one of them is as
-    /// good as our host name.
+    /// Keeps references; all must outlive the router. `own_addresses`: an address literal of one of them is
+    /// as good as our host name.
     Router(const Config& config, AliasTable& aliases, UserDirectory& users,
            std::vector<IpAddress> own_addresses = {});
     /// `recipient` is qualified, or a name of this host. Does not throw: trouble is Status::temporary.

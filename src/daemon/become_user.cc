@@ -1,0 +1,105 @@
+#include "postoffice/daemon/become_user.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+#include "postoffice/base/error.h"
+
+namespace postoffice {
+namespace {
+
+std::optional<Account> account_of(const passwd* entry) {
+    // Some sources of accounts answer with another spelling; a file is named by what they answer.
+    if (entry == nullptr || !is_safe_user_name(entry->pw_name)) return std::nullopt;
+    return Account{entry->pw_name, entry->pw_uid, entry->pw_gid, entry->pw_dir, entry->pw_shell, ""};
+}
+
+/// Calls getpwnam_r(3) or getpwuid_r(3) with a buffer that is large enough.
+template <class Lookup>
+std::optional<Account> look_up(const Lookup& lookup) {
+    std::vector<char> buffer(4096);
+    for (;;) {
+        passwd entry{};
+        passwd* found = nullptr;
+        const int error = lookup(&entry, buffer.data(), buffer.size(), &found);
+        if (error == ERANGE && buffer.size() < (1U << 20)) {
+            buffer.resize(buffer.size() * 2);
+            continue;
+        }
+        if (error == EINTR) continue;
+        if (error != 0 && error != ENOENT && error != ESRCH) throw_errno(error, "password database");
+        return account_of(found);
+    }
+}
+
+void require_no_way_back(const Account& account, const MailboxGroup& group) {
+    uid_t r = 0, e = 0, s = 0;
+    gid_t rg = 0, eg = 0, sg = 0;
+    if (::getresuid(&r, &e, &s) != 0 || ::getresgid(&rg, &eg, &sg) != 0) throw_errno("getresuid");
+    if (r != account.uid || e != account.uid || s != account.uid || rg != account.gid || eg != account.gid ||
+        sg != group.gid)
+        throw_errno(EPERM, "user or group id did not change as asked");
+    if (::setresuid(0, 0, 0) == 0 || ::setegid(0) == 0) throw_errno(EPERM, "root could be regained");
+}
+
+}  // namespace
+
+bool is_safe_user_name(const std::string& name) {
+    if (name.empty() || name.front() == '.' || name.front() == '-') return false;
+    return std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view("._-+@$").find(c) != std::string_view::npos;
+    });
+}
+
+std::optional<Account> find_account(const std::string& name) {
+    if (!is_safe_user_name(name)) return std::nullopt;
+    if (::geteuid() == 0)
+        return look_up([&](passwd* entry, char* buffer, std::size_t size, passwd** found) {
+            return ::getpwnam_r(name.c_str(), entry, buffer, size, found);
+        });
+    auto self = look_up([](passwd* entry, char* buffer, std::size_t size, passwd** found) {
+        return ::getpwuid_r(::geteuid(), entry, buffer, size, found);
+    });
+    if (!self || self->name != name) return std::nullopt;
+    self->gid = ::getegid();  // whatever group it was started with: there is no other to become
+    return self;
+}
+
+bool may_deliver_as(const Account& account) {
+    if (::geteuid() != 0) return true;  // no privilege is there to be misused
+    if (account.name == "root") return account.uid == 0;
+    return account.uid != 0 && account.gid != 0;
+}
+
+MailboxGroup mailbox_group_for(const Config& config, const Account& account) {
+    if (::geteuid() != 0 || account.uid == 0 || !config.home_mailbox.empty()) return {};
+    struct stat directory {};
+    if (::stat(config.mail_dir.c_str(), &directory) != 0) throw_errno("stat " + config.mail_dir);
+    const bool user_may = directory.st_uid == account.uid || (directory.st_mode & S_IWOTH) != 0;
+    const bool group_may = (directory.st_mode & S_IWGRP) != 0;
+    if (user_may || !group_may || directory.st_gid == 0) return {};
+    const auto groups = groups_of(account);
+    if (std::find(groups.begin(), groups.end(), directory.st_gid) != groups.end()) return {};
+    return {true, directory.st_gid};
+}
+
+void become_user(const Account& account, const MailboxGroup& group) {
+    if (!group.needed) {
+        become_forever(account.uid, account.gid, groups_of(account));
+        return;
+    }
+    const auto groups = groups_of(account);
+    if (::setgroups(groups.size(), groups.data()) != 0) throw_errno("setgroups");
+    if (::setresgid(account.gid, account.gid, group.gid) != 0) throw_errno("setresgid");
+    if (::setresuid(account.uid, account.uid, account.uid) != 0) throw_errno("setresuid");
+    require_no_way_back(account, group);
+}
+
+}  // namespace postoffice

@@ -1,0 +1,253 @@
+#include "postoffice/delivery/local_agent.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
+#include "postoffice/base/process.h"
+#include "postoffice/base/text.h"
+#include "postoffice/delivery/agent_protocol.h"
+#include "postoffice/mail/delivery_result.h"
+
+namespace postoffice {
+namespace {
+
+/// What a failing system call on a mailbox means to the sender's server (RFC 3463 section 3.3 and 3.4).
+DeliveryResult deferred_for(const std::system_error& error) {
+    const std::string why = error.code().message();
+    switch (error.code().value()) {
+        case EDQUOT:
+        case EFBIG:
+            return deferred("4.2.2", "Mailbox full: " + why);
+        case ENOSPC:
+            return deferred("4.3.1", "Mail system full: " + why);
+        default:
+            return deferred("4.2.0", "Cannot write to the mailbox: " + why);
+    }
+}
+
+class LocalAgent {
+  public:
+    LocalAgent(const Config& config, const Account& account, const MailboxGroup& group, Fd control,
+               Seconds idle)
+        : user_(account.name),
+          idle_(idle),
+          control_(std::move(control)),
+          mailbox_(open_mailbox_of(config, account, group)) {}
+
+    int run();
+
+  private:
+    struct Channel {
+        Fd socket;
+        std::uint64_t last_use = 0;
+    };
+    struct Job {
+        int channel = -1;  // descriptor to answer on
+        Fd message;
+        std::string id;
+        DeliveryStamp stamp;
+        DeliveryResult result;
+    };
+
+    bool wait();
+    void leave();
+    void take_channels();
+    void make_room();
+    void collect_batch();
+    bool read_request(Channel& channel);
+    void deliver_batch();
+    void append_all();
+    void append(Job& job);
+    void nothing_delivered(const DeliveryResult& result, const std::string& why);
+    void not_delivered(Job& job, DeliveryResult result, const std::string& why) const;
+    void answer_batch();
+
+    const std::string user_;
+    const Seconds idle_;
+    SignalSource signals_{SIGTERM, SIGINT};
+    Fd control_;
+    std::unique_ptr<Mailbox> mailbox_;
+    std::vector<Channel> channels_;
+    std::vector<pollfd> polled_;  // signals, control, then the channels in their order
+    std::vector<Job> batch_;
+    std::uint64_t round_ = 0;
+    bool leaving_ = false;
+};
+
+int LocalAgent::run() {
+    while (control_ || !channels_.empty()) {
+        if (!wait()) leave();
+        if (polled_[0].revents != 0 && signals_.next() != 0) leave();
+        collect_batch();
+        if (!batch_.empty()) deliver_batch();
+        if (polled_[1].revents != 0) take_channels();
+    }
+    return 0;
+}
+
+/// False when nothing happened for the idle time.
+bool LocalAgent::wait() {
+    polled_.clear();
+    polled_.push_back({signals_.fd(), POLLIN, 0});
+    polled_.push_back({control_.get(), POLLIN, 0});
+    for (const Channel& channel : channels_) polled_.push_back({channel.socket.get(), POLLIN, 0});
+    const Deadline deadline = Deadline::after(idle_);
+    for (;;) {
+        const int n = ::poll(polled_.data(), polled_.size(), deadline.poll_timeout());
+        if (n > 0) return true;
+        if (n == 0 && deadline.passed()) return false;
+        if (n < 0 && errno != EINTR) throw_errno("poll");
+    }
+}
+
+void LocalAgent::leave() {
+    if (std::exchange(leaving_, true)) return;
+    if (control_) (void)::shutdown(control_.get(), SHUT_RD);
+    for (const Channel& channel : channels_) (void)::shutdown(channel.socket.get(), SHUT_RD);
+}
+
+void LocalAgent::take_channels() {
+    for (;;) {
+        ChannelHandover handover;
+        auto arrival = receive_packet_now(control_.get(), std::as_writable_bytes(std::span(&handover, 1)));
+        if (arrival.kind == Arrival::Kind::nothing) return;
+        if (arrival.kind == Arrival::Kind::end) {
+            control_.reset();
+            leave();
+            return;
+        }
+        if (arrival.kind != Arrival::Kind::packet || arrival.packet.descriptors.size() != 1) continue;
+        make_room();
+        channels_.push_back({std::move(arrival.packet.descriptors.front()), round_});
+        if (leaving_) (void)::shutdown(channels_.back().socket.get(), SHUT_RD);
+    }
+}
+
+void LocalAgent::make_room() {
+    if (channels_.size() < most_agent_channels) return;
+    const auto silent =
+        std::min_element(channels_.begin(), channels_.end(),
+                         [](const Channel& a, const Channel& b) { return a.last_use < b.last_use; });
+    // Its client will see that it ended. A request in it was not answered, so it was not acknowledged either.
+    channels_.erase(silent);
+}
+
+/// One request from each channel that has one; those behind a full batch come first the next time.
+void LocalAgent::collect_batch() {
+    batch_.clear();
+    ++round_;
+    const std::size_t count = polled_.size() - 2;
+    for (std::size_t i = 0; i < count && batch_.size() < most_in_batch; ++i) {
+        const short events = polled_[2 + i].revents;
+        if (events == 0) continue;
+        // A client that is gone was promised nothing, and may be trying again elsewhere.
+        if ((events & (POLLHUP | POLLERR | POLLNVAL)) != 0 || !read_request(channels_[i]))
+            channels_[i].socket.reset();
+    }
+    std::erase_if(channels_, [](const Channel& channel) { return !channel.socket; });
+    if (batch_.size() == most_in_batch)
+        std::stable_sort(channels_.begin(), channels_.end(),
+                         [](const Channel& a, const Channel& b) { return a.last_use < b.last_use; });
+}
+
+/// False when the channel is at its end, or its client does not keep to the protocol.
+bool LocalAgent::read_request(Channel& channel) {
+    DeliveryRequest request;
+    auto arrival = receive_packet_now(channel.socket.get(), std::as_writable_bytes(std::span(&request, 1)));
+    if (arrival.kind == Arrival::Kind::nothing) return true;
+    if (arrival.kind == Arrival::Kind::end) return false;
+    if (arrival.kind != Arrival::Kind::packet || arrival.packet.size != sizeof request ||
+        request.magic != DeliveryRequest::expected_magic || arrival.packet.descriptors.size() != 1) {
+        log_event("", "protocol", {{"agent", user_}, {"error", "malformed delivery request"}});
+        return false;
+    }
+    channel.last_use = round_;
+    Job& job = batch_.emplace_back();
+    job.channel = channel.socket.get();
+    job.message = std::move(arrival.packet.descriptors.front());
+    job.id = printable(request.id.str());
+    job.stamp = {printable(request.sender.str()), printable(request.recipient.str())};
+    return true;
+}
+
+void LocalAgent::deliver_batch() {
+    ::alarm(static_cast<unsigned>(batch_patience.count()));
+    append_all();
+    ::alarm(0);
+    answer_batch();
+}
+
+/// What a user's .forward asks for would be decided here, before the mailbox is opened.
+void LocalAgent::append_all() {
+    try {
+        mailbox_->begin();
+        for (Job& job : batch_) append(job);
+        mailbox_->finish();
+    } catch (const std::system_error& e) {
+        nothing_delivered(deferred_for(e), e.what());
+    } catch (const Timeout& e) {
+        nothing_delivered(deferred("4.2.0", e.what()), e.what());
+    } catch (const UnfitMailbox& e) {
+        nothing_delivered(deferred("4.2.0", e.what()), e.what());
+    }
+    // Anything else ends this process: locks are dropped and no answer is sent, which defers the batch.
+}
+
+void LocalAgent::append(Job& job) {
+    try {
+        mailbox_->append(job.stamp, job.message.get());
+        job.result = delivered("Delivered to the mailbox of " + user_);
+    } catch (const std::system_error& e) {
+        not_delivered(job, deferred_for(e), e.what());
+    } catch (const FormatError& e) {
+        not_delivered(job, deferred("4.3.0", e.what()), e.what());
+    }
+}
+
+/// The batch as a whole failed; what had failed before that keeps its own reason.
+void LocalAgent::nothing_delivered(const DeliveryResult& result, const std::string& why) {
+    for (Job& job : batch_)
+        if (job.result.outcome == DeliveryResult::Outcome::delivered || job.result.reply.text.empty())
+            not_delivered(job, result, why);
+}
+
+void LocalAgent::not_delivered(Job& job, DeliveryResult result, const std::string& why) const {
+    log_event(job.id, "mailbox", {{"user", user_}, {"result", result.reply.line()}, {"error", why}});
+    job.result = std::move(result);
+}
+
+void LocalAgent::answer_batch() {
+    for (const Job& job : batch_) {
+        DeliveryAnswer answer;
+        answer.outcome = static_cast<std::uint8_t>(job.result.outcome);
+        answer.status.assign_cut(job.result.reply.status);
+        answer.text.assign_cut(job.result.reply.text);
+        // A client that does not read its answers has nothing to wait for: it must not hold up the others.
+        if (send_packet_now(job.channel, std::as_bytes(std::span(&answer, 1))) == Sent::full)
+            (void)::shutdown(job.channel, SHUT_RDWR);
+    }
+    batch_.clear();
+}
+
+}  // namespace
+
+int run_local_agent(const Config& config, const Account& account, const MailboxGroup& group, Fd control,
+                    Seconds idle) {
+    ignore_sigpipe();
+    ::signal(SIGXFSZ, SIG_IGN);  // a mailbox at its size limit is an error of write(2), not our end
+    ::umask(077);
+    return LocalAgent(config, account, group, std::move(control), idle).run();
+}
+
+}  // namespace postoffice

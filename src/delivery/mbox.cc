@@ -1,0 +1,196 @@
+// The mbox: one file, messages one behind the other, each with a "From " line in front and an empty line
+// behind (RFC 4155). With escape_from the form is mboxrd, which a reader can undo.
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/lock.h"
+#include "postoffice/base/log.h"
+#include "postoffice/delivery/mailbox.h"
+#include "postoffice/delivery/message_copier.h"
+
+namespace postoffice {
+namespace {
+
+/// The mailbox group is effective while this lives.
+class EffectiveGroup {
+  public:
+    explicit EffectiveGroup(const MailboxGroup& group) : own_(::getegid()), changed_(group.needed) {
+        if (changed_ && ::setegid(group.gid) != 0) throw_errno("take the mailbox group");
+    }
+    ~EffectiveGroup() {
+        if (changed_ && ::setegid(own_) != 0)
+            std::abort();  // must not go on with a group that is not the user's
+    }
+    EffectiveGroup(const EffectiveGroup&) = delete;
+    EffectiveGroup& operator=(const EffectiveGroup&) = delete;
+
+  private:
+    gid_t own_;
+    bool changed_;
+};
+
+bool same_file(const struct stat& a, const struct stat& b) {
+    return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/// The one place that says what may be appended to.
+void require_mailbox(const struct stat& status) {
+    if (S_ISLNK(status.st_mode)) throw UnfitMailbox("mailbox is a symbolic link");
+    if (!S_ISREG(status.st_mode)) throw UnfitMailbox("mailbox is not a regular file");
+    if (status.st_uid != ::geteuid()) throw UnfitMailbox("mailbox belongs to another user");
+    if (status.st_nlink > 1) throw UnfitMailbox("mailbox has more than one link");
+}
+
+class Mbox final : public Mailbox {
+  public:
+    Mbox(std::string path, const MboxOptions& options)
+        : path_(std::move(path)),
+          options_(options),
+          copier_({.from_line = true, .escape_from = options.escape_from}) {}
+
+    void begin() override;
+    void append(const DeliveryStamp& stamp, int message) override;
+    void finish() override;
+
+  private:
+    bool open_existing();
+    bool create();
+    std::string missing_newlines(off_t size) const;
+    void take_back_to(off_t size) noexcept;
+
+    const std::string path_;
+    const MboxOptions options_;
+    MessageCopier copier_;
+    Fd file_;                  // kept between batches
+    struct stat identity_ {};  // of file_
+    off_t start_ = 0;          // size at begin()
+    off_t end_ = 0;            // size now
+    std::string gap_;          // what the file lacks of an empty line at its end
+};
+
+void Mbox::begin() {
+    const Deadline deadline = Deadline::after(options_.lock_patience);
+    try {
+        for (;;) {
+            if (!file_ && !open_existing() && !create()) continue;
+            if (!lock_mailbox(file_.get(), deadline)) throw Timeout("mailbox is locked by another program");
+            // Only now does the path mean anything: until we had the lock, a mail reader could put another
+            // file in its place.
+            struct stat now {};
+            if (::lstat(path_.c_str(), &now) == 0 && same_file(now, identity_)) {
+                require_mailbox(now);
+                start_ = end_ = now.st_size;
+                gap_ = missing_newlines(now.st_size);
+                return;
+            }
+            file_.reset();
+            if (deadline.passed()) throw Timeout("mailbox is replaced again and again");
+        }
+    } catch (...) {
+        file_.reset();  // and with it the locks
+        throw;
+    }
+}
+
+/// False if there is none.
+bool Mbox::open_existing() {
+    struct stat named {};
+    if (::lstat(path_.c_str(), &named) != 0) {
+        if (errno == ENOENT) return false;
+        throw_errno("stat " + path_);
+    }
+    require_mailbox(named);
+    // Reading the end of the file must not look to the user's shell as if the mail had been read.
+    file_ = disk::open(path_, O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOATIME);
+    if (::fstat(file_.get(), &identity_) != 0) throw_errno("stat " + path_);
+    require_mailbox(identity_);
+    return true;
+}
+
+/// False if somebody else created it first.
+bool Mbox::create() {
+    const EffectiveGroup as_mailbox_group(options_.group);
+    try {
+        file_ = disk::open(path_, O_RDWR | O_APPEND | O_NOFOLLOW | O_NOATIME | O_CREAT | O_EXCL, 0600);
+    } catch (const std::system_error& e) {
+        if (e.code().value() == EEXIST) return false;
+        throw;
+    }
+    // Where a mailbox group owns the directory, its members (mail readers that are set-gid) expect to get in.
+    if (options_.group.needed && ::fchmod(file_.get(), 0660) != 0) throw_errno("chmod " + path_);
+    if (::fstat(file_.get(), &identity_) != 0) throw_errno("stat " + path_);
+    disk::sync_directory(path_.substr(0, std::max<std::size_t>(path_.rfind('/'), 1)));
+    return true;
+}
+
+/// A crash in the middle of an append, or another program, may have left the file without its empty line.
+std::string Mbox::missing_newlines(off_t size) const {
+    if (size == 0) return "";
+    char last[2] = {'\n', '\n'};
+    const std::size_t length = size == 1 ? 1 : 2;
+    const std::span<char> into(last + 2 - length, length);
+    if (disk::read_at(file_.get(), into, size - static_cast<off_t>(length)) != length)
+        throw_errno(EIO, "read the end of " + path_);
+    if (last[1] != '\n') return "\n\n";
+    return last[0] != '\n' ? "\n" : "";
+}
+
+void Mbox::append(const DeliveryStamp& stamp, int message) {
+    try {
+        const std::string_view gap = end_ == start_ ? std::string_view(gap_) : std::string_view();
+        end_ += static_cast<off_t>(copier_.copy(gap, stamp, message, file_.get()));
+    } catch (...) {
+        take_back_to(end_);
+        throw;
+    }
+}
+
+void Mbox::finish() {
+    try {
+        if (end_ != start_) disk::sync(file_.get());
+    } catch (...) {
+        take_back_to(start_);
+        file_.reset();
+        throw;
+    }
+    unlock_mailbox(file_.get());
+}
+
+void Mbox::take_back_to(off_t size) noexcept {
+    try {
+        disk::truncate(file_.get(), size);
+    } catch (const std::exception& e) {
+        // Part of a message stays. It was not acknowledged, and the next append will start on a new line.
+        log_event("", "mailbox", {{"path", path_}, {"error", e.what()}});
+        struct stat now {};
+        if (::fstat(file_.get(), &now) == 0 && now.st_size > size) end_ = now.st_size;
+    }
+}
+
+}  // namespace
+
+std::unique_ptr<Mailbox> open_mbox(const std::string& path, const MboxOptions& options) {
+    return std::make_unique<Mbox>(path, options);
+}
+
+std::unique_ptr<Mailbox> open_mailbox_of(const Config& config, const Account& account,
+                                         const MailboxGroup& group) {
+    // Nothing is written as root except root's own mailbox; whatever stands in root's home is not that.
+    if (config.home_mailbox.empty() || account.uid == 0)
+        return open_mbox(config.mail_dir + "/" + account.name,
+                         {.escape_from = config.escape_from, .group = group});
+    const std::string path = account.home + "/" + config.home_mailbox;
+    if (path.ends_with('/'))
+        return open_maildir(path.substr(0, path.find_last_not_of('/') + 1), config.hostname);
+    return open_mbox(path, {.escape_from = config.escape_from});
+}
+
+}  // namespace postoffice

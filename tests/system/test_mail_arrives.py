@@ -1,0 +1,132 @@
+"""The main job on one host: mail comes in by SMTP and by sendmail, and is in the mailbox."""
+import smtplib
+
+import pytest
+
+from host import local_user
+
+MESSAGE = b"From: sender@example.org\r\nTo: you@host.test\r\nSubject: hello\r\n\r\nFirst line.\r\nFrom here on.\r\n.dot\r\n"
+
+
+def test_by_smtp(host):
+    host.start()
+    user = local_user()
+    with host.smtp() as client:
+        refused = client.sendmail("sender@example.org", [f"{user}@host.test"], MESSAGE)
+    assert refused == {}
+    box = host.wait_for_mail(user, b"Subject: hello")
+    assert box.startswith(b"From sender@example.org ")
+    assert b"\nReturn-Path: <sender@example.org>\n" in box
+    assert f"\nDelivered-To: {user}@host.test\n".encode() in box
+    assert b"\n>From here on.\n.dot\n" in box
+    assert box.endswith(b"\n\n")
+    assert host.spool_files() == []
+
+
+def test_by_sendmail_with_a_daemon(host):
+    host.start()
+    user = local_user()
+    done = host.run("sendmail", "-t", input=f"To: {user}\nSubject: local\n\nbody\n".encode(), check=True)
+    assert done.stdout == b"" and done.stderr == b""
+    box = host.wait_for_mail(user, b"Subject: local")
+    assert b"\nMessage-ID: <" in box and b"\nDate: " in box and b"\nFrom: " in box
+    host.wait_for_empty_queue()
+
+
+def test_by_sendmail_without_a_daemon(host):
+    host.start()
+    host.stop()
+    user = local_user()
+    host.run("sendmail", "-i", user, input=b"Subject: waits\n\nbody\n", check=True)
+    assert host.mailbox(user) == b""
+    assert len(host.spool_files()) == 1
+    host.start()
+    host.wait_for_mail(user, b"Subject: waits")
+    host.wait_for_empty_queue()
+
+
+def test_a_queue_run_without_a_daemon(host):
+    host.start()
+    host.stop()
+    user = local_user()
+    host.run("sendmail", "-i", user, input=b"Subject: waits\n\nbody\n", check=True)
+    assert host.run("runq").returncode == 0
+    assert b"Subject: waits" in host.mailbox(user)
+    assert host.spool_files() == []
+
+
+def test_to_an_alias(host):
+    user = local_user()
+    host.write_aliases(f"team: {user}, team@elsewhere.invalid\nboss: {user}\n")
+    assert b"2 aliases" in host.run("newaliases", check=True).stdout
+    host.start()
+    with host.smtp() as client:
+        client.sendmail("a@example.org", ["Boss@host.test"], b"Subject: by alias\r\n\r\n")
+    host.wait_for_mail(user, b"Subject: by alias")
+
+
+def test_unknown_users_are_refused_in_the_dialogue(host):
+    host.start()
+    with host.smtp() as client:
+        client.ehlo()
+        client.mail("a@example.org")
+        code, text = client.rcpt("nobody-here@host.test")
+        assert code == 550 and text.startswith(b"5.1.1")
+
+
+def test_unknown_users_are_told_by_sendmail(host):
+    host.start()
+    done = host.run("sendmail", "-i", "nobody-here", local_user(), input=b"Subject: half\n\n")
+    assert done.returncode == 67
+    assert b"nobody-here" in done.stderr
+    host.wait_for_mail(local_user(), b"Subject: half")
+
+
+def test_the_queue_can_be_read(host):
+    host.start()
+    assert host.run("mailq", check=True).stdout == b"Mail queue is empty\n"
+    with host.smtp() as client:
+        client.sendmail("a@example.org", ["x@unreachable.test"], b"Subject: waits\r\n\r\n")
+    queued = host.queue()
+    assert [r["address"] for r in queued[0]["recipients"]] == ["x@unreachable.test"]
+    assert queued[0]["sender"] == "a@example.org"
+
+
+@pytest.mark.parametrize("address", ["postmaster", "POSTMASTER@host.test"])
+def test_there_is_always_a_postmaster(host, address):
+    host.write_aliases(f"root: {local_user()}\n")
+    host.start()
+    with host.smtp() as client:
+        client.ehlo()
+        client.mail("<>")
+        assert client.docmd("RCPT", f"TO:<{address}>")[0] == 250
+
+
+def test_strangers_cannot_relay(host):
+    """The loopback interface is a friend; what any other client gets is the same as from a host in between."""
+    host.start()
+    # A source route and a percent sign lead nowhere else than the address itself.
+    with host.smtp() as client:
+        client.ehlo()
+        client.mail("a@example.org")
+        assert client.docmd("RCPT", "TO:<user%elsewhere.test@host.test>")[0] == 550
+        assert client.docmd("RCPT", "TO:<elsewhere.test!user@host.test>")[0] == 550
+
+
+def test_a_message_to_many(host):
+    host.start()
+    user = local_user()
+    host.write_aliases("".join(f"n{i}: {user}\n" for i in range(50)))
+    with host.smtp() as client:
+        client.sendmail("a@example.org", [f"n{i}@host.test" for i in range(50)], b"Subject: once\r\n\r\n")
+    box = host.wait_for_mail(user, b"Subject: once")
+    assert box.count(b"Subject: once") == 1
+
+
+def test_size_is_limited(host):
+    host.write_config(size="10k")
+    host.start()
+    with host.smtp() as client:
+        with pytest.raises(smtplib.SMTPResponseException) as refused:
+            client.sendmail("a@example.org", [local_user()], b"Subject: big\r\n\r\n" + b"x" * 70 * 1000)
+        assert refused.value.smtp_code == 552

@@ -1,0 +1,238 @@
+#include "postoffice/delivery/agent_channel.h"
+
+#include <sys/socket.h>
+
+#include "local_delivery.h"
+
+namespace postoffice {
+namespace {
+
+using namespace testing_local;
+using Outcome = DeliveryResult::Outcome;
+
+MailboxDelivery to(const std::string& user) {
+    return {"q1", user, Address("a", "example.org"), Address(user, "example.org")};
+}
+
+/// The other side, played by the test: what a spawner and its agents could do, in a child.
+class Peer {
+  public:
+    using Script = std::function<void(int requests)>;
+    explicit Peer(const Script& script)
+        : sockets_(packet_socket_pair()), child_([&, this] {
+              sockets_.ours.reset();
+              script(sockets_.theirs.get());
+              return 0;
+          }) {
+        sockets_.theirs.reset();
+    }
+    int socket() const { return sockets_.ours.get(); }
+    /// Closes the request socket. True if the script did not throw.
+    bool ended_well() {
+        sockets_.ours.reset();
+        return child_.wait() == 0;
+    }
+
+  private:
+    SocketPair sockets_;
+    Child child_;
+};
+
+struct NewChannel {
+    std::string user;
+    Fd channel;
+};
+NewChannel next_channel(int requests) {
+    auto received = receive_struct<SpawnRequest>(requests);
+    if (!received || received->descriptors.size() != 1) throw FormatError("no spawn request");
+    return {received->value.user.str(), std::move(received->descriptors[0])};
+}
+DeliveryAnswer answer_that(int outcome, const std::string& status, const std::string& text) {
+    DeliveryAnswer answer;
+    answer.outcome = static_cast<std::uint8_t>(outcome);
+    answer.status.assign_cut(status);
+    answer.text.assign_cut(text);
+    return answer;
+}
+bool serve_one(const Fd& channel, const std::string& text = "fine") {
+    const auto request = receive_struct<DeliveryRequest>(channel.get());
+    if (!request) return false;
+    send_struct(channel.get(), answer_that(0, "2.0.0", text));
+    return true;
+}
+void refuse_all(const Fd& channel) {
+    DeliveryAnswer answer = answer_that(2, "5.1.1", "No such user");
+    answer.for_all = 1;
+    send_struct(channel.get(), answer);
+}
+
+class AgentChannel : public ::testing::Test {
+  protected:
+    std::vector<DeliveryResult> deliver(AgentChannels& channels, const std::vector<MailboxDelivery>& what) {
+        const Fd message = disk::memory_file("S: x\n\n");
+        return channels.deliver(what, message.get());
+    }
+    static constexpr Milliseconds long_enough{60'000};
+};
+
+TEST_F(AgentChannel, KeepsItsChannelForTheNextMessage) {
+    Peer peer([](int requests) {
+        auto first = next_channel(requests);
+        while (serve_one(first.channel, first.user)) {
+        }
+    });
+    AgentChannels channels(peer.socket(), long_enough);
+    for (int i = 0; i < 3; ++i) {
+        const auto results = deliver(channels, {to("bob")});
+        ASSERT_EQ(1U, results.size());
+        EXPECT_EQ(Outcome::delivered, results[0].outcome);
+        EXPECT_EQ("bob", results[0].reply.text);
+    }
+}
+
+TEST_F(AgentChannel, AnswersComeBackInTheOrderOfTheDeliveries) {
+    // More users than channels, and more for one user than may wait unanswered.
+    std::vector<MailboxDelivery> what;
+    for (int i = 0; i < 100; ++i) what.push_back(to("user" + std::to_string(i % 20)));
+    for (int i = 0; i < 50; ++i) what.push_back(to("bob"));
+    Peer peer([](int requests) {
+        std::vector<NewChannel> open;
+        for (;;) {
+            std::vector<pollfd> polled{{requests, POLLIN, 0}};
+            for (const auto& one : open) polled.push_back({one.channel.get(), POLLIN, 0});
+            ::poll(polled.data(), polled.size(), -1);
+            for (std::size_t i = open.size(); i-- > 0;)
+                if (polled[i + 1].revents != 0 && !serve_one(open[i].channel, open[i].user))
+                    open.erase(open.begin() + static_cast<long>(i));
+            if ((polled[0].revents & POLLHUP) != 0) return;
+            if (polled[0].revents != 0) open.push_back(next_channel(requests));
+            if (open.size() > AgentChannels::most_channels + 8) throw FormatError("too many channels");
+        }
+    });
+    AgentChannels channels(peer.socket(), long_enough);
+    const auto results = deliver(channels, what);
+    ASSERT_EQ(what.size(), results.size());
+    for (std::size_t i = 0; i < what.size(); ++i) {
+        EXPECT_EQ(Outcome::delivered, results[i].outcome) << i;
+        EXPECT_EQ(what[i].user, results[i].reply.text) << i;
+    }
+}
+
+TEST_F(AgentChannel, RequestThatNoAgentReceivedGoesToAnother) {
+    Peer peer([](int requests) {
+        const auto first = next_channel(requests);
+        (void)receive_struct<DeliveryRequest>(first.channel.get());
+        ::shutdown(first.channel.get(), SHUT_RD);  // as an agent does that leaves, before its last answers
+        send_struct(first.channel.get(), answer_that(0, "2.0.0", "first"));
+        const auto second = next_channel(requests);
+        serve_one(second.channel, "second");
+    });
+    AgentChannels channels(peer.socket(), long_enough);
+    EXPECT_EQ("first", deliver(channels, {to("bob")})[0].reply.text);
+    EXPECT_EQ("second", deliver(channels, {to("bob")})[0].reply.text);
+    EXPECT_TRUE(peer.ended_well());
+}
+
+TEST_F(AgentChannel, AgentsThatAllLeaveAreNotAskedForEver) {
+    Peer peer([](int requests) {
+        for (pollfd more{requests, POLLIN, 0}; ::poll(&more, 1, -1) > 0 && (more.revents & POLLHUP) == 0;)
+            (void)next_channel(requests);
+    });
+    AgentChannels channels(peer.socket(), long_enough);
+    EXPECT_EQ(Outcome::deferred, deliver(channels, {to("bob")})[0].outcome);
+    EXPECT_TRUE(peer.ended_well());
+}
+
+TEST_F(AgentChannel, RequestThatAnAgentMayHaveReceivedIsNotSentAgain) {
+    Peer peer([](int requests) {
+        auto first = next_channel(requests);
+        (void)receive_struct<DeliveryRequest>(first.channel.get());
+        first.channel.reset();
+        pollfd more{requests, POLLIN, 0};
+        ::poll(&more, 1, -1);
+        if ((more.revents & POLLHUP) == 0) throw FormatError("asked again");
+    });
+    AgentChannels channels(peer.socket(), long_enough);
+    EXPECT_EQ(Outcome::deferred, deliver(channels, {to("bob")})[0].outcome);
+    EXPECT_TRUE(peer.ended_well());
+}
+
+TEST_F(AgentChannel, RefusalStandsForEveryRequestOfThatUser) {
+    Peer peer([](int requests) {
+        for (int i = 0; i < 20; ++i) {
+            auto one = next_channel(requests);
+            refuse_all(one.channel);  // and closes it, with requests unread or not yet sent
+        }
+    });
+    for (int i = 0; i < 20; ++i) {
+        AgentChannels channels(peer.socket(), long_enough);
+        for (const auto& result : deliver(channels, {to("no"), to("no"), to("no")})) {
+            EXPECT_EQ(Outcome::failed, result.outcome);
+            EXPECT_EQ("5.1.1", result.reply.status);
+        }
+    }
+}
+
+TEST_F(AgentChannel, ChannelWithAnAnswerOutstandingIsNotUsedAgain) {
+    Peer peer([](int requests) {
+        const auto first = next_channel(requests);
+        const auto second = next_channel(requests);  // comes with the second delivery
+        pollfd end{first.channel.get(), 0, 0};
+        if (::poll(&end, 1, -1) != 1) throw FormatError("the first channel is still open");
+    });
+    AgentChannels channels(peer.socket(), Milliseconds(20));
+    for (int i = 0; i < 2; ++i) {
+        const auto results = deliver(channels, {to("bob")});
+        EXPECT_EQ(Outcome::deferred, results[0].outcome);
+        EXPECT_EQ('4', results[0].reply.status.at(0));
+    }
+    EXPECT_TRUE(peer.ended_well());
+}
+
+TEST_F(AgentChannel, WithoutASpawnerEverythingIsDeferred) {
+    SocketPair pair = packet_socket_pair();
+    pair.theirs.reset();
+    AgentChannels channels(pair.ours.get(), long_enough);
+    const auto results = deliver(channels, {to("bob"), to("eve")});
+    ASSERT_EQ(2U, results.size());
+    for (const auto& result : results) EXPECT_EQ(Outcome::deferred, result.outcome);
+}
+
+TEST_F(AgentChannel, FullRequestSocketIsAMatterOfPatience) {
+    SocketPair pair = packet_socket_pair();  // nobody reads
+    const SpawnRequest request;
+    while (send_packet_now(pair.ours.get(), std::as_bytes(std::span(&request, 1))) == Sent::yes) {
+    }
+    AgentChannels channels(pair.ours.get(), Milliseconds(20));
+    EXPECT_EQ(Outcome::deferred, deliver(channels, {to("bob")})[0].outcome);
+}
+
+TEST_F(AgentChannel, NonsenseFromAnAgentIsDeferred) {
+    for (const auto& [outcome, status] : std::vector<std::pair<int, const char*>>{
+             {0, "5.0.0"}, {2, "2.0.0"}, {2, "4.0.0"}, {0, ""}, {9, "2.0.0"}, {1, "x"}}) {
+        Peer peer([outcome = outcome, status = status](int requests) {
+            auto one = next_channel(requests);
+            (void)receive_struct<DeliveryRequest>(one.channel.get());
+            send_struct(one.channel.get(), answer_that(outcome, status, ""));
+        });
+        AgentChannels channels(peer.socket(), long_enough);
+        EXPECT_EQ(Outcome::deferred, deliver(channels, {to("bob")})[0].outcome) << outcome << status;
+    }
+}
+
+TEST_F(AgentChannel, AddressThatDoesNotFitIsDeferredAlone) {
+    Peer peer([](int requests) {
+        std::vector<NewChannel> kept;
+        for (int i = 0; i < 2; ++i) kept.push_back(next_channel(requests));
+        for (const auto& one : kept) (void)serve_one(one.channel);
+    });
+    AgentChannels channels(peer.socket(), long_enough);
+    auto odd = to("bob");
+    odd.recipient = Address(std::string(600, 'x'), "example.org");
+    const auto results = deliver(channels, {odd, to("eve")});
+    EXPECT_EQ(Outcome::deferred, results[0].outcome);
+    EXPECT_EQ(Outcome::delivered, results[1].outcome);
+}
+
+}  // namespace
+}  // namespace postoffice

@@ -1,0 +1,170 @@
+#include "postoffice/mail/dsn.h"
+
+#include <gtest/gtest.h>
+
+#include "postoffice/base/text.h"
+#include "spool_folder.h"
+
+namespace postoffice {
+namespace {
+
+using testing::envelope_for_two;
+
+constexpr UnixTime arrived = 1795255205;
+
+class DsnTest : public ::testing::Test {
+  protected:
+    DsnTest() {
+        journal_ = parse_journal(journal_header("ID1", envelope_for_two()));
+        fail(
+            1,
+            {DeliveryResult::Outcome::failed, {550, "5.1.1", "No such user\nhere"}, "mx.c.test [192.0.2.1]"});
+        request_ = {"REPORT1", "mail.b.test", Address("alice", "a.test"), arrived + 90, {1}};
+    }
+    void fail(std::size_t index, const DeliveryResult& result) {
+        ASSERT_TRUE(apply_journal_event(journal_, arrived + 60, journal_event::result(index, result)));
+    }
+    std::string report(std::string_view original, Body expected = Body::seven_bit) {
+        Message message(folder_.path());
+        const Fd fd = disk::memory_file(original);
+        EXPECT_EQ(write_dsn(message, journal_, request_, fd.get()), expected);
+        return disk::read_all(message.open_for_reading().get(), 1U << 20);
+    }
+    /// Headers and content between boundaries; the first is the top header with the preamble.
+    static std::vector<std::string> parts(const std::string& text) {
+        const auto at = text.find("boundary=\"") + 10;
+        const std::string delimiter = "\n--" + text.substr(at, text.find('"', at) - at);
+        std::vector<std::string> result;
+        for (std::size_t start = 0;;) {
+            const auto end = text.find(delimiter, start);
+            result.push_back(text.substr(start, end == std::string::npos ? end : end - start));
+            if (end == std::string::npos) return result;
+            start = end + delimiter.size();
+        }
+    }
+    static bool has_line(const std::string& text, const std::string& line) {
+        return ("\n" + text).find("\n" + line + "\n") != std::string::npos;
+    }
+
+    testing::TemporaryFolder folder_;
+    Journal journal_;
+    DsnRequest request_;
+    const std::string original_ =
+        "Message-ID: <m1@a.test>\nReferences: <m0@a.test>\nSubject: Hello\n\nText\n";
+};
+
+TEST_F(DsnTest, HeaderSaysWhatItIs) {
+    const std::string top = parts(report(original_))[0];
+    for (const char* line :
+         {"From: Mail Delivery System <MAILER-DAEMON@mail.b.test>", "To: alice@a.test",
+          "Message-ID: <REPORT1@mail.b.test>", "In-Reply-To: <m1@a.test>", "References: <m0@a.test>",
+          " <m1@a.test>", "Auto-Submitted: auto-replied", "MIME-Version: 1.0",
+          "Content-Type: multipart/report; report-type=delivery-status;"})
+        EXPECT_TRUE(has_line(top, line)) << line << "\n" << top;
+    EXPECT_TRUE(has_line(top, "Date: " + rfc5322_date(arrived + 90)));
+}
+
+TEST_F(DsnTest, TellsPeopleWhoAndWhy) {
+    const std::string human = parts(report(original_))[1];
+    EXPECT_NE(human.find("<list@b.test>, which leads to <carol@c.test>"), std::string::npos) << human;
+    EXPECT_NE(human.find("mx.c.test [192.0.2.1] said:\n    550 5.1.1 No such user"), std::string::npos)
+        << human;
+}
+
+TEST_F(DsnTest, TellsProgramsByTheFields) {
+    const std::string status = parts(report(original_))[2];
+    EXPECT_TRUE(
+        status.starts_with("\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mail.b.test\n"));
+    for (const std::string& line :
+         {"Arrival-Date: " + rfc5322_date(arrived), std::string("Original-Recipient: rfc822; list@b.test"),
+          std::string("Final-Recipient: rfc822; carol@c.test"), std::string("Action: failed"),
+          std::string("Status: 5.1.1"), std::string("Remote-MTA: dns; mx.c.test"),
+          "Last-Attempt-Date: " + rfc5322_date(arrived + 60)})
+        EXPECT_TRUE(has_line(status, line)) << line << "\n" << status;
+    EXPECT_NE(status.find("\nDiagnostic-Code: smtp; 550 5.1.1 No such user"), std::string::npos);
+}
+
+TEST_F(DsnTest, OurOwnFailureHasNoDiagnosticOfARemote) {
+    request_.failed = {0};
+    fail(0, failed("5.2.1", "Mailbox closed"));
+    const std::string status = parts(report(original_))[2];
+    EXPECT_TRUE(has_line(status, "Status: 5.2.1"));
+    EXPECT_EQ(status.find("Remote-MTA"), std::string::npos);
+    EXPECT_EQ(status.find("Diagnostic-Code"), std::string::npos);
+}
+
+TEST_F(DsnTest, EachRecipientHasItsGroup) {
+    request_.failed = {0, 1};
+    fail(0, failed("nonsense", "Mailbox closed"));
+    const std::string status = parts(report(original_))[2];
+    EXPECT_NE(status.find("\n\nOriginal-Recipient: rfc822; bob@b.test\nFinal-Recipient: rfc822; bob@b.test\n"
+                          "Action: failed\nStatus: 5.0.0\n"),
+              std::string::npos)
+        << status;
+    EXPECT_NE(status.find("\n\nOriginal-Recipient: rfc822; list@b.test\n"), std::string::npos);
+}
+
+TEST_F(DsnTest, TellsHowLongItWasTried) {
+    request_.failed = {0};
+    for (int i = 0; i < 3; ++i)
+        ASSERT_TRUE(apply_journal_event(journal_, arrived + i * 3600,
+                                        journal_event::result(0, deferred("4.4.1", "Connection refused"))));
+    ASSERT_TRUE(apply_journal_event(journal_, arrived + 3 * 86400 + 7,
+                                    journal_event::result(0, failed("4.4.7", "Delivery time expired"))));
+    const auto all = parts(report(original_));
+    EXPECT_NE(all[1].find("Tried 4 times in 3d.\n"), std::string::npos) << all[1];
+    EXPECT_TRUE(has_line(all[2], "Status: 4.4.7"));
+}
+
+TEST_F(DsnTest, SmallMessagesComeBackWhole) {
+    EXPECT_EQ(parts(report(original_))[3], "\nContent-Type: message/rfc822\n\n" + original_);
+}
+
+TEST_F(DsnTest, OfLargeOnesTheHeader) {
+    EXPECT_EQ(parts(report(original_ + std::string(most_returned_octets, 'x')))[3],
+              "\nContent-Type: text/rfc822-headers\n\n" + original_.substr(0, original_.find("\n\n") + 1));
+    const std::string endless = "A: b\n" + std::string(100'000, 'x');
+    EXPECT_EQ(parts(report(endless))[3], "\nContent-Type: text/rfc822-headers\n\nA: b\n");
+}
+
+TEST_F(DsnTest, EightBitIsDeclared) {
+    const auto all = parts(report("Subject: \xc3\xa4\n\nText\n", Body::eight_bit_mime));
+    EXPECT_TRUE(has_line(all[0], "Content-Transfer-Encoding: 8bit"));
+    EXPECT_TRUE(has_line(all[3], "Content-Transfer-Encoding: 8bit"));
+    EXPECT_EQ(all[1].find("Encoding"), std::string::npos);
+}
+
+TEST_F(DsnTest, BoundaryIsInNoPart) {
+    const std::string hostile = "A: b\n\n--=_REPORT1\n--=_REPORT1_0--\n";
+    const auto all = parts(report(hostile));
+    ASSERT_EQ(all.size(), 5U);
+    EXPECT_EQ(all[3], "\nContent-Type: message/rfc822\n\n" + hostile);
+    EXPECT_EQ(all[4], "--\n");
+}
+
+TEST_F(DsnTest, UnreadableMessageIsSaidSo) {
+    Message message(folder_.path());
+    EXPECT_EQ(write_dsn(message, journal_, request_, -1), Body::seven_bit);
+    const auto all = parts(disk::read_all(message.open_for_reading().get(), 1U << 20));
+    ASSERT_EQ(all.size(), 4U);
+    EXPECT_NE(all[1].find("could not be read any more"), std::string::npos);
+}
+
+TEST_F(DsnTest, HostileAnswersStayInTheirLine) {
+    request_.failed = {0};
+    fail(0, {DeliveryResult::Outcome::failed,
+             {550, "5.1.1\nAction: delivered",
+              "no\nAction: delivered\r\n\r\n--=_REPORT1\n\xff\x01" + std::string(5000, 'x')},
+             "evil\nStatus: 2.0.0 [192.0.2.1]"});
+    const std::string text = report("Message-ID: <m1\n Bcc: x>\n\nText\n");
+    EXPECT_EQ(parts(text).size(), 5U);
+    const std::string status = parts(text)[2];
+    EXPECT_FALSE(has_line(status, "Action: delivered"));
+    EXPECT_FALSE(has_line(status, "Status: 2.0.0 [192.0.2.1]"));
+    EXPECT_TRUE(has_line(status, "Status: 5.0.0"));
+    EXPECT_EQ(text.find("In-Reply-To"), std::string::npos);
+    for (const auto line : split(text, '\n')) EXPECT_LE(line.size(), 998U);
+}
+
+}  // namespace
+}  // namespace postoffice

@@ -1,0 +1,187 @@
+#include "postoffice/mail/journal.h"
+
+#include <gtest/gtest.h>
+
+#include "postoffice/base/error.h"
+#include "spool_folder.h"
+
+namespace postoffice {
+namespace {
+
+using testing::envelope_for_two;
+
+std::string event_line(const std::string& event) {
+    return "2026-11-21T11:00:00Z " + event + "\n";
+}
+
+Journal with_events(const std::string& events) {
+    return parse_journal(journal_header("ID1", envelope_for_two()) + events);
+}
+
+TEST(Journal, ReadsLikeAStory) {
+    EXPECT_EQ(journal_header("ID1", envelope_for_two()),
+              "postoffice journal 1\n"
+              "id: ID1\n"
+              "arrived: 2026-11-21T10:00:05Z\n"
+              "protocol: ESMTP\n"
+              "client: mx.a.test [192.0.2.7]\n"
+              "helo: client.a.test\n"
+              "body: 7BIT\n"
+              "from: <alice@a.test>\n"
+              "to: 1 mailbox bob <bob@b.test>\n"
+              "to: 2 remote <carol@c.test> for <list@b.test>\n"
+              "end of envelope\n");
+}
+
+void expect_round_trip(const Envelope& envelope) {
+    const Journal journal = parse_journal(journal_header("ID1", envelope));
+    EXPECT_EQ(journal.id, "ID1");
+    EXPECT_EQ(journal.envelope.sender, envelope.sender);
+    EXPECT_EQ(journal.envelope.body, envelope.body);
+    EXPECT_EQ(journal.envelope.arrived, envelope.arrived);
+    EXPECT_EQ(journal.envelope.origin.protocol, envelope.origin.protocol);
+    EXPECT_EQ(journal.envelope.origin.helo, envelope.origin.helo);
+    EXPECT_EQ(journal.envelope.origin.client_name, envelope.origin.client_name);
+    EXPECT_EQ(journal.envelope.origin.client_address, envelope.origin.client_address);
+    EXPECT_EQ(journal.envelope.origin.submitter, envelope.origin.submitter);
+    ASSERT_EQ(journal.envelope.recipients.size(), envelope.recipients.size());
+    ASSERT_EQ(journal.recipients.size(), envelope.recipients.size());
+    for (std::size_t i = 0; i < envelope.recipients.size(); ++i) {
+        EXPECT_EQ(journal.envelope.recipients[i].original, envelope.recipients[i].original);
+        EXPECT_EQ(journal.envelope.recipients[i].target.kind, envelope.recipients[i].target.kind);
+        EXPECT_EQ(journal.envelope.recipients[i].target.user, envelope.recipients[i].target.user);
+        EXPECT_EQ(journal.envelope.recipients[i].target.address, envelope.recipients[i].target.address);
+    }
+}
+
+TEST(Journal, KeepsEnvelopes) {
+    expect_round_trip(envelope_for_two());
+    Envelope local = envelope_for_two();
+    local.sender = Address();
+    local.origin = {"local", "", "", "", "uid 1000 (bob)"};
+    local.body = Body::eight_bit_mime;
+    local.arrived = 5'000'000'000;  // does not fit 32 bits
+    expect_round_trip(local);
+}
+
+TEST(Journal, ClientTextCannotForgeALine) {
+    const std::string evil =
+        "x\nend of envelope\n2026-11-21T11:00:00Z delivered 1: 250 2.0.0 ok\n\\n\\x41 [\t<>@: \r\x7f\xff";
+    Envelope envelope = envelope_for_two();
+    envelope.sender = Address(evil, "a.test");
+    envelope.origin = {evil, evil, evil, "2001:db8::1", evil};
+    envelope.recipients[0].original = Address(evil, "");
+    envelope.recipients[0].target.user = evil;
+    envelope.recipients[1].target.address = Address(evil, "[192.0.2.1]");
+    expect_round_trip(envelope);
+    const Journal journal = parse_journal(journal_header("ID1", envelope));
+    EXPECT_EQ(journal.recipients[0].status, RecipientState::Status::waiting);
+    EXPECT_EQ(journal.recipients[0].attempts, 0U);
+}
+
+TEST(Journal, AnswersCannotForgeALine) {
+    const std::string evil = "no\n2026-11-21T11:00:00Z delivered 2: 250 2.0.0 ok\n\\n: ";
+    const DeliveryResult result{
+        DeliveryResult::Outcome::deferred, {451, "4.0.0\n", evil}, "mx: [192.0.2.1]:"};
+    const Journal journal =
+        with_events(event_line(journal_event::result(0, result)) + event_line(journal_event::held(evil)));
+    EXPECT_EQ(journal.recipients[1].attempts, 0U);
+    EXPECT_EQ(journal.recipients[0].last.reply.text, evil);
+    EXPECT_EQ(journal.recipients[0].last.reply.status, "4.0.0\n");
+    EXPECT_EQ(journal.recipients[0].last.by, "mx: [192.0.2.1]:");
+    EXPECT_EQ(journal.held, evil);
+}
+
+TEST(Journal, RemembersOutcomes) {
+    const Journal journal =
+        with_events(event_line("deferred 1 by mx.b.test [192.0.2.1]: 451 4.2.0 later") +
+                    event_line("retry at 2026-11-21T12:00:00Z") +
+                    event_line("delivered 1 by mx.b.test [2001:db8::1]: 250 2.0.0 ok: thanks") +
+                    event_line("failed 2: 550 - no"));
+    EXPECT_EQ(journal.attempts, 1U);
+    EXPECT_EQ(journal.next_attempt, parse_rfc3339_utc("2026-11-21T12:00:00Z"));
+    const RecipientState& first = journal.recipients[0];
+    EXPECT_EQ(first.status, RecipientState::Status::delivered);
+    EXPECT_EQ(first.attempts, 2U);
+    EXPECT_EQ(first.last.by, "mx.b.test [2001:db8::1]");
+    EXPECT_EQ(first.last.reply.code, 250);
+    EXPECT_EQ(first.last.reply.status, "2.0.0");
+    EXPECT_EQ(first.last.reply.text, "ok: thanks");
+    EXPECT_EQ(first.last_attempt, parse_rfc3339_utc("2026-11-21T11:00:00Z"));
+    EXPECT_EQ(journal.recipients[1].status, RecipientState::Status::failed);
+    EXPECT_EQ(journal.recipients[1].last.reply.status, "");
+    EXPECT_EQ(journal.recipients[1].last.by, "");
+}
+
+TEST(Journal, IsFinishedWhenAllIsDeliveredOrReported) {
+    EXPECT_FALSE(with_events("").is_finished());
+    const std::string results =
+        event_line("delivered 1: 250 2.0.0 ok") + event_line("failed 2: 550 5.0.0 no");
+    EXPECT_FALSE(with_events(results).is_finished());
+    EXPECT_TRUE(with_events(results + event_line("reported 2: dsn X")).is_finished());
+}
+
+TEST(Journal, DoneStaysDone) {
+    const Journal journal =
+        with_events(event_line("delivered 1: 250 2.0.0 ok") + event_line("deferred 1: 451 4.0.0 no"));
+    EXPECT_EQ(journal.recipients[0].status, RecipientState::Status::delivered);
+    EXPECT_EQ(journal.recipients[0].last.reply.code, 250);
+}
+
+TEST(Journal, HeldUntilReleased) {
+    EXPECT_EQ(with_events(event_line("held by a filter")).held, "by a filter");
+    EXPECT_FALSE(with_events(event_line("held by a filter") + event_line("released")).held);
+}
+
+TEST(Journal, LastLineWithoutNewlineIsIgnored) {
+    EXPECT_EQ(with_events("2026-11-21T11:00:00Z delivered 1: 250 2.0.0 o").recipients[0].attempts, 0U);
+}
+
+TEST(Journal, BadEventsAreSkipped) {
+    const Journal journal = with_events(
+        "\ngarbage\n2026-11-21T11:00:00Z deli\n" + event_line("delivered 3: 250 2.0.0 no such recipient") +
+        event_line("delivered 0: 250 2.0.0 counted from 1") + event_line("delivered x: 250 2.0.0 ok") +
+        event_line("delivered 1: hello") + event_line("delivered 1") + event_line("retry at noon") +
+        event_line("reported 9: x") + event_line("invented 1: y") + std::string("\0\0\0\n", 4) +
+        event_line("delivered 2: 250 2.0.0 ok"));
+    EXPECT_EQ(journal.recipients[0].attempts, 0U);
+    EXPECT_EQ(journal.recipients[1].status, RecipientState::Status::delivered);
+    EXPECT_EQ(journal.attempts, 0U);
+}
+
+TEST(Journal, EveryCutOfTheEnvelopeIsUnfinished) {
+    const std::string header = journal_header("ID1", envelope_for_two());
+    for (std::size_t n = 0; n < header.size(); ++n) {
+        const auto part = std::string_view(header).substr(0, n);
+        EXPECT_FALSE(journal_has_end_mark(part)) << n;
+        EXPECT_TRUE(journal_is_unfinished(part)) << n;
+        EXPECT_THROW(parse_journal(part), FormatError) << n;
+    }
+    EXPECT_TRUE(journal_has_end_mark(header));
+    EXPECT_FALSE(journal_is_unfinished(header));
+}
+
+TEST(Journal, WhatIsNoJournalIsAnError) {
+    const auto replaced = [](std::string_view from, std::string_view to) {
+        std::string text = journal_header("ID1", envelope_for_two());
+        return text.replace(text.find(from), from.size(), to);
+    };
+    for (const std::string& text :
+         {std::string("Fbob\nTalice\n"), std::string(4096, '\0'), replaced("id: ID1\n", ""),
+          replaced("from: <alice@a.test>\n", ""), replaced("<alice@a.test>", "alice"),
+          replaced("to: 1", "to: 2"), replaced("mailbox", "cellar"), replaced("<bob@b.test>", "<bob@b.test"),
+          replaced("2026-11", "2026-13"), replaced("for <list", "or <list"),
+          replaced("[192.0.2.7]", "192.0.2.7")}) {
+        EXPECT_THROW(parse_journal(text), FormatError) << text;
+        EXPECT_FALSE(journal_is_unfinished(text));
+    }
+}
+
+TEST(Journal, UnknownKeysAreLeftToLaterVersions) {
+    std::string text = journal_header("ID1", envelope_for_two());
+    text.insert(text.find("from:"), "colour: blue\n");
+    EXPECT_EQ(parse_journal(text).recipients.size(), 2U);
+}
+
+}  // namespace
+}  // namespace postoffice

@@ -1,0 +1,242 @@
+// The router: what each address leads to. The accounts are those every Unix has: root, daemon, bin, mail.
+#include "postoffice/mail/router.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "postoffice/mail/aliases.h"
+#include "postoffice/mail/users.h"
+
+namespace postoffice {
+namespace {
+
+using Status = Route::Status;
+
+class RouterTest : public testing::Test {
+  protected:
+    void SetUp() override {
+        std::string pattern = testing::TempDir() + "router_test.XXXXXX";
+        ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+        directory_ = pattern;
+        source_ = directory_ + "/aliases";
+        config_.hostname = "host.example";
+        config_.local_domains = {"ours.example"};
+    }
+    void TearDown() override { std::filesystem::remove_all(directory_); }
+
+    void aliases(std::string_view text) { std::ofstream(source_, std::ios::trunc) << text; }
+    std::string include(const std::string& name, std::string_view text) {
+        std::ofstream(directory_ + "/" + name, std::ios::trunc) << text;
+        return ":include:" + directory_ + "/" + name;
+    }
+
+    Route route(const std::string& address, UserDirectory users = UserDirectory()) {
+        AliasTable table(source_);
+        Router router(config_, table, users,
+                      {*IpAddress::parse("192.0.2.1"), *IpAddress::parse("2001:db8::1")});
+        return router.route(*parse_addr_spec(address));
+    }
+
+    /// Users and remote addresses with a blank between them; "user<sender" where a list changes the sender.
+    static std::string hops_of(const Route& route) {
+        std::string joined;
+        for (const Route::Hop& hop : route.hops) {
+            joined += joined.empty() ? "" : " ";
+            joined +=
+                hop.target.kind == Target::Kind::mailbox ? hop.target.user : hop.target.address.to_string();
+            if (hop.new_sender) joined += "<" + hop.sender.to_string();
+        }
+        return joined;
+    }
+    std::string hops(const std::string& address) {
+        const Route found = route(address);
+        EXPECT_EQ(found.status, Status::accepted) << found.refusal.text;
+        return hops_of(found);
+    }
+    /// "550 5.1.1" and so on; checks that nothing is accepted besides.
+    std::string refusal(const std::string& address) {
+        const Route found = route(address);
+        EXPECT_TRUE(found.hops.empty());
+        EXPECT_NE(found.status, Status::accepted);
+        EXPECT_EQ(found.status == Status::temporary, found.refusal.is_temporary());
+        EXPECT_NE(found.refusal.text, "");
+        return fmt::format("{} {}", found.refusal.code, found.refusal.status);
+    }
+
+    Config config_;
+    std::string directory_;
+    std::string source_;
+};
+
+TEST_F(RouterTest, AccountsOfOurDomains) {
+    EXPECT_EQ(hops("daemon@host.example"), "daemon");
+    EXPECT_EQ(hops("daemon@localhost"), "daemon");
+    EXPECT_EQ(hops("daemon@OURS.example"), "daemon");
+    EXPECT_EQ(hops("daemon"), "daemon");
+    EXPECT_EQ(hops("Daemon@host.example"), "daemon");
+    EXPECT_EQ(hops("daemon@[192.0.2.1]"), "daemon");
+    EXPECT_EQ(hops("daemon@[IPv6:2001:DB8:0:0::1]"), "daemon");
+    const Route found = route("DAEMON@ours.example");
+    EXPECT_TRUE(found.is_local);
+    EXPECT_EQ(found.hops.at(0).target.address.to_string(), "DAEMON@ours.example");
+    EXPECT_TRUE(found.steps.empty());
+}
+
+TEST_F(RouterTest, OthersAreRemote) {
+    aliases("daemon: bin\n");
+    const Route found = route("Daemon@elsewhere.example");
+    EXPECT_EQ(found.status, Status::accepted);
+    EXPECT_FALSE(found.is_local);
+    EXPECT_EQ(hops_of(found), "Daemon@elsewhere.example");
+    EXPECT_EQ(hops("daemon@[192.0.2.2]"), "daemon@[192.0.2.2]");
+    EXPECT_EQ(hops("daemon@sub.host.example"), "daemon@sub.host.example");
+}
+
+TEST_F(RouterTest, UnknownNames) {
+    EXPECT_EQ(refusal("nobody-has-this-name@host.example"), "550 5.1.1");
+    EXPECT_EQ(refusal("daemon%elsewhere.example@host.example"), "550 5.1.1");
+    EXPECT_EQ(refusal("\"../daemon\"@host.example"), "550 5.1.1");
+    EXPECT_EQ(refusal("\"@\"@host.example"), "550 5.1.1");
+    EXPECT_TRUE(route("nobody-has-this-name@host.example").is_local);
+}
+
+TEST_F(RouterTest, AliasesWinOverAccounts) {
+    aliases("daemon: bin, a@elsewhere.example\nteam: daemon, mail@ours.example\n");
+    EXPECT_EQ(hops("DAEMON@host.example"), "bin a@elsewhere.example");
+    EXPECT_EQ(hops("team@host.example"), "bin a@elsewhere.example mail");
+    const Route found = route("team@host.example");
+    ASSERT_EQ(found.steps.size(), 2u);
+    EXPECT_EQ(found.steps[0], "alias team -> daemon, mail@ours.example (" + source_ + ")");
+}
+
+TEST_F(RouterTest, EachDestinationOnce) {
+    aliases("all: x, y, bin, Bin@ours.example\nx: z, daemon\ny: z\nz: a@b.example, a@B.example, bin\n");
+    EXPECT_EQ(hops("all@host.example"), "a@b.example bin daemon");
+}
+
+TEST_F(RouterTest, ANameInItsOwnAliasIsTheAccount) {
+    aliases("daemon: daemon, copy@elsewhere.example\nbin: \\bin\nmail: \\MAIL, \\daemon\n");
+    EXPECT_EQ(hops("daemon@host.example"), "daemon copy@elsewhere.example");
+    EXPECT_EQ(hops("bin@host.example"), "bin");
+    EXPECT_EQ(hops("mail@host.example"), "mail daemon");
+    aliases("daemon: " + include("list", "daemon\nbin\n") + "\n");
+    EXPECT_EQ(hops("daemon@host.example"), "daemon bin");
+}
+
+TEST_F(RouterTest, LoopsAreLeftOutAndTold) {
+    aliases("a: b, bin\nb: c, mail\nc: a, daemon\n");
+    const Route found = route("a@host.example");
+    EXPECT_EQ(hops_of(found), "daemon mail bin");
+    EXPECT_NE(found.steps.back().find("a->b->c->a"), std::string::npos) << found.steps.back();
+}
+
+TEST_F(RouterTest, LoopWithNothingElseIsUnknown) {
+    aliases("a: b\nb: a\nself: self\nx: a\n");
+    EXPECT_EQ(refusal("a@host.example"), "550 5.4.6");
+    EXPECT_EQ(route("a@host.example").refusal.text, "Alias loop: a->b->a");
+    EXPECT_EQ(refusal("self@host.example"), "550 5.4.6");
+    EXPECT_EQ(route("x@host.example").refusal.text, "Alias loop: a->b->a");
+}
+
+TEST_F(RouterTest, UnknownMembersAreLeftOut) {
+    aliases("team: gone, daemon, \\gone2\nempty: gone, gone2\n");
+    const Route found = route("team@host.example");
+    EXPECT_EQ(hops_of(found), "daemon");
+    EXPECT_NE(found.steps.at(1).find("gone"), std::string::npos);
+    EXPECT_EQ(refusal("empty@host.example"), "550 5.1.1");
+}
+
+TEST_F(RouterTest, OwnersOfLists) {
+    aliases(
+        "list: bin, inner, daemon\nowner-list: mail\ninner: a@b.example\nowner-inner: mail\n"
+        "plain: c@d.example\n");
+    EXPECT_EQ(
+        hops("list@host.example"),
+        "bin<owner-list@host.example a@b.example<owner-inner@host.example daemon<owner-list@host.example");
+    EXPECT_EQ(hops("owner-list@host.example"), "mail");
+    EXPECT_EQ(hops("plain@host.example"), "c@d.example");
+}
+
+TEST_F(RouterTest, IncludedLists) {
+    const std::string inner = include("inner", "a@b.example\n");
+    aliases("list: " + include("outer", "# people\nbin, daemon\n\n  Mail Man <mail>\n" + inner + "\n") +
+            "\n");
+    EXPECT_EQ(hops("list@host.example"), "bin daemon mail a@b.example");
+}
+
+TEST_F(RouterTest, IncludedFileThatIncludesItself) {
+    aliases("list: " + include("list", "bin\n:include:" + directory_ + "/list\n") + "\n");
+    EXPECT_EQ(hops("list@host.example"), "bin");
+}
+
+TEST_F(RouterTest, BrokenListsWait) {
+    aliases("missing: :include:" + directory_ + "/none, bin\nbroken: " + include("broken", "bin\na b\n") +
+            "\n");
+    EXPECT_EQ(refusal("missing@host.example"), "451 4.2.4");
+    EXPECT_EQ(refusal("broken@host.example"), "451 4.2.4");
+    EXPECT_NE(route("broken@host.example").steps.back().find("/broken:2: "), std::string::npos);
+    EXPECT_EQ(route("broken@host.example").refusal.text.find(directory_), std::string::npos);
+}
+
+TEST_F(RouterTest, ProgramsAndFilesWait) {
+    aliases("filter: bin, \"|/bin/cat\"\narchive: /var/mail/archive\n");
+    EXPECT_EQ(refusal("filter@host.example"), "451 4.3.5");
+    EXPECT_EQ(route("filter@host.example").refusal.text,
+              "Alias filter: programs are not supported in this version");
+    EXPECT_EQ(refusal("archive@host.example"), "451 4.3.5");
+}
+
+TEST_F(RouterTest, WhatCannotBeReadIsTemporary) {
+    aliases("broken: a b\nnocolon bin\n");
+    EXPECT_EQ(refusal("broken@host.example"), "451 4.3.5");
+    EXPECT_EQ(refusal("nocolon@host.example"), "451 4.3.0");
+    EXPECT_EQ(hops("daemon@host.example"), "daemon");
+    std::filesystem::remove(source_);
+    std::ofstream(source_ + ".db") << "rubbish";
+    EXPECT_EQ(refusal("daemon@host.example"), "451 4.3.0");
+    EXPECT_EQ(refusal("nobody-has-this-name@host.example"), "451 4.3.0");
+    EXPECT_EQ(hops("a@elsewhere.example"), "a@elsewhere.example");
+}
+
+TEST_F(RouterTest, ExpansionIsBounded) {
+    std::string deep;
+    for (int i = 0; i < 200; ++i) deep += fmt::format("a{}: a{}\n", i, i + 1);
+    aliases(deep + "a200: bin\n");
+    EXPECT_EQ(refusal("a0@host.example"), "451 4.2.4");
+    EXPECT_EQ(hops("a190@host.example"), "bin");
+
+    std::string members;
+    for (int i = 0; i < 30'000; ++i) members += fmt::format("m{}@b.example\n", i);
+    aliases("list: " + include("large", members) + "\n");
+    EXPECT_EQ(refusal("list@host.example"), "451 4.2.4");
+}
+
+TEST_F(RouterTest, ThereIsAlwaysAPostmaster) {
+    EXPECT_EQ(hops("postmaster"), "root");
+    EXPECT_EQ(hops("PostMaster@ours.example"), "root");
+    aliases("root: bin\n");
+    EXPECT_EQ(hops("postmaster@host.example"), "bin");
+    aliases("postmaster: daemon\nroot: bin\n");
+    EXPECT_EQ(hops("postmaster"), "daemon");
+    aliases("postmaster: root\nroot: postmaster\n");
+    EXPECT_EQ(hops("postmaster"), "root");
+    EXPECT_EQ(refusal("root@host.example"), "550 5.4.6");
+    aliases("postmaster: gone\n");
+    EXPECT_EQ(hops("postmaster"), "root");
+}
+
+TEST_F(RouterTest, TheOnlyUserIsPostmaster) {
+    EXPECT_EQ(hops_of(route("postmaster", UserDirectory("daemon"))), "daemon");
+    EXPECT_EQ(hops_of(route("Daemon@host.example", UserDirectory("daemon"))), "daemon");
+    EXPECT_EQ(route("bin@host.example", UserDirectory("daemon")).status, Status::unknown);
+    EXPECT_EQ(route("root@host.example", UserDirectory("daemon")).status, Status::unknown);
+    aliases("root: a@b.example\n");
+    EXPECT_EQ(hops_of(route("postmaster", UserDirectory("daemon"))), "a@b.example");
+}
+
+}  // namespace
+}  // namespace postoffice

@@ -1,0 +1,579 @@
+#include <gtest/gtest.h>
+
+#include <mutex>
+
+#include "../support/body_model.h"
+#include "../support/fake_smtp_server.h"
+#include "../support/smtp_sink.h"
+#include "postoffice/base/disk.h"
+#include "postoffice/smtp/client.h"
+
+namespace postoffice {
+namespace {
+
+using namespace std::string_view_literals;
+using test::FakePeer;
+using test::FakeServer;
+using test::SmtpSink;
+using Outcome = DeliveryResult::Outcome;
+
+const Address alice("alice", "a.test");
+const Address bob("bob", "b.test");
+const Address carol("carol", "b.test");
+const Address dave("dave", "b.test");
+
+constexpr std::string_view pipelining = "250-PIPELINING\r\n";
+const std::string small_message = "Subject: hello\n\nworld\n";
+
+ClientTimeouts patient() {
+    return {Seconds(20), Seconds(20), Seconds(20), Seconds(20), Seconds(20), Seconds(60)};
+}
+
+// A client, and everything that was said.
+struct Dialogue {
+    explicit Dialogue(const Endpoint& server, const ClientTimeouts& timeouts = patient())
+        : client(server, "mx.test", "me.test", timeouts,
+                 [this](const std::string& line) { lines.push_back(line); }) {}
+
+    TransactionResult send(const std::vector<Address>& recipients = {bob}, Body body = Body::seven_bit,
+                           const std::string& message = small_message) {
+        const Fd file = disk::memory_file(message);
+        return client.send(alice, recipients, body, file.get(), message.size());
+    }
+    bool said(const std::string& line) const {
+        return std::find(lines.begin(), lines.end(), line) != lines.end();
+    }
+
+    std::vector<std::string> lines;
+    SmtpClient client;
+};
+
+std::string by_mx_test() {
+    return "mx.test [127.0.0.1]";
+}
+
+// --- Greeting ---------------------------------------------------------------------------------------------
+
+TEST(SmtpClientGreeting, EhloIsUsedWhereItIsUnderstood) {
+    FakeServer server({[](FakePeer& p) { p.greet(); }});
+    const Dialogue d(server.endpoint());
+    EXPECT_FALSE(d.client.refusal());
+    EXPECT_EQ(d.client.peer(), by_mx_test());
+    EXPECT_TRUE(d.said(">>> EHLO me.test"));
+    EXPECT_FALSE(d.said(">>> HELO me.test"));
+}
+
+TEST(SmtpClientGreeting, HeloIsTheFallback) {
+    FakeServer server({[](FakePeer& p) {
+        p.say("220-many\r\n220 lines\r\n");
+        p.answer("500 5.5.1 what\r\n");
+        EXPECT_EQ(p.answer("250 fine\r\n"), "HELO me.test");
+    }});
+    EXPECT_FALSE(Dialogue(server.endpoint()).client.refusal());
+}
+
+TEST(SmtpClientGreeting, HangingUpOnEhloIsAnsweredWithHelo) {
+    FakeServer server({[](FakePeer& p) {
+                           p.say("220 old\r\n");
+                           EXPECT_EQ(p.line(), "EHLO me.test");
+                       },
+                       [](FakePeer& p) {
+                           p.say("220 old\r\n");
+                           EXPECT_EQ(p.answer("250 fine\r\n"), "HELO me.test");
+                       }});
+    EXPECT_FALSE(Dialogue(server.endpoint()).client.refusal());
+    EXPECT_EQ(server.connections(), 2);
+}
+
+TEST(SmtpClientGreeting, TemporaryRefusal) {
+    FakeServer server({[](FakePeer& p) {
+        p.say("450 4.7.0 later\r\n");
+        EXPECT_EQ(p.line(), "(closed)");  // nothing is said to a server that is leaving
+    }});
+    const Dialogue d(server.endpoint());
+    ASSERT_TRUE(d.client.refusal());
+    EXPECT_EQ(d.client.refusal()->outcome, Outcome::deferred);
+    EXPECT_EQ(d.client.refusal()->reply.line(), "450 4.7.0 later");
+    EXPECT_EQ(d.client.refusal()->by, by_mx_test());
+}
+
+TEST(SmtpClientGreeting, PermanentRefusalIsFollowedByQuit) {
+    FakeServer server({[](FakePeer& p) {
+        p.say("554 go away\r\n");
+        EXPECT_EQ(p.answer("221 bye\r\n"), "QUIT");
+    }});
+    const Dialogue d(server.endpoint());
+    ASSERT_TRUE(d.client.refusal());
+    EXPECT_EQ(d.client.refusal()->outcome, Outcome::failed);
+    EXPECT_EQ(d.client.refusal()->reply.line(), "554 5.0.0 go away");
+}
+
+TEST(SmtpClientGreeting, ClosedWithoutAWord) {
+    FakeServer server({[](FakePeer&) {}});
+    const Dialogue d(server.endpoint());
+    ASSERT_TRUE(d.client.refusal());
+    EXPECT_EQ(d.client.refusal()->outcome, Outcome::deferred);
+    EXPECT_EQ(d.client.refusal()->reply.status, "4.4.2");
+    EXPECT_EQ(d.client.refusal()->by, "");
+}
+
+TEST(SmtpClientGreeting, NobodyListens) {
+    Endpoint nobody;
+    {
+        FakeServer server({});
+        nobody = server.endpoint();
+    }
+    const Dialogue d(nobody);
+    ASSERT_TRUE(d.client.refusal());
+    EXPECT_EQ(d.client.refusal()->outcome, Outcome::deferred);
+    EXPECT_EQ(d.client.refusal()->reply.status, "4.4.1");
+}
+
+TEST(SmtpClientGreeting, SilenceEnds) {
+    FakeServer server({[](FakePeer& p) { p.wait_for_close(); }});
+    ClientTimeouts short_of_it = patient();
+    short_of_it.greeting = Seconds(1);
+    const Dialogue d(server.endpoint(), short_of_it);
+    ASSERT_TRUE(d.client.refusal());
+    EXPECT_EQ(d.client.refusal()->reply.status, "4.4.2");
+}
+
+TEST(SmtpClientGreeting, DrippingDoesNotProlongTheWait) {
+    FakeServer server({[](FakePeer& p) {
+        for (;;) {  // until the client has left
+            p.say("2");
+            std::this_thread::sleep_for(Milliseconds(20));
+        }
+    }});
+    ClientTimeouts short_of_it = patient();
+    short_of_it.greeting = Seconds(1);
+    const Dialogue d(server.endpoint(), short_of_it);
+    ASSERT_TRUE(d.client.refusal());
+    EXPECT_EQ(d.client.refusal()->outcome, Outcome::deferred);
+    EXPECT_EQ(d.client.refusal()->reply.status, "4.4.2");
+}
+
+TEST(SmtpClientGreeting, EndlessGreetingsAreCut) {
+    for (const std::string_view flood : {"220-more\r\n"sv, "220 x"sv, "\0\0\0\0"sv}) {
+        FakeServer server({[flood](FakePeer& p) {
+            for (;;) p.say(flood);
+        }});
+        const Dialogue d(server.endpoint());
+        ASSERT_TRUE(d.client.refusal());
+        EXPECT_EQ(d.client.refusal()->outcome, Outcome::deferred);
+        EXPECT_EQ(d.client.refusal()->reply.status, "4.4.2");
+    }
+}
+
+TEST(SmtpClientGreeting, AnotherProtocolIsNoRefusal) {
+    FakeServer server({[](FakePeer& p) { p.say("HTTP/1.1 550 x\r\n"); }});
+    const Dialogue d(server.endpoint());
+    ASSERT_TRUE(d.client.refusal());
+    EXPECT_EQ(d.client.refusal()->outcome, Outcome::deferred);
+}
+
+// --- Transactions against a script ------------------------------------------------------------------------
+
+TEST(SmtpClient, AMessageArrivesAsItWas) {
+    const std::string message("Subject: x\n\n.\n..dot\nlone\rcr\nnul\0\n\xc3\xa4\nend", 42);
+    std::string wire;
+    FakeServer server({[&](FakePeer& p) {
+        p.greet("250-8BITMIME\r\n250-SIZE 1000000\r\n");
+        EXPECT_EQ(p.answer("250 2.1.0 ok\r\n"), "MAIL FROM:<alice@a.test> SIZE=42 BODY=8BITMIME");
+        EXPECT_EQ(p.answer("250 2.1.5 ok\r\n"), "RCPT TO:<bob@b.test>");
+        EXPECT_EQ(p.answer("354 go\r\n"), "DATA");
+        wire = p.body();
+        p.say("250 2.6.0 mine\r\n");
+        EXPECT_EQ(p.answer("221 bye\r\n"), "QUIT");
+    }});
+    Dialogue d(server.endpoint());
+    const auto result = d.send({bob}, Body::eight_bit_mime, message);
+    d.client.quit();
+    ASSERT_EQ(result.recipients.size(), 1U);
+    EXPECT_EQ(result.recipients[0].outcome, Outcome::delivered);
+    EXPECT_EQ(result.recipients[0].reply.line(), "250 2.6.0 mine");
+    EXPECT_EQ(result.recipients[0].by, by_mx_test());
+    EXPECT_TRUE(result.connection_usable);
+    EXPECT_EQ(test::receive(wire).stored, test::normalised(message));
+}
+
+TEST(SmtpClient, NothingIsAskedThatWasNotOffered) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet();
+        EXPECT_EQ(p.answer("250 ok\r\n"), "MAIL FROM:<alice@a.test>");
+    }});
+    Dialogue d(server.endpoint());
+    (void)d.send({bob}, Body::eight_bit_mime);
+}
+
+TEST(SmtpClient, TheNullSender) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet();
+        EXPECT_EQ(p.answer("250 ok\r\n"), "MAIL FROM:<>");
+    }});
+    Dialogue d(server.endpoint());
+    const Fd file = disk::memory_file("x\n");
+    (void)d.client.send(Address(), {bob}, Body::seven_bit, file.get(), 2);
+}
+
+TEST(SmtpClient, AnAddressCannotBreakItsLine) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet();
+        EXPECT_EQ(p.answer("550 no\r\n"), "MAIL FROM:<alice@a.test>");
+    }});
+    Dialogue d(server.endpoint());
+    const auto result = d.send({Address("x>\r\nRSET\r\n", "b.test"), bob});
+    EXPECT_EQ(result.recipients[0].reply.status, "5.1.3");
+    EXPECT_EQ(result.recipients[1].reply.code, 550);
+}
+
+TEST(SmtpClient, TooLargeForTheServerIsNotSent) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet("250-SIZE 10\r\n");
+        EXPECT_EQ(p.line(), "(closed)");
+    }});
+    Dialogue d(server.endpoint());
+    const auto result = d.send();
+    EXPECT_EQ(result.recipients[0].outcome, Outcome::failed);
+    EXPECT_EQ(result.recipients[0].reply.status, "5.3.4");
+    EXPECT_EQ(result.recipients[0].by, "");
+    EXPECT_TRUE(result.connection_usable);
+}
+
+TEST(SmtpClient, ASizeWithoutLimitIsNone) {
+    for (const std::string_view size :
+         {"250-SIZE\r\n", "250-SIZE 0\r\n", "250-SIZE 99999999999999999999999\r\n"}) {
+        FakeServer server({[size](FakePeer& p) {
+            p.greet(size);
+            EXPECT_EQ(p.answer("450 x\r\n"), "MAIL FROM:<alice@a.test> SIZE=22");
+        }});
+        Dialogue d(server.endpoint());
+        EXPECT_EQ(d.send().recipients[0].reply.code, 450);
+    }
+}
+
+TEST(SmtpClient, PipelinedCommandsComeTogether) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet(pipelining);
+        EXPECT_EQ(p.line(), "MAIL FROM:<alice@a.test>");
+        EXPECT_EQ(p.line(), "RCPT TO:<bob@b.test>");
+        EXPECT_EQ(p.line(), "RCPT TO:<carol@b.test>");
+        EXPECT_EQ(p.line(), "RCPT TO:<dave@b.test>");
+        EXPECT_EQ(p.line(), "DATA");
+        p.say("250 ok\r\n250 ok\r\n550 5.1.1 carol who\r\n452 4.5.3 too many\r\n354 go\r\n");
+        p.body();
+        p.say("250 2.0.0 taken\r\n");
+    }});
+    Dialogue d(server.endpoint());
+    const auto result = d.send({bob, carol, dave});
+    EXPECT_EQ(result.recipients[0].reply.line(), "250 2.0.0 taken");
+    EXPECT_EQ(result.recipients[1].outcome, Outcome::failed);
+    EXPECT_EQ(result.recipients[1].reply.line(), "550 5.1.1 carol who");
+    EXPECT_EQ(result.recipients[2].outcome, Outcome::deferred);
+    EXPECT_EQ(result.recipients[2].reply.line(), "452 4.5.3 too many");
+    EXPECT_TRUE(result.connection_usable);
+    EXPECT_FALSE(result.other_host_may_help);
+}
+
+TEST(SmtpClient, GoAheadWithoutRecipientsIsMetWithALoneDot) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet(pipelining);
+        for (int i = 0; i < 3; ++i) (void)p.line();
+        p.say("250 ok\r\n550 5.1.1 no\r\n354 go\r\n");
+        EXPECT_EQ(p.answer("554 5.5.1 no valid recipients\r\n"), ".");
+        EXPECT_EQ(p.line(), "MAIL FROM:<alice@a.test>");  // the dot ended it: no RSET
+    }});
+    Dialogue d(server.endpoint());
+    const auto result = d.send();
+    EXPECT_EQ(result.recipients[0].reply.line(), "550 5.1.1 no");
+    EXPECT_TRUE(result.connection_usable);
+    (void)d.send();
+}
+
+TEST(SmtpClient, RsetOnlyAfterATransactionThatDidNotEnd) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet(pipelining);
+        for (int i = 0; i < 3; ++i) (void)p.line();
+        p.say("250 ok\r\n450 later\r\n503 no recipients\r\n");
+        EXPECT_EQ(p.line(), "RSET");
+        for (int i = 0; i < 3; ++i) (void)p.line();
+        p.say("250 reset\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+        p.body();
+        p.say("250 taken\r\n");
+        EXPECT_EQ(p.line(), "MAIL FROM:<alice@a.test>");
+    }});
+    Dialogue d(server.endpoint());
+    EXPECT_EQ(d.send().recipients[0].reply.code, 450);
+    EXPECT_EQ(d.send().recipients[0].outcome, Outcome::delivered);
+    (void)d.send();
+}
+
+TEST(SmtpClient, MailRefusedIsEverybodysAnswer) {
+    for (const std::string_view extensions : {std::string_view(), pipelining}) {
+        FakeServer server({[extensions](FakePeer& p) {
+            p.greet(extensions);
+            p.answer("553 5.1.8 not you\r\n");
+            if (!extensions.empty()) {
+                for (int i = 0; i < 3; ++i) p.answer("503 no sender\r\n");
+            }
+            EXPECT_EQ(p.answer("221 bye\r\n"), "QUIT");
+        }});
+        Dialogue d(server.endpoint());
+        const auto result = d.send({bob, carol});
+        for (const auto& recipient : result.recipients) {
+            EXPECT_EQ(recipient.outcome, Outcome::failed);
+            EXPECT_EQ(recipient.reply.line(), "553 5.1.8 not you");
+        }
+        EXPECT_TRUE(result.connection_usable);
+        d.client.quit();
+    }
+}
+
+TEST(SmtpClient, RefusedDataIsPermanentAndDeferredDataIsNot) {
+    for (const int code : {554, 451}) {
+        FakeServer server({[code](FakePeer& p) {
+            p.greet();
+            p.answer("250 ok\r\n");
+            p.answer("250 ok\r\n");
+            p.answer(std::to_string(code) + " no data\r\n");
+            EXPECT_EQ(p.answer("221 bye\r\n"), "QUIT");
+        }});
+        Dialogue d(server.endpoint());
+        const auto result = d.send();
+        EXPECT_EQ(result.recipients[0].outcome, code == 554 ? Outcome::failed : Outcome::deferred);
+        EXPECT_EQ(result.recipients[0].reply.code, code);
+        EXPECT_FALSE(result.other_host_may_help);
+        d.client.quit();
+    }
+}
+
+TEST(SmtpClient, TooManyRecipientsInTheOldWordsIsTemporary) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet();
+        p.answer("250 ok\r\n");
+        p.answer("250 ok\r\n");
+        p.answer("552 too many recipients\r\n");
+        p.answer("552 5.2.2 mailbox full\r\n");
+        p.answer("354 go\r\n");
+        p.body();
+        p.say("250 taken\r\n");
+    }});
+    Dialogue d(server.endpoint());
+    const auto result = d.send({bob, carol, dave});
+    EXPECT_EQ(result.recipients[0].outcome, Outcome::delivered);
+    EXPECT_EQ(result.recipients[1].outcome, Outcome::deferred);
+    EXPECT_EQ(result.recipients[2].outcome, Outcome::failed);
+}
+
+TEST(SmtpClient, ClosingDownDefersWhoHasNoAnswer) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet();
+        p.answer("250 ok\r\n");
+        p.answer("250 ok\r\n");
+        p.answer("550 5.1.1 no\r\n");
+        p.answer("421 4.3.2 going down\r\n");
+    }});
+    Dialogue d(server.endpoint());
+    const auto result = d.send({bob, carol, dave});
+    EXPECT_EQ(result.recipients[0].reply.line(), "421 4.3.2 going down");
+    EXPECT_EQ(result.recipients[1].outcome, Outcome::failed);
+    EXPECT_EQ(result.recipients[2].outcome, Outcome::deferred);
+    EXPECT_FALSE(result.connection_usable);
+    EXPECT_TRUE(result.other_host_may_help);
+}
+
+TEST(SmtpClient, AfterTheFinalDotNoOtherHostMayBeAsked) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet();
+        p.answer("250 ok\r\n");
+        p.answer("250 ok\r\n");
+        p.answer("354 go\r\n");
+        p.body();
+    }});
+    Dialogue d(server.endpoint());
+    const auto result = d.send();
+    EXPECT_EQ(result.recipients[0].outcome, Outcome::deferred);
+    EXPECT_EQ(result.recipients[0].reply.status, "4.4.2");
+    EXPECT_FALSE(result.connection_usable);
+    EXPECT_FALSE(result.other_host_may_help);
+}
+
+TEST(SmtpClient, AnAnswerToNothingEndsTheConversation) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet();
+        p.answer("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n250 taken\r\n");
+        p.wait_for_close();
+    }});
+    Dialogue d(server.endpoint());
+    const auto result = d.send();
+    EXPECT_EQ(result.recipients[0].outcome, Outcome::deferred);
+    EXPECT_FALSE(result.connection_usable);
+    EXPECT_FALSE(d.said(">>> RCPT TO:<bob@b.test>"));
+}
+
+TEST(SmtpClient, GoAheadInTheWrongPlaceIsNoAnswer) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet();
+        p.answer("354 go\r\n");
+        p.wait_for_close();
+    }});
+    Dialogue d(server.endpoint());
+    EXPECT_EQ(d.send().recipients[0].outcome, Outcome::deferred);
+}
+
+TEST(SmtpClient, TwoHundredAfterDataIsNotDelivered) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet();
+        p.answer("250 ok\r\n");
+        p.answer("250 ok\r\n");
+        p.answer("250 ok\r\n");
+        p.wait_for_close();
+    }});
+    Dialogue d(server.endpoint());
+    EXPECT_EQ(d.send().recipients[0].outcome, Outcome::deferred);
+}
+
+TEST(SmtpClient, TheCeilingEndsATarpit) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet();
+        p.answer("250 ok\r\n");
+        p.wait_for_close();
+    }});
+    ClientTimeouts timeouts = patient();
+    timeouts.message = Seconds(1);
+    Dialogue d(server.endpoint(), timeouts);
+    const auto result = d.send();
+    EXPECT_EQ(result.recipients[0].outcome, Outcome::deferred);
+    EXPECT_EQ(result.recipients[0].reply.status, "4.4.2");
+    EXPECT_FALSE(result.connection_usable);
+}
+
+TEST(SmtpClient, AServerThatStopsReadingEnds) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet();
+        p.answer("250 ok\r\n");
+        p.answer("250 ok\r\n");
+        p.answer("354 go\r\n");
+        std::this_thread::sleep_for(Seconds(2));
+    }});
+    ClientTimeouts timeouts = patient();
+    timeouts.data_block = Seconds(1);
+    Dialogue d(server.endpoint(), timeouts);
+    const auto result = d.send({bob}, Body::seven_bit, std::string(20 << 20, 'x'));
+    EXPECT_EQ(result.recipients[0].outcome, Outcome::deferred);
+    EXPECT_TRUE(result.other_host_may_help);
+}
+
+TEST(SmtpClient, AMessageThatCannotBeReadIsNeverEnded) {
+    std::string wire;
+    FakeServer server({[&wire](FakePeer& p) {
+        p.greet();
+        p.answer("250 ok\r\n");
+        p.answer("250 ok\r\n");
+        p.answer("354 go\r\n");
+        wire = p.body();
+    }});
+    Dialogue d(server.endpoint());
+    const Pipe no_file = make_pipe();  // cannot be read at an offset
+    const auto result = d.client.send(alice, {bob}, Body::seven_bit, no_file.read_end.get(), 10);
+    EXPECT_EQ(result.recipients[0].outcome, Outcome::deferred);
+    EXPECT_EQ(result.recipients[0].reply.status, "4.3.0");
+    EXPECT_FALSE(result.connection_usable);
+    EXPECT_FALSE(test::receive(wire).ended);
+}
+
+TEST(SmtpClient, AliveUntilTheServerSpeaksOrLeaves) {
+    std::mutex gate;
+    gate.lock();
+    FakeServer server({[&gate](FakePeer& p) {
+        p.greet();
+        const std::scoped_lock wait(gate);
+        p.say("421 4.4.2 idle for too long\r\n");
+        p.wait_for_close();
+    }});
+    Dialogue d(server.endpoint());
+    EXPECT_TRUE(d.client.is_alive());
+    gate.unlock();
+    while (d.client.is_alive()) std::this_thread::sleep_for(Milliseconds(5));
+    const auto result = d.send();
+    EXPECT_EQ(result.recipients[0].outcome, Outcome::deferred);
+    EXPECT_TRUE(result.other_host_may_help);
+    EXPECT_FALSE(d.client.is_alive());
+}
+
+// --- Against smtp-sink
+// --------------------------------------------------------------------------------------
+
+class AgainstSink : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        if (!SmtpSink::is_available()) GTEST_SKIP() << "no smtp-sink: run tests/support/get-peers.sh";
+    }
+};
+
+TEST_F(AgainstSink, ManyMessagesOverOneConnection) {
+    const std::string large = "Subject: large\n\n" + std::string(300'000, 'x') + "\n.\n";
+    for (const std::vector<std::string>& options :
+         {std::vector<std::string>{}, {"-p"}, {"-e"}, {"-8", "-E"}}) {
+        const SmtpSink sink(options);
+        Dialogue d(sink.endpoint());
+        for (int i = 0; i < 50; ++i) {
+            const auto result =
+                d.send({bob, carol}, Body::eight_bit_mime, i % 10 == 0 ? large : small_message);
+            ASSERT_EQ(result.recipients[0].outcome, Outcome::delivered) << result.recipients[0].reply.line();
+            ASSERT_EQ(result.recipients[1].outcome, Outcome::delivered);
+            ASSERT_TRUE(d.client.is_alive());
+        }
+        EXPECT_FALSE(d.said(">>> RSET"));
+        d.client.quit();
+        EXPECT_TRUE(d.said(">>> QUIT"));
+    }
+}
+
+TEST_F(AgainstSink, EveryCommandRejected) {
+    for (const bool hard : {true, false}) {
+        for (const std::string command : {"CONNECT", "MAIL", "RCPT", "DATA", "."}) {
+            const SmtpSink sink({hard ? "-f" : "-r", command});
+            Dialogue d(sink.endpoint());
+            const auto result = d.send({bob, carol});
+            for (const auto& recipient : result.recipients) {
+                EXPECT_EQ(recipient.outcome, hard ? Outcome::failed : Outcome::deferred) << command;
+                EXPECT_EQ(recipient.by, by_mx_test());
+            }
+            EXPECT_EQ(result.connection_usable, command != "CONNECT");
+        }
+    }
+}
+
+TEST_F(AgainstSink, EveryCommandHungUpOn) {
+    for (const std::string option : {"-q", "-Q"}) {
+        for (const std::string command : {"CONNECT", "MAIL", "RCPT", "DATA", "."}) {
+            const SmtpSink sink({option, command});
+            Dialogue d(sink.endpoint());
+            const auto result = d.send({bob, carol});
+            for (const auto& recipient : result.recipients)
+                EXPECT_EQ(recipient.outcome, Outcome::deferred) << option << command;
+            EXPECT_FALSE(result.connection_usable);
+            EXPECT_EQ(result.other_host_may_help, command != ".");
+        }
+    }
+}
+
+TEST_F(AgainstSink, HungUpOnEhloStillGetsTheMessageByHelo) {
+    const SmtpSink sink({"-q", "EHLO"});
+    Dialogue d(sink.endpoint());
+    EXPECT_EQ(d.send().recipients[0].outcome, Outcome::delivered);
+    EXPECT_TRUE(d.said(">>> HELO me.test"));
+}
+
+TEST_F(AgainstSink, ARefusalInTheMiddleOfTheMessageIsHeard) {
+    const SmtpSink sink({"-A", "0"});
+    Dialogue d(sink.endpoint());
+    const auto result = d.send({bob}, Body::seven_bit, std::string(40 << 20, 'x'));
+    EXPECT_EQ(result.recipients[0].outcome, Outcome::failed);
+    EXPECT_EQ(result.recipients[0].reply.code / 100, 5);
+    EXPECT_FALSE(result.connection_usable);
+}
+
+}  // namespace
+}  // namespace postoffice

@@ -1,0 +1,372 @@
+#include "postoffice/daemon/spawner.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <iterator>
+#include <memory>
+
+#include "local_delivery.h"
+#include "postoffice/daemon/become_user.h"
+#include "postoffice/delivery/agent_channel.h"
+
+namespace postoffice {
+namespace {
+
+using namespace testing_local;
+using Outcome = DeliveryResult::Outcome;
+
+constexpr const char* test_accounts =
+    "root:x:0:0:root:/root:/bin/sh\n"
+    "bob:x:64001:64001::/nonexistent:/bin/sh\n"
+    "eve:x:64002:64002::/nonexistent:/bin/sh\n"
+    "toor:x:0:64003::/root:/bin/sh\n"
+    "wheel:x:64004:0::/nonexistent:/bin/sh\n";
+constexpr const char* test_groups =
+    "root:x:0:\npostbox:x:64100:\nbob:x:64001:\neve:x:64002:\nfriends:x:64200:bob\n";
+
+std::string invoking_user() {
+    const passwd* self = ::getpwuid(::getuid());
+    return self == nullptr ? "" : self->pw_name;
+}
+
+class Spawner : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        // Users must get through to the mailboxes, and nobody but the group may create one.
+        if (::geteuid() == 0 &&
+            (::chown(folder_.path().c_str(), 0, 64100) != 0 || ::chmod(folder_.path().c_str(), 02775) != 0))
+            throw_errno("mail directory");
+        config_.agents = 20;
+    }
+    /// With accounts of the test's own, if root.
+    void start(SpawnerLimits limits = {.idle = Seconds(600)}) {
+        spawner_ = std::make_unique<Child>([&, this] {
+            sockets_.ours.reset();
+            if (::geteuid() == 0) use_test_accounts();
+            return run_spawner(config_, std::move(sockets_.theirs), limits);
+        });
+    }
+    void use_test_accounts() const {
+        if (::unshare(CLONE_NEWNS) != 0) throw_errno("unshare");
+        if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) throw_errno("mount");
+        const Folder own;
+        put(own / "passwd", test_accounts);
+        put(own / "group", test_groups);
+        for (const std::string file : {"passwd", "group"})
+            if (::mount((own / file).c_str(), ("/etc/" + file).c_str(), nullptr, MS_BIND, nullptr) != 0)
+                throw_errno("mount");
+    }
+    static bool may_mount() {
+        if (::geteuid() != 0) return false;
+        Child child([] { return ::unshare(CLONE_NEWNS) == 0 ? 0 : 1; });
+        return child.wait() == 0;
+    }
+    AgentChannels channels(Milliseconds patience = Milliseconds(60'000)) const {
+        return AgentChannels(sockets_.ours.get(), patience);
+    }
+    DeliveryResult deliver(AgentChannels& by, const std::string& user,
+                           const std::string& text = "S: x\n\n") const {
+        const Fd message = disk::memory_file(text);
+        return by.deliver({{"q1", user, Address("a", "example.org"), Address("b", "example.org")}},
+                          message.get())[0];
+    }
+    DeliveryResult deliver(const std::string& user) const {
+        auto by = channels();
+        return deliver(by, user);
+    }
+    /// Children of the spawner.
+    std::vector<pid_t> agents() const {
+        const std::string pid = std::to_string(spawner_->pid());
+        std::istringstream list(contents("/proc/" + pid + "/task/" + pid + "/children"));
+        std::vector<pid_t> pids;
+        for (pid_t child = 0; list >> child;) pids.push_back(child);
+        return pids;
+    }
+    std::string status_of(pid_t pid, const std::string& key) const {
+        std::istringstream lines(contents("/proc/" + std::to_string(pid) + "/status"));
+        for (std::string line; std::getline(lines, line);)
+            if (line.starts_with(key + ":")) return line.substr(key.size() + 2);
+        return "";
+    }
+    void wait_until(const std::function<bool()>& condition) const {
+        for (int i = 0; i < 60'000 && !condition(); ++i) ::usleep(1000);
+        ASSERT_TRUE(condition());
+    }
+    void stop_agent(pid_t pid) const {
+        ::kill(pid, SIGSTOP);
+        wait_until([&] { return status_of(pid, "State").starts_with("T"); });
+    }
+    void end_by_eof() {
+        sockets_.ours.reset();
+        sockets_.theirs.reset();
+        EXPECT_EQ(0, spawner_->wait());
+    }
+
+    Folder folder_;
+    Config config_ = config_with(folder_);
+    SocketPair sockets_ = packet_socket_pair();
+    std::unique_ptr<Child> spawner_;
+    const std::string self_ = invoking_user();
+};
+
+TEST_F(Spawner, DeliversToTheInvokingUser) {
+    if (self_.empty()) GTEST_SKIP() << "the invoking user has no account";
+    start();
+    const auto result = deliver(self_);
+    EXPECT_EQ(Outcome::delivered, result.outcome) << result.reply.line();
+    EXPECT_EQ(1U, count_of(contents(folder_ / self_), "S: x"));
+    end_by_eof();
+}
+
+TEST_F(Spawner, NamesThatAreNoAccountFail) {
+    start();
+    for (const char* name : {"nosuchuser", "", ".", "..", "../bob", "/etc/passwd", "-x", "a b", "a:b", "a\nb",
+                             "b\xf6"
+                             "b"}) {
+        const auto result = deliver(name);
+        EXPECT_EQ(Outcome::failed, result.outcome) << name;
+        EXPECT_EQ("5.1.1", result.reply.status) << name;
+    }
+    EXPECT_EQ(Outcome::deferred, deliver(std::string(100, 'x')).outcome);
+}
+
+TEST_F(Spawner, AgentIsKeptForTheNextChannel) {
+    if (self_.empty()) GTEST_SKIP() << "the invoking user has no account";
+    start();
+    ASSERT_EQ(Outcome::delivered, deliver(self_).outcome);
+    const auto before = agents();
+    ASSERT_EQ(Outcome::delivered, deliver(self_).outcome);
+    EXPECT_EQ(1U, before.size());
+    EXPECT_EQ(before, agents());
+}
+
+TEST_F(Spawner, OldAgentIsReplaced) {
+    if (self_.empty()) GTEST_SKIP() << "the invoking user has no account";
+    start({.age = Seconds(0)});
+    auto first = channels();
+    ASSERT_EQ(Outcome::delivered, deliver(first, self_).outcome);
+    const auto before = agents();
+    ASSERT_EQ(Outcome::delivered, deliver(self_).outcome);
+    EXPECT_NE(before, agents());
+    EXPECT_EQ(Outcome::delivered, deliver(first, self_).outcome);  // over a channel of the one that left
+}
+
+TEST_F(Spawner, CapturedClientStopsNobody) {
+    if (self_.empty()) GTEST_SKIP() << "the invoking user has no account";
+    start();
+    const int requests = sockets_.ours.get();
+    const Pipe pipe = make_pipe();
+    const int odd = pipe.read_end.get();
+    const std::string large(5000, 'x');
+    SpawnRequest request;
+    ASSERT_TRUE(request.user.assign(self_));
+    for (int i = 0; i < 200; ++i) {
+        send_packet(requests, {});
+        send_packet(requests, std::as_bytes(std::span("x", 1)));
+        send_packet(requests, std::as_bytes(std::span(large)), std::span(&odd, 1));
+        send_struct(requests, request);                      // no channel
+        send_struct(requests, request, std::span(&odd, 1));  // no socket
+        const int three[] = {odd, odd, odd};
+        send_struct(requests, request, three);
+        const SocketPair dead = packet_socket_pair();
+        const int end = dead.theirs.get();
+        send_struct(requests, request, std::span(&end, 1));  // nobody at the other end
+        SpawnRequest unterminated;
+        std::memset(unterminated.user.bytes, 'a', sizeof unterminated.user.bytes);
+        send_struct(requests, unterminated, std::span(&end, 1));
+    }
+    EXPECT_EQ(Outcome::delivered, deliver(self_).outcome);
+    EXPECT_EQ(1U, agents().size());
+    const std::string fds = "/proc/" + std::to_string(spawner_->pid()) + "/fd";
+    EXPECT_LT(names_in(fds).size(), 30U);
+    end_by_eof();
+}
+
+TEST_F(Spawner, RequestsWaitForASpawnerThatIsRestarted) {
+    if (self_.empty()) GTEST_SKIP() << "the invoking user has no account";
+    start();
+    auto by = channels();
+    ASSERT_EQ(Outcome::delivered, deliver(by, self_).outcome);
+    const auto orphans = agents();
+    spawner_->end();
+    // The agents of the dead spawner leave, and the request goes to the new one.
+    for (const pid_t pid : orphans)
+        wait_until([&] { return ::kill(pid, 0) != 0 || status_of(pid, "State").starts_with("Z"); });
+    SocketPair pair = packet_socket_pair();
+    SpawnRequest request;
+    ASSERT_TRUE(request.user.assign(self_));
+    const int end = pair.theirs.get();
+    send_struct(sockets_.ours.get(), request, std::span(&end, 1));
+    pair.theirs.reset();
+    ask(pair.ours.get(), "S: waited\n\n");
+    start();
+    EXPECT_EQ(0, answer_on(pair.ours.get()).outcome);
+    EXPECT_EQ(Outcome::delivered, deliver(by, self_).outcome);
+}
+
+TEST_F(Spawner, AgentThatWasKilledIsReplaced) {
+    if (self_.empty()) GTEST_SKIP() << "the invoking user has no account";
+    start();
+    auto by = channels();
+    ASSERT_EQ(Outcome::delivered, deliver(by, self_).outcome);
+    const pid_t first = agents().at(0);
+    stop_agent(first);
+    // Killed with a request in its socket.
+    Child killer([&] {
+        wait_until([&] { return status_of(::getppid(), "State").starts_with("S"); });
+        return ::kill(first, SIGKILL);
+    });
+    EXPECT_EQ(Outcome::deferred, deliver(by, self_).outcome);
+    killer.wait();
+    EXPECT_EQ(Outcome::delivered, deliver(by, self_).outcome);
+    EXPECT_NE(first, agents().at(0));
+}
+
+TEST_F(Spawner, FinishesWhatItsAgentsHaveBeforeItEnds) {
+    if (self_.empty()) GTEST_SKIP() << "the invoking user has no account";
+    start();
+    ASSERT_EQ(Outcome::delivered, deliver(self_).outcome);
+    const pid_t agent = agents().at(0);
+    stop_agent(agent);
+    SocketPair pair = packet_socket_pair();
+    SpawnRequest request;
+    ASSERT_TRUE(request.user.assign(self_));
+    const int end = pair.theirs.get();
+    ask(pair.ours.get(), "S: last\n\n");
+    send_struct(sockets_.ours.get(), request, std::span(&end, 1));
+    pair.theirs.reset();
+    // A request behind it, answered by the spawner, shows that the channel was handed over.
+    EXPECT_EQ("5.1.1", deliver("nosuchuser").reply.status);
+    spawner_->signal(SIGTERM);
+    wait_until([&] { return deliver("nosuchuser").reply.status == "4.3.2"; });
+    ::kill(agent, SIGCONT);
+    EXPECT_EQ(0, answer_on(pair.ours.get()).outcome);
+    EXPECT_EQ(0, spawner_->wait());
+    EXPECT_EQ(1U, count_of(contents(folder_ / self_), "S: last"));
+}
+
+// From here on: becoming other users.
+
+TEST_F(Spawner, AgentIsTheUserAndNothingElse) {
+    if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
+    struct stat requests {};
+    ASSERT_EQ(0, ::fstat(sockets_.theirs.get(), &requests));
+    start();
+    auto by = channels();
+    ASSERT_EQ(Outcome::delivered, deliver(by, "bob").outcome);
+    const pid_t agent = agents().at(0);
+    EXPECT_EQ("64001\t64001\t64001\t64001", status_of(agent, "Uid"));
+    EXPECT_EQ("64001\t64001\t64100\t64001", status_of(agent, "Gid"));  // saved: the mailbox group
+    std::istringstream listed(status_of(agent, "Groups"));
+    std::vector<int> groups{std::istream_iterator<int>(listed), {}};
+    std::sort(groups.begin(), groups.end());
+    EXPECT_EQ((std::vector<int>{64001, 64200}), groups);
+    for (const char* set : {"CapEff", "CapPrm", "CapInh", "CapAmb"})
+        EXPECT_EQ("0000000000000000", status_of(agent, set));
+
+    const std::string fds = "/proc/" + std::to_string(agent) + "/fd";
+    for (const std::string& fd : names_in(fds))
+        EXPECT_NE("socket:[" + std::to_string(requests.st_ino) + "]",
+                  std::filesystem::read_symlink(fds + "/" + fd).string());
+
+    struct stat mailbox {};
+    ASSERT_EQ(0, ::stat((folder_ / "bob").c_str(), &mailbox));
+    EXPECT_EQ(64001U, mailbox.st_uid);
+    EXPECT_EQ(64100U, mailbox.st_gid);
+    EXPECT_EQ(0660U, mailbox.st_mode & 07777);
+}
+
+TEST_F(Spawner, MailboxGroupIsNotTakenWhereItIsNotNeeded) {
+    if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
+    ASSERT_EQ(0, ::chmod(folder_.path().c_str(), 01777));
+    start();
+    auto by = channels();
+    ASSERT_EQ(Outcome::delivered, deliver(by, "bob").outcome);
+    EXPECT_EQ("64001\t64001\t64001\t64001", status_of(agents().at(0), "Gid"));
+    struct stat mailbox {};
+    ASSERT_EQ(0, ::stat((folder_ / "bob").c_str(), &mailbox));
+    EXPECT_EQ(0600U, mailbox.st_mode & 07777);
+}
+
+TEST_F(Spawner, GroupOfRootIsNeverLent) {
+    if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
+    ASSERT_EQ(0, ::chown(folder_.path().c_str(), 0, 0));
+    start();
+    EXPECT_EQ(Outcome::deferred, deliver("bob").outcome);
+    EXPECT_TRUE(names_in(folder_.path()).empty());
+}
+
+TEST_F(Spawner, OnlyRootsOwnMailboxIsWrittenAsRoot) {
+    if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
+    start();
+    for (const char* user : {"toor", "wheel"}) {
+        EXPECT_EQ(Outcome::deferred, deliver(user).outcome);
+        EXPECT_FALSE(std::filesystem::exists(folder_ / user));
+    }
+    ASSERT_EQ(Outcome::delivered, deliver("root").outcome);
+    struct stat mailbox {};
+    ASSERT_EQ(0, ::stat((folder_ / "root").c_str(), &mailbox));
+    EXPECT_EQ(0U, mailbox.st_uid);
+    EXPECT_EQ(0600U, mailbox.st_mode & 07777);
+}
+
+TEST_F(Spawner, MailboxOfAnotherUserIsNotWritten) {
+    if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
+    put(folder_ / "bob", "of eve");
+    ASSERT_EQ(0, ::chown((folder_ / "bob").c_str(), 64002, 64100));
+    ASSERT_EQ(0, ::chmod((folder_ / "bob").c_str(), 0666));
+    start();
+    EXPECT_EQ("mailbox belongs to another user", deliver("bob").reply.text);
+    EXPECT_EQ("of eve", contents(folder_ / "bob"));
+}
+
+TEST_F(Spawner, IdleAgentMakesRoomForAnotherUser) {
+    if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
+    config_.agents = 1;
+    start();
+    auto by = channels();
+    for (int i = 0; i < 5; ++i)
+        for (const char* user : {"bob", "eve", "root"}) {
+            EXPECT_EQ(Outcome::delivered, deliver(by, user).outcome) << user;
+            EXPECT_LE(agents().size(), 1U);
+        }
+    EXPECT_EQ(5U, count_of(contents(folder_ / "eve"), "S: x"));
+}
+
+TEST_F(Spawner, WithoutRoomTheRequestIsDeferred) {
+    if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
+    config_.agents = 1;
+    start({.idle = Seconds(600), .room = Seconds(0)});
+    ASSERT_EQ(Outcome::delivered, deliver("bob").outcome);
+    const pid_t agent = agents().at(0);
+    stop_agent(agent);
+    const auto result = deliver("eve");
+    EXPECT_EQ(Outcome::deferred, result.outcome);
+    EXPECT_EQ("4.3.2", result.reply.status);
+    ::kill(agent, SIGCONT);
+    wait_until([&] { return deliver("eve").outcome == Outcome::delivered; });
+}
+
+TEST_F(Spawner, AgentThatDoesNotLeaveIsEnded) {
+    if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
+    config_.agents = 1;
+    start({.idle = Seconds(600), .room = Seconds(600), .leaving = Seconds(0)});
+    ASSERT_EQ(Outcome::delivered, deliver("bob").outcome);
+    stop_agent(agents().at(0));
+    EXPECT_EQ(Outcome::delivered, deliver("eve").outcome);
+}
+
+TEST(UserName, IsSafeAsAFileName) {
+    for (const char* name : {"bob", "Bob", "b.o-b_1", "host$", "bob@ad.example"})
+        EXPECT_TRUE(is_safe_user_name(name)) << name;
+    for (const char* name : {"", ".bob", "-bob", "a/b", "a b", "a\nb", "..", "a:b", "a'b"})
+        EXPECT_FALSE(is_safe_user_name(name)) << name;
+}
+
+}  // namespace
+}  // namespace postoffice

@@ -1,0 +1,281 @@
+#include "postoffice/mail/spool.h"
+
+#include <gtest/gtest.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <set>
+
+#include "postoffice/base/error.h"
+#include "spool_folder.h"
+
+namespace postoffice {
+namespace {
+
+using testing::envelope_for_two;
+using testing::make_older;
+using testing::read_file;
+using testing::write_file;
+
+class SpoolTest : public ::testing::Test {
+  protected:
+    QueueEntry commit(const std::string& text = "Subject: x\n\nbody\n") {
+        Message message(folder_.path());
+        message.append(text);
+        return spool_.commit(Spool::new_id(), envelope_for_two(), message);
+    }
+    /// A committed message that nobody owns.
+    std::string queued() { return commit().id(); }
+
+    testing::TemporaryFolder folder_;
+    Spool spool_{folder_.path()};
+    const DeliveryResult ok_ = delivered("ok", "mx.b.test [192.0.2.1]");
+    const DeliveryResult no_ = failed("5.1.1", "no such user");
+};
+
+TEST_F(SpoolTest, IdsAreUniqueAndSortByTime) {
+    std::string last;
+    for (int i = 0; i < 10'000; ++i) {
+        const std::string id = Spool::new_id();
+        EXPECT_TRUE(is_queue_id(id));
+        EXPECT_LT(last, id);
+        last = id;
+    }
+}
+
+TEST_F(SpoolTest, IdsFromNamesAreChecked) {
+    for (const char* bad : {"", "../x", "a/b", "a.b", "12345678901234567", "a b", "\xe4"})
+        EXPECT_FALSE(is_queue_id(bad));
+    EXPECT_FALSE(is_queue_id(std::string_view("a\0b", 3)));
+    EXPECT_FALSE(spool_.take("../" + queued()));
+}
+
+TEST_F(SpoolTest, CreatesItsFolders) {
+    const Spool fresh(folder_ / "new");
+    fresh.create(::getuid(), ::getgid());
+    fresh.create(::getuid(), ::getgid());
+    struct stat status {};
+    ASSERT_EQ(::stat(fresh.directory().c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777U, 0750U);
+    ASSERT_EQ(::stat(fresh.drop_directory().c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777U, 03730U);
+}
+
+TEST_F(SpoolTest, CommitStoresMessageAndJournal) {
+    const QueueEntry entry = commit();
+    EXPECT_EQ(folder_.names(), (std::vector<std::string>{"cm" + entry.id(), "dm" + entry.id()}));
+    EXPECT_EQ(disk::read_all(entry.open_message().get(), 1000), "Subject: x\n\nbody\n");
+    EXPECT_EQ(entry.message_size(), 17U);
+    EXPECT_EQ(read_file(spool_.journal_path(entry.id())), journal_header(entry.id(), envelope_for_two()));
+    EXPECT_EQ(entry.journal().recipients.size(), 2U);
+}
+
+TEST_F(SpoolTest, CommitKeepsLargeMessages) {
+    const std::string text(200'000, 'x');
+    const QueueEntry entry = commit(text);
+    EXPECT_EQ(folder_.names().size(), 2U);
+    EXPECT_EQ(disk::read_all(entry.open_message().get(), 1U << 20), text);
+}
+
+TEST_F(SpoolTest, CommitThatFailsLeavesNothing) {
+    const std::string id = Spool::new_id();
+    write_file(spool_.journal_path(id), "in the way");
+    for (const std::string& text : {std::string("small"), std::string(200'000, 'x')}) {
+        Message message(folder_.path());
+        message.append(text);
+        EXPECT_THROW(spool_.commit(id, envelope_for_two(), message), std::system_error);
+        EXPECT_EQ(folder_.names(), std::vector<std::string>{"cm" + id});
+    }
+    EXPECT_EQ(read_file(spool_.journal_path(id)), "in the way");
+}
+
+TEST_F(SpoolTest, OneOwnerAtATime) {
+    std::optional<QueueEntry> entry = commit();
+    const std::string id = entry->id();
+    EXPECT_FALSE(spool_.take(id));
+    entry.reset();
+    entry = spool_.take(id);
+    ASSERT_TRUE(entry);
+    EXPECT_EQ(entry->id(), id);
+    EXPECT_FALSE(spool_.take(id));
+}
+
+TEST_F(SpoolTest, DeathOfTheOwnerFreesTheMessage) {
+    const std::string id = queued();
+    int ready[2];
+    ASSERT_EQ(::pipe2(ready, O_CLOEXEC), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const auto entry = spool_.take(id);
+        (void)!::write(ready[1], entry ? "y" : "n", 1);
+        ::pause();
+        ::_exit(0);
+    }
+    char answer = 0;
+    ASSERT_EQ(::read(ready[0], &answer, 1), 1);
+    EXPECT_EQ(answer, 'y');
+    EXPECT_FALSE(spool_.take(id));
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    EXPECT_TRUE(spool_.take(id));
+    ::close(ready[0]);
+    ::close(ready[1]);
+}
+
+TEST_F(SpoolTest, RemembersOutcomes) {
+    const std::string id = queued();
+    {
+        auto entry = spool_.take(id);
+        entry->record(0, ok_);
+        entry->record(1, no_);
+        entry->sync();
+        EXPECT_FALSE(entry->journal().is_finished());
+    }
+    auto entry = spool_.take(id);
+    EXPECT_EQ(entry->journal().recipients[0].status, RecipientState::Status::delivered);
+    EXPECT_EQ(entry->journal().recipients[0].last.by, "mx.b.test [192.0.2.1]");
+    EXPECT_EQ(entry->journal().recipients[1].status, RecipientState::Status::failed);
+    entry->record_reported(1, "dsn X");
+    EXPECT_TRUE(entry->journal().is_finished());
+    entry->remove();
+    EXPECT_TRUE(folder_.names().empty());
+    EXPECT_FALSE(spool_.take(id));
+}
+
+TEST_F(SpoolTest, HoldAndRelease) {
+    auto entry = commit();
+    entry.hold("for a look");
+    EXPECT_EQ(entry.journal().held, "for a look");
+    entry.release();
+    entry.reload();
+    EXPECT_FALSE(entry.journal().held);
+}
+
+TEST_F(SpoolTest, DueTimeIsTheModificationTime) {
+    const UnixTime later = now_unix() + 5'000'000'000;  // beyond 32 bits
+    {
+        auto entry = commit();
+        entry.defer_until(later);
+        EXPECT_EQ(entry.journal().next_attempt, later);
+        EXPECT_EQ(entry.journal().attempts, 1U);
+    }
+    const auto items = spool_.scan();
+    ASSERT_EQ(items.size(), 1U);
+    EXPECT_EQ(items[0].due, later);
+    // Where the time is lost, the journal knows it still.
+    make_older(spool_.journal_path(items[0].id), 10);
+    EXPECT_EQ(spool_.take(items[0].id)->journal().next_attempt, later);
+}
+
+TEST_F(SpoolTest, ReloadSeesWhatOthersAppended) {
+    auto entry = commit();
+    QueueEntry other(folder_.path(), disk::open(spool_.journal_path(entry.id()), O_RDWR | O_APPEND));
+    other.record(0, ok_);
+    EXPECT_EQ(entry.journal().recipients[0].attempts, 0U);
+    entry.reload();
+    EXPECT_EQ(entry.journal().recipients[0].attempts, 1U);
+}
+
+TEST_F(SpoolTest, EventAfterACutLineIsNotLost) {
+    const std::string id = queued();
+    {
+        const Fd journal = disk::open(spool_.journal_path(id), O_WRONLY | O_APPEND);
+        disk::write_all(journal.get(), "2026-11-21T10:00:05Z deliv");
+        auto entry = spool_.take(id);
+        entry->record(0, ok_);
+    }
+    EXPECT_EQ(spool_.take(id)->journal().recipients[0].status, RecipientState::Status::delivered);
+}
+
+TEST_F(SpoolTest, ScanIgnoresForeignFiles) {
+    const std::string id = queued();
+    for (const char* name : {"qfAA1", "dfAA1", "cm", "cm.lock", "readme", "tmX1"})
+        write_file(folder_ / name, "x");
+    ASSERT_EQ(::mkdir((folder_ / "cmDIR").c_str(), 0700), 0);
+    ASSERT_EQ(::symlink("/etc/passwd", (folder_ / "cmLINK").c_str()), 0);
+    const auto items = spool_.scan();
+    ASSERT_EQ(items.size(), 1U);
+    EXPECT_EQ(items[0].id, id);
+}
+
+TEST_F(SpoolTest, TakeFollowsNoLinksAndWaitsForNoFifo) {
+    ASSERT_EQ(::symlink("/etc/passwd", (folder_ / "cmLINK").c_str()), 0);
+    EXPECT_THROW((void)spool_.take("LINK"), std::system_error);
+    ASSERT_EQ(::mkfifo((folder_ / "cmFIFO").c_str(), 0600), 0);
+    EXPECT_FALSE(spool_.take("FIFO"));
+}
+
+// Damage
+
+TEST_F(SpoolTest, JournalBeingWrittenIsLeftAlone) {
+    const std::string header = journal_header("X1", envelope_for_two());
+    write_file(folder_ / "cmX1", header.substr(0, header.size() - 1));
+    write_file(folder_ / "cmX2", "");
+    EXPECT_FALSE(spool_.take("X1"));
+    EXPECT_FALSE(spool_.take("X2"));
+    EXPECT_EQ(folder_.names(), (std::vector<std::string>{"cmX1", "cmX2"}));
+}
+
+TEST_F(SpoolTest, DamagedJournalIsMovedAside) {
+    write_file(folder_ / "cmX1", "");
+    make_older(folder_ / "cmX1", 3600);
+    write_file(folder_ / "cmX2", std::string(4096, '\0'));
+    write_file(folder_ / "cmX3", journal_header("X9", envelope_for_two()));
+    for (const char* id : {"X1", "X2", "X3"}) EXPECT_FALSE(spool_.take(id));
+    EXPECT_EQ(folder_.names(), (std::vector<std::string>{"badX1", "badX2", "badX3"}));
+    EXPECT_EQ(read_file(folder_ / "badX2"), std::string(4096, '\0'));
+}
+
+TEST_F(SpoolTest, MessageThatIsGoneIsAnErrorOfItsEntryOnly) {
+    auto entry = commit();
+    disk::unlink(spool_.message_path(entry.id()));
+    EXPECT_THROW((void)entry.open_message(), std::system_error);
+    EXPECT_EQ(entry.message_size(), 0U);
+    entry.remove();
+    EXPECT_TRUE(folder_.names().empty());
+}
+
+// Sweeping
+
+TEST_F(SpoolTest, SweepRemovesWhatACrashLeft) {
+    const std::string header = journal_header("X1", envelope_for_two());
+    write_file(folder_ / "tmX0", "half");
+    write_file(folder_ / "dmX1", "message");
+    write_file(folder_ / "cmX1", header.substr(0, 30));
+    write_file(folder_ / "dmX2", "message");
+    for (const auto& name : folder_.names()) make_older(folder_ / name, 100);
+    EXPECT_EQ(spool_.sweep(Seconds(200)), 0U);
+    EXPECT_EQ(spool_.sweep(Seconds(50)), 4U);
+    EXPECT_TRUE(folder_.names().empty());
+}
+
+TEST_F(SpoolTest, SweepKeepsWhatIsQueuedOrToBeLookedAt) {
+    const std::string id = queued();
+    write_file(folder_ / "badX1", "damaged");
+    write_file(folder_ / "dmX1", "its message");
+    write_file(folder_ / "cmX2", "");  // take() moves it aside and says so
+    write_file(folder_ / "tm.foreign", "");
+    write_file(folder_ / "dead.letter", "");
+    const auto before = folder_.names();
+    for (const auto& name : before) make_older(folder_ / name, 1'000'000);
+    EXPECT_EQ(spool_.sweep(Seconds(1)), 0U);
+    EXPECT_EQ(folder_.names(), before);
+    EXPECT_TRUE(spool_.take(id));
+}
+
+TEST_F(SpoolTest, SweepKeepsWhatIsInUse) {
+    Message message(folder_.path());
+    message.append(std::string(100'000, 'x'));
+    const std::string header = journal_header("X1", envelope_for_two());
+    write_file(folder_ / "cmX1", header.substr(0, 30));
+    const Fd writer = disk::open(folder_ / "cmX1", O_RDWR);
+    ASSERT_EQ(::flock(writer.get(), LOCK_EX), 0);
+    for (const auto& name : folder_.names()) make_older(folder_ / name, 1000);
+    EXPECT_EQ(spool_.sweep(Seconds(1)), 0U);
+    EXPECT_EQ(folder_.names().size(), 2U);
+}
+
+}  // namespace
+}  // namespace postoffice
