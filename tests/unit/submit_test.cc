@@ -224,6 +224,18 @@ TEST_F(SubmitTest, large_messages_pass_whole) {
     EXPECT_TRUE(outcome.texts[0].ends_with("\n\n" + body));
 }
 
+TEST_F(SubmitTest, a_large_message_that_is_still_coming_is_no_drop) {
+    const std::string drop = folder_ + "/drop";
+    Message message(drop);
+    message.append(std::string(2 * Message::memory_limit, 'x'));
+    ASSERT_FALSE(fs::is_empty(drop));
+    const std::string name = fs::directory_iterator(drop)->path().filename();
+    EXPECT_TRUE(list_drops(drop).empty());
+    EXPECT_FALSE(open_drop(drop, name, 10));
+    EXPECT_EQ(sweep_drops(drop, Seconds(3600)), 0U);
+    EXPECT_EQ(sweep_drops(drop, Seconds(-3600)), 1U) << "what a killed writer left goes in time";
+}
+
 TEST_F(SubmitTest, a_running_server_is_nudged) {
     const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     sockaddr_un address{};
