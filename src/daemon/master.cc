@@ -138,8 +138,8 @@ class Master {
     int be_runner() {
         RunnerSettings runner;
         runner.control = control_.get();
-        runner.arrivals = current_->sockets.arrivals.theirs.get();
-        runner.announce = current_->sockets.arrivals.ours.get();
+        runner.arrivals = current_->sockets.arrivals.read_end.get();
+        runner.announce = current_->sockets.arrivals.write_end.get();
         runner.spawner = current_->sockets.spawner.ours.get();
         if (settings_.queue_interval) runner.rescan = *settings_.queue_interval;
         close_descriptors_except({runner.control, runner.arrivals, runner.announce, runner.spawner});
@@ -148,7 +148,7 @@ class Master {
     }
 
     int be_listener() {
-        const SessionProcessSockets helpers{current_->sockets.spawner.ours.get(), current_->sockets.arrivals.ours.get()};
+        const SessionProcessSockets helpers{current_->sockets.spawner.ours.get(), current_->sockets.arrivals.write_end.get()};
         std::vector<int> kept = {helpers.spawner, helpers.announce};
         std::vector<Fd> ports;
         for (Fd& port : current_->ports) {
@@ -225,8 +225,10 @@ class Master {
             log_event("", "reload-refused", {{"reason", error.what()}});
             return;
         }
-        std::unique_ptr<Generation> previous = std::move(current_);
-        current_ = std::move(next);
+        // What was announced to the old runner, and what its last sessions announce, the new one hears.
+        next->sockets.arrivals = {current_->sockets.arrivals.read_end.duplicate(),
+                                  current_->sockets.arrivals.write_end.duplicate()};
+        std::unique_ptr<Generation> previous = std::exchange(current_, std::move(next));
         previous->ports.clear();
         // The listener and the runner finish what they have begun; the spawner serves them until then.
         for (const auto role : {Generation::listener, Generation::runner})

@@ -102,7 +102,7 @@ void Dispatcher::read_backlog(Place place) {
         const std::string id = std::move(destination.backlog.front());
         destination.backlog.pop_front();
         if (stopping_) events_.on_deferred(id, 0);
-        else if (!start(id)) events_.on_finished(id);
+        else if (!start(id)) events_.on_gone(id);
     }
     destination.is_reading_backlog = false;
 }
@@ -246,7 +246,7 @@ void Dispatcher::settle(ActiveMessage& message) try {
         return;
     }
     const std::string id = entry.id();
-    entry.remove();
+    entry.finish();
     log_event(id, "finished", {{"after", duration_text(Seconds(now - entry.journal().envelope.arrived))}});
     active_.erase(id);
     events_.on_finished(id);

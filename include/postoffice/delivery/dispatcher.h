@@ -29,8 +29,10 @@ class Dispatcher {
         std::function<Worker(const QueueAgentTask&)> start_agent;
         /// The message left the dispatcher and is due again then.
         std::function<void(const std::string& id, UnixTime due)> on_deferred;
-        /// The message left for good.
+        /// The message is done: its files can go.
         std::function<void(const std::string& id)> on_finished;
+        /// The message could not be had any more.
+        std::function<void(const std::string& id)> on_gone;
         /// A report was queued.
         std::function<void(const std::string& id)> on_queued;
     };

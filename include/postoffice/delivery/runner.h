@@ -10,6 +10,7 @@
 
 #include "postoffice/base/process.h"
 #include "postoffice/config/config.h"
+#include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/dispatcher.h"
 #include "postoffice/delivery/intake_pool.h"
 #include "postoffice/mail/aliases.h"
@@ -21,7 +22,7 @@ namespace postoffice {
 
 struct RunnerSettings {
     int control = -1;   ///< datagram socket that commands write to; -1 if none
-    int arrivals = -1;  ///< packet socket: what sessions announce is read here
+    int arrivals = -1;  ///< pipe from which the ids of queued messages are read
     int announce = -1;  ///< its other end, for our own workers
     int spawner = -1;   ///< shared request socket
     Seconds rescan{600};              ///< look at the whole spool so often
@@ -40,6 +41,7 @@ class Runner {
   private:
     Worker start_agent(const QueueAgentTask& task) const;
     Worker start_intake_worker() const;
+    void start_reaper();
 
     void schedule(const std::string& id, UnixTime due);
     void rescan(bool ignore_retry_times);
@@ -47,7 +49,8 @@ class Runner {
     void start_due();
 
     void wait_and_serve(SignalSource& signals);
-    void hear(int socket);
+    void hear_arrivals();
+    void hear_commands();
     void obey(std::string_view text);
     void housekeeping();
     int poll_timeout() const;
@@ -62,11 +65,14 @@ class Runner {
     Bouncer bouncer_;
     Dispatcher dispatcher_;
     IntakePool intake_;
+    ArrivalReader arrivals_;
+    Fd reaper_;  ///< pipe to the reaper
 
     std::set<std::pair<UnixTime, std::string>> due_;
     std::unordered_set<std::string> known_;  ///< in due_ or with the dispatcher
     UnixTime next_rescan_ = 0;
     UnixTime next_drop_scan_ = 0;
+    UnixTime next_housekeeping_ = 0;
     bool stopping_ = false;
 };
 
