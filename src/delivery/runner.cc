@@ -119,7 +119,8 @@ void Runner::start_due() {
 int Runner::run() {
     raise_file_limit();
     SignalSource signals({SIGTERM, SIGINT, SIGCHLD, SIGHUP});
-    if (const unsigned removed = spool_.sweep(sweep_age) + sweep_drops(spool_.drop_directory(), sweep_age); removed > 0)
+    if (const unsigned removed = spool_.sweep(sweep_age) + sweep_drops(spool_.drop_directory(), sweep_age);
+        removed > 0)
         log_event("", "swept", {{"files", std::to_string(removed)}});
     start_reaper();
     rescan(settings_.ignore_retry_times);
@@ -165,7 +166,8 @@ void Runner::wait_and_serve(SignalSource& signals) {
                     dispatcher_.stop();
                 }
             }
-            while (reap_child().pid != 0) {}
+            while (reap_child().pid != 0) {
+            }
         } else if (entry.fd == settings_.control) {
             hear_commands();
         } else if (entry.fd == arrivals_.fd()) {

@@ -1,5 +1,5 @@
-// How the processes of one daemon reach each other. The master holds both ends of each as long as it lives, so that
-// a helper may die and its successor finds the same ends and what waits in them.
+// How the processes of one daemon reach each other. The master holds both ends of each as long as it lives,
+// so that a helper may die and its successor finds the same ends and what waits in them.
 #pragma once
 
 #include "postoffice/base/fd.h"

@@ -1,6 +1,6 @@
-// How the runner hears of queued messages inside the process tree: their ids, a line each, on one pipe that all
-// sessions write to. A line that does not fit is lost, which costs time and not mail: the reader is told, and looks
-// at the spool itself.
+// How the runner hears of queued messages inside the process tree: their ids, a line each, on one pipe that
+// all sessions write to. A line that does not fit is lost, which costs time and not mail: the reader is told,
+// and looks at the spool itself.
 #pragma once
 
 #include <functional>

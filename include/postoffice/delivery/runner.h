@@ -1,5 +1,5 @@
-// The runner: knows what is in the spool and when it is due, hears of new work, and keeps the dispatcher and the
-// intake busy. One poll loop, no privilege.
+// The runner: knows what is in the spool and when it is due, hears of new work, and keeps the dispatcher and
+// the intake busy. One poll loop, no privilege.
 #pragma once
 
 #include <memory>
@@ -21,10 +21,10 @@
 namespace postoffice {
 
 struct RunnerSettings {
-    int control = -1;   ///< datagram socket that commands write to; -1 if none
-    int arrivals = -1;  ///< pipe from which the ids of queued messages are read
-    int announce = -1;  ///< its other end, for our own workers
-    int spawner = -1;   ///< shared request socket
+    int control = -1;                 ///< datagram socket that commands write to; -1 if none
+    int arrivals = -1;                ///< pipe from which the ids of queued messages are read
+    int announce = -1;                ///< its other end, for our own workers
+    int spawner = -1;                 ///< shared request socket
     Seconds rescan{600};              ///< look at the whole spool so often
     bool only_once = false;           ///< one queue run: ends when all that was due is settled
     bool ignore_retry_times = false;  ///< begin with a run over everything
@@ -35,7 +35,8 @@ class Runner {
   public:
     /// Keeps the reference; the descriptors stay the caller's.
     Runner(const Config& config, const RunnerSettings& settings);
-    /// Until SIGTERM (then what is on the wire is finished first), or until one run is done. Returns the exit status.
+    /// Until SIGTERM (then what is on the wire is finished first), or until one run is done. Returns the exit
+    /// status.
     int run();
 
   private:

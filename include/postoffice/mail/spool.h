@@ -47,8 +47,8 @@ class QueueEntry {
     /// Takes in what other processes appended since.
     void reload();
     void sync();
-    /// The message is done: its journal becomes rmID, in one rename, and with that the message is no more. The files
-    /// are removed by Spool::reap(). The entry must not be used any more.
+    /// The message is done: its journal becomes rmID, in one rename, and with that the message is no more.
+    /// The files are removed by Spool::reap(). The entry must not be used any more.
     void finish();
     /// Takes back a commit that nobody was told of: removes journal, then message.
     void remove();
@@ -95,8 +95,8 @@ class Spool {
 
     /// Ids of finished messages whose files are still there.
     std::vector<std::string> finished() const;
-    /// Removes the files of a finished message. Where the file system is slow to give back space, this is what takes
-    /// the time. Throws std::system_error.
+    /// Removes the files of a finished message. Where the file system is slow to give back space, this is
+    /// what takes the time. Throws std::system_error.
     void reap(const std::string& id) const;
 
     std::string journal_path(const std::string& id) const { return directory_ + "/cm" + id; }
