@@ -1,14 +1,14 @@
-// postoffice: one binary, many names. From argv to the function that does it, in the order that matters: close
-// what the caller left open, read the words, give up what privilege this mode does not need, read the
+// postoffice: one binary, many names. From argv to the function that does it, in the order that matters:
+// close what the caller left open, read the words, give up what privilege this mode does not need, read the
 // configuration, open the log.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include <clocale>
-#include <cstdlib>
+#include <cerrno>
 
 #include "postoffice/base/fd.h"
 #include "postoffice/base/log.h"
@@ -30,63 +30,85 @@ bool needs_spool_group(const CommandLine& line) {
         case Mode::serve_stdio:
         case Mode::list_queue:
         case Mode::count_queue:
-        case Mode::run_queue: return true;
-        default: return false;
+        case Mode::run_queue:
+            return true;
+        default:
+            return false;
     }
 }
 
 bool needs_no_config(Mode mode) {
-    return mode == Mode::show_version || mode == Mode::check_config || mode == Mode::host_status;
+    return mode == Mode::show_version || mode == Mode::show_help || mode == Mode::check_config ||
+           mode == Mode::host_status;
 }
 
-// A spool that belongs to an ordinary user, who runs us: a private host, where nobody else can get mail.
+// A spool that belongs to an ordinary user who runs us, or that is yet to be made: a private host, where
+// nobody else can get mail.
 std::string only_user_of(const Config& config) {
     const uid_t uid = ::getuid();
     struct stat spool {};
-    if (uid == 0 || has_executable_privileges() || ::stat(config.queue_dir.c_str(), &spool) != 0 || spool.st_uid != uid)
-        return "";
+    if (uid == 0 || has_executable_privileges()) return "";
+    if (::stat(config.queue_dir.c_str(), &spool) == 0 ? spool.st_uid != uid : errno != ENOENT) return "";
     const passwd* account = ::getpwuid(uid);
     return account != nullptr && config.user != account->pw_name ? account->pw_name : "";
 }
 
 int run(const Config& config, const CommandLine& line) {
     switch (line.mode) {
-        case Mode::submit: return submit_message(config, line);
-        case Mode::serve_stdio: return serve_stdio(config, line);
-        case Mode::daemon: return run_daemon(config, line);
+        case Mode::submit:
+            return submit_message(config, line);
+        case Mode::serve_stdio:
+            return serve_stdio(config, line);
+        case Mode::daemon:
+            return run_daemon(config, line);
         case Mode::list_queue:
-        case Mode::count_queue: return list_queue(config, line);
-        case Mode::run_queue: return run_queue(config, line);
-        case Mode::rebuild_aliases: return rebuild_aliases(config, line);
+        case Mode::count_queue:
+            return list_queue(config, line);
+        case Mode::run_queue:
+            return run_queue(config, line);
+        case Mode::rebuild_aliases:
+            return rebuild_aliases(config, line);
         case Mode::verify:
-        case Mode::explain: return verify_addresses(config, line);
-        case Mode::manage_queue: return manage_queue(config, line);
-        case Mode::show_help: return show_help(line);
-        case Mode::check_config: return check_config(line);
-        case Mode::show_version: return show_version(line);
-        case Mode::host_status: return EX_OK;
+        case Mode::explain:
+            return verify_addresses(config, line);
+        case Mode::manage_queue:
+            return manage_queue(config, line);
+        case Mode::show_help:
+            return show_help(line);
+        case Mode::check_config:
+            return check_config(line);
+        case Mode::show_version:
+            return show_version(line);
+        case Mode::host_status:
+            return EX_OK;
     }
     return EX_SOFTWARE;
 }
 
 int load_and_run(const CommandLine& line) {
     if (needs_no_config(line.mode)) return run(Config{}, line);
-    LoadedConfig loaded = load_config(config_source(line.config_file_given ? std::optional(line.config_file) : std::nullopt, line.settings));
-    for (const ConfigProblem& problem : loaded.problems) fmt::print(stderr, "{}: {}\n", line.program, problem.text);
+    LoadedConfig loaded = load_config(config_source(minus_c(line), line.settings));
+    for (const ConfigProblem& problem : loaded.problems)
+        fmt::print(stderr, "{}: {}\n", line.program, problem.text);
     if (!loaded.problems.empty()) return loaded.problems.front().exit_code;
     loaded.config.only_user = only_user_of(loaded.config);
     const Config config = std::move(loaded.config);
     const bool log_here = line.debug && line.mode == Mode::daemon;
     open_log(log_here ? "stderr" : config.log, line.log_tag.empty() ? "postoffice" : line.log_tag);
+    if (line.mode == Mode::daemon)
+        for (const std::string& notice : loaded.notices) log_event("", "config", {{"notice", notice}});
     return run(config, line);
 }
 
 int main_with(int argc, char** argv) {
+    const bool input_missing = ::fcntl(STDIN_FILENO, F_GETFD) < 0;
     sanitise_descriptors();
     remember_arguments(argc, argv);
     ignore_sigpipe();
-    const ParsedCommandLine parsed = parse_command_line({argv, argv + argc}, is_option_name);
+    ParsedCommandLine parsed = parse_command_line({argv, argv + argc}, is_option_name);
+    parsed.line.input_missing = input_missing;
     if (!needs_spool_group(parsed.line)) drop_executable_privileges();
+    if (!parsed.error) parsed.error = apply_caller_rights(parsed.line, ::getuid() == 0);
     if (parsed.error) {
         fmt::print(stderr, "{}: {}\n", parsed.line.program, parsed.error->text);
         return parsed.error->exit_code;

@@ -1,13 +1,10 @@
 #include "caller.h"
 
 #include <fmt/format.h>
-#include <grp.h>
 #include <pwd.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdlib>
-#include <vector>
 
 #include "postoffice/base/text.h"
 
@@ -35,25 +32,6 @@ void fill_account(Caller& caller, const passwd& account) {
     caller.home = account.pw_dir == nullptr ? "" : account.pw_dir;
 }
 
-/// True if the account of that name exists with this uid.
-bool is_name_of(const std::string& name, uid_t uid) {
-    const passwd* account = ::getpwnam(name.c_str());
-    return account != nullptr && account->pw_uid == uid;
-}
-
-bool is_in_group(const std::string& name) {
-    const group* entry = ::getgrnam(name.c_str());
-    if (entry == nullptr) return false;
-    const gid_t wanted = entry->gr_gid;
-    // The real group and the supplementary ones: the effective group may be lent by the set-gid bit.
-    if (::getgid() == wanted) return true;
-    const int count = ::getgroups(0, nullptr);
-    if (count <= 0) return false;
-    std::vector<gid_t> groups(static_cast<std::size_t>(count));
-    groups.resize(static_cast<std::size_t>(std::max(0, ::getgroups(count, groups.data()))));
-    return std::find(groups.begin(), groups.end(), wanted) != groups.end();
-}
-
 }  // namespace
 
 Caller identify_caller() {
@@ -73,13 +51,6 @@ Caller identify_caller() {
         caller.login = fmt::format("uid{}", caller.uid);
     }
     return caller;
-}
-
-bool is_trusted(const Config& config, const Caller& caller) {
-    if (caller.uid == 0 || caller.login == config.only_user || is_name_of(config.user, caller.uid))
-        return true;
-    return std::any_of(config.trusted_users.begin(), config.trusted_users.end(),
-                       [&](const std::string& name) { return name == caller.login || is_in_group(name); });
 }
 
 }  // namespace postoffice

@@ -5,8 +5,6 @@
 
 #include <string>
 
-#include "postoffice/config/config.h"
-
 namespace postoffice {
 
 struct Caller {
@@ -18,9 +16,5 @@ struct Caller {
 
 /// The real uid's account. LOGNAME and USER choose between login names of the same uid, and do nothing else.
 Caller identify_caller();
-
-/// True for root, the service's own account, the owner of a private host, and trusted-users= (users or
-/// groups).
-bool is_trusted(const Config& config, const Caller& caller);
 
 }  // namespace postoffice

@@ -24,15 +24,17 @@ std::optional<Config> load_again(const ConfigSource& source, const Config& first
 
 int run_daemon(const Config& config, const CommandLine& line) {
     if (::geteuid() != 0 && config.only_user.empty()) {
-        fmt::print(stderr, "{}: only root can run the daemon (or the owner of a private spool: queue-dir={})\n",
+        fmt::print(stderr,
+                   "{}: only root can run the daemon (or the owner of a private spool: queue-dir={})\n",
                    line.program, config.queue_dir);
         return EX_NOPERM;
     }
     MasterSettings settings;
     settings.foreground = line.foreground;
     settings.queue_interval = line.queue_interval;
+    settings.serve_smtp = line.serve_smtp;
     settings.loopback_only = line.loopback_only;
-    const ConfigSource source = config_source(line.config_file_given ? std::optional(line.config_file) : std::nullopt, line.settings);
+    const ConfigSource source = config_source(minus_c(line), line.settings);
     settings.reload = [source, &config] { return load_again(source, config); };
     try {
         return run_master(config, settings);

@@ -20,6 +20,7 @@
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/mail/drop.h"
+#include "postoffice/mail/submitter.h"
 #include "recipients.h"
 #include "submission.h"
 
@@ -89,7 +90,7 @@ int SubmitCommand::run() {
         throw Failure{64, "Recipient addresses must be given on the command line or with -t"};
     if (line_.input_missing) throw Failure{66, "standard input is closed: there is no message"};
     // Others' clocks must not decide what the header says.
-    if (std::getenv("TZ") != nullptr && !is_trusted(config_, caller_)) ::unsetenv("TZ");
+    if (std::getenv("TZ") != nullptr && !is_trusted_submitter(config_, caller_.uid)) ::unsetenv("TZ");
     choose_sender();
     for (const std::string& word : line_.words) recipients_.add_word(word);
     message_.emplace(drop_directory_);
@@ -126,7 +127,7 @@ void SubmitCommand::choose_sender() {
     sender_ = address->qualified(config_.hostname);
     is_own_sender_ = sender_.is_null() || (equals_ignoring_case(sender_.local_part(), caller_.login) &&
                                            config_.is_local_domain(sender_.domain()));
-    if (!is_own_sender_ && !config_.untrusted_set_sender && !is_trusted(config_, caller_))
+    if (!is_own_sender_ && !config_.untrusted_set_sender && !is_trusted_submitter(config_, caller_.uid))
         throw Failure{77, fmt::format("{} may not set the sender to {}", caller_.login, sender_.to_string())};
 }
 

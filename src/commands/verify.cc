@@ -13,6 +13,7 @@
 #include "local_router.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
+#include "postoffice/mail/submitter.h"
 #include "postoffice/net/mx.h"
 #include "recipients.h"
 
@@ -37,7 +38,7 @@ class Verifier {
 
   private:
     bool sees_aliases() const {
-        return is_trusted(config_, identify_caller()) || ::access(config_.aliases.c_str(), R_OK) == 0;
+        return is_trusted_submitter(config_, ::getuid()) || ::access(config_.aliases.c_str(), R_OK) == 0;
     }
     void verify_word(const std::string& word);
     Verdict verify(const Address& address);

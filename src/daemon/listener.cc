@@ -19,10 +19,10 @@
 namespace postoffice {
 namespace {
 
-constexpr std::size_t spare_processes = 32;                // idle ones kept for the next burst
+constexpr std::size_t spare_processes = 32;  // idle ones kept for the next burst
 constexpr std::chrono::seconds spare_idle_limit{30};
-constexpr std::size_t crowd = 20;                          // busy sessions from which silence is parked early
-constexpr std::uint32_t park_after_calm = 2000;            // milliseconds
+constexpr std::size_t crowd = 20;                // busy sessions from which silence is parked early
+constexpr std::uint32_t park_after_calm = 2000;  // milliseconds
 constexpr std::uint32_t park_after_crowded = 50;
 constexpr std::chrono::seconds load_interval{5};
 constexpr int accepts_in_a_row = 64;
@@ -34,7 +34,10 @@ void say(int socket, std::string_view line) {
 }  // namespace
 
 Listener::Listener(const Config& config, std::vector<Fd> sockets, const SessionProcessSockets& helpers)
-    : config_(config), sockets_(std::move(sockets)), helpers_(helpers), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+    : config_(config),
+      sockets_(std::move(sockets)),
+      helpers_(helpers),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     if (!epoll_) throw_errno("epoll_create");
     for (const Fd& socket : sockets_) watch(socket.get());
 }
@@ -61,7 +64,8 @@ int Listener::run() {
             }
             while (const int signal = signals.next())
                 if (signal == SIGTERM || signal == SIGINT) stop();
-            while (reap_child().pid != 0) {}
+            while (reap_child().pid != 0) {
+            }
         }
         housekeeping();
     }
@@ -69,9 +73,11 @@ int Listener::run() {
 }
 
 void Listener::serve(int fd) {
-    if (const auto process = process_of_.find(fd); process != process_of_.end()) return process_answered(process->second);
+    if (const auto process = process_of_.find(fd); process != process_of_.end())
+        return process_answered(process->second);
     if (parked_.contains(fd)) return wake(fd);
-    const bool is_ours = std::any_of(sockets_.begin(), sockets_.end(), [fd](const Fd& s) { return s.get() == fd; });
+    const bool is_ours =
+        std::any_of(sockets_.begin(), sockets_.end(), [fd](const Fd& s) { return s.get() == fd; });
     if (is_ours) accept_clients(fd);
 }
 
@@ -81,7 +87,8 @@ void Listener::accept_clients(int socket) {
     for (int i = 0; i < accepts_in_a_row; ++i) {
         sockaddr_storage from{};
         socklen_t length = sizeof from;
-        Fd accepted(::accept4(socket, reinterpret_cast<sockaddr*>(&from), &length, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        Fd accepted(
+            ::accept4(socket, reinterpret_cast<sockaddr*>(&from), &length, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!accepted) {
             // Anything else is one client's bad luck (gone already) or lack of descriptors, which passes.
             if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
@@ -92,7 +99,8 @@ void Listener::accept_clients(int socket) {
         if (!peer) continue;
         if (const char* refusal = reason_to_refuse(peer->address)) {
             say(accepted.get(), refusal);
-            log_event("", "client-refused", {{"client", peer->address.to_string()}, {"reply", trim(refusal)}});
+            log_event("", "client-refused",
+                      {{"client", peer->address.to_string()}, {"reply", trim(refusal)}});
             continue;
         }
         Client client;
@@ -117,7 +125,8 @@ bool Listener::is_overloaded() const {
     const auto now = Clock::now();
     if (now - load_asked_ >= load_interval) {
         load_asked_ = now;
-        const unsigned limit = config_.load != 0 ? config_.load : 4 * std::max(1U, std::thread::hardware_concurrency());
+        const unsigned limit =
+            config_.load != 0 ? config_.load : 4 * std::max(1U, std::thread::hardware_concurrency());
         double average = 0;
         overloaded_ = ::getloadavg(&average, 1) == 1 && average > limit;
     }
@@ -148,7 +157,8 @@ void Listener::hand_over(Client client) try {
         const auto process = idle_process();
         const int descriptors[] = {client.socket.get()};
         try {
-            send_struct(process->worker.channel.get(), ClientHandover{client.state, park_after()}, descriptors);
+            send_struct(process->worker.channel.get(), ClientHandover{client.state, park_after()},
+                        descriptors);
         } catch (const PeerGone&) {  // it ended while idle
             process_of_.erase(process->worker.channel.get());
             processes_.erase(process);
@@ -235,8 +245,10 @@ void Listener::housekeeping() {
         client_left(silent.address);
     }
     std::size_t idle = processes_.size() - std::min(processes_.size(), busy_);
-    for (auto process = processes_.begin(); process != processes_.end() && (idle > spare_processes || stopping_);) {
-        const bool may_end = !process->is_busy && (stopping_ || now - process->worker.idle_since > spare_idle_limit);
+    for (auto process = processes_.begin();
+         process != processes_.end() && (idle > spare_processes || stopping_);) {
+        const bool may_end =
+            !process->is_busy && (stopping_ || now - process->worker.idle_since > spare_idle_limit);
         if (!may_end) {
             ++process;
             continue;

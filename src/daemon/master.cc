@@ -47,7 +47,8 @@ struct Generation {
     Helper helpers[role_count];
 
     bool is_gone() const {
-        return std::all_of(std::begin(helpers), std::end(helpers), [](const Helper& h) { return h.pid == 0; });
+        return std::all_of(std::begin(helpers), std::end(helpers),
+                           [](const Helper& h) { return h.pid == 0; });
     }
 };
 
@@ -64,14 +65,16 @@ class Master {
         const Spool spool(config.queue_dir);
         spool.create(identity_.uid, identity_.gid);
         lock_ = lock_spool(config.queue_dir);
-        current_->ports = bind_listeners(with_ports(config));
+        if (settings.serve_smtp) current_->ports = bind_listeners(with_ports(config));
         control_ = bind_control_socket(config.control, identity_.uid, identity_.gid);
     }
 
     int run() {
         SignalSource signals({SIGTERM, SIGINT, SIGHUP, SIGCHLD});
         write_pid();
-        log_event("", "started", {{"version", version()}, {"host", current_->config.hostname}, {"config", current_->config.file}});
+        log_event(
+            "", "started",
+            {{"version", version()}, {"host", current_->config.hostname}, {"config", current_->config.file}});
         while (!(stopping_ && current_->is_gone() && old_.empty())) {
             start_missing();
             wait(signals);
@@ -95,7 +98,8 @@ class Master {
     static Fd lock_spool(const std::string& queue_dir) {
         const std::string path = queue_dir + "/pid";
         Fd file = disk::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0644);
-        if (!try_lock(file.get())) throw_errno(EBUSY, "another daemon works on " + queue_dir + " (see " + path + ")");
+        if (!try_lock(file.get()))
+            throw_errno(EBUSY, "another daemon works on " + queue_dir + " (see " + path + ")");
         return file;
     }
 
@@ -110,11 +114,14 @@ class Master {
         for (int role = 0; role < Generation::role_count; ++role) {
             Generation::Helper& helper = current_->helpers[role];
             if (helper.pid != 0 || Clock::now() < helper.may_start_at) continue;
+            if (role == Generation::listener && !settings_.serve_smtp) continue;
             helper.may_start_at = Clock::now() + restart_pause;
             try {
                 helper.pid = start(static_cast<Generation::Role>(role));
             } catch (const std::system_error& error) {
-                log_event("", "helper-not-started", {{"helper", name_of(static_cast<Generation::Role>(role))}, {"reason", error.what()}});
+                log_event(
+                    "", "helper-not-started",
+                    {{"helper", name_of(static_cast<Generation::Role>(role))}, {"reason", error.what()}});
             }
         }
     }
@@ -122,9 +129,12 @@ class Master {
     pid_t start(Generation::Role role) {
         return spawn_process(name_of(role), [this, role] {
             switch (role) {
-                case Generation::spawner: return be_spawner();
-                case Generation::runner: return be_runner();
-                default: return be_listener();
+                case Generation::spawner:
+                    return be_spawner();
+                case Generation::runner:
+                    return be_runner();
+                default:
+                    return be_listener();
             }
         });
     }
@@ -138,8 +148,8 @@ class Master {
     int be_runner() {
         RunnerSettings runner;
         runner.control = control_.get();
-        runner.arrivals = current_->sockets.arrivals.theirs.get();
-        runner.announce = current_->sockets.arrivals.ours.get();
+        runner.arrivals = current_->sockets.arrivals.read_end.get();
+        runner.announce = current_->sockets.arrivals.write_end.get();
         runner.spawner = current_->sockets.spawner.ours.get();
         if (settings_.queue_interval) runner.rescan = *settings_.queue_interval;
         close_descriptors_except({runner.control, runner.arrivals, runner.announce, runner.spawner});
@@ -148,7 +158,8 @@ class Master {
     }
 
     int be_listener() {
-        const SessionProcessSockets helpers{current_->sockets.spawner.ours.get(), current_->sockets.arrivals.ours.get()};
+        const SessionProcessSockets helpers{current_->sockets.spawner.ours.get(),
+                                            current_->sockets.arrivals.write_end.get()};
         std::vector<int> kept = {helpers.spawner, helpers.announce};
         std::vector<Fd> ports;
         for (Fd& port : current_->ports) {
@@ -206,10 +217,13 @@ class Master {
                 generation->helpers[role].pid = 0;
                 const bool is_expected = stopping_ || generation != current_.get();
                 if (!is_expected)
-                    log_event("", "helper-ended", {{"helper", name_of(static_cast<Generation::Role>(role))}, {"how", end.text()}});
-                // A generation that was replaced goes on draining: its runner and listener are gone one by one, and
-                // the spawner follows when nobody can ask it any more.
-                if (generation != current_.get() && role != Generation::spawner && !stopping_) end_next(*generation, false);
+                    log_event(
+                        "", "helper-ended",
+                        {{"helper", name_of(static_cast<Generation::Role>(role))}, {"how", end.text()}});
+                // A generation that was replaced goes on draining: its runner and listener are gone one by
+                // one, and the spawner follows when nobody can ask it any more.
+                if (generation != current_.get() && role != Generation::spawner && !stopping_)
+                    end_next(*generation, false);
             }
     }
 
@@ -225,8 +239,10 @@ class Master {
             log_event("", "reload-refused", {{"reason", error.what()}});
             return;
         }
-        std::unique_ptr<Generation> previous = std::move(current_);
-        current_ = std::move(next);
+        // What was announced to the old runner, and what its last sessions announce, the new one hears.
+        next->sockets.arrivals = {current_->sockets.arrivals.read_end.duplicate(),
+                                  current_->sockets.arrivals.write_end.duplicate()};
+        std::unique_ptr<Generation> previous = std::exchange(current_, std::move(next));
         previous->ports.clear();
         // The listener and the runner finish what they have begun; the spawner serves them until then.
         for (const auto role : {Generation::listener, Generation::runner})
@@ -241,7 +257,7 @@ class Master {
             for (const Fd& port : current_->ports) next.ports.push_back(port.duplicate());
             return;
         }
-        next.ports = bind_listeners(with_ports(next.config));
+        if (settings_.serve_smtp) next.ports = bind_listeners(with_ports(next.config));
     }
 
     const MasterSettings& settings_;
@@ -267,7 +283,8 @@ ServiceIdentity service_identity(const Config& config) {
     errno = 0;
     const passwd* account = ::getpwnam(config.user.c_str());
     if (account == nullptr)
-        throw_errno(errno != 0 ? errno : ENOENT, "user=" + config.user + ": there is no such account; postoffice needs one of its own");
+        throw_errno(errno != 0 ? errno : ENOENT,
+                    "user=" + config.user + ": there is no such account; postoffice needs one of its own");
     return {account->pw_uid, account->pw_gid};
 }
 

@@ -37,8 +37,8 @@ int run_queue_once(const Config& config, bool ignore_retry_times, bool verbose) 
     });
     const pid_t runner = spawn_process("queue run", [&] {
         RunnerSettings settings;
-        settings.arrivals = sockets.arrivals.theirs.get();
-        settings.announce = sockets.arrivals.ours.get();
+        settings.arrivals = sockets.arrivals.read_end.get();
+        settings.announce = sockets.arrivals.write_end.get();
         settings.spawner = sockets.spawner.ours.get();
         settings.only_once = true;
         settings.ignore_retry_times = ignore_retry_times;

@@ -26,8 +26,8 @@ std::string in_brackets(const Address& address) {
     return "<" + address.to_string() + ">";
 }
 
-// A list's messages travel under the list owner's address, so an entry of the queue has one sender: this is the
-// part of the envelope that goes out under `sender`.
+// A list's messages travel under the list owner's address, so an entry of the queue has one sender: this is
+// the part of the envelope that goes out under `sender`.
 struct Part {
     Envelope envelope;
     std::vector<DeliveryResult> results;

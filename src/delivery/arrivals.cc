@@ -1,12 +1,59 @@
 #include "postoffice/delivery/arrivals.h"
 
-#include <sys/socket.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "postoffice/base/error.h"
+#include "postoffice/base/text.h"
+#include "postoffice/mail/spool.h"
 
 namespace postoffice {
+namespace {
 
-void announce_arrival(int socket, const std::string& id) {
-    const std::string text = "new " + id;
-    (void)::send(socket, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+constexpr int capacity = 1 << 20;  // some seventy thousand ids; the kernel may give less to an ordinary user
+constexpr std::size_t plenty = 48 * 1024;  // most of the smallest capacity
+
+}  // namespace
+
+Pipe make_arrivals_pipe() {
+    Pipe pipe = make_pipe();
+    for (const int fd : {pipe.read_end.get(), pipe.write_end.get()})
+        if (::fcntl(fd, F_SETFL, O_NONBLOCK) != 0) throw_errno("fcntl");
+    (void)::fcntl(pipe.write_end.get(), F_SETPIPE_SZ, capacity);
+    return pipe;
+}
+
+void announce_arrival(int pipe, const std::string& id) {
+    const std::string line = id + "\n";  // shorter than PIPE_BUF: lines of several writers never mix
+    (void)!::write(pipe, line.data(), line.size());
+}
+
+bool ArrivalReader::read(const std::function<void(const std::string& id)>& each) {
+    char block[4096];
+    std::size_t total = 0;
+    while (total < static_cast<std::size_t>(capacity)) {  // deliveries must go on while more comes in
+        const ssize_t n = ::read(pipe_, block, sizeof block);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) break;
+        total += static_cast<std::size_t>(n);
+        rest_.append(block, static_cast<std::size_t>(n));
+        std::string_view lines = rest_;
+        while (lines.find('\n') != std::string_view::npos) {
+            // What a writer that was killed began, or a captured one made up, is no id.
+            const std::string id(take_until(lines, '\n'));
+            if (is_queue_id(id)) each(id);
+        }
+        rest_ = lines.size() > 64 ? "" : std::string(lines);
+    }
+    return total < plenty;
+}
+
+bool ArrivalReader::has_more() const {
+    pollfd entry{pipe_, POLLIN, 0};
+    return ::poll(&entry, 1, 0) > 0 && (entry.revents & POLLIN) != 0;
 }
 
 }  // namespace postoffice

@@ -42,8 +42,10 @@ std::string Bouncer::report_failures(QueueEntry& entry) {
     if (!is_report) report = queue_report(entry, failures, journal.envelope.sender);
     if (report.empty() && !was_for_postmaster) report = queue_report(entry, failures, postmaster);
 
-    for (const std::size_t i : failures) entry.record_reported(i, report.empty() ? "to nobody" : "in " + report);
-    if (report.empty()) log_event(entry.id(), "unreportable", {{"reason", "no sender and no postmaster to tell"}});
+    for (const std::size_t i : failures)
+        entry.record_reported(i, report.empty() ? "to nobody" : "in " + report);
+    if (report.empty())
+        log_event(entry.id(), "unreportable", {{"reason", "no sender and no postmaster to tell"}});
     return report;
 }
 
@@ -53,7 +55,8 @@ std::string Bouncer::queue_report(const QueueEntry& entry, const std::vector<std
     const Route route = router_.route(to);
     if (route.status == Route::Status::unknown) return "";
     if (route.status == Route::Status::temporary)
-        throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again), "route " + to.to_string());
+        throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
+                                "route " + to.to_string());
 
     const std::string id = Spool::new_id();
     Envelope envelope;
@@ -66,7 +69,8 @@ std::string Bouncer::queue_report(const QueueEntry& entry, const std::vector<std
 
     Message message(spool_.directory());
     const Fd original = original_of(entry);
-    envelope.body = write_dsn(message, entry.journal(), {id, config_.hostname, to, now_unix(), failures}, original.get());
+    envelope.body =
+        write_dsn(message, entry.journal(), {id, config_.hostname, to, now_unix(), failures}, original.get());
     { const QueueEntry queued = spool_.commit(id, envelope, message); }
     log_event(id, "queued", {{"from", "<>"}, {"to", "<" + to.to_string() + ">"}, {"report-on", entry.id()}});
     return id;

@@ -13,10 +13,10 @@
 namespace postoffice {
 namespace {
 
-constexpr std::size_t most_waiting = 40;           // jobs of one destination with an open message each
-constexpr std::chrono::seconds down_time{60};      // after no host of a destination could be reached
+constexpr std::size_t most_waiting = 40;       // jobs of one destination with an open message each
+constexpr std::chrono::seconds down_time{60};  // after no host of a destination could be reached
 constexpr std::chrono::seconds agent_idle_limit{30};
-constexpr UnixTime trouble_delay = 60;             // our own trouble (disk full): try again soon
+constexpr UnixTime trouble_delay = 60;  // our own trouble (disk full): try again soon
 
 }  // namespace
 
@@ -101,8 +101,10 @@ void Dispatcher::read_backlog(Place place) {
     while (!destination.backlog.empty() && has_room() && destination.waiting.size() < most_waiting) {
         const std::string id = std::move(destination.backlog.front());
         destination.backlog.pop_front();
-        if (stopping_) events_.on_deferred(id, 0);
-        else if (!start(id)) events_.on_finished(id);
+        if (stopping_)
+            events_.on_deferred(id, 0);
+        else if (!start(id))
+            events_.on_gone(id);
     }
     destination.is_reading_backlog = false;
 }
@@ -170,7 +172,8 @@ void Dispatcher::job_done(Place place, Agent& agent) {
     std::optional<Job> job = std::exchange(agent.job, std::nullopt);
     agent.worker.idle_since = Clock::now();
     if (!done) {
-        log_event("", "queue-agent-ended", {{"pid", std::to_string(agent.worker.pid)}, {"destination", place->first.domain}});
+        log_event("", "queue-agent-ended",
+                  {{"pid", std::to_string(agent.worker.pid)}, {"destination", place->first.domain}});
         destination.agents.remove_if([&](const Agent& a) { return &a == &agent; });
         --agents_;
     } else if (done->value.destination_is_down != 0) {
@@ -179,8 +182,10 @@ void Dispatcher::job_done(Place place, Agent& agent) {
     }
     if (job) {
         job->message->entry.reload();
-        if (done) finish(std::move(*job));
-        else defer_job(std::move(*job), "the delivery process ended");
+        if (done)
+            finish(std::move(*job));
+        else
+            defer_job(std::move(*job), "the delivery process ended");
     }
     dispatch(place);
 }
@@ -199,7 +204,8 @@ void Dispatcher::end_idle_agents() {
 
 void Dispatcher::add_poll_entries(std::vector<pollfd>& entries) const {
     for (const auto& [key, destination] : destinations_)
-        for (const Agent& agent : destination.agents) entries.push_back({agent.worker.channel.get(), POLLIN, 0});
+        for (const Agent& agent : destination.agents)
+            entries.push_back({agent.worker.channel.get(), POLLIN, 0});
 }
 
 void Dispatcher::stop() {
@@ -214,7 +220,8 @@ void Dispatcher::defer_job(Job job, const std::string& why) {
     QueueEntry& entry = job.message->entry;
     const DeliveryResult result = deferred("4.4.1", why);
     for (const auto index : job.recipients)
-        if (entry.journal().recipients[index].status == RecipientState::Status::waiting) entry.record(index, result);
+        if (entry.journal().recipients[index].status == RecipientState::Status::waiting)
+            entry.record(index, result);
     finish(std::move(job));
 }
 
@@ -237,23 +244,27 @@ void Dispatcher::settle(ActiveMessage& message) try {
     QueueEntry& entry = message.entry;
     const UnixTime now = now_unix();
     if (has_expired(config_, entry.journal().envelope.arrived, now)) give_up(entry);
-    if (const std::string report = bouncer_.report_failures(entry); !report.empty()) events_.on_queued(report);
+    if (const std::string report = bouncer_.report_failures(entry); !report.empty())
+        events_.on_queued(report);
     if (!entry.journal().is_finished()) {
         const Journal& journal = entry.journal();
         // defer_until() counts this attempt; the wait is the one that follows it.
-        const UnixTime due = stopping_ ? now : next_attempt(config_, journal.envelope.arrived, now, journal.attempts + 1);
+        const UnixTime due = stopping_ ? now
+                                       : next_attempt(config_, journal.envelope.arrived, now,
+                                                      journal.attempts + 1);
         if (!stopping_) entry.defer_until(due);
         entry.sync();
         release(message, due);
         return;
     }
     const std::string id = entry.id();
-    entry.remove();
+    entry.finish();
     log_event(id, "finished", {{"after", duration_text(Seconds(now - entry.journal().envelope.arrived))}});
     active_.erase(id);
     events_.on_finished(id);
 } catch (const std::system_error& error) {
-    // The disk would not take a record or a report. What happened is in the journal or will be found out again.
+    // The disk would not take a record or a report. What happened is in the journal or will be found out
+    // again.
     log_event(message.entry.id(), "not-settled", {{"reason", error.what()}});
     release(message, now_unix() + trouble_delay);
 }

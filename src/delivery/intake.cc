@@ -1,7 +1,6 @@
 #include "postoffice/delivery/intake.h"
 
 #include <fmt/format.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +18,7 @@
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/receiver.h"
 #include "postoffice/mail/recipients.h"
+#include "postoffice/mail/submitter.h"
 #include "postoffice/mail/users.h"
 #include "postoffice/net/mx.h"
 
@@ -26,14 +26,6 @@ namespace postoffice {
 namespace {
 
 constexpr Milliseconds local_patience = std::chrono::minutes(2);
-
-std::string login_name(uid_t uid) {
-    char buffer[4096];
-    passwd entry{};
-    passwd* found = nullptr;
-    if (::getpwuid_r(uid, &entry, buffer, sizeof buffer, &found) == 0 && found != nullptr) return found->pw_name;
-    return fmt::format("uid{}", uid);
-}
 
 // No more than was there when it was opened: the owner may go on writing.
 void feed_message(const Drop& drop, MessageReceiver& receiver) {
@@ -55,7 +47,11 @@ void feed_message(const Drop& drop, MessageReceiver& receiver) {
 
 Intake::Intake(const Config& config, const Spool& spool, Router& router, Acceptor& acceptor,
                std::function<void(const std::string&)> on_queued)
-    : config_(config), spool_(spool), router_(router), acceptor_(acceptor), on_queued_(std::move(on_queued)) {}
+    : config_(config),
+      spool_(spool),
+      router_(router),
+      acceptor_(acceptor),
+      on_queued_(std::move(on_queued)) {}
 
 Intake::Outcome Intake::take(const std::string& id) {
     const std::string path = spool_.drop_directory() + "/" + id;
@@ -81,29 +77,24 @@ Intake::Outcome Intake::take(const std::string& id) {
     }
 }
 
-bool Intake::is_trusted(uid_t submitter) const {
-    if (submitter == 0 || submitter == ::geteuid()) return true;
-    return std::find(config_.trusted_users.begin(), config_.trusted_users.end(), login_name(submitter)) !=
-           config_.trusted_users.end();
-}
-
 // Anybody may name any sender, unless the site says otherwise; then the mail goes out under the name that the
 // kernel knows.
 Address Intake::sender_of(const Drop& drop) const {
     const Address own(login_name(drop.owner), config_.hostname);
     const Address& asked = drop.envelope.sender;
     if (asked.is_null()) return asked;
-    if (!config_.untrusted_set_sender && !is_trusted(drop.owner)) return own;
+    if (!config_.untrusted_set_sender && !is_trusted_submitter(config_, drop.owner)) return own;
     return asked.qualified(config_.hostname);
 }
 
 std::string Intake::warning_for(const Drop& drop) const {
     const Address sender = sender_of(drop);
     const std::string submitter = login_name(drop.owner);
-    const bool is_own = equals_ignoring_case(sender.local_part(), submitter) && config_.is_local_domain(sender.domain());
-    if (sender.is_null() || is_own || is_trusted(drop.owner)) return "";
-    return fmt::format("X-Authentication-Warning: {}: {} set sender to <{}> using -f\n", config_.hostname, submitter,
-                       printable(sender.to_string()));
+    const bool is_own =
+        equals_ignoring_case(sender.local_part(), submitter) && config_.is_local_domain(sender.domain());
+    if (sender.is_null() || is_own || is_trusted_submitter(config_, drop.owner)) return "";
+    return fmt::format("X-Authentication-Warning: {}: {} set sender to <{}> using -f\n", config_.hostname,
+                       submitter, printable(sender.to_string()));
 }
 
 Envelope Intake::envelope_of(const Drop& drop) const {
@@ -152,7 +143,8 @@ Intake::Outcome Intake::take_in(const std::string& id, Drop& drop) {
             log_event(id, "drop-deferred", {{"reason", problem->line()}});
             return Outcome::try_again;
         }
-        envelope.recipients.insert(envelope.recipients.end(), refused.recipients.begin(), refused.recipients.end());
+        envelope.recipients.insert(envelope.recipients.end(), refused.recipients.begin(),
+                                   refused.recipients.end());
         return refuse(id, std::move(envelope), message, *problem);
     }
     if (!refused.recipients.empty()) {
@@ -171,7 +163,8 @@ Intake::Outcome Intake::take_in(const std::string& id, Drop& drop) {
 
 // Nobody waits for an answer any more: the refusal goes into the queue as a failure, and from there to the
 // sender.
-Intake::Outcome Intake::refuse(const std::string& id, Envelope envelope, Message& message, const Reply& reply) {
+Intake::Outcome Intake::refuse(const std::string& id, Envelope envelope, Message& message,
+                               const Reply& reply) {
     QueueEntry entry = spool_.commit(id, envelope, message);
     for (std::size_t i = 0; i < envelope.recipients.size(); ++i)
         entry.record(i, {DeliveryResult::Outcome::failed, reply, ""});

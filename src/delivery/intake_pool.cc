@@ -24,7 +24,8 @@ void IntakePool::add(const std::string& id) {
 }
 
 bool IntakePool::is_idle() const {
-    return waiting_.empty() && std::all_of(members_.begin(), members_.end(), [](const Member& m) { return m.id.empty(); });
+    return waiting_.empty() &&
+           std::all_of(members_.begin(), members_.end(), [](const Member& m) { return m.id.empty(); });
 }
 
 void IntakePool::stop() {
@@ -34,7 +35,8 @@ void IntakePool::stop() {
 
 void IntakePool::dispatch() {
     while (!waiting_.empty()) {
-        auto member = std::find_if(members_.begin(), members_.end(), [](const Member& m) { return m.id.empty(); });
+        auto member =
+            std::find_if(members_.begin(), members_.end(), [](const Member& m) { return m.id.empty(); });
         if (member == members_.end()) {
             if (members_.size() >= most_workers) return;
             member = members_.insert(members_.end(), Member{start_(), ""});
@@ -76,7 +78,8 @@ void IntakePool::add_poll_entries(std::vector<pollfd>& entries) const {
 
 void IntakePool::end_idle_workers() {
     const auto now = std::chrono::steady_clock::now();
-    members_.remove_if([&](const Member& m) { return m.id.empty() && now - m.worker.idle_since > idle_limit; });
+    members_.remove_if(
+        [&](const Member& m) { return m.id.empty() && now - m.worker.idle_since > idle_limit; });
 }
 
 }  // namespace postoffice

@@ -11,6 +11,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
 #include "postoffice/delivery/intake.h"
+#include "postoffice/delivery/reaper.h"
 #include "postoffice/mail/drop.h"
 #include "postoffice/net/mx.h"
 
@@ -18,8 +19,8 @@ namespace postoffice {
 namespace {
 
 constexpr UnixTime drop_scan_interval = 30;  // what a lost nudge costs at most
-constexpr UnixTime after_burst = 2;          // a burst may have overflowed a socket: look at the folders soon
-constexpr std::size_t burst = 64;
+constexpr UnixTime after_burst = 1;          // a burst may have overflowed the pipe: look at the spool soon
+constexpr int most_commands = 256;           // before other work gets its turn
 constexpr Seconds sweep_age{3600};
 
 void raise_file_limit() {
@@ -46,9 +47,15 @@ Runner::Runner(const Config& config, const RunnerSettings& settings)
                            known_.erase(id);
                            schedule(id, due);
                        },
-                   .on_finished = [this](const std::string& id) { known_.erase(id); },
+                   .on_finished =
+                       [this](const std::string& id) {
+                           known_.erase(id);
+                           give_to_reaper(spool_, reaper_.get(), id);
+                       },
+                   .on_gone = [this](const std::string& id) { known_.erase(id); },
                    .on_queued = [this](const std::string& id) { schedule(id, 0); }}),
-      intake_([this] { return start_intake_worker(); }) {}
+      intake_([this] { return start_intake_worker(); }),
+      arrivals_(settings.arrivals) {}
 
 Worker Runner::start_agent(const QueueAgentTask& task) const {
     QueueAgentTask complete = task;
@@ -62,6 +69,16 @@ Worker Runner::start_intake_worker() const {
     return start_worker("taking in local mail", {settings_.spawner, settings_.announce}, [&](Fd channel) {
         return run_intake_worker(config_, std::move(channel), settings_.spawner, settings_.announce);
     });
+}
+
+void Runner::start_reaper() {
+    Pipe pipe = make_arrivals_pipe();
+    (void)spawn_process("reaper", [&] {
+        const int read_end = pipe.read_end.release();
+        close_descriptors_except({read_end});
+        return run_reaper(spool_, Fd(read_end));
+    });
+    reaper_ = std::move(pipe.write_end);
 }
 
 // ---- what is known of the spool
@@ -102,8 +119,10 @@ void Runner::start_due() {
 int Runner::run() {
     raise_file_limit();
     SignalSource signals({SIGTERM, SIGINT, SIGCHLD, SIGHUP});
-    if (const unsigned removed = spool_.sweep(sweep_age) + sweep_drops(spool_.drop_directory(), sweep_age); removed > 0)
+    if (const unsigned removed = spool_.sweep(sweep_age) + sweep_drops(spool_.drop_directory(), sweep_age);
+        removed > 0)
         log_event("", "swept", {{"files", std::to_string(removed)}});
+    start_reaper();
     rescan(settings_.ignore_retry_times);
     start_due();
     while (!is_done()) {
@@ -117,8 +136,7 @@ bool Runner::is_done() const {
     if (!dispatcher_.is_idle() || !intake_.is_idle()) return false;
     if (stopping_) return true;
     if (!settings_.only_once || (!due_.empty() && due_.begin()->first <= now_unix())) return false;
-    pollfd arrivals{settings_.arrivals, POLLIN, 0};
-    return ::poll(&arrivals, 1, 0) == 0;  // an intake worker may have announced its last message
+    return !arrivals_.has_more();  // an intake worker may have announced its last message
 }
 
 int Runner::poll_timeout() const {
@@ -132,7 +150,7 @@ void Runner::wait_and_serve(SignalSource& signals) {
     std::vector<pollfd> entries = {{signals.fd(), POLLIN, 0}};
     if (!stopping_) {
         entries.push_back({settings_.control, POLLIN, 0});
-        entries.push_back({settings_.arrivals, POLLIN, 0});
+        entries.push_back({arrivals_.fd(), POLLIN, 0});
     }
     intake_.add_poll_entries(entries);
     dispatcher_.add_poll_entries(entries);
@@ -148,9 +166,12 @@ void Runner::wait_and_serve(SignalSource& signals) {
                     dispatcher_.stop();
                 }
             }
-            while (reap_child().pid != 0) {}
-        } else if (entry.fd == settings_.control || entry.fd == settings_.arrivals) {
-            hear(entry.fd);
+            while (reap_child().pid != 0) {
+            }
+        } else if (entry.fd == settings_.control) {
+            hear_commands();
+        } else if (entry.fd == arrivals_.fd()) {
+            hear_arrivals();
         } else if (!intake_.serve(entry.fd)) {
             (void)dispatcher_.serve(entry.fd);  // ours no longer if an earlier entry ended it
         }
@@ -158,26 +179,27 @@ void Runner::wait_and_serve(SignalSource& signals) {
     housekeeping();
 }
 
-void Runner::hear(int socket) {
+void Runner::hear_arrivals() {
+    const bool is_complete = arrivals_.read([this](const std::string& id) {
+        if (config_.immediate) schedule(id, 0);
+    });
+    if (!is_complete) next_rescan_ = std::min(next_rescan_, now_unix() + after_burst);
+}
+
+void Runner::hear_commands() {
     char text[128];
-    std::size_t heard = 0;
-    for (;;) {
-        const ssize_t n = ::recv(socket, text, sizeof text, MSG_DONTWAIT);
-        if (n <= 0) break;
-        ++heard;
+    for (int heard = 0; heard < most_commands; ++heard) {
+        const ssize_t n = ::recv(settings_.control, text, sizeof text, MSG_DONTWAIT);
+        if (n <= 0) return;
         obey({text, static_cast<std::size_t>(n)});
-        if (heard % burst == 0) start_due();  // deliveries go on while more comes in
     }
-    if (heard >= burst) next_rescan_ = std::min(next_rescan_, now_unix() + after_burst);
 }
 
 // Any local user may write to the control socket: a text can make us look, and nothing else.
 void Runner::obey(std::string_view text) {
     const std::string_view verb = take_until(text, ' ');
     const std::string id(text);
-    if (verb == "new" && is_queue_id(id)) {
-        if (config_.immediate) schedule(id, 0);
-    } else if (verb == "drop" && is_queue_id(id)) {
+    if (verb == "drop" && is_queue_id(id)) {
         intake_.add(id);
     } else if (verb == "run") {
         rescan(text == "now");
@@ -186,7 +208,8 @@ void Runner::obey(std::string_view text) {
 
 void Runner::housekeeping() {
     const UnixTime now = now_unix();
-    if (stopping_) return;
+    if (stopping_ || now < next_housekeeping_) return;
+    next_housekeeping_ = now + 1;
     if (now >= next_rescan_) rescan(false);
     if (now >= next_drop_scan_) rescan_drops();
     intake_.end_idle_workers();

@@ -180,6 +180,10 @@ void QueueEntry::sync() {
     disk::sync(fd_.get());
 }
 
+void QueueEntry::finish() {
+    disk::rename(directory_ + "/cm" + id(), directory_ + "/rm" + id());
+}
+
 void QueueEntry::remove() {
     disk::unlink_if_exists(directory_ + "/cm" + id());
     disk::unlink_if_exists(directory_ + "/dm" + id());  // sweep() may have come between the two
@@ -272,6 +276,22 @@ std::vector<Spool::Item> Spool::scan() const {
         if (S_ISREG(status.st_mode)) items.push_back({std::string(id), status.st_mtime});
     });
     return items;
+}
+
+std::vector<std::string> Spool::finished() const {
+    std::vector<std::string> ids;
+    for_each_name(directory_, [&ids](DIR*, std::string_view name) {
+        if (const auto id = id_in(name, "rm"); !id.empty()) ids.emplace_back(id);
+    });
+    return ids;
+}
+
+// The message first: as long as its rm is there, it is known that there is something to do.
+void Spool::reap(const std::string& id) const {
+    const std::string journal = directory_ + "/rm" + id;
+    if (!is_queue_id(id) || !status_of(journal)) return;
+    disk::unlink_if_exists(message_path(id));
+    disk::unlink_if_exists(journal);
 }
 
 namespace {

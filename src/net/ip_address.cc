@@ -168,7 +168,8 @@ socklen_t Endpoint::to_sockaddr(sockaddr_storage& storage) const {
 }
 
 std::string Endpoint::to_string() const {
-    return fmt::format("{}:{}", address.is_v6() ? "[" + address.to_string() + "]" : address.to_string(), port);
+    return fmt::format("{}:{}", address.is_v6() ? "[" + address.to_string() + "]" : address.to_string(),
+                       port);
 }
 
 }  // namespace postoffice

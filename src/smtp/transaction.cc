@@ -23,7 +23,8 @@ Address Transaction::single_recipient() const {
 Envelope Transaction::take_envelope(Origin origin, bool has_eight_bit) {
     Envelope envelope;
     envelope.sender = std::move(sender_);
-    envelope.body = has_eight_bit ? Body::eight_bit_mime : body_;  // what a client does counts, not what it says
+    envelope.body =
+        has_eight_bit ? Body::eight_bit_mime : body_;  // what a client does counts, not what it says
     envelope.recipients = recipients_.take();
     envelope.origin = std::move(origin);
     envelope.arrived = now_unix();

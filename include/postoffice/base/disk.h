@@ -25,8 +25,8 @@ void write_all(int fd, std::string_view bytes);
 void sync(int fd);
 /// Starts writing the file out without waiting, so that a sync of several files waits once. A hint.
 void start_sync(int fd);
-/// Waits until what was started is written, without making it durable: a hint too. Where several files and their
-/// folder are to be synced, the file system can then do with one commit of its journal.
+/// Waits until what was started is written, without making it durable: a hint too. Where several files and
+/// their folder are to be synced, the file system can then do with one commit of its journal.
 void wait_written(int fd);
 /// Makes the names in a directory durable.
 void sync_directory(const std::string& path);
@@ -43,7 +43,8 @@ std::string read_all(int fd, std::size_t most);
 /// Reads up to into.size() octets at `offset`; fewer only at end of file. Returns the number read.
 std::size_t read_at(int fd, std::span<char> into, off_t offset);
 
-/// A descriptor, at offset 0, of an unnamed file in memory with these contents, which nobody can change any more.
+/// A descriptor, at offset 0, of an unnamed file in memory with these contents, which nobody can change any
+/// more.
 Fd memory_file(std::string_view contents);
 
 /// Octets free for unprivileged users on the file system of `path`.

@@ -53,8 +53,9 @@ Pipe make_pipe();
 /// `keep` consecutive descriptors from 3 on (socket activation). Call before anything else is opened.
 void sanitise_descriptors(int keep = 0);
 
-/// Closes every descriptor above 2 that is neither listed nor the log's. For a child right after fork: what its parent held (locks,
-/// other clients' sockets) is none of its business. Fd objects copied from the parent must not be used any more.
+/// Closes every descriptor above 2 that is neither listed nor the log's. For a child right after fork: what
+/// its parent held (locks, other clients' sockets) is none of its business. Fd objects copied from the parent
+/// must not be used any more.
 void close_descriptors_except(const std::vector<int>& kept);
 
 /// Points descriptors 0, 1 and (unless `keep_stderr`) 2 at /dev/null.

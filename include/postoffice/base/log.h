@@ -20,8 +20,8 @@ using LogField = std::pair<std::string_view, std::string_view>;
 /// be written is lost.
 void log_event(std::string_view id, std::string_view event, std::initializer_list<LogField> fields = {});
 
-/// For close_descriptors_except(), which keeps the descriptor of a log file (-1 if there is none) and gives up the
-/// connection to syslog; the next line connects anew.
+/// For close_descriptors_except(), which keeps the descriptor of a log file (-1 if there is none) and gives
+/// up the connection to syslog; the next line connects anew.
 int log_descriptor();
 void release_syslog();
 

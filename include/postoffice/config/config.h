@@ -27,8 +27,8 @@ struct Config {
     std::string hostname;                                 ///< canonical, lower case; never empty once loaded
     HostnameFrom hostname_from = HostnameFrom::resolver;  ///< used only while loading
     std::string user = "postoffice";
-    /// Not an option: set at start on a private host, one whose spool belongs to the ordinary user who runs it. He
-    /// is then the only local user.
+    /// Not an option: set at start on a private host, one whose spool belongs to the ordinary user who runs
+    /// it. He is then the only local user.
     std::string only_user;
     std::vector<std::string>
         local_domains;  ///< lower case; `hostname` and "localhost" are local without being listed

@@ -1,5 +1,6 @@
-// The listener: accepts clients, keeps the limits, hands each client to a session process and keeps the silent
-// ones itself. It never reads an octet from a client; what it writes is one fixed line when there is no room.
+// The listener: accepts clients, keeps the limits, hands each client to a session process and keeps the
+// silent ones itself. It never reads an octet from a client; what it writes is one fixed line when there is
+// no room.
 #pragma once
 
 #include <chrono>
@@ -24,7 +25,8 @@ class Listener {
   public:
     /// `sockets`: bound and listening. Keeps the reference to `config`.
     Listener(const Config& config, std::vector<Fd> sockets, const SessionProcessSockets& helpers);
-    /// Until SIGTERM; then accepts nobody new and ends when the last client has left. Returns the exit status.
+    /// Until SIGTERM; then accepts nobody new and ends when the last client has left. Returns the exit
+    /// status.
     int run();
 
   private:
@@ -67,7 +69,7 @@ class Listener {
     std::vector<Fd> sockets_;
     SessionProcessSockets helpers_;
     Fd epoll_;
-    Processes processes_;  ///< idle ones first
+    Processes processes_;                                      ///< idle ones first
     std::unordered_map<int, Processes::iterator> process_of_;  ///< by channel
     std::unordered_map<int, Client> parked_;                   ///< by socket
     std::deque<std::pair<Clock::time_point, int>> patience_;   ///< parked sockets by deadline; may be stale

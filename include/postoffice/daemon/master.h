@@ -20,11 +20,12 @@ struct MasterSettings {
     bool foreground = false;
     std::optional<Seconds> queue_interval;  ///< -qTIME
     bool loopback_only = false;
+    bool serve_smtp = true;  ///< false: the queue alone
     /// Reads the configuration again; nullopt (after logging why) if it cannot be used.
     std::function<std::optional<Config>()> reload;
 };
 
-/// Runs the daemon. Throws ConfigError-like std::system_error when it cannot start (ports, spool, user). Returns the
+/// Runs the daemon. Throws std::system_error when it cannot start (ports, spool, user). Returns the
 /// exit status; in the background form the first process returns as soon as the daemon is up.
 int run_master(const Config& config, const MasterSettings& settings);
 
@@ -36,7 +37,8 @@ struct ServiceIdentity {
 /// Throws std::system_error (ENOENT) if there is no such account.
 ServiceIdentity service_identity(const Config& config);
 
-/// For a child that faces the network or the queue: becomes the service identity for good, no_new_privs, umask.
+/// For a child that faces the network or the queue: becomes the service identity for good, no_new_privs,
+/// umask.
 void confine_to(const ServiceIdentity& identity);
 
 }  // namespace postoffice

@@ -1,5 +1,5 @@
-// The messages being delivered: each is divided by destination, its parts go to queue agents, and when all parts
-// are done the message is settled: finished, due again later, or reported to its sender.
+// The messages being delivered: each is divided by destination, its parts go to queue agents, and when all
+// parts are done the message is settled: finished, due again later, or reported to its sender.
 #pragma once
 
 #include <poll.h>
@@ -15,10 +15,10 @@
 #include <string>
 #include <vector>
 
+#include "postoffice/base/worker.h"
 #include "postoffice/config/config.h"
 #include "postoffice/delivery/bounce.h"
 #include "postoffice/delivery/queue_agent.h"
-#include "postoffice/base/worker.h"
 #include "postoffice/mail/spool.h"
 
 namespace postoffice {
@@ -29,8 +29,10 @@ class Dispatcher {
         std::function<Worker(const QueueAgentTask&)> start_agent;
         /// The message left the dispatcher and is due again then.
         std::function<void(const std::string& id, UnixTime due)> on_deferred;
-        /// The message left for good.
+        /// The message is done: its files can go.
         std::function<void(const std::string& id)> on_finished;
+        /// The message could not be had any more.
+        std::function<void(const std::string& id)> on_gone;
         /// A report was queued.
         std::function<void(const std::string& id)> on_queued;
     };
@@ -77,7 +79,8 @@ class Dispatcher {
     };
     struct Destination {
         std::deque<Job> waiting;
-        std::deque<std::string> backlog;  ///< ids for which there was no room in `waiting`: neither open nor locked
+        std::deque<std::string>
+            backlog;  ///< ids for which there was no room in `waiting`: neither open nor locked
         std::list<Agent> agents;
         Clock::time_point down_until{};
         std::string down_because;

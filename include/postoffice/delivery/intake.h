@@ -33,7 +33,6 @@ class Intake {
     Outcome refuse(const std::string& id, Envelope envelope, Message& message, const Reply& reply);
     Address sender_of(const Drop& drop) const;
     std::string warning_for(const Drop& drop) const;
-    bool is_trusted(uid_t submitter) const;
 
     const Config& config_;
     const Spool& spool_;
@@ -42,8 +41,8 @@ class Intake {
     std::function<void(const std::string&)> on_queued_;
 };
 
-/// An intake worker: serves IntakeJobs from `channel` until the runner closes it. `arrivals`: where queued ids
-/// are told. Returns the exit status.
+/// An intake worker: serves IntakeJobs from `channel` until the runner closes it. `arrivals`: where queued
+/// ids are told. Returns the exit status.
 int run_intake_worker(const Config& config, Fd channel, int spawner, int arrivals);
 
 }  // namespace postoffice

@@ -1,5 +1,5 @@
-// The runner's intake workers: local submissions are parsed in processes of their own, because their text comes
-// from any user of the host.
+// The runner's intake workers: local submissions are parsed in processes of their own, because their text
+// comes from any user of the host.
 #pragma once
 
 #include <poll.h>

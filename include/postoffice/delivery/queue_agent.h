@@ -1,5 +1,5 @@
-// A queue agent: a process that works on queued messages for one destination, one at a time, as the runner hands
-// them over. A destination is the host's own mailboxes, or one domain elsewhere.
+// A queue agent: a process that works on queued messages for one destination, one at a time, as the runner
+// hands them over. A destination is the host's own mailboxes, or one domain elsewhere.
 #pragma once
 
 #include <string>
@@ -12,11 +12,11 @@ namespace postoffice {
 struct QueueAgentTask {
     std::string destination;  ///< domain or address literal; empty with `is_local` or for the relay host
     bool is_local = false;
-    bool verbose = false;     ///< show the dialogue on standard error
+    bool verbose = false;  ///< show the dialogue on standard error
 };
 
-/// Serves QueueJobs from `channel` until the runner closes it. `spawner`: the shared request socket. Returns the
-/// exit status.
+/// Serves QueueJobs from `channel` until the runner closes it. `spawner`: the shared request socket. Returns
+/// the exit status.
 int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel, int spawner);
 
 }  // namespace postoffice

@@ -1,5 +1,5 @@
-// The structs between the runner and its queue agents. The journal and the message travel as descriptors, with
-// the lock on the journal.
+// The structs between the runner and its queue agents. The journal and the message travel as descriptors,
+// with the lock on the journal.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// The runner: knows what is in the spool and when it is due, hears of new work, and keeps the dispatcher and the
-// intake busy. One poll loop, no privilege.
+// The runner: knows what is in the spool and when it is due, hears of new work, and keeps the dispatcher and
+// the intake busy. One poll loop, no privilege.
 #pragma once
 
 #include <memory>
@@ -10,6 +10,7 @@
 
 #include "postoffice/base/process.h"
 #include "postoffice/config/config.h"
+#include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/dispatcher.h"
 #include "postoffice/delivery/intake_pool.h"
 #include "postoffice/mail/aliases.h"
@@ -20,10 +21,10 @@
 namespace postoffice {
 
 struct RunnerSettings {
-    int control = -1;   ///< datagram socket that commands write to; -1 if none
-    int arrivals = -1;  ///< packet socket: what sessions announce is read here
-    int announce = -1;  ///< its other end, for our own workers
-    int spawner = -1;   ///< shared request socket
+    int control = -1;                 ///< datagram socket that commands write to; -1 if none
+    int arrivals = -1;                ///< pipe from which the ids of queued messages are read
+    int announce = -1;                ///< its other end, for our own workers
+    int spawner = -1;                 ///< shared request socket
     Seconds rescan{600};              ///< look at the whole spool so often
     bool only_once = false;           ///< one queue run: ends when all that was due is settled
     bool ignore_retry_times = false;  ///< begin with a run over everything
@@ -34,12 +35,14 @@ class Runner {
   public:
     /// Keeps the reference; the descriptors stay the caller's.
     Runner(const Config& config, const RunnerSettings& settings);
-    /// Until SIGTERM (then what is on the wire is finished first), or until one run is done. Returns the exit status.
+    /// Until SIGTERM (then what is on the wire is finished first), or until one run is done. Returns the exit
+    /// status.
     int run();
 
   private:
     Worker start_agent(const QueueAgentTask& task) const;
     Worker start_intake_worker() const;
+    void start_reaper();
 
     void schedule(const std::string& id, UnixTime due);
     void rescan(bool ignore_retry_times);
@@ -47,7 +50,8 @@ class Runner {
     void start_due();
 
     void wait_and_serve(SignalSource& signals);
-    void hear(int socket);
+    void hear_arrivals();
+    void hear_commands();
     void obey(std::string_view text);
     void housekeeping();
     int poll_timeout() const;
@@ -62,11 +66,14 @@ class Runner {
     Bouncer bouncer_;
     Dispatcher dispatcher_;
     IntakePool intake_;
+    ArrivalReader arrivals_;
+    Fd reaper_;  ///< pipe to the reaper
 
     std::set<std::pair<UnixTime, std::string>> due_;
     std::unordered_set<std::string> known_;  ///< in due_ or with the dispatcher
     UnixTime next_rescan_ = 0;
     UnixTime next_drop_scan_ = 0;
+    UnixTime next_housekeeping_ = 0;
     bool stopping_ = false;
 };
 

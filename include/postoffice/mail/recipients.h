@@ -1,5 +1,5 @@
-// Collects where the recipients of one message lead. A destination that several of them lead to gets the message
-// once.
+// Collects where the recipients of one message lead. A destination that several of them lead to gets the
+// message once.
 #pragma once
 
 #include <string>

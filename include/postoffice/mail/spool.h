@@ -1,6 +1,7 @@
 // The spool: one folder, three kinds of files. spool(5) has the formats and states.
 //   tmXXXX  a message being received; nobody's promise yet
 //   dmID    header and body of a queued message; never changes
+//   rmID    the journal of a message that is done; it and its dm only wait to be removed
 //   cmID    its journal: the envelope, an end mark, then a line for each event; only ever appended to
 // A message exists if and only if its cm exists with its end mark; owning it means holding the flock on cm.
 #pragma once
@@ -46,7 +47,10 @@ class QueueEntry {
     /// Takes in what other processes appended since.
     void reload();
     void sync();
-    /// The message is done: removes journal, then message. The entry must not be used any more.
+    /// The message is done: its journal becomes rmID, in one rename, and with that the message is no more.
+    /// The files are removed by Spool::reap(). The entry must not be used any more.
+    void finish();
+    /// Takes back a commit that nobody was told of: removes journal, then message.
     void remove();
 
   private:
@@ -88,6 +92,12 @@ class Spool {
     /// Removes what a crash left: tm files, dm without cm, cm without end mark; only when unlocked and older
     /// than `age`. Returns how many. What was moved aside as bad stays, with its dm.
     unsigned sweep(Seconds age) const;
+
+    /// Ids of finished messages whose files are still there.
+    std::vector<std::string> finished() const;
+    /// Removes the files of a finished message. Where the file system is slow to give back space, this is
+    /// what takes the time. Throws std::system_error.
+    void reap(const std::string& id) const;
 
     std::string journal_path(const std::string& id) const { return directory_ + "/cm" + id; }
     std::string message_path(const std::string& id) const { return directory_ + "/dm" + id; }

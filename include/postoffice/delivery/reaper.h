@@ -1,0 +1,20 @@
+// The reaper: removes the files of finished messages, in a process of its own, since giving back space can
+// take the file system a millisecond each, and nobody should wait for it.
+#pragma once
+
+#include <string>
+
+#include "postoffice/base/fd.h"
+#include "postoffice/mail/spool.h"
+
+namespace postoffice {
+
+/// Removes what earlier runs left, then each message whose id comes down the pipe, until its other end is
+/// closed. Returns the exit status.
+int run_reaper(const Spool& spool, Fd ids);
+
+/// Tells the reaper of a finished message. When the pipe is full (or the reaper gone) the files are removed
+/// here and now, so that what waits is bounded. Does not throw.
+void give_to_reaper(const Spool& spool, int pipe, const std::string& id);
+
+}  // namespace postoffice

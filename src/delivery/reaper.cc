@@ -1,0 +1,39 @@
+#include "postoffice/delivery/reaper.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include "postoffice/base/log.h"
+#include "postoffice/delivery/arrivals.h"
+
+namespace postoffice {
+namespace {
+
+void reap_quietly(const Spool& spool, const std::string& id) {
+    try {
+        spool.reap(id);
+    } catch (const std::system_error& error) {
+        log_event(id, "not-removed", {{"reason", error.what()}});  // the next start of a runner tries again
+    }
+}
+
+}  // namespace
+
+int run_reaper(const Spool& spool, Fd ids) {
+    for (const std::string& id : spool.finished()) reap_quietly(spool, id);
+    ArrivalReader reader(ids.get());
+    for (;;) {
+        pollfd entry{ids.get(), POLLIN, 0};
+        if (::poll(&entry, 1, -1) < 0) continue;
+        const bool is_last = (entry.revents & POLLHUP) != 0;
+        (void)reader.read([&](const std::string& id) { reap_quietly(spool, id); });
+        if (is_last && !reader.has_more()) return 0;
+    }
+}
+
+void give_to_reaper(const Spool& spool, int pipe, const std::string& id) {
+    const std::string line = id + "\n";
+    if (::write(pipe, line.data(), line.size()) != static_cast<ssize_t>(line.size())) reap_quietly(spool, id);
+}
+
+}  // namespace postoffice
