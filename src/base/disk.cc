@@ -44,6 +44,11 @@ void start_sync(int fd) {
     (void)::sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);  // not every file system can; sync() decides
 }
 
+void wait_written(int fd) {
+    (void)::sync_file_range(fd, 0, 0,
+                            SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
 void sync_directory(const std::string& path) {
     const Fd directory = open(path, O_RDONLY | O_DIRECTORY);
     if (::fsync(directory.get()) != 0) throw_errno("sync " + path);

@@ -23,6 +23,7 @@
 #include "postoffice/commands/commands.h"
 #include "postoffice/mail/drop.h"
 #include "postoffice/mail/spool.h"
+#include "queue_filter.h"
 
 namespace postoffice {
 namespace {
@@ -107,7 +108,7 @@ std::optional<Listed> list_drop(const Spool& spool, const std::string& id, std::
     const auto drop = open_drop(spool.drop_directory(), id, most_recipients);
     if (!drop) return std::nullopt;
     Listed entry;
-    entry.id = id;
+    entry.id = entry.journal.id = id;
     entry.queue = "maildrop";
     entry.size = drop->message_size;
     Envelope& envelope = entry.journal.envelope;
@@ -138,44 +139,6 @@ std::vector<Listed> list_drops_of(const Spool& spool, std::size_t most_recipient
         }
     }
     return entries;
-}
-
-// Choosing
-
-bool contains_ignoring_case(std::string_view text, std::string_view part) {
-    return to_lower(text).find(to_lower(part)) != std::string::npos;
-}
-
-bool any_recipient_contains(const Journal& journal, std::string_view part) {
-    return std::any_of(journal.envelope.recipients.begin(), journal.envelope.recipients.end(),
-                       [part](const Recipient& recipient) {
-                           return contains_ignoring_case(recipient.original.to_string(), part) ||
-                                  contains_ignoring_case(recipient.target.address.to_string(), part);
-                       });
-}
-
-bool matches(const Listed& entry, const QueueFilter& filter) {
-    const bool id = entry.id.find(filter.text) != std::string::npos;
-    const auto sender = [&] {
-        return contains_ignoring_case(entry.journal.envelope.sender.to_string(), filter.text);
-    };
-    const auto recipient = [&] { return any_recipient_contains(entry.journal, filter.text); };
-    bool found = false;
-    switch (filter.field) {
-        case 'I':
-            found = id;
-            break;
-        case 'S':
-            found = sender();
-            break;
-        case 'R':
-            found = recipient();
-            break;
-        default:
-            found = id || sender() || recipient();
-            break;
-    }
-    return found != filter.inverted;
 }
 
 // Showing
@@ -312,10 +275,8 @@ int list_queue(const Config& config, const CommandLine& line) {
         fmt::print(stderr, "mailq: {}\n", error.what());
         return exit_code(error);
     }
-    std::erase_if(entries, [&line](const Listed& entry) {
-        return !std::all_of(line.filters.begin(), line.filters.end(),
-                            [&entry](const auto& filter) { return matches(entry, filter); });
-    });
+    std::erase_if(entries,
+                  [&line](const Listed& entry) { return !meets_filters(entry.journal, line.filters); });
     if (line.count_only || line.mode == Mode::count_queue)
         fmt::print("{}\n", entries.size());
     else if (line.json)

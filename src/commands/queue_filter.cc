@@ -16,9 +16,11 @@ bool meets(const Journal& journal, const QueueFilter& filter) {
     const auto in_id = [&] { return contains(journal.id, part); };
     const auto in_sender = [&] { return contains(journal.envelope.sender.to_string(), part); };
     const auto in_recipients = [&] {
-        return std::any_of(
-            journal.envelope.recipients.begin(), journal.envelope.recipients.end(),
-            [&](const Recipient& recipient) { return contains(recipient.original.to_string(), part); });
+        return std::any_of(journal.envelope.recipients.begin(), journal.envelope.recipients.end(),
+                           [&](const Recipient& recipient) {
+                               return contains(recipient.original.to_string(), part) ||
+                                      contains(recipient.target.address.to_string(), part);
+                           });
     };
     switch (filter.field) {
         case 'I':

@@ -93,16 +93,17 @@ Submission::LineKind Submission::classify(std::string_view line, bool is_whole) 
     if (scanned_ == 0 && !from_line_seen_ && (line.starts_with("From ") || line.starts_with(">From ")))
         return LineKind::from_line;
     if (scanned_ > 0 && (line.starts_with(' ') || line.starts_with('\t'))) return LineKind::field;
-    if (is_field_line(line)) return LineKind::field;
-    return is_whole || line.size() > longest_field_name ? LineKind::text : LineKind::undecided;
+    if (is_field_line(line.substr(0, longest_field_name))) return LineKind::field;
+    return is_whole || line.size() >= longest_field_name ? LineKind::text : LineKind::undecided;
 }
 
 /// Looks at the lines that came since; the first that belongs to no field ends the header.
 void Submission::scan_header() {
     while (scanned_ < header_.size()) {
         const std::string_view rest = std::string_view(header_).substr(scanned_);
-        const std::size_t newline = rest.find('\n');
+        const std::size_t newline = rest.find('\n', searched_ - scanned_);
         const bool is_whole = newline != npos;
+        searched_ = is_whole ? scanned_ + newline + 1 : header_.size();
         switch (classify(rest.substr(0, newline), is_whole)) {
             case LineKind::blank:
                 return end_header(scanned_ + 1);
@@ -118,6 +119,7 @@ void Submission::scan_header() {
                 // What a mailbox has in front of each message is not part of it.
                 if (!is_whole) return;
                 header_.erase(0, newline + 1);
+                searched_ = 0;
                 from_line_seen_ = true;
                 break;
         }

@@ -57,6 +57,8 @@ class Submission {
     std::string without_cr_;   // buffer for input that has carriage returns
     std::string header_;       // as read, until it has ended
     std::size_t scanned_ = 0;  // octets of header_ that are known to belong to it: whole lines
+    std::size_t searched_ =
+        0;  // octets of header_ that were searched for the end of a line; at least scanned_
     bool from_line_seen_ = false;
     bool in_body_ = false;
     bool at_line_start_ = true;

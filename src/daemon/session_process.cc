@@ -9,6 +9,7 @@
 #include "postoffice/delivery/arrivals.h"
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/users.h"
+#include "postoffice/net/mx.h"
 #include "postoffice/smtp/session.h"
 
 namespace postoffice {
@@ -24,7 +25,7 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
     const Resolver resolver(ResolverSettings::from(config.nameservers));
     AliasTable aliases(config.aliases);
     UserDirectory users(config.only_user);
-    Router router(config, aliases, users);
+    Router router(config, aliases, users, interface_addresses());
     AgentChannels local(sockets.spawner, local_patience);
     Acceptance acceptance(spool, local,
                           [&](const std::string& id) { announce_arrival(sockets.announce, id); });

@@ -20,6 +20,7 @@
 #include "postoffice/mail/receiver.h"
 #include "postoffice/mail/recipients.h"
 #include "postoffice/mail/users.h"
+#include "postoffice/net/mx.h"
 
 namespace postoffice {
 namespace {
@@ -34,16 +35,19 @@ std::string login_name(uid_t uid) {
     return fmt::format("uid{}", uid);
 }
 
-void feed_file(int file, MessageReceiver& receiver) {
+// No more than was there when it was opened: the owner may go on writing.
+void feed_message(const Drop& drop, MessageReceiver& receiver) {
     std::array<char, 65536> block;
-    for (;;) {
-        const ssize_t n = ::read(file, block.data(), block.size());
-        if (n == 0) return;
+    std::uint64_t left = drop.message_size;
+    while (left > 0) {
+        const ssize_t n = ::read(drop.file.get(), block.data(), std::min<std::uint64_t>(left, block.size()));
+        if (n == 0) throw FormatError("shorter than it was a moment ago");
         if (n < 0) {
             if (errno == EINTR) continue;
             throw_errno("read drop");
         }
         receiver.feed({block.data(), static_cast<std::size_t>(n)});
+        left -= static_cast<std::uint64_t>(n);
     }
 }
 
@@ -142,7 +146,7 @@ Intake::Outcome Intake::take_in(const std::string& id, Drop& drop) {
                               .size = config_.size,
                               .hops = config_.hops},
                              top);
-    feed_file(drop.file.get(), receiver);
+    feed_message(drop, receiver);
     if (const auto problem = receiver.finish()) {
         if (problem->is_temporary()) {
             log_event(id, "drop-deferred", {{"reason", problem->line()}});
@@ -183,7 +187,7 @@ int run_intake_worker(const Config& config, Fd channel, int spawner, int arrival
     const auto tell = [arrivals](const std::string& id) { announce_arrival(arrivals, id); };
     AliasTable aliases(config.aliases);
     UserDirectory users(config.only_user);
-    Router router(config, aliases, users);
+    Router router(config, aliases, users, interface_addresses());
     AgentChannels local(spawner, local_patience);
     Acceptance acceptance(spool, local, tell);
     Intake intake(config, spool, router, acceptance, tell);

@@ -12,6 +12,7 @@
 #include "postoffice/base/text.h"
 #include "postoffice/delivery/intake.h"
 #include "postoffice/mail/drop.h"
+#include "postoffice/net/mx.h"
 
 namespace postoffice {
 namespace {
@@ -36,7 +37,7 @@ Runner::Runner(const Config& config, const RunnerSettings& settings)
       spool_(config.queue_dir),
       aliases_(config.aliases),
       users_(config.only_user),
-      router_(config, aliases_, users_),
+      router_(config, aliases_, users_, interface_addresses()),
       bouncer_(config, spool_, router_),
       dispatcher_(config, spool_, bouncer_,
                   {.start_agent = [this](const QueueAgentTask& task) { return start_agent(task); },
@@ -101,7 +102,7 @@ void Runner::start_due() {
 int Runner::run() {
     raise_file_limit();
     SignalSource signals({SIGTERM, SIGINT, SIGCHLD, SIGHUP});
-    if (const unsigned removed = spool_.sweep(sweep_age); removed > 0)
+    if (const unsigned removed = spool_.sweep(sweep_age) + sweep_drops(spool_.drop_directory(), sweep_age); removed > 0)
         log_event("", "swept", {{"files", std::to_string(removed)}});
     rescan(settings_.ignore_retry_times);
     start_due();

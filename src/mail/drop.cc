@@ -152,7 +152,12 @@ void sync_name(const std::string& drop_directory) {
     }
 }
 
-/// Ids of everything in the folder that is a drop by its name, in order.
+/// True for the file to which a large message grows while its writer reads it: see Message.
+bool is_being_read(std::string_view name) {
+    return name.starts_with("tm");
+}
+
+/// Names of everything in the folder that may be ours, in order.
 std::vector<std::string> ids_in(const std::string& drop_directory) {
     const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(drop_directory.c_str()), ::closedir);
     if (!folder) throw_errno("open " + drop_directory);
@@ -210,6 +215,7 @@ std::string write_drop(const std::string& drop_directory, const DropEnvelope& en
 std::vector<std::string> list_drops(const std::string& drop_directory) {
     std::vector<std::string> ids = ids_in(drop_directory);
     std::erase_if(ids, [&](const std::string& id) {
+        if (is_being_read(id)) return true;
         const auto progress = progress_of(drop_directory + "/" + id);
         return !progress || *progress == Progress::unfinished;
     });
@@ -218,7 +224,7 @@ std::vector<std::string> list_drops(const std::string& drop_directory) {
 
 std::optional<Drop> open_drop(const std::string& drop_directory, const std::string& id,
                               std::size_t most_recipients) {
-    if (!is_queue_id(id)) return std::nullopt;
+    if (!is_queue_id(id) || is_being_read(id)) return std::nullopt;
     Drop drop;
     drop.file = open_foreign(drop_directory + "/" + id);
     if (!drop.file) return std::nullopt;
@@ -249,7 +255,7 @@ unsigned sweep_drops(const std::string& drop_directory, Seconds age) {
         struct stat status {};
         if (::lstat(path.c_str(), &status) != 0 || status.st_mtime > before) continue;
         const auto progress = progress_of(path);
-        const bool unfinished = !progress || *progress == Progress::unfinished;
+        const bool unfinished = is_being_read(id) || !progress || *progress == Progress::unfinished;
         if (unfinished && disk::unlink_if_exists(path)) ++removed;
     }
     return removed;

@@ -136,6 +136,8 @@ void take_header_line(Journal& journal, std::string_view key, std::string_view v
         envelope.origin.submitter = unescaped(value);
     } else if (key == "body") {
         envelope.body = value == "8BITMIME" ? Body::eight_bit_mime : Body::seven_bit;
+    } else if (key == "size") {
+        journal.size = parse_number(value);
     } else if (key == "from") {
         const auto sender = take_address(value);
         if (!sender || !value.empty()) throw FormatError("journal: bad sender");
@@ -226,7 +228,8 @@ bool Journal::is_finished() const {
     return true;
 }
 
-std::string journal_header(const std::string& id, const Envelope& envelope) {
+std::string journal_header(const std::string& id, const Envelope& envelope,
+                           std::optional<std::uint64_t> size) {
     const Origin& origin = envelope.origin;
     std::string text(first_line);
     const auto line = [&text](std::string_view key, std::string_view value) {
@@ -240,6 +243,7 @@ std::string journal_header(const std::string& id, const Envelope& envelope) {
     line("helo", escaped(origin.helo));
     line("submitter", escaped(origin.submitter));
     line("body", envelope.body == Body::eight_bit_mime ? "8BITMIME" : "7BIT");
+    if (size) line("size", fmt::format("{}", *size));
     line("from", address_text(envelope.sender));
     std::size_t number = 0;
     for (const Recipient& recipient : envelope.recipients) text += recipient_line(++number, recipient);

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -207,7 +208,7 @@ std::string Spool::new_id() {
 }
 
 QueueEntry Spool::commit(const std::string& id, const Envelope& envelope, Message& message) const {
-    const std::string header = journal_header(id, envelope);
+    const std::string header = journal_header(id, envelope, message.size());
     const Fd data = message.keep_as(message_path(id));
     Fd journal;
     try {
@@ -215,13 +216,17 @@ QueueEntry Spool::commit(const std::string& id, const Envelope& envelope, Messag
         journal = disk::open(journal_path(id), O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, 0640);
         lock_new_journal(journal.get(), journal_path(id));
         disk::write_all(journal.get(), header);
-        // Both are on their way before the first is waited for: on a journaling file system the first sync
-        // then commits the creation of both files, and the others find little left to do.
+        // Written out together, then the folder first: when the data is out, one commit of the file system's
+        // journal makes names, sizes and contents durable, and the two syncs behind it find nothing left to
+        // do. With the folder last, what other processes create meanwhile would make it wait for a second
+        // commit.
         disk::start_sync(data.get());
         disk::start_sync(journal.get());
+        disk::wait_written(data.get());
+        disk::wait_written(journal.get());
+        disk::sync_directory(directory_);
         disk::sync(data.get());
         disk::sync(journal.get());
-        disk::sync_directory(directory_);
     } catch (const std::system_error&) {
         if (journal) remove_quietly(journal_path(id));
         remove_quietly(message_path(id));
@@ -244,6 +249,11 @@ std::optional<QueueEntry> Spool::take(const std::string& id) const {
         if (journal_is_unfinished(text)) return std::nullopt;
         Journal parsed = parse_journal(text);
         if (parsed.id != id) throw FormatError("journal: of another message, " + parsed.id);
+        // Both files are written out at once, so a crash can leave a whole journal and half a message.
+        const auto message = status_of(message_path(id));
+        if (message && parsed.size && static_cast<std::uint64_t>(message->st_size) != *parsed.size)
+            throw FormatError(
+                fmt::format("message has {} octets instead of {}", message->st_size, *parsed.size));
         return QueueEntry(directory_, std::move(journal), std::move(parsed));
     } catch (const FormatError& error) {
         const std::string aside = directory_ + "/bad" + id;

@@ -68,7 +68,7 @@ TEST_F(SpoolTest, CommitStoresMessageAndJournal) {
     EXPECT_EQ(folder_.names(), (std::vector<std::string>{"cm" + entry.id(), "dm" + entry.id()}));
     EXPECT_EQ(disk::read_all(entry.open_message().get(), 1000), "Subject: x\n\nbody\n");
     EXPECT_EQ(entry.message_size(), 17U);
-    EXPECT_EQ(read_file(spool_.journal_path(entry.id())), journal_header(entry.id(), envelope_for_two()));
+    EXPECT_EQ(read_file(spool_.journal_path(entry.id())), journal_header(entry.id(), envelope_for_two(), 17));
     EXPECT_EQ(entry.journal().recipients.size(), 2U);
 }
 
@@ -226,6 +226,13 @@ TEST_F(SpoolTest, DamagedJournalIsMovedAside) {
     for (const char* id : {"X1", "X2", "X3"}) EXPECT_FALSE(spool_.take(id));
     EXPECT_EQ(folder_.names(), (std::vector<std::string>{"badX1", "badX2", "badX3"}));
     EXPECT_EQ(read_file(folder_ / "badX2"), std::string(4096, '\0'));
+}
+
+TEST_F(SpoolTest, HalfAMessageIsNeverDelivered) {
+    const std::string id = queued();
+    disk::truncate(disk::open(spool_.message_path(id), O_WRONLY).get(), 5);
+    EXPECT_FALSE(spool_.take(id));
+    EXPECT_EQ(folder_.names(), (std::vector<std::string>{"bad" + id, "dm" + id}));
 }
 
 TEST_F(SpoolTest, MessageThatIsGoneIsAnErrorOfItsEntryOnly) {

@@ -25,6 +25,9 @@ void write_all(int fd, std::string_view bytes);
 void sync(int fd);
 /// Starts writing the file out without waiting, so that a sync of several files waits once. A hint.
 void start_sync(int fd);
+/// Waits until what was started is written, without making it durable: a hint too. Where several files and their
+/// folder are to be synced, the file system can then do with one commit of its journal.
+void wait_written(int fd);
 /// Makes the names in a directory durable.
 void sync_directory(const std::string& path);
 void rename(const std::string& from, const std::string& to);

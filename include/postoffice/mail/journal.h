@@ -3,6 +3,7 @@
 // a client says can forge a line: what could is escaped as \n, \\ or \xHH.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +28,7 @@ struct RecipientState {
 struct Journal {
     std::string id;
     Envelope envelope;
+    std::optional<std::uint64_t> size;       ///< octets that the message has if it is whole
     std::vector<RecipientState> recipients;  ///< parallel to envelope.recipients
     UnixTime next_attempt = 0;               ///< 0 = at once
     unsigned attempts = 0;                   ///< rounds so far
@@ -35,8 +37,9 @@ struct Journal {
     bool is_finished() const;  ///< nothing is waiting, and every failure was reported
 };
 
-/// Text of the envelope part, with its end mark.
-std::string journal_header(const std::string& id, const Envelope& envelope);
+/// Text of the envelope part, with its end mark. `size`: octets of the message.
+std::string journal_header(const std::string& id, const Envelope& envelope,
+                           std::optional<std::uint64_t> size = std::nullopt);
 /// Throws FormatError: not a journal, or one without its end mark. Events that do not parse are skipped; a
 /// last line without newline is ignored. `text` may hold anything.
 Journal parse_journal(std::string_view text);

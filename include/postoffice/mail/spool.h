@@ -75,7 +75,8 @@ class Spool {
     QueueEntry commit(const std::string& id, const Envelope& envelope, Message& message) const;
 
     /// Takes ownership; nullopt if it is gone, or another process has it, or it is still being written. A
-    /// damaged journal is moved aside (cm → badID, logged) and gives nullopt.
+    /// damaged journal, or one whose message is not as long as it says, is moved aside (cm → badID, logged)
+    /// and gives nullopt.
     std::optional<QueueEntry> take(const std::string& id) const;
 
     struct Item {

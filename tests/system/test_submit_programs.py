@@ -1,0 +1,136 @@
+"""Programs that people and cron jobs send mail with, each the way it calls sendmail by itself."""
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from host import local_user
+
+
+def needs(program):
+    return pytest.mark.skipif(shutil.which(program) is None, reason=f"NEEDS {program}")
+
+
+@pytest.fixture
+def sendmail(host, folder):
+    """A sendmail that belongs to the started host, for programs that take a path and no options."""
+    host.start()
+    path = os.path.join(folder, "sendmail")
+    with open(path, "w") as file:
+        file.write(f'#!/bin/sh\nexec {host.command("sendmail")} -C {host.config} "$@"\n')
+    os.chmod(path, 0o755)
+    return path
+
+
+def send(folder, *command, text="body of the message\n", check=True, **environment):
+    """Runs a program in a home of its own; what it prints on success would be mailed by cron."""
+    home = os.path.join(folder, "home")
+    os.makedirs(home, exist_ok=True)
+    done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=60,
+                          env={"PATH": os.environ["PATH"], "HOME": home, "LANG": "C", **environment})
+    assert not check or done.returncode == 0, done.stderr.decode()
+    return done
+
+
+@needs("bsd-mailx")
+def test_bsd_mailx(host, sendmail, folder):
+    send(folder, "bsd-mailx", "-s", "from mailx", "-b", "nobody-sees@remote.test", local_user(),
+         MAILRC=make_rc(folder, f"set sendmail={sendmail}\n"))
+    text = host.wait_for_mail(local_user(), b"Subject: from mailx")
+    assert b"nobody-sees" not in text.split(b"body of the message")[0]
+
+
+@needs("s-nail")
+def test_s_nail(host, sendmail, folder):
+    send(folder, "s-nail", "-n", "-S", f"mta={sendmail}", "-S", "sendwait", "-s", "from s-nail", local_user(), MAILRC="/dev/null")
+    host.wait_for_mail(local_user(), b"Subject: from s-nail")
+
+
+@needs("mutt")
+def test_mutt(host, sendmail, folder):
+    send(folder, "mutt", "-n", "-F", make_rc(folder, f'set sendmail="{sendmail} -oem -oi"\nset copy=no\n'),
+         "-s", "from mutt", "--", f"{local_user()}@host.test", text="a dot alone:\n.\nand more\n")
+    assert b"\n.\nand more\n" in host.wait_for_mail(local_user(), b"Subject: from mutt")
+
+
+def git_sends_email():
+    try:
+        return subprocess.run(["perl", "-MMail::Address", "-e", "exit(!-e '/usr/lib/git-core/git-send-email')"],
+                              capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not git_sends_email(), reason="NEEDS git send-email")
+def test_git_send_email(host, sendmail, folder):
+    patch = os.path.join(folder, "0001-x.patch")
+    with open(patch, "w") as file:
+        file.write("From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n"
+                   "From: Ann <ann@host.test>\nSubject: [PATCH] from git\n\nbody\n---\n")
+    send(folder, "git", "send-email", f"--sendmail-cmd={sendmail}", "--from=ann@host.test", f"--to={local_user()}@host.test",
+         "--confirm=never", "--quiet", patch)
+    host.wait_for_mail(local_user(), b"from git")
+
+
+@needs("php")
+def test_php_mail(host, sendmail, folder):
+    code = f"exit(mail('{local_user()}@host.test', 'from php', \"one\\r\\ntwo\\r\\n\", 'X-Kind: web', '-fweb@host.test') ? 0 : 1);"
+    send(folder, "php", "-n", "-d", f"sendmail_path={sendmail} -t -i", "-r", code, text="")
+    text = host.wait_for_mail(local_user(), b"Subject: from php")
+    assert b"\r" not in text
+    assert b"X-Kind: web\n" in text and b"\none\ntwo\n" in text
+
+
+def test_shell_command_like_php(host, sendmail, folder):
+    send(folder, "/bin/sh", "-c", f"{sendmail} -t -i -fweb@host.test",
+         text=f"To: {local_user()}\r\nSubject: from sh\r\n\r\nbody\r\n")
+    assert b"\nBcc:" not in host.wait_for_mail(local_user(), b"Subject: from sh\n")
+
+
+CRON = [("debian", ["-FCronDaemon", "-i", "-B8BITMIME", "-oem", "USER"]),
+        ("vixie", ["-FCronDaemon", "-odi", "-oem", "-oi", "-t"]),
+        ("old", ["-FCronDaemon", "-odi", "-oem", "-or0s", "USER"]),
+        ("cronie", ["-FCronDaemon", "-i", "-odi", "-oem", "-oi", "-t", "-f", "<>"]),
+        ("busybox", ["-ti"]), ("anacron", ["-FAnacron", "-odi", "USER"]), ("sudo", ["-t"])]
+
+
+@pytest.mark.parametrize("name,words", CRON, ids=[name for name, _ in CRON])
+def test_like_cron(host, sendmail, folder, name, words):
+    words = [local_user() if word == "USER" else word for word in words]
+    done = send(folder, sendmail, *words,
+                text=f"From: root (Cron Daemon)\nTo: {local_user()}\nSubject: Cron {name}\n\nout\n")
+    assert done.stdout == b"" and done.stderr == b""
+    text = host.wait_for_mail(local_user(), f"Subject: Cron {name}".encode())
+    assert b"From: root@host.test (Cron Daemon)\n" in text
+
+
+def test_session_on_standard_input(host, sendmail, folder):
+    lines = ["EHLO localhost", "MAIL FROM:<web@host.test>", f"RCPT TO:<{local_user()}@host.test>", "DATA",
+             "Subject: from a session", "", "body", ".", "QUIT", ""]
+    done = send(folder, sendmail, "-bs", "-odb", "-oem", text="\r\n".join(lines))
+    assert done.stdout.splitlines()[-1].startswith(b"221 ")
+    host.wait_for_mail(local_user(), b"Subject: from a session")
+
+
+def test_unknown_user_is_told_by_mail_to_a_program_that_left(host, sendmail, folder):
+    done = send(folder, sendmail, "-i", "-oem", "-f", f"{local_user()}@host.test", "nosuch", check=False,
+                text="Subject: lost\n\nbody\n")
+    assert (done.returncode, done.stderr) == (67, b"")
+    assert b"nosuch: unknown user" in host.wait_for_mail(local_user(), b"could not be sent")
+
+
+def test_a_message_waits_for_the_server(host, folder):
+    """Needs no server to be taken, and is delivered once there is one."""
+    host.start()
+    host.stop()
+    host.run("sendmail", local_user(), input=b"Subject: early\n\nbody\n", check=True)
+    host.start()
+    host.wait_for_mail(local_user(), b"Subject: early")
+
+
+def make_rc(folder, text):
+    path = os.path.join(folder, "rc")
+    with open(path, "w") as file:
+        file.write(text)
+    return path

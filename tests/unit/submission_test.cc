@@ -1,0 +1,271 @@
+// A submitted message: where it ends, what its header becomes, who its recipients are.
+#include "../../src/commands/submission.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "../../src/commands/address_field.h"
+#include "../../src/commands/recipients.h"
+#include "postoffice/base/disk.h"
+
+namespace postoffice {
+namespace {
+
+std::string text_of(const Message& message) {
+    const Fd file = message.open_for_reading();
+    return disk::read_all(file.get(), 100 << 20);
+}
+
+/// Settings that add nothing, so that a test sees what it gave.
+Submission::Settings plain() {
+    Submission::Settings settings;
+    settings.header = {"host.test", "me@host.test", "", false};
+    return settings;
+}
+
+Submission::Settings completing(std::string full_name = "") {
+    Submission::Settings settings;
+    settings.header = {"host.test", "me@host.test", std::move(full_name), true};
+    return settings;
+}
+
+struct Taken {
+    std::string text;
+    CompletedHeader header;
+    bool eight_bit = false;
+};
+
+Taken take(std::string_view input, const Submission::Settings& settings, std::size_t piece = 1 << 16) {
+    Message message(::testing::TempDir());
+    Submission submission(message, settings);
+    for (; !input.empty(); input.remove_prefix(std::min(piece, input.size())))
+        if (!submission.feed(input.substr(0, piece))) break;
+    submission.finish();
+    return {text_of(message), submission.header(), submission.has_eight_bit()};
+}
+
+TEST(SubmissionTest, input_becomes_a_message) {
+    const std::vector<std::pair<std::string_view, std::string_view>> cases = {
+        {"Subject: x\n\nbody\n", "Subject: x\n\nbody\n"},
+        {"Subject: x\r\n\r\nbody\r\n", "Subject: x\n\nbody\n"},
+        {"Subject: x\n\nbo\rdy\n", "Subject: x\n\nbody\n"},
+        {"Subject: x\n\nbody", "Subject: x\n\nbody\n"},
+        {"Subject: x", "Subject: x\n\n"},
+        {"Subject: x\n", "Subject: x\n\n"},
+        {"", "\n"},
+        {"just text\nmore\n", "\njust text\nmore\n"},
+        {"\nbody\n", "\nbody\n"},
+        {"\n\nbody\n", "\n\nbody\n"},
+        {" indented\n", "\n indented\n"},
+        {"Subject: x\nno header line\nmore\n", "Subject: x\n\nno header line\nmore\n"},
+        {"Subject: x\n folded\n\nbody\n", "Subject: x\n folded\n\nbody\n"},
+        {"Subject : x\n\nbody\n", "Subject : x\n\nbody\n"},
+        {"From bob Sat Nov 21 10:00:00 2026\nSubject: x\n\nbody\n", "Subject: x\n\nbody\n"},
+        {">From bob\nSubject: x\n\nbody\n", "Subject: x\n\nbody\n"},
+        {"From bob\nFrom eve\n\nbody\n", "\nFrom eve\n\nbody\n"},
+        {"From bob", "\n"},
+        {"Subject: x\nFrom bob\n\nbody\n", "Subject: x\n\nFrom bob\n\nbody\n"},
+        {"Subject: x\n\nFrom bob\n", "Subject: x\n\nFrom bob\n"},
+        {"Subject: x\n\n.\nlost\n", "Subject: x\n\n"},
+        {"Subject: x\n\na\n.\nlost\n", "Subject: x\n\na\n"},
+        {"Subject: x\n\na\r\n.\r\nlost\r\n", "Subject: x\n\na\n"},
+        {"Subject: x\n\na\n.", "Subject: x\n\na\n"},
+        {".\n", "\n"},
+        {".", "\n"},
+        {"Subject: x\n.\nlost\n", "Subject: x\n\n"},
+        {"a\n..\n.b\n. \nc.\n", "\na\n..\n.b\n. \nc.\n"},
+        {"Subject: x\n\na\n\n.", "Subject: x\n\na\n\n"},
+    };
+    for (const auto& [input, expected] : cases)
+        for (const std::size_t piece : {1UL, 2UL, 3UL, 1UL << 16})
+            EXPECT_EQ(take(input, plain(), piece).text, expected)
+                << "of <" << input << "> in pieces of " << piece;
+}
+
+TEST(SubmissionTest, a_dot_is_text_with_minus_i) {
+    Submission::Settings settings = plain();
+    settings.dot_ends = false;
+    for (const std::size_t piece : {1UL, 2UL, 1UL << 16}) {
+        EXPECT_EQ(take("S: x\n\na\n.\nb\n", settings, piece).text, "S: x\n\na\n.\nb\n");
+        EXPECT_EQ(take("S: x\n\n.", settings, piece).text, "S: x\n\n.\n");
+    }
+}
+
+TEST(SubmissionTest, refused_messages) {
+    EXPECT_THROW(take(std::string_view("S: x\n\na\0b\n", 11), plain()), BadMessage);
+    EXPECT_THROW(take(std::string_view("S: \0x\n\na\n", 9), plain()), BadMessage);
+    Submission::Settings small = plain();
+    small.size = 20;
+    EXPECT_NO_THROW(take("S: x\n\n6789012345678\n", small));
+    EXPECT_THROW(take("S: x\n\n67890123456789\n", small), BadMessage);
+    Submission::Settings near = plain();
+    near.hops = 1;
+    EXPECT_NO_THROW(take("Received: a\n\n", near));
+    EXPECT_THROW(take("Received: a\nReceived: b\n\n", near), BadMessage);
+    EXPECT_THROW(take("S: " + std::string(Submission::longest_header, 'x'), plain(), 65536), BadMessage);
+    std::string fields;
+    while (fields.size() <= Submission::longest_header) fields += "X-Field: text\n";
+    EXPECT_THROW(take(fields, plain(), 65536), BadMessage);
+}
+
+TEST(SubmissionTest, long_lines_of_text_are_kept) {
+    const std::string line(3 << 20, 'x');
+    EXPECT_EQ(take(line, plain(), 65536).text, "\n" + line + "\n");
+    EXPECT_EQ(take("S: x\n\n" + line + "\n", plain(), 65536).text, "S: x\n\n" + line + "\n");
+}
+
+TEST(SubmissionTest, a_name_that_never_ends_is_text_however_it_arrives) {
+    const std::string line = std::string(998, 'x') + ": y\n\nbody\n";
+    EXPECT_EQ(take(line, plain()).text, "\n" + line);
+    EXPECT_EQ(take(line, plain(), 1).text, "\n" + line);
+    EXPECT_EQ(take(line.substr(1), plain()).text, line.substr(1));
+    EXPECT_EQ(take(line.substr(1), plain(), 1).text, line.substr(1));
+}
+
+TEST(SubmissionTest, eight_bit_is_noticed) {
+    EXPECT_FALSE(take("S: x\n\nbody\n", plain()).eight_bit);
+    EXPECT_TRUE(take("S: x\n\nb\xc3\xb6\n", plain()).eight_bit);
+    EXPECT_TRUE(take("S: \xc3\xb6\n\nbody\n", plain()).eight_bit);
+}
+
+TEST(SubmissionTest, missing_fields_are_added) {
+    const std::string text = take("Subject: x\n\nbody\n", completing("Bob")).text;
+    EXPECT_NE(text.find("\nDate: "), std::string::npos);
+    EXPECT_NE(text.find("\nFrom: Bob <me@host.test>\n"), std::string::npos);
+    EXPECT_NE(text.find("\nMessage-ID: <"), std::string::npos);
+    EXPECT_NE(text.find("@host.test>\n\nbody\n"), std::string::npos);
+    EXPECT_EQ(take("Date: d\nfrom: a@b\nmessage-id: <i>\n\nbody\n", completing("Bob")).text,
+              "Date: d\nfrom: a@b\nmessage-id: <i>\n\nbody\n");
+    EXPECT_NE(take("", completing()).text.find("From: me@host.test\n"), std::string::npos);
+    EXPECT_EQ(take("Subject: x\n\nbody\n", plain()).text, "Subject: x\n\nbody\n") << "-G adds nothing";
+}
+
+TEST(SubmissionTest, fields_that_must_not_travel_are_removed) {
+    EXPECT_EQ(
+        take("Bcc: a,\n b\nSubject: x\nRESENT-BCC: c\nReturn-Path: <d>\nContent-Length: 5\n\nbody\n", plain())
+            .text,
+        "Subject: x\n\nbody\n");
+    EXPECT_EQ(take("X-Bcc: a\nErrors-To: b\n\n", plain()).text, "X-Bcc: a\nErrors-To: b\n\n");
+}
+
+TEST(SubmissionTest, names_get_our_domain) {
+    const auto header = [](std::string_view text) {
+        return take("Date: d\nMessage-ID: <i>\n" + std::string(text) + "\n", completing()).text.substr(24);
+    };
+    EXPECT_EQ(header("From: root (Cron Daemon)\n"), "From: root@host.test (Cron Daemon)\n\n");
+    EXPECT_EQ(header("From: a@b\nTo: bob, eve@x\nCc: <ann>\nReply-To: x\nSender: y\n"),
+              "From: a@b\nTo: bob@host.test, eve@x\nCc: <ann@host.test>\nReply-To: x@host.test\nSender: "
+              "y@host.test\n\n");
+    EXPECT_EQ(header("From: a@b\nTo: bob,\n eve\n"), "From: a@b\nTo: bob@host.test,\n eve@host.test\n\n");
+    EXPECT_EQ(header("From: a@b\nSubject: bob\n"), "From: a@b\nSubject: bob\n\n");
+}
+
+TEST(SubmissionTest, recipients_of_the_header) {
+    const auto recipients = [](std::string_view text) {
+        std::string list;
+        for (const Address& address : take(text, plain()).header.recipients)
+            list += address.to_string() + " ";
+        return list;
+    };
+    EXPECT_EQ(recipients("To: a@x, B <b@x>\nCc: c\nBcc: d@x\nFrom: e@x\nReply-To: f@x\n\nTo: g@x\n"),
+              "a@x b@x c d@x ");
+    EXPECT_EQ(recipients("To: undisclosed-recipients:;\nBcc: d@x\n\n"), "d@x ");
+    EXPECT_EQ(recipients("To: friends: a@x, b@x;, c@x\n\n"), "a@x b@x c@x ");
+    EXPECT_EQ(recipients("to: a@x,\n b@x\nTO: c@x\n\n"), "a@x b@x c@x ");
+    EXPECT_EQ(recipients("Subject: none\n\n"), "");
+    EXPECT_EQ(recipients("Resent-To: r@x\nResent-Bcc: s@x\nTo: a@x\nBcc: b@x\n\n"), "r@x s@x ");
+    EXPECT_EQ(
+        recipients("Resent-From: a@x\nResent-To: new@x\nResent-From: b@x\nResent-To: old@x\nTo: a@x\n\n"),
+        "new@x ");
+    EXPECT_EQ(recipients("Resent-To: new@x\nReceived: y\nResent-Cc: old@x\nTo: a@x\n\n"), "new@x ");
+    EXPECT_EQ(recipients("Resent-From: r@x\nTo: a@x\n\n"), "a@x ") << "a resending to nobody";
+    const Taken bad = take("To: good@x, a b c, also@x\n\n", plain());
+    EXPECT_EQ(bad.header.recipients.size(), 2U);
+    ASSERT_EQ(bad.header.bad_recipients.size(), 1U);
+    EXPECT_EQ(bad.header.bad_recipients[0], "a b c");
+}
+
+TEST(SubmissionTest, a_resending_is_completed_on_top) {
+    const std::string text =
+        take("Resent-To: r@x\nDate: d\nFrom: f@x\nMessage-ID: <i>\n\n", completing("Bob")).text;
+    EXPECT_TRUE(text.starts_with("Resent-Date: ")) << text;
+    EXPECT_NE(text.find("Resent-From: Bob <me@host.test>\n"), std::string::npos);
+    EXPECT_NE(text.find("Resent-Message-ID: <"), std::string::npos);
+    EXPECT_TRUE(text.ends_with("Resent-To: r@x\nDate: d\nFrom: f@x\nMessage-ID: <i>\n\n")) << text;
+}
+
+TEST(SubmissionTest, descriptors_that_cannot_be_read) {
+    Message message(::testing::TempDir());
+    Submission submission(message, plain());
+    const Fd folder = disk::open(::testing::TempDir(), O_RDONLY);
+    EXPECT_THROW(read_submission(folder.get(), submission), ReadError);
+}
+
+TEST(AddressFieldTest, mailboxes_are_qualified_where_they_stand) {
+    const std::vector<std::pair<std::string_view, std::string_view>> cases = {
+        {" bob", " bob@h"},
+        {" bob, eve@x , ann ", " bob@h, eve@x , ann@h "},
+        {" Bob B. <bob>", " Bob B. <bob@h>"},
+        {" \"Last, First\" <bob>", " \"Last, First\" <bob@h>"},
+        {" bob (a, b) , eve", " bob@h (a, b) , eve@h"},
+        {" (c) bob", " (c) bob@h"},
+        {" \"a b\"", " \"a b\"@h"},
+        {" <@a,@b:bob@x>", " <@a,@b:bob@x>"},
+        {" group: bob, eve@x; ann", " group: bob@h, eve@x; ann@h"},
+        {" undisclosed-recipients:;", " undisclosed-recipients:;"},
+        {" two words", " two words"},
+        {" <>", " <>"},
+        {" ,,", " ,,"},
+        {"", ""},
+        {" bob@", " bob@"},
+        {" (unclosed bob", " (unclosed bob"},
+        {" \"unclosed bob", " \"unclosed bob@h"},
+        {" bob\\", " bob\\@h"},
+        {" <bob", " <bob@h"},
+        {" x@[1.2.3.4], bob", " x@[1.2.3.4], bob@h"},
+    };
+    for (const auto& [body, expected] : cases) EXPECT_EQ(qualify_mailboxes(body, "h"), expected) << body;
+}
+
+TEST(AddressFieldTest, names_of_people) {
+    EXPECT_EQ(display_name("Bob Smith"), "Bob Smith");
+    EXPECT_EQ(display_name(""), "");
+    EXPECT_EQ(display_name("Smith, Bob"), "\"Smith, Bob\"");
+    EXPECT_EQ(display_name("Bob \"B\" \\ X."), "\"Bob \\\"B\\\" \\\\ X.\"");
+    EXPECT_EQ(display_name("a@b"), "\"a@b\"");
+    EXPECT_EQ(display_name("J\xc3\xb6rg"), "=?utf-8?B?SsO2cmc=?=");
+    EXPECT_EQ(display_name("J\xf6rg"), "=?unknown-8bit?B?SvZyZw==?=");
+    EXPECT_EQ(display_name("=?x?="), "\"=?x?=\"");
+    std::string many;
+    for (int i = 0; i < 60; ++i) many += "\xc3\xb6";
+    const std::string encoded = display_name(many);
+    for (std::size_t begin = 0; begin < encoded.size();) {
+        const std::size_t end = std::min(encoded.find('\n', begin), encoded.size());
+        EXPECT_LE(end - begin, 76U);
+        begin = end + 1;
+    }
+    EXPECT_LE(display_name(std::string(5000, 'x')).size(), 300U);
+}
+
+TEST(RecipientsTest, words_of_a_command_line) {
+    Recipients recipients("host.test");
+    for (const char* word : {"bob", "bob@host.test", "Eve <eve@x>, ann@x", "bob@HOST.test", "Bob"})
+        recipients.add_word(word);
+    std::string list;
+    for (const Address& address : recipients.accepted()) list += address.to_string() + " ";
+    EXPECT_EQ(list, "bob@host.test eve@x ann@x Bob@host.test ");
+    EXPECT_EQ(recipients.exit_code(), 0);
+    for (const char* word : {"", "<>", "-t", "--", "-f@x", "a b", "x@", "<-x@y>"}) {
+        Recipients bad("host.test");
+        bad.add_word(word);
+        EXPECT_TRUE(bad.accepted().empty()) << word;
+        ASSERT_EQ(bad.refused().size(), 1U) << word;
+        EXPECT_EQ(bad.refused()[0].text, "\"" + std::string(word) + "\": bad address");
+        EXPECT_EQ(bad.exit_code(), 65);
+    }
+}
+
+}  // namespace
+}  // namespace postoffice
