@@ -25,7 +25,8 @@ class NoNetwork(Exception):
 def _run(*command):
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
-        raise NoNetwork(f"{' '.join(command)}: {done.stderr.strip()}")
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout
 
 
 class Machine:
@@ -69,10 +70,11 @@ class Network:
         self._namespaces = []
         try:
             self._switch = self._make_namespace("switch")
-            self._ip(self._switch, "link", "add", "switch", "up", "type", "bridge")
-        except NoNetwork:
+            self._ip(self._switch, "link", "add", "name", "switch", "up", "type", "bridge")
+            self._check_ipv6()
+        except RuntimeError as why:
             self.close()
-            raise
+            raise NoNetwork(str(why)) from why
 
     def _make_namespace(self, name):
         path = os.path.join(self._folder, name)
@@ -81,6 +83,10 @@ class Network:
         self._namespaces.append(path)
         return path
 
+    def _check_ipv6(self):
+        if _run("nsenter", f"--net={self._switch}", "--", "cat", "/proc/sys/net/ipv6/conf/default/disable_ipv6") != "0\n":
+            raise RuntimeError("IPv6 is disabled")
+
     def _ip(self, namespace, *arguments):
         _run("nsenter", f"--net={namespace}", "--", "ip", *arguments)
 
@@ -88,8 +94,9 @@ class Network:
         """The addresses are IPv4 or IPv6, without prefix length: /24 and /64 are meant."""
         namespace = self._make_namespace(name)
         self._ip(namespace, "link", "set", "lo", "up")
-        self._ip(self._switch, "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", namespace)
-        self._ip(self._switch, "link", "set", name, "master", "switch", "up")
+        self._ip(self._switch, "link", "add", "name", name, "type", "veth", "peer", "name", "eth0",
+                 "netns", namespace)
+        self._ip(self._switch, "link", "set", "dev", name, "master", "switch", "up")
         for address in addresses:
             form = [f"{address}/64", "nodad"] if ":" in address else [f"{address}/24"]
             self._ip(namespace, "address", "add", *form, "dev", "eth0")
