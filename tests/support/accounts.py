@@ -38,6 +38,9 @@ def enter_private_machine():
         with open(path, "w") as file:
             file.write(text)
         _mount("--bind", path, target)
+    # The files stay where they are bound.
+    subprocess.run(["umount", "--lazy", folder], check=True)
+    os.rmdir(folder)
     _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", "/home")
     for name, uid, gid in PEOPLE:
         os.mkdir(f"/home/{name}", 0o750)

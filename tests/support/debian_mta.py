@@ -1,0 +1,127 @@
+"""Postfix as Debian ships it, on a machine of a test network. Needs root, and Debian's archive the first time.
+
+It is installed in a copy of this machine's file system that lives in memory and only for the run (an overlay mount), and
+it runs in a process namespace of its own: neither its installation nor itself can touch the machine.
+"""
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+
+from host import TOP, wait_for
+from network import messages_in, wait_for_message
+
+CACHE = os.path.join(TOP, "build", "peers", "debian")  # packages, fetched once
+
+INSTALL = """
+apt() { apt-get -q -y --no-install-recommends -o Dir::Cache::archives=/var/cache/peers \
+    -o APT::Keep-Downloaded-Packages=true -o Dpkg::Options::=--force-unsafe-io "$@"; }
+apt install postfix || { apt update && apt install postfix; } || exit
+postconf -F '*/*/chroot = n' && useradd --create-home --shell /bin/sh debby
+"""
+
+
+class NoPostfix(Exception):
+    """It cannot be had here; says why."""
+
+
+class Postfix:
+    """Receives mail for `debby` at its host name, and for `settings["mydestination"]`."""
+
+    def __init__(self, machine, hostname, nameserver, **settings):
+        self.machine = machine
+        self.process = None
+        self._folder = tempfile.mkdtemp(prefix="postoffice-postfix-")
+        self.root = os.path.join(self._folder, "root")
+        try:
+            self._mount()
+            self._write("/etc/resolv.conf", _read("/etc/resolv.conf"))
+            self._write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", mode=0o755)
+            self._install()
+            self._write("/etc/resolv.conf", f"nameserver {nameserver}\n")
+            self._configure({
+                "myhostname": hostname, "mydestination": hostname, "mynetworks": "127.0.0.0/8 [::1]/128", "relayhost": "",
+                "inet_interfaces": "all", "inet_protocols": "all", "maillog_file": "/var/log/postfix.log",
+                "mailbox_size_limit": "0", "message_size_limit": "0", "compatibility_level": "3.6", **settings})
+        except BaseException:
+            self.close()
+            raise
+
+    def _mount(self):
+        _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", self._folder)
+        for name in ("root", "upper", "work"):
+            os.mkdir(os.path.join(self._folder, name), 0o755)
+        layers = f"lowerdir=/,upperdir={self._folder}/upper,workdir={self._folder}/work"
+        _mount("-t", "overlay", "-o", layers, "overlay", self.root)
+        _mount("--rbind", "/dev", os.path.join(self.root, "dev"))
+        os.makedirs(CACHE, exist_ok=True)
+        inside = os.path.join(self.root, "var/cache/peers")
+        os.makedirs(inside)
+        _mount("--bind", CACHE, inside)
+
+    def _write(self, path, text, mode=0o644):
+        inside = self.root + path
+        if os.path.lexists(inside):  # it may be a symbolic link, which would lead out of the copy
+            os.unlink(inside)
+        with open(inside, "w") as file:
+            file.write(text)
+        os.chmod(inside, mode)
+
+    def _command(self, *command):
+        """Runs in the copy; when the command ends, so does every process that it left there."""
+        return ["unshare", "--mount", "--pid", "--fork", f"--root={self.root}", "--mount-proc", *command]
+
+    def _install(self):
+        done = subprocess.run(self._command("sh", "-c", INSTALL), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive",
+                                                             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"})
+        if done.returncode != 0:
+            raise NoPostfix(done.stdout.decode(errors="replace")[-2000:])
+
+    def _configure(self, settings):
+        subprocess.run(self._command("postconf", *(f"{name}={value}" for name, value in settings.items())), check=True)
+
+    # -- running it
+
+    def start(self):
+        self.process = subprocess.Popen([*self.machine.prefix, *self._command("postfix", "start-fg")],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(lambda: "daemon started" in self.log_text(), what="Postfix")
+        return self
+
+    def close(self):
+        if self.process is not None:
+            with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as file:
+                for pid in file.read().split():  # the master, on whom all others depend
+                    os.kill(int(pid), signal.SIGKILL)
+            self.process.wait(20)
+        subprocess.run(["umount", "--recursive", "--lazy", self._folder], stderr=subprocess.DEVNULL)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    # -- using it
+
+    def send(self, sender, recipients, message):
+        """By its sendmail; the message has LF line ends."""
+        subprocess.run([*self.machine.prefix, *self._command("sendmail", "-i", "-f", sender, *recipients)], input=message,
+                       check=True, timeout=60)
+
+    def log_text(self):
+        path = os.path.join(self.root, "var/log/postfix.log")
+        return _read(path) if os.path.exists(path) else ""
+
+    def wait_for_message(self, user, matches, seconds=30):
+        path = os.path.join(self.root, "var/mail", user)
+        return wait_for_message(lambda: messages_in(path), matches, seconds,
+                                lambda: f"mail for {user} at Postfix; its log: {self.log_text()[-3000:]}")
+
+
+def _mount(*arguments):
+    done = subprocess.run(["mount", *arguments], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise NoPostfix(f"mount {' '.join(arguments)}: {done.stderr.strip()}")
+
+
+def _read(path):
+    with open(path, errors="replace") as file:
+        return file.read()

@@ -1,0 +1,54 @@
+"""A real authoritative name server, nsd, with zones of our own."""
+import os
+import shutil
+import subprocess
+
+from host import wait_for
+
+NSD = shutil.which("nsd") or shutil.which("nsd", path="/usr/sbin")
+
+
+class NameServer:
+    """`zones` maps an origin to the records of its zone; None is a zone that the server should have, but cannot load:
+    questions about it get SERVFAIL. With the root as a zone it knows every name there is."""
+
+    def __init__(self, folder, zones, addresses=("127.0.0.1",), port=53, prefix=()):
+        self.folder = folder
+        self.prefix = list(prefix)
+        self.process = None
+        self._log = os.path.join(folder, "nsd.log")
+        self._configuration = os.path.join(folder, "nsd.conf")
+        lines = ["server:", f'  zonesdir: "{folder}"', f'  logfile: "{self._log}"', '  username: ""', '  database: ""',
+                 "  server-count: 1", "  round-robin: yes"]
+        lines += [f'  {name}: "{folder}/nsd.{name}"' for name in ("pidfile", "xfrdfile", "zonelistfile")]
+        lines += [f"  ip-address: {address}@{port}" for address in addresses]
+        lines += ["remote-control:", "  control-enable: no"]
+        for number, (origin, records) in enumerate(zones.items()):
+            lines += ["zone:", f"  name: {origin}", f"  zonefile: {number}.zone"]
+            if records is not None:
+                self._write(f"{number}.zone", f"$ORIGIN {origin}\n$TTL 60\n{records}")
+        self._write("nsd.conf", "\n".join(lines) + "\n")
+
+    def _write(self, name, text):
+        with open(os.path.join(self.folder, name), "w") as file:
+            file.write(text)
+
+    def start(self):
+        open(self._log, "w").close()
+        self.process = subprocess.Popen([*self.prefix, NSD, "-d", "-c", self._configuration],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(self._has_started, what="the name server")
+        return self
+
+    def _has_started(self):
+        with open(self._log) as file:
+            text = file.read()
+        assert self.process.poll() is None, f"nsd ended: {text}"
+        return "nsd started" in text
+
+    def stop(self):
+        if self.process is None:
+            return
+        self.process.terminate()
+        self.process.wait(20)
+        self.process = None
