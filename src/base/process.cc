@@ -65,6 +65,11 @@ ProcessEnd reap_child() {
     return end;
 }
 
+void log_if_crashed(const std::string& process, const ProcessEnd& end) {
+    if (end.exited_with(0)) return;
+    log_event("", "crash", {{"process", process}, {"pid", fmt::to_string(end.pid)}, {"end", end.text()}});
+}
+
 void remember_arguments(int argc, char** argv) {
     if (argc < 1) return;
     char* end = argv[0];
@@ -113,8 +118,9 @@ void ignore_sigpipe() {
     ::signal(SIGPIPE, SIG_IGN);
 }
 
-void end_with_parent() {
+void end_with_parent(pid_t parent) {
     (void)::prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+    if (::getppid() != parent) (void)::raise(SIGTERM);  // it had ended before we asked
 }
 
 }  // namespace postoffice

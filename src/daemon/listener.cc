@@ -64,8 +64,7 @@ int Listener::run() {
             }
             while (const int signal = signals.next())
                 if (signal == SIGTERM || signal == SIGINT) stop();
-            while (reap_child().pid != 0) {
-            }
+            for (ProcessEnd end = reap_child(); end.pid != 0; end = reap_child()) log_if_crashed("SMTP session", end);
         }
         housekeeping();
     }
@@ -292,23 +291,21 @@ Fd bind_one(const Endpoint& endpoint, bool only_v6) {
 
 }  // namespace
 
-std::vector<Fd> bind_listeners(const Config& config) {
+std::vector<Fd> bind_listener(const ListenAddress& listen) {
     std::vector<Fd> sockets;
-    for (const ListenAddress& listen : config.listen) {
-        if (!listen.address.empty()) {
-            const auto address = IpAddress::parse(listen.address);
-            if (!address) throw FormatError("listen=" + listen.address + ": not an address");
-            sockets.push_back(bind_one({*address, listen.port}, true));
-            continue;
-        }
-        sockets.push_back(bind_one({*IpAddress::parse("0.0.0.0"), listen.port}, false));
-        try {
-            sockets.push_back(bind_one({*IpAddress::parse("::"), listen.port}, true));
-        } catch (const std::system_error& error) {
-            if (error.code() != std::errc::address_family_not_supported &&
-                error.code() != std::errc::address_not_available)
-                throw;  // a host without IPv6 is served over IPv4 alone
-        }
+    if (!listen.address.empty()) {
+        const auto address = IpAddress::parse(listen.address);
+        if (!address) throw FormatError("listen=" + listen.address + ": not an address");
+        sockets.push_back(bind_one({*address, listen.port}, true));
+        return sockets;
+    }
+    sockets.push_back(bind_one({*IpAddress::parse("0.0.0.0"), listen.port}, false));
+    try {
+        sockets.push_back(bind_one({*IpAddress::parse("::"), listen.port}, true));
+    } catch (const std::system_error& error) {
+        if (error.code() != std::errc::address_family_not_supported &&
+            error.code() != std::errc::address_not_available)
+            throw;  // a host without IPv6 is served over IPv4 alone
     }
     return sockets;
 }

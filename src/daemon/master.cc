@@ -17,9 +17,9 @@
 #include "postoffice/base/privileges.h"
 #include "postoffice/config/build.h"
 #include "postoffice/daemon/control_socket.h"
-#include "postoffice/daemon/helpers.h"
 #include "postoffice/daemon/listener.h"
 #include "postoffice/daemon/spawner.h"
+#include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/runner.h"
 #include "postoffice/mail/spool.h"
 
@@ -30,6 +30,12 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds restart_pause{1};
 constexpr std::chrono::seconds drain_limit{60};
+
+// What one `listen=` was bound to.
+struct Port {
+    ListenAddress listen;
+    std::vector<Fd> sockets;
+};
 
 // One set of helpers that share a configuration. After a reload the old generation drains beside the new one.
 struct Generation {
@@ -42,8 +48,10 @@ struct Generation {
     };
 
     const Config config;
-    std::vector<Fd> ports;
-    HelperSockets sockets;
+    std::vector<Port> ports;
+    /// Here requests to the spawner are written and read. The master holds both ends, so that a spawner may die and
+    /// its successor finds what waits.
+    SocketPair requests = packet_socket_pair();
     Helper helpers[role_count];
 
     bool is_gone() const {
@@ -65,7 +73,7 @@ class Master {
         const Spool spool(config.queue_dir);
         spool.create(identity_.uid, identity_.gid);
         lock_ = lock_spool(config.queue_dir);
-        if (settings.serve_smtp) current_->ports = bind_listeners(with_ports(config));
+        take_ports(*current_, {});
         control_ = bind_control_socket(config.control, identity_.uid, identity_.gid);
     }
 
@@ -88,10 +96,24 @@ class Master {
     }
 
   private:
-    Config with_ports(Config config) const {
+    std::vector<ListenAddress> ports_of(const Config& config) const {
+        std::vector<ListenAddress> ports = config.listen;
         if (settings_.loopback_only)
-            for (ListenAddress& listen : config.listen) listen.address = "127.0.0.1";
-        return config;
+            for (ListenAddress& listen : ports) listen.address = "127.0.0.1";
+        return ports;
+    }
+
+    // Ports that stay are taken over, so that no connection is refused meanwhile.
+    void take_ports(Generation& next, const std::vector<Port>& known) const {
+        if (!settings_.serve_smtp) return;
+        for (const ListenAddress& listen : ports_of(next.config)) {
+            const auto bound = std::find_if(known.begin(), known.end(), [&](const Port& p) { return p.listen == listen; });
+            Port& port = next.ports.emplace_back(Port{listen, {}});
+            if (bound == known.end())
+                port.sockets = bind_listener(listen);
+            else
+                for (const Fd& socket : bound->sockets) port.sockets.push_back(socket.duplicate());
+        }
     }
 
     // One daemon for one spool, however it was started.
@@ -127,47 +149,47 @@ class Master {
     }
 
     pid_t start(Generation::Role role) {
-        return spawn_process(name_of(role), [this, role] {
+        return spawn_process(name_of(role), [this, role, master = ::getpid()] {
             switch (role) {
-                case Generation::spawner:
-                    return be_spawner();
-                case Generation::runner:
-                    return be_runner();
-                default:
-                    return be_listener();
+                case Generation::spawner: return be_spawner(master);
+                case Generation::runner: return be_runner(master);
+                default: return be_listener(master);
             }
         });
     }
 
-    int be_spawner() {
-        const int requests = current_->sockets.spawner.theirs.release();
+    int be_spawner(pid_t master) {
+        const int requests = current_->requests.theirs.release();
         close_descriptors_except({requests});
+        end_with_parent(master);
         return run_spawner(current_->config, Fd(requests));
     }
 
-    int be_runner() {
+    int be_runner(pid_t master) {
         RunnerSettings runner;
         runner.control = control_.get();
-        runner.arrivals = current_->sockets.arrivals.read_end.get();
-        runner.announce = current_->sockets.arrivals.write_end.get();
-        runner.spawner = current_->sockets.spawner.ours.get();
+        runner.arrivals = arrivals_.read_end.get();
+        runner.announce = arrivals_.write_end.get();
+        runner.spawner = current_->requests.ours.get();
         if (settings_.queue_interval) runner.rescan = *settings_.queue_interval;
         close_descriptors_except({runner.control, runner.arrivals, runner.announce, runner.spawner});
         confine_to(identity_);
+        end_with_parent(master);
         return Runner(current_->config, runner).run();
     }
 
-    int be_listener() {
-        const SessionProcessSockets helpers{current_->sockets.spawner.ours.get(),
-                                            current_->sockets.arrivals.write_end.get()};
+    int be_listener(pid_t master) {
+        const SessionProcessSockets helpers{current_->requests.ours.get(), arrivals_.write_end.get()};
         std::vector<int> kept = {helpers.spawner, helpers.announce};
         std::vector<Fd> ports;
-        for (Fd& port : current_->ports) {
-            kept.push_back(port.get());
-            ports.emplace_back(port.release());
-        }
+        for (Port& port : current_->ports)
+            for (Fd& socket : port.sockets) {
+                kept.push_back(socket.get());
+                ports.push_back(std::move(socket));
+            }
         close_descriptors_except(kept);
         confine_to(identity_);
+        end_with_parent(master);
         return Listener(current_->config, std::move(ports), helpers).run();
     }
 
@@ -182,6 +204,7 @@ class Master {
             if (stopping_) return;
             stopping_ = true;
             stop_by_ = Clock::now() + drain_limit;
+            current_->ports.clear();  // held open here, they would go on taking clients that nobody serves
             log_event("", "stopping");
             stop_further();
         }
@@ -232,9 +255,14 @@ class Master {
         if (stopping_) return;
         std::optional<Config> config = settings_.reload ? settings_.reload() : std::nullopt;
         if (!config) return;
+        const Config& now = current_->config;
+        if (config->queue_dir != now.queue_dir || config->control != now.control || config->user != now.user) {
+            log_event("", "reload-refused", {{"reason", "queue-dir, control and user can change at a start only"}});
+            return;
+        }
         auto next = std::make_unique<Generation>(std::move(*config));
         try {
-            take_ports(*next);
+            take_ports(*next, current_->ports);
         } catch (const std::exception& error) {
             log_event("", "reload-refused", {{"reason", error.what()}});
             return;
@@ -251,19 +279,13 @@ class Master {
         log_event("", "reloaded", {{"config", current_->config.file}});
     }
 
-    // Ports that stay are taken over, so that no connection is refused meanwhile.
-    void take_ports(Generation& next) {
-        if (next.config.listen == current_->config.listen) {
-            for (const Fd& port : current_->ports) next.ports.push_back(port.duplicate());
-            return;
-        }
-        if (settings_.serve_smtp) next.ports = bind_listeners(with_ports(next.config));
-    }
-
     const MasterSettings& settings_;
     ServiceIdentity identity_;
     Fd lock_;
     Fd control_;
+    /// Here queued ids are told to the runner. All generations share it: what a session of an older one queues is for
+    /// the runner of today.
+    Pipe arrivals_ = make_arrivals_pipe();
     std::unique_ptr<Generation> current_;
     std::list<std::unique_ptr<Generation>> old_;
     bool stopping_ = false;

@@ -7,9 +7,9 @@
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/process.h"
-#include "postoffice/daemon/helpers.h"
 #include "postoffice/daemon/master.h"
 #include "postoffice/daemon/spawner.h"
+#include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/runner.h"
 #include "postoffice/mail/spool.h"
 
@@ -28,18 +28,19 @@ int wait_for(pid_t pid) {
 int run_queue_once(const Config& config, bool ignore_retry_times, bool verbose) {
     const ServiceIdentity identity = service_identity(config);
     Spool(config.queue_dir).create(identity.uid, identity.gid);
-    HelperSockets sockets;
+    SocketPair requests = packet_socket_pair();
+    const Pipe arrivals = make_arrivals_pipe();
 
     const pid_t spawner = spawn_process("spawner", [&] {
-        const int requests = sockets.spawner.theirs.release();
-        close_descriptors_except({requests});
-        return run_spawner(config, Fd(requests));
+        const int theirs = requests.theirs.release();
+        close_descriptors_except({theirs});
+        return run_spawner(config, Fd(theirs));
     });
     const pid_t runner = spawn_process("queue run", [&] {
         RunnerSettings settings;
-        settings.arrivals = sockets.arrivals.read_end.get();
-        settings.announce = sockets.arrivals.write_end.get();
-        settings.spawner = sockets.spawner.ours.get();
+        settings.arrivals = arrivals.read_end.get();
+        settings.announce = arrivals.write_end.get();
+        settings.spawner = requests.ours.get();
         settings.only_once = true;
         settings.ignore_retry_times = ignore_retry_times;
         settings.verbose = verbose;
@@ -48,7 +49,7 @@ int run_queue_once(const Config& config, bool ignore_retry_times, bool verbose) 
         return Runner(config, settings).run();
     });
     const int status = wait_for(runner);
-    sockets.spawner.ours.reset();  // the spawner sees the last asker leave
+    requests.ours.reset();  // the spawner sees the last asker leave
     (void)wait_for(spawner);
     return status;
 }

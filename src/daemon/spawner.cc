@@ -260,10 +260,7 @@ void Spawner::reap() {
             user = agent->first;
             agents_.erase(agent);
         }
-        if (!end.exited_with(0))
-            log_event(
-                "", "crash",
-                {{"process", "deliver " + user}, {"pid", fmt::to_string(end.pid)}, {"end", end.text()}});
+        log_if_crashed("deliver " + user, end);
     }
     while (!waiting_.empty() && has_room()) {
         Waiting next = std::move(waiting_.front());

@@ -166,8 +166,7 @@ void Runner::wait_and_serve(SignalSource& signals) {
                     dispatcher_.stop();
                 }
             }
-            while (reap_child().pid != 0) {
-            }
+            for (ProcessEnd end = reap_child(); end.pid != 0; end = reap_child()) log_if_crashed("queue worker", end);
         } else if (entry.fd == settings_.control) {
             hear_commands();
         } else if (entry.fd == arrivals_.fd()) {

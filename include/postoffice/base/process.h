@@ -26,6 +26,9 @@ struct ProcessEnd {
 /// Collects one ended child without waiting; pid 0 if there is none.
 ProcessEnd reap_child();
 
+/// Says in the log what became of a child that did not leave with exit status 0.
+void log_if_crashed(const std::string& process, const ProcessEnd& end);
+
 /// The title in ps(1): "postoffice: TEXT". Needs remember_arguments() once at start.
 void set_process_title(const std::string& text);
 void remember_arguments(int argc, char** argv);
@@ -47,7 +50,8 @@ class SignalSource {
 /// SIGPIPE is ignored everywhere: a write to a peer that left must fail with EPIPE, not kill.
 void ignore_sigpipe();
 
-/// SIGTERM is sent to the caller when its parent ends. For helpers that make no sense alone.
-void end_with_parent();
+/// SIGTERM is sent to the caller when its parent ends. For helpers that make no sense alone; after a change of
+/// user, which makes the kernel forget.
+void end_with_parent(pid_t parent);
 
 }  // namespace postoffice

@@ -80,7 +80,7 @@ class Listener {
     bool stopping_ = false;
 };
 
-/// Binds and listens. Throws std::system_error, naming the address.
-std::vector<Fd> bind_listeners(const Config& config);
+/// Binds and listens: one socket, or one of each family. Throws std::system_error, naming the address.
+std::vector<Fd> bind_listener(const ListenAddress& listen);
 
 }  // namespace postoffice

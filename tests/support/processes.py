@@ -1,0 +1,88 @@
+"""What the kernel says about processes: who they are, what they hold open, how much memory they use."""
+import os
+import signal
+from collections import Counter
+
+from host import wait_for
+
+
+def status(pid):
+    """/proc/PID/status as a dict."""
+    with open(f"/proc/{pid}/status") as file:
+        return {key: value.strip() for key, _, value in (line.partition(":") for line in file)}
+
+
+def memory(pids):
+    """Resident kilobytes of all of them; shared pages count in each."""
+    total = 0
+    for pid in pids:
+        try:
+            total += int(status(pid).get("VmRSS", "0 kB").split()[0])
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return total
+
+
+def is_alive(pid):
+    try:
+        return status(pid)["State"][0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def with_title(host, text):
+    """pids of the host's processes whose title has the text."""
+    return [pid for pid, title in host.processes().items() if text in title]
+
+
+def wait_for_title(host, text, count=1):
+    def found():
+        pids = with_title(host, text)
+        return pids if len(pids) >= count else None
+    return wait_for(found, what=f"{count} of {text!r}; there are {host.processes()}")
+
+
+def kill(pid, number=signal.SIGKILL):
+    """False if it had ended by itself."""
+    try:
+        os.kill(pid, number)
+        return True
+    except ProcessLookupError:
+        return False
+
+
+def _sockets():
+    """inode -> what it is, of every socket in this network namespace."""
+    known = {}
+    for name in ("tcp", "tcp6"):
+        with open(f"/proc/net/{name}") as file:
+            for fields in (line.split() for line in file.readlines()[1:]):
+                port, peer = (int(fields[i].rsplit(":", 1)[1], 16) for i in (1, 2))
+                known[fields[9]] = f"tcp listen {port}" if fields[3] == "0A" else f"tcp {port}-{peer}"
+    for name in ("udp", "udp6"):
+        with open(f"/proc/net/{name}") as file:
+            for fields in (line.split() for line in file.readlines()[1:]):
+                known[fields[9]] = "udp"
+    with open("/proc/net/unix") as file:
+        for fields in (line.split() for line in file.readlines()[1:]):
+            kind = {"0001": "stream", "0002": "datagram", "0005": "packet"}[fields[4]]
+            known[fields[6]] = " ".join(["unix", kind, *fields[7:]])
+    return known
+
+
+def descriptors(pid):
+    """What each open descriptor is: a path, "tcp listen PORT", "tcp PORT-PEERPORT", "unix packet", "signalfd"…"""
+    sockets, found = _sockets(), Counter()
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            target = os.readlink(f"/proc/{pid}/fd/{number}")
+        except FileNotFoundError:
+            continue
+        if target.startswith("socket:["):
+            target = sockets.get(target[8:-1], "socket of another kind")
+        elif target.startswith("anon_inode:"):
+            target = target[11:].strip("[]")
+        elif target.startswith("/memfd:"):
+            target = "memory"
+        found[target] += 1
+    return found

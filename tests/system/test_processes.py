@@ -1,0 +1,284 @@
+"""No process that reads the network has privilege, and none that has privilege holds what a client could reach it by.
+Each kind of process is brought about, and the kernel is asked who it is and what it holds open."""
+import collections
+import grp
+import os
+import pwd
+import re
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from conftest import needs_root
+from host import BINARY, Host, wait_for
+from processes import descriptors, status, wait_for_title, with_title
+from strict_sink import StrictSink
+
+PACKETS = "unix packet"
+
+
+def ids(name):
+    return pwd.getpwnam(name).pw_uid, pwd.getpwnam(name).pw_gid
+
+
+def identity(pid):
+    """What of a process's identity counts, each as the set of all its forms (real, effective, saved, file system)."""
+    said = status(pid)
+    return {"uid": {int(n) for n in said["Uid"].split()}, "gid": {int(n) for n in said["Gid"].split()},
+            "groups": {int(n) for n in said["Groups"].split()}, "no_new_privs": int(said["NoNewPrivs"]),
+            "capabilities": int(said["CapEff"], 16) | int(said["CapPrm"], 16) | int(said["CapAmb"], 16)}
+
+
+def held(pid, host):
+    """descriptors() without what every process has: the standard streams and the log."""
+    return collections.Counter({name: n for name, n in descriptors(pid).items()
+                                if name not in ("/dev/null", host.log, os.path.join(host.folder, "stderr"))})
+
+
+def client_of(pid):
+    ports = [int(name.split("-")[1]) for name in descriptors(pid) if re.fullmatch(r"tcp \d+-\d+", name)]
+    assert len(ports) <= 1, descriptors(pid)
+    return ports[0] if ports else None
+
+
+class Busy:
+    """A host in which every kind of process is at work."""
+
+    def __init__(self, host, sink, user):
+        self.host, self.sink = host, sink
+        host.write_config(relay_host=f"127.0.0.1:{sink.port}")
+        host.start()
+        with host.smtp() as client:  # a local agent stays for the next message
+            client.sendmail("a@example.org", [user], b"Subject: one\r\n\r\n")
+            client.sendmail("a@example.org", ["you@elsewhere.test"], b"Subject: queued\r\n\r\n")
+        wait_for(lambda: sink.connections, what="a queue agent at the silent sink")
+        host.run("sendmail", user, input=b"Subject: two\n\n", check=True)
+        host.wait_for_mail(user, b"Subject: two")
+        self.clients = [self._inside_a_message(user) for _ in range(2)]
+        self.parked = host.smtp()
+        self.master = host.process.pid
+        self.listener, = wait_for_title(host, "postoffice: listener")
+        self.runner, = wait_for_title(host, "postoffice: queue runner")
+        self.spawner, = wait_for_title(host, "postoffice: spawner")
+        self.agents = wait_for_title(host, "to elsewhere.test") if not host.settings.get("relay-host") else \
+            wait_for_title(host, "delivering ")
+        self.intake = wait_for_title(host, "taking in local mail")
+        self.locals = wait_for_title(host, f"deliver {user}")
+        self.sessions = wait_for_title(host, "SMTP 127.0.0.1", 2)
+
+    def _inside_a_message(self, user):
+        client = self.host.smtp()
+        client.ehlo()
+        client.mail("a@example.org")
+        client.rcpt(user)
+        assert client.docmd("DATA")[0] == 354
+        client.send(b"Subject: big\r\n\r\n" + b"x" * 78 * 1000 + b"\r\n")
+        return client
+
+    def unprivileged(self):
+        """Whoever reads what comes from outside, or the queue."""
+        return [self.listener, self.runner, *self.sessions, *self.agents, *self.intake]
+
+    def end(self):
+        for client in [*self.clients, self.parked]:
+            client.close()
+
+
+@pytest.fixture
+def busy(host):
+    with StrictSink(silent=True) as sink:
+        made = Busy(host, sink, "alice")
+        yield made
+        made.end()
+        host.end()
+
+
+@needs_root
+def test_who_they_are(busy):
+    service = ids("postoffice")
+    for pid in busy.unprivileged():
+        title = busy.host.processes()[pid]
+        assert identity(pid) == {"uid": {service[0]}, "gid": {service[1]}, "groups": {service[1]}, "no_new_privs": 1,
+                                 "capabilities": 0}, title
+    for pid in (busy.master, busy.spawner):
+        assert identity(pid)["uid"] == {0}
+    alice = ids("alice")
+    for pid in busy.locals:
+        agent = identity(pid)
+        # The mailbox group stays as the saved id, so that a mailbox can be created below mail-dir.
+        real, effective, saved, fs = (int(n) for n in status(pid)["Gid"].split())
+        assert agent["uid"] == {alice[0]} and agent["capabilities"] == 0
+        assert (real, effective, fs) == (alice[1],) * 3 and saved in (alice[1], grp.getgrnam("mail").gr_gid)
+        assert 0 not in agent["groups"] and alice[1] in agent["groups"]
+    known = {busy.master, busy.spawner, *busy.locals, *busy.unprivileged()}
+    for pid, title in busy.host.processes().items():
+        assert pid in known or identity(pid)["uid"] == {service[0]}, title
+
+
+@needs_root
+def test_a_local_agent_needs_no_group_where_its_user_may_write(host):
+    os.chown(host.mail, *ids("alice"))
+    os.chmod(host.mail, 0o755)
+    host.start()
+    with host.smtp() as client:
+        client.sendmail("a@example.org", ["alice"], b"Subject: one\r\n\r\n")
+    agent, = wait_for_title(host, "deliver alice")
+    assert identity(agent)["gid"] == {ids("alice")[1]}
+
+
+@needs_root
+def test_what_master_and_spawner_hold(busy):
+    host = busy.host
+    master = held(busy.master, host)
+    assert master == {f"tcp listen {host.port}": 1, "signalfd": 1, f"{host.spool}/pid": 1,
+                      f"unix datagram {host.spool}/control": 1, PACKETS: 4}
+    spawner = held(busy.spawner, host)
+    assert spawner == {"signalfd": 1, PACKETS: 1 + len(busy.locals)}
+
+
+@needs_root
+def test_what_the_listener_holds(busy):
+    listener = held(busy.listener, busy.host)
+    port = busy.parked.sock.getsockname()[1]
+    # It becomes the listener's once it has been silent for a while.
+    wait_for(lambda: f"tcp {busy.host.port}-{port}" in descriptors(busy.listener), what="the parked client")
+    wait_for(lambda: client_ports(busy.listener) == {port}, what="no other client with the listener")
+    listener = held(busy.listener, busy.host)
+    assert listener.pop(f"tcp listen {busy.host.port}") == 1
+    assert listener.pop(f"tcp {busy.host.port}-{port}") == 1
+    assert listener.pop("signalfd") == 1 and listener.pop("eventpoll") == 1
+    assert set(listener) == {PACKETS}
+
+
+def client_ports(pid):
+    return {int(name.split("-")[1]) for name in descriptors(pid) if re.fullmatch(r"tcp \d+-\d+", name)}
+
+
+@needs_root
+def test_a_session_holds_its_client_and_its_message(busy):
+    host = busy.host
+    ports = {client.sock.getsockname()[1] for client in busy.clients}
+    serving = {client_of(pid): pid for pid in busy.sessions if client_of(pid) in ports}
+    assert set(serving) == ports
+    messages = set()
+    for port, pid in serving.items():
+        session = held(pid, host)
+        assert session.pop(f"tcp {host.port}-{port}") == 1
+        files = [name for name in session if name.startswith("/")]
+        assert len(files) == 1 and files[0].startswith(f"{host.spool}/tm")
+        messages.update(files)
+        del session[files[0]]
+        assert set(session) == {PACKETS}  # listener, spawner, runner, and its own local agents
+        assert 3 <= session[PACKETS] <= 4
+    assert len(messages) == 2
+
+
+@needs_root
+def test_the_runner_reads_no_network(busy):
+    runner = held(busy.runner, busy.host)
+    assert not [name for name in runner if name.startswith(("tcp", "udp"))]
+    files = [name for name in runner if name.startswith("/")]
+    assert len(files) == 1 and files[0].startswith(f"{busy.host.spool}/cm")
+    assert runner[f"unix datagram {busy.host.spool}/control"] == 1
+    assert set(runner) == {PACKETS, "signalfd", files[0], f"unix datagram {busy.host.spool}/control"}
+
+
+@needs_root
+def test_a_queue_agent_holds_one_message_and_one_server(busy):
+    agent, = [pid for pid in busy.agents if held(pid, busy.host)]
+    mine = held(agent, busy.host)
+    assert [name for name in mine if name.startswith("tcp")][0].endswith(f"-{busy.sink.port}")
+    assert {name.removeprefix(busy.host.spool + "/")[:2] for name in mine if name.startswith("/")} == {"cm", "dm"}
+    assert mine[PACKETS] == 2  # runner and spawner
+    assert sum(mine.values()) == 5, mine
+
+
+@needs_root
+def test_a_local_agent_holds_one_mailbox(busy):
+    for pid in busy.locals:
+        mine = held(pid, busy.host)
+        assert set(mine) == {PACKETS, "signalfd", busy.host.mailbox_path("alice")}, mine
+
+
+@needs_root
+def test_the_intake_worker_holds_nothing_when_it_waits(busy):
+    for pid in busy.intake:
+        mine = held(pid, busy.host)
+        assert set(mine) == {PACKETS} and 3 <= mine[PACKETS] <= 4
+
+
+@needs_root
+def test_nothing_is_set_uid(busy):
+    assert os.stat(BINARY).st_mode & (stat.S_ISUID | stat.S_ISGID) == 0
+    for folder, _, files in os.walk(busy.host.folder):
+        for name in files:
+            path = os.path.join(folder, name)
+            assert os.lstat(path).st_mode & stat.S_ISUID == 0, path
+    drop = os.stat(os.path.join(busy.host.spool, "drop"))
+    assert stat.S_IMODE(drop.st_mode) == 0o3730 and drop.st_gid == ids("postoffice")[1]
+    assert stat.S_IMODE(os.stat(busy.host.spool).st_mode) & stat.S_IRWXO == 0
+
+
+@needs_root
+def test_spawned_agents_of_two_users_share_nothing(host):
+    host.start()
+    with host.smtp() as client:
+        client.sendmail("a@example.org", ["alice", "bob"], b"Subject: both\r\n\r\n")
+    for user, other in (("alice", "bob"), ("bob", "alice")):
+        agent, = wait_for_title(host, f"deliver {user}")
+        assert identity(agent)["uid"] == {ids(user)[0]}
+        assert host.mailbox_path(other) not in descriptors(agent)
+        assert host.mailbox_path(user) in descriptors(agent)
+
+
+#: What a host of an ordinary user's own does, told by that user's own Python.
+PRIVATE = """
+import sys
+sys.path[:0] = [{support!r}, {tests!r}]
+import os, pwd
+from host import Host
+from processes import status, wait_for_title
+me = os.getuid()
+host = Host({folder!r})
+host.start()
+try:
+    with host.smtp() as client:
+        client.sendmail("a@example.org", [pwd.getpwuid(me).pw_name], b"Subject: mine\\r\\n\\r\\n")
+        client.ehlo()
+        client.mail("a@example.org")
+        assert client.rcpt("root")[0] == 550
+    for title in ("listener", "queue runner", "spawner", "SMTP", "deliver "):
+        wait_for_title(host, title)
+    for pid, title in host.processes().items():
+        said = status(pid)
+        assert set(said["Uid"].split()) == {{str(me)}}, title
+        assert set(said["Gid"].split()) == {{str(os.getgid())}}, title
+        assert int(said["CapEff"], 16) == 0, title
+    assert b"Subject: mine" in host.mailbox(pwd.getpwuid(me).pw_name)
+finally:
+    host.end()
+"""
+
+
+@needs_root
+def test_a_private_host_is_the_user_s_own(folder):
+    os.chmod(folder, 0o755)
+    mine = os.path.join(folder, "mine")
+    os.mkdir(mine)
+    os.chown(mine, *ids("alice"))
+    program = os.path.join(folder, "postoffice")  # where alice can reach it
+    with open(BINARY, "rb") as source, open(program, "wb") as copy:
+        copy.write(source.read())
+    os.chmod(program, 0o755)
+    support = os.path.join(folder, "support")
+    os.mkdir(support)
+    here = os.path.dirname(os.path.abspath(sys.modules[Host.__module__].__file__))
+    for name in ("host.py", "processes.py"):
+        with open(os.path.join(here, name)) as source, open(os.path.join(support, name), "w") as copy:
+            copy.write(source.read())
+    done = subprocess.run([sys.executable, "-c", PRIVATE.format(support=support, tests=support, folder=mine)],
+                          user=ids("alice")[0], group=ids("alice")[1], extra_groups=[], cwd="/", capture_output=True,
+                          env={**os.environ, "POSTOFFICE_BINARY": program, "HOME": "/home/alice"}, timeout=120)
+    assert done.returncode == 0, done.stderr.decode()
