@@ -132,6 +132,7 @@ class Master {
     int be_spawner() {
         const int requests = current_->sockets.spawner.theirs.release();
         close_descriptors_except({requests});
+        end_with_master();
         return run_spawner(current_->config, Fd(requests));
     }
 
@@ -144,6 +145,7 @@ class Master {
         if (settings_.queue_interval) runner.rescan = *settings_.queue_interval;
         close_descriptors_except({runner.control, runner.arrivals, runner.announce, runner.spawner});
         confine_to(identity_);
+        end_with_master();
         return Runner(current_->config, runner).run();
     }
 
@@ -157,7 +159,15 @@ class Master {
         }
         close_descriptors_except(kept);
         confine_to(identity_);
+        end_with_master();
         return Listener(current_->config, std::move(ports), helpers).run();
+    }
+
+    // Without it nobody would restart what fails, and the next master could not bind the ports. The helpers finish
+    // what they have begun.
+    void end_with_master() const {
+        end_with_parent();
+        if (::getppid() != pid_) ::_exit(0);  // it was gone before we asked
     }
 
     void wait(const SignalSource& signals) const {
@@ -245,6 +255,7 @@ class Master {
     }
 
     const MasterSettings& settings_;
+    const pid_t pid_ = ::getpid();
     ServiceIdentity identity_;
     Fd lock_;
     Fd control_;

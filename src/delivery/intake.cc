@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <pwd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/lock.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/packet.h"
 #include "postoffice/base/text.h"
@@ -32,6 +34,12 @@ std::string login_name(uid_t uid) {
     passwd* found = nullptr;
     if (::getpwuid_r(uid, &entry, buffer, sizeof buffer, &found) == 0 && found != nullptr) return found->pw_name;
     return fmt::format("uid{}", uid);
+}
+
+bool is_removed(int file) {
+    struct stat status {};
+    if (::fstat(file, &status) != 0) throw_errno("stat drop");
+    return status.st_nlink == 0;
 }
 
 void feed_file(int file, MessageReceiver& receiver) {
@@ -58,9 +66,11 @@ Intake::Outcome Intake::take(const std::string& id) {
     try {
         auto drop = open_drop(spool_.drop_directory(), id, config_.recipients);
         if (!drop) return Outcome::taken;
-        // A journal of this name: a crash fell between its commit and the removal of the drop.
-        const bool is_queued = ::access(spool_.journal_path(id).c_str(), F_OK) == 0;
-        const Outcome outcome = is_queued ? Outcome::taken : take_in(id, *drop);
+        // Two may come across it: a worker that outlived its runner, or a queue run beside the server.
+        if (!try_lock(drop->file.get())) return Outcome::try_again;
+        if (is_removed(drop->file.get())) return Outcome::taken;
+        // A crash may have fallen between its commit and the removal of the drop.
+        const Outcome outcome = spool_.finish_commit(id) ? Outcome::taken : take_in(id, *drop);
         if (outcome == Outcome::taken) disk::unlink_if_exists(path);
         return outcome;
     } catch (const FormatError& error) {

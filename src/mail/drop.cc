@@ -168,6 +168,11 @@ std::vector<std::string> ids_in(const std::string& drop_directory) {
     return ids;
 }
 
+/// True for a message that outgrew its writer's memory and is not a drop yet.
+bool is_spilled(std::string_view id) {
+    return id.starts_with("tm");
+}
+
 /// How far a file in the folder is; nullopt if it is gone or cannot be read.
 std::optional<Progress> progress_of(const std::string& path) {
     try {
@@ -210,6 +215,7 @@ std::string write_drop(const std::string& drop_directory, const DropEnvelope& en
 std::vector<std::string> list_drops(const std::string& drop_directory) {
     std::vector<std::string> ids = ids_in(drop_directory);
     std::erase_if(ids, [&](const std::string& id) {
+        if (is_spilled(id)) return true;
         const auto progress = progress_of(drop_directory + "/" + id);
         return !progress || *progress == Progress::unfinished;
     });
@@ -218,7 +224,7 @@ std::vector<std::string> list_drops(const std::string& drop_directory) {
 
 std::optional<Drop> open_drop(const std::string& drop_directory, const std::string& id,
                               std::size_t most_recipients) {
-    if (!is_queue_id(id)) return std::nullopt;
+    if (!is_queue_id(id) || is_spilled(id)) return std::nullopt;
     Drop drop;
     drop.file = open_foreign(drop_directory + "/" + id);
     if (!drop.file) return std::nullopt;
@@ -248,7 +254,7 @@ unsigned sweep_drops(const std::string& drop_directory, Seconds age) {
         const std::string path = drop_directory + "/" + id;
         struct stat status {};
         if (::lstat(path.c_str(), &status) != 0 || status.st_mtime > before) continue;
-        const auto progress = progress_of(path);
+        const auto progress = is_spilled(id) ? Progress::unfinished : progress_of(path);
         const bool unfinished = !progress || *progress == Progress::unfinished;
         if (unfinished && disk::unlink_if_exists(path)) ++removed;
     }
