@@ -148,6 +148,7 @@ class Master {
         }
     }
 
+    // They end with their master: nobody would restart what fails, and the next master could not bind the ports.
     pid_t start(Generation::Role role) {
         return spawn_process(name_of(role), [this, role, master = ::getpid()] {
             switch (role) {
@@ -267,9 +268,6 @@ class Master {
             log_event("", "reload-refused", {{"reason", error.what()}});
             return;
         }
-        // What was announced to the old runner, and what its last sessions announce, the new one hears.
-        next->sockets.arrivals = {current_->sockets.arrivals.read_end.duplicate(),
-                                  current_->sockets.arrivals.write_end.duplicate()};
         std::unique_ptr<Generation> previous = std::exchange(current_, std::move(next));
         previous->ports.clear();
         // The listener and the runner finish what they have begun; the spawner serves them until then.

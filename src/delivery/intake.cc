@@ -1,6 +1,7 @@
 #include "postoffice/delivery/intake.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/lock.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/packet.h"
 #include "postoffice/base/text.h"
@@ -26,6 +28,12 @@ namespace postoffice {
 namespace {
 
 constexpr Milliseconds local_patience = std::chrono::minutes(2);
+
+bool is_removed(int file) {
+    struct stat status {};
+    if (::fstat(file, &status) != 0) throw_errno("stat drop");
+    return status.st_nlink == 0;
+}
 
 // No more than was there when it was opened: the owner may go on writing.
 void feed_message(const Drop& drop, MessageReceiver& receiver) {
@@ -58,9 +66,11 @@ Intake::Outcome Intake::take(const std::string& id) {
     try {
         auto drop = open_drop(spool_.drop_directory(), id, config_.recipients);
         if (!drop) return Outcome::taken;
-        // A journal of this name: a crash fell between its commit and the removal of the drop.
-        const bool is_queued = ::access(spool_.journal_path(id).c_str(), F_OK) == 0;
-        const Outcome outcome = is_queued ? Outcome::taken : take_in(id, *drop);
+        // Two may come across it: a worker that outlived its runner, or a queue run beside the server.
+        if (!try_lock(drop->file.get())) return Outcome::try_again;
+        if (is_removed(drop->file.get())) return Outcome::taken;
+        // A crash may have fallen between its commit and the removal of the drop.
+        const Outcome outcome = spool_.finish_commit(id) ? Outcome::taken : take_in(id, *drop);
         if (outcome == Outcome::taken) disk::unlink_if_exists(path);
         return outcome;
     } catch (const FormatError& error) {

@@ -88,6 +88,7 @@ void Runner::schedule(const std::string& id, UnixTime due) {
 }
 
 void Runner::rescan(bool ignore_retry_times) {
+    if (now_unix() >= next_sweep_) sweep();
     for (const Spool::Item& item : spool_.scan()) schedule(item.id, item.due);
     if (ignore_retry_times) {
         std::set<std::pair<UnixTime, std::string>> all;
@@ -97,6 +98,15 @@ void Runner::rescan(bool ignore_retry_times) {
     }
     next_rescan_ = now_unix() + settings_.rescan.count();
     rescan_drops();
+}
+
+/// What crashes left. Whatever is wrong with the folders, mail goes on.
+void Runner::sweep() try {
+    next_sweep_ = now_unix() + sweep_age.count();
+    const unsigned removed = spool_.sweep(sweep_age) + sweep_drops(spool_.drop_directory(), sweep_age);
+    if (removed > 0) log_event("", "swept", {{"files", std::to_string(removed)}});
+} catch (const std::system_error& error) {
+    log_event("", "not-swept", {{"reason", error.what()}});
 }
 
 void Runner::rescan_drops() {
@@ -119,9 +129,6 @@ void Runner::start_due() {
 int Runner::run() {
     raise_file_limit();
     SignalSource signals({SIGTERM, SIGINT, SIGCHLD, SIGHUP});
-    if (const unsigned removed = spool_.sweep(sweep_age) + sweep_drops(spool_.drop_directory(), sweep_age);
-        removed > 0)
-        log_event("", "swept", {{"files", std::to_string(removed)}});
     start_reaper();
     rescan(settings_.ignore_retry_times);
     start_due();

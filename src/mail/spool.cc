@@ -12,7 +12,7 @@
 #include <ctime>
 #include <functional>
 #include <memory>
-#include <thread>
+#include <utility>
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
@@ -25,10 +25,6 @@ namespace {
 
 /// No journal of ours comes near: a thousand recipients tried a hundred times each are 20 MB.
 constexpr std::size_t largest_journal = 256U << 20;
-
-/// An empty journal may be one that another process has just created and is about to lock; older, it is what
-/// a crash or a broken disk left.
-constexpr UnixTime empty_journal_patience = 60;
 
 constexpr int read_flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
 
@@ -99,15 +95,6 @@ std::uint64_t microseconds_now() {
     ::clock_gettime(CLOCK_REALTIME, &now);
     return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
            static_cast<std::uint64_t>(now.tv_nsec) / 1000;
-}
-
-/// Locks a journal that this process has just created. A queue run may look into it for a moment.
-void lock_new_journal(int fd, const std::string& path) {
-    const Deadline deadline = Deadline::after(Seconds(5));
-    while (!try_lock(fd)) {
-        if (deadline.passed()) throw_errno(EAGAIN, "lock " + path);
-        std::this_thread::sleep_for(Milliseconds(1));
-    }
 }
 
 void remove_quietly(const std::string& path) {
@@ -214,12 +201,15 @@ std::string Spool::new_id() {
 QueueEntry Spool::commit(const std::string& id, const Envelope& envelope, Message& message) const {
     const std::string header = journal_header(id, envelope, message.size());
     const Fd data = message.keep_as(message_path(id));
-    Fd journal;
+    std::string journal_name = directory_ + "/tm" + id;
     try {
         (void)try_lock(data.get());  // for sweep(); nobody else ever locks it
-        journal = disk::open(journal_path(id), O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, 0640);
-        lock_new_journal(journal.get(), journal_path(id));
+        Fd journal = disk::open(journal_name, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, 0640);
+        if (!try_lock(journal.get())) throw_errno(EAGAIN, "lock " + journal_name);
         disk::write_all(journal.get(), header);
+        // It gets its name when it is complete: wherever a crash falls, a cm is a message with its envelope.
+        disk::link(journal_name, journal_path(id));  // unlike rename(2), fails if the name is taken
+        disk::unlink(std::exchange(journal_name, journal_path(id)));
         // Written out together, then the folder first: when the data is out, one commit of the file system's
         // journal makes names, sizes and contents durable, and the two syncs behind it find nothing left to
         // do. With the folder last, what other processes create meanwhile would make it wait for a second
@@ -231,12 +221,26 @@ QueueEntry Spool::commit(const std::string& id, const Envelope& envelope, Messag
         disk::sync_directory(directory_);
         disk::sync(data.get());
         disk::sync(journal.get());
+        return {directory_, std::move(journal), parse_journal(header)};
     } catch (const std::system_error&) {
-        if (journal) remove_quietly(journal_path(id));
+        remove_quietly(journal_name);
         remove_quietly(message_path(id));
         throw;
     }
-    return {directory_, std::move(journal), parse_journal(header)};
+}
+
+bool Spool::finish_commit(const std::string& id) const {
+    const Fd journal = disk::open_if_exists(journal_path(id), read_flags);
+    if (!journal) {
+        disk::unlink_if_exists(directory_ + "/tm" + id);
+        disk::unlink_if_exists(message_path(id));
+        return false;
+    }
+    disk::sync(journal.get());
+    // Without its text it is being removed: it was delivered.
+    if (const Fd data = disk::open_if_exists(message_path(id), read_flags)) disk::sync(data.get());
+    disk::sync_directory(directory_);
+    return true;
 }
 
 std::optional<QueueEntry> Spool::take(const std::string& id) const {
@@ -246,10 +250,7 @@ std::optional<QueueEntry> Spool::take(const std::string& id) const {
     if (!journal || !try_lock(journal.get()) || !is_named(journal.get(), path)) return std::nullopt;
     try {
         const std::string text = read_journal(journal.get());
-        if (text.empty()) {
-            if (now_unix() - status_of(path)->st_mtime < empty_journal_patience) return std::nullopt;
-            throw FormatError("journal: empty");
-        }
+        if (text.empty()) throw FormatError("journal: empty");
         if (journal_is_unfinished(text)) return std::nullopt;
         Journal parsed = parse_journal(text);
         if (parsed.id != id) throw FormatError("journal: of another message, " + parsed.id);

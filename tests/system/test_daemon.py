@@ -12,7 +12,7 @@ import pytest
 
 from conftest import needs_root
 from host import free_port, local_user, wait_for
-from network import own_network
+from own_network import own_network
 from processes import descriptors, is_alive, kill, wait_for_title, with_title
 from strict_sink import StrictSink
 

@@ -127,6 +127,17 @@ TEST_F(DropTest, SweepRemovesOldUnfinishedOnes) {
     EXPECT_EQ(folder_.names(), (std::vector<std::string>{finished, "D3"}));
 }
 
+TEST_F(DropTest, WhatAWriterSpilledIsNoDrop) {
+    Message message(folder_.path());
+    message.append(std::string(100'000, 'x'));
+    const std::string spilled = folder_.names().at(0);
+    EXPECT_TRUE(list_drops(folder_.path()).empty());
+    EXPECT_FALSE(open_drop(folder_.path(), spilled, 10));
+    make_older(folder_ / spilled, 100);
+    EXPECT_EQ(sweep_drops(folder_.path(), Seconds(200)), 0U);
+    EXPECT_EQ(sweep_drops(folder_.path(), Seconds(50)), 1U);
+}
+
 TEST_F(DropTest, WhatIsGoneIsNoError) {
     EXPECT_FALSE(open_drop(folder_.path(), "D1", 10));
     EXPECT_FALSE(open_drop(folder_.path(), "../D1", 10));

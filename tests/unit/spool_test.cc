@@ -209,18 +209,29 @@ TEST_F(SpoolTest, TakeFollowsNoLinksAndWaitsForNoFifo) {
 
 // Damage
 
-TEST_F(SpoolTest, JournalBeingWrittenIsLeftAlone) {
+TEST_F(SpoolTest, UnfinishedJournalIsLeftToTheSweep) {
     const std::string header = journal_header("X1", envelope_for_two());
     write_file(folder_ / "cmX1", header.substr(0, header.size() - 1));
-    write_file(folder_ / "cmX2", "");
     EXPECT_FALSE(spool_.take("X1"));
-    EXPECT_FALSE(spool_.take("X2"));
-    EXPECT_EQ(folder_.names(), (std::vector<std::string>{"cmX1", "cmX2"}));
+    EXPECT_EQ(folder_.names(), std::vector<std::string>{"cmX1"});
+}
+
+TEST_F(SpoolTest, CommitThatWasInterruptedCanBeMadeAgain) {
+    const std::string id = Spool::new_id();
+    write_file(folder_ / ("dm" + id), "half of it");
+    write_file(folder_ / ("tm" + id), "postoffice jour");
+    EXPECT_FALSE(spool_.finish_commit(id));
+    EXPECT_TRUE(folder_.names().empty());
+    Message message(folder_.path());
+    message.append("text");
+    { const QueueEntry entry = spool_.commit(id, envelope_for_two(), message); }
+    EXPECT_TRUE(spool_.finish_commit(id));
+    EXPECT_EQ(folder_.names(), (std::vector<std::string>{"cm" + id, "dm" + id}));
+    EXPECT_TRUE(spool_.take(id));
 }
 
 TEST_F(SpoolTest, DamagedJournalIsMovedAside) {
     write_file(folder_ / "cmX1", "");
-    make_older(folder_ / "cmX1", 3600);
     write_file(folder_ / "cmX2", std::string(4096, '\0'));
     write_file(folder_ / "cmX3", journal_header("X9", envelope_for_two()));
     for (const char* id : {"X1", "X2", "X3"}) EXPECT_FALSE(spool_.take(id));

@@ -47,6 +47,7 @@ class Runner {
     void schedule(const std::string& id, UnixTime due);
     void rescan(bool ignore_retry_times);
     void rescan_drops();
+    void sweep();
     void start_due();
 
     void wait_and_serve(SignalSource& signals);
@@ -74,6 +75,7 @@ class Runner {
     UnixTime next_rescan_ = 0;
     UnixTime next_drop_scan_ = 0;
     UnixTime next_housekeeping_ = 0;
+    UnixTime next_sweep_ = 0;
     bool stopping_ = false;
 };
 

@@ -1,0 +1,224 @@
+"""Promise: what is acknowledged survives a crash, or a disk that fails, at every single step.
+
+One message at a time takes one of the ways through the host. Its n-th step that changes the disk (or speaks of such
+a change) is where a process dies, or where the disk is full; n goes up until a message gets through undisturbed.
+After each, nothing acknowledged may be missing, what was not acknowledged must be accepted when it is sent again, and
+the queue must become empty.
+"""
+import errno
+import os
+import smtplib
+import socket
+import subprocess
+import time
+
+import pytest
+
+import tracked
+from faults import BINARY, KILL, Faults
+from host import Host, local_user, wait_for
+from sink import Sink
+
+LARGE = 100_000  # is written to the spool while it comes in; smaller ones stay in memory
+OURSELVES_TO_BLAME = range(71, 76)  # exit statuses of sendmail that say "not now"
+
+
+def verdict(address):
+    return "550 5.1.1 nobody of that name" if address.startswith("reject") else "250 2.1.5 OK"
+
+
+class Bench:
+    """A host whose every step can be disturbed, and the sink that is the rest of the world."""
+
+    def __init__(self, folder, sink, **settings):
+        self.faults = Faults(folder)
+        os.environ.update(self.faults.environment)  # the daemon and what host.run() starts
+        self.host = Host(folder, binary=BINARY, relay_host=sink.endpoint, retry="1s", **settings)
+        self.sink = sink
+        self.user = local_user()
+        self.abandoned = set()  # what killed submitters left in drop/
+
+    def end(self):
+        self.host.end()
+        del os.environ["POSTOFFICE_FAULTS"]
+
+    # -- ways in: True if the message was acknowledged
+
+    def by_smtp(self, recipients, text, sender="sender@example.org"):
+        try:
+            client = self.host.smtp()
+            try:
+                client.sendmail(sender, recipients, tracked.for_smtp(text))
+                return True
+            finally:
+                client.close()
+        except (smtplib.SMTPServerDisconnected, ConnectionError):
+            return False
+        except smtplib.SMTPRecipientsRefused as refused:
+            assert all(400 <= code < 500 for code, _ in refused.recipients.values()), refused
+            return False
+        except smtplib.SMTPResponseException as refused:
+            assert 400 <= refused.smtp_code < 500, refused
+            return False
+
+    def by_sendmail(self, recipients, text):
+        done = self.host.run("sendmail", "-i", "-oem", *recipients, input=text)
+        if done.returncode == 0:
+            return True
+        assert done.returncode == -9 or done.returncode in OURSELVES_TO_BLAME, (done.returncode, done.stderr)
+        self.abandoned |= set(os.listdir(os.path.join(self.host.spool, "drop")))
+        return False
+
+    # -- places where it may turn up
+
+    def in_mailbox(self, token):
+        return self.host.mailbox(self.user).count(f"\nEND {token} ".encode())
+
+    def in_maildir(self, token):
+        new = os.path.join(self.maildir(), "new")
+        names = os.listdir(new) if os.path.isdir(new) else []
+        texts = [open(os.path.join(new, name), "rb").read() for name in names]
+        assert all(len(tracked.complete(text)) == 1 for text in texts), "a partial message in new/"
+        return sum(token in tracked.complete(text) for text in texts)
+
+    def maildir(self):
+        return os.path.join(os.path.expanduser(f"~{self.user}"), "Maildir-of-" + os.path.basename(self.host.folder))
+
+    def in_sink(self, token):
+        return sum(tracked.complete(text) == [token] for _, _, text in list(self.sink.messages))
+
+    def as_report(self, token):
+        """The sender hears of it; the report has at least the header of the message."""
+        return self.host.mailbox(self.user).count(f"\nX-Token: {token}\n".encode())
+
+    # -- waiting
+
+    def is_settled(self, token, places):
+        spool = os.listdir(self.host.spool)
+        drops = set(os.listdir(os.path.join(self.host.spool, "drop"))) - self.abandoned
+        return not drops and not any(f.startswith("cm") for f in spool) and all(place(token) for place in places)
+
+    def settle(self, token, places):
+        """Nudges the queue until nothing waits and every place has the message."""
+        next_nudge = 0
+
+        def is_done():
+            nonlocal next_nudge
+            if self.is_settled(token, places):
+                return True
+            if time.monotonic() > next_nudge and self.faults.fired:
+                next_nudge = time.monotonic() + 0.1
+                self.run_queue()
+            return False
+
+        try:
+            wait_for(is_done, 20, f"delivery of {token}")
+        except AssertionError as late:
+            raise AssertionError(f"{late}; copies: {[place(token) for place in places]}, spool: "
+                                 f"{self.host.spool_files()}; log: {self.host.log_text()[-3000:]}") from None
+
+    def run_queue(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as s:
+            try:
+                s.sendto(b"run now", os.path.join(self.host.spool, "control"))
+            except BlockingIOError:
+                pass  # it has not heard the last one yet
+
+    def leftovers(self):
+        return self.host.spool_files() + [f for f in os.listdir(self.host.spool) if f.startswith("bad")]
+
+
+@pytest.fixture
+def bench(folder):
+    made = []
+    with Sink(verdict=verdict) as sink:
+        def make(**settings):
+            made.append(Bench(folder, sink, **settings))
+            return made[-1]
+        yield make
+        for one in made:
+            one.end()
+
+
+def short_way(bench):
+    return (lambda text: bench.by_smtp([bench.user], text)), [bench.in_mailbox]
+
+
+def long_way(bench):
+    return (lambda text: bench.by_smtp(["x@elsewhere.test"], text)), [bench.in_sink]
+
+
+def both_ways(bench):
+    return (lambda text: bench.by_smtp([bench.user, "x@elsewhere.test"], text)), [bench.in_mailbox, bench.in_sink]
+
+
+def submission(bench):
+    return (lambda text: bench.by_sendmail([bench.user], text)), [bench.in_mailbox]
+
+
+def submission_both_ways(bench):
+    return ((lambda text: bench.by_sendmail([bench.user, "x@elsewhere.test"], text)),
+            [bench.in_mailbox, bench.in_sink])
+
+
+def bounce(bench):
+    return ((lambda text: bench.by_smtp(["reject@elsewhere.test"], text, sender=bench.user + "@host.test")),
+            [bench.as_report])
+
+
+WAYS = [(short_way, 500), (short_way, LARGE), (long_way, 500), (long_way, LARGE), (both_ways, 500),
+        (submission, 500), (submission_both_ways, LARGE), (bounce, 500)]
+MODES = {"killed": KILL, "disk-full": errno.ENOSPC, "disk-broken": errno.EIO}
+
+
+def disturb(bench, way, size, mode):
+    """Every step in turn; returns (steps, duplicates)."""
+    send, places = way(bench)
+    duplicates = 0
+    for step in range(1, 500):
+        token = f"{way.__name__}-{size}-{mode}-{step}"
+        text = tracked.make(token, size)
+        bench.faults.arm(mode, step)
+        acknowledged = send(text)
+        if not acknowledged:
+            assert bench.faults.fired, f"{token}: refused although nothing happened; {bench.host.log_text()[-2000:]}"
+            if mode != KILL:
+                assert not any(place(token) for place in places), f"{token}: delivered in spite of the refusal"
+            assert send(text), f"{token}: refused again; {bench.host.log_text()[-2000:]}"
+        bench.settle(token, places)
+        fired = bench.faults.disarm()
+        copies = [place(token) for place in places]
+        assert max(copies) <= 2, f"{token}: one fault, and {copies} copies"
+        duplicates += sum(copies) - len(copies)
+        if not fired:
+            assert copies == [1] * len(places), f"{token}: nothing happened, and {copies} copies"
+            return step - 1, duplicates
+        if bench.traces:
+            last = next((" ".join([what, *names]) for _, what, _, names in bench.faults.trace if what.endswith("!")), "")
+            print(f"{token} {copies} {last}")
+    raise AssertionError("no end of steps")
+
+
+def sweep(bench):
+    """What crashes left is removed at the next start, once it is old."""
+    long_ago = time.time() - 7200
+    for folder in (bench.host.spool, os.path.join(bench.host.spool, "drop")):
+        for name in os.listdir(folder):
+            os.utime(os.path.join(folder, name), (long_ago, long_ago))
+    bench.host.stop()
+    bench.host.start()
+    wait_for(lambda: not bench.leftovers(), 10, f"a clean spool: {bench.leftovers()}")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("way, size", WAYS, ids=[f"{way.__name__}-{size}" for way, size in WAYS])
+def test_every_step(bench, way, size, mode):
+    bench = bench()
+    bench.traces = True
+    bench.host.start()
+    steps, duplicates = disturb(bench, way, size, MODES[mode])
+    print(f"{steps} steps, {duplicates} duplicates")
+    assert steps >= 3, "the faults are not where they should be"
+    sweep(bench)
+    assert mode == "killed" or duplicates <= 2
+    tracked.in_mbox(bench.host.mailbox_path(bench.user)) if os.path.exists(bench.host.mailbox_path(bench.user)) else None

@@ -1,0 +1,60 @@
+"""Messages that can be told apart and checked to the last octet wherever they turn up."""
+import hashlib
+import mailbox
+import random
+import re
+
+_TRACKED = re.compile(rb"^BEGIN (\S+)\n(.*?)^END \1 ([0-9a-f]{40})\n", re.MULTILINE | re.DOTALL)
+_BEGIN = re.compile(rb"^BEGIN \S+\n", re.MULTILINE)
+_END = re.compile(rb"^END \S+ [0-9a-f]{40}\n", re.MULTILINE)
+
+
+def make(token, size=500, to="somebody", sender="sender@example.org"):
+    """A message with LF line ends whose body is about `size` octets; lines that mailboxes and SMTP must escape are in."""
+    lines = [b"From here on: " + token.encode(), b".", b"..", b">From there", b""]
+    choice = random.Random(token)
+    length = 0
+    while length < size:
+        lines.append(bytes(choice.choices(b"abcdefghijklmnopqrstuvwxyz ", k=choice.randrange(20, 900))).strip())
+        length += len(lines[-1])
+    filler = b"".join(line + b"\n" for line in lines)
+    checksum = hashlib.sha1(filler).hexdigest()
+    return (f"From: {sender}\nTo: {to}\nSubject: {token}\nX-Token: {token}\n\nBEGIN {token}\n".encode() + filler
+            + f"END {token} {checksum}\n".encode())
+
+
+def for_smtp(text):
+    return text.replace(b"\n", b"\r\n")
+
+
+def complete(text):
+    """The tokens of the complete messages in this text, which must not hold the end of one without its beginning."""
+    found = []
+    for match in _TRACKED.finditer(text):
+        filler = re.sub(rb"^>(>*From )", rb"\1", match[2], flags=re.MULTILINE)
+        if hashlib.sha1(match[2]).hexdigest() == match[3].decode() or hashlib.sha1(filler).hexdigest() == match[3].decode():
+            found.append(match[1].decode())
+        else:
+            raise AssertionError(f"damaged on its way: {match[1]!r}: {match[0][:500]!r}…")
+    return found
+
+
+def in_mbox(path):
+    """(token of each complete message, number of partial ones) as a mail reader sees the mailbox.
+
+    A partial message is what a crash in the middle of an append leaves. It must stand alone: a mail reader that
+    splits the file must find every other message whole, and nothing of it in the partial one.
+    """
+    tokens, partial = [], 0
+    box = mailbox.mbox(path, create=False)
+    for key in box.keys():
+        text = box.get_bytes(key, from_=False).replace(b"\r\n", b"\n")
+        text = text if text.endswith(b"\n") else text + b"\n"
+        found = complete(text)
+        begun, ended = len(_BEGIN.findall(text)), len(_END.findall(text))
+        assert len(found) <= 1 and begun <= 1, f"one message swallowed another: {text[:300]!r}"
+        assert len(found) == ended, f"the end of a message that is not its own: {text[-300:]!r}"
+        tokens += found
+        partial += not found
+    box.close()
+    return tokens, partial
