@@ -38,9 +38,10 @@ class Machine:
         self.addresses = addresses
         self.prefix = ["nsenter", f"--net={namespace}", "--"]  # a command with this in front runs there
 
-    @property
-    def address(self):
-        return self.addresses[0]
+    def address_for(self, client):
+        """One that the other machine can reach."""
+        families = {":" in address for address in client.addresses}
+        return next(address for address in self.addresses if (":" in address) in families)
 
     @contextlib.contextmanager
     def inside(self):
@@ -129,7 +130,7 @@ class NetworkHost(Host):
 
     def smtp(self, client=None, **options):
         """From another machine, or from this one itself, which may relay."""
-        address = self.machine.address if client else "127.0.0.1"
+        address = self.machine.address_for(client) if client else "127.0.0.1"
         with (client or self.machine).inside():
             return smtplib.SMTP(address, 25, local_hostname="client.test", timeout=60, **options)
 
@@ -147,7 +148,12 @@ class NetworkHost(Host):
 
     def reasons(self):
         """Why the messages in the queue wait."""
-        return [recipient.get("reason") for entry in self.queue() for recipient in entry["recipients"]]
+        return [recipient.get("delay_reason") for entry in self.queue() for recipient in entry["recipients"]]
+
+    def has_queued(self, text):
+        """True if a message in the spool has this text."""
+        done = subprocess.run(["grep", "-rqF", "-e", text, self.spool], stderr=subprocess.DEVNULL)
+        return done.returncode == 0
 
     def messages(self, user):
         return messages_in(self.mailbox_path(user))
