@@ -106,7 +106,7 @@ packages() {
     # Building: compiler, alias database, text formatting, JSON of mailq.
     echo g++ make libgdbm-dev libfmt-dev nlohmann-json3-dev
     # Unit tests and micro benchmarks; man pages are checked; the other tests are Python.
-    echo libgtest-dev libbenchmark-dev mandoc python3 python3-pytest
+    echo libgtest-dev libbenchmark-dev mandoc python3 python3-pytest python3-pytest-timeout
     # Name servers for tests of MX and resolver: a correct one, and one that can be made to misbehave.
     echo nsd dnsmasq-base
     # Programs that send mail through sendmail, or speak SMTP, as on a real host.

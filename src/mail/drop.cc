@@ -173,11 +173,6 @@ std::vector<std::string> ids_in(const std::string& drop_directory) {
     return ids;
 }
 
-/// True for a message that outgrew its writer's memory and is not a drop yet.
-bool is_spilled(std::string_view id) {
-    return id.starts_with("tm");
-}
-
 /// How far a file in the folder is; nullopt if it is gone or cannot be read.
 std::optional<Progress> progress_of(const std::string& path) {
     try {

@@ -102,8 +102,8 @@ bool Nsd::start() {
         "\"{1}/log\"\n"
         "  username: \"\"\n  server-count: 1\n  rrl-ratelimit: 0\nremote-control:\n  control-enable: no\n{2}",
         endpoint_.port, folder_, zone_options_);
-    pid_ = spawn_process("nsd", [this] {
-        end_with_parent();
+    pid_ = spawn_process("nsd", [this, parent = ::getpid()] {
+        end_with_parent(parent);
         const std::string program = nsd_path();
         const std::string file = folder_ + "/nsd.conf";
         ::execl(program.c_str(), "nsd", "-d", "-c", file.c_str(), nullptr);

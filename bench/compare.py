@@ -1,0 +1,266 @@
+"""Ours and Debian's Postfix, measured in one run: rates, CPU for each message, memory of idle clients.
+
+Both sides run in a mount namespace of this run's own, with their spools and mailboxes on the same disk, fsync on at
+both. The sides alternate; the medians of three runs are printed, and the ratios.
+"""
+import glob
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(TOP, "tests", "support"))
+
+import accounts  # noqa: E402
+import host as hosts  # noqa: E402
+
+RUNS = int(os.environ.get("RUNS", "3"))
+MESSAGES = int(os.environ.get("MESSAGES", "3000"))
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def descendants(pid):
+    found, todo = [], [pid]
+    while todo:
+        pid = todo.pop()
+        found.append(pid)
+        try:
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/children") as file:
+                    todo += [int(p) for p in file.read().split()]
+        except OSError:
+            continue
+    return found
+
+
+def cpu_seconds(pid):
+    """User and system time of the tree, ended children included."""
+    total = 0
+    for one in descendants(pid):
+        try:
+            with open(f"/proc/{one}/stat") as file:
+                total += sum(int(n) for n in file.read().rsplit(")", 1)[1].split()[11:15])
+        except OSError:
+            continue
+    return total / TICKS
+
+
+def memory_kib(pid):
+    """Proportional memory of the tree, and what the kernel keeps for it (page tables, stacks)."""
+    total = 0
+    for one in descendants(pid):
+        try:
+            with open(f"/proc/{one}/smaps_rollup") as file:
+                total += sum(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+            with open(f"/proc/{one}/status") as file:
+                total += sum(int(line.split()[1]) for line in file if line.startswith("VmPTE:")) + 16
+        except OSError:
+            continue
+    return total
+
+
+class Ours:
+    name = "postoffice"
+
+    def __init__(self, folder, sink_port):
+        path = os.path.join(folder, "ours")
+        os.mkdir(path, 0o755)
+        self.host = hosts.Host(path, clients="3000", relay_host=f"[127.0.0.1]:{sink_port}")
+        self.host.start()
+        self.port, self.pid, self.box = self.host.port, self.host.process.pid, self.host.mailbox_path("alice")
+        self.domain = "host.test"
+
+    def sendmail(self):
+        return [self.host.command("sendmail"), "-C", self.host.config, "-t"]
+
+    def queued(self):
+        return any(name.startswith("cm") for name in os.listdir(self.host.spool)) or bool(
+            os.listdir(os.path.join(self.host.spool, "drop")))
+
+    def stop(self):
+        self.host.end()
+
+
+class Postfix:
+    name = "Postfix"
+
+    def __init__(self, folder, sink_port):
+        self.root = os.path.join(folder, "root")
+        for name in ("root", "upper", "work", "spool", "mail"):
+            os.mkdir(os.path.join(folder, name), 0o755)
+        mount("-t", "tmpfs", "tmpfs", os.path.join(folder, "work"))
+        over = os.path.join(folder, "work")
+        os.mkdir(f"{over}/u")
+        os.mkdir(f"{over}/w")
+        mount("-t", "overlay", "-o", f"lowerdir=/,upperdir={over}/u,workdir={over}/w", "overlay", self.root)
+        mount("--rbind", "/dev", self.root + "/dev")
+        mount("-t", "proc", "proc", self.root + "/proc")
+        # What it syncs lies on the same disk as ours, not in the overlay.
+        os.makedirs(self.root + "/var/spool/postfix", exist_ok=True)
+        mount("--bind", os.path.join(folder, "spool"), self.root + "/var/spool/postfix")
+        mount("--bind", os.path.join(folder, "mail"), self.root + "/var/mail")
+        os.chmod(os.path.join(folder, "mail"), 0o2775)
+        os.chown(os.path.join(folder, "mail"), 0, 8)
+        with open(self.root + "/usr/sbin/policy-rc.d", "w") as file:
+            file.write("#!/bin/sh\nexit 101\n")
+        os.chmod(self.root + "/usr/sbin/policy-rc.d", 0o755)
+        self.inside("sh", "-c", "apt-get -q -y --no-install-recommends install postfix >/tmp/log 2>&1 || "
+                    "{ cat /tmp/log; exit 1; }")
+        self.port = hosts.free_port()
+        self.domain = "postfix.test"
+        self.inside("postconf", "-F", "*/*/chroot=n")
+        self.inside("postconf", "-M#", "smtp/inet")
+        self.inside("postconf", "-M", f"{self.port}/inet={self.port} inet n - n - - smtpd")
+        self.inside("postconf", "compatibility_level=3.6", f"myhostname={self.domain}", f"mydestination={self.domain}",
+                    "mynetworks=127.0.0.0/8", "inet_interfaces=127.0.0.1", f"relayhost=[127.0.0.1]:{sink_port}",
+                    "mailbox_size_limit=0", "message_size_limit=0", "default_process_limit=700",
+                    "smtpd_client_connection_count_limit=0", "maillog_file=/var/log/postfix.log", "inet_protocols=ipv4")
+        self.inside("postfix", "start")
+        hosts.wait_for(self.answers, what="Postfix answering")
+        with open(self.root + "/var/spool/postfix/pid/master.pid") as file:
+            self.pid = int(file.read())
+        self.box = os.path.join(folder, "mail", "alice")
+
+    def answers(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as s:
+                return s.recv(3) == b"220"
+        except OSError:
+            return False
+
+    def inside(self, *command):
+        subprocess.run(["chroot", self.root, *command], check=True, stdin=subprocess.DEVNULL,
+                       env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C",
+                            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+
+    def sendmail(self):
+        return ["chroot", self.root, "/usr/sbin/sendmail", "-t"]
+
+    def queued(self):
+        spool = self.root + "/var/spool/postfix/"
+        return any(files for queue in ("maildrop", "incoming", "active", "deferred")
+                   for _, _, files in os.walk(spool + queue))
+
+    def stop(self):
+        subprocess.run(["chroot", self.root, "postfix", "stop"], stderr=subprocess.DEVNULL)
+
+
+def mount(*arguments):
+    subprocess.run(["mount", *arguments], check=True)
+
+
+class LoadTools:
+    """smtp-source and smtp-sink, unpacked from Debian's package."""
+
+    def __init__(self):
+        peers = os.path.join(TOP, "build", "peers")
+        subprocess.run(["sh", os.path.join(TOP, "tests", "support", "get-peers.sh"), peers], check=True)
+        self.folder = glob.glob(os.path.join(peers, "postfix"))[0]
+        self.environment = {**os.environ, "LD_LIBRARY_PATH": os.path.join(self.folder, "usr/lib/postfix")}
+
+    def program(self, name):
+        return os.path.join(self.folder, "usr/sbin", name)
+
+    def source(self, port, to, count):
+        subprocess.run([self.program("smtp-source"), "-s", "20", "-m", str(count), "-l", "4096", "-f", "a@example.org",
+                        "-t", to, f"127.0.0.1:{port}"], env=self.environment, check=True)
+
+    def sink(self, port):
+        return subprocess.Popen([self.program("smtp-sink"), "-u", "nobody", f"127.0.0.1:{port}", "1000"],
+                                env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def received(tools, side, to):
+    """(messages a second to the last 250, until nothing is queued any more, CPU milliseconds for each)."""
+    before, start = cpu_seconds(side.pid), time.monotonic()
+    tools.source(side.port, to, MESSAGES)
+    accepted = time.monotonic() - start
+    while side.queued():
+        time.sleep(0.005)
+    done = time.monotonic() - start
+    time.sleep(0.5)  # processes that end count only when they are waited for
+    return MESSAGES / accepted, MESSAGES / done, (cpu_seconds(side.pid) - before) * 1000 / MESSAGES
+
+
+def submitted(side, count=150):
+    """Milliseconds for one sendmail -t."""
+    message = f"To: alice@{side.domain}\nSubject: bench\n\n{'x' * 2000}\n".encode()
+    start = time.monotonic()
+    for _ in range(count):
+        subprocess.run(side.sendmail(), input=message, check=True)
+    took = (time.monotonic() - start) * 1000 / count
+    while side.queued():
+        time.sleep(0.01)
+    return took
+
+
+def idle_clients(side, count=500):
+    """KiB for each client that was greeted and says nothing."""
+    before = memory_kib(side.pid)
+    clients = [socket.create_connection(("127.0.0.1", side.port), timeout=60) for _ in range(count)]
+    for client in clients:
+        client.recv(512)
+    time.sleep(4)
+    used = (memory_kib(side.pid) - before) / count
+    for client in clients:
+        client.close()
+    time.sleep(1)
+    return used
+
+
+def show(title, ours, theirs, unit, more_is_better):
+    ratio = (ours / theirs if more_is_better else theirs / ours) if ours and theirs else float("nan")
+    print(f"{title:<52} {ours:>10.2f} {theirs:>10.2f} {unit:<12} {ratio:>7.1f} times better", flush=True)
+
+
+def main():
+    if os.geteuid() != 0:
+        sys.exit("make bench: needs root, to run Postfix in a mount namespace of its own")
+    accounts.enter_private_machine()
+    tools = LoadTools()
+    folder = tempfile.mkdtemp(prefix="postoffice-bench-", dir="/var/tmp")
+    os.chmod(folder, 0o755)
+    sink_port = hosts.free_port()
+    sink = tools.sink(sink_port)
+    sides = []
+    try:
+        for side in (Ours, Postfix):
+            sides.append(side(folder, sink_port))
+        results = {side.name: {"local": [], "relay": [], "sendmail": []} for side in sides}
+        for _ in range(RUNS):
+            for side in sides:
+                results[side.name]["local"].append(received(tools, side, f"alice@{side.domain}"))
+                results[side.name]["relay"].append(received(tools, side, "bob@elsewhere.test"))
+                results[side.name]["sendmail"].append(submitted(side))
+                if os.path.exists(side.box):
+                    os.truncate(side.box, 0)
+        idle = {side.name: idle_clients(side) for side in sides}
+
+        def median(side, kind, index=None):
+            values = results[side.name][kind]
+            return statistics.median(values if index is None else [v[index] for v in values])
+
+        one, two = sides
+        print(f"\n{MESSAGES} messages of 4 KB, 20 at a time, a connection each; medians of {RUNS} runs")
+        print(f"{'':<52} {one.name:>10} {two.name:>10}")
+        for kind, title in (("local", "into a mailbox"), ("relay", "relayed to a sink")):
+            show(f"{title}: until the last 250", median(one, kind, 0), median(two, kind, 0), "a second", True)
+            show(f"{title}: until nothing is queued", median(one, kind, 1), median(two, kind, 1), "a second", True)
+            show(f"{title}: CPU of one message", median(one, kind, 2), median(two, kind, 2), "ms", False)
+        show("sendmail -t: one call", median(one, "sendmail"), median(two, "sendmail"), "ms", False)
+        show("500 idle clients: memory of one", idle[one.name], idle[two.name], "KiB", False)
+    finally:
+        for side in sides:
+            side.stop()
+        sink.kill()
+        subprocess.run(["umount", "--recursive", "--lazy", os.path.join(folder, "root")], stderr=subprocess.DEVNULL)
+        subprocess.run(["umount", "--lazy", os.path.join(folder, "work")], stderr=subprocess.DEVNULL)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+main()

@@ -1,0 +1,5 @@
+#!/bin/sh
+# make bench: ours and Debian's Postfix in one run, alternating, with Postfix's own load tools. Needs root (a private
+# mount namespace) and Debian's archive the first time. Prints medians and ratios; asserts nothing.
+set -e
+exec "${PYTHON:-/usr/bin/python3}" bench/compare.py "$@"

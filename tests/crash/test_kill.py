@@ -1,0 +1,158 @@
+"""Kill anything at any instant, lose nothing: a load of messages while random processes of the tree are killed.
+
+Every acknowledged message (250 after DATA, exit status 0 of sendmail) must turn up in full. A copy more is allowed only
+where a kill fell between a delivery and its record, so kills bound their number. 20 kills; 200 with --long.
+"""
+import os
+import random
+import signal
+import smtplib
+import subprocess
+import threading
+import time
+
+import tracked
+from host import local_user, wait_for
+from sink import Sink
+
+CLIENTS = 4
+
+
+class Load:
+    """Clients that send as fast as they can, and the tokens of what was acknowledged, by where it must arrive."""
+
+    def __init__(self, host, seed):
+        self.host = host
+        self.seed = seed
+        self.stopping = False
+        self.lock = threading.Lock()
+        self.acknowledged = {"mailbox": set(), "sink": set()}
+        self.threads = [threading.Thread(target=self.client, args=(n,)) for n in range(CLIENTS)]
+        self.threads.append(threading.Thread(target=self.submitter))
+
+    def start(self):
+        for thread in self.threads:
+            thread.start()
+
+    def stop(self):
+        self.stopping = True
+        for thread in self.threads:
+            thread.join(60)
+        assert not any(thread.is_alive() for thread in self.threads)
+
+    def note(self, place, token):
+        with self.lock:
+            self.acknowledged[place].add(token)
+
+    def client(self, number):
+        choice = random.Random(f"{self.seed}-{number}")
+        count = 0
+        while not self.stopping:
+            try:
+                with self.host.smtp() as smtp:
+                    for _ in range(choice.randrange(1, 4)):
+                        count += 1
+                        token = f"client-{number}-{count}"
+                        place = choice.choice(["mailbox", "sink"])
+                        to = local_user() if place == "mailbox" else "you@elsewhere.test"
+                        text = tracked.make(token, choice.choice([500, 4000, 90000]))
+                        smtp.sendmail("sender@example.org", [to], tracked.for_smtp(text))
+                        self.note(place, token)
+            except (smtplib.SMTPException, OSError):
+                time.sleep(0.02)  # not acknowledged: the client still has it
+
+    def submitter(self):
+        count = 0
+        while not self.stopping:
+            count += 1
+            token = f"submitted-{count}"
+            done = self.host.run("sendmail", "-i", "-oem", local_user(), input=tracked.make(token))
+            if done.returncode == 0:
+                self.note("mailbox", token)
+
+
+def kill_one(host, choice):
+    """SIGKILL for one process of the tree, or for all of them at once; true if the daemon must be started again."""
+    processes = host.processes()
+    master = host.process.pid
+    others = [pid for pid in processes if pid != master]
+    if not others or choice.random() < 0.15:
+        for pid in [master, *others]:
+            _kill(pid)
+        host.process.wait(20)
+        return True
+    _kill(choice.choice(others))
+    return False
+
+
+def _kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def start_again(host):
+    """What was killed may take a moment to give back the ports and the lock on the spool."""
+    def try_it():
+        try:
+            return host.start()
+        except AssertionError:
+            host.process.wait(20)
+            return None
+    wait_for(try_it, 20, "the restart")
+
+
+def test_nothing_acknowledged_is_lost(host, is_long):
+    kills = 200 if is_long else 20
+    seed = os.environ.get("SEED", str(random.randrange(1 << 30)))
+    print(f"SEED={seed}")
+    choice = random.Random(seed)
+    with Sink() as sink:
+        host.write_config(relay_host=f"[127.0.0.1]:{sink.port}", retry="1s", clients="50")
+        host.start()
+        load = Load(host, seed)
+        load.start()
+        try:
+            for _ in range(kills):
+                time.sleep(choice.uniform(0.02, 0.4))
+                if kill_one(host, choice):
+                    start_again(host)
+        finally:
+            load.stop()
+        if host.process.poll() is not None:
+            start_again(host)
+        settle(host)
+        account_for(load.acknowledged, arrived(host, sink), kills)
+
+
+def settle(host):
+    """Until nothing is queued; what a killed process had in its hands is tried again by a run over everything."""
+    def is_done():
+        host.run("runq", "-qf")
+        time.sleep(0.1)
+        waiting = [f for f in os.listdir(host.spool) if f.startswith("cm")]
+        drops = [f for f in os.listdir(os.path.join(host.spool, "drop")) if not f.startswith("tm")]
+        # A drop whose writer was cut off is never taken in; nobody kills the writers here.
+        return not waiting and not drops
+    wait_for(is_done, 60, f"an empty queue; {host.log_text()[-2000:]}")
+    assert not [f for f in os.listdir(host.spool) if f.startswith("bad")], "a journal or drop was damaged"
+
+
+def arrived(host, sink):
+    tokens, partial = tracked.in_mbox(host.mailbox_path(local_user()))
+    print(f"{partial} partial messages, each alone")
+    in_sink = [token for _, _, text in list(sink.messages) for token in tracked.complete(text)]
+    return {"mailbox": tokens, "sink": in_sink}
+
+
+def account_for(acknowledged, found, kills):
+    lost = {place: acknowledged[place] - set(found[place]) for place in acknowledged}
+    copies = {place: len(found[place]) - len(set(found[place])) for place in found}
+    total = sum(map(len, acknowledged.values()))
+    print(f"{kills} kills, {total} acknowledged, lost {lost}, copies more {copies}")
+    assert total > kills, "hardly any load"
+    assert not any(lost.values()), f"lost: {lost}"
+    # A client that heard no answer does not send again here, so a copy comes only from a kill between a delivery and
+    # its record; a batch of the agent and the messages on the wire are what one kill can hit.
+    assert sum(copies.values()) <= kills * (CLIENTS + 1)
