@@ -181,9 +181,6 @@ def wait_for_message(messages, matches, seconds, what):
     def found():
         return [message for message in messages() if all(text in message for text in wanted)]
 
-    try:
-        wait_for(found, seconds)
-    except AssertionError as failure:
-        raise AssertionError(f"{wanted}: {what()}") from failure
+    wait_for(found, seconds, lambda: f"{wanted} in {what()}")
     assert len(found()) == 1, f"{wanted} came more than once"
     return found()[0]
