@@ -29,7 +29,7 @@ class NoPostfix(Exception):
 class Postfix:
     """Receives mail for `debby` at its host name, and for `settings["mydestination"]`."""
 
-    def __init__(self, machine, hostname, nameserver, **settings):
+    def __init__(self, machine, hostname, nameserver, aliases="", **settings):
         self.machine = machine
         self.process = None
         self._folder = tempfile.mkdtemp(prefix="postoffice-postfix-")
@@ -44,6 +44,8 @@ class Postfix:
                 "myhostname": hostname, "mydestination": hostname, "mynetworks": "127.0.0.0/8 [::1]/128", "relayhost": "",
                 "inet_interfaces": "all", "inet_protocols": "all", "maillog_file": "/var/log/postfix.log",
                 "mailbox_size_limit": "0", "message_size_limit": "0", "compatibility_level": "3.6", **settings})
+            self._write("/etc/aliases", aliases)
+            subprocess.run(self._command("newaliases"), check=True)
         except BaseException:
             self.close()
             raise
