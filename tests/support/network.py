@@ -1,7 +1,7 @@
 """Several machines in one: network namespaces with addresses of their own, on one Ethernet. Needs root.
 
-The namespaces are kept by mounts in a folder of ours, not by `ip netns`: since the whole run has a mount namespace of its
-own, the machine never sees them, and they go with the run even if it is killed.
+The namespaces are kept by mounts in a folder of ours, not by `ip netns`: since the whole run has a mount namespace of
+its own, the machine never sees them, and they go with the run even if it is killed.
 """
 import contextlib
 import ctypes
@@ -85,7 +85,8 @@ class Network:
         return path
 
     def _check_ipv6(self):
-        if _run("nsenter", f"--net={self._switch}", "--", "cat", "/proc/sys/net/ipv6/conf/default/disable_ipv6") != "0\n":
+        setting = "/proc/sys/net/ipv6/conf/default/disable_ipv6"
+        if _run("nsenter", f"--net={self._switch}", "--", "cat", setting) != "0\n":
             raise RuntimeError("IPv6 is disabled")
 
     def _ip(self, namespace, *arguments):
