@@ -1,4 +1,4 @@
-"""What is in a message when it arrives at another host, ours or one with Debian's Postfix; reports in both directions."""
+"""Messages as they arrive at another host, ours or one with Debian's Postfix; reports in both directions."""
 import email
 
 import pytest
