@@ -147,6 +147,7 @@ Result<std::string> parse_trusted_host(std::string_view text) {
     auto inner = text;
     const bool in_brackets = text.size() > 2 && text.front() == '[' && text.back() == ']';
     if (in_brackets) inner = text.substr(1, text.size() - 2);
+    if (in_brackets && to_lower(inner).starts_with("ipv6:")) inner.remove_prefix(5);  // as in mail addresses
     const auto address = parse_ip_address(inner);
     if (address) return fmt::format("[{}]", *address);
     if (in_brackets) return Problem{address.problem()};

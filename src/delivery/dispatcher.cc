@@ -220,8 +220,12 @@ void Dispatcher::defer_job(Job job, const std::string& why) {
     QueueEntry& entry = job.message->entry;
     const DeliveryResult result = deferred("4.4.1", why);
     for (const auto index : job.recipients)
-        if (entry.journal().recipients[index].status == RecipientState::Status::waiting)
+        if (entry.journal().recipients[index].status == RecipientState::Status::waiting) {
             entry.record(index, result);
+            const Recipient& recipient = entry.journal().envelope.recipients[index];
+            log_event(entry.id(), "deferred",
+                      {{"to", "<" + recipient.original.to_string() + ">"}, {"reply", result.reply.line()}});
+        }
     finish(std::move(job));
 }
 

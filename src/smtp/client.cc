@@ -32,7 +32,7 @@ SmtpClient::SmtpClient(const Endpoint& server, const std::string& server_name, c
         refuse(judge(e.reply));
     } catch (const std::runtime_error& e) {  // Timeout, PeerGone, std::system_error
         refuse(connection_ ? lost(e.what())
-                           : deferred("4.4.1", fmt::format("cannot connect to {}: {}", peer_, e.what())));
+                           : deferred("4.4.1", fmt::format("{}: {}", server_name, e.what())));
     }
 }
 

@@ -44,7 +44,7 @@ bool is_local_client(const Config& config, const SessionState& state) {
     if (!parsed) return false;
     const std::string name = state.client_name.str();
     for (const auto& host : config.trusted)
-        if (host.starts_with('[') ? IpAddress::parse_literal(host) == parsed
+        if (host.starts_with('[') ? IpAddress::parse(host.substr(1, host.size() - 2)) == parsed
                                   : equals_ignoring_case(host, name))
             return true;
     return is_own_address(*parsed);

@@ -1,7 +1,7 @@
 """Postfix as Debian ships it, on a machine of a test network. Needs root, and Debian's archive the first time.
 
-It is installed in a copy of this machine's file system that lives in memory and only for the run (an overlay mount), and
-it runs in a process namespace of its own: neither its installation nor itself can touch the machine.
+It is installed in a copy of this machine's file system that lives in memory and only for the run (an overlay mount),
+and it runs in a process namespace of its own: neither its installation nor itself can touch the machine.
 """
 import os
 import shutil
@@ -29,7 +29,7 @@ class NoPostfix(Exception):
 class Postfix:
     """Receives mail for `debby` at its host name, and for `settings["mydestination"]`."""
 
-    def __init__(self, machine, hostname, nameserver, **settings):
+    def __init__(self, machine, hostname, nameserver, aliases="", **settings):
         self.machine = machine
         self.process = None
         self._folder = tempfile.mkdtemp(prefix="postoffice-postfix-")
@@ -41,9 +41,11 @@ class Postfix:
             self._install()
             self._write("/etc/resolv.conf", f"nameserver {nameserver}\n")
             self._configure({
-                "myhostname": hostname, "mydestination": hostname, "mynetworks": "127.0.0.0/8 [::1]/128", "relayhost": "",
-                "inet_interfaces": "all", "inet_protocols": "all", "maillog_file": "/var/log/postfix.log",
+                "myhostname": hostname, "mydestination": hostname, "mynetworks": "127.0.0.0/8 [::1]/128",
+                "relayhost": "", "inet_interfaces": "all", "inet_protocols": "all", "maillog_file": "/var/log/postfix.log",
                 "mailbox_size_limit": "0", "message_size_limit": "0", "compatibility_level": "3.6", **settings})
+            self._write("/etc/aliases", aliases)
+            subprocess.run(self._command("newaliases"), check=True)
         except BaseException:
             self.close()
             raise
@@ -77,7 +79,7 @@ class Postfix:
                               stderr=subprocess.STDOUT, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive",
                                                              "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"})
         if done.returncode != 0:
-            raise NoPostfix(done.stdout.decode(errors="replace")[-2000:])
+            raise NoPostfix(done.stdout.decode(errors="replace")[-500:].strip())
 
     def _configure(self, settings):
         subprocess.run(self._command("postconf", *(f"{name}={value}" for name, value in settings.items())), check=True)
@@ -103,8 +105,8 @@ class Postfix:
 
     def send(self, sender, recipients, message):
         """By its sendmail; the message has LF line ends."""
-        subprocess.run([*self.machine.prefix, *self._command("sendmail", "-i", "-f", sender, *recipients)], input=message,
-                       check=True, timeout=60)
+        command = self._command("sendmail", "-i", "-f", sender, *recipients)
+        subprocess.run([*self.machine.prefix, *command], input=message, check=True, timeout=60)
 
     def log_text(self):
         path = os.path.join(self.root, "var/log/postfix.log")

@@ -23,11 +23,19 @@ class NameServer:
         lines += [f'  {name}: "{folder}/nsd.{name}"' for name in ("pidfile", "xfrdfile", "zonelistfile")]
         lines += [f"  ip-address: {address}@{port}" for address in addresses]
         lines += ["remote-control:", "  control-enable: no"]
-        for number, (origin, records) in enumerate(zones.items()):
-            lines += ["zone:", f"  name: {origin}", f"  zonefile: {number}.zone"]
+        for origin, records in zones.items():
+            lines += ["zone:", f"  name: {origin}", f"  zonefile: {self._zone_file(origin)}"]
             if records is not None:
-                self._write(f"{number}.zone", f"$ORIGIN {origin}\n$TTL 60\n{records}")
+                self.write_zone(origin, records)
         self._write("nsd.conf", "\n".join(lines) + "\n")
+
+    @staticmethod
+    def _zone_file(origin):
+        return f"zone-{origin}"
+
+    def write_zone(self, origin, records):
+        """From the next start on, the zone has these records."""
+        self._write(self._zone_file(origin), f"$ORIGIN {origin}\n$TTL 60\n{records}")
 
     def _write(self, name, text):
         with open(os.path.join(self.folder, name), "w") as file:

@@ -21,14 +21,15 @@ def free_port(address="127.0.0.1"):
 
 
 def wait_for(condition, seconds=20, what="condition"):
-    """Polls until the condition gives something true, and returns that; fails loudly otherwise."""
+    """Polls until the condition gives something true, and returns that; fails loudly otherwise. `what` is a text, or
+    gives one when it is needed."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"{what} did not come true within {seconds} s")
+            raise AssertionError(f"{what() if callable(what) else what} did not come true within {seconds} s")
         time.sleep(0.02)
 
 
@@ -191,7 +192,7 @@ class Host:
     def wait_for_mail(self, user, text, seconds=20):
         """The mailbox, once it has the text (bytes)."""
         return wait_for(lambda: text in self.mailbox(user) and self.mailbox(user), seconds,
-                        f"mail for {user} with {text!r}; log: {self.log_text()[-2000:]}")
+                        lambda: f"mail for {user} with {text!r}; log: {self.log_text()[-2000:]}")
 
     def queue(self):
         """What mailq --json says: one object for each message."""
@@ -199,7 +200,7 @@ class Host:
         return [json.loads(line) for line in listed.splitlines() if line.strip()]
 
     def wait_for_empty_queue(self, seconds=30):
-        wait_for(lambda: not self.spool_files(), seconds, f"empty queue; log: {self.log_text()[-3000:]}")
+        wait_for(lambda: not self.spool_files(), seconds, lambda: f"empty queue; log: {self.log_text()[-3000:]}")
 
     def spool_files(self):
         files = [f for f in os.listdir(self.spool) if f[:2] in ("cm", "dm", "tm")]

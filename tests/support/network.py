@@ -1,7 +1,7 @@
 """Several machines in one: network namespaces with addresses of their own, on one Ethernet. Needs root.
 
-The namespaces are kept by mounts in a folder of ours, not by `ip netns`: since the whole run has a mount namespace of its
-own, the machine never sees them, and they go with the run even if it is killed.
+The namespaces are kept by mounts in a folder of ours, not by `ip netns`: since the whole run has a mount namespace of
+its own, the machine never sees them, and they go with the run even if it is killed.
 """
 import contextlib
 import ctypes
@@ -38,9 +38,10 @@ class Machine:
         self.addresses = addresses
         self.prefix = ["nsenter", f"--net={namespace}", "--"]  # a command with this in front runs there
 
-    @property
-    def address(self):
-        return self.addresses[0]
+    def address_for(self, client):
+        """One that the other machine can reach."""
+        families = {":" in address for address in client.addresses}
+        return next(address for address in self.addresses if (":" in address) in families)
 
     @contextlib.contextmanager
     def inside(self):
@@ -84,7 +85,8 @@ class Network:
         return path
 
     def _check_ipv6(self):
-        if _run("nsenter", f"--net={self._switch}", "--", "cat", "/proc/sys/net/ipv6/conf/default/disable_ipv6") != "0\n":
+        setting = "/proc/sys/net/ipv6/conf/default/disable_ipv6"
+        if _run("nsenter", f"--net={self._switch}", "--", "cat", setting) != "0\n":
             raise RuntimeError("IPv6 is disabled")
 
     def _ip(self, namespace, *arguments):
@@ -129,7 +131,7 @@ class NetworkHost(Host):
 
     def smtp(self, client=None, **options):
         """From another machine, or from this one itself, which may relay."""
-        address = self.machine.address if client else "127.0.0.1"
+        address = self.machine.address_for(client) if client else "127.0.0.1"
         with (client or self.machine).inside():
             return smtplib.SMTP(address, 25, local_hostname="client.test", timeout=60, **options)
 
@@ -147,7 +149,12 @@ class NetworkHost(Host):
 
     def reasons(self):
         """Why the messages in the queue wait."""
-        return [recipient.get("reason") for entry in self.queue() for recipient in entry["recipients"]]
+        return [recipient.get("delay_reason") for entry in self.queue() for recipient in entry["recipients"]]
+
+    def has_queued(self, text):
+        """True if a message in the spool has this text."""
+        done = subprocess.run(["grep", "-rqF", "-e", text, self.spool], stderr=subprocess.DEVNULL)
+        return done.returncode == 0
 
     def messages(self, user):
         return messages_in(self.mailbox_path(user))
@@ -175,9 +182,6 @@ def wait_for_message(messages, matches, seconds, what):
     def found():
         return [message for message in messages() if all(text in message for text in wanted)]
 
-    try:
-        wait_for(found, seconds)
-    except AssertionError as failure:
-        raise AssertionError(f"{wanted}: {what()}") from failure
+    wait_for(found, seconds, lambda: f"{wanted} in {what()}")
     assert len(found()) == 1, f"{wanted} came more than once"
     return found()[0]

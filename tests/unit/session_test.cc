@@ -14,6 +14,7 @@
 
 #include "../support/session_host.h"
 #include "postoffice/base/text.h"
+#include "postoffice/config/values.h"
 
 namespace postoffice {
 namespace {
@@ -148,7 +149,7 @@ class Runner {
         else if (word == "timeout")
             config.timeout = Seconds(std::stoi(value));
         else if (word == "trusted")
-            config.trusted.push_back(value);
+            config.trusted.push_back(*parse_trusted_host(value));
         else if (word == "relay")
             config.relay = true;
         else if (word == "broken-spool")

@@ -118,6 +118,7 @@ TEST(Values, TrustedHosts) {
     EXPECT_EQ(*parse_trusted_host("192.0.2.1"), "[192.0.2.1]");
     EXPECT_EQ(*parse_trusted_host("[192.0.2.1]"), "[192.0.2.1]");
     EXPECT_EQ(*parse_trusted_host("[2001:DB8:0::1]"), "[2001:db8::1]");
+    EXPECT_EQ(*parse_trusted_host("[IPv6:2001:DB8:0::1]"), "[2001:db8::1]");
     for (const auto bad : {"", "[]", "[web]", "192.0.2.0/24", "a b"})
         EXPECT_FALSE(parse_trusted_host(bad)) << bad;
 }

@@ -32,7 +32,7 @@ struct Config {
     std::string only_user;
     std::vector<std::string>
         local_domains;  ///< lower case; `hostname` and "localhost" are local without being listed
-    std::vector<std::string> trusted;  ///< hosts treated like localhost: names, or addresses in brackets
+    std::vector<std::string> trusted;  ///< hosts treated like localhost: "name", "[192.0.2.1]", "[2001:db8::1]"
 
     // Where things are
     std::string queue_dir;

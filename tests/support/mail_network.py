@@ -1,0 +1,184 @@
+"""Mail hosts on a network of their own, with DNS: who they are, and what tests of mail between them have in common."""
+import email
+import itertools
+import os
+import shutil
+import tempfile
+
+import pytest
+
+import dns
+from host import wait_for
+from network import Network, NetworkHost, NoNetwork
+
+DNS = "192.0.2.53"
+NOBODY_THERE = "192.0.2.99"
+SHARED = [f"shared{n}.test" for n in range(24)]
+
+ZONE = f"""
+@           SOA dns.test. hostmaster.test. 1 3600 600 86400 60
+@           NS  dns.test.
+dns.test.   A   {DNS}
+a.test.     A   192.0.2.1
+a.test.     AAAA 2001:db8::1
+a.test.     MX  10 a.test.
+b.test.     A   192.0.2.2
+b.test.     AAAA 2001:db8::2
+b.test.     MX  10 b.test.
+c.test.     A   192.0.2.3
+c.test.     MX  10 c.test.
+six.test.   AAAA 2001:db8::6
+debian.test. A  192.0.2.5
+debian.test. AAAA 2001:db8::5
+debian.test. MX 10 debian.test.
+
+first.test.     MX 10 b.test.
+first.test.     MX 20 c.test.
+backed.test.    MX 10 b.test.
+backed.test.    MX 20 c.test.
+null.test.      MX 0 .
+nohost.test.    MX 10 missing.test.
+noaddress.test. TXT "neither MX nor address"
+back.test.      MX 10 a.test.
+worse.test.     MX 10 a.test.
+worse.test.     MX 20 b.test.
+aliasmx.test.   MX 10 mail.aliasmx.test.
+mail.aliasmx.test. CNAME b.test.
+alias.test.     CNAME b.test.
+only4.test.     A 192.0.2.2
+only6.test.     AAAA 2001:db8::2
+deadfirst.test. MX 10 dead.test.
+deadfirst.test. MX 20 b.test.
+dead.test.      A {NOBODY_THERE}
+unasked.test.   MX 10 b.test.
+twoaddresses.test. MX 10 twohomed.test.
+twohomed.test.  A {NOBODY_THERE}
+twohomed.test.  A 192.0.2.2
+""" + "".join(f"{domain}. MX 10 b.test.\n{domain}. MX 10 c.test.\n" for domain in SHARED)
+
+LED_TO_B = ["aliasmx.test", "alias.test", "only4.test", "only6.test", "deadfirst.test", "twoaddresses.test"]
+
+
+class Hosts:
+    """a and b are ordinary mail hosts, c relays for everybody, six has no IPv4."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.network = Network()
+        self.started = []
+        try:
+            self._build()
+        except BaseException:
+            self.end()
+            raise
+
+    def _build(self):
+        machines = {name: self.network.add_machine(name, *addresses) for name, addresses in {
+            "dns": [DNS, "2001:db8::53"], "a": ["192.0.2.1", "2001:db8::1"], "b": ["192.0.2.2", "2001:db8::2"],
+            "c": ["192.0.2.3"], "six": ["2001:db8::6"], "debian": ["192.0.2.5", "2001:db8::5"]}.items()}
+        self.debian = machines["debian"]
+        self.dns = dns.NameServer(self._subfolder("dns"), {".": ZONE, "broken.test.": None}, machines["dns"].addresses,
+                                  prefix=machines["dns"].prefix)
+        self.a = self._host(machines["a"], trusted="[2001:db8::6]")
+        at_b = ["first.test", "backed.test", "broken.test", "unasked.test", *LED_TO_B, *SHARED]
+        self.b = self._host(machines["b"], local_domain=at_b, client_connections=100)
+        at_c = ["first.test", *SHARED]
+        self.c = self._host(machines["c"], relay=1, local_domain=at_c, client_connections=100)
+        self.six = self._host(machines["six"], nameserver="[2001:db8::53]:53")
+        self.all = (self.a, self.b, self.c, self.six)
+        for service in (self.dns, *self.all):
+            self.started.append(service)
+            service.start()
+
+    def _subfolder(self, name):
+        path = os.path.join(self.folder, name)
+        os.mkdir(path, 0o755)
+        return path
+
+    def _host(self, machine, **settings):
+        settings = {"hostname": f"{machine.name}.test", "nameserver": DNS, **settings}
+        host = NetworkHost(machine, self._subfolder(machine.name), **settings)
+        host.write_aliases("root: Carol\n")
+        return host
+
+    def end(self):
+        for service in self.started:
+            service.stop()
+        self.network.close()
+
+
+@pytest.fixture(scope="module")
+def hosts():
+    if dns.NSD is None:
+        pytest.skip("NEEDS nsd")
+    folder = tempfile.mkdtemp(prefix="postoffice-hosts-")
+    os.chmod(folder, 0o755)
+    made = None
+    try:
+        made = Hosts(folder)
+        yield made
+    except NoNetwork as why:
+        pytest.skip(f"NEEDS network namespaces: {why}")
+    finally:
+        if made:
+            made.end()
+        shutil.rmtree(folder)
+
+
+numbers = itertools.count()
+
+
+@pytest.fixture
+def subject(hosts):
+    """A word that only this test's messages have. Afterwards no host has any of them in its queue."""
+    word = f"message-{next(numbers)}-of-this-run"
+    yield word
+    for host in hosts.all:
+        wait_for(lambda: not host.has_queued(word), what=lambda: f"an empty queue; log: {host.log_text()[-3000:]}")
+
+
+def send(host, recipients, subject, sender="alice@a.test", body=b"Hello.\r\n", client=None):
+    """By SMTP, from the host itself or from another machine."""
+    to = [recipients] if isinstance(recipients, str) else recipients
+    header = f"From: <{sender}>\r\nTo: {to[0]}\r\nSubject: {subject}\r\nMessage-ID: <{subject}@client.test>\r\n\r\n"
+    with host.smtp(client) as connection:
+        assert connection.sendmail(sender, to, header.encode() + body) == {}
+
+
+def waits(host, *words):
+    """Waits until every message in the host's queue was tried in vain; the reasons have these words."""
+    reasons = wait_for(lambda: all(host.reasons()) and host.reasons(),
+                       what=lambda: f"a reason; log: {host.log_text()[-2000:]}")
+    for word in words:
+        assert any(word in reason for reason in reasons), reasons
+
+
+class Report:
+    """A report about a message that could not be delivered, taken apart (RFC 3464)."""
+
+    def __init__(self, raw):
+        self.message = email.message_from_bytes(raw)
+        assert self.message["Return-Path"] == "<>"
+        assert self.message.get_content_type() == "multipart/report"
+        assert self.message.get_param("report-type") == "delivery-status"
+        text, status, original = self.message.get_payload()
+        assert text.get_content_type() == "text/plain"
+        assert status.get_content_type() == "message/delivery-status"
+        assert original.get_content_type() in ("message/rfc822", "text/rfc822-headers")
+        self.text = text.get_payload()
+        self.host, *self.recipients = status.get_payload()
+        self.original = original.get_payload()
+
+    def check(self, recipient, status, diagnostic=None):
+        assert [one["Final-Recipient"] for one in self.recipients] == [f"rfc822; {recipient}"]
+        only = self.recipients[0]
+        assert only["Action"] == "failed"
+        assert only["Status"] == status
+        assert recipient in self.text
+        if diagnostic:
+            assert only["Diagnostic-Code"].startswith(diagnostic)
+        return only
+
+
+def report_at(host, user, subject):
+    return Report(host.wait_for_message(user, [b"multipart/report", subject.encode()]))
