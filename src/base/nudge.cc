@@ -10,19 +10,33 @@
 
 namespace postoffice {
 
-bool nudge(const std::string& socket_path, std::string_view text) {
+namespace {
+
+/// Empty if nobody holds the socket open.
+Fd connect_to(const std::string& socket_path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    if (socket_path.empty() || socket_path.size() >= sizeof address.sun_path) return false;
+    if (socket_path.empty() || socket_path.size() >= sizeof address.sun_path) return Fd();
     std::memcpy(address.sun_path, socket_path.data(), socket_path.size());
-    const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!socket || ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+        return Fd();
+    return socket;
+}
+
+}  // namespace
+
+bool nudge(const std::string& socket_path, std::string_view text) {
+    const Fd socket = connect_to(socket_path);
     if (!socket) return false;
     // Few datagrams fit into the daemon's queue: in a burst wait a moment for it to read.
     const timeval patience{1, 0};
     (void)::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    return ::sendto(socket.get(), text.data(), text.size(), MSG_NOSIGNAL,
-                    reinterpret_cast<const sockaddr*>(&address),
-                    sizeof address) == static_cast<ssize_t>(text.size());
+    return ::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
+}
+
+bool is_served(const std::string& socket_path) {
+    return static_cast<bool>(connect_to(socket_path));
 }
 
 }  // namespace postoffice

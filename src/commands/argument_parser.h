@@ -97,6 +97,7 @@ class ArgumentParser {
     CommandLine line_;
 
     bool sendmail_name_ = true;             // sendmail, send-mail, rmail and names nobody knows
+    bool daemon_name_ = false;              // smtpd
     bool server_name_ = false;              // postoffice, smtpd
     std::optional<Mode> chosen_;            // by -b, -I, -M, -V
     bool one_run_ = false;                  // -bq

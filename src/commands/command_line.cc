@@ -35,6 +35,7 @@ void ArgumentParser::choose_by_name() {
         server_name_ = true;
     } else if (name == "smtpd") {
         server_name_ = true;
+        daemon_name_ = true;
         line_.mode = Mode::daemon;
     } else if (name == "mailq") {
         line_.mode = Mode::list_queue;
@@ -167,7 +168,7 @@ void ArgumentParser::settle_queue() {
         refuse("a queue run takes no recipients: the message would not be read");
     if (line_.mode == Mode::run_queue && line_.queue_interval) {
         line_.mode = Mode::daemon;
-        line_.serve_smtp = false;
+        line_.serve_smtp = daemon_name_;
     }
     if (quarantine_seen_ && line_.filters.empty()) refuse("-Q needs -qI, -qS or -qR to say which messages");
     if (line_.mode == Mode::manage_queue && !quarantine_seen_ && line_.words.empty())

@@ -19,6 +19,7 @@
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/nudge.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/mail/drop.h"
@@ -121,19 +122,24 @@ std::optional<Listed> list_drop(const Spool& spool, const std::string& id, std::
     return entry;
 }
 
-/// What was submitted here and not taken in yet; nothing for who may not read the folder.
-std::vector<Listed> list_drops_of(const Spool& spool, std::size_t most_recipients) {
+/// What was submitted here and not taken in yet; nothing for who may not read the folder. A server takes it
+/// in at once, so that only without one there may be something to miss.
+std::vector<Listed> list_drops_of(const Spool& spool, const Config& config) {
     std::vector<Listed> entries;
     std::vector<std::string> ids;
     try {
         ids = list_drops(spool.drop_directory());
     } catch (const std::system_error& error) {
-        if (error.code().value() == EACCES || error.code().value() == ENOENT) return entries;
+        const int code = error.code().value();
+        if (code == EACCES && !is_served(config.control))
+            fmt::print(stderr,
+                       "mailq: no server is running; what was submitted since then only root can list\n");
+        if (code == EACCES || code == ENOENT) return entries;
         throw;
     }
     for (const std::string& id : ids) {
         try {
-            if (auto entry = list_drop(spool, id, most_recipients)) entries.push_back(std::move(*entry));
+            if (auto entry = list_drop(spool, id, config.recipients)) entries.push_back(std::move(*entry));
         } catch (const FormatError& error) {
             fmt::print(stderr, "mailq: {}/{}: {}\n", spool.drop_directory(), id, error.what());
         }
@@ -270,7 +276,7 @@ int list_queue(const Config& config, const CommandLine& line) {
     std::vector<Listed> entries;
     try {
         entries = list_entries(spool);
-        for (Listed& drop : list_drops_of(spool, config.recipients)) entries.push_back(std::move(drop));
+        for (Listed& drop : list_drops_of(spool, config)) entries.push_back(std::move(drop));
     } catch (const std::system_error& error) {
         fmt::print(stderr, "mailq: {}\n", error.what());
         return exit_code(error);

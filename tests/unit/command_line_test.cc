@@ -365,6 +365,10 @@ TEST(CommandLineTest, queue_intervals) {
     EXPECT_TRUE(both.serve_smtp);
     EXPECT_EQ(both.queue_interval, Seconds(1800));
     EXPECT_TRUE(accepted("smtpd -q").serve_smtp);
+    const CommandLine by_name = accepted("smtpd -q5m");
+    EXPECT_EQ(by_name.mode, Mode::daemon);
+    EXPECT_TRUE(by_name.serve_smtp);
+    EXPECT_EQ(by_name.queue_interval, Seconds(300));
 }
 
 TEST(CommandLineTest, queue_runs_and_filters) {

@@ -11,4 +11,7 @@ namespace postoffice {
 /// too busy to take more. Does not throw.
 bool nudge(const std::string& socket_path, std::string_view text);
 
+/// Whether a daemon listens there, and this process may speak to it. Says nothing to it. Does not throw.
+bool is_served(const std::string& socket_path);
+
 }  // namespace postoffice

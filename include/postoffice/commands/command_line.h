@@ -69,7 +69,7 @@ struct CommandLine {
     bool debug = false;                     ///< bare -d: log to stderr
     bool loopback_only = false;             ///< -bl
     bool audit = false;                     ///< -a
-    bool serve_smtp = true;                 ///< false: -qTIME without -bd, so only the queue is run
+    bool serve_smtp = true;                 ///< false: -qTIME without -bd or the name smtpd: the queue alone
     std::optional<Seconds> queue_interval;  ///< -qTIME
 
     // Submission
