@@ -1,5 +1,6 @@
 """What the kernel says about processes: who they are, what they hold open, how much memory they use."""
 import os
+import re
 import signal
 from collections import Counter
 
@@ -75,7 +76,7 @@ def descriptors(pid):
     sockets, found = _sockets(), Counter()
     for number in os.listdir(f"/proc/{pid}/fd"):
         try:
-            target = os.readlink(f"/proc/{pid}/fd/{number}")
+            target = re.sub(r"^pipe:.*", "pipe", os.readlink(f"/proc/{pid}/fd/{number}"))
         except FileNotFoundError:
             continue
         if target.startswith("socket:["):
