@@ -252,6 +252,7 @@ try:
         client.ehlo()
         client.mail("a@example.org")
         assert client.rcpt("root")[0] == 550
+    client = host.smtp()  # as long as it is there, so is its session
     for title in ("listener", "queue runner", "spawner", "SMTP", "deliver "):
         wait_for_title(host, title)
     for pid, title in host.processes().items():
