@@ -106,6 +106,9 @@ class Postfix:
         mount("--bind", os.path.join(folder, "mail"), self.root + "/var/mail")
         os.chmod(os.path.join(folder, "mail"), 0o2775)
         os.chown(os.path.join(folder, "mail"), 0, 8)
+        # The overlay shows the disk below, not the private accounts that are mounted over it.
+        for name in ("passwd", "group"):
+            shutil.copyfile(f"/etc/{name}", f"{self.root}/etc/{name}")
         with open(self.root + "/usr/sbin/policy-rc.d", "w") as file:
             file.write("#!/bin/sh\nexit 101\n")
         os.chmod(self.root + "/usr/sbin/policy-rc.d", 0o755)
