@@ -21,6 +21,7 @@ struct SessionState {
     FixedString<64> client_address;  ///< "192.0.2.1"; empty: standard input, not a socket
     FixedString<256> client_name;    ///< verified host name or "unknown"; set once greeted
     FixedString<256> helo;           ///< as the client said it; empty before HELO
+    FixedString<256> user;           ///< who the client proved to be by AUTH; empty: nobody
 };
 
 }  // namespace postoffice

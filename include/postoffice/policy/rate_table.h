@@ -1,0 +1,35 @@
+// Counts of what clients did lately, shared by all session processes: messages, recipients, failed logins, by
+// address or user. A fixed number of places in memory that the master makes before it forks, so the counts
+// outlive a session process and a reload, and no client can make them grow: when the table is full, the entry
+// that was quiet for longest makes room.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "postoffice/base/clock.h"
+
+namespace postoffice {
+
+class RateTable {
+  public:
+    /// Throws std::system_error if there is no memory.
+    explicit RateTable(std::size_t places = 65536);
+    ~RateTable();
+    RateTable(const RateTable&) = delete;
+    RateTable& operator=(const RateTable&) = delete;
+
+    /// Adds to what `key` ("auth-failed 192.0.2.1") did and returns its count within the last `window`, an
+    /// estimate that decays evenly (a leaky bucket). Use one window for one kind of key.
+    std::uint64_t add(std::string_view key, std::uint64_t amount, Seconds window);
+    /// The same, adding nothing.
+    std::uint64_t count(std::string_view key, Seconds window) const;
+    void forget(std::string_view key);
+
+  private:
+    struct Shared;
+    Shared* shared_;
+};
+
+}  // namespace postoffice
