@@ -1,0 +1,56 @@
+// The walk from one recipient of ours to all the places it leads to: what Router::route() does for an address
+// in a domain of ours. expansion.cc is the walk and its bounds, expand_alias.cc the aliases of this host,
+// expand_user.cc what accounts say themselves.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "postoffice/mail/alias_file.h"
+#include "postoffice/mail/aliases.h"
+#include "postoffice/mail/router.h"
+#include "postoffice/mail/users.h"
+
+namespace postoffice {
+
+/// Thrown within an expansion: mail for this recipient has to wait.
+struct RouteTemporary {
+    Reply reply;
+    std::string detail;  ///< for the log and the trace: may name files, which is nothing for strangers
+};
+
+class Router::Expansion {
+  public:
+    Expansion(Router& router, Route& route) : router_(router), route_(route) {}
+
+    void take_recipient(const Address& address);
+
+  private:
+    void take_address(const Address& address);
+    void take_local(const Address& address);
+    void take_alias(const std::string& name, const std::string& value);
+    void take_targets(const std::string& alias, const std::vector<AliasTarget>& targets);
+    void take_include(const std::string& alias, const std::string& path);
+    bool take_account(const Address& address);
+    void take_postmaster();
+    void reach(Target target, std::string key);
+    void leave_out(const std::string& name, std::string_view why, Reply refusal);
+    void leave_out_loop(const std::string& name);
+    void leave_out_unknown(const Address& address);
+    void check_bounds(const std::string& alias);
+
+    Router& router_;
+    Route& route_;
+    std::vector<std::string> open_;       ///< aliases being expanded, outermost first
+    std::vector<std::string> including_;  ///< files being included, outermost first
+    std::set<std::string> finished_;      ///< aliases that were expanded
+    std::set<std::string> reached_;       ///< destinations
+    std::optional<Address> list_owner_;   ///< the sender for what the innermost list with an owner leads to
+    std::optional<Reply> dead_end_;       ///< the first reason why a member leads nowhere
+    std::size_t names_ = 0;
+};
+
+}  // namespace postoffice
