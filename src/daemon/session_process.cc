@@ -29,7 +29,7 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
     AgentChannels local(sockets.spawner, local_patience);
     Acceptance acceptance(spool, local,
                           [&](const std::string& id) { announce_arrival(sockets.announce, id); });
-    const SessionServices services{config, router, acceptance, resolver};
+    const SessionServices services{config, router, acceptance, resolver, sockets.rates};
 
     for (int served = 0; served < most_clients; ++served) {
         auto handover = receive_struct<ClientHandover>(channel.get());

@@ -97,8 +97,9 @@ struct SessionHost {
     Router router{config, aliases, users};
     RememberingAcceptor acceptor;
     Resolver resolver = make_resolver();
+    RateTable rates{1024};
 
-    SessionServices services() { return {config, router, acceptor, resolver}; }
+    SessionServices services() { return {config, router, acceptor, resolver, &rates}; }
 
   private:
     Config make_config() const {

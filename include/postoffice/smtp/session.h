@@ -9,6 +9,7 @@
 #include "postoffice/mail/router.h"
 #include "postoffice/net/connection.h"
 #include "postoffice/net/resolver.h"
+#include "postoffice/policy/rate_table.h"
 #include "postoffice/smtp/session_state.h"
 
 namespace postoffice {
@@ -19,6 +20,7 @@ struct SessionServices {
     Router& router;
     Acceptor& acceptor;
     const Resolver& resolver;
+    RateTable* rates = nullptr;  ///< what clients did lately; nullptr: nobody counts (standard input)
 };
 
 enum class SessionEnd {
