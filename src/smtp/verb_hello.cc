@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "extensions.h"
 #include "verb.h"
 
 namespace postoffice {
@@ -40,10 +41,7 @@ Reply perform_helo(Dialogue& dialogue, const Command& command) {
 
 Reply perform_ehlo(Dialogue& dialogue, const Command& command) {
     if (auto refusal = introduce(dialogue, command, true)) return *refusal;
-    // SIZE 0: no fixed limit (RFC 1870 section 3).
-    return {250, "",
-            fmt::format("{}\nPIPELINING\nSIZE {}\n8BITMIME\nENHANCEDSTATUSCODES", welcome(dialogue),
-                        dialogue.config().size)};
+    return {250, "", welcome(dialogue) + offered_extensions(dialogue)};
 }
 
 }  // namespace postoffice

@@ -1,6 +1,9 @@
 // MAIL. RFC 5321 section 4.1.1.2; SIZE of RFC 1870, BODY of RFC 6152.
 #include <fmt/format.h>
 
+#include <array>
+
+#include "parameters.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
@@ -9,32 +12,23 @@
 namespace postoffice {
 namespace {
 
-struct MailParameters {
-    std::uint64_t size = 0;
-    Body body = Body::seven_bit;
-};
-
-// Fills in `known`; a reply for the first parameter that cannot be honoured.
-std::optional<Reply> read_parameters(std::string_view text, MailParameters& known) {
-    const auto parameters = parse_parameters(text);
-    if (!parameters) return Reply{501, "5.5.4", parameters.problem()};
-    for (const auto& [keyword, value] : *parameters) {
-        if (equals_ignoring_case(keyword, "SIZE")) {
-            // At most 20 digits (RFC 1870 section 3): what passes 64 bits is a syntax error as well.
-            const auto size = parse_number(value.value_or(""));
-            if (!size) return Reply{501, "5.5.4", "SIZE needs a number of octets"};
-            known.size = *size;
-        } else if (equals_ignoring_case(keyword, "BODY")) {
-            const bool is_8bit = equals_ignoring_case(value.value_or(""), "8BITMIME");
-            if (!is_8bit && !equals_ignoring_case(value.value_or(""), "7BIT"))
-                return Reply{501, "5.5.4", "BODY is 7BIT or 8BITMIME"};
-            known.body = is_8bit ? Body::eight_bit_mime : Body::seven_bit;
-        } else {
-            return Reply{555, "5.5.4", fmt::format("Unsupported parameter {}", keyword)};
-        }
-    }
-    return std::nullopt;
+// At most 20 digits (RFC 1870 section 3): what passes 64 bits is a syntax error as well.
+bool read_size(std::string_view value, MailParameters& parameters) {
+    const auto size = parse_number(value);
+    if (size) parameters.size = *size;
+    return size.has_value();
 }
+
+bool read_body(std::string_view value, MailParameters& parameters) {
+    const bool is_8bit = equals_ignoring_case(value, "8BITMIME");
+    parameters.body = is_8bit ? Body::eight_bit_mime : Body::seven_bit;
+    return is_8bit || equals_ignoring_case(value, "7BIT");
+}
+
+constexpr std::array<ParameterRow<MailParameters>, 2> parameter_table = {{
+    {"SIZE", "SIZE=octets", nullptr, read_size},
+    {"BODY", "BODY=7BIT or BODY=8BITMIME", nullptr, read_body},
+}};
 
 // Whether a message of the announced size is welcome, before the client sends all of it.
 std::optional<Reply> check_space(const Config& config, std::uint64_t size) {
@@ -53,7 +47,9 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
     const auto path = parse_path(*path_text, true, dialogue.client_is_local());
     if (!path) return {501, "5.1.7", fmt::format("Bad sender address: {}", path.problem())};
     MailParameters parameters;
-    if (auto refusal = read_parameters(path->parameters, parameters)) return *refusal;
+    if (auto refusal =
+            read_parameters<MailParameters>(dialogue, parameter_table, path->parameters, parameters))
+        return *refusal;
     if (auto refusal = check_space(dialogue.config(), parameters.size)) return *refusal;
 
     Address sender = path->address;

@@ -1,7 +1,10 @@
 // RCPT. RFC 5321 sections 3.6.2 (relaying), 4.1.1.3, 4.5.3.1.10 (too many recipients).
 #include <fmt/format.h>
 
+#include <array>
+
 #include "client_host.h"
+#include "parameters.h"
 #include "postoffice/base/log.h"
 #include "verb.h"
 
@@ -16,13 +19,17 @@ Address without_own_literal(Address address, const std::string& hostname) {
     return Address(address.local_part(), hostname);
 }
 
+constexpr std::array<ParameterRow<RcptParameters>, 0> parameter_table = {};
+
 Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
     const auto path_text = after_keyword(argument, "TO:");
     if (!path_text) return syntax_error("RCPT");
     const auto path = parse_path(*path_text, false, dialogue.client_is_local());
     if (!path) return {501, "5.1.3", fmt::format("Bad recipient address: {}", path.problem())};
-    if (!path->parameters.empty())
-        return {555, "5.5.4", fmt::format("Unsupported parameter {}", path->parameters)};
+    RcptParameters parameters;
+    if (auto refusal =
+            read_parameters<RcptParameters>(dialogue, parameter_table, path->parameters, parameters))
+        return *refusal;
 
     const Config& config = dialogue.config();
     Transaction& transaction = dialogue.transaction;

@@ -13,9 +13,8 @@ using Argument = Verb::Argument;
 constexpr std::array<Verb, 11> verbs = {{
     {"HELO", "HELO host", Argument::required, nullptr, perform_helo},
     {"EHLO", "EHLO host", Argument::required, nullptr, perform_ehlo},
-    {"MAIL", "MAIL FROM:<address> [SIZE=octets] [BODY=7BIT|8BITMIME]", Argument::required, nullptr,
-     perform_mail},
-    {"RCPT", "RCPT TO:<address>", Argument::required, check_rcpt, perform_rcpt},
+    {"MAIL", "MAIL FROM:<address> [parameters]", Argument::required, nullptr, perform_mail},
+    {"RCPT", "RCPT TO:<address> [parameters]", Argument::required, check_rcpt, perform_rcpt},
     {"DATA", "DATA", Argument::none, check_data, perform_data},
     {"RSET", "RSET", Argument::none, nullptr, perform_rset},
     {"QUIT", "QUIT", Argument::none, nullptr, perform_quit},

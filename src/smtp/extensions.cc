@@ -1,0 +1,39 @@
+#include "extensions.h"
+
+#include <array>
+#include <string_view>
+
+namespace postoffice {
+namespace {
+
+struct Extension {
+    std::string_view keyword;
+    bool (*is_offered)(Dialogue&);             ///< null pointer: to everybody
+    std::string (*argument)(const Dialogue&);  ///< null pointer: none
+};
+
+/// 0: no fixed limit (RFC 1870 section 3).
+std::string largest_message(const Dialogue& dialogue) {
+    return std::to_string(dialogue.config().size);
+}
+
+constexpr std::array extensions = {
+    Extension{"PIPELINING", nullptr, nullptr},
+    Extension{"SIZE", nullptr, largest_message},
+    Extension{"8BITMIME", nullptr, nullptr},
+    Extension{"ENHANCEDSTATUSCODES", nullptr, nullptr},
+};
+
+}  // namespace
+
+std::string offered_extensions(Dialogue& dialogue) {
+    std::string lines;
+    for (const Extension& extension : extensions) {
+        if (extension.is_offered != nullptr && !extension.is_offered(dialogue)) continue;
+        lines.append("\n").append(extension.keyword);
+        if (extension.argument != nullptr) lines.append(" ").append(extension.argument(dialogue));
+    }
+    return lines;
+}
+
+}  // namespace postoffice
