@@ -51,6 +51,22 @@ std::string set_time(Config& config, std::string_view value) {
 }
 
 template <auto Member>
+std::string set_rate(Config& config, std::string_view value) {
+    return store(parse_rate(value), config.*Member);
+}
+
+std::string set_coal(Config& config, std::string_view value) {
+    if (trim(value) == "0") return "without coal-command= nothing is done anyhow";
+    return store(parse_rate(value), config.coal);
+}
+
+/// An absolute path, or nothing.
+std::string set_coal_command(Config& config, std::string_view value) {
+    config.coal_command.clear();
+    return value.empty() ? "" : store(parse_absolute_path(value), config.coal_command);
+}
+
+template <auto Member>
 std::string set_path(Config& config, std::string_view value) {
     return store(parse_absolute_path(value), config.*Member);
 }
@@ -98,6 +114,10 @@ std::string add_trusted_users(Config& config, std::string_view value) {
 
 std::string add_trusted(Config& config, std::string_view value) {
     return append(parse_trusted_host(value), config.trusted);
+}
+
+std::string add_proxy(Config& config, std::string_view value) {
+    return append(parse_ip_address(value), config.proxies);
 }
 
 std::string add_listen(Config& config, std::string_view value) {
@@ -192,6 +212,26 @@ std::span<const Option> table() {
         {"timeout", "time", "5m", "patience with a silent client", SetBy::file, false,
          set_time<&C::timeout, 1>},
         {"relay", "flag", "0", "relay for everybody", SetBy::file, false, set_flag<&C::relay>},
+
+        {"rate-connections", "rate", "120/1m", "connections of one address", SetBy::file, false,
+         set_rate<&C::rate_connections>},
+        {"rate-messages", "rate", "3000/1h", "messages of one address or user", SetBy::file, false,
+         set_rate<&C::rate_messages>},
+        {"rate-recipients", "rate", "10000/1h", "recipients of one address or user", SetBy::file, false,
+         set_rate<&C::rate_recipients>},
+        {"errors", "number", "20", "mistakes that end a session", SetBy::file, false,
+         set_number<&C::errors, 1, 1000>},
+        {"tarpit", "time", "5s", "longest pause before a refusal; 0 = none", SetBy::file, false,
+         set_time<&C::tarpit, 0>},
+        {"data-rate", "size", "100", "octets a second that a message must come with; 0 = any", SetBy::file,
+         false, set_size<&C::data_rate, 1>},
+        {"data-time", "time", "2h", "time in which a message must have come", SetBy::file, false,
+         set_time<&C::data_time, 1>},
+        {"coal-command", "path", "", "program that is told the address of who misbehaves", SetBy::root, false,
+         set_coal_command},
+        {"coal", "rate", "100/1h", "bad points for which coal-command is run", SetBy::file, false, set_coal},
+        {"proxy", "list of addresses", "", "front end that speaks the PROXY protocol", SetBy::file, repeats,
+         add_proxy, clear_list<&C::proxies>},
 
         {"escape-from", "flag", "1", "write > before From at the start of a line in mailboxes", SetBy::file,
          false, set_flag<&C::escape_from>},

@@ -123,6 +123,19 @@ Result<std::vector<Seconds>> parse_durations(std::string_view text) {
     return times;
 }
 
+Result<RateLimit> parse_rate(std::string_view text) {
+    constexpr std::uint64_t most = 1'000'000;
+    if (text == "0") return RateLimit{};
+    auto time_text = text;
+    const auto count = parse_count(trim(take_until(time_text, '/')), 1, most);
+    const auto time = parse_duration(trim(time_text));
+    if (text.find('/') == text.npos || !count || !time || *time == Seconds{0})
+        return Problem{fmt::format(
+            "\"{}\" is not a rate: a number from 1 to {}, /, and a time (100/1h), or 0 for no limit",
+            printable(text), most)};
+    return RateLimit{*count, *time};
+}
+
 Result<std::string> parse_absolute_path(std::string_view text) {
     if (text.empty() || text[0] != '/')
         return Problem{fmt::format("\"{}\" is not an absolute path", printable(text))};

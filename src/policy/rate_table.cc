@@ -1,12 +1,10 @@
 #include "postoffice/policy/rate_table.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <new>
 #include <optional>
 
 #include "keyed_hash.h"
@@ -78,11 +76,18 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "processes share 
 
 }  // namespace
 
-struct RateTable::Shared {
+// Memory full of zeros is a table of free places.
+struct RateTable::Table {
     HashKey key;
-    std::size_t bytes;  // of the mapping
     std::size_t sets;
     alignas(64) Place places[1];  // and more behind it: `sets` times `ways`
+
+    static std::size_t sets_for(std::size_t places) {
+        return std::max<std::size_t>((places + ways - 1) / ways, 1);
+    }
+    static std::size_t bytes_for(std::size_t places) {
+        return sizeof(Table) + sets_for(places) * ways * sizeof(Place);
+    }
 
     std::uint64_t tag_of(std::string_view text) const {
         return std::max<std::uint64_t>(keyed_hash(key, text), 1);
@@ -94,14 +99,14 @@ struct RateTable::Shared {
                                                std::uint32_t now, Seconds window);
 };
 
-Place* RateTable::Shared::find(std::uint64_t tag) {
+Place* RateTable::Table::find(std::uint64_t tag) {
     Place* const set = set_of(tag);
     Place* const found = std::find_if(set, set + ways, [&](const Place& p) { return p.tag.load() == tag; });
     return found == set + ways ? nullptr : found;
 }
 
 // A free place, or the one that was quiet for longest. nullptr: another process was faster, look again.
-Place* RateTable::Shared::claim(std::uint64_t tag, std::uint32_t now) {
+Place* RateTable::Table::claim(std::uint64_t tag, std::uint32_t now) {
     Place* const set = set_of(tag);
     const auto quiet = [now](const Place& p) {
         return p.tag.load() == 0 ? State::most_time : ticks_between(State::from(p.state.load()).time, now);
@@ -119,8 +124,8 @@ Place* RateTable::Shared::claim(std::uint64_t tag, std::uint32_t now) {
 }
 
 // nullopt: the place has changed hands.
-std::optional<std::uint64_t> RateTable::Shared::add_at(Place& place, std::uint64_t tag, std::uint32_t amount,
-                                                       std::uint32_t now, Seconds window) {
+std::optional<std::uint64_t> RateTable::Table::add_at(Place& place, std::uint64_t tag, std::uint32_t amount,
+                                                      std::uint32_t now, Seconds window) {
     const auto check = static_cast<std::uint8_t>(tag);
     std::uint64_t word = place.state.load();
     for (;;) {
@@ -131,49 +136,35 @@ std::optional<std::uint64_t> RateTable::Shared::add_at(Place& place, std::uint64
     }
 }
 
-RateTable::RateTable(std::size_t places) {
-    const std::size_t sets = std::max<std::size_t>((places + ways - 1) / ways, 1);
-    const std::size_t bytes = sizeof(Shared) + sets * ways * sizeof(Place);
-    // Zeroed, and by that a table of free places; pages are there when they are used.
-    void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) throw_errno("memory for the table of rates");
-    shared_ = static_cast<Shared*>(memory);
-    shared_->bytes = bytes;
-    shared_->sets = sets;
-    if (::getentropy(shared_->key.data(), sizeof shared_->key) != 0) {
-        const int error = errno;
-        ::munmap(memory, bytes);
-        throw_errno(error, "random numbers");
-    }
-}
-
-RateTable::~RateTable() {
-    ::munmap(shared_, shared_->bytes);
+RateTable::RateTable(std::size_t places)
+    : memory_(Table::bytes_for(places)), table_(static_cast<Table*>(memory_.data())) {
+    table_->sets = Table::sets_for(places);
+    if (::getentropy(table_->key.data(), sizeof table_->key) != 0) throw_errno("random numbers");
 }
 
 std::uint64_t RateTable::add(std::string_view key, std::uint64_t amount, Seconds window) {
-    const std::uint64_t tag = shared_->tag_of(key);
+    const std::uint64_t tag = table_->tag_of(key);
     const std::uint32_t now = ticks_now();
     const auto level = static_cast<std::uint32_t>(std::min<std::uint64_t>(amount, fullest / one) * one);
     for (;;) {
-        Place* place = shared_->find(tag);
-        if (place == nullptr) place = shared_->claim(tag, now);
+        Place* place = table_->find(tag);
+        if (place == nullptr) place = table_->claim(tag, now);
         if (place == nullptr) continue;
-        if (const auto count = Shared::add_at(*place, tag, level, now, window)) return *count;
+        if (const auto count = Table::add_at(*place, tag, level, now, window)) return *count;
     }
 }
 
 std::uint64_t RateTable::count(std::string_view key, Seconds window) const {
-    const std::uint64_t tag = shared_->tag_of(key);
-    Place* const place = shared_->find(tag);
+    const std::uint64_t tag = table_->tag_of(key);
+    Place* const place = table_->find(tag);
     if (place == nullptr) return 0;
     return count_of(
         level_now(State::from(place->state.load()), static_cast<std::uint8_t>(tag), ticks_now(), window));
 }
 
 void RateTable::forget(std::string_view key) {
-    const std::uint64_t tag = shared_->tag_of(key);
-    Place* const place = shared_->find(tag);
+    const std::uint64_t tag = table_->tag_of(key);
+    Place* const place = table_->find(tag);
     if (place == nullptr) return;
     place->state.store(State{static_cast<std::uint8_t>(tag), ticks_now(), 0}.word());
 }

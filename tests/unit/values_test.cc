@@ -56,6 +56,17 @@ TEST(Values, ListsOfTimes) {
     for (const auto bad : {"", "5m,", ",5m", "5m,0", "0"}) EXPECT_FALSE(parse_durations(bad)) << bad;
 }
 
+TEST(Values, Rates) {
+    EXPECT_EQ(*parse_rate("100/1h"), (RateLimit{100, Seconds{3600}}));
+    EXPECT_EQ(*parse_rate("1 / 30"), (RateLimit{1, Seconds{30}}));
+    EXPECT_EQ(*parse_rate("0"), RateLimit{});
+    for (const auto bad :
+         {"", "100", "/", "100/", "/1h", "0/1h", "100/0", "-1/1h", "1000001/1h", "1/1h/1h", "a/1h"})
+        EXPECT_FALSE(parse_rate(bad)) << bad;
+    EXPECT_EQ(parse_rate("100").problem(),
+              "\"100\" is not a rate: a number from 1 to 1000000, /, and a time (100/1h), or 0 for no limit");
+}
+
 TEST(Values, ListenAddresses) {
     const auto reads = [](std::string_view text, const char* address, std::uint16_t port) {
         const auto listen = parse_listen(text);

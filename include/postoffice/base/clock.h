@@ -32,6 +32,16 @@ class Deadline {
     Clock::time_point when_;
 };
 
+/// How long it has been there, on the monotonic clock.
+class Stopwatch {
+  public:
+    Milliseconds time() const { return std::chrono::duration_cast<Milliseconds>(Clock::now() - start_); }
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    Clock::time_point start_ = Clock::now();
+};
+
 /// "Sat, 21 Nov 2026 10:00:00 +0100", local zone as a numeric offset (RFC 5322 section 3.3).
 std::string rfc5322_date(UnixTime when);
 /// "2026-11-21T09:00:00Z" (RFC 3339), the form of all stamps in the spool.

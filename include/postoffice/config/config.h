@@ -17,6 +17,13 @@ struct ListenAddress {
     bool operator==(const ListenAddress&) const = default;
 };
 
+/// At most so many in so much time; see policy/rate_table.h.
+struct RateLimit {
+    std::uint64_t most = 0;  ///< 0 = no limit
+    Seconds window{0};
+    bool operator==(const RateLimit&) const = default;
+};
+
 /// How the host name is found when `hostname=` does not spell it.
 enum class HostnameFrom { resolver, uname };
 
@@ -54,6 +61,18 @@ struct Config {
     std::uint64_t minfree = 10ULL << 20;  ///< octets that must stay free in the spool
     Seconds timeout{300};                 ///< patience with a silent client
     bool relay = false;                   ///< anybody may relay
+
+    // What one client may cost us
+    RateLimit rate_connections{120, Seconds{60}};     ///< of one address, or of an IPv6 network of 64 bits
+    RateLimit rate_messages{3000, Seconds{3600}};     ///< of the same, or of one user
+    RateLimit rate_recipients{10000, Seconds{3600}};  ///< of the same, or of one user
+    unsigned errors = 20;                             ///< mistakes that end a session
+    Seconds tarpit{5};                                ///< longest pause before a refusal; 0 = none
+    std::uint64_t data_rate = 100;                    ///< octets a second of a message; 0 = any
+    Seconds data_time{2 * 3600};                      ///< in which a message must have come
+    RateLimit coal{100, Seconds{3600}};               ///< bad points that make coal_command run
+    std::string coal_command;          ///< program that root runs with an address; empty = none
+    std::vector<std::string> proxies;  ///< addresses of front ends that speak the PROXY protocol
 
     // Local delivery
     bool escape_from = true;

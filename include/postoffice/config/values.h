@@ -26,6 +26,9 @@ Result<Seconds> parse_duration(std::string_view text);
 /// Times separated by commas; at least one, none of them 0.
 Result<std::vector<Seconds>> parse_durations(std::string_view text);
 
+/// "N/TIME", such as 100/1h; 0 is no limit.
+Result<RateLimit> parse_rate(std::string_view text);
+
 /// "ADDRESS:PORT", "[IPV6]:PORT" or ":PORT" for all addresses, then ",OPTION" as often as one likes.
 Result<ListenAddress> parse_listen(std::string_view text);
 /// An IPv4 or IPv6 address, in the kernel's spelling.

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "postoffice/base/clock.h"
+#include "postoffice/base/shared_memory.h"
 
 namespace postoffice {
 
@@ -20,9 +21,6 @@ class RateTable {
   public:
     /// 16 octets a place. Throws std::system_error if there is no memory.
     explicit RateTable(std::size_t places = 65536);
-    ~RateTable();
-    RateTable(const RateTable&) = delete;
-    RateTable& operator=(const RateTable&) = delete;
 
     /// Adds to what `key` ("auth-failed 192.0.2.1") did and returns its count within the last `window`, an
     /// estimate that decays evenly (a leaky bucket): of N at once the first is forgotten after an Nth part of
@@ -34,8 +32,9 @@ class RateTable {
     void forget(std::string_view key);
 
   private:
-    struct Shared;
-    Shared* shared_;
+    struct Table;
+    SharedMemory memory_;
+    Table* table_;  // at its start
 };
 
 }  // namespace postoffice

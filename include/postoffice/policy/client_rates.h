@@ -1,0 +1,34 @@
+// How much one client may do in some time: rate-connections, rate-messages and rate-recipients of
+// postoffice.cf(5). What is refused is not counted, so a client that goes on trying gets its share.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "postoffice/config/config.h"
+#include "postoffice/mail/reply.h"
+#include "postoffice/net/ip_address.h"
+#include "postoffice/policy/rate_table.h"
+
+namespace postoffice {
+
+/// One who is counted.
+struct RatedClient {
+    IpAddress address;
+    std::string user;        ///< who he proved to be; empty: nobody, then the address counts
+    bool is_exempt = false;  ///< this host, trusted hosts
+};
+
+/// Nothing asked by an address needs an answer from DNS: loopback, one of this machine's interfaces (asked
+/// once for the life of the process), or listed by address in `trusted=`. Throws std::system_error.
+bool is_exempt_address(const Config& config, const IpAddress& address);
+
+/// Each counts one and returns nothing, or counts nothing and returns a refusal. `rates` may be null.
+std::optional<Reply> count_connection(const Config& config, RateTable* rates, const RatedClient& client);
+std::optional<Reply> count_message(const Config& config, RateTable* rates, const RatedClient& client);
+std::optional<Reply> count_recipient(const Config& config, RateTable* rates, const RatedClient& client);
+
+/// The part of an address that one client has for himself: all of IPv4, the first 64 bits of IPv6.
+std::string rated_network(const IpAddress& address);
+
+}  // namespace postoffice

@@ -1,0 +1,76 @@
+#include "postoffice/policy/client_rates.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "postoffice/net/mx.h"
+
+namespace postoffice {
+namespace {
+
+// True if it was counted.
+bool count_one(const char* what, const RateLimit& limit, RateTable* rates, const std::string& who) {
+    if (rates == nullptr || limit.most == 0) return true;
+    const std::string key = fmt::format("{} {}", what, who);
+    if (rates->count(key, limit.window) >= limit.most) return false;
+    rates->add(key, 1, limit.window);
+    return true;
+}
+
+std::string counted_as(const RatedClient& client) {
+    return client.user.empty() ? rated_network(client.address) : "user " + client.user;
+}
+
+std::string limit_text(const RateLimit& limit) {
+    return fmt::format("{} in {}", limit.most, duration_text(limit.window));
+}
+
+bool contains(const std::vector<IpAddress>& addresses, const IpAddress& address) {
+    return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+}
+
+}  // namespace
+
+bool is_exempt_address(const Config& config, const IpAddress& address) {
+    if (address.is_loopback()) return true;
+    static const std::vector<IpAddress> own = interface_addresses();
+    return contains(own, address) ||
+           std::any_of(config.trusted.begin(), config.trusted.end(), [&](const std::string& host) {
+               return host.starts_with('[') && IpAddress::parse(host.substr(1, host.size() - 2)) == address;
+           });
+}
+
+std::optional<Reply> count_connection(const Config& config, RateTable* rates, const RatedClient& client) {
+    if (client.is_exempt ||
+        count_one("connections", config.rate_connections, rates, rated_network(client.address)))
+        return std::nullopt;
+    return Reply{421, "4.7.1",
+                 fmt::format("Too many connections from you: {}; come back later",
+                             limit_text(config.rate_connections))};
+}
+
+std::optional<Reply> count_message(const Config& config, RateTable* rates, const RatedClient& client) {
+    if (client.is_exempt || count_one("messages", config.rate_messages, rates, counted_as(client)))
+        return std::nullopt;
+    return Reply{450, "4.7.1",
+                 fmt::format("Too many messages: {}; try again later", limit_text(config.rate_messages))};
+}
+
+std::optional<Reply> count_recipient(const Config& config, RateTable* rates, const RatedClient& client) {
+    if (client.is_exempt || count_one("recipients", config.rate_recipients, rates, counted_as(client)))
+        return std::nullopt;
+    return Reply{452, "4.7.1",
+                 fmt::format("Too many recipients: {}; try again later", limit_text(config.rate_recipients))};
+}
+
+std::string rated_network(const IpAddress& address) {
+    if (!address.is_v6()) return address.to_string();
+    std::uint8_t bytes[16] = {};
+    const auto all = address.bytes();
+    std::copy_n(all.begin(), 8, bytes);
+    return IpAddress::from_bytes_v6(bytes).to_string() + "/64";
+}
+
+}  // namespace postoffice
