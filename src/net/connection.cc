@@ -130,6 +130,11 @@ bool Connection::wait_for_input(Deadline deadline) {
     return wait_for(input_.get(), POLLIN, deadline);
 }
 
+bool Connection::wait_for_end(Deadline deadline) {
+    if (!pending_.empty()) flush(deadline);
+    return wait_for(input_.get(), POLLRDHUP, deadline);
+}
+
 void Connection::write(std::string_view text, Deadline deadline) {
     pending_.append(text);
     if (pending_.size() >= output_limit) flush(deadline);

@@ -28,14 +28,22 @@ std::string fault_of(const DnsMessage& answer) {
     return is_referral ? "a referral: this server does not ask others" : "";
 }
 
-Result<DnsMessage> ask_servers(const ResolverSettings& settings, const DnsQuestion& question) {
+// What one server may take of it.
+Milliseconds time_left(const std::optional<Deadline>& deadline, Milliseconds timeout) {
+    return deadline ? std::min(timeout, Milliseconds(deadline->poll_timeout())) : timeout;
+}
+
+Result<DnsMessage> ask_servers(const ResolverSettings& settings, const std::optional<Deadline>& deadline,
+                               const DnsQuestion& question) {
     std::string why;
     for (int round = 0; round < settings.attempts; ++round) {
         why.clear();
         // Some firewalls drop, and some servers fail on, questions with EDNS0: later rounds go without.
         const bool with_edns = round == 0;
         for (const auto& server : settings.servers) {
-            auto answer = ask_dns_server(server, question, with_edns, settings.timeout);
+            const Milliseconds timeout = time_left(deadline, settings.timeout);
+            if (timeout <= Milliseconds(0)) return Problem{why.empty() ? "no time left to ask" : why};
+            auto answer = ask_dns_server(server, question, with_edns, timeout);
             std::string problem = answer.problem();
             if (answer) {
                 const std::string fault = fault_of(*answer);
@@ -117,6 +125,12 @@ ResolverSettings ResolverSettings::from(const std::vector<std::string>& nameserv
     return settings;
 }
 
+Resolver Resolver::until(Deadline deadline) const {
+    Resolver same = *this;
+    same.deadline_ = deadline_ ? Deadline::earlier(*deadline_, deadline) : deadline;
+    return same;
+}
+
 // Follows CNAMEs (RFC 1034 section 3.6.2), inside an answer as far as it goes, then by asking again.
 Resolver::Answer Resolver::lookup(const std::string& name, DnsType type) const {
     DnsQuestion question{normalized_name(name), type};
@@ -125,7 +139,7 @@ Resolver::Answer Resolver::lookup(const std::string& name, DnsType type) const {
         return {DnsStatus::no_name, {}, fmt::format("\"{}\" is not a domain name", printable(name))};
     int indirections = 0;
     for (;;) {
-        const auto reply = ask_servers(settings_, question);
+        const auto reply = ask_servers(settings_, deadline_, question);
         if (!reply) return {DnsStatus::temporary, {}, fmt::format("{}: {}", text(), reply.problem())};
         const std::string asked = question.name;
         while (find_record(*reply, question.name, type) == nullptr) {

@@ -21,12 +21,12 @@ bool contains(const std::vector<IpAddress>& addresses, const IpAddress& address)
 
 std::string find_client_name(const Resolver& resolver, const IpAddress& address) {
     if (address.is_loopback()) return "localhost";
-    const auto deadline = Deadline::after(patience_with_dns);
-    const auto pointers = resolver.names(address);
+    const Resolver bounded = resolver.until(Deadline::after(patience_with_dns));
+    const auto pointers = bounded.names(address);
     std::size_t tried = 0;
     for (const auto& name : pointers.names) {
-        if (tried++ == names_to_try || deadline.passed()) break;
-        if (is_valid_domain(name) && contains(resolver.addresses(name).addresses, address)) return name;
+        if (tried++ == names_to_try) break;
+        if (is_valid_domain(name) && contains(bounded.addresses(name).addresses, address)) return name;
     }
     return "unknown";
 }

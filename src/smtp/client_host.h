@@ -11,7 +11,7 @@
 namespace postoffice {
 
 /// The first PTR name that leads back to the address, else "unknown". "localhost" for loopback, without a
-/// lookup. Waits half a minute at most, as far as single lookups allow.
+/// lookup. Waits half a minute at most.
 std::string find_client_name(const Resolver& resolver, const IpAddress& address);
 
 /// An address of this machine's interfaces (asked once for the life of the process). Throws

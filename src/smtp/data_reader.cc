@@ -36,12 +36,14 @@ std::size_t DataDecoder::decode(std::string_view input, std::string& output) {
     return used;
 }
 
-DataEnd read_data(Connection& connection, DataDecoder& decoder, Seconds patience,
+DataEnd read_data(Connection& connection, DataDecoder& decoder, const DataWait& wait,
                   const std::function<void(std::string_view)>& sink) {
     std::string decoded;
+    std::uint64_t octets = 0;
     while (!decoder.at_end()) {
-        const auto chunk = connection.peek(Deadline::after(patience));
+        const auto chunk = connection.peek(wait(octets));
         if (chunk.empty()) return DataEnd::closed;
+        octets += chunk.size();
         decoded.clear();
         decoded.reserve(chunk.size());
         connection.consume(decoder.decode(chunk, decoded));

@@ -8,6 +8,7 @@
 // dots doubled, is the same lines again, whatever the next host thinks of lone CR and LF.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -53,9 +54,13 @@ enum class DataEnd {
     closed,  ///< the client left in the middle
 };
 
+/// Waits until more comes, given how many octets have come, or throws Timeout. Returns when what has begun to
+/// come must be there.
+using DataWait = std::function<Deadline(std::uint64_t octets)>;
+
 /// Reads up to the end of the message. `sink` gets pieces of at most the connection's buffer, LF line ends.
-/// `patience` is for each wait. Throws Timeout, PeerGone, std::system_error, and what `sink` throws.
-DataEnd read_data(Connection& connection, DataDecoder& decoder, Seconds patience,
+/// Throws Timeout, PeerGone, std::system_error, and what `sink` throws.
+DataEnd read_data(Connection& connection, DataDecoder& decoder, const DataWait& wait,
                   const std::function<void(std::string_view)>& sink);
 
 }  // namespace postoffice

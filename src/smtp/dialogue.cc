@@ -1,13 +1,60 @@
 #include "dialogue.h"
 
+#include <algorithm>
+
 #include "client_host.h"
+#include "postoffice/base/error.h"
 
 namespace postoffice {
+namespace {
+
+constexpr Milliseconds longest_line_time{60'000};
+constexpr Milliseconds look_around{1000};  // after which a crowd is noticed
+
+}  // namespace
 
 std::string Dialogue::client() const {
     if (is_standard_input()) return "stdin";
     const std::string name = state.client_name.str();
     return (name.empty() ? "unknown" : name) + "[" + state.client_address.str() + "]";
+}
+
+Milliseconds Dialogue::patience() const {
+    const Milliseconds whole = config().timeout;
+    const Milliseconds patience = state.conduct.mail_was_refused ? whole / 10 : whole;
+    return services.crowd ? services.crowd->shortened(patience) : patience;
+}
+
+Deadline Dialogue::line_deadline() const {
+    const Milliseconds whole =
+        services.crowd ? services.crowd->shortened(longest_line_time) : longest_line_time;
+    return Deadline::earlier(deadline(), Deadline::after(whole));
+}
+
+void Dialogue::wait_for_input(std::optional<Milliseconds> most) {
+    const Stopwatch watch;
+    for (;;) {
+        const Milliseconds all = most ? std::min(*most, patience()) : patience();
+        const Milliseconds left = all - watch.time();
+        if (connection.wait_for_input(Deadline::after(services.crowd ? std::min(left, look_around) : left)))
+            return;
+        if (watch.time() >= all) throw Timeout("no input from the peer");
+    }
+}
+
+void Dialogue::pause(Milliseconds time) {
+    if (time > Milliseconds(0) && !is_known()) (void)connection.wait_for_end(Deadline::after(time));
+}
+
+void Dialogue::note_misconduct(unsigned points) {
+    if (services.misconduct == nullptr || is_standard_input() || is_known()) return;
+    if (const auto address = IpAddress::parse(state.client_address.str()))
+        services.misconduct->note(*address, points);
+}
+
+RatedClient Dialogue::rated() {
+    const auto address = IpAddress::parse(state.client_address.str());
+    return {address.value_or(IpAddress()), state.user.str(), client_is_local()};
 }
 
 bool Dialogue::client_is_local() {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "postoffice/policy/client_rates.h"
 #include "postoffice/smtp/session.h"
 #include "transaction.h"
 
@@ -23,12 +24,26 @@ struct Dialogue {
     std::optional<bool> is_local{};            ///< see client_is_local()
 
     const Config& config() const { return services.config; }
-    Deadline deadline() const { return Deadline::after(config().timeout); }
+    /// How long the client may keep us waiting now.
+    Milliseconds patience() const;
+    Deadline deadline() const { return Deadline::after(patience()); }
+    /// A line that has begun must end by then.
+    Deadline line_deadline() const;
+    /// Returns when there is input, or the client has closed. Throws Timeout when patience ends, even if that
+    /// became less meanwhile, or when `most` has passed.
+    void wait_for_input(std::optional<Milliseconds> most = std::nullopt);
+    /// Lets a client wait that deserves it; local ones do not.
+    void pause(Milliseconds time);
+    /// Counts against the client's address; see policy/misconduct.h.
+    void note_misconduct(unsigned points);
+    RatedClient rated();
     bool is_standard_input() const { return state.client_address.bytes[0] == '\0'; }
     /// "name[192.0.2.1]", for people.
     std::string client() const;
     /// Asked when first needed: most clients never need it.
     bool client_is_local();
+    /// Local, or a user of ours.
+    bool is_known() { return state.user.bytes[0] != '\0' || client_is_local(); }
     /// Ends the transaction without a message.
     void abandon_transaction();
 };

@@ -20,7 +20,6 @@ namespace {
 
 using Phase = SessionState::Phase;
 
-constexpr unsigned most_errors = 20;
 constexpr unsigned most_commands_after_refusal = 5;
 constexpr Seconds patience_with_goodbye{5};
 constexpr std::size_t longest_issue = 4096;
@@ -28,6 +27,9 @@ constexpr std::size_t longest_issue = 4096;
 // Verbs of RFC 5321's relatives that we know of and do not offer: 502, where nonsense gets 500.
 constexpr std::array<std::string_view, 10> verbs_not_offered = {"STARTTLS", "AUTH", "BDAT", "ETRN",  "TURN",
                                                                 "SEND",     "SOML", "SAML", "DEBUG", "LHLO"};
+// A client may say these a hundred times for each message; see policy/conduct.h.
+constexpr std::array<std::string_view, 7> idle_verbs = {"NOOP", "RSET", "VRFY", "EXPN",
+                                                        "HELP", "HELO", "EHLO"};
 constexpr std::array<std::string_view, 7> http_verbs = {"GET",     "POST",    "PUT",   "HEAD",
                                                         "CONNECT", "OPTIONS", "DELETE"};
 
@@ -66,6 +68,12 @@ void log_lost(const Dialogue& dialogue, std::string_view event, std::string_view
     log_event("", event, {{"client", dialogue.client()}, {"after", after}, {"why", why}});
 }
 
+// We have had enough of the client.
+void drop(Dialogue& dialogue, std::string_view why) {
+    log_lost(dialogue, "dropped", why);
+    dialogue.note_misconduct(bad_points::disconnected);
+}
+
 // True if the client may be served: it waited for the greeting, as RFC 5321 section 3.1 has it.
 bool greet(Dialogue& dialogue) {
     SessionState& state = dialogue.state;
@@ -76,7 +84,7 @@ bool greet(Dialogue& dialogue) {
         if (dialogue.connection.wait_for_input(Deadline::after(Milliseconds(0)))) {
             if (dialogue.connection.peek(dialogue.deadline()).empty())
                 throw PeerGone("left before the greeting");
-            log_lost(dialogue, "dropped", "spoke before the greeting");
+            drop(dialogue, "spoke before the greeting");
             say_goodbye(dialogue, {554, "5.5.0", "You spoke before the greeting; mail clients wait for it"});
             return false;
         }
@@ -90,7 +98,7 @@ bool greet(Dialogue& dialogue) {
 
 Reply unknown_command(Dialogue& dialogue, std::string_view verb) {
     if (is_one_of(http_verbs, verb)) {
-        log_lost(dialogue, "dropped", "speaks HTTP");
+        drop(dialogue, "speaks HTTP");
         dialogue.is_over = true;
         return {421, "4.7.0",
                 fmt::format("{} takes mail and does not speak HTTP", dialogue.config().hostname)};
@@ -143,8 +151,11 @@ Reply answer(Dialogue& dialogue, const Line& line) {
     if (verb == verbs.end()) return unknown_command(dialogue, command->verb);
     dialogue.last_command = verb->name;
     dialogue.command_line_end = line.end;
-    if (dialogue.state.phase == Phase::refused && verb->name != "QUIT")
+    if (dialogue.state.phase == Phase::refused && verb->name != "QUIT") {
+        dialogue.pause(dialogue.config().tarpit);
         return {503, "5.5.1", "No mail is taken from you; please QUIT"};  // RFC 5321 section 3.1
+    }
+    if (is_one_of(idle_verbs, verb->name) && dialogue.state.conduct.did_nothing()) ++dialogue.state.errors;
     return answer(dialogue, *verb, *command);
 }
 
@@ -155,9 +166,10 @@ bool is_mistake(const Reply& reply) {
 
 // Ends the session of a client that made too many mistakes.
 void enforce_error_budget(Dialogue& dialogue) {
-    const unsigned most = dialogue.state.phase == Phase::refused ? most_commands_after_refusal : most_errors;
+    const unsigned most =
+        dialogue.state.phase == Phase::refused ? most_commands_after_refusal : dialogue.config().errors;
     if (dialogue.state.errors < most || dialogue.is_over) return;
-    log_lost(dialogue, "dropped", "too many errors");
+    drop(dialogue, "too many errors");
     say(dialogue,
         {421, "4.7.0", fmt::format("{} closing connection: too many errors", dialogue.config().hostname)});
     dialogue.is_over = true;
@@ -182,7 +194,8 @@ SessionEnd converse(Dialogue& dialogue) {
     if (state.phase == Phase::arrived && !greet(dialogue)) return SessionEnd::unclean;
     while (!dialogue.is_over) {
         if (is_silent(dialogue)) return SessionEnd::parked;
-        const Line line = dialogue.connection.read_line(max_command_line, dialogue.deadline());
+        dialogue.wait_for_input();
+        const Line line = dialogue.connection.read_line(max_command_line, dialogue.line_deadline());
         if (line.status == Line::Status::closed) throw PeerGone("end of file without QUIT");
         const Reply reply = answer(dialogue, line);
         say(dialogue, reply);
@@ -213,6 +226,7 @@ SessionEnd Session::serve() {
         return converse(dialogue);
     } catch (const Timeout& timeout) {
         log_lost(dialogue, "timeout", timeout.what());
+        if (dialogue.is_reading_message) dialogue.note_misconduct(bad_points::disconnected);
         say_goodbye(dialogue, {421, "4.4.2", hostname + " closing connection: silent for too long"});
     } catch (const PeerGone& gone) {
         log_lost(dialogue, "lost connection", gone.what());

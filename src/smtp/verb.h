@@ -24,6 +24,11 @@ struct Verb {
 
 std::span<const Verb> verb_table();
 
+/// A sender or recipient is not taken, for good, however well its command was written.
+inline bool refuses_address(const Reply& reply) {
+    return reply.code >= 550 && reply.code <= 554;
+}
+
 /// 501 5.5.4 with the verb's syntax.
 Reply syntax_error(std::string_view verb_name);
 

@@ -1,6 +1,7 @@
 // DATA: from 354 to the acceptor's word. RFC 5321 sections 4.1.1.4, 6.1.
 #include <fmt/format.h>
 
+#include "data_pace.h"
 #include "data_reader.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
@@ -49,7 +50,7 @@ void receive(Dialogue& dialogue, MessageReceiver& receiver) {
     dialogue.is_reading_message = true;
     dialogue.connection.write(Reply{354, "", "End the message with a dot on a line by itself"}.wire(),
                               dialogue.deadline());
-    const auto end = read_data(dialogue.connection, decoder, dialogue.config().timeout,
+    const auto end = read_data(dialogue.connection, decoder, DataPace(dialogue),
                                [&](std::string_view text) { receiver.feed(text); });
     if (end == DataEnd::closed) throw PeerGone("end of file inside a message");
     dialogue.is_reading_message = false;
@@ -94,10 +95,12 @@ Reply perform_data(Dialogue& dialogue, const Command&) {
     }
     log_received(dialogue, id, envelope, message);
     Reply reply = dialogue.services.acceptor.accept(id, envelope, message);
-    if (reply.is_positive())
+    if (reply.is_positive()) {
         ++dialogue.state.messages;
-    else
+        dialogue.state.conduct.message_was_accepted();
+    } else {
         log_refused(dialogue, id, reply);
+    }
     return reply;
 }
 

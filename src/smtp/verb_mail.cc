@@ -52,6 +52,9 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
         return *refusal;
     if (auto refusal = check_space(dialogue.config(), parameters.size)) return *refusal;
 
+    if (auto refusal = count_message(dialogue.config(), dialogue.services.rates, dialogue.rated()))
+        return *refusal;
+
     Address sender = path->address;
     if (!sender.is_null()) sender = sender.qualified(dialogue.config().hostname);
     dialogue.transaction.open(std::move(sender), parameters.body);
@@ -63,12 +66,14 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
 Reply perform_mail(Dialogue& dialogue, const Command& command) {
     dialogue.abandon_transaction();
     Reply reply = open_transaction(dialogue, command.argument);
+    dialogue.state.conduct.mail_was_refused = reply.is_positive() ? 0 : 1;
     if (!reply.is_positive())
         log_event("", "refused",
                   {{"command", "MAIL"},
                    {"client", dialogue.client()},
                    {"argument", command.argument},
                    {"reply", reply.line()}});
+    if (refuses_address(reply)) dialogue.note_misconduct(bad_points::address_refused);
     return reply;
 }
 

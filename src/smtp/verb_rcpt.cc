@@ -46,8 +46,17 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
                             address.to_string(), config.hostname, dialogue.client())};
     const Route route = dialogue.services.router.route(address);
     if (route.status != Route::Status::accepted) return route.refusal;
+    if (auto refusal = count_recipient(config, dialogue.services.rates, dialogue.rated())) return *refusal;
     transaction.add_recipient(original, route);
     return {250, "2.1.5", "Recipient OK"};
+}
+
+// Who guesses names may wait for each answer, and has so many tries.
+void remember_refusal(Dialogue& dialogue) {
+    Conduct& conduct = dialogue.state.conduct;
+    if (conduct.recipient_was_refused(dialogue.config().errors)) ++dialogue.state.errors;
+    dialogue.note_misconduct(bad_points::address_refused);
+    dialogue.pause(conduct.pause(dialogue.config().tarpit));
 }
 
 }  // namespace
@@ -59,7 +68,10 @@ std::optional<Reply> check_rcpt(const Dialogue& dialogue) {
 
 Reply perform_rcpt(Dialogue& dialogue, const Command& command) {
     Reply reply = add_recipient(dialogue, command.argument);
-    if (reply.is_positive()) return reply;
+    if (reply.is_positive()) {
+        dialogue.state.conduct.recipient_was_accepted();
+        return reply;
+    }
     dialogue.transaction.count_refusal();
     log_event("", "refused",
               {{"command", "RCPT"},
@@ -67,6 +79,7 @@ Reply perform_rcpt(Dialogue& dialogue, const Command& command) {
                {"from", "<" + dialogue.transaction.sender().to_string() + ">"},
                {"argument", command.argument},
                {"reply", reply.line()}});
+    if (refuses_address(reply)) remember_refusal(dialogue);
     return reply;
 }
 

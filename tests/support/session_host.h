@@ -112,6 +112,7 @@ struct SessionHost {
         made.queue_dir = folder.path();
         made.aliases = folder.path() + "/aliases";
         made.minfree = 0;
+        made.tarpit = Seconds(0);
         made.timeout = Seconds(20);
         return made;
     }

@@ -175,7 +175,9 @@ class ReadData : public testing::Test {
     }
     DataEnd read() {
         DataDecoder decoder;
-        return read_data(*connection_, decoder, Seconds(20), [&](std::string_view text) { text_ += text; });
+        return read_data(
+            *connection_, decoder, [](std::uint64_t) { return Deadline::after(Seconds(20)); },
+            [&](std::string_view text) { text_ += text; });
     }
     Fd client_;
     std::unique_ptr<Connection> connection_;

@@ -150,6 +150,18 @@ class Runner {
             config.timeout = Seconds(std::stoi(value));
         else if (word == "trusted")
             config.trusted.push_back(*parse_trusted_host(value));
+        else if (word == "tarpit")
+            config.tarpit = Seconds(std::stoi(value));
+        else if (word == "errors")
+            config.errors = static_cast<unsigned>(std::stoul(value));
+        else if (word == "data-time")
+            config.data_time = Seconds(std::stoi(value));
+        else if (word == "rate-messages")
+            config.rate_messages = *parse_rate(value);
+        else if (word == "rate-recipients")
+            config.rate_recipients = *parse_rate(value);
+        else if (word == "user")
+            state_.user.assign_cut(value);
         else if (word == "relay")
             config.relay = true;
         else if (word == "broken-spool")

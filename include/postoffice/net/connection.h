@@ -49,6 +49,9 @@ class Connection {
     /// True if input is buffered or arrives (or the peer closes) before the deadline; flushes output first.
     bool wait_for_input(Deadline deadline);
 
+    /// Waits without taking input; true, at once, if the peer will not send more. Flushes output first.
+    bool wait_for_end(Deadline deadline);
+
     /// Appends to the output buffer; it is sent by flush(), by a read that has to wait, or when it is large.
     void write(std::string_view text, Deadline deadline);
     /// Throws Timeout, PeerGone, std::system_error.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -61,6 +62,9 @@ struct ResolverSettings {
 class Resolver {
   public:
     explicit Resolver(ResolverSettings settings) : settings_(std::move(settings)) {}
+    /// The same, for somebody who waits: all its lookups together end by the deadline, and what is not known by
+    /// then is temporary.
+    Resolver until(Deadline deadline) const;
 
     /// From the hosts file, else from DNS. The text of an address is its own answer.
     AddressLookup addresses(const std::string& host) const;
@@ -80,6 +84,7 @@ class Resolver {
     Answer lookup(const std::string& name, DnsType type) const;
 
     ResolverSettings settings_;
+    std::optional<Deadline> deadline_;
 };
 
 }  // namespace postoffice

@@ -9,6 +9,8 @@
 #include "postoffice/mail/router.h"
 #include "postoffice/net/connection.h"
 #include "postoffice/net/resolver.h"
+#include "postoffice/policy/crowd.h"
+#include "postoffice/policy/misconduct.h"
 #include "postoffice/policy/rate_table.h"
 #include "postoffice/smtp/session_state.h"
 
@@ -21,6 +23,8 @@ struct SessionServices {
     Acceptor& acceptor;
     const Resolver& resolver;
     RateTable* rates = nullptr;  ///< what clients did lately; nullptr: nobody counts (standard input)
+    const Crowd* crowd = nullptr;      ///< how full it is; nullptr: there is always room
+    Misconduct* misconduct = nullptr;  ///< nullptr: nobody keeps account of it
 };
 
 enum class SessionEnd {

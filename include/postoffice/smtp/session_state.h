@@ -5,11 +5,13 @@
 #include <cstdint>
 
 #include "postoffice/base/packet.h"
+#include "postoffice/policy/conduct.h"
 
 namespace postoffice {
 
 struct SessionState {
     enum class Phase : std::uint8_t {
+        announced,  ///< a front end connected: its PROXY header says who the client is
         arrived,    ///< nothing was said yet
         greeted,    ///< 220 was sent
         refused,    ///< 554 was sent: only QUIT is answered kindly
@@ -18,6 +20,7 @@ struct SessionState {
     std::uint8_t extended = 0;       ///< EHLO was said
     std::uint16_t errors = 0;        ///< commands refused so far
     std::uint32_t messages = 0;      ///< accepted so far
+    Conduct conduct;                 ///< what else may count against the client
     FixedString<64> client_address;  ///< "192.0.2.1"; empty: standard input, not a socket
     FixedString<256> client_name;    ///< verified host name or "unknown"; set once greeted
     FixedString<256> helo;           ///< as the client said it; empty before HELO
