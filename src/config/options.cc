@@ -220,7 +220,7 @@ std::span<const Option> table() {
          set_time<&C::timeout, 1>},
         {"relay", "flag", "0", "relay for everybody", SetBy::file, false, set_flag<&C::relay>},
 
-        {"delivery-files", "list of names", ".forward", "files in homes that say where mail goes", SetBy::file,
+        {"delivery-files", "names", ".forward", "files in homes that say where mail goes", SetBy::file,
          false, set_delivery_files},
         {"recipient-delimiter", "text", "+", "begins the extension in user+extension; empty = none", SetBy::file,
          false, set_recipient_delimiter},
