@@ -1,6 +1,7 @@
 #include "postoffice/base/fd.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -60,6 +61,16 @@ void close_descriptors_except(const std::vector<int>& kept) {
         first = fd + 1;
     }
     if (::close_range(first, ~0U, 0) != 0) throw_errno("close_range");
+}
+
+std::size_t make_room_for_descriptors(std::size_t most) {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) throw_errno("getrlimit");
+    if (limit.rlim_cur >= most) return limit.rlim_cur;
+    const rlimit wanted{most, std::max<rlim_t>(most, limit.rlim_max)};
+    const rlimit possible{std::min<rlim_t>(most, limit.rlim_max), limit.rlim_max};
+    if (::setrlimit(RLIMIT_NOFILE, &wanted) == 0) return most;
+    return ::setrlimit(RLIMIT_NOFILE, &possible) == 0 ? possible.rlim_cur : limit.rlim_cur;
 }
 
 void detach_standard_streams(bool keep_stderr) {

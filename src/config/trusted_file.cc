@@ -107,6 +107,16 @@ class PathWalk {
 
 }  // namespace
 
+TrustedFile find_trusted_file(const std::string& path, uid_t user) {
+    std::string resolved;
+    if (path.empty() || path.find('\0') != path.npos) return {"", missing, "no file name"};
+    if (auto problem = PathWalk(user).walk(path, resolved); problem.exit_code) return problem;
+    struct stat status {};
+    if (::lstat(resolved.c_str(), &status) != 0) return {"", missing, std::generic_category().message(errno)};
+    if (!S_ISREG(status.st_mode)) return {"", not_safe, "is not a regular file"};
+    return {};
+}
+
 TrustedFile read_trusted_file(const std::string& path, uid_t user) {
     // A name with a NUL would be a shorter name for the kernel.
     if (path.empty() || path.find('\0') != path.npos) return {"", missing, "no file name"};

@@ -6,29 +6,40 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
-#include <cstdlib>
-#include <thread>
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/packet.h"
 #include "postoffice/base/process.h"
-#include "postoffice/base/text.h"
+#include "postoffice/daemon/coal_runner.h"
 #include "postoffice/daemon/session_handover.h"
+#include "postoffice/policy/client_rates.h"
 
 namespace postoffice {
 namespace {
 
-constexpr std::size_t spare_processes = 32;  // idle ones kept for the next burst
-constexpr std::chrono::seconds spare_idle_limit{30};
+constexpr std::size_t spare_processes = 2;       // idle ones kept beside those that the last moments needed
 constexpr std::size_t crowd = 20;                // busy sessions from which silence is parked early
 constexpr std::uint32_t park_after_calm = 2000;  // milliseconds
-constexpr std::uint32_t park_after_crowded = 50;
-constexpr std::chrono::seconds load_interval{5};
+constexpr std::uint32_t park_after_crowded = 5;
+constexpr std::chrono::seconds look_interval{1};
+constexpr std::chrono::seconds accept_pause{1};
+constexpr std::chrono::seconds silence_that_makes_room{10};
 constexpr int accepts_in_a_row = 64;
+constexpr int starts_at_a_time = 8;
+constexpr std::chrono::milliseconds wait_for_process{20};
+
+constexpr std::string_view shutting_down = "421 4.3.2 This host is shutting down; try again later\r\n";
+constexpr std::string_view silent_too_long = "421 4.4.2 You have been silent for too long; goodbye\r\n";
+constexpr std::string_view make_room = "421 4.3.2 Others need your place; please come back later\r\n";
 
 void say(int socket, std::string_view line) {
     (void)::send(socket, line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+// Not one of ours, not a user, and brought no mail yet.
+bool is_stranger(const Config& config, const IpAddress& address, const SessionState& state) {
+    return state.user.bytes[0] == '\0' && state.messages == 0 && !is_exempt_address(config, address);
 }
 
 }  // namespace
@@ -37,9 +48,22 @@ Listener::Listener(const Config& config, std::vector<Fd> sockets, const SessionP
     : config_(config),
       sockets_(std::move(sockets)),
       helpers_(helpers),
+      misconduct_(config, helpers.rates,
+                  [this](const IpAddress& address) { name_to_coal_runner(helpers_.coal, address); }),
+      admission_(config, helpers.rates, misconduct_),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     if (!epoll_) throw_errno("epoll_create");
+    helpers_.crowd = &crowd_;
+    const std::size_t needed = descriptors_for(config), open = make_room_for_descriptors(needed);
+    if (open < needed)
+        log_event("", "few-descriptors",
+                  {{"limit", std::to_string(open)}, {"needed-for-all-clients", std::to_string(needed)}});
     for (const Fd& socket : sockets_) watch(socket.get());
+}
+
+// One for each client that is parked, one for the channel of each process; some for everything else.
+std::size_t Listener::descriptors_for(const Config& config) {
+    return 2 * std::size_t{config.clients} + 64;
 }
 
 void Listener::watch(int fd) {
@@ -54,7 +78,8 @@ int Listener::run() {
     watch(signals.fd());
     while (!is_done()) {
         std::array<epoll_event, 64> events;
-        const int n = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), 1000);
+        const int n = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
+                                   waiting_.empty() ? 1000 : static_cast<int>(wait_for_process.count()));
         if (n < 0 && errno != EINTR) throw_errno("epoll_wait");
         for (int i = 0; i < n; ++i) {
             const int fd = events[static_cast<std::size_t>(i)].data.fd;
@@ -64,7 +89,8 @@ int Listener::run() {
             }
             while (const int signal = signals.next())
                 if (signal == SIGTERM || signal == SIGINT) stop();
-            for (ProcessEnd end = reap_child(); end.pid != 0; end = reap_child()) log_if_crashed("SMTP session", end);
+            for (ProcessEnd end = reap_child(); end.pid != 0; end = reap_child())
+                log_if_crashed("SMTP session", end);
         }
         housekeeping();
     }
@@ -74,7 +100,8 @@ int Listener::run() {
 void Listener::serve(int fd) {
     if (const auto process = process_of_.find(fd); process != process_of_.end())
         return process_answered(process->second);
-    if (parked_.contains(fd)) return wake(fd);
+    if (const auto client = parked_at_.find(fd); client != parked_at_.end())
+        return hand_over(unpark(client->second));
     const bool is_ours =
         std::any_of(sockets_.begin(), sockets_.end(), [fd](const Fd& s) { return s.get() == fd; });
     if (is_ours) accept_clients(fd);
@@ -89,90 +116,123 @@ void Listener::accept_clients(int socket) {
         Fd accepted(
             ::accept4(socket, reinterpret_cast<sockaddr*>(&from), &length, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!accepted) {
-            // Anything else is one client's bad luck (gone already) or lack of descriptors, which passes.
-            if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-                log_event("", "accept-failed", {{"reason", std::generic_category().message(errno)}});
+            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+                pause_accepting(errno);
+            // Anything else is one client's bad luck: he is gone already.
             return;
         }
         const auto peer = Endpoint::from_sockaddr(reinterpret_cast<sockaddr*>(&from));
         if (!peer) continue;
-        if (const char* refusal = reason_to_refuse(peer->address)) {
-            say(accepted.get(), refusal);
-            log_event("", "client-refused",
-                      {{"client", peer->address.to_string()}, {"reply", trim(refusal)}});
-            continue;
-        }
         Client client;
         client.socket = std::move(accepted);
         client.address = peer->address;
         client.state.client_address.assign_cut(peer->address.to_string());
-        ++clients_of_[peer->address];
-        hand_over(std::move(client));
+        greet(std::move(client));
     }
 }
 
-const char* Listener::reason_to_refuse(const IpAddress& address) const {
-    if (client_count() >= config_.clients) return "421 4.3.2 Too many clients here now; try again later\r\n";
-    const auto known = clients_of_.find(address);
-    if (known != clients_of_.end() && known->second >= config_.client_connections && !address.is_loopback())
-        return "421 4.7.0 Too many connections from your address; try again later\r\n";
-    if (is_overloaded()) return "421 4.3.2 This host is too busy now; try again later\r\n";
-    return nullptr;
+// A front end takes a place, but none of the limits is for it.
+void Listener::greet(Client client) {
+    if (client_count() >= config_.clients && !make_room_for(client.address)) {
+        const Reply reply{421, "4.3.2", "Too many clients here now; try again later"};
+        admission_.log_refusal(client.address, reply);
+        return say(client.socket.get(), reply.wire());
+    }
+    if (!admission_.is_front_end(client.address)) return enter(std::move(client));
+    client.state.phase = SessionState::Phase::announced;
+    hand_over(std::move(client));
 }
 
-bool Listener::is_overloaded() const {
-    const auto now = Clock::now();
-    if (now - load_asked_ >= load_interval) {
-        load_asked_ = now;
-        const unsigned limit =
-            config_.load != 0 ? config_.load : 4 * std::max(1U, std::thread::hardware_concurrency());
-        double average = 0;
-        overloaded_ = ::getloadavg(&average, 1) == 1 && average > limit;
+void Listener::enter(Client client) {
+    if (const auto refusal = admission_.enter(client.address))
+        return say(client.socket.get(), refusal->wire());
+    hand_over(std::move(client));
+}
+
+// The stranger who is silent for longest has to go, if it was long enough; for one of ours, at once.
+bool Listener::make_room_for(const IpAddress& address) {
+    const bool is_ours = is_exempt_address(config_, address);
+    const auto latest = Clock::now() - silence_that_makes_room;
+    for (auto client = parked_.begin(); client != parked_.end(); ++client) {
+        if (!is_ours && client->since > latest) return false;
+        if (!is_stranger(config_, client->address, client->state)) continue;
+        send_away(client, make_room, "client-made-room");
+        return true;
     }
-    return overloaded_;
+    return false;
+}
+
+// Without this, the ones who wait would wake us without end.
+void Listener::pause_accepting(int error) {
+    log_event("", "accept-failed", {{"reason", std::generic_category().message(error)}});
+    accept_again_ = Clock::now() + accept_pause;
+    for (const Fd& socket : sockets_) (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, socket.get(), nullptr);
 }
 
 // ---- session processes
-
-Listener::Processes::iterator Listener::idle_process() {
-    // Idle ones stand in front, the one used last first: its memory is still warm.
-    if (!processes_.empty() && !processes_.front().is_busy) return processes_.begin();
-    Worker worker = start_worker("SMTP idle", {helpers_.spawner, helpers_.announce}, [this](Fd channel) {
-        return run_session_process(config_, std::move(channel), helpers_);
-    });
-    const auto started = processes_.insert(processes_.begin(), {std::move(worker), false, {}});
-    watch(started->worker.channel.get());
-    process_of_[started->worker.channel.get()] = started;
-    return started;
-}
 
 // A crowd shortens the time for which a silent client may keep a process.
 std::uint32_t Listener::park_after() const {
     return busy_ > crowd ? park_after_crowded : park_after_calm;
 }
 
-void Listener::hand_over(Client client) try {
-    for (;;) {
-        const auto process = idle_process();
-        const int descriptors[] = {client.socket.get()};
-        try {
-            send_struct(process->worker.channel.get(), ClientHandover{client.state, park_after()},
-                        descriptors);
-        } catch (const PeerGone&) {  // it ended while idle
-            process_of_.erase(process->worker.channel.get());
-            processes_.erase(process);
-            continue;
-        }
-        process->is_busy = true;
-        process->client = client.address;
-        processes_.splice(processes_.end(), processes_, process);
-        ++busy_;
-        return;
+// In a crowd a process is free again within moments, as a rule; one more is started only if it is not.
+void Listener::hand_over(Client client) {
+    while (idle_count() > 0)
+        if (give_to(processes_.begin(), client)) return;
+    if (processes_.size() < crowd) return start_process_for(std::move(client));
+    client.since = Clock::now();
+    waiting_.push_back(std::move(client));
+}
+
+// False if the process ended while it was idle.
+bool Listener::give_to(Processes::iterator process, Client& client) {
+    const int channel = process->worker.channel.get();
+    const int descriptors[] = {client.socket.get()};
+    try {
+        send_struct(channel, ClientHandover{client.state, park_after()}, descriptors);
+    } catch (const PeerGone&) {
+        process_of_.erase(channel);
+        processes_.erase(process);
+        return false;
     }
-} catch (const std::system_error& error) {
+    process->is_busy = true;
+    process->client = client.address;
+    process->is_front_end = client.state.phase == SessionState::Phase::announced;
+    processes_.splice(processes_.end(), processes_, process);
+    ++busy_;
+    never_needed_ = std::min(never_needed_, idle_count());
+    return true;
+}
+
+void Listener::start_process_for(Client client) try {
+    Worker worker = start_worker(
+        "SMTP idle", {helpers_.spawner, helpers_.announce, helpers_.coal},
+        [this](Fd channel) { return run_session_process(config_, std::move(channel), helpers_); });
+    const auto started = processes_.insert(processes_.begin(), {std::move(worker), false, {}});
+    watch(started->worker.channel.get());
+    process_of_[started->worker.channel.get()] = started;
+    if (!give_to(started, client)) throw PeerGone("a new process ended at once");
+} catch (const std::exception& error) {
     log_event("", "no-session-process", {{"reason", error.what()}});
     say(client.socket.get(), "421 4.3.2 No resources here now; try again later\r\n");
-    client_left(client.address);
+    if (client.state.phase != SessionState::Phase::announced) admission_.left(client.address);
+}
+
+void Listener::serve_waiting() {
+    const auto now = Clock::now();
+    int may_start = now - last_start_ < wait_for_process ? 0 : starts_at_a_time;
+    while (!waiting_.empty()) {
+        const bool must_start = idle_count() == 0;
+        if (must_start && (now - waiting_.front().since < wait_for_process || may_start-- == 0)) return;
+        if (must_start) last_start_ = now;
+        Client client = std::move(waiting_.front());
+        waiting_.pop_front();
+        if (must_start)
+            start_process_for(std::move(client));
+        else
+            hand_over(std::move(client));
+    }
 }
 
 void Listener::process_answered(Processes::iterator process) {
@@ -180,26 +240,41 @@ void Listener::process_answered(Processes::iterator process) {
     auto over = receive_struct<SessionOver>(channel);
     if (process->is_busy) --busy_;
     const bool was_busy = std::exchange(process->is_busy, false);
+    const bool is_front_end = process->is_front_end;
     const IpAddress address = process->client;
-    process->worker.idle_since = Clock::now();
     processes_.splice(processes_.begin(), processes_, process);
+    if (!over) {  // it ended: that is how every session but a clean one ends
+        process_of_.erase(channel);
+        processes_.erase(process);
+    }
     if (over && was_busy && over->value.how == SessionOver::How::parked && over->descriptors.size() == 1) {
         Client client;
         client.socket = std::move(over->descriptors.front());
         client.address = address;
         client.state = over->value.state;
-        return park(std::move(client));
+        return client_came_back(std::move(client), is_front_end);
     }
-    if (was_busy) client_left(address);
-    if (!over) {  // it ended: that is how every session but a clean one ends
-        process_of_.erase(channel);
-        processes_.erase(process);
-    }
+    if (was_busy && !is_front_end) admission_.left(address);
 }
 
-void Listener::client_left(const IpAddress& address) {
-    const auto known = clients_of_.find(address);
-    if (known != clients_of_.end() && --known->second == 0) clients_of_.erase(known);
+void Listener::client_came_back(Client client, bool is_front_end) {
+    if (!is_front_end) return park(std::move(client));
+    // The session has read who the client is; he comes in like everybody.
+    const auto address = IpAddress::parse(client.state.client_address.str());
+    if (!address || client.state.phase != SessionState::Phase::arrived || stopping_) return;
+    client.address = *address;
+    enter(std::move(client));
+}
+
+// They stand in front, those that were used last first.
+void Listener::dismiss_idle(std::size_t most) {
+    for (auto process = std::next(processes_.begin(), static_cast<std::ptrdiff_t>(idle_count())); most > 0;
+         --most) {
+        if (process == processes_.begin()) return;
+        --process;
+        process_of_.erase(process->worker.channel.get());
+        process = processes_.erase(process);  // end of file on its channel tells it to leave
+    }
 }
 
 // ---- silent clients
@@ -207,63 +282,68 @@ void Listener::client_left(const IpAddress& address) {
 void Listener::park(Client client) {
     const int fd = client.socket.get();
     if (stopping_) {
-        say(fd, "421 4.3.2 This host is shutting down; try again later\r\n");
-        return client_left(client.address);
+        say(fd, shutting_down);
+        return admission_.left(client.address);
     }
-    client.deadline = Clock::now() + config_.timeout;
-    patience_.emplace_back(client.deadline, fd);
+    client.since = Clock::now();
     watch(fd);
-    parked_.emplace(fd, std::move(client));
+    parked_.push_back(std::move(client));
+    parked_at_[fd] = std::prev(parked_.end());
 }
 
-void Listener::wake(int socket) {
-    hand_over(unpark(socket));
-}
-
-Listener::Client Listener::unpark(int socket) {
-    const auto found = parked_.find(socket);
-    Client client = std::move(found->second);
-    parked_.erase(found);
-    (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, socket, nullptr);
+Listener::Client Listener::unpark(Clients::iterator place) {
+    Client client = std::move(*place);
+    parked_at_.erase(client.socket.get());
+    parked_.erase(place);
+    (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, client.socket.get(), nullptr);
     return client;
+}
+
+void Listener::send_away(Clients::iterator place, std::string_view line, std::string_view event) {
+    const Client client = unpark(place);
+    say(client.socket.get(), line);
+    log_event("", event, {{"client", client.address.to_string()}});
+    admission_.left(client.address);
+}
+
+void Listener::look_for_the_silent() {
+    const auto now = Clock::now();
+    for (auto client = parked_.begin(); client != parked_.end();) {
+        const auto next = std::next(client);
+        const Milliseconds whole = config_.timeout;
+        const Milliseconds patience = client->state.conduct.mail_was_refused ? whole / 10 : whole;
+        if (now - client->since >= crowd_.shortened(patience))
+            send_away(client, silent_too_long, "client-silent");
+        client = next;
+    }
 }
 
 // ---- the passing of time
 
 void Listener::housekeeping() {
+    crowd_.set(client_count(), config_.clients);
+    serve_waiting();
+    if (stopping_) dismiss_idle(idle_count());
     const auto now = Clock::now();
-    while (!patience_.empty() && patience_.front().first <= now) {
-        const auto [deadline, fd] = patience_.front();
-        patience_.pop_front();
-        const auto client = parked_.find(fd);
-        // Woken since then, or the number belongs to another client by now.
-        if (client == parked_.end() || client->second.deadline != deadline) continue;
-        const Client silent = unpark(fd);
-        say(fd, "421 4.4.2 You have been silent for too long; goodbye\r\n");
-        log_event("", "client-silent", {{"client", silent.address.to_string()}});
-        client_left(silent.address);
-    }
-    std::size_t idle = processes_.size() - std::min(processes_.size(), busy_);
-    for (auto process = processes_.begin();
-         process != processes_.end() && (idle > spare_processes || stopping_);) {
-        const bool may_end =
-            !process->is_busy && (stopping_ || now - process->worker.idle_since > spare_idle_limit);
-        if (!may_end) {
-            ++process;
-            continue;
-        }
-        process_of_.erase(process->worker.channel.get());
-        process = processes_.erase(process);  // end of file on its channel tells it to leave
-        --idle;
+    if (now - last_look_ < look_interval) return;
+    last_look_ = now;
+    look_for_the_silent();
+    if (never_needed_ > spare_processes) dismiss_idle(never_needed_ - spare_processes);
+    never_needed_ = idle_count();
+    if (accept_again_ != Clock::time_point() && now >= accept_again_) {
+        accept_again_ = {};
+        for (const Fd& socket : sockets_) watch(socket.get());
     }
 }
 
 void Listener::stop() {
     stopping_ = true;
     sockets_.clear();
-    for (auto& [fd, client] : parked_) say(fd, "421 4.3.2 This host is shutting down; try again later\r\n");
+    for (const Client& client : parked_) say(client.socket.get(), shutting_down);
+    for (const Client& client : waiting_) say(client.socket.get(), shutting_down);
     parked_.clear();
-    patience_.clear();
+    parked_at_.clear();
+    waiting_.clear();
 }
 
 bool Listener::is_done() const {

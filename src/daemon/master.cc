@@ -16,6 +16,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/privileges.h"
 #include "postoffice/config/build.h"
+#include "postoffice/daemon/coal_runner.h"
 #include "postoffice/daemon/control_socket.h"
 #include "postoffice/daemon/listener.h"
 #include "postoffice/daemon/spawner.h"
@@ -40,9 +41,11 @@ struct Port {
 
 // One set of helpers that share a configuration. After a reload the old generation drains beside the new one.
 struct Generation {
-    explicit Generation(Config c) : config(std::move(c)) {}
+    explicit Generation(Config c) : config(std::move(c)) {
+        if (!config.coal_command.empty()) coal_requests = packet_socket_pair();
+    }
 
-    enum Role { spawner, runner, listener, role_count };
+    enum Role { spawner, runner, listener, coal, role_count };
     struct Helper {
         pid_t pid = 0;
         Clock::time_point may_start_at{};
@@ -53,6 +56,8 @@ struct Generation {
     /// Here requests to the spawner are written and read. The master holds both ends, so that a spawner may die and
     /// its successor finds what waits.
     SocketPair requests = packet_socket_pair();
+    /// The same for addresses that the coal runner is told; only with coal-command.
+    std::optional<SocketPair> coal_requests;
     Helper helpers[role_count];
 
     bool is_gone() const {
@@ -62,7 +67,7 @@ struct Generation {
 };
 
 const char* name_of(Generation::Role role) {
-    constexpr const char* names[] = {"spawner", "queue runner", "listener"};
+    constexpr const char* names[] = {"spawner", "queue runner", "listener", "coal runner"};
     return names[role];
 }
 
@@ -76,11 +81,11 @@ class Master {
         lock_ = lock_spool(config.queue_dir);
         take_ports(*current_, {});
         control_ = bind_control_socket(config.control, identity_.uid, identity_.gid);
+        write_pid();  // before anybody is told that the daemon is up
     }
 
     int run() {
         SignalSource signals({SIGTERM, SIGINT, SIGHUP, SIGCHLD});
-        write_pid();
         log_event(
             "", "started",
             {{"version", version()}, {"host", current_->config.hostname}, {"config", current_->config.file}});
@@ -138,6 +143,7 @@ class Master {
             Generation::Helper& helper = current_->helpers[role];
             if (helper.pid != 0 || Clock::now() < helper.may_start_at) continue;
             if (role == Generation::listener && !settings_.serve_smtp) continue;
+            if (role == Generation::coal && (!settings_.serve_smtp || !current_->coal_requests)) continue;
             helper.may_start_at = Clock::now() + restart_pause;
             try {
                 helper.pid = start(static_cast<Generation::Role>(role));
@@ -155,6 +161,7 @@ class Master {
             switch (role) {
                 case Generation::spawner: return be_spawner(master);
                 case Generation::runner: return be_runner(master);
+                case Generation::coal: return be_coal_runner(master);
                 default: return be_listener(master);
             }
         });
@@ -180,9 +187,19 @@ class Master {
         return Runner(current_->config, runner).run();
     }
 
+    // Keeps its privilege: what it runs shuts addresses out.
+    int be_coal_runner(pid_t master) {
+        const int requests = current_->coal_requests->theirs.release();
+        close_descriptors_except({requests});
+        end_with_parent(master);
+        return run_coal_runner(current_->config, Fd(requests));
+    }
+
     int be_listener(pid_t master) {
-        const SessionProcessSockets helpers{current_->requests.ours.get(), arrivals_.write_end.get(), &rates_};
-        std::vector<int> kept = {helpers.spawner, helpers.announce};
+        SessionProcessSockets helpers{current_->requests.ours.get(), arrivals_.write_end.get()};
+        if (current_->coal_requests) helpers.coal = current_->coal_requests->ours.get();
+        helpers.rates = &rates_;
+        std::vector<int> kept = {helpers.spawner, helpers.announce, helpers.coal};
         std::vector<Fd> ports;
         for (Port& port : current_->ports)
             for (Fd& socket : port.sockets) {
@@ -190,6 +207,7 @@ class Master {
                 ports.push_back(std::move(socket));
             }
         close_descriptors_except(kept);
+        make_room_for_descriptors(Listener::descriptors_for(current_->config));
         confine_to(identity_);
         end_with_parent(master);
         return Listener(current_->config, std::move(ports), helpers).run();
@@ -221,7 +239,8 @@ class Master {
     }
 
     static void end_next(Generation& generation, bool is_overdue) {
-        for (const auto role : {Generation::listener, Generation::runner, Generation::spawner}) {
+        for (const auto role :
+             {Generation::listener, Generation::runner, Generation::coal, Generation::spawner}) {
             const pid_t pid = generation.helpers[role].pid;
             if (pid == 0) continue;
             (void)::kill(pid, is_overdue ? SIGKILL : SIGTERM);

@@ -1,8 +1,10 @@
 #include "postoffice/daemon/session_process.h"
 
 #include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
 #include "postoffice/base/packet.h"
 #include "postoffice/base/process.h"
+#include "postoffice/daemon/coal_runner.h"
 #include "postoffice/daemon/session_handover.h"
 #include "postoffice/delivery/acceptance.h"
 #include "postoffice/delivery/agent_channel.h"
@@ -10,13 +12,35 @@
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/users.h"
 #include "postoffice/net/mx.h"
+#include "postoffice/net/proxy_header.h"
 #include "postoffice/smtp/session.h"
 
 namespace postoffice {
 namespace {
 
 constexpr int most_clients = 1000;  // bounds what a slow leak can become
+constexpr Milliseconds patience_with_front_ends = std::chrono::seconds(10);
 constexpr Milliseconds local_patience = std::chrono::seconds(45);
+
+// False if the front end does not say who its client is.
+bool learn_client(const Fd& socket, SessionState& state) {
+    try {
+        if (const auto client = read_proxy_header(socket.get(), Deadline::after(patience_with_front_ends)))
+            state.client_address.assign_cut(client->to_string());
+        state.phase = SessionState::Phase::arrived;
+        return true;
+    } catch (const std::exception& error) {
+        log_event("", "proxy-header", {{"client", state.client_address.str()}, {"error", error.what()}});
+        return false;
+    }
+}
+
+// The client's next word decides who serves it.
+void hand_back(const Fd& channel, const Fd& client, const SessionState& state) {
+    const int descriptors[] = {client.get()};
+    send_struct(channel.get(), SessionOver{SessionOver::How::parked, state}, descriptors);
+    set_process_title("SMTP idle");
+}
 
 }  // namespace
 
@@ -30,30 +54,32 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
     Router router(config, aliases, users, files, interface_addresses());
     Acceptance acceptance(spool, local,
                           [&](const std::string& id) { announce_arrival(sockets.announce, id); });
-    const SessionServices services{config, router, acceptance, resolver, sockets.rates};
+    Misconduct misconduct(config, sockets.rates,
+                          [&](const IpAddress& address) { name_to_coal_runner(sockets.coal, address); });
+    const SessionServices services{config,        router,        acceptance, resolver,
+                                   sockets.rates, sockets.crowd, &misconduct};
 
     for (int served = 0; served < most_clients; ++served) {
         auto handover = receive_struct<ClientHandover>(channel.get());
         if (!handover || handover->descriptors.size() != 1) return 0;
         SessionState& state = handover->value.state;
         set_process_title("SMTP " + state.client_address.str());
-        SessionOver over;
+        if (state.phase == SessionState::Phase::announced) {
+            if (!learn_client(handover->descriptors.front(), state)) return 0;
+            hand_back(channel, handover->descriptors.front(), state);
+            continue;
+        }
         {
             Connection connection(std::move(handover->descriptors.front()));
             Session session(services, connection, state, Milliseconds(handover->value.park_after));
             const SessionEnd end = session.serve();
             if (end == SessionEnd::unclean) return 0;
             if (end == SessionEnd::parked) {
-                over.how = SessionOver::How::parked;
-                over.state = state;
-                const Fd socket = connection.release_socket();
-                const int descriptors[] = {socket.get()};
-                send_struct(channel.get(), over, descriptors);
-                set_process_title("SMTP idle");
+                hand_back(channel, connection.release_socket(), state);
                 continue;
             }
         }
-        send_struct(channel.get(), over);
+        send_struct(channel.get(), SessionOver());
     }
     return 0;
 }

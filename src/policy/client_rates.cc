@@ -3,9 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <vector>
-
-#include "postoffice/net/mx.h"
 
 namespace postoffice {
 namespace {
@@ -27,16 +24,10 @@ std::string limit_text(const RateLimit& limit) {
     return fmt::format("{} in {}", limit.most, duration_text(limit.window));
 }
 
-bool contains(const std::vector<IpAddress>& addresses, const IpAddress& address) {
-    return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
-}
-
 }  // namespace
 
 bool is_exempt_address(const Config& config, const IpAddress& address) {
-    if (address.is_loopback()) return true;
-    static const std::vector<IpAddress> own = interface_addresses();
-    return contains(own, address) ||
+    return address.is_loopback() ||
            std::any_of(config.trusted.begin(), config.trusted.end(), [&](const std::string& host) {
                return host.starts_with('[') && IpAddress::parse(host.substr(1, host.size() - 2)) == address;
            });

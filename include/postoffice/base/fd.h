@@ -1,6 +1,7 @@
 // Owned file descriptors. Every descriptor in postoffice lives in an Fd and is close-on-exec.
 #pragma once
 
+#include <cstddef>
 #include <utility>
 #include <vector>
 
@@ -57,6 +58,10 @@ void sanitise_descriptors(int keep = 0);
 /// its parent held (locks, other clients' sockets) is none of its business. Fd objects copied from the parent
 /// must not be used any more.
 void close_descriptors_except(const std::vector<int>& kept);
+
+/// Raises the soft limit of open descriptors to `most`, and the hard one if the process may. What is possible is
+/// done; returns the limit as it is then.
+std::size_t make_room_for_descriptors(std::size_t most);
 
 /// Points descriptors 0, 1 and (unless `keep_stderr`) 2 at /dev/null.
 void detach_standard_streams(bool keep_stderr);

@@ -21,4 +21,7 @@ struct TrustedFile {
 /// followed and held to the same rule. Does not throw.
 TrustedFile read_trusted_file(const std::string& path, uid_t user);
 
+/// The same of a file of any size, without reading it. For programs.
+TrustedFile find_trusted_file(const std::string& path, uid_t user);
+
 }  // namespace postoffice

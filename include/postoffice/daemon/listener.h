@@ -1,13 +1,12 @@
 // The listener: accepts clients, keeps the limits, hands each client to a session process and keeps the
-// silent ones itself. It never reads an octet from a client; what it writes is one fixed line when there is
-// no room.
+// silent ones itself. It never reads an octet from a client; what it writes is one line when there is no
+// room, or no patience left.
 #pragma once
 
 #include <chrono>
 #include <deque>
 #include <list>
-#include <map>
-#include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -15,8 +14,10 @@
 #include "postoffice/base/process.h"
 #include "postoffice/base/worker.h"
 #include "postoffice/config/config.h"
+#include "postoffice/daemon/admission.h"
 #include "postoffice/daemon/session_process.h"
 #include "postoffice/net/ip_address.h"
+#include "postoffice/policy/crowd.h"
 #include "postoffice/smtp/session_state.h"
 
 namespace postoffice {
@@ -29,54 +30,72 @@ class Listener {
     /// status.
     int run();
 
+    /// Open descriptors that it needs when all clients are there.
+    static std::size_t descriptors_for(const Config& config);
+
   private:
     using Clock = std::chrono::steady_clock;
 
     struct Client {
-        Fd socket;  ///< while parked or waiting for a process
+        Fd socket;
         IpAddress address;
         SessionState state;
-        Clock::time_point deadline{};  ///< when parked: end of patience
+        Clock::time_point since{};  ///< that it is parked, or waiting
     };
+    using Clients = std::list<Client>;
     struct SessionProcess {
         Worker worker;
         bool is_busy = false;
         IpAddress client;
+        bool is_front_end = false;  ///< the client: it has not said yet on whose behalf it is here
     };
     using Processes = std::list<SessionProcess>;
 
     void watch(int fd);
     void serve(int fd);
     void accept_clients(int socket);
-    const char* reason_to_refuse(const IpAddress& address) const;
-    bool is_overloaded() const;
+    void greet(Client client);
+    void enter(Client client);
+    bool make_room_for(const IpAddress& address);
+    void pause_accepting(int error);
 
     void hand_over(Client client);
-    Processes::iterator idle_process();
+    bool give_to(Processes::iterator process, Client& client);
+    void start_process_for(Client client);
+    void serve_waiting();
     std::uint32_t park_after() const;
     void process_answered(Processes::iterator process);
+    void client_came_back(Client client, bool is_front_end);
+    void dismiss_idle(std::size_t most);
+
     void park(Client client);
-    void wake(int socket);
-    Client unpark(int socket);
-    void client_left(const IpAddress& address);
+    Client unpark(Clients::iterator client);
+    void send_away(Clients::iterator client, std::string_view line, std::string_view event);
+    void look_for_the_silent();
 
     void housekeeping();
     void stop();
+    std::size_t idle_count() const { return processes_.size() - busy_; }
     bool is_done() const;
-    std::size_t client_count() const { return busy_ + parked_.size(); }
+    std::size_t client_count() const { return busy_ + parked_.size() + waiting_.size(); }
 
     const Config& config_;
     std::vector<Fd> sockets_;
     SessionProcessSockets helpers_;
+    Crowd crowd_;
+    Misconduct misconduct_;
+    Admission admission_;
     Fd epoll_;
-    Processes processes_;                                      ///< idle ones first
+    Processes processes_;  ///< idle ones first, the one used last in front
     std::unordered_map<int, Processes::iterator> process_of_;  ///< by channel
-    std::unordered_map<int, Client> parked_;                   ///< by socket
-    std::deque<std::pair<Clock::time_point, int>> patience_;   ///< parked sockets by deadline; may be stale
-    std::map<IpAddress, unsigned> clients_of_;
+    Clients parked_;                                           ///< who is silent for longest in front
+    std::unordered_map<int, Clients::iterator> parked_at_;     ///< by socket
+    std::deque<Client> waiting_;                               ///< for a process
     std::size_t busy_ = 0;
-    mutable Clock::time_point load_asked_{};
-    mutable bool overloaded_ = false;
+    std::size_t never_needed_ = 0;      ///< fewest idle processes since the last look
+    Clock::time_point last_start_{};    ///< of processes for those who waited
+    Clock::time_point last_look_{};     ///< at the silent and the idle
+    Clock::time_point accept_again_{};  ///< unless it is 0, nobody is accepted before
     bool stopping_ = false;
 };
 

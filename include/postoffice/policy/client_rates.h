@@ -19,8 +19,7 @@ struct RatedClient {
     bool is_exempt = false;  ///< this host, trusted hosts
 };
 
-/// Nothing asked by an address needs an answer from DNS: loopback, one of this machine's interfaces (asked
-/// once for the life of the process), or listed by address in `trusted=`. Throws std::system_error.
+/// What can be known before anything is asked: loopback, or listed by address in `trusted=`.
 bool is_exempt_address(const Config& config, const IpAddress& address);
 
 /// Each counts one and returns nothing, or counts nothing and returns a refusal. `rates` may be null.
