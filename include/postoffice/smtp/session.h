@@ -21,6 +21,7 @@ struct SessionServices {
     Acceptor& acceptor;
     const Resolver& resolver;
     RateTable* rates = nullptr;  ///< what clients did lately; nullptr: nobody counts (standard input)
+    const TlsServer* tls = nullptr;  ///< null: TLS is not offered
 };
 
 enum class SessionEnd {
