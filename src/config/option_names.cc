@@ -26,8 +26,7 @@ constexpr auto options_of_other_versions = std::to_array<std::string_view>({
     "db-dir",     "dead-letter",    "debug",         "delay",        "dnscheck",      "filter",
     "forbidden",  "greylist",       "greylist-from", "junkfolder",   "localmx",       "mailq-users",
     "masquerade", "mxpool",         "nodaemon",      "paranoid",     "relaxed-order", "relay-auth",
-    "relay-tls",  "safe",           "spam",          "submit-limit", "t-arguments",   "tls-certificate",
-    "tls-key",    "usermap",        "verify-from",   "vhost-dir",    "vhost-spool",   "vhost-user",
+    "relay-tls",  "safe",           "spam",          "submit-limit", "t-arguments",   "usermap",        "verify-from",   "vhost-dir",    "vhost-spool",   "vhost-user",
 });
 
 bool is_of_other_version(std::string_view name) {

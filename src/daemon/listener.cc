@@ -33,10 +33,6 @@ constexpr std::string_view shutting_down = "421 4.3.2 This host is shutting down
 constexpr std::string_view silent_too_long = "421 4.4.2 You have been silent for too long; goodbye\r\n";
 constexpr std::string_view make_room = "421 4.3.2 Others need your place; please come back later\r\n";
 
-void say(int socket, std::string_view line) {
-    (void)::send(socket, line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
 // Not one of ours, not a user, and brought no mail yet.
 bool is_stranger(const Config& config, const IpAddress& address, const SessionState& state) {
     return state.user.bytes[0] == '\0' && state.messages == 0 && !is_exempt_address(config, address);
@@ -44,7 +40,7 @@ bool is_stranger(const Config& config, const IpAddress& address, const SessionSt
 
 }  // namespace
 
-Listener::Listener(const Config& config, std::vector<Fd> sockets, const SessionProcessSockets& helpers)
+Listener::Listener(const Config& config, std::vector<ListeningSocket> sockets, const SessionProcessSockets& helpers)
     : config_(config),
       sockets_(std::move(sockets)),
       helpers_(helpers),
@@ -58,12 +54,18 @@ Listener::Listener(const Config& config, std::vector<Fd> sockets, const SessionP
     if (open < needed)
         log_event("", "few-descriptors",
                   {{"limit", std::to_string(open)}, {"needed-for-all-clients", std::to_string(needed)}});
-    for (const Fd& socket : sockets_) watch(socket.get());
+    for (const ListeningSocket& one : sockets_) watch(one.socket.get());
 }
 
 // One for each client that is parked, one for the channel of each process; some for everything else.
 std::size_t Listener::descriptors_for(const Config& config) {
     return 2 * std::size_t{config.clients} + 64;
+}
+
+// Where TLS is expected, nothing can be said in the clear.
+void Listener::Client::say(std::string_view line) const {
+    if (state.tls_first != 0) return;
+    (void)::send(socket.get(), line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void Listener::watch(int fd) {
@@ -102,19 +104,19 @@ void Listener::serve(int fd) {
         return process_answered(process->second);
     if (const auto client = parked_at_.find(fd); client != parked_at_.end())
         return hand_over(unpark(client->second));
-    const bool is_ours =
-        std::any_of(sockets_.begin(), sockets_.end(), [fd](const Fd& s) { return s.get() == fd; });
-    if (is_ours) accept_clients(fd);
+    const auto ours = std::find_if(sockets_.begin(), sockets_.end(),
+                                   [fd](const ListeningSocket& one) { return one.socket.get() == fd; });
+    if (ours != sockets_.end()) accept_clients(*ours);
 }
 
 // ---- arrivals
 
-void Listener::accept_clients(int socket) {
+void Listener::accept_clients(const ListeningSocket& listening) {
     for (int i = 0; i < accepts_in_a_row; ++i) {
         sockaddr_storage from{};
         socklen_t length = sizeof from;
         Fd accepted(
-            ::accept4(socket, reinterpret_cast<sockaddr*>(&from), &length, SOCK_CLOEXEC | SOCK_NONBLOCK));
+            ::accept4(listening.socket.get(), reinterpret_cast<sockaddr*>(&from), &length, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!accepted) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
                 pause_accepting(errno);
@@ -127,6 +129,8 @@ void Listener::accept_clients(int socket) {
         client.socket = std::move(accepted);
         client.address = peer->address;
         client.state.client_address.assign_cut(peer->address.to_string());
+        client.state.tls_first = listening.listen.tls ? 1 : 0;
+        client.state.submission = listening.listen.submission ? 1 : 0;
         greet(std::move(client));
     }
 }
@@ -136,7 +140,7 @@ void Listener::greet(Client client) {
     if (client_count() >= config_.clients && !make_room_for(client.address)) {
         const Reply reply{421, "4.3.2", "Too many clients here now; try again later"};
         admission_.log_refusal(client.address, reply);
-        return say(client.socket.get(), reply.wire());
+        return client.say(reply.wire());
     }
     if (!admission_.is_front_end(client.address)) return enter(std::move(client));
     client.state.phase = SessionState::Phase::announced;
@@ -145,7 +149,7 @@ void Listener::greet(Client client) {
 
 void Listener::enter(Client client) {
     if (const auto refusal = admission_.enter(client.address))
-        return say(client.socket.get(), refusal->wire());
+        return client.say(refusal->wire());
     hand_over(std::move(client));
 }
 
@@ -166,7 +170,8 @@ bool Listener::make_room_for(const IpAddress& address) {
 void Listener::pause_accepting(int error) {
     log_event("", "accept-failed", {{"reason", std::generic_category().message(error)}});
     accept_again_ = Clock::now() + accept_pause;
-    for (const Fd& socket : sockets_) (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, socket.get(), nullptr);
+    for (const ListeningSocket& one : sockets_)
+        (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, one.socket.get(), nullptr);
 }
 
 // ---- session processes
@@ -215,7 +220,7 @@ void Listener::start_process_for(Client client) try {
     if (!give_to(started, client)) throw PeerGone("a new process ended at once");
 } catch (const std::exception& error) {
     log_event("", "no-session-process", {{"reason", error.what()}});
-    say(client.socket.get(), "421 4.3.2 No resources here now; try again later\r\n");
+    client.say("421 4.3.2 No resources here now; try again later\r\n");
     if (client.state.phase != SessionState::Phase::announced) admission_.left(client.address);
 }
 
@@ -282,7 +287,7 @@ void Listener::dismiss_idle(std::size_t most) {
 void Listener::park(Client client) {
     const int fd = client.socket.get();
     if (stopping_) {
-        say(fd, shutting_down);
+        client.say(shutting_down);
         return admission_.left(client.address);
     }
     client.since = Clock::now();
@@ -301,7 +306,7 @@ Listener::Client Listener::unpark(Clients::iterator place) {
 
 void Listener::send_away(Clients::iterator place, std::string_view line, std::string_view event) {
     const Client client = unpark(place);
-    say(client.socket.get(), line);
+    client.say(line);
     log_event("", event, {{"client", client.address.to_string()}});
     admission_.left(client.address);
 }
@@ -332,15 +337,15 @@ void Listener::housekeeping() {
     never_needed_ = idle_count();
     if (accept_again_ != Clock::time_point() && now >= accept_again_) {
         accept_again_ = {};
-        for (const Fd& socket : sockets_) watch(socket.get());
+        for (const ListeningSocket& one : sockets_) watch(one.socket.get());
     }
 }
 
 void Listener::stop() {
     stopping_ = true;
     sockets_.clear();
-    for (const Client& client : parked_) say(client.socket.get(), shutting_down);
-    for (const Client& client : waiting_) say(client.socket.get(), shutting_down);
+    for (const Client& client : parked_) client.say(shutting_down);
+    for (const Client& client : waiting_) client.say(shutting_down);
     parked_.clear();
     parked_at_.clear();
     waiting_.clear();

@@ -41,7 +41,9 @@ struct Port {
 
 // One set of helpers that share a configuration. After a reload the old generation drains beside the new one.
 struct Generation {
+    /// Throws FormatError if the certificate cannot be used.
     explicit Generation(Config c) : config(std::move(c)) {
+        if (!config.tls_certificate.empty()) tls.emplace(config.tls_certificate, config.tls_key);
         if (!config.coal_command.empty()) coal_requests = packet_socket_pair();
     }
 
@@ -52,6 +54,8 @@ struct Generation {
     };
 
     const Config config;
+    /// Read as root, inherited by the listener and its sessions, which could not read the key.
+    std::optional<TlsServer> tls;
     std::vector<Port> ports;
     /// Here requests to the spawner are written and read. The master holds both ends, so that a spawner may die and
     /// its successor finds what waits.
@@ -199,12 +203,13 @@ class Master {
         SessionProcessSockets helpers{current_->requests.ours.get(), arrivals_.write_end.get()};
         if (current_->coal_requests) helpers.coal = current_->coal_requests->ours.get();
         helpers.rates = &rates_;
+        helpers.tls = current_->tls ? &*current_->tls : nullptr;
         std::vector<int> kept = {helpers.spawner, helpers.announce, helpers.coal};
-        std::vector<Fd> ports;
+        std::vector<ListeningSocket> ports;
         for (Port& port : current_->ports)
             for (Fd& socket : port.sockets) {
                 kept.push_back(socket.get());
-                ports.push_back(std::move(socket));
+                ports.push_back({std::move(socket), port.listen});
             }
         close_descriptors_except(kept);
         make_room_for_descriptors(Listener::descriptors_for(current_->config));
@@ -281,8 +286,9 @@ class Master {
             log_event("", "reload-refused", {{"reason", "queue-dir, control and user can change at a start only"}});
             return;
         }
-        auto next = std::make_unique<Generation>(std::move(*config));
+        std::unique_ptr<Generation> next;
         try {
+            next = std::make_unique<Generation>(std::move(*config));
             take_ports(*next, current_->ports);
         } catch (const std::exception& error) {
             log_event("", "reload-refused", {{"reason", error.what()}});

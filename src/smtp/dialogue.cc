@@ -69,4 +69,9 @@ void Dialogue::abandon_transaction() {
     transaction = Transaction();
 }
 
+std::string Dialogue::protocol() const {
+    if (state.extended == 0) return "SMTP";
+    return std::string("ESMTP") + (is_over_tls() ? "S" : "") + (is_authenticated() ? "A" : "");
+}
+
 }  // namespace postoffice

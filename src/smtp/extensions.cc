@@ -17,11 +17,16 @@ std::string largest_message(const Dialogue& dialogue) {
     return std::to_string(dialogue.config().size);
 }
 
+bool can_start_tls(Dialogue& dialogue) {
+    return dialogue.services.tls != nullptr && !dialogue.is_over_tls();
+}
+
 constexpr std::array extensions = {
     Extension{"PIPELINING", nullptr, nullptr},
     Extension{"SIZE", nullptr, largest_message},
     Extension{"8BITMIME", nullptr, nullptr},
     Extension{"ENHANCEDSTATUSCODES", nullptr, nullptr},
+    Extension{"STARTTLS", can_start_tls, nullptr},
 };
 
 }  // namespace

@@ -22,10 +22,16 @@
 
 namespace postoffice {
 
+/// A bound and listening socket, and what was asked of it.
+struct ListeningSocket {
+    Fd socket;
+    ListenAddress listen;
+};
+
 class Listener {
   public:
-    /// `sockets`: bound and listening. Keeps the reference to `config`.
-    Listener(const Config& config, std::vector<Fd> sockets, const SessionProcessSockets& helpers);
+    /// Keeps the reference to `config`.
+    Listener(const Config& config, std::vector<ListeningSocket> sockets, const SessionProcessSockets& helpers);
     /// Until SIGTERM; then accepts nobody new and ends when the last client has left. Returns the exit
     /// status.
     int run();
@@ -41,6 +47,7 @@ class Listener {
         IpAddress address;
         SessionState state;
         Clock::time_point since{};  ///< that it is parked, or waiting
+        void say(std::string_view line) const;
     };
     using Clients = std::list<Client>;
     struct SessionProcess {
@@ -53,7 +60,7 @@ class Listener {
 
     void watch(int fd);
     void serve(int fd);
-    void accept_clients(int socket);
+    void accept_clients(const ListeningSocket& listening);
     void greet(Client client);
     void enter(Client client);
     bool make_room_for(const IpAddress& address);
@@ -80,7 +87,7 @@ class Listener {
     std::size_t client_count() const { return busy_ + parked_.size() + waiting_.size(); }
 
     const Config& config_;
-    std::vector<Fd> sockets_;
+    std::vector<ListeningSocket> sockets_;
     SessionProcessSockets helpers_;
     Crowd crowd_;
     Misconduct misconduct_;

@@ -4,17 +4,19 @@
 
 #include "postoffice/base/fd.h"
 #include "postoffice/config/config.h"
+#include "postoffice/net/tls.h"
 #include "postoffice/policy/crowd.h"
 #include "postoffice/policy/rate_table.h"
 
 namespace postoffice {
 
 struct SessionProcessSockets {
-    int spawner = -1;              ///< shared request socket
-    int announce = -1;             ///< where queued ids are told to the runner
-    int coal = -1;                 ///< where addresses are named to the coal runner
-    RateTable* rates = nullptr;    ///< the master's, shared by all
-    const Crowd* crowd = nullptr;  ///< the listener's
+    int spawner = -1;                ///< shared request socket
+    int announce = -1;               ///< where queued ids are told to the runner
+    int coal = -1;                   ///< where addresses are named to the coal runner
+    RateTable* rates = nullptr;      ///< the master's, shared by all
+    const Crowd* crowd = nullptr;    ///< the listener's
+    const TlsServer* tls = nullptr;  ///< null: TLS is not offered
 };
 
 /// Serves ClientHandovers from `channel` until the listener closes it. Returns the exit status.

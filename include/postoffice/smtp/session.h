@@ -23,6 +23,7 @@ struct SessionServices {
     Acceptor& acceptor;
     const Resolver& resolver;
     RateTable* rates = nullptr;  ///< what clients did lately; nullptr: nobody counts (standard input)
+    const TlsServer* tls = nullptr;  ///< null: TLS is not offered
     const Crowd* crowd = nullptr;      ///< how full it is; nullptr: there is always room
     Misconduct* misconduct = nullptr;  ///< nullptr: nobody keeps account of it
 };
