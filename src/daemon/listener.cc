@@ -26,6 +26,7 @@ constexpr std::chrono::seconds look_interval{1};
 constexpr std::chrono::seconds accept_pause{1};
 constexpr std::chrono::seconds silence_that_makes_room{10};
 constexpr int accepts_in_a_row = 64;
+constexpr std::size_t other_descriptors = 48;
 constexpr int starts_at_a_time = 8;
 constexpr std::chrono::milliseconds wait_for_process{20};
 
@@ -40,7 +41,8 @@ bool is_stranger(const Config& config, const IpAddress& address, const SessionSt
 
 }  // namespace
 
-Listener::Listener(const Config& config, std::vector<ListeningSocket> sockets, const SessionProcessSockets& helpers)
+Listener::Listener(const Config& config, std::vector<ListeningSocket> sockets,
+                   const SessionProcessSockets& helpers)
     : config_(config),
       sockets_(std::move(sockets)),
       helpers_(helpers),
@@ -50,16 +52,24 @@ Listener::Listener(const Config& config, std::vector<ListeningSocket> sockets, c
       epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     if (!epoll_) throw_errno("epoll_create");
     helpers_.crowd = &crowd_;
-    const std::size_t needed = descriptors_for(config), open = make_room_for_descriptors(needed);
-    if (open < needed)
-        log_event("", "few-descriptors",
-                  {{"limit", std::to_string(open)}, {"needed-for-all-clients", std::to_string(needed)}});
+    places_ = places_within(make_room_for_descriptors(descriptors_for(config)));
     for (const ListeningSocket& one : sockets_) watch(one.socket.get());
 }
 
 // One for each client that is parked, one for the channel of each process; some for everything else.
 std::size_t Listener::descriptors_for(const Config& config) {
-    return 2 * std::size_t{config.clients} + 64;
+    return 2 * std::size_t{config.clients} + other_descriptors;
+}
+
+// Whoever is let in must find a descriptor when he is parked: there are fewer places rather than that.
+std::size_t Listener::places_within(std::size_t descriptors) const {
+    if (descriptors >= descriptors_for(config_)) return config_.clients;
+    const std::size_t places = (descriptors - std::min(descriptors, other_descriptors - 2)) / 2;
+    log_event("", "few-descriptors",
+              {{"limit", std::to_string(descriptors)},
+               {"needed", std::to_string(descriptors_for(config_))},
+               {"clients", std::to_string(places)}});
+    return places;
 }
 
 // Where TLS is expected, nothing can be said in the clear.
@@ -115,8 +125,8 @@ void Listener::accept_clients(const ListeningSocket& listening) {
     for (int i = 0; i < accepts_in_a_row; ++i) {
         sockaddr_storage from{};
         socklen_t length = sizeof from;
-        Fd accepted(
-            ::accept4(listening.socket.get(), reinterpret_cast<sockaddr*>(&from), &length, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        Fd accepted(::accept4(listening.socket.get(), reinterpret_cast<sockaddr*>(&from), &length,
+                              SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!accepted) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
                 pause_accepting(errno);
@@ -137,7 +147,7 @@ void Listener::accept_clients(const ListeningSocket& listening) {
 
 // A front end takes a place, but none of the limits is for it.
 void Listener::greet(Client client) {
-    if (client_count() >= config_.clients && !make_room_for(client.address)) {
+    if (client_count() >= places_ && !make_room_for(client.address)) {
         const Reply reply{421, "4.3.2", "Too many clients here now; try again later"};
         admission_.log_refusal(client.address, reply);
         return client.say(reply.wire());
@@ -148,8 +158,7 @@ void Listener::greet(Client client) {
 }
 
 void Listener::enter(Client client) {
-    if (const auto refusal = admission_.enter(client.address))
-        return client.say(refusal->wire());
+    if (const auto refusal = admission_.enter(client.address)) return client.say(refusal->wire());
     hand_over(std::move(client));
 }
 
@@ -240,9 +249,17 @@ void Listener::serve_waiting() {
     }
 }
 
+// Nothing, too, if there is no descriptor left for the client; then the process goes, as if it had ended.
+std::optional<ReceivedStruct<SessionOver>> Listener::answer_of(int channel) try {
+    return receive_struct<SessionOver>(channel);
+} catch (const std::system_error& error) {
+    log_event("", "client-lost", {{"reason", error.what()}});
+    return std::nullopt;
+}
+
 void Listener::process_answered(Processes::iterator process) {
     const int channel = process->worker.channel.get();
-    auto over = receive_struct<SessionOver>(channel);
+    auto over = answer_of(channel);
     if (process->is_busy) --busy_;
     const bool was_busy = std::exchange(process->is_busy, false);
     const bool is_front_end = process->is_front_end;
@@ -326,7 +343,7 @@ void Listener::look_for_the_silent() {
 // ---- the passing of time
 
 void Listener::housekeeping() {
-    crowd_.set(client_count(), config_.clients);
+    crowd_.set(client_count(), places_);
     serve_waiting();
     if (stopping_) dismiss_idle(idle_count());
     const auto now = Clock::now();
@@ -353,46 +370,6 @@ void Listener::stop() {
 
 bool Listener::is_done() const {
     return stopping_ && busy_ == 0;
-}
-
-// ---- binding
-
-namespace {
-
-Fd bind_one(const Endpoint& endpoint, bool only_v6) {
-    sockaddr_storage storage;
-    const socklen_t length = endpoint.to_sockaddr(storage);
-    Fd socket(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!socket) throw_errno("socket for " + endpoint.to_string());
-    const int on = 1;
-    (void)::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (only_v6) (void)::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0)
-        throw_errno("bind " + endpoint.to_string());
-    // A short backlog makes a burst of clients crawl through SYN retransmissions.
-    if (::listen(socket.get(), 1024) != 0) throw_errno("listen on " + endpoint.to_string());
-    return socket;
-}
-
-}  // namespace
-
-std::vector<Fd> bind_listener(const ListenAddress& listen) {
-    std::vector<Fd> sockets;
-    if (!listen.address.empty()) {
-        const auto address = IpAddress::parse(listen.address);
-        if (!address) throw FormatError("listen=" + listen.address + ": not an address");
-        sockets.push_back(bind_one({*address, listen.port}, true));
-        return sockets;
-    }
-    sockets.push_back(bind_one({*IpAddress::parse("0.0.0.0"), listen.port}, false));
-    try {
-        sockets.push_back(bind_one({*IpAddress::parse("::"), listen.port}, true));
-    } catch (const std::system_error& error) {
-        if (error.code() != std::errc::address_family_not_supported &&
-            error.code() != std::errc::address_not_available)
-            throw;  // a host without IPv6 is served over IPv4 alone
-    }
-    return sockets;
 }
 
 }  // namespace postoffice

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <deque>
 #include <list>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "postoffice/base/worker.h"
 #include "postoffice/config/config.h"
 #include "postoffice/daemon/admission.h"
+#include "postoffice/daemon/session_handover.h"
 #include "postoffice/daemon/session_process.h"
 #include "postoffice/net/ip_address.h"
 #include "postoffice/policy/crowd.h"
@@ -31,7 +33,8 @@ struct ListeningSocket {
 class Listener {
   public:
     /// Keeps the reference to `config`.
-    Listener(const Config& config, std::vector<ListeningSocket> sockets, const SessionProcessSockets& helpers);
+    Listener(const Config& config, std::vector<ListeningSocket> sockets,
+             const SessionProcessSockets& helpers);
     /// Until SIGTERM; then accepts nobody new and ends when the last client has left. Returns the exit
     /// status.
     int run();
@@ -58,6 +61,7 @@ class Listener {
     };
     using Processes = std::list<SessionProcess>;
 
+    std::size_t places_within(std::size_t descriptors) const;
     void watch(int fd);
     void serve(int fd);
     void accept_clients(const ListeningSocket& listening);
@@ -72,6 +76,7 @@ class Listener {
     void serve_waiting();
     std::uint32_t park_after() const;
     void process_answered(Processes::iterator process);
+    static std::optional<ReceivedStruct<SessionOver>> answer_of(int channel);
     void client_came_back(Client client, bool is_front_end);
     void dismiss_idle(std::size_t most);
 
@@ -103,6 +108,7 @@ class Listener {
     Clock::time_point last_start_{};    ///< of processes for those who waited
     Clock::time_point last_look_{};     ///< at the silent and the idle
     Clock::time_point accept_again_{};  ///< unless it is 0, nobody is accepted before
+    std::size_t places_ = 0;            ///< for clients
     bool stopping_ = false;
 };
 

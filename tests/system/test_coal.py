@@ -1,0 +1,126 @@
+"""Coal: who misbehaves is named to a program, which may shut him out; and nobody else is."""
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import needs_root
+from host import TOP, wait_for
+from processes import kill, status, with_title
+from strangers import CROWD, CROWD6, SERVER, strangers  # noqa: F401
+
+pytestmark = needs_root
+
+NOTES = """#!/bin/sh
+# What it was told, and what it has.
+{ printf '%s|' "$#" "$@"; id -u; env | sort | tr '\\n' ' '; ls /proc/self/fd | tr '\\n' ' '; echo; } >>FOLDER/named
+"""
+
+
+def program(folder, text):
+    """Below a folder that root alone can write."""
+    path = os.path.join(folder, "coal")
+    with open(path, "w") as file:
+        file.write(text.replace("FOLDER", folder))
+    os.chmod(path, 0o755)
+    return path
+
+
+def named(folder):
+    try:
+        with open(os.path.join(folder, "named")) as file:
+            return [line for line in file.read().splitlines() if "|" in line]
+    except FileNotFoundError:
+        return []
+
+
+def speak_http(strangers, source):
+    line = strangers.greeted(source)
+    assert line.ask("GET / HTTP/1.1").startswith(b"421")
+    line.close()
+
+
+def test_who_misbehaves_is_named_once(strangers, folder):
+    host = strangers.start(coal_command=program(folder, NOTES), coal="40/1h")
+    speak_http(strangers, CROWD[0])
+    speak_http(strangers, CROWD[1])
+    assert named(folder) == []
+    speak_http(strangers, CROWD[0])
+    wait_for(lambda: named(folder), what=lambda: f"an address; log: {host.log_text()}")
+    told, uid = named(folder)[0].rsplit("|", 1)
+    assert (told, uid) == (f"1|{CROWD[0]}", "0")
+    with open(os.path.join(folder, "named")) as file:
+        environment, *_ = file.read().splitlines()[1:]
+    assert "PATH=/usr/sbin:/usr/bin:/sbin:/bin" in environment
+    assert len(re.findall(r"\b[A-Z_]+=", environment)) <= 3, environment  # the shell adds PWD and the like
+    for _ in range(3):  # forty points again, but within a minute
+        speak_http(strangers, CROWD[0])
+    speak_http(strangers, CROWD6[0])
+    speak_http(strangers, CROWD6[1])  # of the same network of 64 bits
+    wait_for(lambda: len(named(folder)) > 1, what=lambda: f"the next; log: {host.log_text()}")
+    assert named(folder)[1].startswith(f"1|{CROWD6[1]}|")
+    assert len(named(folder)) == 2
+    assert f"coal client={CROWD[0]} result=\"exit 0\"" in host.log_text()
+
+
+def test_this_host_and_its_friends_are_never_named(strangers, folder):
+    host = strangers.start(coal_command=program(folder, NOTES), coal="20/1h", trusted=f"[{CROWD[0]}]")
+    for source, options in ((CROWD[0], {}), ("127.0.0.1", {"address": "127.0.0.1", "machine": strangers.server}),
+                            (SERVER, {"address": SERVER, "machine": strangers.server})):
+        line = strangers.greeted(source, **options)
+        assert line.ask("GET / HTTP/1.1").startswith(b"421")
+    speak_http(strangers, CROWD[1])
+    wait_for(lambda: named(folder), what=lambda: f"the stranger; log: {host.log_text()}")
+    assert [line.split("|")[1] for line in named(folder)] == [CROWD[1]]
+
+
+def test_a_program_that_others_could_have_written_is_not_run(strangers, folder):
+    path = program(folder, NOTES)
+    os.chmod(path, 0o777)
+    host = strangers.start(coal_command=path, coal="20/1h")
+    speak_http(strangers, CROWD[0])
+    wait_for(lambda: "can be written by everybody" in host.log_text(), what="a word in the log")
+    assert named(folder) == []
+
+
+def test_a_dead_runner_comes_again(strangers, folder):
+    host = strangers.start(coal_command=program(folder, NOTES), coal="20/1h")
+    before = with_title(host, "coal runner")
+    assert len(before) == 1 and status(before[0])["Uid"].split()[0] == "0"
+    kill(before[0])
+    wait_for(lambda: with_title(host, "coal runner") not in ([], before), what="another one")
+    speak_http(strangers, CROWD[0])
+    wait_for(lambda: named(folder), what="an address")
+    host.reload()
+    wait_for(lambda: len(with_title(host, "coal runner")) == 1, what="one runner after a reload")
+    speak_http(strangers, CROWD[1])
+    wait_for(lambda: len(named(folder)) == 2, what=lambda: f"the next; log: {host.log_text()}")
+
+
+def test_without_a_command_there_is_no_runner(strangers):
+    host = strangers.start()
+    assert with_title(host, "coal runner") == []
+
+
+def examples_of_the_manual():
+    with open(os.path.join(TOP, "man", "postoffice.cf.5")) as file:
+        section = file.read().split(".Sh COAL")[1].split(".Sh ")[0]
+    return re.findall(r"\.Bd -literal -offset indent\n(.*?)\.Ed", section, re.DOTALL)
+
+
+@pytest.mark.skipif(not shutil.which("nft"), reason="NEEDS nftables")
+def test_the_packet_filter_of_the_manual_shuts_them_out(strangers, folder):
+    filter_setup, script = examples_of_the_manual()
+    done = subprocess.run([*strangers.server.prefix, "sh", "-c", filter_setup], capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"NEEDS a kernel with nf_tables: {done.stderr}")
+    host = strangers.start(coal_command=program(folder, script), coal="20/1h")
+    for source in (CROWD[0], CROWD6[0]):
+        speak_http(strangers, source)
+        wait_for(lambda: f"coal client={source} result=\"exit 0\"" in host.log_text(),
+                 what=lambda: f"{source} in the set; log: {host.log_text()}")
+        with pytest.raises(TimeoutError):
+            strangers.call(source, timeout=2)
+    strangers.greeted(CROWD[1])
