@@ -117,6 +117,8 @@ packages() {
     echo nsd dnsmasq-base
     # Programs that send mail through sendmail, or speak SMTP, as on a real host.
     echo bsd-mailx s-nail mutt git git-email swaks php-cli cron
+    # What stands in front of a mail server: a proxy, a packet filter.
+    echo haproxy nftables
     # Network namespaces, processes, unprivileged users, ports for the tests themselves.
     echo iproute2 procps util-linux
     # bsd-mailx wants a mail server; this one is an empty promise. A real one that is there already stays.

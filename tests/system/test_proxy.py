@@ -61,7 +61,8 @@ def test_limits_are_for_the_client_and_not_for_the_front_end(strangers):
     wait_for(comes_in, what="a place that was given back")
     assert comes_in()
     strangers.hang_up()
-    wait_for(lambda: by_front_end(strangers, "203.0.113.9").reply().startswith(b"421 4.7.1"), what="the end of the rate")
+    wait_for(lambda: by_front_end(strangers, "203.0.113.9").reply().startswith(b"421 4.7.1"),
+             what="the end of the rate")
 
 
 def test_a_front_end_must_say_it_and_nobody_else_may(strangers):

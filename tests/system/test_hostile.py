@@ -1,0 +1,290 @@
+"""Hostile clients in numbers: memory stays bounded, and a well-behaved client is served meanwhile.
+
+The figures that are printed (pytest -s) are measurements; what must hold is asserted with patience.
+"""
+import contextlib
+import errno
+import os
+import random
+import resource
+import select
+import socket
+import ssl
+import struct
+import threading
+import time
+
+from certificates import Authority
+from conftest import needs_root
+from host import wait_for
+from processes import with_title
+from strangers import CROWD, SERVER, strangers  # noqa: F401
+
+pytestmark = needs_root
+
+SETTINGS = {"clients": "3000", "client_connections": "1000", "rate_connections": "0"}
+SILENT = 2000
+LIMIT_OF_ONE = 8  # KiB of a silent client
+
+
+def kibibytes(host):
+    """What the tree takes: its share of memory, page tables, kernel stacks."""
+    total = 0
+    for pid in host.processes():
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/smaps_rollup") as file:
+            total += sum(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/status") as file:
+            total += sum(int(line.split()[1]) for line in file if line.startswith("VmPTE:")) + 16
+    return total
+
+
+class Watch:
+    """Looks at the host from beside until it is left: how much it took at most, how many processes it had."""
+
+    def __init__(self, host):
+        self.host = host
+        self.kibibytes = self.processes = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def _look(self):
+        while not self._over.wait(0.2):
+            self.kibibytes = max(self.kibibytes, kibibytes(self.host))
+            self.processes = max(self.processes, len(self.host.processes()))
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._thread.join()
+
+
+def call(strangers, count, first=0):
+    """So many connections of many addresses."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 8192),
+                                                resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    found = []
+    with strangers.outside.inside():
+        for n in range(first, first + count):
+            found.append(socket.create_connection((SERVER, 25), timeout=30, source_address=(CROWD[n % 100], 0)))
+    strangers._open += found
+    return found
+
+
+def until_reply(connection, code, seconds=30):
+    """Reads until a line of the last kind with this code; gives what came."""
+    text, end = b"", time.monotonic() + seconds
+    while code + b" " not in b"".join(line[:4] for line in text.split(b"\r\n")):
+        connection.settimeout(max(0.1, end - time.monotonic()))
+        piece = connection.recv(4096)
+        if not piece:
+            raise AssertionError(f"closed after {text!r}")
+        text += piece
+    return text
+
+
+def serves(strangers, what):
+    """A client who does everything right gets a message into a mailbox, with the patience of ten seconds for each
+    answer. Prints how long it took."""
+    start = time.monotonic()
+    with strangers.outside.inside():
+        connection = socket.create_connection((SERVER, 25), timeout=10, source_address=(CROWD[-1], 0))
+    with connection:
+        until_reply(connection, b"220", 10)
+        greeted = time.monotonic()
+        for command, code in ((b"EHLO good.test", b"250"), (b"MAIL FROM:<good@far.test>", b"250"),
+                              (b"RCPT TO:<alice@host.test>", b"250"), (b"DATA", b"354"),
+                              (f"Subject: {what}\r\n\r\nhello\r\n.".encode(), b"250"), (b"QUIT", b"221")):
+            connection.sendall(command + b"\r\n")
+            until_reply(connection, code, 10)
+    print(f"\n    {what}: greeted in {1000 * (greeted - start):.0f} ms, served in "
+          f"{1000 * (time.monotonic() - start):.0f} ms", end="")
+    strangers.host.wait_for_mail("alice", what.encode())
+
+
+def is_whole(host, listener):
+    assert with_title(host, "listener") == listener, host.log_text()[-2000:]
+    assert "crash" not in host.log_text()
+
+
+def test_silent_connections(strangers):
+    host = strangers.start(**SETTINGS)
+    listener = with_title(host, "listener")
+    wait_for(lambda: with_title(host, "SMTP idle") == [] or kibibytes(host), what="calm")
+    before = kibibytes(host)
+    with Watch(host) as watch:
+        silent = call(strangers, SILENT)
+        serves(strangers, "while 2000 are greeted")
+        for one in silent:
+            until_reply(one, b"220")
+        serves(strangers, "beside 2000 silent ones")
+
+        def is_small():
+            return (kibibytes(host) - before) / SILENT < LIMIT_OF_ONE
+        wait_for(is_small, seconds=60, what=lambda: f"memory: {kibibytes(host)} KiB, {before} before")
+    time.sleep(3)
+    print(f"\n    {SILENT} silent: {(kibibytes(host) - before) / SILENT:.1f} KiB each, at most {watch.processes} "
+          f"processes and {watch.kibibytes / 1024:.0f} MiB meanwhile", end="")
+    assert watch.processes < 300
+    assert silent[0].send(b"NOOP\r\n") and until_reply(silent[0], b"250")
+    is_whole(host, listener)
+
+
+def drip(connections, texts, over):
+    """One octet a second to each."""
+    position = 0
+    while not over.wait(1):
+        for connection, text in zip(connections, texts):
+            with contextlib.suppress(OSError):
+                connection.send(text[position % len(text):][:1])
+        position += 1
+
+
+def test_dripping_connections(strangers):
+    host = strangers.start(**SETTINGS)
+    listener = with_title(host, "listener")
+    before = kibibytes(host)
+    connections, over = call(strangers, 200), threading.Event()
+    for one in connections:
+        until_reply(one, b"220")
+    for one in connections[100:]:
+        one.sendall(b"MAIL FROM:<a@far.test>\r\nRCPT TO:<postmaster@host.test>\r\nDATA\r\n")
+        until_reply(one, b"354")
+    texts = [b"EHLO " + b"a" * 500] * 100 + [b"Subject: drop by drop\r\n"] * 100
+    dripping = threading.Thread(target=drip, args=(connections, texts, over))
+    dripping.start()
+    try:
+        with Watch(host) as watch:
+            for n in range(4):
+                serves(strangers, f"among 200 dripping, time {n}")
+                time.sleep(1.5)
+    finally:
+        over.set()
+        dripping.join()
+    print(f"\n    200 dripping: {(watch.kibibytes - before) / 200:.0f} KiB each at most", end="")
+    assert watch.processes < 200 + 40
+    strangers.hang_up()
+    wait_for(lambda: len(with_title(host, "SMTP")) < 20, seconds=60, what="their processes to go")
+    is_whole(host, listener)
+
+
+def client_hello(name="host.test"):
+    outgoing = ssl.MemoryBIO()
+    stream = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=name)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        stream.do_handshake()
+    return outgoing.read()
+
+
+def test_dripping_handshakes(strangers, tmp_path):
+    host = strangers.start(**SETTINGS, tls_certificate=Authority(str(tmp_path)).issue("host.test", "host.pem"))
+    listener = with_title(host, "listener")
+    before = kibibytes(host)
+    connections, over = call(strangers, 100), threading.Event()
+    for one in connections:
+        until_reply(one, b"220")
+        one.sendall(b"STARTTLS\r\n")
+        until_reply(one, b"220")
+    dripping = threading.Thread(target=drip, args=(connections, [client_hello()] * 100, over))
+    dripping.start()
+    try:
+        with Watch(host) as watch:
+            for n in range(2):
+                serves(strangers, f"among 100 dripping handshakes, time {n}")
+                time.sleep(1.5)
+    finally:
+        over.set()
+        dripping.join()
+    print(f"\n    100 dripping handshakes: {(watch.kibibytes - before) / 100:.0f} KiB each at most", end="")
+    assert watch.processes < 100 + 40
+    strangers.hang_up()
+    wait_for(lambda: len(with_title(host, "SMTP")) < 20, seconds=60, what="their processes to go")
+    is_whole(host, listener)
+
+
+def test_clients_that_vanish_inside_a_message(strangers):
+    host = strangers.start(**SETTINGS)
+    listener = with_title(host, "listener")
+    for n, one in enumerate(call(strangers, 200)):
+        until_reply(one, b"220")
+        one.sendall(b"MAIL FROM:<a@far.test>\r\nRCPT TO:<alice@host.test>\r\nDATA\r\n")
+        until_reply(one, b"354")
+        one.sendall(b"Subject: never to be seen\r\n" * 200)
+        if n % 2:  # with a reset
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        one.close()
+    serves(strangers, "after 200 that vanished")
+    wait_for(lambda: len(with_title(host, "SMTP")) < 20, seconds=60, what="their processes to go")
+    assert b"never to be seen" not in host.mailbox("alice")
+    assert host.spool_files() == []
+    is_whole(host, listener)
+
+
+def test_endless_lines_and_huge_arguments(strangers):
+    host = strangers.start(**SETTINGS)
+    listener = with_title(host, "listener")
+    before = kibibytes(host)
+    connections, over = call(strangers, 50), threading.Event()
+    for one in connections:
+        until_reply(one, b"220")
+    for one in connections[25:]:
+        one.sendall(b"EHLO " + b"x" * 100_000 + b"\r\n")
+        assert b"500" in until_reply(one, b"500")
+        one.sendall(b"MAIL FROM:<a@far.test>\r\nRCPT TO:<postmaster@host.test>\r\nDATA\r\n")
+        until_reply(one, b"354")
+
+    def pour():
+        piece = b"y" * 65536
+        for one in connections:
+            one.setblocking(False)
+        while not over.is_set():
+            for one in select.select([], connections, [], 0.2)[1]:
+                with contextlib.suppress(OSError):
+                    one.send(piece)
+    pouring = threading.Thread(target=pour)
+    pouring.start()
+    try:
+        with Watch(host) as watch:
+            for n in range(3):
+                serves(strangers, f"among 50 endless lines, time {n}")
+                time.sleep(1)
+    finally:
+        over.set()
+        pouring.join()
+    print(f"\n    50 endless lines: {(watch.kibibytes - before) / 50:.0f} KiB each at most", end="")
+    assert (watch.kibibytes - before) / 50 < 4096
+    strangers.hang_up()
+    wait_for(lambda: len(with_title(host, "SMTP")) < 20, seconds=60, what="their processes to go")
+    is_whole(host, listener)
+
+
+def test_connects_and_resets(strangers):
+    host = strangers.start(**SETTINGS)
+    listener = with_title(host, "listener")
+    serves(strangers, "before the resets")
+    rng = random.Random(1)
+    reset = struct.pack("ii", 1, 0)
+    with Watch(host) as watch:
+        for n in range(10_000):
+            with strangers.outside.inside():
+                one = socket.socket()
+            try:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+                one.bind((CROWD[n % 100], 0))
+                one.connect((SERVER, 25))
+                if rng.random() < 0.2:
+                    one.recv(1)
+            except OSError as error:
+                assert error.errno in (errno.ECONNRESET, errno.EADDRNOTAVAIL, errno.EADDRINUSE), error
+            finally:
+                one.close()
+            if n % 2500 == 1250:
+                serves(strangers, f"after {n} resets")
+        serves(strangers, "after all resets")
+    print(f"\n    10000 resets: at most {watch.processes} processes and {watch.kibibytes / 1024:.0f} MiB", end="")
+    wait_for(lambda: len(with_title(host, "SMTP")) < 20, seconds=60, what="their processes to go")
+    descriptors = len(os.listdir(f"/proc/{listener[0]}/fd"))
+    assert descriptors < 60, "the listener forgets to close"
+    is_whole(host, listener)
