@@ -121,6 +121,19 @@ std::string set_home_mailbox(Config& config, std::string_view value) {
     return "";
 }
 
+std::string set_forbidden(Config& config, std::string_view value) {
+    return store(parse_forbidden(value), config.forbidden);
+}
+
+template <auto Member>
+std::string add_dns_list(Config& config, std::string_view value) {
+    return append(parse_dns_list(value), config.*Member);
+}
+
+std::string set_no_soliciting(Config& config, std::string_view value) {
+    return store(parse_solicitation_keywords(value), config.no_soliciting);
+}
+
 std::string set_log(Config& config, std::string_view value) {
     if (value != "syslog" && value != "stderr") return store(parse_absolute_path(value), config.log);
     config.log = value;
@@ -192,6 +205,26 @@ std::span<const Option> table() {
         {"timeout", "time", "5m", "patience with a silent client", SetBy::file, false,
          set_time<&C::timeout, 1>},
         {"relay", "flag", "0", "relay for everybody", SetBy::file, false, set_flag<&C::relay>},
+
+        {"localmx", "flag", "0", "relay for hosts that have this one as their MX", SetBy::file, false,
+         set_flag<&C::localmx>},
+        {"forbidden", "text", "bounce", "hosts in hosts.deny: bounce, accept or folder:PATH", SetBy::file,
+         false, set_forbidden},
+        {"paranoid", "flag", "0", "no mail from addresses without a name", SetBy::file, false,
+         set_flag<&C::paranoid>},
+        {"dnscheck", "flag", "0", "nor from those whose name does not lead back", SetBy::file, false,
+         set_flag<&C::dnscheck>},
+        {"dnsbl", "list of zones", "", "no mail from addresses on this DNS list: ZONE[=ANSWER,...]",
+         SetBy::file, repeats, add_dns_list<&C::dnsbl>, clear_list<&C::dnsbl>},
+        {"dnswl", "list of zones", "", "unless they are on this one", SetBy::file, repeats,
+         add_dns_list<&C::dnswl>, clear_list<&C::dnswl>},
+        {"checkhelo", "flag", "0", "no client may call itself by our name", SetBy::file, false,
+         set_flag<&C::checkhelo>},
+        {"verify-from", "flag", "1", "senders must exist, and ours must be here", SetBy::file, false,
+         set_flag<&C::verify_from>},
+        {"nodaemon", "flag", "0", "no mail from <>", SetBy::file, false, set_flag<&C::nodaemon>},
+        {"no-soliciting", "text", "", "keywords of mail that nobody here wants (RFC 3865)", SetBy::file,
+         false, set_no_soliciting},
 
         {"escape-from", "flag", "1", "write > before From at the start of a line in mailboxes", SetBy::file,
          false, set_flag<&C::escape_from>},

@@ -55,6 +55,7 @@ std::optional<DeliveryAnswer> waiting_answer(int socket) {
 }
 
 bool fill_request(DeliveryRequest& request, const MailboxDelivery& delivery) {
+    request.forbidden.assign_cut(delivery.forbidden);
     return request.id.assign(delivery.id) && request.sender.assign(delivery.sender.to_string()) &&
            request.recipient.assign(delivery.recipient.to_string());
 }

@@ -69,7 +69,8 @@ class QueueAgent {
         std::vector<MailboxDelivery> deliveries;
         for (const auto index : indices) {
             const Target& target = envelope.recipients[index].target;
-            deliveries.push_back({entry.id(), target.user, envelope.sender, target.address});
+            deliveries.push_back(
+                {entry.id(), target.user, envelope.sender, target.address, envelope.forbidden});
         }
         return local_.deliver(deliveries, message);
     }

@@ -17,10 +17,15 @@ std::string largest_message(const Dialogue& dialogue) {
     return std::to_string(dialogue.config().size);
 }
 
+std::string unwanted_solicitations(const Dialogue& dialogue) {
+    return dialogue.config().no_soliciting;
+}
+
 constexpr std::array extensions = {
     Extension{"PIPELINING", nullptr, nullptr},
     Extension{"SIZE", nullptr, largest_message},
     Extension{"8BITMIME", nullptr, nullptr},
+    Extension{"NO-SOLICITING", nullptr, unwanted_solicitations},
     Extension{"ENHANCEDSTATUSCODES", nullptr, nullptr},
 };
 
@@ -31,7 +36,8 @@ std::string offered_extensions(Dialogue& dialogue) {
     for (const Extension& extension : extensions) {
         if (extension.is_offered != nullptr && !extension.is_offered(dialogue)) continue;
         lines.append("\n").append(extension.keyword);
-        if (extension.argument != nullptr) lines.append(" ").append(extension.argument(dialogue));
+        const std::string argument = extension.argument ? extension.argument(dialogue) : "";
+        if (!argument.empty()) lines.append(" ").append(argument);
     }
     return lines;
 }

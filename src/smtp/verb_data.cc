@@ -1,11 +1,13 @@
 // DATA: from 354 to the acceptor's word. RFC 5321 sections 4.1.1.4, 6.1.
 #include <fmt/format.h>
 
+#include "admission.h"
 #include "data_reader.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/mail/receiver.h"
 #include "postoffice/mail/spool.h"
+#include "postoffice/policy/soliciting.h"
 #include "verb.h"
 
 namespace postoffice {
@@ -55,6 +57,11 @@ void receive(Dialogue& dialogue, MessageReceiver& receiver) {
     dialogue.is_reading_message = false;
 }
 
+std::string unfolded(std::string text) {
+    std::erase_if(text, [](char c) { return c == '\n'; });
+    return text;
+}
+
 void log_received(const Dialogue& dialogue, const std::string& id, const Envelope& envelope,
                   const Message& message) {
     log_event(id, "received",
@@ -72,10 +79,10 @@ void log_refused(const Dialogue& dialogue, const std::string& id, const Reply& r
 
 }  // namespace
 
-std::optional<Reply> check_data(const Dialogue& dialogue) {
+std::optional<Reply> check_data(Dialogue& dialogue) {
     const Transaction& transaction = dialogue.transaction;
     if (!transaction.is_open()) return Reply{503, "5.5.1", "MAIL and RCPT come before DATA"};
-    if (transaction.recipient_count() > 0) return std::nullopt;
+    if (transaction.recipient_count() > 0) return check_before_data(dialogue);
     if (transaction.refused_count() == 0) return Reply{503, "5.5.1", "RCPT comes before DATA"};
     return Reply{554, "5.5.1", "No valid recipients"};
 }
@@ -86,9 +93,12 @@ Reply perform_data(Dialogue& dialogue, const Command&) {
     MessageReceiver receiver(message, receiver_settings(dialogue, id), top_fields(dialogue, id));
     receive(dialogue, receiver);
 
-    const Envelope envelope =
-        dialogue.transaction.take_envelope(origin_of(dialogue), receiver.has_eight_bit());
-    if (auto refusal = receiver.finish()) {
+    Envelope envelope = dialogue.transaction.take_envelope(origin_of(dialogue), receiver.has_eight_bit());
+    envelope.forbidden = reason_for_folder(dialogue);
+    auto refusal = receiver.finish();
+    if (!refusal)
+        refusal = check_solicitation(dialogue.config().no_soliciting, unfolded(receiver.solicitation()));
+    if (refusal) {
         log_refused(dialogue, id, *refusal);
         return *refusal;
     }

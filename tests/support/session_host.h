@@ -97,8 +97,11 @@ struct SessionHost {
     Router router{config, aliases, users};
     RememberingAcceptor acceptor;
     Resolver resolver = make_resolver();
+    AccessTables access_tables{folder.path() + "/hosts.allow", folder.path() + "/hosts.deny"};
 
-    SessionServices services() { return {config, router, acceptor, resolver}; }
+    SessionServices services() {
+        return {config, router, acceptor, resolver, access_tables, Milliseconds(1)};
+    }
 
   private:
     Config make_config() const {
@@ -111,6 +114,7 @@ struct SessionHost {
         made.queue_dir = folder.path();
         made.aliases = folder.path() + "/aliases";
         made.minfree = 0;
+        made.verify_from = false;  // nobody answers questions about senders here
         made.timeout = Seconds(20);
         return made;
     }

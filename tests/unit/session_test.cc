@@ -14,6 +14,7 @@
 
 #include "../support/session_host.h"
 #include "postoffice/base/text.h"
+#include "postoffice/config/options.h"
 #include "postoffice/config/values.h"
 
 namespace postoffice {
@@ -152,10 +153,24 @@ class Runner {
             config.trusted.push_back(*parse_trusted_host(value));
         else if (word == "relay")
             config.relay = true;
+        else if (word == "option")
+            set_option(value);
+        else if (word == "hosts.deny")
+            host_.folder.write(word, value + "\n");
+        else if (word == "user")
+            state_.user.assign_cut(value);
         else if (word == "broken-spool")
             config.queue_dir += "/missing";
         else
             FAIL() << "no such word: " << word;
+    }
+
+    // "name=value", as in postoffice.cf.
+    void set_option(const std::string& text) {
+        const auto equals = text.find('=');
+        const Option* option = find_option(text.substr(0, equals));
+        ASSERT_NE(option, nullptr) << text;
+        ASSERT_EQ(option->set(host_.config, text.substr(equals + 1)), "") << text;
     }
 
     void start() {

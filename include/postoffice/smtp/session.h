@@ -9,6 +9,7 @@
 #include "postoffice/mail/router.h"
 #include "postoffice/net/connection.h"
 #include "postoffice/net/resolver.h"
+#include "postoffice/policy/hosts_access.h"
 #include "postoffice/smtp/session_state.h"
 
 namespace postoffice {
@@ -19,6 +20,9 @@ struct SessionServices {
     Router& router;
     Acceptor& acceptor;
     const Resolver& resolver;
+    AccessTables access_tables{};
+    /// How long each command of a refused client takes; a crowded listener shortens it.
+    Milliseconds penalty{3000};
 };
 
 enum class SessionEnd {
