@@ -12,6 +12,7 @@
 #include <future>
 #include <map>
 
+#include "../../src/policy/libwrap.h"
 #include "../support/session_host.h"
 #include "postoffice/base/text.h"
 #include "postoffice/config/options.h"
@@ -99,7 +100,7 @@ class Runner {
             const std::string value = expanded(line.substr(std::min(line.size(), colon + 2)));
             if (word != "C") send_pending();
             step(word, value);
-            if (::testing::Test::HasFatalFailure()) return;
+            if (::testing::Test::HasFatalFailure() || ::testing::Test::IsSkipped()) return;
         }
         send_pending();
         if (session_.valid()) hang_up();
@@ -156,7 +157,7 @@ class Runner {
         else if (word == "option")
             set_option(value);
         else if (word == "hosts.deny")
-            host_.folder.write(word, value + "\n");
+            deny(value);
         else if (word == "user")
             state_.user.assign_cut(value);
         else if (word == "broken-spool")
@@ -165,6 +166,10 @@ class Runner {
             FAIL() << "no such word: " << word;
     }
 
+    void deny(const std::string& rule) {
+        if (!has_libwrap) GTEST_SKIP() << "BUILT WITHOUT LIBWRAP: hosts.deny is not asked";
+        host_.folder.write("hosts.deny", rule + "\n");
+    }
     // "name=value", as in postoffice.cf.
     void set_option(const std::string& text) {
         const auto equals = text.find('=');
