@@ -134,6 +134,33 @@ std::string set_no_soliciting(Config& config, std::string_view value) {
     return store(parse_solicitation_keywords(value), config.no_soliciting);
 }
 
+/// The dialect of a delivery file is known by its name.
+std::string set_delivery_files(Config& config, std::string_view value) {
+    std::vector<std::string> names;
+    for (const auto part : split(value, ',')) {
+        const auto name = trim(part);
+        if (name.empty() && value.empty()) break;
+        if (name != ".forward" && name != ".qmail")
+            return "\"" + printable(name) + "\" is neither .forward nor .qmail";
+        names.emplace_back(name);
+    }
+    config.delivery_files = std::move(names);
+    return "";
+}
+
+std::string set_recipient_delimiter(Config& config, std::string_view value) {
+    constexpr std::string_view possible = "+-_=#%.";
+    if (value.find_first_not_of(possible) != value.npos)
+        return "an extension can begin with one of " + std::string(possible);
+    config.recipient_delimiter = value;
+    return "";
+}
+
+std::string set_alias_user(Config& config, std::string_view value) {
+    if (value == "root") return "programs of aliases never run as root";
+    return store(parse_login(value), config.alias_user);
+}
+
 std::string set_log(Config& config, std::string_view value) {
     if (value != "syslog" && value != "stderr") return store(parse_absolute_path(value), config.log);
     config.log = value;
@@ -226,6 +253,14 @@ std::span<const Option> table() {
         {"no-soliciting", "text", "", "keywords of mail that nobody here wants (RFC 3865)", SetBy::file,
          false, set_no_soliciting},
 
+        {"delivery-files", "names", ".forward", "files in homes that say where mail goes", SetBy::file,
+         false, set_delivery_files},
+        {"recipient-delimiter", "text", "+", "begins the extension in user+extension; empty = none", SetBy::file,
+         false, set_recipient_delimiter},
+        {"alias-user", "text", "nobody", "account for programs and files of aliases", SetBy::file, false,
+         set_alias_user},
+        {"command-timeout", "time", "10m", "patience with a program that takes a message", SetBy::file, false,
+         set_time<&C::command_timeout, 1>},
         {"escape-from", "flag", "1", "write > before From at the start of a line in mailboxes", SetBy::file,
          false, set_flag<&C::escape_from>},
 

@@ -22,6 +22,7 @@
 #include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/runner.h"
 #include "postoffice/mail/spool.h"
+#include "postoffice/policy/rate_table.h"
 
 namespace postoffice {
 namespace {
@@ -180,7 +181,7 @@ class Master {
     }
 
     int be_listener(pid_t master) {
-        const SessionProcessSockets helpers{current_->requests.ours.get(), arrivals_.write_end.get()};
+        const SessionProcessSockets helpers{current_->requests.ours.get(), arrivals_.write_end.get(), &rates_};
         std::vector<int> kept = {helpers.spawner, helpers.announce};
         std::vector<Fd> ports;
         for (Port& port : current_->ports)
@@ -284,6 +285,8 @@ class Master {
     /// Here queued ids are told to the runner. All generations share it: what a session of an older one queues is for
     /// the runner of today.
     Pipe arrivals_ = make_arrivals_pipe();
+    /// Made before the first fork and shared by all generations: a reload gives nobody a new start.
+    RateTable rates_;
     std::unique_ptr<Generation> current_;
     std::list<std::unique_ptr<Generation>> old_;
     bool stopping_ = false;

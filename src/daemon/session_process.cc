@@ -25,11 +25,12 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
     const Resolver resolver(ResolverSettings::from(config.nameservers));
     AliasTable aliases(config.aliases);
     UserDirectory users(config.only_user);
-    Router router(config, aliases, users, interface_addresses());
-    AgentChannels local(sockets.spawner, local_patience);
+    AgentChannels local(sockets.spawner, local_patience, config.command_timeout);
+    AgentFiles files(config, local);
+    Router router(config, aliases, users, files, interface_addresses());
     Acceptance acceptance(spool, local,
                           [&](const std::string& id) { announce_arrival(sockets.announce, id); });
-    const SessionServices services{config, router, acceptance, resolver};
+    const SessionServices services{config, router, acceptance, resolver, sockets.rates};
 
     for (int served = 0; served < most_clients; ++served) {
         auto handover = receive_struct<ClientHandover>(channel.get());

@@ -1,6 +1,8 @@
 // DATA: from 354 to the acceptor's word. RFC 5321 sections 4.1.1.4, 6.1.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "admission.h"
 #include "data_reader.h"
 #include "postoffice/base/error.h"
@@ -57,6 +59,22 @@ void receive(Dialogue& dialogue, MessageReceiver& receiver) {
     dialogue.is_reading_message = false;
 }
 
+// What users have written down for mail that they want, such as programs, is not done with this.
+void send_to_folder(Envelope& envelope, std::string reason) {
+    envelope.forbidden = std::move(reason);
+    if (envelope.forbidden.empty()) return;
+    std::vector<Recipient> kept;
+    for (Recipient& recipient : envelope.recipients) {
+        Target& target = recipient.target;
+        if (!target.user.empty()) target = {Target::Kind::mailbox, target.user, target.address};
+        const bool is_there = std::any_of(kept.begin(), kept.end(), [&](const Recipient& other) {
+            return !target.user.empty() && other.target.user == target.user;
+        });
+        if (!is_there) kept.push_back(std::move(recipient));
+    }
+    envelope.recipients = std::move(kept);
+}
+
 std::string unfolded(std::string text) {
     std::erase_if(text, [](char c) { return c == '\n'; });
     return text;
@@ -94,7 +112,7 @@ Reply perform_data(Dialogue& dialogue, const Command&) {
     receive(dialogue, receiver);
 
     Envelope envelope = dialogue.transaction.take_envelope(origin_of(dialogue), receiver.has_eight_bit());
-    envelope.forbidden = reason_for_folder(dialogue);
+    send_to_folder(envelope, reason_for_folder(dialogue));
     auto refusal = receiver.finish();
     if (!refusal)
         refusal = check_solicitation(dialogue.config().no_soliciting, unfolded(receiver.solicitation()));

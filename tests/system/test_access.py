@@ -148,6 +148,30 @@ def test_their_mail_can_go_to_a_folder_in_the_home(strangers):
 
 
 @needs_libwrap
+def test_no_users_program_gets_their_mail(strangers):
+    """The folder is for all of it."""
+    proof, forward = "/home/bob/program-ran", "/home/bob/.forward"
+    with open(forward, "w") as file:
+        file.write(f"bob, \"|cat > {proof}\"\n")
+    os.chmod(forward, 0o644)
+    os.chmod("/home/bob", 0o755)
+    try:
+        strangers.tables.write(deny="smtp: good.test\n")
+        strangers.configure(forbidden="folder:unwanted")
+        assert ok(strangers.mail("good", "x@good.test", text="Subject: for-no-program\n\n"))
+        assert len(messages(strangers, strangers.host.mailbox_path("bob") + ":unwanted", "for-no-program")) == 1
+        assert not os.path.exists(proof)
+        assert ok(strangers.mail("listed", "x@listed.test", text="Subject: for-the-program\n\n"))
+        wait_for(lambda: os.path.exists(proof), what="the program")
+        strangers.host.wait_for_empty_queue()
+    finally:
+        os.chmod("/home/bob", 0o750)
+        for path in (forward, proof):
+            if os.path.exists(path):
+                os.remove(path)
+
+
+@needs_libwrap
 def test_the_folder_is_remembered_in_the_queue_and_only_mailboxes_have_one(strangers):
     strangers.host.write_aliases("both: bob, far@elsewhere.test\n")
     strangers.tables.write(deny="smtp: good.test: setenv WHY no\n")

@@ -42,6 +42,7 @@ enum class HostnameFrom { resolver, uname };
 
 struct Config {
     std::string file;  ///< the file this came from; empty if none was read
+    bool file_was_asked_for = false;  ///< with -C or in the environment
 
     // Who we are
     std::string hostname;                                 ///< canonical, lower case; never empty once loaded
@@ -89,6 +90,11 @@ struct Config {
 
     // Local delivery
     bool escape_from = true;
+    /// Files in homes that say where mail goes, the first that exists holds: ".forward", ".qmail".
+    std::vector<std::string> delivery_files{".forward"};
+    std::string recipient_delimiter = "+";  ///< each octet of it begins the extension of an address; empty = none
+    std::string alias_user = "nobody";      ///< whose rights programs and files of aliases get
+    Seconds command_timeout{600};           ///< patience with a program that takes a message
 
     // Remote delivery
     std::vector<std::string> nameservers;  ///< "IP" or "IP:PORT" or "[IPv6]:PORT"; empty = resolv.conf
@@ -109,6 +115,9 @@ struct Config {
 
     /// True for the host's own name, "localhost" and each `local-domain=`.
     bool is_local_domain(const std::string& lower_case_domain) const;
+    /// An extension that no delivery file mentions is no mistake: the account gets the mail. Not so where
+    /// dot-qmail alone decides which extensions there are.
+    bool extension_may_be_unknown() const;
 
     bool operator==(const Config&) const = default;
 };

@@ -10,6 +10,7 @@
 #include "postoffice/net/connection.h"
 #include "postoffice/net/resolver.h"
 #include "postoffice/policy/hosts_access.h"
+#include "postoffice/policy/rate_table.h"
 #include "postoffice/smtp/session_state.h"
 
 namespace postoffice {
@@ -20,6 +21,7 @@ struct SessionServices {
     Router& router;
     Acceptor& acceptor;
     const Resolver& resolver;
+    RateTable* rates = nullptr;  ///< what clients did lately; nullptr: nobody counts (standard input)
     AccessTables access_tables{};
     /// How long each command of a refused client takes; a crowded listener shortens it.
     Milliseconds penalty{3000};
