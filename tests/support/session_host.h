@@ -100,8 +100,11 @@ struct SessionHost {
     RememberingAcceptor acceptor;
     Resolver resolver = make_resolver();
     RateTable rates{1024};
+    AccessTables access_tables{folder.path() + "/hosts.allow", folder.path() + "/hosts.deny"};
 
-    SessionServices services() { return {config, router, acceptor, resolver, &rates}; }
+    SessionServices services() {
+        return {config, router, acceptor, resolver, &rates, nullptr, access_tables, Milliseconds(1)};
+    }
 
   private:
     Config make_config() const {
@@ -114,6 +117,7 @@ struct SessionHost {
         made.queue_dir = folder.path();
         made.aliases = folder.path() + "/aliases";
         made.minfree = 0;
+        made.verify_from = false;  // nobody answers questions about senders here
         made.timeout = Seconds(20);
         return made;
     }

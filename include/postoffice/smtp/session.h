@@ -9,6 +9,7 @@
 #include "postoffice/mail/router.h"
 #include "postoffice/net/connection.h"
 #include "postoffice/net/resolver.h"
+#include "postoffice/policy/hosts_access.h"
 #include "postoffice/policy/rate_table.h"
 #include "postoffice/smtp/session_state.h"
 
@@ -20,8 +21,11 @@ struct SessionServices {
     Router& router;
     Acceptor& acceptor;
     const Resolver& resolver;
-    RateTable* rates = nullptr;  ///< what clients did lately; nullptr: nobody counts (standard input)
+    RateTable* rates = nullptr;      ///< what clients did lately; nullptr: nobody counts (standard input)
     const TlsServer* tls = nullptr;  ///< null: TLS is not offered
+    AccessTables access_tables{};
+    /// How long each command of a refused client takes; a crowded listener shortens it.
+    Milliseconds penalty{3000};
 };
 
 enum class SessionEnd {
