@@ -18,6 +18,10 @@ void Crowd::set(std::size_t clients, std::size_t most) {
         static_cast<std::uint32_t>(std::min(clients, most) * 100 / std::max<std::size_t>(most, 1)));
 }
 
+bool Crowd::is_dense() const {
+    return percent_->load() > calm;
+}
+
 Milliseconds Crowd::shortened(Milliseconds patience) const {
     const std::uint32_t percent = std::min<std::uint32_t>(percent_->load(), 100);
     if (percent <= calm) return patience;

@@ -2,21 +2,24 @@
 
 #include <algorithm>
 
-#include "client_host.h"
 #include "postoffice/base/error.h"
 
 namespace postoffice {
 namespace {
 
 constexpr Milliseconds longest_line_time{60'000};
+constexpr Seconds patience_with_dns{30};
 constexpr Milliseconds look_around{1000};  // after which a crowd is noticed
 
 }  // namespace
 
 std::string Dialogue::client() const {
-    if (is_standard_input()) return "stdin";
-    const std::string name = state.client_name.str();
-    return (name.empty() ? "unknown" : name) + "[" + state.client_address.str() + "]";
+    return facts().text();
+}
+
+Client Dialogue::facts() const {
+    return {IpAddress::parse(state.client_address.str()), state.client_name.str(), state.name_status,
+            !state.user.str().empty()};
 }
 
 Milliseconds Dialogue::patience() const {
@@ -43,13 +46,14 @@ void Dialogue::wait_for_input(std::optional<Milliseconds> most) {
 }
 
 void Dialogue::pause(Milliseconds time) {
-    if (time > Milliseconds(0) && !is_known()) (void)connection.wait_for_end(Deadline::after(time));
+    const bool others_need_the_process = services.crowd && services.crowd->is_dense();
+    if (time > Milliseconds(0) && !others_need_the_process && !client_is_known())
+        (void)connection.wait_for_end(Deadline::after(time));
 }
 
 void Dialogue::note_misconduct(unsigned points) {
-    if (services.misconduct == nullptr || is_standard_input() || is_known()) return;
-    if (const auto address = IpAddress::parse(state.client_address.str()))
-        services.misconduct->note(*address, points);
+    const auto address = IpAddress::parse(state.client_address.str());
+    if (services.misconduct && address && !client_is_known()) services.misconduct->note(*address, points);
 }
 
 RatedClient Dialogue::rated() {
@@ -57,9 +61,13 @@ RatedClient Dialogue::rated() {
     return {address.value_or(IpAddress()), state.user.str(), client_is_local()};
 }
 
-bool Dialogue::client_is_local() {
-    if (!is_local) is_local = is_local_client(config(), state);
-    return *is_local;
+Resolver Dialogue::resolver() const {
+    return services.resolver.until(Deadline::after(patience_with_dns));
+}
+
+Standing Dialogue::standing() {
+    if (!known_standing) known_standing = standing_of(config(), resolver(), facts());
+    return *known_standing;
 }
 
 void Dialogue::abandon_transaction() {

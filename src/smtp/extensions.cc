@@ -21,10 +21,15 @@ bool can_start_tls(Dialogue& dialogue) {
     return dialogue.services.tls != nullptr && !dialogue.is_over_tls();
 }
 
+std::string unwanted_solicitations(const Dialogue& dialogue) {
+    return dialogue.config().no_soliciting;
+}
+
 constexpr std::array extensions = {
     Extension{"PIPELINING", nullptr, nullptr},
     Extension{"SIZE", nullptr, largest_message},
     Extension{"8BITMIME", nullptr, nullptr},
+    Extension{"NO-SOLICITING", nullptr, unwanted_solicitations},
     Extension{"ENHANCEDSTATUSCODES", nullptr, nullptr},
     Extension{"STARTTLS", can_start_tls, nullptr},
 };
@@ -36,7 +41,8 @@ std::string offered_extensions(Dialogue& dialogue) {
     for (const Extension& extension : extensions) {
         if (extension.is_offered != nullptr && !extension.is_offered(dialogue)) continue;
         lines.append("\n").append(extension.keyword);
-        if (extension.argument != nullptr) lines.append(" ").append(extension.argument(dialogue));
+        const std::string argument = extension.argument ? extension.argument(dialogue) : "";
+        if (!argument.empty()) lines.append(" ").append(argument);
     }
     return lines;
 }

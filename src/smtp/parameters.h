@@ -18,6 +18,7 @@ namespace postoffice {
 struct MailParameters {
     std::uint64_t size = 0;  ///< octets announced; 0 = not said
     Body body = Body::seven_bit;
+    std::string_view solicitation{};  ///< keywords of RFC 3865; part of the command line
 };
 
 /// What the parameters of RCPT say.

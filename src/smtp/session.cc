@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <array>
 
-#include "client_host.h"
+#include "admission.h"
 #include "dialogue.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
@@ -79,8 +79,9 @@ bool greet(Dialogue& dialogue) {
     SessionState& state = dialogue.state;
     if (!dialogue.is_standard_input()) {
         const auto address = IpAddress::parse(state.client_address.str());
-        state.client_name.assign_cut(address ? find_client_name(dialogue.services.resolver, *address)
-                                             : "unknown");
+        const auto found = address ? find_client_name(dialogue.services.resolver, *address) : ClientName();
+        state.client_name.assign_cut(found.name);
+        state.name_status = found.status;
         if (dialogue.connection.wait_for_input(Deadline::after(Milliseconds(0)))) {
             if (dialogue.connection.peek(dialogue.deadline()).empty())
                 throw PeerGone("left before the greeting");
@@ -88,6 +89,12 @@ bool greet(Dialogue& dialogue) {
             say_goodbye(dialogue, {554, "5.5.0", "You spoke before the greeting; mail clients wait for it"});
             return false;
         }
+    }
+    if (const auto refusal = admit(dialogue)) {
+        say(dialogue, *refusal);
+        state.phase = Phase::refused;
+        dialogue.is_over = refusal->code != 554;  // RFC 5321 section 3.1: only then the client may go on
+        return true;
     }
     say(dialogue, {220, "",
                    fmt::format("{} ESMTP postoffice\nHello {}\n{}{}", dialogue.config().hostname,
@@ -108,7 +115,7 @@ Reply unknown_command(Dialogue& dialogue, std::string_view verb) {
 }
 
 // Why the verb cannot be performed now.
-std::optional<Reply> check(const Dialogue& dialogue, const Verb& verb, const Command& command) {
+std::optional<Reply> check(Dialogue& dialogue, const Verb& verb, const Command& command) {
     const bool has_argument = !command.argument.empty();
     if (has_argument ? verb.argument == Verb::Argument::none : verb.argument == Verb::Argument::required)
         return syntax_error(verb.name);
@@ -176,7 +183,8 @@ void enforce_error_budget(Dialogue& dialogue) {
 }
 
 bool is_silent(Dialogue& dialogue) {
-    return dialogue.park_after > Milliseconds(0) && !dialogue.is_over_tls() && !dialogue.transaction.is_open() &&
+    return dialogue.park_after > Milliseconds(0) && !dialogue.is_over_tls() &&
+           !dialogue.transaction.is_open() &&
            !dialogue.connection.wait_for_input(Deadline::after(dialogue.park_after));
 }
 
@@ -188,8 +196,8 @@ void send_last_reply(Dialogue& dialogue) {
     }
 }
 
-// From here on under TLS, and nothing that was said before counts (RFC 3207 section 4.2). False if that failed:
-// there is no language left in which to say so.
+// From here on under TLS, and nothing that was said before counts (RFC 3207 section 4.2). False if that
+// failed: there is no language left in which to say so.
 bool begin_tls(Dialogue& dialogue) {
     dialogue.tls_follows = false;
     try {

@@ -1,12 +1,16 @@
 // DATA: from 354 to the acceptor's word. RFC 5321 sections 4.1.1.4, 6.1.
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "admission.h"
 #include "data_pace.h"
 #include "data_reader.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/mail/receiver.h"
 #include "postoffice/mail/spool.h"
+#include "postoffice/policy/soliciting.h"
 #include "verb.h"
 
 namespace postoffice {
@@ -57,6 +61,27 @@ void receive(Dialogue& dialogue, MessageReceiver& receiver) {
     dialogue.is_reading_message = false;
 }
 
+// What users have written down for mail that they want, such as programs, is not done with this.
+void send_to_folder(Envelope& envelope, std::string reason) {
+    envelope.forbidden = std::move(reason);
+    if (envelope.forbidden.empty()) return;
+    std::vector<Recipient> kept;
+    for (Recipient& recipient : envelope.recipients) {
+        Target& target = recipient.target;
+        if (!target.user.empty()) target = {Target::Kind::mailbox, target.user, target.address};
+        const bool is_there = std::any_of(kept.begin(), kept.end(), [&](const Recipient& other) {
+            return !target.user.empty() && other.target.user == target.user;
+        });
+        if (!is_there) kept.push_back(std::move(recipient));
+    }
+    envelope.recipients = std::move(kept);
+}
+
+std::string unfolded(std::string text) {
+    std::erase_if(text, [](char c) { return c == '\n'; });
+    return text;
+}
+
 void log_received(const Dialogue& dialogue, const std::string& id, const Envelope& envelope,
                   const Message& message) {
     log_event(id, "received",
@@ -74,10 +99,10 @@ void log_refused(const Dialogue& dialogue, const std::string& id, const Reply& r
 
 }  // namespace
 
-std::optional<Reply> check_data(const Dialogue& dialogue) {
+std::optional<Reply> check_data(Dialogue& dialogue) {
     const Transaction& transaction = dialogue.transaction;
     if (!transaction.is_open()) return Reply{503, "5.5.1", "MAIL and RCPT come before DATA"};
-    if (transaction.recipient_count() > 0) return std::nullopt;
+    if (transaction.recipient_count() > 0) return check_before_data(dialogue);
     if (transaction.refused_count() == 0) return Reply{503, "5.5.1", "RCPT comes before DATA"};
     return Reply{554, "5.5.1", "No valid recipients"};
 }
@@ -88,9 +113,12 @@ Reply perform_data(Dialogue& dialogue, const Command&) {
     MessageReceiver receiver(message, receiver_settings(dialogue, id), top_fields(dialogue, id));
     receive(dialogue, receiver);
 
-    const Envelope envelope =
-        dialogue.transaction.take_envelope(origin_of(dialogue), receiver.has_eight_bit());
-    if (auto refusal = receiver.finish()) {
+    Envelope envelope = dialogue.transaction.take_envelope(origin_of(dialogue), receiver.has_eight_bit());
+    send_to_folder(envelope, reason_for_folder(dialogue));
+    auto refusal = receiver.finish();
+    if (!refusal)
+        refusal = check_solicitation(dialogue.config().no_soliciting, unfolded(receiver.solicitation()));
+    if (refusal) {
         log_refused(dialogue, id, *refusal);
         return *refusal;
     }

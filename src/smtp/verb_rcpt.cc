@@ -3,7 +3,6 @@
 
 #include <array>
 
-#include "client_host.h"
 #include "parameters.h"
 #include "postoffice/base/log.h"
 #include "verb.h"
@@ -39,11 +38,17 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
         return {452, "4.5.3", fmt::format("Too many recipients: {} at a time, please", config.recipients)};
 
     const Address address = without_own_literal(original, config.hostname);
-    const bool may_relay = config.relay || dialogue.client_is_local();
-    if (!config.is_local_domain(address.domain()) && !may_relay)
+    const bool may_relay = config.relay || dialogue.client_is_known();
+    if (!config.is_local_domain(address.domain()) && !may_relay) {
+        if (dialogue.standing() == Standing::unclear)
+            return {
+                451, "4.4.3",
+                fmt::format("whether {} may send through {} cannot be looked up now; please try again later",
+                            dialogue.client(), config.hostname)};
         return {550, "5.7.1",
                 fmt::format("relaying denied: <{}> is not in a domain of {}, and {} may not send through it",
                             address.to_string(), config.hostname, dialogue.client())};
+    }
     const Route route = dialogue.services.router.route(address);
     if (route.status != Route::Status::accepted) return route.refusal;
     if (auto refusal = count_recipient(config, dialogue.services.rates, dialogue.rated())) return *refusal;
@@ -61,7 +66,7 @@ void remember_refusal(Dialogue& dialogue) {
 
 }  // namespace
 
-std::optional<Reply> check_rcpt(const Dialogue& dialogue) {
+std::optional<Reply> check_rcpt(Dialogue& dialogue) {
     if (!dialogue.transaction.is_open()) return Reply{503, "5.5.1", "MAIL comes before RCPT"};
     return std::nullopt;
 }

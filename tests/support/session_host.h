@@ -100,8 +100,16 @@ struct SessionHost {
     RememberingAcceptor acceptor;
     Resolver resolver = make_resolver();
     RateTable rates{1024};
+    AccessTables access_tables{folder.path() + "/hosts.allow", folder.path() + "/hosts.deny"};
 
-    SessionServices services() { return {config, router, acceptor, resolver, &rates}; }
+    SessionServices services() {
+        return {.config = config,
+                .router = router,
+                .acceptor = acceptor,
+                .resolver = resolver,
+                .rates = &rates,
+                .access_tables = access_tables};
+    }
 
   private:
     Config make_config() const {
@@ -115,6 +123,7 @@ struct SessionHost {
         made.aliases = folder.path() + "/aliases";
         made.minfree = 0;
         made.tarpit = Seconds(0);
+        made.verify_from = false;  // nobody answers questions about senders here
         made.timeout = Seconds(20);
         return made;
     }

@@ -9,7 +9,7 @@ import pytest
 from conftest import needs_root
 from host import TOP, wait_for
 from processes import kill, status, with_title
-from strangers import CROWD, CROWD6, SERVER, strangers  # noqa: F401
+from outsiders import CROWD, CROWD6, SERVER, outsiders  # noqa: F401
 
 pytestmark = needs_root
 
@@ -36,18 +36,18 @@ def named(folder):
         return []
 
 
-def speak_http(strangers, source):
-    line = strangers.greeted(source)
+def speak_http(outsiders, source):
+    line = outsiders.greeted(source)
     assert line.ask("GET / HTTP/1.1").startswith(b"421")
     line.close()
 
 
-def test_who_misbehaves_is_named_once(strangers, folder):
-    host = strangers.start(coal_command=program(folder, NOTES), coal="40/1h")
-    speak_http(strangers, CROWD[0])
-    speak_http(strangers, CROWD[1])
+def test_who_misbehaves_is_named_once(outsiders, folder):
+    host = outsiders.start(coal_command=program(folder, NOTES), coal="40/1h")
+    speak_http(outsiders, CROWD[0])
+    speak_http(outsiders, CROWD[1])
     assert named(folder) == []
-    speak_http(strangers, CROWD[0])
+    speak_http(outsiders, CROWD[0])
     wait_for(lambda: named(folder), what=lambda: f"an address; log: {host.log_text()}")
     told, uid = named(folder)[0].rsplit("|", 1)
     assert (told, uid) == (f"1|{CROWD[0]}", "0")
@@ -56,51 +56,51 @@ def test_who_misbehaves_is_named_once(strangers, folder):
     assert "PATH=/usr/sbin:/usr/bin:/sbin:/bin" in environment
     assert len(re.findall(r"\b[A-Z_]+=", environment)) <= 3, environment  # the shell adds PWD and the like
     for _ in range(3):  # forty points again, but within a minute
-        speak_http(strangers, CROWD[0])
-    speak_http(strangers, CROWD6[0])
-    speak_http(strangers, CROWD6[1])  # of the same network of 64 bits
+        speak_http(outsiders, CROWD[0])
+    speak_http(outsiders, CROWD6[0])
+    speak_http(outsiders, CROWD6[1])  # of the same network of 64 bits
     wait_for(lambda: len(named(folder)) > 1, what=lambda: f"the next; log: {host.log_text()}")
     assert named(folder)[1].startswith(f"1|{CROWD6[1]}|")
     assert len(named(folder)) == 2
     assert f"coal client={CROWD[0]} result=\"exit 0\"" in host.log_text()
 
 
-def test_this_host_and_its_friends_are_never_named(strangers, folder):
-    host = strangers.start(coal_command=program(folder, NOTES), coal="20/1h", trusted=f"[{CROWD[0]}]")
-    for source, options in ((CROWD[0], {}), ("127.0.0.1", {"address": "127.0.0.1", "machine": strangers.server}),
-                            (SERVER, {"address": SERVER, "machine": strangers.server})):
-        line = strangers.greeted(source, **options)
+def test_this_host_and_its_friends_are_never_named(outsiders, folder):
+    host = outsiders.start(coal_command=program(folder, NOTES), coal="20/1h", trusted=f"[{CROWD[0]}]")
+    for source, options in ((CROWD[0], {}), ("127.0.0.1", {"address": "127.0.0.1", "machine": outsiders.server}),
+                            (SERVER, {"address": SERVER, "machine": outsiders.server})):
+        line = outsiders.greeted(source, **options)
         assert line.ask("GET / HTTP/1.1").startswith(b"421")
-    speak_http(strangers, CROWD[1])
+    speak_http(outsiders, CROWD[1])
     wait_for(lambda: named(folder), what=lambda: f"the stranger; log: {host.log_text()}")
     assert [line.split("|")[1] for line in named(folder)] == [CROWD[1]]
 
 
-def test_a_program_that_others_could_have_written_is_not_run(strangers, folder):
+def test_a_program_that_others_could_have_written_is_not_run(outsiders, folder):
     path = program(folder, NOTES)
     os.chmod(path, 0o777)
-    host = strangers.start(coal_command=path, coal="20/1h")
-    speak_http(strangers, CROWD[0])
+    host = outsiders.start(coal_command=path, coal="20/1h")
+    speak_http(outsiders, CROWD[0])
     wait_for(lambda: "can be written by everybody" in host.log_text(), what="a word in the log")
     assert named(folder) == []
 
 
-def test_a_dead_runner_comes_again(strangers, folder):
-    host = strangers.start(coal_command=program(folder, NOTES), coal="20/1h")
+def test_a_dead_runner_comes_again(outsiders, folder):
+    host = outsiders.start(coal_command=program(folder, NOTES), coal="20/1h")
     before = with_title(host, "coal runner")
     assert len(before) == 1 and status(before[0])["Uid"].split()[0] == "0"
     kill(before[0])
     wait_for(lambda: with_title(host, "coal runner") not in ([], before), what="another one")
-    speak_http(strangers, CROWD[0])
+    speak_http(outsiders, CROWD[0])
     wait_for(lambda: named(folder), what="an address")
     host.reload()
     wait_for(lambda: len(with_title(host, "coal runner")) == 1, what="one runner after a reload")
-    speak_http(strangers, CROWD[1])
+    speak_http(outsiders, CROWD[1])
     wait_for(lambda: len(named(folder)) == 2, what=lambda: f"the next; log: {host.log_text()}")
 
 
-def test_without_a_command_there_is_no_runner(strangers):
-    host = strangers.start()
+def test_without_a_command_there_is_no_runner(outsiders):
+    host = outsiders.start()
     assert with_title(host, "coal runner") == []
 
 
@@ -111,16 +111,16 @@ def examples_of_the_manual():
 
 
 @pytest.mark.skipif(not shutil.which("nft"), reason="NEEDS nftables")
-def test_the_packet_filter_of_the_manual_shuts_them_out(strangers, folder):
+def test_the_packet_filter_of_the_manual_shuts_them_out(outsiders, folder):
     filter_setup, script = examples_of_the_manual()
-    done = subprocess.run([*strangers.server.prefix, "sh", "-c", filter_setup], capture_output=True, text=True)
+    done = subprocess.run([*outsiders.server.prefix, "sh", "-c", filter_setup], capture_output=True, text=True)
     if done.returncode != 0:
         pytest.skip(f"NEEDS a kernel with nf_tables: {done.stderr}")
-    host = strangers.start(coal_command=program(folder, script), coal="20/1h")
+    host = outsiders.start(coal_command=program(folder, script), coal="20/1h")
     for source in (CROWD[0], CROWD6[0]):
-        speak_http(strangers, source)
+        speak_http(outsiders, source)
         wait_for(lambda: f"coal client={source} result=\"exit 0\"" in host.log_text(),
                  what=lambda: f"{source} in the set; log: {host.log_text()}")
         with pytest.raises(TimeoutError):
-            strangers.call(source, timeout=2)
-    strangers.greeted(CROWD[1])
+            outsiders.call(source, timeout=2)
+    outsiders.greeted(CROWD[1])

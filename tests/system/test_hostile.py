@@ -18,7 +18,7 @@ from certificates import Authority
 from conftest import needs_root
 from host import wait_for
 from processes import with_title
-from strangers import CROWD, SERVER, strangers  # noqa: F401
+from outsiders import CROWD, SERVER, outsiders  # noqa: F401
 
 pytestmark = needs_root
 
@@ -61,15 +61,15 @@ class Watch:
         self._thread.join()
 
 
-def call(strangers, count, first=0):
+def call(outsiders, count, first=0):
     """So many connections of many addresses."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 8192),
                                                 resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     found = []
-    with strangers.outside.inside():
+    with outsiders.outside.inside():
         for n in range(first, first + count):
             found.append(socket.create_connection((SERVER, 25), timeout=30, source_address=(CROWD[n % 100], 0)))
-    strangers._open += found
+    outsiders._open += found
     return found
 
 
@@ -85,11 +85,11 @@ def until_reply(connection, code, seconds=30):
     return text
 
 
-def serves(strangers, what):
+def serves(outsiders, what):
     """A client who does everything right gets a message into a mailbox, with the patience of ten seconds for each
     answer. Prints how long it took."""
     start = time.monotonic()
-    with strangers.outside.inside():
+    with outsiders.outside.inside():
         connection = socket.create_connection((SERVER, 25), timeout=10, source_address=(CROWD[-1], 0))
     with connection:
         until_reply(connection, b"220", 10)
@@ -101,7 +101,7 @@ def serves(strangers, what):
             until_reply(connection, code, 10)
     print(f"\n    {what}: greeted in {1000 * (greeted - start):.0f} ms, served in "
           f"{1000 * (time.monotonic() - start):.0f} ms", end="")
-    strangers.host.wait_for_mail("alice", what.encode())
+    outsiders.host.wait_for_mail("alice", what.encode())
 
 
 def is_whole(host, listener):
@@ -109,17 +109,17 @@ def is_whole(host, listener):
     assert "crash" not in host.log_text()
 
 
-def test_silent_connections(strangers):
-    host = strangers.start(**SETTINGS)
+def test_silent_connections(outsiders):
+    host = outsiders.start(**SETTINGS)
     listener = with_title(host, "listener")
     wait_for(lambda: with_title(host, "SMTP idle") == [] or kibibytes(host), what="calm")
     before = kibibytes(host)
     with Watch(host) as watch:
-        silent = call(strangers, SILENT)
-        serves(strangers, "while 2000 are greeted")
+        silent = call(outsiders, SILENT)
+        serves(outsiders, "while 2000 are greeted")
         for one in silent:
             until_reply(one, b"220")
-        serves(strangers, "beside 2000 silent ones")
+        serves(outsiders, "beside 2000 silent ones")
 
         def is_small():
             return (kibibytes(host) - before) / SILENT < LIMIT_OF_ONE
@@ -142,11 +142,11 @@ def drip(connections, texts, over):
         position += 1
 
 
-def test_dripping_connections(strangers):
-    host = strangers.start(**SETTINGS)
+def test_dripping_connections(outsiders):
+    host = outsiders.start(**SETTINGS)
     listener = with_title(host, "listener")
     before = kibibytes(host)
-    connections, over = call(strangers, 200), threading.Event()
+    connections, over = call(outsiders, 200), threading.Event()
     for one in connections:
         until_reply(one, b"220")
     for one in connections[100:]:
@@ -158,14 +158,14 @@ def test_dripping_connections(strangers):
     try:
         with Watch(host) as watch:
             for n in range(4):
-                serves(strangers, f"among 200 dripping, time {n}")
+                serves(outsiders, f"among 200 dripping, time {n}")
                 time.sleep(1.5)
     finally:
         over.set()
         dripping.join()
     print(f"\n    200 dripping: {(watch.kibibytes - before) / 200:.0f} KiB each at most", end="")
     assert watch.processes < 200 + 40
-    strangers.hang_up()
+    outsiders.hang_up()
     wait_for(lambda: len(with_title(host, "SMTP")) < 20, seconds=60, what="their processes to go")
     is_whole(host, listener)
 
@@ -178,11 +178,11 @@ def client_hello(name="host.test"):
     return outgoing.read()
 
 
-def test_dripping_handshakes(strangers, tmp_path):
-    host = strangers.start(**SETTINGS, tls_certificate=Authority(str(tmp_path)).issue("host.test", "host.pem"))
+def test_dripping_handshakes(outsiders, tmp_path):
+    host = outsiders.start(**SETTINGS, tls_certificate=Authority(str(tmp_path)).issue("host.test", "host.pem"))
     listener = with_title(host, "listener")
     before = kibibytes(host)
-    connections, over = call(strangers, 100), threading.Event()
+    connections, over = call(outsiders, 100), threading.Event()
     for one in connections:
         until_reply(one, b"220")
         one.sendall(b"STARTTLS\r\n")
@@ -192,22 +192,22 @@ def test_dripping_handshakes(strangers, tmp_path):
     try:
         with Watch(host) as watch:
             for n in range(2):
-                serves(strangers, f"among 100 dripping handshakes, time {n}")
+                serves(outsiders, f"among 100 dripping handshakes, time {n}")
                 time.sleep(1.5)
     finally:
         over.set()
         dripping.join()
     print(f"\n    100 dripping handshakes: {(watch.kibibytes - before) / 100:.0f} KiB each at most", end="")
     assert watch.processes < 100 + 40
-    strangers.hang_up()
+    outsiders.hang_up()
     wait_for(lambda: len(with_title(host, "SMTP")) < 20, seconds=60, what="their processes to go")
     is_whole(host, listener)
 
 
-def test_clients_that_vanish_inside_a_message(strangers):
-    host = strangers.start(**SETTINGS)
+def test_clients_that_vanish_inside_a_message(outsiders):
+    host = outsiders.start(**SETTINGS)
     listener = with_title(host, "listener")
-    for n, one in enumerate(call(strangers, 200)):
+    for n, one in enumerate(call(outsiders, 200)):
         until_reply(one, b"220")
         one.sendall(b"MAIL FROM:<a@far.test>\r\nRCPT TO:<alice@host.test>\r\nDATA\r\n")
         until_reply(one, b"354")
@@ -215,18 +215,18 @@ def test_clients_that_vanish_inside_a_message(strangers):
         if n % 2:  # with a reset
             one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         one.close()
-    serves(strangers, "after 200 that vanished")
+    serves(outsiders, "after 200 that vanished")
     wait_for(lambda: len(with_title(host, "SMTP")) < 20, seconds=60, what="their processes to go")
     assert b"never to be seen" not in host.mailbox("alice")
     assert host.spool_files() == []
     is_whole(host, listener)
 
 
-def test_endless_lines_and_huge_arguments(strangers):
-    host = strangers.start(**SETTINGS)
+def test_endless_lines_and_huge_arguments(outsiders):
+    host = outsiders.start(**SETTINGS)
     listener = with_title(host, "listener")
     before = kibibytes(host)
-    connections, over = call(strangers, 50), threading.Event()
+    connections, over = call(outsiders, 50), threading.Event()
     for one in connections:
         until_reply(one, b"220")
     for one in connections[25:]:
@@ -248,27 +248,27 @@ def test_endless_lines_and_huge_arguments(strangers):
     try:
         with Watch(host) as watch:
             for n in range(3):
-                serves(strangers, f"among 50 endless lines, time {n}")
+                serves(outsiders, f"among 50 endless lines, time {n}")
                 time.sleep(1)
     finally:
         over.set()
         pouring.join()
     print(f"\n    50 endless lines: {(watch.kibibytes - before) / 50:.0f} KiB each at most", end="")
     assert (watch.kibibytes - before) / 50 < 4096
-    strangers.hang_up()
+    outsiders.hang_up()
     wait_for(lambda: len(with_title(host, "SMTP")) < 20, seconds=60, what="their processes to go")
     is_whole(host, listener)
 
 
-def test_connects_and_resets(strangers):
-    host = strangers.start(**SETTINGS)
+def test_connects_and_resets(outsiders):
+    host = outsiders.start(**SETTINGS)
     listener = with_title(host, "listener")
-    serves(strangers, "before the resets")
+    serves(outsiders, "before the resets")
     rng = random.Random(1)
     reset = struct.pack("ii", 1, 0)
     with Watch(host) as watch:
         for n in range(10_000):
-            with strangers.outside.inside():
+            with outsiders.outside.inside():
                 one = socket.socket()
             try:
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
@@ -281,8 +281,8 @@ def test_connects_and_resets(strangers):
             finally:
                 one.close()
             if n % 2500 == 1250:
-                serves(strangers, f"after {n} resets")
-        serves(strangers, "after all resets")
+                serves(outsiders, f"after {n} resets")
+        serves(outsiders, "after all resets")
     print(f"\n    10000 resets: at most {watch.processes} processes and {watch.kibibytes / 1024:.0f} MiB", end="")
     wait_for(lambda: len(with_title(host, "SMTP")) < 20, seconds=60, what="their processes to go")
     descriptors = len(os.listdir(f"/proc/{listener[0]}/fd"))

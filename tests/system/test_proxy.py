@@ -10,7 +10,7 @@ import pytest
 
 from conftest import needs_root
 from host import wait_for
-from strangers import CROWD, SERVER, Line, strangers  # noqa: F401
+from outsiders import CROWD, SERVER, Line, outsiders  # noqa: F401
 
 pytestmark = needs_root
 
@@ -26,16 +26,16 @@ def header(client, command=0x21, tlv=b""):
     return SIGNATURE + bytes([command, 0x11 if source.version == 4 else 0x21]) + struct.pack("!H", len(rest)) + rest
 
 
-def by_front_end(strangers, client, **options):
-    line = strangers.call(FRONT_END)
+def by_front_end(outsiders, client, **options):
+    line = outsiders.call(FRONT_END)
     line.say(header(client, **options))
     return line
 
 
 @pytest.mark.parametrize("client", ["203.0.113.9", "2001:db8:9::9"])
-def test_the_client_is_the_one_of_the_header(strangers, client):
-    host = strangers.start(proxy=FRONT_END)
-    line = by_front_end(strangers, client, tlv=b"\x05\0\x04abcd")
+def test_the_client_is_the_one_of_the_header(outsiders, client):
+    host = outsiders.start(proxy=FRONT_END)
+    line = by_front_end(outsiders, client, tlv=b"\x05\0\x04abcd")
     assert f"[{client}]".encode() in line.reply()
     line.ask("EHLO client.test")
     assert line.ask("MAIL FROM:<a@far.test>").startswith(b"250")
@@ -47,54 +47,54 @@ def test_the_client_is_the_one_of_the_header(strangers, client):
     assert FRONT_END not in host.log_text()
 
 
-def test_limits_are_for_the_client_and_not_for_the_front_end(strangers):
-    strangers.start(proxy=FRONT_END, client_connections="2", rate_connections="4/1h")
+def test_limits_are_for_the_client_and_not_for_the_front_end(outsiders):
+    outsiders.start(proxy=FRONT_END, client_connections="2", rate_connections="4/1h")
     for _ in range(2):
-        assert by_front_end(strangers, "203.0.113.9").reply().startswith(b"220")
-    assert by_front_end(strangers, "203.0.113.9").reply().startswith(b"421 4.7.0")
+        assert by_front_end(outsiders, "203.0.113.9").reply().startswith(b"220")
+    assert by_front_end(outsiders, "203.0.113.9").reply().startswith(b"421 4.7.0")
     for n in range(10, 16):
-        assert by_front_end(strangers, f"203.0.113.{n}").reply().startswith(b"220")
-    strangers.hang_up()
+        assert by_front_end(outsiders, f"203.0.113.{n}").reply().startswith(b"220")
+    outsiders.hang_up()
 
     def comes_in():
-        return by_front_end(strangers, "203.0.113.9").reply().startswith(b"220")
+        return by_front_end(outsiders, "203.0.113.9").reply().startswith(b"220")
     wait_for(comes_in, what="a place that was given back")
     assert comes_in()
-    strangers.hang_up()
-    wait_for(lambda: by_front_end(strangers, "203.0.113.9").reply().startswith(b"421 4.7.1"),
+    outsiders.hang_up()
+    wait_for(lambda: by_front_end(outsiders, "203.0.113.9").reply().startswith(b"421 4.7.1"),
              what="the end of the rate")
 
 
-def test_a_front_end_must_say_it_and_nobody_else_may(strangers):
-    host = strangers.start(proxy=FRONT_END)
-    line = strangers.call(FRONT_END)
+def test_a_front_end_must_say_it_and_nobody_else_may(outsiders):
+    host = outsiders.start(proxy=FRONT_END)
+    line = outsiders.call(FRONT_END)
     line.say("EHLO client.test and some more octets")
     assert line.rest() == b""
     assert "proxy-header" in host.log_text()
     for bad in (header("203.0.113.9")[:-1], SIGNATURE + b"\x21\x11\xff\xff", header("127.0.0.1"), b"PROXY TCP4 "):
-        line = strangers.call(FRONT_END)
+        line = outsiders.call(FRONT_END)
         line.say(bad)
         line.socket.shutdown(1)
         assert line.rest() == b"", bad
-    other = strangers.call(CROWD[1])
+    other = outsiders.call(CROWD[1])
     other.say(header("203.0.113.9"))
     assert b"203.0.113.9" not in other.rest()
 
 
-def test_a_front_end_looks_whether_we_are_alive(strangers):
-    strangers.start(proxy=FRONT_END)
-    line = strangers.call(FRONT_END)
+def test_a_front_end_looks_whether_we_are_alive(outsiders):
+    outsiders.start(proxy=FRONT_END)
+    line = outsiders.call(FRONT_END)
     line.say(SIGNATURE + b"\x20\0\0\0")
     assert f"[{FRONT_END}]".encode() in line.reply()
     assert line.ask("QUIT").startswith(b"221")
 
 
-def test_a_silent_front_end_holds_nobody_up(strangers):
-    strangers.start(proxy=FRONT_END, clients="4")
+def test_a_silent_front_end_holds_nobody_up(outsiders):
+    outsiders.start(proxy=FRONT_END, clients="4")
     for _ in range(3):
-        strangers.call(FRONT_END)
-    assert by_front_end(strangers, "203.0.113.9").reply().startswith(b"220")
-    wait_for(lambda: by_front_end(strangers, "203.0.113.10").reply().startswith(b"220"), seconds=40,
+        outsiders.call(FRONT_END)
+    assert by_front_end(outsiders, "203.0.113.9").reply().startswith(b"220")
+    wait_for(lambda: by_front_end(outsiders, "203.0.113.10").reply().startswith(b"220"), seconds=40,
              what="places that those without a header left")
 
 
@@ -113,16 +113,16 @@ listen smtp
 
 
 @pytest.mark.skipif(not shutil.which("haproxy"), reason="NEEDS haproxy")
-def test_haproxy(strangers, folder):
-    host = strangers.start(proxy=FRONT_END)
+def test_haproxy(outsiders, folder):
+    host = outsiders.start(proxy=FRONT_END)
     config = os.path.join(folder, "haproxy.cfg")
     with open(config, "w") as file:
         file.write(HAPROXY.format(front_end=FRONT_END, server=SERVER))
     with open(os.path.join(folder, "haproxy.log"), "w") as log:
-        front = subprocess.Popen([*strangers.outside.prefix, "haproxy", "-db", "-f", config], stdout=log, stderr=log)
+        front = subprocess.Popen([*outsiders.outside.prefix, "haproxy", "-db", "-f", config], stdout=log, stderr=log)
     try:
         def greeting():
-            with strangers.outside.inside():
+            with outsiders.outside.inside():
                 try:
                     connection = socket.create_connection((FRONT_END, 2525), 20, source_address=(CROWD[7], 0))
                 except OSError:

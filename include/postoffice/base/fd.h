@@ -59,8 +59,8 @@ void sanitise_descriptors(int keep = 0);
 /// must not be used any more.
 void close_descriptors_except(const std::vector<int>& kept);
 
-/// Raises the soft limit of open descriptors to `most`, and the hard one if the process may. What is possible is
-/// done; returns the limit as it is then.
+/// Raises the soft limit of open descriptors to `most`, and the hard one if the process may. What is possible
+/// is done; returns the limit as it is then.
 std::size_t make_room_for_descriptors(std::size_t most);
 
 /// Points descriptors 0, 1 and (unless `keep_stderr`) 2 at /dev/null.

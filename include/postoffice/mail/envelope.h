@@ -55,6 +55,9 @@ struct Envelope {
     Body body = Body::seven_bit;
     std::vector<Recipient> recipients;
     Origin origin;
+    /// Why hosts.deny does not want its client: it goes to the folder of `forbidden`, as far as its
+    /// recipients are mailboxes here. Empty: it is welcome.
+    std::string forbidden = "";
     UnixTime arrived = 0;
 };
 

@@ -39,6 +39,8 @@ class MessageReceiver {
     bool has_eight_bit() const { return eight_bit_; }
     /// As on the wire, where a line end is two octets (RFC 1870 section 3).
     std::uint64_t octets() const { return octets_; }
+    /// What its Solicitation field says (RFC 3865), or the first kilobyte of it.
+    const std::string& solicitation() const { return solicitation_; }
 
   private:
     /// Where in the message the next octet belongs.
@@ -62,6 +64,8 @@ class MessageReceiver {
     std::string name_;  // the start of a header line, until it is known whether it is a field
     bool any_field_ = false;
     bool eight_bit_ = false;
+    bool in_solicitation_ = false;
+    std::string solicitation_;
     bool has_date_ = false, has_message_id_ = false, has_from_ = false;
     bool ends_with_newline_ = true;
     unsigned received_ = 0;

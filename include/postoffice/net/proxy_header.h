@@ -1,5 +1,6 @@
-// The header of the PROXY protocol, version 2, by which a front end (HAProxy and its like) tells whose connection it
-// passes on: https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt, sections 2.2 to 2.2.6.
+// The header of the PROXY protocol, version 2, by which a front end (HAProxy and its like) tells whose
+// connection it passes on: https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt, sections 2.2
+// to 2.2.6.
 #pragma once
 
 #include <cstddef>
@@ -17,17 +18,17 @@ inline constexpr std::size_t proxy_header_start = 16;
 /// Of the rest: addresses, and TLVs, which are passed over. The protocol allows 65535.
 inline constexpr std::size_t most_proxy_header_rest = 4096;
 
-/// How many octets follow. A problem if `start`, of proxy_header_start octets, does not begin a header that we
-/// take.
+/// How many octets follow. A problem if `start`, of proxy_header_start octets, does not begin a header that
+/// we take.
 Result<std::size_t> proxy_header_rest(std::string_view start);
 
-/// The client that a whole header names; nullopt if the connection is the front end's own (LOCAL), or comes from
-/// something without an internet address. An address that cannot be a client's, such as the loopback's, is a problem:
-/// nobody becomes local by a header.
+/// The client that a whole header names; nullopt if the connection is the front end's own (LOCAL), or comes
+/// from something without an internet address. An address that cannot be a client's, such as the loopback's,
+/// is a problem: nobody becomes local by a header.
 Result<std::optional<IpAddress>> parse_proxy_header(std::string_view header);
 
-/// Reads one header from the socket, and not an octet more: what follows belongs to somebody else. Throws Timeout,
-/// PeerGone (also before the end of the header), FormatError, std::system_error.
+/// Reads one header from the socket, and not an octet more: what follows belongs to somebody else. Throws
+/// Timeout, PeerGone (also before the end of the header), FormatError, std::system_error.
 std::optional<IpAddress> read_proxy_header(int socket, Deadline deadline);
 
 }  // namespace postoffice

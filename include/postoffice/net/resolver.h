@@ -45,6 +45,12 @@ struct MxLookup {
     std::string why;
 };
 
+/// One of several questions asked together.
+struct QuickAnswer {
+    DnsStatus status = DnsStatus::temporary;
+    std::vector<DnsRecord> records;  ///< of the type asked for, under whatever name the answer has them
+};
+
 struct ResolverSettings {
     std::vector<Endpoint> servers;          ///< asked in order; never empty
     Milliseconds timeout{5000};             ///< for one server, one try
@@ -62,8 +68,8 @@ struct ResolverSettings {
 class Resolver {
   public:
     explicit Resolver(ResolverSettings settings) : settings_(std::move(settings)) {}
-    /// The same, for somebody who waits: all its lookups together end by the deadline, and what is not known by
-    /// then is temporary.
+    /// The same, for somebody who waits: all its lookups together end by the deadline, and what is not known
+    /// by then is temporary.
     Resolver until(Deadline deadline) const;
 
     /// From the hosts file, else from DNS. The text of an address is its own answer.
@@ -74,6 +80,11 @@ class Resolver {
     /// The names of an address, from the hosts file, else PTR records. Nobody has checked that they lead
     /// back.
     NameLookup names(const IpAddress& address) const;
+    /// All at the same time, parallel to `questions`, and all within `patience`: the servers are asked one
+    /// after the other for what is still open. For many small questions that are not worth waiting for, such
+    /// as those to DNS lists.
+    std::vector<QuickAnswer> ask_together(const std::vector<DnsQuestion>& questions,
+                                          Milliseconds patience) const;
 
   private:
     struct Answer {

@@ -22,6 +22,9 @@ class Crowd {
     /// less than ten seconds (or `patience` itself, if that is less).
     Milliseconds shortened(Milliseconds patience) const;
 
+    /// Patience has become less.
+    bool is_dense() const;
+
   private:
     SharedMemory memory_;
     std::atomic<std::uint32_t>* percent_;  // of the places

@@ -10,6 +10,7 @@
 #include "postoffice/net/connection.h"
 #include "postoffice/net/resolver.h"
 #include "postoffice/policy/crowd.h"
+#include "postoffice/policy/hosts_access.h"
 #include "postoffice/policy/misconduct.h"
 #include "postoffice/policy/rate_table.h"
 #include "postoffice/smtp/session_state.h"
@@ -22,10 +23,11 @@ struct SessionServices {
     Router& router;
     Acceptor& acceptor;
     const Resolver& resolver;
-    RateTable* rates = nullptr;  ///< what clients did lately; nullptr: nobody counts (standard input)
-    const TlsServer* tls = nullptr;  ///< null: TLS is not offered
+    RateTable* rates = nullptr;        ///< what clients did lately; nullptr: nobody counts (standard input)
+    const TlsServer* tls = nullptr;    ///< null: TLS is not offered
     const Crowd* crowd = nullptr;      ///< how full it is; nullptr: there is always room
     Misconduct* misconduct = nullptr;  ///< nullptr: nobody keeps account of it
+    AccessTables access_tables{};
 };
 
 enum class SessionEnd {
