@@ -13,6 +13,7 @@ confdir=/etc
 queuedir=/var/spool/postoffice
 get_deps=no
 libwrap=if-there
+with_tls=yes
 
 usage() {
     cat <<END
@@ -25,6 +26,7 @@ usage: ./configure.sh [--get-deps] [--prefix=DIR] [--execdir=DIR] [...]
   --mandir=DIR         manual pages                           [PREFIX/man; with /usr PREFIX/share/man]
   --confdir=DIR        postoffice.cf                          [/etc]
   --with-queuedir=DIR  the spool                              [/var/spool/postoffice]
+  --without-tls        leave TLS (OpenSSL 3) out
   --src=DIR            the source tree, to build elsewhere    [where configure.sh is]
   --without-tcp-wrappers  do without libwrap, which asks hosts.allow and hosts.deny
                                                              [--with-tcp-wrappers where there is libwrap]
@@ -85,6 +87,8 @@ read_arguments() {
         --with-tcp-wrappers | --with-tcpwrappers | --with-libwrap) libwrap=yes ;;
         --without-tcp-wrappers | --without-tcpwrappers | --without-libwrap) libwrap=no ;;
         --get-deps) get_deps=yes ;;
+        --with-tls | --use-tls) with_tls=yes ;;
+        --without-tls) with_tls=no ;;
         --help | -h) usage && exit 0 ;;
         --with-milter | --with-av | --with-auth | --with-pam | --with-greylist | \
             --with-vhost | --with-vhosts | --with-vspool | --with-vuser | --with-coal) unavailable "$name" ;;
@@ -108,8 +112,12 @@ read_arguments() {
 
 # The one list of Debian packages.
 packages() {
-    # Building: compiler, alias database, text formatting, JSON of mailq, hosts.allow and hosts.deny.
-    echo g++ make libgdbm-dev libfmt-dev nlohmann-json3-dev libwrap0-dev
+    # Building: compiler, alias database, text formatting, JSON of mailq.
+    echo g++ make libgdbm-dev libfmt-dev nlohmann-json3-dev
+    # hosts.allow and hosts.deny.
+    [ $libwrap = no ] || echo libwrap0-dev
+    # TLS.
+    [ $with_tls = no ] || echo libssl-dev
     # Unit tests and micro benchmarks; man pages are checked; the other tests are Python.
     echo libgtest-dev libbenchmark-dev mandoc python3 python3-pytest python3-pytest-timeout
     # Name servers for tests of MX and resolver: a correct one, and one that can be made to misbehave.
@@ -281,6 +289,22 @@ int main() { return nlohmann::json({{"a", 1}}).dump() != "{\"a\":1}"; }
 END
     try "for nlohmann/json" compile_and_run || need "no nlohmann/json (Debian: nlohmann-json3-dev)"
 
+    if [ $with_tls = yes ]; then
+        cat >"$work/probe.cc" <<'END'
+#include <openssl/ssl.h>
+static_assert(OPENSSL_VERSION_MAJOR >= 3);
+int main() {
+    SSL_CTX* context = SSL_CTX_new(TLS_server_method());
+    return !context || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1;
+}
+END
+        try "for OpenSSL 3" compile_and_run -lssl -lcrypto || need "no OpenSSL 3 (Debian: libssl-dev; or --without-tls)"
+        TLS_LIBS="-lssl -lcrypto"
+        LEFT_OUT="$LEFT_OUT net/no_tls"
+    else
+        LEFT_OUT="$LEFT_OUT net/tls"
+    fi
+
     # The names are macros for others in many libraries, hence a program and no search for symbols.
     cat >"$work/probe.cc" <<'END'
 #include <sys/types.h>
@@ -305,7 +329,10 @@ END
 
 # Built in where possible: as a shared library it brings libnsl, and with that RPC and Kerberos, into each process.
 probe_libwrap() {
-    [ $libwrap != no ] || return 0
+    if [ $libwrap = no ]; then
+        LEFT_OUT="$LEFT_OUT policy/libwrap"
+        return 0
+    fi
     cat >"$work/probe.cc" <<'END'
 #include <tcpd.h>
 #include <unistd.h>
@@ -320,9 +347,11 @@ END
     for library in -l:libwrap.a -lwrap; do
         if try "for libwrap with $library" compile_and_run $library; then
             LIBWRAP=$library
+            LEFT_OUT="$LEFT_OUT policy/no_libwrap"
             return 0
         fi
     done
+    LEFT_OUT="$LEFT_OUT policy/libwrap"
     [ $libwrap != yes ] || need "no working libwrap (Debian: libwrap0-dev)"
 }
 
@@ -402,8 +431,8 @@ CPPFLAGS   :=$CPPFLAGS_LARGE
 LDFLAGS    := $LDFLAGS
 LINK_STATIC := $LINK_STATIC
 FMT_SOURCE := $FMT_SOURCE
-LIBWRAP    := $LIBWRAP
-LIBS       := $FMT_LIB -lgdbm $LIBWRAP $RESOLV_LIB
+LEFT_OUT   :=$LEFT_OUT
+LIBS       := $FMT_LIB $TLS_LIBS -lgdbm $LIBWRAP $RESOLV_LIB
 PYTHON     := $PYTHON
 END
     {
@@ -421,7 +450,7 @@ own_ldflags=${LDFLAGS:+yes}
 own_cxxflags=${own_cxxflags:-no}
 own_ldflags=${own_ldflags:-no}
 : "${CXX:=g++}" "${CXXFLAGS:=-O2 -g}" "${LDFLAGS:=}"
-FMT_SOURCE= FMT_LIB= RESOLV_LIB= LINK_STATIC= CPPFLAGS_LARGE= LIBWRAP= missing_for_check=
+FMT_SOURCE= FMT_LIB= RESOLV_LIB= TLS_LIBS= LIBWRAP= LEFT_OUT= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
 # The Python that has Debian's packages, where there is one.
 PYTHON=/usr/bin/python3
 [ -x $PYTHON ] || PYTHON=python3

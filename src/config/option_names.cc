@@ -23,11 +23,11 @@ constexpr std::array<OldSpelling, 3> old_spellings = {{
 
 /// Options of other versions of postoffice. Saying so beats guessing at a misspelling.
 constexpr auto options_of_other_versions = std::to_array<std::string_view>({
-    "audit",       "auth-plaintext", "auth-logins",  "bare-newline",  "db-dir",          "dead-letter",
-    "debug",       "delay",          "filter",       "greylist",      "greylist-from",   "junkfolder",
-    "mailq-users", "masquerade",     "mxpool",       "relaxed-order", "relay-auth",      "relay-tls",
-    "safe",        "spam",           "submit-limit", "t-arguments",   "tls-certificate", "tls-key",
-    "usermap",     "vhost-dir",      "vhost-spool",  "vhost-user",
+    "audit",       "auth-plaintext", "auth-logins",  "bare-newline",  "db-dir",        "dead-letter",
+    "debug",       "delay",          "filter",       "greylist",      "greylist-from", "junkfolder",
+    "mailq-users", "masquerade",     "mxpool",       "relaxed-order", "relay-auth",    "relay-tls",
+    "safe",        "spam",           "submit-limit", "t-arguments",   "usermap",       "vhost-dir",
+    "vhost-spool", "vhost-user",
 });
 
 bool is_of_other_version(std::string_view name) {

@@ -231,6 +231,10 @@ std::span<const Option> table() {
          set_size<&C::minfree, 1024>},
         {"timeout", "time", "5m", "patience with a silent client", SetBy::file, false,
          set_time<&C::timeout, 1>},
+        {"tls-certificate", "path", "", "certificate for TLS, with its chain; unset = no TLS", SetBy::file, false,
+         set_path<&C::tls_certificate>},
+        {"tls-key", "path", "", "its private key; unset = in the same file", SetBy::file, false,
+         set_path<&C::tls_key>},
         {"relay", "flag", "0", "relay for everybody", SetBy::file, false, set_flag<&C::relay>},
 
         {"localmx", "flag", "0", "relay for hosts that have this one as their MX", SetBy::file, false,

@@ -65,6 +65,7 @@ class LocalAgent {
     void append_all(Mailbox& mailbox);
     void append(Mailbox& mailbox, Job& job);
     Mailbox& mailbox_for(const Job& job) const;
+    void fail_batch(const Mailbox& mailbox, const DeliveryResult& result, const std::string& why);
     void nothing_delivered(const Mailbox& mailbox, const DeliveryResult& result, const std::string& why);
     void not_delivered(Job& job, DeliveryResult result, const std::string& why) const;
     void answer_batch();
@@ -226,11 +227,11 @@ void LocalAgent::append_all(Mailbox& mailbox) {
             if (belongs_here(job)) append(mailbox, job);
         mailbox.finish();
     } catch (const std::system_error& e) {
-        nothing_delivered(mailbox, deferred_for(e), e.what());
+        fail_batch(mailbox, deferred_for(e), e.what());
     } catch (const Timeout& e) {
-        nothing_delivered(mailbox, deferred("4.2.0", e.what()), e.what());
+        fail_batch(mailbox, deferred("4.2.0", e.what()), e.what());
     } catch (const UnfitMailbox& e) {
-        nothing_delivered(mailbox, deferred("4.2.0", e.what()), e.what());
+        fail_batch(mailbox, deferred("4.2.0", e.what()), e.what());
     }
     // Anything else ends this process: locks are dropped and no answer is sent, which defers the batch.
 }
@@ -249,6 +250,13 @@ void LocalAgent::append(Mailbox& mailbox, Job& job) {
 /// A configuration that has no folder any more takes what was meant for it as other mail.
 Mailbox& LocalAgent::mailbox_for(const Job& job) const {
     return !job.stamp.spam.empty() && forbidden_folder_ ? *forbidden_folder_ : *mailbox_;
+}
+
+/// The next request meets a new agent: what was wrong may be what this one was given when it began, such as
+/// the group that may create mailboxes, and is not any more.
+void LocalAgent::fail_batch(const Mailbox& mailbox, const DeliveryResult& result, const std::string& why) {
+    nothing_delivered(mailbox, result, why);
+    leave();
 }
 
 /// The batch as a whole failed, as far as it was for this mailbox; what had failed before that keeps its own

@@ -169,6 +169,8 @@ void take_header_line(Journal& journal, std::string_view key, std::string_view v
         envelope.arrived = *when;
     } else if (key == "protocol") {
         envelope.origin.protocol = unescaped(value);
+    } else if (key == "tls") {
+        envelope.origin.tls = unescaped(value);
     } else if (key == "client") {
         split_client(value, envelope.origin);
     } else if (key == "helo") {
@@ -281,6 +283,7 @@ std::string journal_header(const std::string& id, const Envelope& envelope,
     line("id", escaped(id));
     line("arrived", rfc3339_utc(envelope.arrived));
     line("protocol", escaped(origin.protocol));
+    line("tls", escaped(origin.tls));
     if (!origin.client_name.empty() || !origin.client_address.empty())
         line("client", escaped(origin.client_name, "[") + " [" + escaped(origin.client_address, "[]") + "]");
     line("helo", escaped(origin.helo));

@@ -8,7 +8,7 @@ std::string Dialogue::client() const {
 
 Client Dialogue::facts() const {
     return {IpAddress::parse(state.client_address.str()), state.client_name.str(), state.name_status,
-            !state.user.str().empty()};
+            is_authenticated()};
 }
 
 Standing Dialogue::standing() {
@@ -21,6 +21,11 @@ void Dialogue::abandon_transaction() {
     // attempt, so that a list with some dead addresses still gets through.
     if (transaction.refused_count() > 0 && transaction.recipient_count() == 0) ++state.errors;
     transaction = Transaction();
+}
+
+std::string Dialogue::protocol() const {
+    if (state.extended == 0) return "SMTP";
+    return std::string("ESMTP") + (is_over_tls() ? "S" : "") + (is_authenticated() ? "A" : "");
 }
 
 }  // namespace postoffice

@@ -19,6 +19,7 @@ struct Dialogue {
     LineEnd command_line_end = LineEnd::crlf;  ///< how the command being served ended
     std::string last_command = "CONNECT";      ///< for the log
     bool is_reading_message = false;           ///< what comes next on the wire is message text
+    bool tls_follows = false;                  ///< the reply being sent is the last one in the clear
     bool is_over = false;                      ///< close once the reply is sent
     std::optional<Standing> known_standing{};  ///< see standing()
 
@@ -33,7 +34,11 @@ struct Dialogue {
     Standing standing();
     bool client_is_local() { return standing() == Standing::ours; }
     /// It need not answer for what only strangers are asked about.
-    bool client_is_known() { return !state.user.str().empty() || client_is_local(); }
+    bool client_is_known() { return is_authenticated() || client_is_local(); }
+    bool is_over_tls() const { return connection.tls() != nullptr; }
+    bool is_authenticated() const { return state.user.bytes[0] != '\0'; }
+    /// As the Received field and the log have it: "SMTP", "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA" (RFC 3848).
+    std::string protocol() const;
     /// Ends the transaction without a message.
     void abandon_transaction();
 };

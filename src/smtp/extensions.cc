@@ -21,12 +21,17 @@ std::string unwanted_solicitations(const Dialogue& dialogue) {
     return dialogue.config().no_soliciting;
 }
 
+bool can_start_tls(Dialogue& dialogue) {
+    return dialogue.services.tls != nullptr && !dialogue.is_over_tls();
+}
+
 constexpr std::array extensions = {
     Extension{"PIPELINING", nullptr, nullptr},
     Extension{"SIZE", nullptr, largest_message},
     Extension{"8BITMIME", nullptr, nullptr},
     Extension{"NO-SOLICITING", nullptr, unwanted_solicitations},
     Extension{"ENHANCEDSTATUSCODES", nullptr, nullptr},
+    Extension{"STARTTLS", can_start_tls, nullptr},
 };
 
 }  // namespace

@@ -29,6 +29,7 @@ Reply syntax_error(std::string_view verb_name);
 
 Reply perform_helo(Dialogue&, const Command&);
 Reply perform_ehlo(Dialogue&, const Command&);
+std::optional<Reply> check_mail(Dialogue&);
 Reply perform_mail(Dialogue&, const Command&);
 std::optional<Reply> check_rcpt(Dialogue&);
 Reply perform_rcpt(Dialogue&, const Command&);
@@ -39,6 +40,8 @@ Reply perform_noop(Dialogue&, const Command&);
 Reply perform_vrfy(Dialogue&, const Command&);
 Reply perform_expn(Dialogue&, const Command&);
 Reply perform_help(Dialogue&, const Command&);
+std::optional<Reply> check_starttls(Dialogue&);
+Reply perform_starttls(Dialogue&, const Command&);
 Reply perform_quit(Dialogue&, const Command&);
 
 }  // namespace postoffice

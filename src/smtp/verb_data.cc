@@ -17,7 +17,8 @@ namespace {
 
 Origin origin_of(const Dialogue& dialogue) {
     Origin origin;
-    origin.protocol = dialogue.state.extended ? "ESMTP" : "SMTP";
+    origin.protocol = dialogue.protocol();
+    if (const TlsStream* tls = dialogue.connection.tls()) origin.tls = tls->description();
     origin.helo = dialogue.state.helo.str();
     origin.client_name = dialogue.state.client_name.str();
     origin.client_address = dialogue.state.client_address.str();

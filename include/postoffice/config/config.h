@@ -14,6 +14,8 @@ namespace postoffice {
 struct ListenAddress {
     std::string address;      ///< literal IPv4 or IPv6 address; empty = all addresses of both families
     std::uint16_t port = 25;  ///< 0 = the kernel chooses (tests)
+    bool tls = false;         ///< TLS from the first octet
+    bool submission = false;  ///< for users: TLS and AUTH before any mail
     bool operator==(const ListenAddress&) const = default;
 };
 
@@ -75,6 +77,8 @@ struct Config {
     std::uint64_t minfree = 10ULL << 20;  ///< octets that must stay free in the spool
     Seconds timeout{300};                 ///< patience with a silent client
     bool relay = false;                   ///< anybody may relay
+    std::string tls_certificate;          ///< PEM file with the chain; empty: no TLS
+    std::string tls_key;                  ///< PEM file; empty: in tls_certificate
 
     // Who may send here
     bool localmx = false;      ///< hosts that have us as their mail host may relay

@@ -15,11 +15,12 @@ enum class Body { seven_bit, eight_bit_mime };
 
 /// Where a message came from, as told to people: Received field, journal, log.
 struct Origin {
-    std::string protocol;        ///< "SMTP", "ESMTP", "local"
+    std::string protocol;        ///< "SMTP", "ESMTPS", "local" and so on
     std::string helo;            ///< what the client called itself
     std::string client_name;     ///< verified name; "unknown" if there is none; empty if local
     std::string client_address;  ///< "192.0.2.1"; empty if local
     std::string submitter;       ///< "uid 1000 (bob)" for local submissions
+    std::string tls = {};        ///< "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: it came in the clear
 };
 
 /// Where mail for one recipient goes, once routed.

@@ -22,6 +22,7 @@ struct SessionServices {
     Acceptor& acceptor;
     const Resolver& resolver;
     RateTable* rates = nullptr;  ///< what clients did lately; nullptr: nobody counts (standard input)
+    const TlsServer* tls = nullptr;  ///< null: TLS is not offered
     AccessTables access_tables{};
     /// How long each command of a refused client takes; a crowded listener shortens it.
     Milliseconds penalty{3000};
