@@ -185,7 +185,8 @@ void enforce_error_budget(Dialogue& dialogue) {
 }
 
 bool is_silent(Dialogue& dialogue) {
-    return dialogue.park_after > Milliseconds(0) && !dialogue.is_over_tls() && !dialogue.transaction.is_open() &&
+    return dialogue.park_after > Milliseconds(0) && !dialogue.is_over_tls() &&
+           !dialogue.transaction.is_open() &&
            !dialogue.connection.wait_for_input(Deadline::after(dialogue.park_after));
 }
 
@@ -197,8 +198,8 @@ void send_last_reply(Dialogue& dialogue) {
     }
 }
 
-// From here on under TLS, and nothing that was said before counts (RFC 3207 section 4.2). False if that failed:
-// there is no language left in which to say so.
+// From here on under TLS, and nothing that was said before counts (RFC 3207 section 4.2). False if that
+// failed: there is no language left in which to say so.
 bool begin_tls(Dialogue& dialogue) {
     dialogue.tls_follows = false;
     try {
