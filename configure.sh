@@ -12,8 +12,8 @@ mandir=
 confdir=/etc
 queuedir=/var/spool/postoffice
 get_deps=no
-with_tls=yes
 libwrap=if-there
+with_tls=yes
 
 usage() {
     cat <<END
@@ -112,8 +112,10 @@ read_arguments() {
 
 # The one list of Debian packages.
 packages() {
-    # Building: compiler, alias database, text formatting, JSON of mailq, hosts.allow and hosts.deny.
-    echo g++ make libgdbm-dev libfmt-dev nlohmann-json3-dev libwrap0-dev
+    # Building: compiler, alias database, text formatting, JSON of mailq.
+    echo g++ make libgdbm-dev libfmt-dev nlohmann-json3-dev
+    # hosts.allow and hosts.deny.
+    [ $libwrap = no ] || echo libwrap0-dev
     # TLS.
     [ $with_tls = no ] || echo libssl-dev
     # Unit tests and micro benchmarks; man pages are checked; the other tests are Python.
@@ -327,7 +329,10 @@ END
 
 # Built in where possible: as a shared library it brings libnsl, and with that RPC and Kerberos, into each process.
 probe_libwrap() {
-    [ $libwrap != no ] || return 0
+    if [ $libwrap = no ]; then
+        LEFT_OUT="$LEFT_OUT policy/libwrap"
+        return 0
+    fi
     cat >"$work/probe.cc" <<'END'
 #include <tcpd.h>
 #include <unistd.h>
@@ -342,9 +347,11 @@ END
     for library in -l:libwrap.a -lwrap; do
         if try "for libwrap with $library" compile_and_run $library; then
             LIBWRAP=$library
+            LEFT_OUT="$LEFT_OUT policy/no_libwrap"
             return 0
         fi
     done
+    LEFT_OUT="$LEFT_OUT policy/libwrap"
     [ $libwrap != yes ] || need "no working libwrap (Debian: libwrap0-dev)"
 }
 
@@ -424,7 +431,6 @@ CPPFLAGS   :=$CPPFLAGS_LARGE
 LDFLAGS    := $LDFLAGS
 LINK_STATIC := $LINK_STATIC
 FMT_SOURCE := $FMT_SOURCE
-LIBWRAP    := $LIBWRAP
 LEFT_OUT   :=$LEFT_OUT
 LIBS       := $FMT_LIB $TLS_LIBS -lgdbm $LIBWRAP $RESOLV_LIB
 PYTHON     := $PYTHON
@@ -444,7 +450,7 @@ own_ldflags=${LDFLAGS:+yes}
 own_cxxflags=${own_cxxflags:-no}
 own_ldflags=${own_ldflags:-no}
 : "${CXX:=g++}" "${CXXFLAGS:=-O2 -g}" "${LDFLAGS:=}"
-FMT_SOURCE= FMT_LIB= RESOLV_LIB= TLS_LIBS= LEFT_OUT= LIBWRAP= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
+FMT_SOURCE= FMT_LIB= RESOLV_LIB= TLS_LIBS= LIBWRAP= LEFT_OUT= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
 # The Python that has Debian's packages, where there is one.
 PYTHON=/usr/bin/python3
 [ -x $PYTHON ] || PYTHON=python3

@@ -17,12 +17,12 @@ std::string largest_message(const Dialogue& dialogue) {
     return std::to_string(dialogue.config().size);
 }
 
-bool can_start_tls(Dialogue& dialogue) {
-    return dialogue.services.tls != nullptr && !dialogue.is_over_tls();
-}
-
 std::string unwanted_solicitations(const Dialogue& dialogue) {
     return dialogue.config().no_soliciting;
+}
+
+bool can_start_tls(Dialogue& dialogue) {
+    return dialogue.services.tls != nullptr && !dialogue.is_over_tls();
 }
 
 constexpr std::array extensions = {

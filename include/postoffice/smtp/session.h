@@ -21,7 +21,7 @@ struct SessionServices {
     Router& router;
     Acceptor& acceptor;
     const Resolver& resolver;
-    RateTable* rates = nullptr;      ///< what clients did lately; nullptr: nobody counts (standard input)
+    RateTable* rates = nullptr;  ///< what clients did lately; nullptr: nobody counts (standard input)
     const TlsServer* tls = nullptr;  ///< null: TLS is not offered
     AccessTables access_tables{};
     /// How long each command of a refused client takes; a crowded listener shortens it.
