@@ -30,7 +30,7 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
     Router router(config, aliases, users, files, interface_addresses());
     Acceptance acceptance(spool, local,
                           [&](const std::string& id) { announce_arrival(sockets.announce, id); });
-    const SessionServices services{config, router, acceptance, resolver, sockets.rates, sockets.tls};
+    const SessionServices services{config, router, acceptance, resolver, sockets.rates, sockets.tls, sockets.authenticator};
 
     for (int served = 0; served < most_clients; ++served) {
         auto handover = receive_struct<ClientHandover>(channel.get());

@@ -1,5 +1,7 @@
 #include "extensions.h"
 
+#include "verb.h"
+
 #include <array>
 #include <string_view>
 
@@ -25,6 +27,10 @@ bool can_start_tls(Dialogue& dialogue) {
     return dialogue.services.tls != nullptr && !dialogue.is_over_tls();
 }
 
+std::string mechanisms(const Dialogue&) {
+    return "PLAIN LOGIN";
+}
+
 constexpr std::array extensions = {
     Extension{"PIPELINING", nullptr, nullptr},
     Extension{"SIZE", nullptr, largest_message},
@@ -32,6 +38,8 @@ constexpr std::array extensions = {
     Extension{"NO-SOLICITING", nullptr, unwanted_solicitations},
     Extension{"ENHANCEDSTATUSCODES", nullptr, nullptr},
     Extension{"STARTTLS", can_start_tls, nullptr},
+    Extension{"AUTH", offers_auth, mechanisms},
+    Extension{"AUTH=PLAIN LOGIN", offers_auth, nullptr},  // for clients that are older than RFC 2554
 };
 
 }  // namespace

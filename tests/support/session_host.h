@@ -103,7 +103,7 @@ struct SessionHost {
     AccessTables access_tables{folder.path() + "/hosts.allow", folder.path() + "/hosts.deny"};
 
     SessionServices services() {
-        return {config, router, acceptor, resolver, &rates, nullptr, access_tables, Milliseconds(1)};
+        return {config, router, acceptor, resolver, &rates, nullptr, -1, access_tables, Milliseconds(1)};
     }
 
   private:
