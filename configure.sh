@@ -12,8 +12,9 @@ mandir=
 confdir=/etc
 queuedir=/var/spool/postoffice
 get_deps=no
-with_tls=yes
 libwrap=if-there
+with_tls=yes
+with_pam=yes
 
 usage() {
     cat <<END
@@ -27,6 +28,7 @@ usage: ./configure.sh [--get-deps] [--prefix=DIR] [--execdir=DIR] [...]
   --confdir=DIR        postoffice.cf                          [/etc]
   --with-queuedir=DIR  the spool                              [/var/spool/postoffice]
   --without-tls        leave TLS (OpenSSL 3) out
+  --without-pam        check passwords of accounts without PAM, by the shadow file
   --src=DIR            the source tree, to build elsewhere    [where configure.sh is]
   --without-tcp-wrappers  do without libwrap, which asks hosts.allow and hosts.deny
                                                              [--with-tcp-wrappers where there is libwrap]
@@ -89,8 +91,10 @@ read_arguments() {
         --get-deps) get_deps=yes ;;
         --with-tls | --use-tls) with_tls=yes ;;
         --without-tls) with_tls=no ;;
+        --with-pam | --use-pam) with_pam=yes ;;
+        --without-pam) with_pam=no ;;
         --help | -h) usage && exit 0 ;;
-        --with-milter | --with-av | --with-auth | --with-pam | --with-greylist | \
+        --with-milter | --with-av | --with-auth | --with-greylist | \
             --with-vhost | --with-vhosts | --with-vspool | --with-vuser | --with-coal) unavailable "$name" ;;
         --use-gdbm | --with-gdbm) passed_over "$name" "gdbm is always used" ;;
         --use-mailwrappers | --with-mailwrappers) passed_over "$name" "not available in this version, passed over" ;;
@@ -112,8 +116,13 @@ read_arguments() {
 
 # The one list of Debian packages.
 packages() {
-    # Building: compiler, alias database, text formatting, JSON of mailq, hosts.allow and hosts.deny.
-    echo g++ make libgdbm-dev libfmt-dev nlohmann-json3-dev libwrap0-dev
+    # Building: compiler, alias database, text formatting, JSON of mailq.
+    echo g++ make libgdbm-dev libfmt-dev nlohmann-json3-dev
+    # hosts.allow and hosts.deny.
+    [ $libwrap = no ] || echo libwrap0-dev
+    # Passwords.
+    echo libcrypt-dev
+    [ $with_pam = no ] || echo libpam0g-dev
     # TLS.
     [ $with_tls = no ] || echo libssl-dev
     # Unit tests and micro benchmarks; man pages are checked; the other tests are Python.
@@ -124,6 +133,8 @@ packages() {
     echo bsd-mailx s-nail mutt git git-email swaks php-cli cron
     # What stands in front of a mail server: a proxy, a packet filter.
     echo haproxy nftables
+    # Clients and certificates for TLS and AUTH.
+    echo openssl curl msmtp ca-certificates
     # Network namespaces, processes, unprivileged users, ports for the tests themselves.
     echo iproute2 procps util-linux
     # bsd-mailx wants a mail server; this one is an empty promise. A real one that is there already stays.
@@ -289,6 +300,27 @@ int main() { return nlohmann::json({{"a", 1}}).dump() != "{\"a\":1}"; }
 END
     try "for nlohmann/json" compile_and_run || need "no nlohmann/json (Debian: nlohmann-json3-dev)"
 
+    cat >"$work/probe.cc" <<'END'
+#include <crypt.h>
+int main() {
+    static crypt_data data;
+    const char* hash = crypt_r("x", "$6$salt$", &data);
+    return !hash || hash[0] != '$';
+}
+END
+    try "that crypt makes SHA-512 hashes" compile_and_run -lcrypt || need "no working crypt (Debian: libcrypt-dev)"
+    if [ $with_pam = yes ]; then
+        cat >"$work/probe.cc" <<'END'
+#include <dlfcn.h>
+#include <security/pam_appl.h>
+int main() { return !dlopen("libpam.so.0", RTLD_NOW); }
+END
+        try "for PAM" compile_and_run || need "no PAM (Debian: libpam0g-dev; or --without-pam)"
+        LEFT_OUT="$LEFT_OUT policy/no_pam"
+    else
+        LEFT_OUT="$LEFT_OUT policy/pam"
+    fi
+
     if [ $with_tls = yes ]; then
         cat >"$work/probe.cc" <<'END'
 #include <openssl/ssl.h>
@@ -329,7 +361,10 @@ END
 
 # Built in where possible: as a shared library it brings libnsl, and with that RPC and Kerberos, into each process.
 probe_libwrap() {
-    [ $libwrap != no ] || return 0
+    if [ $libwrap = no ]; then
+        LEFT_OUT="$LEFT_OUT policy/libwrap"
+        return 0
+    fi
     cat >"$work/probe.cc" <<'END'
 #include <tcpd.h>
 #include <unistd.h>
@@ -344,9 +379,11 @@ END
     for library in -l:libwrap.a -lwrap; do
         if try "for libwrap with $library" compile_and_run $library; then
             LIBWRAP=$library
+            LEFT_OUT="$LEFT_OUT policy/no_libwrap"
             return 0
         fi
     done
+    LEFT_OUT="$LEFT_OUT policy/libwrap"
     [ $libwrap != yes ] || need "no working libwrap (Debian: libwrap0-dev)"
 }
 
@@ -426,9 +463,8 @@ CPPFLAGS   :=$CPPFLAGS_LARGE
 LDFLAGS    := $LDFLAGS
 LINK_STATIC := $LINK_STATIC
 FMT_SOURCE := $FMT_SOURCE
-LIBWRAP    := $LIBWRAP
 LEFT_OUT   :=$LEFT_OUT
-LIBS       := $FMT_LIB $TLS_LIBS -lgdbm $LIBWRAP $RESOLV_LIB
+LIBS       := $FMT_LIB $TLS_LIBS -lcrypt -lgdbm $LIBWRAP $RESOLV_LIB
 PYTHON     := $PYTHON
 END
     {
@@ -446,7 +482,7 @@ own_ldflags=${LDFLAGS:+yes}
 own_cxxflags=${own_cxxflags:-no}
 own_ldflags=${own_ldflags:-no}
 : "${CXX:=g++}" "${CXXFLAGS:=-O2 -g}" "${LDFLAGS:=}"
-FMT_SOURCE= FMT_LIB= RESOLV_LIB= TLS_LIBS= LEFT_OUT= LIBWRAP= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
+FMT_SOURCE= FMT_LIB= RESOLV_LIB= TLS_LIBS= LIBWRAP= LEFT_OUT= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
 # The Python that has Debian's packages, where there is one.
 PYTHON=/usr/bin/python3
 [ -x $PYTHON ] || PYTHON=python3

@@ -255,6 +255,12 @@ std::span<const Option> table() {
          set_path<&C::tls_certificate>},
         {"tls-key", "path", "", "its private key; unset = in the same file", SetBy::file, false,
          set_path<&C::tls_key>},
+        {"auth-plaintext", "flag", "0", "passwords are taken without TLS, too", SetBy::file, false,
+         set_flag<&C::auth_plaintext>},
+        {"auth-failures", "number", "10", "failed logins in an hour before an address has to wait", SetBy::file, false,
+         set_number<&C::auth_failures, 1, many>},
+        {"vhost-dir", "path", "", "virtual domains, a folder each; unset = none", SetBy::file, false,
+         set_path<&C::vhost_dir>},
         {"relay", "flag", "0", "relay for everybody", SetBy::file, false, set_flag<&C::relay>},
 
         {"localmx", "flag", "0", "relay for hosts that have this one as their MX", SetBy::file, false,

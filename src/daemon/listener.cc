@@ -221,7 +221,7 @@ bool Listener::give_to(Processes::iterator process, Client& client) {
 
 void Listener::start_process_for(Client client) try {
     Worker worker = start_worker(
-        "SMTP idle", {helpers_.spawner, helpers_.announce, helpers_.coal},
+        "SMTP idle", {helpers_.spawner, helpers_.announce, helpers_.authenticator, helpers_.coal},
         [this](Fd channel) { return run_session_process(config_, std::move(channel), helpers_); });
     const auto started = processes_.insert(processes_.begin(), {std::move(worker), false, {}});
     watch(started->worker.channel.get());

@@ -16,6 +16,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/privileges.h"
 #include "postoffice/config/build.h"
+#include "postoffice/daemon/authenticator.h"
 #include "postoffice/daemon/coal_runner.h"
 #include "postoffice/daemon/control_socket.h"
 #include "postoffice/daemon/listener.h"
@@ -47,7 +48,7 @@ struct Generation {
         if (!config.coal_command.empty()) coal_requests = packet_socket_pair();
     }
 
-    enum Role { spawner, runner, listener, coal, role_count };
+    enum Role { spawner, authenticator, runner, listener, coal, role_count };
     struct Helper {
         pid_t pid = 0;
         Clock::time_point may_start_at{};
@@ -60,6 +61,7 @@ struct Generation {
     /// Here requests to the spawner are written and read. The master holds both ends, so that a spawner may die and
     /// its successor finds what waits.
     SocketPair requests = packet_socket_pair();
+    SocketPair logins = packet_socket_pair();  ///< the same for the authenticator
     /// The same for addresses that the coal runner is told; only with coal-command.
     std::optional<SocketPair> coal_requests;
     Helper helpers[role_count];
@@ -71,7 +73,7 @@ struct Generation {
 };
 
 const char* name_of(Generation::Role role) {
-    constexpr const char* names[] = {"spawner", "queue runner", "listener", "coal runner"};
+    constexpr const char* names[] = {"spawner", "authenticator", "queue runner", "listener", "coal runner"};
     return names[role];
 }
 
@@ -146,8 +148,9 @@ class Master {
         for (int role = 0; role < Generation::role_count; ++role) {
             Generation::Helper& helper = current_->helpers[role];
             if (helper.pid != 0 || Clock::now() < helper.may_start_at) continue;
-            if (role == Generation::listener && !settings_.serve_smtp) continue;
-            if (role == Generation::coal && (!settings_.serve_smtp || !current_->coal_requests)) continue;
+            const bool is_for_clients = role != Generation::spawner && role != Generation::runner;
+            if (is_for_clients && !settings_.serve_smtp) continue;
+            if (role == Generation::coal && !current_->coal_requests) continue;
             helper.may_start_at = Clock::now() + restart_pause;
             try {
                 helper.pid = start(static_cast<Generation::Role>(role));
@@ -164,6 +167,7 @@ class Master {
         return spawn_process(name_of(role), [this, role, master = ::getpid()] {
             switch (role) {
                 case Generation::spawner: return be_spawner(master);
+                case Generation::authenticator: return be_authenticator(master);
                 case Generation::runner: return be_runner(master);
                 case Generation::coal: return be_coal_runner(master);
                 default: return be_listener(master);
@@ -176,6 +180,13 @@ class Master {
         close_descriptors_except({requests});
         end_with_parent(master);
         return run_spawner(current_->config, Fd(requests));
+    }
+
+    int be_authenticator(pid_t master) {
+        const int requests = current_->logins.theirs.release();
+        close_descriptors_except({requests});
+        end_with_parent(master);
+        return run_authenticator(current_->config, Fd(requests));
     }
 
     int be_runner(pid_t master) {
@@ -201,10 +212,11 @@ class Master {
 
     int be_listener(pid_t master) {
         SessionProcessSockets helpers{current_->requests.ours.get(), arrivals_.write_end.get()};
+        helpers.authenticator = current_->logins.ours.get();
         if (current_->coal_requests) helpers.coal = current_->coal_requests->ours.get();
         helpers.rates = &rates_;
         helpers.tls = current_->tls ? &*current_->tls : nullptr;
-        std::vector<int> kept = {helpers.spawner, helpers.announce, helpers.coal};
+        std::vector<int> kept = {helpers.spawner, helpers.announce, helpers.authenticator, helpers.coal};
         std::vector<ListeningSocket> ports;
         for (Port& port : current_->ports)
             for (Fd& socket : port.sockets) {
@@ -245,7 +257,8 @@ class Master {
 
     static void end_next(Generation& generation, bool is_overdue) {
         for (const auto role :
-             {Generation::listener, Generation::runner, Generation::coal, Generation::spawner}) {
+             {Generation::listener, Generation::authenticator, Generation::coal, Generation::runner,
+              Generation::spawner}) {
             const pid_t pid = generation.helpers[role].pid;
             if (pid == 0) continue;
             (void)::kill(pid, is_overdue ? SIGKILL : SIGTERM);

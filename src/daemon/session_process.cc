@@ -56,8 +56,9 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
                           [&](const std::string& id) { announce_arrival(sockets.announce, id); });
     Misconduct misconduct(config, sockets.rates,
                           [&](const IpAddress& address) { name_to_coal_runner(sockets.coal, address); });
-    const SessionServices services{config,        router,      acceptance,    resolver,
-                                   sockets.rates, sockets.tls, sockets.crowd, &misconduct};
+    const SessionServices services{
+        config,        router,     acceptance, resolver, sockets.rates, sockets.tls, sockets.authenticator,
+        sockets.crowd, &misconduct};
 
     for (int served = 0; served < most_clients; ++served) {
         auto handover = receive_struct<ClientHandover>(channel.get());

@@ -252,8 +252,8 @@ Mailbox& LocalAgent::mailbox_for(const Job& job) const {
     return !job.stamp.spam.empty() && forbidden_folder_ ? *forbidden_folder_ : *mailbox_;
 }
 
-/// The next request meets a new agent: what was wrong may be what this one was given when it began, such as the
-/// group that may create mailboxes, and is not any more.
+/// The next request meets a new agent: what was wrong may be what this one was given when it began, such as
+/// the group that may create mailboxes, and is not any more.
 void LocalAgent::fail_batch(const Mailbox& mailbox, const DeliveryResult& result, const std::string& why) {
     nothing_delivered(mailbox, result, why);
     leave();

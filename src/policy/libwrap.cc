@@ -1,7 +1,5 @@
 #include "libwrap.h"
 
-#ifdef POSTOFFICE_LIBWRAP
-
 #include <tcpd.h>
 #include <unistd.h>
 
@@ -40,17 +38,3 @@ bool libwrap_allows(const std::string& service, std::string name, std::string ad
 }
 
 }  // namespace postoffice
-
-#else
-
-namespace postoffice {
-
-const bool has_libwrap = false;
-
-bool libwrap_allows(const std::string&, std::string, std::string, const std::string&, const std::string&) {
-    return true;
-}
-
-}  // namespace postoffice
-
-#endif

@@ -94,7 +94,7 @@ std::optional<Reply> check_before_data(Dialogue& dialogue) {
 
 std::string reason_for_folder(const Dialogue& dialogue) {
     const bool to_folder =
-        dialogue.config().forbidden.action == Action::folder && dialogue.state.user.str().empty();
+        dialogue.config().forbidden.action == Action::folder && !dialogue.is_authenticated();
     return to_folder ? dialogue.state.forbidden.str() : "";
 }
 

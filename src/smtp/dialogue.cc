@@ -19,7 +19,7 @@ std::string Dialogue::client() const {
 
 Client Dialogue::facts() const {
     return {IpAddress::parse(state.client_address.str()), state.client_name.str(), state.name_status,
-            !state.user.str().empty()};
+            is_authenticated()};
 }
 
 Milliseconds Dialogue::patience() const {

@@ -1,5 +1,7 @@
 #include "extensions.h"
 
+#include "verb.h"
+
 #include <array>
 #include <string_view>
 
@@ -17,12 +19,16 @@ std::string largest_message(const Dialogue& dialogue) {
     return std::to_string(dialogue.config().size);
 }
 
+std::string unwanted_solicitations(const Dialogue& dialogue) {
+    return dialogue.config().no_soliciting;
+}
+
 bool can_start_tls(Dialogue& dialogue) {
     return dialogue.services.tls != nullptr && !dialogue.is_over_tls();
 }
 
-std::string unwanted_solicitations(const Dialogue& dialogue) {
-    return dialogue.config().no_soliciting;
+std::string mechanisms(const Dialogue&) {
+    return "PLAIN LOGIN";
 }
 
 constexpr std::array extensions = {
@@ -32,6 +38,8 @@ constexpr std::array extensions = {
     Extension{"NO-SOLICITING", nullptr, unwanted_solicitations},
     Extension{"ENHANCEDSTATUSCODES", nullptr, nullptr},
     Extension{"STARTTLS", can_start_tls, nullptr},
+    Extension{"AUTH", offers_auth, mechanisms},
+    Extension{"AUTH=PLAIN LOGIN", offers_auth, nullptr},  // for clients that are older than RFC 2554
 };
 
 }  // namespace

@@ -10,13 +10,14 @@ namespace {
 
 using Argument = Verb::Argument;
 
-constexpr std::array<Verb, 12> verbs = {{
+constexpr std::array<Verb, 13> verbs = {{
     {"HELO", "HELO host", Argument::required, nullptr, perform_helo},
     {"EHLO", "EHLO host", Argument::required, nullptr, perform_ehlo},
     {"MAIL", "MAIL FROM:<address> [parameters]", Argument::required, check_mail, perform_mail},
     {"RCPT", "RCPT TO:<address> [parameters]", Argument::required, check_rcpt, perform_rcpt},
     {"DATA", "DATA", Argument::none, check_data, perform_data},
     {"STARTTLS", "STARTTLS", Argument::none, check_starttls, perform_starttls},
+    {"AUTH", "AUTH PLAIN or AUTH LOGIN", Argument::required, check_auth, perform_auth},
     {"RSET", "RSET", Argument::none, nullptr, perform_rset},
     {"QUIT", "QUIT", Argument::none, nullptr, perform_quit},
     {"NOOP", "NOOP", Argument::optional, nullptr, perform_noop},

@@ -17,6 +17,7 @@ struct SessionProcessSockets {
     RateTable* rates = nullptr;      ///< the master's, shared by all
     const Crowd* crowd = nullptr;    ///< the listener's
     const TlsServer* tls = nullptr;  ///< null: TLS is not offered
+    int authenticator = -1;          ///< shared request socket
 };
 
 /// Serves ClientHandovers from `channel` until the listener closes it. Returns the exit status.

@@ -14,6 +14,7 @@ namespace postoffice {
 namespace bad_points {
 inline constexpr unsigned connection_refused = 1;
 inline constexpr unsigned address_refused = 2;  ///< a sender or recipient, for good
+inline constexpr unsigned login_failed = 5;
 inline constexpr unsigned disconnected = 20;
 }  // namespace bad_points
 

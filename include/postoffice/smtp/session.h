@@ -25,6 +25,7 @@ struct SessionServices {
     const Resolver& resolver;
     RateTable* rates = nullptr;        ///< what clients did lately; nullptr: nobody counts (standard input)
     const TlsServer* tls = nullptr;    ///< null: TLS is not offered
+    int authenticator = -1;            ///< where it takes requests; -1: AUTH is not offered
     const Crowd* crowd = nullptr;      ///< how full it is; nullptr: there is always room
     Misconduct* misconduct = nullptr;  ///< nullptr: nobody keeps account of it
     AccessTables access_tables{};
