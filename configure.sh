@@ -12,6 +12,7 @@ mandir=
 confdir=/etc
 queuedir=/var/spool/postoffice
 get_deps=no
+with_idn=yes
 
 usage() {
     cat <<END
@@ -24,6 +25,7 @@ usage: ./configure.sh [--get-deps] [--prefix=DIR] [--execdir=DIR] [...]
   --mandir=DIR         manual pages                           [PREFIX/man; with /usr PREFIX/share/man]
   --confdir=DIR        postoffice.cf                          [/etc]
   --with-queuedir=DIR  the spool                              [/var/spool/postoffice]
+  --without-idn        no internationalised addresses, and no libidn2
   --src=DIR            the source tree, to build elsewhere    [where configure.sh is]
   --get-deps           first install what building and 'make check' need (Debian, Ubuntu; root or sudo)
   --help               this text
@@ -80,6 +82,8 @@ read_arguments() {
         --with-queuedir) queuedir=$value ;;
         --src) src=$value ;;
         --get-deps) get_deps=yes ;;
+        --with-idn) with_idn=yes ;;
+        --without-idn) with_idn=no ;;
         --help | -h) usage && exit 0 ;;
         --with-milter | --with-av | --with-auth | --with-pam | --with-tcpwrappers | --with-greylist | \
             --with-vhost | --with-vhosts | --with-vspool | --with-vuser | --with-coal) unavailable "$name" ;;
@@ -105,6 +109,8 @@ read_arguments() {
 packages() {
     # Building: compiler, alias database, text formatting, JSON of mailq.
     echo g++ make libgdbm-dev libfmt-dev nlohmann-json3-dev
+    # Internationalised domains.
+    [ $with_idn = no ] || echo libidn2-dev
     # Unit tests and micro benchmarks; man pages are checked; the other tests are Python.
     echo libgtest-dev libbenchmark-dev mandoc python3 python3-pytest python3-pytest-timeout
     # Name servers for tests of MX and resolver: a correct one, and one that can be made to misbehave.
@@ -232,6 +238,27 @@ choose_flags() {
     done
 }
 
+# Loaded when it is needed, not linked: sendmail starts too often to carry it along.
+probe_idn() {
+    [ $with_idn = yes ] || return 0
+    cat >"$work/probe.cc" <<'END'
+#include <dlfcn.h>
+#include <idn2.h>
+#include <cstdlib>
+#include <cstring>
+int main() {
+    void* library = dlopen("libidn2.so.0", RTLD_NOW);
+    auto lookup = library ? (decltype(&idn2_lookup_u8))dlsym(library, "idn2_lookup_u8") : nullptr;
+    unsigned char* name = nullptr;
+    if (!lookup || lookup((const unsigned char*)"b\303\274cher.example", &name, IDN2_NFC_INPUT) != IDN2_OK) return 1;
+    return std::strcmp((const char*)name, "xn--bcher-kva.example");
+}
+END
+    try "that libidn2 knows domains beyond ASCII" compile_and_run ||
+        need "no working libidn2 (Debian: libidn2-dev; or leave it out: --without-idn)"
+    IDN_FLAGS=-DPOSTOFFICE_IDN
+}
+
 probe_library() {
     cat >"$work/probe.cc" <<'END'
 #include <cstdio>
@@ -275,6 +302,8 @@ int main() { try { throw std::string("x"); } catch (const std::string&) { return
 int main() { return nlohmann::json({{"a", 1}}).dump() != "{\"a\":1}"; }
 END
     try "for nlohmann/json" compile_and_run || need "no nlohmann/json (Debian: nlohmann-json3-dev)"
+
+    probe_idn
 
     # The names are macros for others in many libraries, hence a program and no search for symbols.
     cat >"$work/probe.cc" <<'END'
@@ -374,6 +403,7 @@ CPPFLAGS   :=$CPPFLAGS_LARGE
 LDFLAGS    := $LDFLAGS
 LINK_STATIC := $LINK_STATIC
 FMT_SOURCE := $FMT_SOURCE
+IDN_FLAGS  := $IDN_FLAGS
 LIBS       := $FMT_LIB -lgdbm $RESOLV_LIB
 PYTHON     := $PYTHON
 END
@@ -392,7 +422,7 @@ own_ldflags=${LDFLAGS:+yes}
 own_cxxflags=${own_cxxflags:-no}
 own_ldflags=${own_ldflags:-no}
 : "${CXX:=g++}" "${CXXFLAGS:=-O2 -g}" "${LDFLAGS:=}"
-FMT_SOURCE= FMT_LIB= RESOLV_LIB= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
+FMT_SOURCE= FMT_LIB= IDN_FLAGS= RESOLV_LIB= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
 # The Python that has Debian's packages, where there is one.
 PYTHON=/usr/bin/python3
 [ -x $PYTHON ] || PYTHON=python3

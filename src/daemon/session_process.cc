@@ -7,6 +7,7 @@
 #include "postoffice/delivery/acceptance.h"
 #include "postoffice/delivery/agent_channel.h"
 #include "postoffice/delivery/arrivals.h"
+#include "postoffice/delivery/spool_flusher.h"
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/users.h"
 #include "postoffice/net/mx.h"
@@ -27,9 +28,11 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
     UserDirectory users(config.only_user);
     Router router(config, aliases, users, interface_addresses());
     AgentChannels local(sockets.spawner, local_patience);
-    Acceptance acceptance(spool, local,
+    Bouncer bouncer(config, spool, router);
+    Acceptance acceptance(spool, local, bouncer,
                           [&](const std::string& id) { announce_arrival(sockets.announce, id); });
-    const SessionServices services{config, router, acceptance, resolver};
+    SpoolFlusher flusher(spool, sockets.announce);
+    const SessionServices services{config, router, acceptance, resolver, &flusher};
 
     for (int served = 0; served < most_clients; ++served) {
         auto handover = receive_struct<ClientHandover>(channel.get());

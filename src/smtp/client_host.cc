@@ -37,17 +37,20 @@ bool is_own_address(const IpAddress& address) {
     return contains(own, address);
 }
 
+bool is_listed_client(const std::vector<std::string>& hosts, const SessionState& state) {
+    const auto address = IpAddress::parse(state.client_address.str());
+    const std::string name = state.client_name.str();
+    return address && std::any_of(hosts.begin(), hosts.end(), [&](const std::string& host) {
+               return host.starts_with('[') ? IpAddress::parse(host.substr(1, host.size() - 2)) == address
+                                            : equals_ignoring_case(host, name);
+           });
+}
+
 bool is_local_client(const Config& config, const SessionState& state) {
     const std::string address = state.client_address.str();
-    if (address.empty()) return true;
+    if (address.empty() || is_listed_client(config.trusted, state)) return true;
     const auto parsed = IpAddress::parse(address);
-    if (!parsed) return false;
-    const std::string name = state.client_name.str();
-    for (const auto& host : config.trusted)
-        if (host.starts_with('[') ? IpAddress::parse(host.substr(1, host.size() - 2)) == parsed
-                                  : equals_ignoring_case(host, name))
-            return true;
-    return is_own_address(*parsed);
+    return parsed && is_own_address(*parsed);
 }
 
 }  // namespace postoffice

@@ -20,6 +20,7 @@ void Dialogue::abandon_transaction() {
     // attempt, so that a list with some dead addresses still gets through.
     if (transaction.refused_count() > 0 && transaction.recipient_count() == 0) ++state.errors;
     transaction = Transaction();
+    chunks.reset();
 }
 
 }  // namespace postoffice

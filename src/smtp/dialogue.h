@@ -1,9 +1,11 @@
 // What the session loop and the verbs share while one client is served.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "incoming_message.h"
 #include "postoffice/smtp/session.h"
 #include "transaction.h"
 
@@ -16,6 +18,7 @@ struct Dialogue {
     Milliseconds park_after;
 
     Transaction transaction{};
+    std::unique_ptr<IncomingMessage> chunks{};  ///< a message of which BDAT has brought a part
     LineEnd command_line_end = LineEnd::crlf;  ///< how the command being served ended
     std::string last_command = "CONNECT";      ///< for the log
     bool is_reading_message = false;           ///< what comes next on the wire is message text

@@ -26,8 +26,8 @@ constexpr Seconds patience_with_goodbye{5};
 constexpr std::size_t longest_issue = 4096;
 
 // Verbs of RFC 5321's relatives that we know of and do not offer: 502, where nonsense gets 500.
-constexpr std::array<std::string_view, 10> verbs_not_offered = {"STARTTLS", "AUTH", "BDAT", "ETRN",  "TURN",
-                                                                "SEND",     "SOML", "SAML", "DEBUG", "LHLO"};
+constexpr std::array<std::string_view, 8> verbs_not_offered = {"STARTTLS", "AUTH", "TURN",  "SEND",
+                                                               "SOML",     "SAML", "DEBUG", "LHLO"};
 constexpr std::array<std::string_view, 7> http_verbs = {"GET",     "POST",    "PUT",   "HEAD",
                                                         "CONNECT", "OPTIONS", "DELETE"};
 
@@ -164,7 +164,7 @@ void enforce_error_budget(Dialogue& dialogue) {
 }
 
 bool is_silent(Dialogue& dialogue) {
-    return dialogue.park_after > Milliseconds(0) && !dialogue.transaction.is_open() &&
+    return dialogue.park_after > Milliseconds(0) && dialogue.transaction.is_empty() &&
            !dialogue.connection.wait_for_input(Deadline::after(dialogue.park_after));
 }
 

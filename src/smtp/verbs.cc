@@ -10,17 +10,19 @@ namespace {
 
 using Argument = Verb::Argument;
 
-constexpr std::array<Verb, 11> verbs = {{
+constexpr std::array<Verb, 13> verbs = {{
     {"HELO", "HELO host", Argument::required, nullptr, perform_helo},
     {"EHLO", "EHLO host", Argument::required, nullptr, perform_ehlo},
     {"MAIL", "MAIL FROM:<address> [parameters]", Argument::required, nullptr, perform_mail},
     {"RCPT", "RCPT TO:<address> [parameters]", Argument::required, check_rcpt, perform_rcpt},
     {"DATA", "DATA", Argument::none, check_data, perform_data},
+    {"BDAT", "BDAT octets [LAST]", Argument::optional, nullptr, perform_bdat},
     {"RSET", "RSET", Argument::none, nullptr, perform_rset},
     {"QUIT", "QUIT", Argument::none, nullptr, perform_quit},
     {"NOOP", "NOOP", Argument::optional, nullptr, perform_noop},
     {"VRFY", "VRFY address", Argument::required, nullptr, perform_vrfy},
     {"EXPN", "EXPN list", Argument::required, nullptr, perform_expn},
+    {"ETRN", "ETRN [@]domain", Argument::required, nullptr, perform_etrn},
     {"HELP", "HELP [verb]", Argument::optional, nullptr, perform_help},
 }};
 

@@ -13,6 +13,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 
 #include "postoffice/base/disk.h"
 #include "postoffice/mail/acceptance.h"
@@ -82,6 +83,16 @@ class RememberingAcceptor : public Acceptor {
     std::optional<Reply> next_reply_;
 };
 
+/// Knows two messages that wait for far.example.
+class PretendingFlusher : public QueueFlusher {
+  public:
+    std::size_t flush(const std::string& domain, bool subdomains) override {
+        if (domain == "broken.example") throw std::system_error(EIO, std::generic_category(), "spool");
+        if (domain == "example" && subdomains) return 3;
+        return domain == "far.example" ? 2 : 0;
+    }
+};
+
 /// The account that runs the test is the only user; it is called `me` below.
 inline std::string my_name() {
     const passwd* entry = ::getpwuid(::geteuid());
@@ -98,7 +109,9 @@ struct SessionHost {
     RememberingAcceptor acceptor;
     Resolver resolver = make_resolver();
 
-    SessionServices services() { return {config, router, acceptor, resolver}; }
+    PretendingFlusher flusher;
+
+    SessionServices services() { return {config, router, acceptor, resolver, &flusher}; }
 
   private:
     Config make_config() const {

@@ -19,7 +19,7 @@ class DsnTest : public ::testing::Test {
         fail(
             1,
             {DeliveryResult::Outcome::failed, {550, "5.1.1", "No such user\nhere"}, "mx.c.test [192.0.2.1]"});
-        request_ = {"REPORT1", "mail.b.test", Address("alice", "a.test"), arrived + 90, {1}};
+        request_ = {"REPORT1", "mail.b.test", Address("alice", "a.test"), arrived + 90, {{1, DsnAction::failed}}};
     }
     void fail(std::size_t index, const DeliveryResult& result) {
         ASSERT_TRUE(apply_journal_event(journal_, arrived + 60, journal_event::result(index, result)));
@@ -27,7 +27,7 @@ class DsnTest : public ::testing::Test {
     std::string report(std::string_view original, Body expected = Body::seven_bit) {
         Message message(folder_.path());
         const Fd fd = disk::memory_file(original);
-        EXPECT_EQ(write_dsn(message, journal_, request_, fd.get()), expected);
+        EXPECT_EQ(write_dsn(message, journal_, request_, fd.get()).body, expected);
         return disk::read_all(message.open_for_reading().get(), 1U << 20);
     }
     /// Headers and content between boundaries; the first is the top header with the preamble.
@@ -85,7 +85,7 @@ TEST_F(DsnTest, TellsProgramsByTheFields) {
 }
 
 TEST_F(DsnTest, OurOwnFailureHasNoDiagnosticOfARemote) {
-    request_.failed = {0};
+    request_.entries = {{0, DsnAction::failed}};
     fail(0, failed("5.2.1", "Mailbox closed"));
     const std::string status = parts(report(original_))[2];
     EXPECT_TRUE(has_line(status, "Status: 5.2.1"));
@@ -94,7 +94,7 @@ TEST_F(DsnTest, OurOwnFailureHasNoDiagnosticOfARemote) {
 }
 
 TEST_F(DsnTest, EachRecipientHasItsGroup) {
-    request_.failed = {0, 1};
+    request_.entries = {{0, DsnAction::failed}, {1, DsnAction::failed}};
     fail(0, failed("nonsense", "Mailbox closed"));
     const std::string status = parts(report(original_))[2];
     EXPECT_NE(status.find("\n\nOriginal-Recipient: rfc822; bob@b.test\nFinal-Recipient: rfc822; bob@b.test\n"
@@ -105,7 +105,7 @@ TEST_F(DsnTest, EachRecipientHasItsGroup) {
 }
 
 TEST_F(DsnTest, TellsHowLongItWasTried) {
-    request_.failed = {0};
+    request_.entries = {{0, DsnAction::failed}};
     for (int i = 0; i < 3; ++i)
         ASSERT_TRUE(apply_journal_event(journal_, arrived + i * 3600,
                                         journal_event::result(0, deferred("4.4.1", "Connection refused"))));
@@ -144,14 +144,14 @@ TEST_F(DsnTest, BoundaryIsInNoPart) {
 
 TEST_F(DsnTest, UnreadableMessageIsSaidSo) {
     Message message(folder_.path());
-    EXPECT_EQ(write_dsn(message, journal_, request_, -1), Body::seven_bit);
+    EXPECT_EQ(write_dsn(message, journal_, request_, -1).body, Body::seven_bit);
     const auto all = parts(disk::read_all(message.open_for_reading().get(), 1U << 20));
     ASSERT_EQ(all.size(), 4U);
     EXPECT_NE(all[1].find("could not be read any more"), std::string::npos);
 }
 
 TEST_F(DsnTest, HostileAnswersStayInTheirLine) {
-    request_.failed = {0};
+    request_.entries = {{0, DsnAction::failed}};
     fail(0, {DeliveryResult::Outcome::failed,
              {550, "5.1.1\nAction: delivered",
               "no\nAction: delivered\r\n\r\n--=_REPORT1\n\xff\x01" + std::string(5000, 'x')},

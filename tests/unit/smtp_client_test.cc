@@ -38,7 +38,7 @@ struct Dialogue {
     TransactionResult send(const std::vector<Address>& recipients = {bob}, Body body = Body::seven_bit,
                            const std::string& message = small_message) {
         const Fd file = disk::memory_file(message);
-        return client.send(alice, recipients, body, file.get(), message.size());
+        return client.send({alice, {recipients.begin(), recipients.end()}, body}, file.get(), message.size());
     }
     bool said(const std::string& line) const {
         return std::find(lines.begin(), lines.end(), line) != lines.end();
@@ -213,7 +213,7 @@ TEST(SmtpClient, TheNullSender) {
     }});
     Dialogue d(server.endpoint());
     const Fd file = disk::memory_file("x\n");
-    (void)d.client.send(Address(), {bob}, Body::seven_bit, file.get(), 2);
+    (void)d.client.send({Address(), {bob}}, file.get(), 2);
 }
 
 TEST(SmtpClient, AnAddressCannotBreakItsLine) {
@@ -475,7 +475,7 @@ TEST(SmtpClient, AMessageThatCannotBeReadIsNeverEnded) {
     }});
     Dialogue d(server.endpoint());
     const Pipe no_file = make_pipe();  // cannot be read at an offset
-    const auto result = d.client.send(alice, {bob}, Body::seven_bit, no_file.read_end.get(), 10);
+    const auto result = d.client.send({alice, {bob}}, no_file.read_end.get(), 10);
     EXPECT_EQ(result.recipients[0].outcome, Outcome::deferred);
     EXPECT_EQ(result.recipients[0].reply.status, "4.3.0");
     EXPECT_FALSE(result.connection_usable);

@@ -20,6 +20,9 @@ struct ListenAddress {
 /// How the host name is found when `hostname=` does not spell it.
 enum class HostnameFrom { resolver, uname };
 
+/// What is done with a CR or LF in a message that is no half of a CRLF: see postoffice.cf(5).
+enum class BareNewline { normalise, reject, accept };
+
 struct Config {
     std::string file;  ///< the file this came from; empty if none was read
 
@@ -54,6 +57,9 @@ struct Config {
     std::uint64_t minfree = 10ULL << 20;  ///< octets that must stay free in the spool
     Seconds timeout{300};                 ///< patience with a silent client
     bool relay = false;                   ///< anybody may relay
+    BareNewline bare_newline = BareNewline::normalise;
+    bool relaxed_order = false;     ///< RCPT may come before MAIL
+    std::vector<std::string> etrn;  ///< hosts that may ask for their mail; like `trusted`
 
     // Local delivery
     bool escape_from = true;
@@ -68,6 +74,7 @@ struct Config {
     std::vector<Seconds> retry{Seconds{300},  Seconds{600},  Seconds{1200}, Seconds{2400},
                                Seconds{3600}, Seconds{7200}, Seconds{14400}};
     Seconds qreturn{3 * 86400};
+    Seconds delay_warning{0};  ///< tell the sender of a delay; 0: only who asked, after four hours
     unsigned agents = 100;
     unsigned destination_agents = 10;
 
