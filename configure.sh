@@ -13,6 +13,7 @@ confdir=/etc
 queuedir=/var/spool/postoffice
 get_deps=no
 with_idn=yes
+with_tls=yes
 
 usage() {
     cat <<END
@@ -26,6 +27,7 @@ usage: ./configure.sh [--get-deps] [--prefix=DIR] [--execdir=DIR] [...]
   --confdir=DIR        postoffice.cf                          [/etc]
   --with-queuedir=DIR  the spool                              [/var/spool/postoffice]
   --without-idn        no internationalised addresses, and no libidn2
+  --without-tls        leave TLS (OpenSSL 3) out
   --src=DIR            the source tree, to build elsewhere    [where configure.sh is]
   --get-deps           first install what building and 'make check' need (Debian, Ubuntu; root or sudo)
   --help               this text
@@ -84,6 +86,8 @@ read_arguments() {
         --get-deps) get_deps=yes ;;
         --with-idn) with_idn=yes ;;
         --without-idn) with_idn=no ;;
+        --with-tls | --use-tls) with_tls=yes ;;
+        --without-tls) with_tls=no ;;
         --help | -h) usage && exit 0 ;;
         --with-milter | --with-av | --with-auth | --with-pam | --with-tcpwrappers | --with-greylist | \
             --with-vhost | --with-vhosts | --with-vspool | --with-vuser | --with-coal) unavailable "$name" ;;
@@ -111,6 +115,8 @@ packages() {
     echo g++ make libgdbm-dev libfmt-dev nlohmann-json3-dev
     # Internationalised domains.
     [ $with_idn = no ] || echo libidn2-dev
+    # TLS.
+    [ $with_tls = no ] || echo libssl-dev
     # Unit tests and micro benchmarks; man pages are checked; the other tests are Python.
     echo libgtest-dev libbenchmark-dev mandoc python3 python3-pytest python3-pytest-timeout
     # Name servers for tests of MX and resolver: a correct one, and one that can be made to misbehave.
@@ -305,6 +311,22 @@ END
 
     probe_idn
 
+    if [ $with_tls = yes ]; then
+        cat >"$work/probe.cc" <<'END'
+#include <openssl/ssl.h>
+static_assert(OPENSSL_VERSION_MAJOR >= 3);
+int main() {
+    SSL_CTX* context = SSL_CTX_new(TLS_server_method());
+    return !context || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1;
+}
+END
+        try "for OpenSSL 3" compile_and_run -lssl -lcrypto || need "no OpenSSL 3 (Debian: libssl-dev; or --without-tls)"
+        TLS_LIBS="-lssl -lcrypto"
+        LEFT_OUT="$LEFT_OUT net/no_tls"
+    else
+        LEFT_OUT="$LEFT_OUT net/tls"
+    fi
+
     # The names are macros for others in many libraries, hence a program and no search for symbols.
     cat >"$work/probe.cc" <<'END'
 #include <sys/types.h>
@@ -404,7 +426,8 @@ LDFLAGS    := $LDFLAGS
 LINK_STATIC := $LINK_STATIC
 FMT_SOURCE := $FMT_SOURCE
 IDN_FLAGS  := $IDN_FLAGS
-LIBS       := $FMT_LIB -lgdbm $RESOLV_LIB
+LEFT_OUT   :=$LEFT_OUT
+LIBS       := $FMT_LIB $TLS_LIBS -lgdbm $RESOLV_LIB
 PYTHON     := $PYTHON
 END
     {
@@ -422,7 +445,7 @@ own_ldflags=${LDFLAGS:+yes}
 own_cxxflags=${own_cxxflags:-no}
 own_ldflags=${own_ldflags:-no}
 : "${CXX:=g++}" "${CXXFLAGS:=-O2 -g}" "${LDFLAGS:=}"
-FMT_SOURCE= FMT_LIB= IDN_FLAGS= RESOLV_LIB= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
+FMT_SOURCE= FMT_LIB= IDN_FLAGS= RESOLV_LIB= TLS_LIBS= LEFT_OUT= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
 # The Python that has Debian's packages, where there is one.
 PYTHON=/usr/bin/python3
 [ -x $PYTHON ] || PYTHON=python3

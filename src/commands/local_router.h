@@ -4,6 +4,7 @@
 #include "postoffice/config/config.h"
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/router.h"
+#include "postoffice/mail/user_files.h"
 #include "postoffice/mail/users.h"
 
 namespace postoffice {
@@ -11,7 +12,7 @@ namespace postoffice {
 class LocalRouter {
   public:
     explicit LocalRouter(const Config& config)
-        : aliases_(config.aliases), users_(config.only_user), router_(config, aliases_, users_) {}
+        : aliases_(config.aliases), users_(config.only_user), files_(config), router_(config, aliases_, users_, files_) {}
     LocalRouter(const LocalRouter&) = delete;
     LocalRouter& operator=(const LocalRouter&) = delete;
 
@@ -20,6 +21,7 @@ class LocalRouter {
   private:
     AliasTable aliases_;
     UserDirectory users_;
+    OwnEyes files_;
     Router router_;
 };
 

@@ -60,7 +60,8 @@ std::vector<std::string> Recipients::check_local(const Config& config, Router& r
     std::erase_if(accepted_, [&](const Address& address) {
         if (!config.is_local_domain(address.domain())) return false;
         const Route route = router.route(address);
-        steps.insert(steps.end(), route.steps.begin(), route.steps.end());
+        for (const Route::Step& step : route.steps)
+            if (step.owner.empty()) steps.push_back(step.text);
         if (route.status != Route::Status::unknown) return false;
         const std::string name = address.domain() == hostname_ ? Address(address.local_part(), "").to_string()
                                                                : address.to_string();

@@ -40,6 +40,9 @@ class Verifier {
     bool sees_aliases() const {
         return is_trusted_submitter(config_, ::getuid()) || ::access(config_.aliases.c_str(), R_OK) == 0;
     }
+    bool may_see_files_of(const std::string& user) const {
+        return is_trusted_submitter(config_, ::getuid()) || identify_caller().login == user;
+    }
     void verify_word(const std::string& word);
     Verdict verify(const Address& address);
     Verdict judge_hops(const Address& address, const Route& route);
@@ -103,8 +106,9 @@ Verdict Verifier::judge_hops(const Address& address, const Route& route) {
     std::string members;
     for (const Route::Hop& hop : route.hops) {
         if (!members.empty()) members += ", ";
-        members +=
-            hop.target.kind == Target::Kind::mailbox ? hop.target.user : hop.target.address.to_string();
+        const bool is_private = !hop.target.user.empty() && hop.target.kind != Target::Kind::mailbox;
+        members += is_private && !may_see_files_of(hop.target.user) ? "what " + hop.target.user + " says"
+                                                                    : describe(hop.target);
     }
     return {0, "alias for " + members};
 }
@@ -176,7 +180,8 @@ void Verifier::explain(const Address& address) {
 
 void Verifier::show_steps(const Route& route) const {
     if (!may_see_aliases_) return;
-    for (const std::string& step : route.steps) fmt::print("  {}\n", printable(step));
+    for (const Route::Step& step : route.steps)
+        if (step.owner.empty() || may_see_files_of(step.owner)) fmt::print("  {}\n", printable(step.text));
 }
 
 }  // namespace

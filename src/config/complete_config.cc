@@ -20,13 +20,15 @@ std::string text_of(const ListenAddress& listen) {
 void complete_listeners(Config& config) {
     if (config.listen.empty()) config.listen.push_back({});
     if (config.submission_port == 0) return;
-    const ListenAddress submission{"", config.submission_port};
-    if (std::find(config.listen.begin(), config.listen.end(), submission) == config.listen.end())
-        config.listen.push_back(submission);
+    ListenAddress submission;
+    submission.port = config.submission_port;
+    const auto is_there = [&](const ListenAddress& l) { return l.address.empty() && l.port == submission.port; };
+    if (std::none_of(config.listen.begin(), config.listen.end(), is_there)) config.listen.push_back(submission);
 }
 
 void complete_places(Config& config) {
     if (config.queue_dir.empty()) config.queue_dir = default_queue_dir();
+    if (config.tls_key.empty()) config.tls_key = config.tls_certificate;
     if (config.control.empty()) config.control = config.queue_dir + "/control";
 }
 
@@ -45,6 +47,15 @@ void sort_unique(std::vector<std::string>& list) {
 std::string_view host_of(std::string_view relay_host) {
     if (relay_host.starts_with('[')) return relay_host.substr(0, relay_host.find(']') + 1);
     return relay_host.substr(0, relay_host.find(':'));
+}
+
+void check_tls(const Config& config, std::vector<std::string>& wrong) {
+    if (!config.tls_certificate.empty()) return;
+    if (!config.tls_key.empty()) wrong.push_back("tls-key: there is no tls-certificate for it");
+    for (const ListenAddress& listen : config.listen)
+        if (listen.tls || listen.submission)
+            wrong.push_back(fmt::format("listen={},{}: there is no tls-certificate", text_of(listen),
+                                        listen.tls ? "tls" : "submission"));
 }
 
 void check_listeners(const Config& config, std::vector<std::string>& wrong) {
@@ -106,6 +117,7 @@ void complete_config(LoadedConfig& loaded) {
 
     std::vector<std::string> wrong;
     check_listeners(config, wrong);
+    check_tls(config, wrong);
     check_forwarding(config, wrong);
     check_places(config, wrong);
     const auto prefix = config.file.empty() ? std::string("configuration") : config.file;

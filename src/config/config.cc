@@ -9,4 +9,9 @@ bool Config::is_local_domain(const std::string& lower_case_domain) const {
            std::find(local_domains.begin(), local_domains.end(), lower_case_domain) != local_domains.end();
 }
 
+bool Config::extension_may_be_unknown() const {
+    return delivery_files.empty() ||
+           std::find(delivery_files.begin(), delivery_files.end(), ".forward") != delivery_files.end();
+}
+
 }  // namespace postoffice

@@ -132,6 +132,7 @@ LoadedConfig load_config(const ConfigSource& source) {
     const auto file = read_trusted_file(source.file, own_file ? ::getuid() : 0);
     if (file.exit_code == 0) {
         loaded.config.file = source.file;
+        loaded.config.file_was_asked_for = source.file_was_asked_for;
         apply_config_text(loaded, source, file.text);
     } else if (file.exit_code != 66 || source.file_was_asked_for ||
                ::access(source.file.c_str(), F_OK) == 0) {

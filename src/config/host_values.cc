@@ -53,11 +53,6 @@ Result<std::uint16_t> parse_port(std::string_view text, std::uint64_t least) {
     return static_cast<std::uint16_t>(*number);
 }
 
-bool is_listen_option_of_later(std::string_view name) {
-    constexpr std::array<std::string_view, 3> later = {"tls", "submission", "lmtp"};
-    return std::find(later.begin(), later.end(), name) != later.end();
-}
-
 bool is_name_octet(char octet) {
     return (octet >= 'a' && octet <= 'z') || (octet >= '0' && octet <= '9') || octet == '-' || octet == '_';
 }
@@ -110,9 +105,14 @@ Result<ListenAddress> parse_listen(std::string_view text) {
     if (text.find(',') == text.npos) return listen;
     for (const auto part : split(options, ',')) {
         const auto option = trim(part);
-        if (is_listen_option_of_later(option))
-            return Problem{fmt::format("\"{}\" is not available in this version", option)};
-        return Problem{fmt::format("\"{}\" is not an option of listen", printable(option))};
+        if (option == "tls")
+            listen.tls = true;
+        else if (option == "submission")
+            listen.submission = true;
+        else if (option == "lmtp")
+            return Problem{"\"lmtp\" is not available in this version"};
+        else
+            return Problem{fmt::format("\"{}\" is not an option of listen: tls, submission", printable(option))};
     }
     return listen;
 }

@@ -137,6 +137,33 @@ std::string set_home_mailbox(Config& config, std::string_view value) {
     return "";
 }
 
+/// The dialect of a delivery file is known by its name.
+std::string set_delivery_files(Config& config, std::string_view value) {
+    std::vector<std::string> names;
+    for (const auto part : split(value, ',')) {
+        const auto name = trim(part);
+        if (name.empty() && value.empty()) break;
+        if (name != ".forward" && name != ".qmail")
+            return "\"" + printable(name) + "\" is neither .forward nor .qmail";
+        names.emplace_back(name);
+    }
+    config.delivery_files = std::move(names);
+    return "";
+}
+
+std::string set_recipient_delimiter(Config& config, std::string_view value) {
+    constexpr std::string_view possible = "+-_=#%.";
+    if (value.find_first_not_of(possible) != value.npos)
+        return "an extension can begin with one of " + std::string(possible);
+    config.recipient_delimiter = value;
+    return "";
+}
+
+std::string set_alias_user(Config& config, std::string_view value) {
+    if (value == "root") return "programs of aliases never run as root";
+    return store(parse_login(value), config.alias_user);
+}
+
 std::string set_log(Config& config, std::string_view value) {
     if (value != "syslog" && value != "stderr") return store(parse_absolute_path(value), config.log);
     config.log = value;
@@ -207,6 +234,10 @@ std::span<const Option> table() {
          set_size<&C::minfree, 1024>},
         {"timeout", "time", "5m", "patience with a silent client", SetBy::file, false,
          set_time<&C::timeout, 1>},
+        {"tls-certificate", "path", "", "certificate for TLS, with its chain; unset = no TLS", SetBy::file, false,
+         set_path<&C::tls_certificate>},
+        {"tls-key", "path", "", "its private key; unset = in the same file", SetBy::file, false,
+         set_path<&C::tls_key>},
         {"relay", "flag", "0", "relay for everybody", SetBy::file, false, set_flag<&C::relay>},
         {"bare-newline", "text", "normalise", "a lone CR or LF in a message: normalise, reject or accept",
          SetBy::file, false, set_bare_newline},
@@ -215,6 +246,14 @@ std::span<const Option> table() {
         {"etrn", "list of hosts", "", "host that may ask for its queued mail", SetBy::file, repeats, add_etrn,
          clear_list<&C::etrn>},
 
+        {"delivery-files", "names", ".forward", "files in homes that say where mail goes", SetBy::file,
+         false, set_delivery_files},
+        {"recipient-delimiter", "text", "+", "begins the extension in user+extension; empty = none", SetBy::file,
+         false, set_recipient_delimiter},
+        {"alias-user", "text", "nobody", "account for programs and files of aliases", SetBy::file, false,
+         set_alias_user},
+        {"command-timeout", "time", "10m", "patience with a program that takes a message", SetBy::file, false,
+         set_time<&C::command_timeout, 1>},
         {"escape-from", "flag", "1", "write > before From at the start of a line in mailboxes", SetBy::file,
          false, set_flag<&C::escape_from>},
 

@@ -33,13 +33,13 @@ void say(int socket, std::string_view line) {
 
 }  // namespace
 
-Listener::Listener(const Config& config, std::vector<Fd> sockets, const SessionProcessSockets& helpers)
+Listener::Listener(const Config& config, std::vector<ListeningSocket> sockets, const SessionProcessSockets& helpers)
     : config_(config),
       sockets_(std::move(sockets)),
       helpers_(helpers),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     if (!epoll_) throw_errno("epoll_create");
-    for (const Fd& socket : sockets_) watch(socket.get());
+    for (const ListeningSocket& one : sockets_) watch(one.socket.get());
 }
 
 void Listener::watch(int fd) {
@@ -75,19 +75,19 @@ void Listener::serve(int fd) {
     if (const auto process = process_of_.find(fd); process != process_of_.end())
         return process_answered(process->second);
     if (parked_.contains(fd)) return wake(fd);
-    const bool is_ours =
-        std::any_of(sockets_.begin(), sockets_.end(), [fd](const Fd& s) { return s.get() == fd; });
-    if (is_ours) accept_clients(fd);
+    const auto ours = std::find_if(sockets_.begin(), sockets_.end(),
+                                   [fd](const ListeningSocket& one) { return one.socket.get() == fd; });
+    if (ours != sockets_.end()) accept_clients(*ours);
 }
 
 // ---- arrivals
 
-void Listener::accept_clients(int socket) {
+void Listener::accept_clients(const ListeningSocket& listening) {
     for (int i = 0; i < accepts_in_a_row; ++i) {
         sockaddr_storage from{};
         socklen_t length = sizeof from;
         Fd accepted(
-            ::accept4(socket, reinterpret_cast<sockaddr*>(&from), &length, SOCK_CLOEXEC | SOCK_NONBLOCK));
+            ::accept4(listening.socket.get(), reinterpret_cast<sockaddr*>(&from), &length, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!accepted) {
             // Anything else is one client's bad luck (gone already) or lack of descriptors, which passes.
             if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
@@ -97,7 +97,7 @@ void Listener::accept_clients(int socket) {
         const auto peer = Endpoint::from_sockaddr(reinterpret_cast<sockaddr*>(&from));
         if (!peer) continue;
         if (const char* refusal = reason_to_refuse(peer->address)) {
-            say(accepted.get(), refusal);
+            if (!listening.listen.tls) say(accepted.get(), refusal);
             log_event("", "client-refused",
                       {{"client", peer->address.to_string()}, {"reply", trim(refusal)}});
             continue;
@@ -106,6 +106,8 @@ void Listener::accept_clients(int socket) {
         client.socket = std::move(accepted);
         client.address = peer->address;
         client.state.client_address.assign_cut(peer->address.to_string());
+        client.state.tls_first = listening.listen.tls ? 1 : 0;
+        client.state.submission = listening.listen.submission ? 1 : 0;
         ++clients_of_[peer->address];
         hand_over(std::move(client));
     }

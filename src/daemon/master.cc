@@ -22,6 +22,7 @@
 #include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/runner.h"
 #include "postoffice/mail/spool.h"
+#include "postoffice/policy/rate_table.h"
 
 namespace postoffice {
 namespace {
@@ -39,7 +40,10 @@ struct Port {
 
 // One set of helpers that share a configuration. After a reload the old generation drains beside the new one.
 struct Generation {
-    explicit Generation(Config c) : config(std::move(c)) {}
+    /// Throws FormatError if the certificate cannot be used.
+    explicit Generation(Config c) : config(std::move(c)) {
+        if (!config.tls_certificate.empty()) tls.emplace(config.tls_certificate, config.tls_key);
+    }
 
     enum Role { spawner, runner, listener, role_count };
     struct Helper {
@@ -48,6 +52,8 @@ struct Generation {
     };
 
     const Config config;
+    /// Read as root, inherited by the listener and its sessions, which could not read the key.
+    std::optional<TlsServer> tls;
     std::vector<Port> ports;
     /// Here requests to the spawner are written and read. The master holds both ends, so that a spawner may die and
     /// its successor finds what waits.
@@ -180,13 +186,14 @@ class Master {
     }
 
     int be_listener(pid_t master) {
-        const SessionProcessSockets helpers{current_->requests.ours.get(), arrivals_.write_end.get()};
+        const SessionProcessSockets helpers{current_->requests.ours.get(), arrivals_.write_end.get(), &rates_,
+                                            current_->tls ? &*current_->tls : nullptr};
         std::vector<int> kept = {helpers.spawner, helpers.announce};
-        std::vector<Fd> ports;
+        std::vector<ListeningSocket> ports;
         for (Port& port : current_->ports)
             for (Fd& socket : port.sockets) {
                 kept.push_back(socket.get());
-                ports.push_back(std::move(socket));
+                ports.push_back({std::move(socket), port.listen});
             }
         close_descriptors_except(kept);
         confine_to(identity_);
@@ -261,8 +268,9 @@ class Master {
             log_event("", "reload-refused", {{"reason", "queue-dir, control and user can change at a start only"}});
             return;
         }
-        auto next = std::make_unique<Generation>(std::move(*config));
+        std::unique_ptr<Generation> next;
         try {
+            next = std::make_unique<Generation>(std::move(*config));
             take_ports(*next, current_->ports);
         } catch (const std::exception& error) {
             log_event("", "reload-refused", {{"reason", error.what()}});
@@ -284,6 +292,8 @@ class Master {
     /// Here queued ids are told to the runner. All generations share it: what a session of an older one queues is for
     /// the runner of today.
     Pipe arrivals_ = make_arrivals_pipe();
+    /// Made before the first fork and shared by all generations: a reload gives nobody a new start.
+    RateTable rates_;
     std::unique_ptr<Generation> current_;
     std::list<std::unique_ptr<Generation>> old_;
     bool stopping_ = false;

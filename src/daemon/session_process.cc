@@ -26,13 +26,15 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
     const Resolver resolver(ResolverSettings::from(config.nameservers));
     AliasTable aliases(config.aliases);
     UserDirectory users(config.only_user);
-    Router router(config, aliases, users, interface_addresses());
-    AgentChannels local(sockets.spawner, local_patience);
+    AgentChannels local(sockets.spawner, local_patience, config.command_timeout);
+    AgentFiles files(config, local);
+    Router router(config, aliases, users, files, interface_addresses());
     Bouncer bouncer(config, spool, router);
     Acceptance acceptance(spool, local, bouncer,
                           [&](const std::string& id) { announce_arrival(sockets.announce, id); });
     SpoolFlusher flusher(spool, sockets.announce);
-    const SessionServices services{config, router, acceptance, resolver, &flusher};
+    const SessionServices services{config,        router,      acceptance, resolver,
+                                   sockets.rates, sockets.tls, &flusher};
 
     for (int served = 0; served < most_clients; ++served) {
         auto handover = receive_struct<ClientHandover>(channel.get());

@@ -18,6 +18,7 @@
 #include "postoffice/base/text.h"
 #include "postoffice/daemon/become_user.h"
 #include "postoffice/delivery/agent_protocol.h"
+#include "postoffice/delivery/instruction_agent.h"
 #include "postoffice/delivery/local_agent.h"
 #include "postoffice/mail/delivery_result.h"
 
@@ -66,6 +67,7 @@ class Spawner {
         std::uint64_t last_use = 0;
     };
     struct Waiting {
+        SpawnRequest::Purpose purpose;
         std::string user;
         Fd channel;
         Deadline patience;
@@ -80,10 +82,11 @@ class Spawner {
     void handle_signals();
     void read_requests();
     void malformed(const char* what);
-    void serve(const std::string& user, Fd channel);
+    void serve(SpawnRequest::Purpose purpose, const std::string& user, Fd channel);
     bool hand_over(const std::string& user, const Fd& channel);
-    void start_agent(const std::string& user, const Account& account, const Fd& channel);
-    int be_agent(const Account& account, Fd control);
+    void start_mailbox_agent(const std::string& user, const Account& account, const Fd& channel);
+    void start_instruction_agent(bool for_alias, const Account& account, Fd channel);
+    MailboxGroup become(const Account& account);
     void ask_to_leave(Agents::iterator agent);
     void make_room();
     void drain();
@@ -144,7 +147,7 @@ void Spawner::read_requests() {
         else if (descriptors.size() != 1 || !is_packet_socket(descriptors.front().get()))
             malformed("no channel with the request");
         else
-            serve(request.user.str(), std::move(descriptors.front()));
+            serve(request.purpose, request.user.str(), std::move(descriptors.front()));
     }
 }
 
@@ -155,23 +158,28 @@ void Spawner::malformed(const char* what) {
     log_event("", "protocol", {{"process", "spawner"}, {"error", what}});
 }
 
-void Spawner::serve(const std::string& user, Fd channel) {
+void Spawner::serve(SpawnRequest::Purpose purpose, const std::string& name, Fd channel) {
+    const bool for_alias = purpose == SpawnRequest::Purpose::alias;
+    const std::string& user = for_alias ? config_.alias_user : name;
     try {
         if (draining_) {
             refuse(channel, user, deferred("4.3.2", "System is shutting down"));
             return;
         }
-        if (hand_over(user, channel)) return;
-        const auto account = find_account(user);
+        if (purpose == SpawnRequest::Purpose::mailbox && hand_over(user, channel)) return;
+        const auto account =
+            for_alias && ::geteuid() != 0 ? find_account(config_.only_user) : find_account(user);
         if (!account) {
             refuse(channel, user, failed("5.1.1", "No such user"));
         } else if (!may_deliver_as(*account)) {
             refuse(channel, user,
                    deferred("4.3.5", "Mail is not delivered with the privileges of this account"));
+        } else if (has_room() && purpose == SpawnRequest::Purpose::mailbox) {
+            start_mailbox_agent(user, *account, channel);
         } else if (has_room()) {
-            start_agent(user, *account, channel);
+            start_instruction_agent(for_alias, *account, std::move(channel));
         } else if (waiting_.size() < limits_.waiting) {
-            waiting_.push_back({user, std::move(channel), Deadline::after(limits_.room)});
+            waiting_.push_back({purpose, name, std::move(channel), Deadline::after(limits_.room)});
             make_room();
         } else {
             refuse(channel, user, deferred("4.3.2", "Too many local deliveries at a time"));
@@ -199,7 +207,7 @@ bool Spawner::hand_over(const std::string& user, const Fd& channel) {
     return false;
 }
 
-void Spawner::start_agent(const std::string& user, const Account& account, const Fd& channel) {
+void Spawner::start_mailbox_agent(const std::string& user, const Account& account, const Fd& channel) {
     SocketPair control = packet_socket_pair();
     const int descriptor = channel.get();
     send_struct(control.ours.get(), ChannelHandover{}, std::span(&descriptor, 1));
@@ -208,20 +216,32 @@ void Spawner::start_agent(const std::string& user, const Account& account, const
         // that stayed open would hide the agent's end from the client.
         control.ours.reset();
         ::close(descriptor);
-        return be_agent(account, std::move(control.theirs));
+        const MailboxGroup group = become(account);
+        return run_local_agent(config_, account, group, std::move(control.theirs), limits_.idle);
     });
     agents_.emplace(user, Agent{pid, std::move(control.ours), Deadline::after(limits_.age), ++uses_});
 }
 
-/// In the child.
-int Spawner::be_agent(const Account& account, Fd control) {
+/// It carries out one thing and ends; nobody else can use it.
+void Spawner::start_instruction_agent(bool for_alias, const Account& account, Fd channel) {
+    const pid_t pid = spawn_process("deliver " + account.name, [&] {
+        const MailboxGroup group = become(account);
+        return run_instruction_agent(config_, account, group, for_alias, std::move(channel));
+    });
+    const auto patience = config_.command_timeout + limits_.room + Seconds(30);
+    leaving_.emplace(
+        pid, Leaving{account.name, Deadline::after(std::chrono::duration_cast<Milliseconds>(patience))});
+}
+
+/// In the child, which knows nothing of its parent's other business from here on.
+MailboxGroup Spawner::become(const Account& account) {
     requests_.reset();
     signals_.reset();
     agents_.clear();
     waiting_.clear();
     const MailboxGroup group = mailbox_group_for(config_, account);
     become_user(account, group);
-    return run_local_agent(config_, account, group, std::move(control), limits_.idle);
+    return group;
 }
 
 /// Closing its control socket is the request. It still counts until it has ended.
@@ -265,7 +285,7 @@ void Spawner::reap() {
     while (!waiting_.empty() && has_room()) {
         Waiting next = std::move(waiting_.front());
         waiting_.pop_front();
-        serve(next.user, std::move(next.channel));
+        serve(next.purpose, next.user, std::move(next.channel));
     }
 }
 

@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <deque>
 #include <utility>
 
+#include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
 #include "postoffice/delivery/agent_protocol.h"
+#include "postoffice/mail/delivery_file.h"
 
 namespace postoffice {
 namespace {
@@ -54,6 +57,19 @@ std::optional<DeliveryAnswer> waiting_answer(int socket) {
     return answer;
 }
 
+/// A channel to a process that the spawner will provide.
+Fd request_agent(int spawner, SpawnRequest::Purpose purpose, const std::string& user,
+                 const Deadline& deadline) {
+    SpawnRequest request;
+    request.purpose = purpose;
+    if (!request.user.assign(user)) throw FormatError("user name too long");
+    SocketPair pair = packet_socket_pair();
+    if (send_before(spawner, std::as_bytes(std::span(&request, 1)), pair.theirs.get(), deadline) ==
+        Sent::gone)
+        throw PeerGone("the spawner is gone");
+    return std::move(pair.ours);
+}
+
 bool fill_request(DeliveryRequest& request, const MailboxDelivery& delivery) {
     return request.id.assign(delivery.id) && request.sender.assign(delivery.sender.to_string()) &&
            request.recipient.assign(delivery.recipient.to_string());
@@ -80,7 +96,8 @@ struct AgentChannels::Flight {
     bool gone = false;  ///< the agent takes no more
 };
 
-AgentChannels::AgentChannels(int spawner, Milliseconds patience) : spawner_(spawner), patience_(patience) {}
+AgentChannels::AgentChannels(int spawner, Milliseconds patience, Seconds command_timeout)
+    : spawner_(spawner), patience_(patience), command_timeout_(command_timeout) {}
 
 std::vector<DeliveryResult> AgentChannels::deliver(const std::vector<MailboxDelivery>& deliveries,
                                                    int message) {
@@ -127,7 +144,7 @@ std::vector<AgentChannels::Flight> AgentChannels::next_flights(Call& call) const
     return flights;
 }
 
-AgentChannels::Channel& AgentChannels::channel_to(const std::string& user, const Call& call) {
+AgentChannels::Channel& AgentChannels::channel_to(const std::string& user, const Deadline& deadline) {
     if (const auto known = channels_.find(user); known != channels_.end()) return known->second;
     while (channels_.size() >= most_channels) {
         const auto oldest = std::min_element(
@@ -135,17 +152,12 @@ AgentChannels::Channel& AgentChannels::channel_to(const std::string& user, const
             [](const auto& a, const auto& b) { return a.second.last_use < b.second.last_use; });
         channels_.erase(oldest);
     }
-    SpawnRequest request;
-    if (!request.user.assign(user)) throw FormatError("user name too long");
-    SocketPair pair = packet_socket_pair();
-    if (send_before(spawner_, std::as_bytes(std::span(&request, 1)), pair.theirs.get(), call.deadline) ==
-        Sent::gone)
-        throw PeerGone("the spawner is gone");
-    return channels_[user] = Channel{std::move(pair.ours), uses_};
+    return channels_[user] =
+               Channel{request_agent(spawner_, SpawnRequest::Purpose::mailbox, user, deadline), uses_};
 }
 
 void AgentChannels::send(Call& call, Flight& flight) {
-    Channel& channel = channel_to(flight.user, call);
+    Channel& channel = channel_to(flight.user, call.deadline);
     channel.last_use = uses_;
     for (const std::size_t i : flight.requests) {
         DeliveryRequest request;
@@ -181,6 +193,86 @@ void AgentChannels::collect(Call& call, Flight& flight) {
         const std::size_t i = flight.requests[k];
         if (++call.tries[i] < most_tries) call.waiting.push_back(i);
     }
+}
+
+DeliveryResult AgentChannels::carry_out(const InstructionDelivery& delivery, int message) try {
+    const Target& target = delivery.target;
+    InstructionRequest request;
+    request.kind = static_cast<std::uint8_t>(target.kind);
+    if (!request.id.assign(delivery.id) || !request.sender.assign(delivery.sender.to_string()) ||
+        !request.recipient.assign(target.address.to_string()) || !request.alias.assign(target.alias) ||
+        !request.instruction.assign(target.instruction))
+        return failed("5.3.0", "The instruction, or an address, is too long");
+    // The agent itself keeps to command_timeout; what is added is for its start and for its answer.
+    const auto deadline =
+        Deadline::after(std::chrono::duration_cast<Milliseconds>(command_timeout_) + patience_);
+    const auto purpose =
+        target.alias.empty() ? SpawnRequest::Purpose::instructions : SpawnRequest::Purpose::alias;
+    const Fd channel = request_agent(spawner_, purpose, target.user, deadline);
+    if (send_before(channel.get(), std::as_bytes(std::span(&request, 1)), message, deadline) == Sent::gone)
+        if (const auto answer = waiting_answer(channel.get())) return result_of(*answer);
+    const auto answer = receive_answer(channel.get(), deadline);
+    return answer ? result_of(*answer) : deferred("4.3.0", "Local delivery ended without an answer");
+} catch (const std::exception& error) {
+    return deferred("4.3.0", std::string("Local delivery: ") + error.what());
+}
+
+UserFile AgentChannels::delivery_file(const std::string& user, const std::string& extension) {
+    const auto deadline = Deadline::after(patience_);
+    std::string problem = "the user's agent does not answer";
+    try {
+        // As with deliveries: a warm agent may be just leaving, and then another one is asked.
+        for (unsigned tries = 0; tries < most_tries; ++tries) {
+            ++uses_;
+            if (auto file = ask_for_file(channel_to(user, deadline), extension, deadline)) return *file;
+            channels_.erase(user);
+        }
+    } catch (const std::exception& error) {
+        problem = error.what();
+    }
+    channels_.erase(user);
+    return {UserFile::Status::trouble, "delivery files of " + user, "", problem};
+}
+
+/// nullopt if this agent is gone.
+std::optional<UserFile> AgentChannels::ask_for_file(Channel& channel, const std::string& extension,
+                                                    const Deadline& deadline) {
+    channel.last_use = uses_;
+    FileRequest request;
+    if (!request.extension.assign(extension)) throw FormatError("extension too long");
+    try {
+        send_struct(channel.socket.get(), request);
+    } catch (const PeerGone&) {
+        return std::nullopt;
+    }
+    alignas(FileAnswer) std::byte buffer[std::max(sizeof(FileAnswer), sizeof(DeliveryAnswer))];
+    const auto packet = receive_packet(channel.socket.get(), buffer, deadline);
+    if (!packet) return std::nullopt;
+    if (packet->size == sizeof(DeliveryAnswer)) {  // the spawner's word: there is no agent
+        DeliveryAnswer refusal;
+        std::memcpy(static_cast<void*>(&refusal), buffer, sizeof refusal);
+        throw FormatError(result_of(refusal).reply.line());
+    }
+    FileAnswer answer;
+    if (packet->size != sizeof answer) throw FormatError("an answer that makes no sense");
+    std::memcpy(static_cast<void*>(&answer), buffer, sizeof answer);
+    UserFile file{static_cast<UserFile::Status>(answer.status), printable(answer.path.str()), "",
+                  printable(answer.problem.str())};
+    const bool is_found = file.status == UserFile::Status::found;
+    if (answer.magic != FileAnswer::expected_magic || file.status > UserFile::Status::trouble ||
+        is_found != (packet->descriptors.size() == 1))
+        throw FormatError("an answer that makes no sense");
+    if (is_found) file.text = disk::read_all(packet->descriptors.front().get(), most_delivery_file_octets);
+    return file;
+}
+
+UserFile AgentFiles::delivery_file(const Account& account, const std::string& extension) {
+    UserFile file = own_eyes_.delivery_file(account, extension);
+    if (file.status != UserFile::Status::not_shown) return file;
+    file = channels_.delivery_file(account.name, extension);
+    // What not even its owner can look at, is not there for him.
+    if (file.status == UserFile::Status::not_shown) file.status = UserFile::Status::trouble;
+    return file;
 }
 
 }  // namespace postoffice

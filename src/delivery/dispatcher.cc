@@ -24,7 +24,10 @@ Dispatcher::Dispatcher(const Config& config, const Spool& spool, Bouncer& bounce
     : config_(config), spool_(spool), bouncer_(bouncer), events_(std::move(events)) {}
 
 Dispatcher::Key Dispatcher::key_of(const Target& target) const {
-    if (target.kind == Target::Kind::mailbox) return {true, ""};
+    if (target.kind == Target::Kind::mailbox || target.kind == Target::Kind::discard) return {true, ""};
+    // A slow program holds up nobody but those whose it is.
+    if (target.kind != Target::Kind::remote)
+        return {true, target.alias.empty() ? target.user : "alias " + target.alias};
     return {false, config_.relay_host.empty() ? target.address.domain() : ""};
 }
 
@@ -252,9 +255,8 @@ void Dispatcher::settle(ActiveMessage& message) try {
     if (!entry.journal().is_finished()) {
         const Journal& journal = entry.journal();
         // defer_until() counts this attempt; the wait is the one that follows it.
-        const UnixTime due = stopping_ ? now
-                                       : next_attempt(config_, journal.envelope.arrived, now,
-                                                      journal.attempts + 1);
+        const UnixTime due =
+            stopping_ ? now : next_attempt(config_, journal.envelope.arrived, now, journal.attempts + 1);
         if (!stopping_) entry.defer_until(due);
         entry.sync();
         release(message, due);

@@ -193,8 +193,9 @@ int run_intake_worker(const Config& config, Fd channel, int spawner, int arrival
     const auto tell = [arrivals](const std::string& id) { announce_arrival(arrivals, id); };
     AliasTable aliases(config.aliases);
     UserDirectory users(config.only_user);
-    Router router(config, aliases, users, interface_addresses());
-    AgentChannels local(spawner, local_patience);
+    AgentChannels local(spawner, local_patience, config.command_timeout);
+    AgentFiles files(config, local);
+    Router router(config, aliases, users, files, interface_addresses());
     Bouncer bouncer(config, spool, router);
     Acceptance acceptance(spool, local, bouncer, tell);
     Intake intake(config, spool, router, acceptance, tell);

@@ -8,39 +8,31 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <vector>
 
+#include "agent_answer.h"
+#include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/process.h"
 #include "postoffice/base/text.h"
 #include "postoffice/delivery/agent_protocol.h"
 #include "postoffice/mail/delivery_result.h"
+#include "postoffice/mail/user_files.h"
 
 namespace postoffice {
 namespace {
-
-/// What a failing system call on a mailbox means to the sender's server (RFC 3463 section 3.3 and 3.4).
-DeliveryResult deferred_for(const std::system_error& error) {
-    const std::string why = error.code().message();
-    switch (error.code().value()) {
-        case EDQUOT:
-        case EFBIG:
-            return deferred("4.2.2", "Mailbox full: " + why);
-        case ENOSPC:
-            return deferred("4.3.1", "Mail system full: " + why);
-        default:
-            return deferred("4.2.0", "Cannot write to the mailbox: " + why);
-    }
-}
 
 class LocalAgent {
   public:
     LocalAgent(const Config& config, const Account& account, const MailboxGroup& group, Fd control,
                Seconds idle)
-        : user_(account.name),
+        : config_(config),
+          account_(account),
+          user_(account.name),
           idle_(idle),
           control_(std::move(control)),
           mailbox_(open_mailbox_of(config, account, group)) {}
@@ -66,6 +58,8 @@ class LocalAgent {
     void make_room();
     void collect_batch();
     bool read_request(Channel& channel);
+    bool read_delivery_request(Channel& channel, const DeliveryRequest& request, std::vector<Fd> descriptors);
+    void tell_delivery_file(const Channel& channel, const FileRequest& request) const;
     void deliver_batch();
     void append_all();
     void append(Job& job);
@@ -73,6 +67,8 @@ class LocalAgent {
     void not_delivered(Job& job, DeliveryResult result, const std::string& why) const;
     void answer_batch();
 
+    const Config& config_;
+    const Account& account_;
     const std::string user_;
     const Seconds idle_;
     SignalSource signals_{SIGTERM, SIGINT};
@@ -163,22 +159,50 @@ void LocalAgent::collect_batch() {
 
 /// False when the channel is at its end, or its client does not keep to the protocol.
 bool LocalAgent::read_request(Channel& channel) {
+    static_assert(sizeof(FileRequest) < sizeof(DeliveryRequest));
     DeliveryRequest request;
     auto arrival = receive_packet_now(channel.socket.get(), std::as_writable_bytes(std::span(&request, 1)));
     if (arrival.kind == Arrival::Kind::nothing) return true;
     if (arrival.kind == Arrival::Kind::end) return false;
-    if (arrival.kind != Arrival::Kind::packet || arrival.packet.size != sizeof request ||
-        request.magic != DeliveryRequest::expected_magic || arrival.packet.descriptors.size() != 1) {
-        log_event("", "protocol", {{"agent", user_}, {"error", "malformed delivery request"}});
-        return false;
+    if (arrival.kind == Arrival::Kind::packet && arrival.packet.size == sizeof(FileRequest)) {
+        FileRequest file;
+        std::memcpy(static_cast<void*>(&file), &request, sizeof file);
+        if (file.magic == FileRequest::expected_magic) {
+            tell_delivery_file(channel, file);
+            return true;
+        }
     }
+    if (arrival.kind == Arrival::Kind::packet && arrival.packet.size == sizeof request &&
+        read_delivery_request(channel, request, std::move(arrival.packet.descriptors)))
+        return true;
+    log_event("", "protocol", {{"agent", user_}, {"error", "malformed request"}});
+    return false;
+}
+
+bool LocalAgent::read_delivery_request(Channel& channel, const DeliveryRequest& request,
+                                       std::vector<Fd> descriptors) {
+    if (request.magic != DeliveryRequest::expected_magic || descriptors.size() != 1) return false;
     channel.last_use = round_;
     Job& job = batch_.emplace_back();
     job.channel = channel.socket.get();
-    job.message = std::move(arrival.packet.descriptors.front());
+    job.message = std::move(descriptors.front());
     job.id = printable(request.id.str());
     job.stamp = {printable(request.sender.str()), printable(request.recipient.str())};
     return true;
+}
+
+void LocalAgent::tell_delivery_file(const Channel& channel, const FileRequest& request) const {
+    const UserFile file = read_user_file(account_, delivery_file_names(config_, request.extension.str()));
+    FileAnswer answer;
+    answer.status = static_cast<std::uint8_t>(file.status);
+    answer.path.assign_cut(file.path);
+    answer.problem.assign_cut(file.problem);
+    const Fd text = file.status == UserFile::Status::found ? disk::memory_file(file.text) : Fd();
+    const int descriptor = text.get();
+    const auto bytes = std::as_bytes(std::span(&answer, 1));
+    const auto descriptors = text ? std::span(&descriptor, 1) : std::span<const int>();
+    if (send_packet_now(channel.socket.get(), bytes, descriptors) == Sent::full)
+        (void)::shutdown(channel.socket.get(), SHUT_RDWR);
 }
 
 void LocalAgent::deliver_batch() {
@@ -188,7 +212,6 @@ void LocalAgent::deliver_batch() {
     answer_batch();
 }
 
-/// What a user's .forward asks for would be decided here, before the mailbox is opened.
 void LocalAgent::append_all() {
     try {
         mailbox_->begin();
@@ -229,10 +252,7 @@ void LocalAgent::not_delivered(Job& job, DeliveryResult result, const std::strin
 
 void LocalAgent::answer_batch() {
     for (const Job& job : batch_) {
-        DeliveryAnswer answer;
-        answer.outcome = static_cast<std::uint8_t>(job.result.outcome);
-        answer.status.assign_cut(job.result.reply.status);
-        answer.text.assign_cut(job.result.reply.text);
+        const DeliveryAnswer answer = answer_of(job.result);
         // A client that does not read its answers has nothing to wait for: it must not hold up the others.
         if (send_packet_now(job.channel, std::as_bytes(std::span(&answer, 1))) == Sent::full)
             (void)::shutdown(job.channel, SHUT_RDWR);

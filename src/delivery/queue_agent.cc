@@ -39,7 +39,7 @@ class QueueAgent {
     QueueAgent(const Config& config, const QueueAgentTask& task, int spawner)
         : config_(config),
           task_(task),
-          local_(spawner, local_patience),
+          local_(spawner, local_patience, config.command_timeout),
           resolver_(ResolverSettings::from(config.nameservers)) {}
 
     QueueJobDone work(QueueEntry& entry, std::span<const std::uint32_t> indices, int message) {
@@ -66,12 +66,23 @@ class QueueAgent {
     std::vector<DeliveryResult> deliver_locally(const QueueEntry& entry,
                                                 std::span<const std::uint32_t> indices, int message) {
         const Envelope& envelope = entry.journal().envelope;
+        std::vector<DeliveryResult> results(indices.size());
         std::vector<MailboxDelivery> deliveries;
-        for (const auto index : indices) {
-            const Target& target = envelope.recipients[index].target;
-            deliveries.push_back({entry.id(), target.user, envelope.sender, target.address});
+        std::vector<std::size_t> places;
+        for (std::size_t i = 0; i < indices.size(); ++i) {
+            const Target& target = envelope.recipients[indices[i]].target;
+            if (target.kind == Target::Kind::mailbox) {
+                deliveries.push_back({entry.id(), target.user, envelope.sender, target.address});
+                places.push_back(i);
+            } else if (target.kind == Target::Kind::discard) {
+                results[i] = delivered("Discarded, as asked");
+            } else {
+                results[i] = local_.carry_out({entry.id(), target, envelope.sender}, message);
+            }
         }
-        return local_.deliver(deliveries, message);
+        auto in_mailboxes = local_.deliver(deliveries, message);
+        for (std::size_t i = 0; i < places.size(); ++i) results[places[i]] = std::move(in_mailboxes[i]);
+        return results;
     }
 
     RemoteDelivery::Outcome deliver_remotely(const QueueEntry& entry, std::span<const std::uint32_t> indices,
@@ -98,9 +109,7 @@ class QueueAgent {
         const Recipient& recipient = entry.journal().envelope.recipients[index];
         log_event(entry.id(), word_for(result.outcome),
                   {{"to", "<" + recipient.original.to_string() + ">"},
-                   {"target", recipient.target.kind == Target::Kind::mailbox
-                                  ? recipient.target.user
-                                  : recipient.target.address.to_string()},
+                   {"target", describe(recipient.target)},
                    {"by", result.by.empty() ? config_.hostname : result.by},
                    {"reply", result.reply.line()}});
     }

@@ -38,7 +38,8 @@ Runner::Runner(const Config& config, const RunnerSettings& settings)
       spool_(config.queue_dir),
       aliases_(config.aliases),
       users_(config.only_user),
-      router_(config, aliases_, users_, interface_addresses()),
+      files_(config),
+      router_(config, aliases_, users_, files_, interface_addresses()),
       bouncer_(config, spool_, router_),
       dispatcher_(config, spool_, bouncer_,
                   {.start_agent = [this](const QueueAgentTask& task) { return start_agent(task); },
@@ -188,7 +189,8 @@ void Runner::wait_and_serve(SignalSource& signals) {
                     dispatcher_.stop();
                 }
             }
-            for (ProcessEnd end = reap_child(); end.pid != 0; end = reap_child()) log_if_crashed("queue worker", end);
+            for (ProcessEnd end = reap_child(); end.pid != 0; end = reap_child())
+                log_if_crashed("queue worker", end);
         } else if (entry.fd == settings_.control) {
             hear_commands();
         } else if (entry.fd == arrivals_.fd()) {

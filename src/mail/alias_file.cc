@@ -87,7 +87,11 @@ Result<AliasTarget> parse_item(std::string_view item) {
     using Kind = AliasTarget::Kind;
     constexpr std::string_view include = ":include:";
     std::string text = unquoted(item);
-    if (text.starts_with('|')) return AliasTarget{Kind::program, {}, text.substr(1)};
+    if (text.starts_with('|')) {
+        const auto command = trim(std::string_view(text).substr(1));
+        if (command.empty()) return Problem{"no command after the bar"};
+        return AliasTarget{Kind::program, {}, std::string(command)};
+    }
     if (text.starts_with('/')) return AliasTarget{Kind::file, {}, std::move(text)};
     if (starts_with_ignoring_case(text, include)) {
         const auto path = trim(std::string_view(text).substr(include.size()));
@@ -156,12 +160,6 @@ Result<std::vector<AliasTarget>> parse_alias_value(std::string_view value) {
 std::string alias_value_problem(std::string_view value) {
     const auto targets = parse_alias_value(value);
     if (!targets) return targets.problem();
-    for (const AliasTarget& target : *targets) {
-        if (target.kind == AliasTarget::Kind::program)
-            return fmt::format("|{}: {}", printable(target.text), programs_not_supported);
-        if (target.kind == AliasTarget::Kind::file)
-            return fmt::format("{}: {}", printable(target.text), files_not_supported);
-    }
     return "";
 }
 

@@ -13,8 +13,7 @@ void Router::Expansion::take_alias(const std::string& name, const std::string& v
     if (!targets)
         throw RouteTemporary{{451, "4.3.5", fmt::format("Alias {} is broken", name)},
                              fmt::format("alias {}: {}", name, targets.problem())};
-    route_.steps.push_back(
-        fmt::format("alias {} -> {} ({})", name, printable(value), router_.aliases_.source()));
+    note(fmt::format("alias {} -> {} ({})", name, printable(value), router_.aliases_.source()));
 
     const auto outer_owner = list_owner_;
     if (const std::string owner = "owner-" + name;
@@ -37,19 +36,16 @@ void Router::Expansion::take_targets(const std::string& alias, const std::vector
             case AliasTarget::Kind::account:
                 if (!router_.is_ours(target.address))
                     take_address(target.address);
-                else if (!take_account(target.address))
+                else if (!take_mailbox(target.address))
                     leave_out_unknown(target.address);
                 break;
             case AliasTarget::Kind::include:
                 take_include(alias, target.text);
                 break;
             case AliasTarget::Kind::program:
-            case AliasTarget::Kind::file: {
-                const auto why =
-                    target.kind == AliasTarget::Kind::file ? files_not_supported : programs_not_supported;
-                throw RouteTemporary{{451, "4.3.5", fmt::format("Alias {}: {}", alias, why)},
-                                     fmt::format("alias {}: {} ({})", alias, why, printable(target.text))};
-            }
+            case AliasTarget::Kind::file:
+                take_program_or_file(alias, target);
+                break;
         }
     }
 }
@@ -75,6 +71,17 @@ void Router::Expansion::take_include(const std::string& alias, const std::string
         take_targets(alias, *targets);
     }
     including_.pop_back();
+}
+
+/// They run with the rights of alias-user: an alias belongs to nobody.
+void Router::Expansion::take_program_or_file(const std::string& alias, const AliasTarget& target) {
+    const bool is_program = target.kind == AliasTarget::Kind::program;
+    if (target.text == "/dev/null")
+        return reach({Target::Kind::discard, "", Address(alias, router_.config_.hostname)}, "discard");
+    const std::string instruction = (is_program ? "|" : "") + target.text;
+    reach({is_program ? Target::Kind::program : Target::Kind::file, "",
+           Address(alias, router_.config_.hostname), instruction, alias},
+          "alias " + alias + " " + instruction);
 }
 
 }  // namespace postoffice

@@ -31,22 +31,15 @@ void Router::Expansion::take_address(const Address& address) {
 }
 
 /// Aliases win over accounts. A name in its own alias means the account, so that "bob: bob, bob@elsewhere"
-/// keeps a copy here.
+/// keeps a copy here; in the account's own file it means the mailbox.
 void Router::Expansion::take_local(const Address& address) {
     const std::string name = to_lower(address.local_part());
+    if (!open_.empty() && open_.back() == "~" + name && take_mailbox(address)) return;
     if (!open_.empty() && open_.back() == name && take_account(address)) return;
     if (std::find(open_.begin(), open_.end(), name) != open_.end()) return leave_out_loop(name);
     if (finished_.contains(name)) return;
     if (const auto value = router_.aliases_.find(address.local_part())) return take_alias(name, *value);
     if (!take_account(address)) leave_out_unknown(address);
-}
-
-bool Router::Expansion::take_account(const Address& address) {
-    const auto account = router_.users_.find(address.local_part());
-    if (!account) return false;
-    reach({Target::Kind::mailbox, account->name, address.qualified(router_.config_.hostname)},
-          "mailbox " + account->name);
-    return true;
 }
 
 /// RFC 5321 section 4.5.1: there is always a postmaster. Where nobody was named, it is root, or whoever is
@@ -57,7 +50,7 @@ void Router::Expansion::take_postmaster() {
     take_local(root);
     if (route_.hops.empty()) take_account(root);
     if (route_.hops.empty() && !only_user.empty()) take_account(Address(only_user, router_.config_.hostname));
-    if (!route_.hops.empty()) route_.steps.push_back("postmaster leads nowhere else and must exist");
+    if (!route_.hops.empty()) note("postmaster leads nowhere else and must exist");
 }
 
 /// Each destination once.
@@ -66,11 +59,15 @@ void Router::Expansion::reach(Target target, std::string key) {
     route_.hops.push_back({std::move(target), list_owner_.value_or(Address()), list_owner_.has_value()});
 }
 
+void Router::Expansion::note(std::string text, std::string owner) {
+    route_.steps.push_back({std::move(text), std::move(owner)});
+}
+
 /// A member that leads nowhere must not hurt the others; it decides only if nobody else is left.
 void Router::Expansion::leave_out(const std::string& name, std::string_view why, Reply refusal) {
     if (!dead_end_) dead_end_ = std::move(refusal);
     if (open_.empty()) return;
-    route_.steps.push_back(fmt::format("{}: {}, left out", name, why));
+    note(fmt::format("{}: {}, left out", name, why));
     log_event("", "alias-member-skipped", {{"alias", open_.back()}, {"member", name}, {"reason", why}});
 }
 

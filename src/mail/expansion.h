@@ -11,7 +11,9 @@
 
 #include "postoffice/mail/alias_file.h"
 #include "postoffice/mail/aliases.h"
+#include "postoffice/mail/delivery_file.h"
 #include "postoffice/mail/router.h"
+#include "postoffice/mail/user_files.h"
 #include "postoffice/mail/users.h"
 
 namespace postoffice {
@@ -19,7 +21,8 @@ namespace postoffice {
 /// Thrown within an expansion: mail for this recipient has to wait.
 struct RouteTemporary {
     Reply reply;
-    std::string detail;  ///< for the log and the trace: may name files, which is nothing for strangers
+    std::string detail;      ///< for the log and the trace: may name files, which is nothing for strangers
+    std::string owner = "";  ///< see Route::Step
 };
 
 class Router::Expansion {
@@ -34,9 +37,17 @@ class Router::Expansion {
     void take_alias(const std::string& name, const std::string& value);
     void take_targets(const std::string& alias, const std::vector<AliasTarget>& targets);
     void take_include(const std::string& alias, const std::string& path);
+    void take_program_or_file(const std::string& alias, const AliasTarget& target);
+
     bool take_account(const Address& address);
+    bool take_mailbox(const Address& address);
+    void take_user(const Account& account, const std::string& extension, const Address& address);
+    void take_delivery_file(const Account& account, const UserFile& file, const Address& address);
+    void take_instruction(const Account& account, const UserFile& file, const Instruction& instruction,
+                          const Address& address);
     void take_postmaster();
     void reach(Target target, std::string key);
+    void note(std::string text, std::string owner = "");
     void leave_out(const std::string& name, std::string_view why, Reply refusal);
     void leave_out_loop(const std::string& name);
     void leave_out_unknown(const Address& address);
@@ -44,9 +55,9 @@ class Router::Expansion {
 
     Router& router_;
     Route& route_;
-    std::vector<std::string> open_;       ///< aliases being expanded, outermost first
+    std::vector<std::string> open_;       ///< aliases, and accounts as "~name", being expanded, outermost first
     std::vector<std::string> including_;  ///< files being included, outermost first
-    std::set<std::string> finished_;      ///< aliases that were expanded
+    std::set<std::string> finished_;      ///< aliases and accounts that were expanded
     std::set<std::string> reached_;       ///< destinations
     std::optional<Address> list_owner_;   ///< the sender for what the innermost list with an owner leads to
     std::optional<Reply> dead_end_;       ///< the first reason why a member leads nowhere

@@ -80,11 +80,58 @@ std::optional<Address> take_address(std::string_view& text) {
 
 // The envelope
 
+/// The word for each kind of target, and which of its fields follow.
+struct TargetForm {
+    Target::Kind kind;
+    std::string_view word;
+    bool has_user;
+    bool has_instruction;
+};
+constexpr TargetForm target_forms[] = {
+    {Target::Kind::mailbox, "mailbox", true, false},
+    {Target::Kind::remote, "remote", false, false},
+    {Target::Kind::program, "program", true, true},
+    {Target::Kind::file, "file", true, true},
+    {Target::Kind::instructions, "instructions", true, true},
+    {Target::Kind::discard, "discard", false, false},
+};
+
+/// "program bob |command ", "program alias:list |command ": all that stands in front of the address. No word
+/// is empty, and blanks in a word are escaped.
+std::string target_words(const Target& target) {
+    std::string words;
+    for (const TargetForm& form : target_forms) {
+        if (form.kind != target.kind) continue;
+        words.append(form.word).append(" ");
+        const std::string user = target.alias.empty() ? target.user : "alias:" + target.alias;
+        if (form.has_user) words += escaped(user, " <") + " ";
+        if (form.has_instruction) words += escaped(target.instruction, " <") + " ";
+    }
+    return words;
+}
+
+/// Takes what target_words() wrote off the front; false if it is something else.
+bool take_target(std::string_view& text, Target& target) {
+    const auto word = take_until(text, ' ');
+    for (const TargetForm& form : target_forms) {
+        if (form.word != word) continue;
+        target.kind = form.kind;
+        if (form.has_user) target.user = unescaped(take_until(text, ' '));
+        if (form.has_instruction) target.instruction = unescaped(take_until(text, ' '));
+        if (constexpr std::string_view mark = "alias:";
+            form.has_instruction && target.user.starts_with(mark)) {
+            target.alias = target.user.substr(mark.size());
+            target.user.clear();
+        }
+        return true;
+    }
+    return false;
+}
+
 std::string recipient_line(std::size_t number, const Recipient& recipient) {
     const Target& target = recipient.target;
     std::string line = fmt::format("to: {} ", number);
-    line += target.kind == Target::Kind::mailbox ? "mailbox " + escaped(target.user, " <") + " " : "remote ";
-    line += address_text(target.address);
+    line += target_words(target) + address_text(target.address);
     if (recipient.original != target.address) line += " for " + address_text(recipient.original);
     if (recipient.wishes.notify.is_given()) line += " notify " + recipient.wishes.notify.text();
     if (!recipient.wishes.original_recipient.empty())
@@ -117,13 +164,7 @@ bool take_wishes(std::string_view text, RecipientWishes& wishes) {
 std::optional<Recipient> parse_recipient(std::string_view text, std::size_t expected_number) {
     if (parse_number(take_until(text, ' ')) != expected_number) return std::nullopt;
     Recipient recipient;
-    const auto kind = take_until(text, ' ');
-    if (kind == "mailbox")
-        recipient.target.user = unescaped(take_until(text, ' '));
-    else if (kind == "remote")
-        recipient.target.kind = Target::Kind::remote;
-    else
-        return std::nullopt;
+    if (!take_target(text, recipient.target)) return std::nullopt;
     const auto address = take_address(text);
     if (!address) return std::nullopt;
     recipient.target.address = recipient.original = *address;
@@ -156,6 +197,8 @@ void take_header_line(Journal& journal, std::string_view key, std::string_view v
         envelope.arrived = *when;
     } else if (key == "protocol") {
         envelope.origin.protocol = unescaped(value);
+    } else if (key == "tls") {
+        envelope.origin.tls = unescaped(value);
     } else if (key == "client") {
         split_client(value, envelope.origin);
     } else if (key == "helo") {
@@ -280,6 +323,7 @@ std::string journal_header(const std::string& id, const Envelope& envelope,
     line("id", escaped(id));
     line("arrived", rfc3339_utc(envelope.arrived));
     line("protocol", escaped(origin.protocol));
+    line("tls", escaped(origin.tls));
     if (!origin.client_name.empty() || !origin.client_address.empty())
         line("client", escaped(origin.client_name, "[") + " [" + escaped(origin.client_address, "[]") + "]");
     line("helo", escaped(origin.helo));

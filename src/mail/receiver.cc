@@ -72,6 +72,7 @@ std::string received_field(const std::string& hostname, const std::string& id, c
                              address_literal(host_text(origin.client_address)));
     }
     field += fmt::format("by {} (postoffice) with {} id {}", hostname, host_text(origin.protocol), id);
+    if (!origin.tls.empty()) field += fmt::format("\n\t({})", comment_text(origin.tls));
     if (!origin.submitter.empty()) field += fmt::format("\n\t({})", comment_text(origin.submitter));
     if (!for_address.empty()) field += fmt::format("\n\tfor <{}>", printable(for_address));
     field += fmt::format(";\n\t{}\n", rfc5322_date(envelope.arrived != 0 ? envelope.arrived : now_unix()));

@@ -9,9 +9,13 @@
 
 namespace postoffice {
 
-Router::Router(const Config& config, AliasTable& aliases, UserDirectory& users,
+Router::Router(const Config& config, AliasTable& aliases, UserDirectory& users, UserFiles& files,
                std::vector<IpAddress> own_addresses)
-    : config_(config), aliases_(aliases), users_(users), own_addresses_(std::move(own_addresses)) {}
+    : config_(config),
+      aliases_(aliases),
+      users_(users),
+      files_(files),
+      own_addresses_(std::move(own_addresses)) {}
 
 bool Router::is_ours(const Address& address) const {
     const std::string& domain = address.domain();
@@ -29,7 +33,7 @@ Route Router::route(const Address& recipient) {
         route.hops.push_back({{Target::Kind::remote, "", recipient}, {}, false});
         return route;
     }
-    std::string detail;
+    std::string detail, owner;
     try {
         aliases_.refresh();
         Expansion(*this, route).take_recipient(recipient);
@@ -37,13 +41,14 @@ Route Router::route(const Address& recipient) {
     } catch (const RouteTemporary& temporary) {
         route.refusal = temporary.reply;
         detail = temporary.detail;
+        owner = temporary.owner;
     } catch (const std::exception& error) {
         route.refusal = {451, "4.3.0", recipient.to_string() + ": cannot be looked up now"};
         detail = error.what();
     }
     route.status = Route::Status::temporary;
     route.hops.clear();
-    route.steps.push_back(detail);
+    route.steps.push_back({detail, owner});
     log_event("", "route-deferred", {{"recipient", recipient.to_string()}, {"reason", detail}});
     return route;
 }

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "postoffice/base/error.h"
 #include "postoffice/net/ip_address.h"
@@ -68,6 +69,12 @@ std::size_t Connection::fill(Deadline deadline) {
         flush(deadline);
         must_wait = true;  // who was just told something has not answered yet: a read would be in vain
     }
+    if (tls_) {
+        const std::size_t n = tls_->read(buffer_.get() + end_, buffer_size - end_, deadline);
+        end_ += n;
+        return n;
+    }
+    if (deadline.passed()) throw Timeout("the peer is too slow");  // octets may keep coming, one at a time
     for (;;) {
         if (must_wait && !wait_for(input_.get(), POLLIN, deadline)) throw Timeout("no input from the peer");
         const ssize_t n = ::read(input_.get(), buffer_.get() + end_, buffer_size - end_);
@@ -136,6 +143,7 @@ void Connection::write(std::string_view text, Deadline deadline) {
 }
 
 void Connection::flush(Deadline deadline) {
+    if (tls_) return flush_tls(deadline);
     std::string_view rest = pending_;
     while (!rest.empty()) {
         // Plain descriptors (a pipe to an MUA) know no MSG_NOSIGNAL; SIGPIPE is ignored process-wide.
@@ -159,6 +167,21 @@ void Connection::flush(Deadline deadline) {
         throw_errno(error, "write to the peer");
     }
     pending_.clear();
+}
+
+void Connection::flush_tls(Deadline deadline) {
+    const std::string bytes = std::exchange(pending_, {});  // whatever becomes of it, it is not sent again
+    tls_->write(bytes, deadline);
+}
+
+void Connection::start_tls(const TlsServer& server, Deadline deadline) {
+    flush(deadline);
+    if (has_buffered_input()) throw FormatError("input in the clear where TLS was to begin");
+    tls_ = std::make_unique<TlsStream>(server, input_.get(), deadline);
+}
+
+void Connection::close() noexcept {
+    if (tls_) tls_->close();
 }
 
 Fd Connection::release_socket() {

@@ -23,4 +23,10 @@ void Dialogue::abandon_transaction() {
     chunks.reset();
 }
 
+std::string Dialogue::protocol() const {
+    if (state.extended == 0) return "SMTP";
+    const bool utf8 = transaction.parameters().smtputf8;  // RFC 6531 section 4.3
+    return std::string(utf8 ? "UTF8SMTP" : "ESMTP") + (is_over_tls() ? "S" : "") + (is_authenticated() ? "A" : "");
+}
+
 }  // namespace postoffice

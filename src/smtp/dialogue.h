@@ -22,6 +22,7 @@ struct Dialogue {
     LineEnd command_line_end = LineEnd::crlf;  ///< how the command being served ended
     std::string last_command = "CONNECT";      ///< for the log
     bool is_reading_message = false;           ///< what comes next on the wire is message text
+    bool tls_follows = false;                  ///< the reply being sent is the last one in the clear
     bool is_over = false;                      ///< close once the reply is sent
     std::optional<bool> is_local{};            ///< see client_is_local()
 
@@ -32,6 +33,10 @@ struct Dialogue {
     std::string client() const;
     /// Asked when first needed: most clients never need it.
     bool client_is_local();
+    bool is_over_tls() const { return connection.tls() != nullptr; }
+    bool is_authenticated() const { return state.user.bytes[0] != '\0'; }
+    /// As the Received field and the log have it: "SMTP", "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA" (RFC 3848).
+    std::string protocol() const;
     /// Ends the transaction without a message.
     void abandon_transaction();
 };

@@ -27,6 +27,10 @@ std::string limits(const Dialogue& dialogue) {
     return fmt::format("RCPTMAX={}", dialogue.config().recipients);
 }
 
+bool can_start_tls(Dialogue& dialogue) {
+    return dialogue.services.tls != nullptr && !dialogue.is_over_tls();
+}
+
 // Not offered: BINARYMIME, since messages are stored as lines (verb_bdat.cc).
 constexpr std::array extensions = {
     Extension{"PIPELINING", nullptr, nullptr},
@@ -38,6 +42,7 @@ constexpr std::array extensions = {
     Extension{"SMTPUTF8", offers_smtputf8, nullptr},
     Extension{"ETRN", offers_etrn, nullptr},
     Extension{"LIMITS", nullptr, limits},
+    Extension{"STARTTLS", can_start_tls, nullptr},
 };
 
 }  // namespace

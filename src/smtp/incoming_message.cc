@@ -9,15 +9,10 @@
 namespace postoffice {
 namespace {
 
-// RFC 3848, RFC 6531 section 4.3
-std::string protocol_of(const Dialogue& dialogue) {
-    if (dialogue.transaction.parameters().smtputf8) return "UTF8SMTP";
-    return dialogue.state.extended ? "ESMTP" : "SMTP";
-}
-
 Origin origin_of(const Dialogue& dialogue) {
     Origin origin;
-    origin.protocol = protocol_of(dialogue);
+    origin.protocol = dialogue.protocol();
+    if (const TlsStream* tls = dialogue.connection.tls()) origin.tls = tls->description();
     origin.helo = dialogue.state.helo.str();
     origin.client_name = dialogue.state.client_name.str();
     origin.client_address = dialogue.state.client_address.str();

@@ -26,8 +26,8 @@ constexpr Seconds patience_with_goodbye{5};
 constexpr std::size_t longest_issue = 4096;
 
 // Verbs of RFC 5321's relatives that we know of and do not offer: 502, where nonsense gets 500.
-constexpr std::array<std::string_view, 8> verbs_not_offered = {"STARTTLS", "AUTH", "TURN",  "SEND",
-                                                               "SOML",     "SAML", "DEBUG", "LHLO"};
+constexpr std::array<std::string_view, 7> verbs_not_offered = {"AUTH", "TURN",  "SEND", "SOML",
+                                                               "SAML", "DEBUG", "LHLO"};
 constexpr std::array<std::string_view, 7> http_verbs = {"GET",     "POST",    "PUT",   "HEAD",
                                                         "CONNECT", "OPTIONS", "DELETE"};
 
@@ -164,7 +164,8 @@ void enforce_error_budget(Dialogue& dialogue) {
 }
 
 bool is_silent(Dialogue& dialogue) {
-    return dialogue.park_after > Milliseconds(0) && dialogue.transaction.is_empty() &&
+    return dialogue.park_after > Milliseconds(0) && !dialogue.is_over_tls() &&
+           dialogue.transaction.is_empty() &&
            !dialogue.connection.wait_for_input(Deadline::after(dialogue.park_after));
 }
 
@@ -176,8 +177,28 @@ void send_last_reply(Dialogue& dialogue) {
     }
 }
 
+// From here on under TLS, and nothing that was said before counts (RFC 3207 section 4.2). False if that
+// failed: there is no language left in which to say so.
+bool begin_tls(Dialogue& dialogue) {
+    dialogue.tls_follows = false;
+    try {
+        if (dialogue.services.tls == nullptr) throw FormatError("a TLS listener without a certificate");
+        dialogue.connection.start_tls(*dialogue.services.tls, dialogue.deadline());
+    } catch (const std::exception& error) {
+        log_lost(dialogue, "tls-failed", error.what());
+        return false;
+    }
+    dialogue.state.extended = 0;
+    dialogue.state.helo = {};
+    dialogue.state.user = {};
+    dialogue.abandon_transaction();
+    log_event("", "tls", {{"client", dialogue.client()}, {"with", dialogue.connection.tls()->description()}});
+    return true;
+}
+
 SessionEnd converse(Dialogue& dialogue) {
     SessionState& state = dialogue.state;
+    if (state.tls_first != 0 && !begin_tls(dialogue)) return SessionEnd::unclean;
     if (state.phase == Phase::timed_out) throw Timeout("silent while parked");
     if (state.phase == Phase::arrived && !greet(dialogue)) return SessionEnd::unclean;
     while (!dialogue.is_over) {
@@ -186,10 +207,14 @@ SessionEnd converse(Dialogue& dialogue) {
         if (line.status == Line::Status::closed) throw PeerGone("end of file without QUIT");
         const Reply reply = answer(dialogue, line);
         say(dialogue, reply);
+        if (dialogue.tls_follows && !begin_tls(dialogue)) return SessionEnd::unclean;
         if (is_mistake(reply)) ++state.errors;
         enforce_error_budget(dialogue);
     }
     send_last_reply(dialogue);
+    dialogue.connection.close();
+    // A process that knew a secret of this client's serves nobody else.
+    if (dialogue.is_over_tls() || dialogue.is_authenticated()) return SessionEnd::unclean;
     return state.errors == 0 ? SessionEnd::clean : SessionEnd::unclean;
 }
 

@@ -32,6 +32,7 @@ Reply syntax_error(std::string_view verb_name);
 
 Reply perform_helo(Dialogue&, const Command&);
 Reply perform_ehlo(Dialogue&, const Command&);
+std::optional<Reply> check_mail(const Dialogue&);
 Reply perform_mail(Dialogue&, const Command&);
 std::optional<Reply> check_rcpt(const Dialogue&);
 Reply perform_rcpt(Dialogue&, const Command&);
@@ -44,6 +45,8 @@ Reply perform_noop(Dialogue&, const Command&);
 Reply perform_vrfy(Dialogue&, const Command&);
 Reply perform_expn(Dialogue&, const Command&);
 Reply perform_help(Dialogue&, const Command&);
+std::optional<Reply> check_starttls(const Dialogue&);
+Reply perform_starttls(Dialogue&, const Command&);
 Reply perform_quit(Dialogue&, const Command&);
 
 }  // namespace postoffice

@@ -82,6 +82,14 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
 
 }  // namespace
 
+// A listener for users takes mail from nobody else (RFC 6409 section 4.3, RFC 8314 section 3.3).
+std::optional<Reply> check_mail(const Dialogue& dialogue) {
+    if (dialogue.state.submission == 0) return std::nullopt;
+    if (!dialogue.is_over_tls()) return Reply{530, "5.7.0", "Must issue a STARTTLS command first"};
+    if (!dialogue.is_authenticated()) return Reply{530, "5.7.0", "Authentication required"};
+    return std::nullopt;
+}
+
 Reply perform_mail(Dialogue& dialogue, const Command& command) {
     if (dialogue.transaction.is_open()) dialogue.abandon_transaction();
     Reply reply = open_transaction(dialogue, command.argument);

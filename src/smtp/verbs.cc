@@ -10,13 +10,14 @@ namespace {
 
 using Argument = Verb::Argument;
 
-constexpr std::array<Verb, 13> verbs = {{
+constexpr auto verbs = std::to_array<Verb>({
     {"HELO", "HELO host", Argument::required, nullptr, perform_helo},
     {"EHLO", "EHLO host", Argument::required, nullptr, perform_ehlo},
-    {"MAIL", "MAIL FROM:<address> [parameters]", Argument::required, nullptr, perform_mail},
+    {"MAIL", "MAIL FROM:<address> [parameters]", Argument::required, check_mail, perform_mail},
     {"RCPT", "RCPT TO:<address> [parameters]", Argument::required, check_rcpt, perform_rcpt},
     {"DATA", "DATA", Argument::none, check_data, perform_data},
     {"BDAT", "BDAT octets [LAST]", Argument::optional, nullptr, perform_bdat},
+    {"STARTTLS", "STARTTLS", Argument::none, check_starttls, perform_starttls},
     {"RSET", "RSET", Argument::none, nullptr, perform_rset},
     {"QUIT", "QUIT", Argument::none, nullptr, perform_quit},
     {"NOOP", "NOOP", Argument::optional, nullptr, perform_noop},
@@ -24,7 +25,7 @@ constexpr std::array<Verb, 13> verbs = {{
     {"EXPN", "EXPN list", Argument::required, nullptr, perform_expn},
     {"ETRN", "ETRN [@]domain", Argument::required, nullptr, perform_etrn},
     {"HELP", "HELP [verb]", Argument::optional, nullptr, perform_help},
-}};
+});
 
 }  // namespace
 

@@ -19,6 +19,7 @@
 #include "postoffice/mail/acceptance.h"
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/router.h"
+#include "postoffice/mail/user_files.h"
 #include "postoffice/mail/users.h"
 #include "postoffice/net/resolver.h"
 #include "postoffice/smtp/session.h"
@@ -105,13 +106,15 @@ struct SessionHost {
     Config config = make_config();
     AliasTable aliases{config.aliases};
     UserDirectory users{me};
-    Router router{config, aliases, users};
+    OwnEyes files{config};
+    Router router{config, aliases, users, files};
     RememberingAcceptor acceptor;
     Resolver resolver = make_resolver();
+    RateTable rates{1024};
 
     PretendingFlusher flusher;
 
-    SessionServices services() { return {config, router, acceptor, resolver, &flusher}; }
+    SessionServices services() { return {config, router, acceptor, resolver, &rates, nullptr, &flusher}; }
 
   private:
     Config make_config() const {

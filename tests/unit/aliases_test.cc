@@ -97,8 +97,8 @@ TEST(AliasValue, Broken) {
          {"", ",", " , ", "a b", "a@", "<>", "\"a", "a, b@@c", ":include:", ":include:team", "\\"})
         EXPECT_FALSE(parse_alias_value(value)) << value;
     EXPECT_EQ(alias_value_problem("a, b@c.example"), "");
-    EXPECT_NE(alias_value_problem("|cat").find("programs are not supported"), std::string::npos);
-    EXPECT_NE(alias_value_problem("/dev/null").find("files are not supported"), std::string::npos);
+    EXPECT_EQ(alias_value_problem("|cat, /dev/null"), "");
+    EXPECT_EQ(alias_value_problem("| "), "|: no command after the bar");
 }
 
 class AliasTableTest : public testing::Test {
@@ -305,7 +305,7 @@ TEST_F(NewaliasesTest, SaysWhatItMade) {
 
 TEST_F(NewaliasesTest, BrokenLinesLeaveTheOldDatabase) {
     build("root: old\n");
-    write(source_, "root: new\n\nfilter: |/bin/cat\narchive: /tmp/x\nroot: again\nbad: a b\nno colon\n");
+    write(source_, "root: new\n\nfilter: |\narchive: :include:tmp\nroot: again\nbad: a b\nno colon\n");
     EXPECT_EQ(run(), 65);
     EXPECT_EQ(output_, "");
     for (const char* line : {":3: ", ":4: ", ":5: ", ":6: ", ":7: "})

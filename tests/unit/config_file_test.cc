@@ -83,7 +83,7 @@ TEST_F(ConfigFile, FillsInWhatDependsOnOthers) {
 
 TEST_F(ConfigFile, TellsEveryMistakeWithItsLine) {
     const auto loaded =
-        load("clients=many\nrelayhost=x\n\ntimeout=5x\nclients\nmxpool\n=1\nlisten=:25,tls\n");
+        load("clients=many\nrelayhost=x\n\ntimeout=5x\nclients\nmxpool\n=1\nlisten=:25,lmtp\n");
     EXPECT_EQ(problems(loaded),
               "postoffice.cf:1: clients: \"many\" is not a whole number\n"
               "postoffice.cf:2: unknown option \"relayhost\"; did you mean relay-host?\n"
@@ -91,7 +91,7 @@ TEST_F(ConfigFile, TellsEveryMistakeWithItsLine) {
               "postoffice.cf:5: clients needs a value (number): connections at a time\n"
               "postoffice.cf:6: mxpool is not available in this version\n"
               "postoffice.cf:7: the name of the option is missing\n"
-              "postoffice.cf:8: listen: \"tls\" is not available in this version\n");
+              "postoffice.cf:8: listen: \"lmtp\" is not available in this version\n");
     EXPECT_EQ(loaded.exit_code(), 78);
 }
 

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "postoffice/mail/aliases.h"
+#include "postoffice/mail/user_files.h"
 #include "postoffice/mail/users.h"
 
 namespace postoffice {
@@ -36,7 +37,8 @@ class RouterTest : public testing::Test {
 
     Route route(const std::string& address, UserDirectory users = UserDirectory()) {
         AliasTable table(source_);
-        Router router(config_, table, users,
+        OwnEyes files(config_);
+        Router router(config_, table, users, files,
                       {*IpAddress::parse("192.0.2.1"), *IpAddress::parse("2001:db8::1")});
         return router.route(*parse_addr_spec(address));
     }
@@ -110,7 +112,7 @@ TEST_F(RouterTest, AliasesWinOverAccounts) {
     EXPECT_EQ(hops("team@host.example"), "bin a@elsewhere.example mail");
     const Route found = route("team@host.example");
     ASSERT_EQ(found.steps.size(), 2u);
-    EXPECT_EQ(found.steps[0], "alias team -> daemon, mail@ours.example (" + source_ + ")");
+    EXPECT_EQ(found.steps[0].text, "alias team -> daemon, mail@ours.example (" + source_ + ")");
 }
 
 TEST_F(RouterTest, EachDestinationOnce) {
@@ -131,7 +133,7 @@ TEST_F(RouterTest, LoopsAreLeftOutAndTold) {
     aliases("a: b, bin\nb: c, mail\nc: a, daemon\n");
     const Route found = route("a@host.example");
     EXPECT_EQ(hops_of(found), "daemon mail bin");
-    EXPECT_NE(found.steps.back().find("a->b->c->a"), std::string::npos) << found.steps.back();
+    EXPECT_NE(found.steps.back().text.find("a->b->c->a"), std::string::npos) << found.steps.back().text;
 }
 
 TEST_F(RouterTest, LoopWithNothingElseIsUnknown) {
@@ -146,7 +148,7 @@ TEST_F(RouterTest, UnknownMembersAreLeftOut) {
     aliases("team: gone, daemon, \\gone2\nempty: gone, gone2\n");
     const Route found = route("team@host.example");
     EXPECT_EQ(hops_of(found), "daemon");
-    EXPECT_NE(found.steps.at(1).find("gone"), std::string::npos);
+    EXPECT_NE(found.steps.at(1).text.find("gone"), std::string::npos);
     EXPECT_EQ(refusal("empty@host.example"), "550 5.1.1");
 }
 
@@ -178,16 +180,23 @@ TEST_F(RouterTest, BrokenListsWait) {
             "\n");
     EXPECT_EQ(refusal("missing@host.example"), "451 4.2.4");
     EXPECT_EQ(refusal("broken@host.example"), "451 4.2.4");
-    EXPECT_NE(route("broken@host.example").steps.back().find("/broken:2: "), std::string::npos);
+    EXPECT_NE(route("broken@host.example").steps.back().text.find("/broken:2: "), std::string::npos);
     EXPECT_EQ(route("broken@host.example").refusal.text.find(directory_), std::string::npos);
 }
 
-TEST_F(RouterTest, ProgramsAndFilesWait) {
-    aliases("filter: bin, \"|/bin/cat\"\narchive: /var/mail/archive\n");
-    EXPECT_EQ(refusal("filter@host.example"), "451 4.3.5");
-    EXPECT_EQ(route("filter@host.example").refusal.text,
-              "Alias filter: programs are not supported in this version");
-    EXPECT_EQ(refusal("archive@host.example"), "451 4.3.5");
+TEST_F(RouterTest, AliasesLeadToProgramsAndFiles) {
+    aliases("filter: bin, \"|/bin/cat -u\"\narchive: /var/mail/archive, /dev/null\n");
+    const Route filter = route("filter@host.example");
+    ASSERT_EQ(filter.hops.size(), 2u);
+    EXPECT_EQ(filter.hops[1].target.kind, Target::Kind::program);
+    EXPECT_EQ(filter.hops[1].target.instruction, "|/bin/cat -u");
+    EXPECT_EQ(filter.hops[1].target.alias, "filter");
+    EXPECT_EQ(filter.hops[1].target.user, "");
+    const Route archive = route("archive@host.example");
+    ASSERT_EQ(archive.hops.size(), 2u);
+    EXPECT_EQ(archive.hops[0].target.kind, Target::Kind::file);
+    EXPECT_EQ(archive.hops[0].target.instruction, "/var/mail/archive");
+    EXPECT_EQ(archive.hops[1].target.kind, Target::Kind::discard);
 }
 
 TEST_F(RouterTest, WhatCannotBeReadIsTemporary) {

@@ -14,6 +14,8 @@ namespace postoffice {
 struct ListenAddress {
     std::string address;      ///< literal IPv4 or IPv6 address; empty = all addresses of both families
     std::uint16_t port = 25;  ///< 0 = the kernel chooses (tests)
+    bool tls = false;         ///< TLS from the first octet
+    bool submission = false;  ///< for users: TLS and AUTH before any mail
     bool operator==(const ListenAddress&) const = default;
 };
 
@@ -25,6 +27,7 @@ enum class BareNewline { normalise, reject, accept };
 
 struct Config {
     std::string file;  ///< the file this came from; empty if none was read
+    bool file_was_asked_for = false;  ///< with -C or in the environment
 
     // Who we are
     std::string hostname;                                 ///< canonical, lower case; never empty once loaded
@@ -60,9 +63,16 @@ struct Config {
     BareNewline bare_newline = BareNewline::normalise;
     bool relaxed_order = false;     ///< RCPT may come before MAIL
     std::vector<std::string> etrn;  ///< hosts that may ask for their mail; like `trusted`
+    std::string tls_certificate;          ///< PEM file with the chain; empty: no TLS
+    std::string tls_key;                  ///< PEM file; empty: in tls_certificate
 
     // Local delivery
     bool escape_from = true;
+    /// Files in homes that say where mail goes, the first that exists holds: ".forward", ".qmail".
+    std::vector<std::string> delivery_files{".forward"};
+    std::string recipient_delimiter = "+";  ///< each octet of it begins the extension of an address; empty = none
+    std::string alias_user = "nobody";      ///< whose rights programs and files of aliases get
+    Seconds command_timeout{600};           ///< patience with a program that takes a message
 
     // Remote delivery
     std::vector<std::string> nameservers;  ///< "IP" or "IP:PORT" or "[IPv6]:PORT"; empty = resolv.conf
@@ -84,6 +94,9 @@ struct Config {
 
     /// True for the host's own name, "localhost" and each `local-domain=`.
     bool is_local_domain(const std::string& lower_case_domain) const;
+    /// An extension that no delivery file mentions is no mistake: the account gets the mail. Not so where
+    /// dot-qmail alone decides which extensions there are.
+    bool extension_may_be_unknown() const;
 
     bool operator==(const Config&) const = default;
 };

@@ -21,10 +21,16 @@
 
 namespace postoffice {
 
+/// A bound and listening socket, and what was asked of it.
+struct ListeningSocket {
+    Fd socket;
+    ListenAddress listen;
+};
+
 class Listener {
   public:
-    /// `sockets`: bound and listening. Keeps the reference to `config`.
-    Listener(const Config& config, std::vector<Fd> sockets, const SessionProcessSockets& helpers);
+    /// Keeps the reference to `config`.
+    Listener(const Config& config, std::vector<ListeningSocket> sockets, const SessionProcessSockets& helpers);
     /// Until SIGTERM; then accepts nobody new and ends when the last client has left. Returns the exit
     /// status.
     int run();
@@ -47,7 +53,7 @@ class Listener {
 
     void watch(int fd);
     void serve(int fd);
-    void accept_clients(int socket);
+    void accept_clients(const ListeningSocket& listening);
     const char* reason_to_refuse(const IpAddress& address) const;
     bool is_overloaded() const;
 
@@ -66,7 +72,7 @@ class Listener {
     std::size_t client_count() const { return busy_ + parked_.size(); }
 
     const Config& config_;
-    std::vector<Fd> sockets_;
+    std::vector<ListeningSocket> sockets_;
     SessionProcessSockets helpers_;
     Fd epoll_;
     Processes processes_;                                      ///< idle ones first

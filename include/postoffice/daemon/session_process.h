@@ -4,12 +4,16 @@
 
 #include "postoffice/base/fd.h"
 #include "postoffice/config/config.h"
+#include "postoffice/net/tls.h"
+#include "postoffice/policy/rate_table.h"
 
 namespace postoffice {
 
 struct SessionProcessSockets {
-    int spawner = -1;   ///< shared request socket
-    int announce = -1;  ///< where queued ids are told to the runner
+    int spawner = -1;            ///< shared request socket
+    int announce = -1;           ///< where queued ids are told to the runner
+    RateTable* rates = nullptr;  ///< the master's, shared by all
+    const TlsServer* tls = nullptr;  ///< null: TLS is not offered
 };
 
 /// Serves ClientHandovers from `channel` until the listener closes it. Returns the exit status.

@@ -6,6 +6,10 @@
 //   client <=DeliveryAnswer, over the channel===================== agent (or spawner)
 //
 // Nobody waits for a channel to arrive: the client writes its requests at once, and they wait in the socket.
+//
+// A mailbox agent stays for a while and also tells what the user's delivery files say (FileRequest). An
+// instruction agent carries out one InstructionRequest: it looks for the instruction in the user's own file,
+// or in the alias, and does it only if it stands there.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +22,13 @@ namespace postoffice {
 /// packet socketpair, on which the agent (or, in its place, the spawner) answers DeliveryAnswers.
 struct SpawnRequest {
     static constexpr std::uint32_t expected_magic = 0x504f5351;
+    enum class Purpose : std::uint8_t {
+        mailbox,       ///< DeliveryRequests and FileRequests of `user`
+        instructions,  ///< one InstructionRequest of `user`
+        alias,  ///< one InstructionRequest of an alias, by the account alias-user; `user` is not looked at
+    };
     std::uint32_t magic = expected_magic;
+    Purpose purpose = Purpose::mailbox;
     FixedString<64> user;
 };
 
@@ -45,7 +55,35 @@ struct DeliveryAnswer {
     std::uint8_t outcome = 1;  ///< as DeliveryResult::Outcome: 0 delivered, 1 deferred, 2 failed
     std::uint8_t for_all = 0;  ///< 1: there is no agent; answers whatever is asked on this channel
     FixedString<16> status;    ///< "2.0.0"
-    FixedString<256> text;
+    FixedString<1024> text;
+};
+
+/// To a mailbox agent: what do the user's delivery files say for this extension? No descriptor.
+struct FileRequest {
+    static constexpr std::uint32_t expected_magic = 0x504f4651;
+    std::uint32_t magic = expected_magic;
+    FixedString<256> extension;
+};
+
+/// The answer; with `found`, the text is in a descriptor, and never larger than most_delivery_file_octets.
+struct FileAnswer {
+    static constexpr std::uint32_t expected_magic = 0x504f4641;
+    std::uint32_t magic = expected_magic;
+    std::uint8_t status = 0;  ///< as UserFile::Status
+    FixedString<512> path;
+    FixedString<256> problem;
+};
+
+/// To an instruction agent; one descriptor with it: the message. The answer is a DeliveryAnswer.
+struct InstructionRequest {
+    static constexpr std::uint32_t expected_magic = 0x504f4951;
+    std::uint32_t magic = expected_magic;
+    std::uint8_t kind = 0;  ///< as Target::Kind: program, file or instructions
+    FixedString<32> id;
+    FixedString<512> sender;
+    FixedString<512> recipient;
+    FixedString<256> alias;         ///< in whose value the instruction stands; empty: in the user's own file
+    FixedString<2048> instruction;  ///< as Target::instruction
 };
 
 }  // namespace postoffice

@@ -16,6 +16,7 @@
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/router.h"
 #include "postoffice/mail/spool.h"
+#include "postoffice/mail/user_files.h"
 #include "postoffice/mail/users.h"
 
 namespace postoffice {
@@ -64,6 +65,7 @@ class Runner {
     Spool spool_;
     AliasTable aliases_;
     UserDirectory users_;
+    OwnEyes files_;
     Router router_;
     Bouncer bouncer_;
     Dispatcher dispatcher_;

@@ -28,6 +28,13 @@ struct MailboxDelivery {
     Address recipient;  ///< for Delivered-To
 };
 
+/// What a user's delivery file or an alias asks for: a program, a file, a file of instructions.
+struct InstructionDelivery {
+    std::string id;
+    Target target;
+    Address sender;
+};
+
 /// Local delivery as seen by unprivileged processes.
 class LocalDelivery {
   public:
@@ -36,6 +43,8 @@ class LocalDelivery {
     /// `delivered` means synced. Does not throw: trouble is `deferred`.
     virtual std::vector<DeliveryResult> deliver(const std::vector<MailboxDelivery>& deliveries,
                                                 int message) = 0;
+    /// Waits until it is done. Does not throw: trouble is `deferred`.
+    virtual DeliveryResult carry_out(const InstructionDelivery& delivery, int message) = 0;
 };
 
 }  // namespace postoffice

@@ -35,14 +35,10 @@ struct AliasTarget {
     std::string text;  ///< path or command
 };
 
-/// Why programs and files are not accepted.
-inline constexpr std::string_view programs_not_supported = "programs are not supported in this version";
-inline constexpr std::string_view files_not_supported = "files are not supported in this version";
-
 /// Splits a value at its commas. At least one target, or a problem.
 Result<std::vector<AliasTarget>> parse_alias_value(std::string_view value);
 
-/// What is wrong with a value (a broken address, a program, a file), or "".
+/// What is wrong with a value, or "".
 std::string alias_value_problem(std::string_view value);
 
 }  // namespace postoffice

@@ -16,19 +16,33 @@ enum class Body { seven_bit, eight_bit_mime };
 
 /// Where a message came from, as told to people: Received field, journal, log.
 struct Origin {
-    std::string protocol;        ///< "SMTP", "ESMTP", "local"
+    std::string protocol;        ///< "SMTP", "ESMTPS", "local" and so on
     std::string helo;            ///< what the client called itself
     std::string client_name;     ///< verified name; "unknown" if there is none; empty if local
     std::string client_address;  ///< "192.0.2.1"; empty if local
     std::string submitter;       ///< "uid 1000 (bob)" for local submissions
+    std::string tls = {};        ///< "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: it came in the clear
 };
 
 /// Where mail for one recipient goes, once routed.
 struct Target {
-    enum class Kind { mailbox, remote } kind = Kind::mailbox;
-    std::string user;  ///< mailbox: canonical account name
-    Address address;   ///< remote: where to send; mailbox: the address that led here (for Delivered-To)
+    enum class Kind {
+        mailbox,       ///< of `user`
+        remote,        ///< another host
+        program,       ///< `instruction` is "|command"
+        file,          ///< `instruction` is a path; ends with / = maildir
+        instructions,  ///< all that the delivery file at the path `instruction` says, in order
+        discard,       ///< nowhere: accepted and forgotten
+    } kind = Kind::mailbox;
+    std::string user;  ///< mailbox, program, file, instructions: canonical account name; with `alias`: empty
+    Address address;   ///< remote: where to send; else the address that led here (for Delivered-To)
+    /// As it stands in the user's delivery file, or in the alias: whoever carries it out looks it up there.
+    std::string instruction = "";
+    std::string alias = "";  ///< of a program or file that an alias of the host names
 };
+
+/// For log and reports: "alice", "a@example.org", "|command of bob", "/file of alias list".
+std::string describe(const Target& target);
 
 /// A recipient of a message: what the sender asked for, and what that leads to.
 struct Recipient {

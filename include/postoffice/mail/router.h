@@ -27,19 +27,25 @@ struct Route {
         Address sender;  ///< replaces the envelope sender if `new_sender` (lists: owner-NAME)
         bool new_sender = false;
     };
-    std::vector<Hop> hops;           ///< at least one if accepted; each destination once
-    std::vector<std::string> steps;  ///< for people: "alias root -> bob (/etc/aliases)"; none if no alias
-    bool is_local = false;           ///< the address itself is in a domain of ours
+    std::vector<Hop> hops;  ///< at least one if accepted; each destination once
+    /// What was decided on the way, for people: "alias root -> bob (/etc/aliases)".
+    struct Step {
+        std::string text;
+        std::string owner = "";  ///< the account whose own files this tells of: for no other user's eyes
+    };
+    std::vector<Step> steps;
+    bool is_local = false;  ///< the address itself is in a domain of ours
 };
 
 class AliasTable;
 class UserDirectory;
+class UserFiles;
 
 class Router {
   public:
     /// Keeps references; all must outlive the router. `own_addresses`: an address literal of one of them is
     /// as good as our host name.
-    Router(const Config& config, AliasTable& aliases, UserDirectory& users,
+    Router(const Config& config, AliasTable& aliases, UserDirectory& users, UserFiles& files,
            std::vector<IpAddress> own_addresses = {});
     /// `recipient` is qualified, or a name of this host. Does not throw: trouble is Status::temporary.
     Route route(const Address& recipient);
@@ -52,6 +58,7 @@ class Router {
     const Config& config_;
     AliasTable& aliases_;
     UserDirectory& users_;
+    UserFiles& files_;
     std::vector<IpAddress> own_addresses_;
 };
 

@@ -80,9 +80,10 @@ class Spool {
     /// process. Throws std::system_error; then nothing of it is left.
     QueueEntry commit(const std::string& id, const Envelope& envelope, Message& message) const;
 
-    /// Finds out whether a commit() that a crash may have interrupted was made: true if the message is queued,
-    /// on stable storage when this returns; false if not, and then nothing of it is left and the id can be used
-    /// again. The caller makes sure that nobody is committing this id meanwhile. Throws std::system_error.
+    /// Finds out whether a commit() that a crash may have interrupted was made: true if the message is
+    /// queued, on stable storage when this returns; false if not, and then nothing of it is left and the id
+    /// can be used again. The caller makes sure that nobody is committing this id meanwhile. Throws
+    /// std::system_error.
     bool finish_commit(const std::string& id) const;
 
     /// Takes ownership; nullopt if it is gone, or another process has it, or it is still being written. A

@@ -8,6 +8,7 @@
 
 #include "postoffice/base/clock.h"
 #include "postoffice/base/fd.h"
+#include "postoffice/net/tls.h"
 
 namespace postoffice {
 
@@ -43,7 +44,7 @@ class Connection {
     std::string_view peek(Deadline deadline);
     void consume(std::size_t octets);
     /// True if a read would find octets already in the buffer.
-    bool has_buffered_input() const { return start_ < end_; }
+    bool has_buffered_input() const { return start_ < end_ || (tls_ && tls_->has_pending()); }
     /// Forgets what has arrived (STARTTLS; a client that spoke out of turn).
     void discard_input() { start_ = end_ = 0; }
     /// True if input is buffered or arrives (or the peer closes) before the deadline; flushes output first.
@@ -54,12 +55,21 @@ class Connection {
     /// Throws Timeout, PeerGone, std::system_error.
     void flush(Deadline deadline);
 
+    /// Sends what is pending in the clear, then goes on under TLS, as the server; the socket serves both
+    /// directions. Throws FormatError if the peer has sent something in the clear already that was not read.
+    void start_tls(const TlsServer& server, Deadline deadline);
+    /// Null in the clear.
+    const TlsStream* tls() const { return tls_.get(); }
+    /// The last word: under TLS a goodbye, so that the peer knows that nothing was cut off.
+    void close() noexcept;
+
     int input_fd() const { return input_.get(); }
     /// Gives up the (input) socket, for parking a client; unsent output and buffered input must be empty.
     Fd release_socket();
 
   private:
     std::size_t fill(Deadline deadline);
+    void flush_tls(Deadline deadline);
 
     Fd input_;
     Fd output_;  // empty when input_ serves both directions
@@ -69,6 +79,7 @@ class Connection {
     std::size_t start_ = 0;
     std::size_t end_ = 0;
     std::string pending_;  // output
+    std::unique_ptr<TlsStream> tls_;
 };
 
 /// Connects with a deadline. Throws Timeout, std::system_error (with the peer in its text).

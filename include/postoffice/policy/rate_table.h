@@ -1,7 +1,11 @@
 // Counts of what clients did lately, shared by all session processes: messages, recipients, failed logins, by
 // address or user. A fixed number of places in memory that the master makes before it forks, so the counts
-// outlive a session process and a reload, and no client can make them grow: when the table is full, the entry
-// that was quiet for longest makes room.
+// outlive a session process and a reload, and no client can make them grow: when the few places that a key
+// may have are taken, the entry that was quiet for longest makes room.
+//
+// There is no lock. A process that is killed or stopped inside keeps nobody waiting and leaves nothing torn.
+// Whoever captures a session process can write here what he likes; the counts decide how much is taken from a
+// client, never what anybody may do.
 #pragma once
 
 #include <cstddef>
@@ -14,14 +18,16 @@ namespace postoffice {
 
 class RateTable {
   public:
-    /// Throws std::system_error if there is no memory.
+    /// 16 octets a place. Throws std::system_error if there is no memory.
     explicit RateTable(std::size_t places = 65536);
     ~RateTable();
     RateTable(const RateTable&) = delete;
     RateTable& operator=(const RateTable&) = delete;
 
     /// Adds to what `key` ("auth-failed 192.0.2.1") did and returns its count within the last `window`, an
-    /// estimate that decays evenly (a leaky bucket). Use one window for one kind of key.
+    /// estimate that decays evenly (a leaky bucket): of N at once the first is forgotten after an Nth part of
+    /// the window, and the last at its end. Rounded up; never above some two million. Use one window for one
+    /// kind of key.
     std::uint64_t add(std::string_view key, std::uint64_t amount, Seconds window);
     /// The same, adding nothing.
     std::uint64_t count(std::string_view key, Seconds window) const;

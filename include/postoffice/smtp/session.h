@@ -11,6 +11,7 @@
 #include "postoffice/mail/router.h"
 #include "postoffice/net/connection.h"
 #include "postoffice/net/resolver.h"
+#include "postoffice/policy/rate_table.h"
 #include "postoffice/smtp/session_state.h"
 
 namespace postoffice {
@@ -21,6 +22,8 @@ struct SessionServices {
     Router& router;
     Acceptor& acceptor;
     const Resolver& resolver;
+    RateTable* rates = nullptr;  ///< what clients did lately; nullptr: nobody counts (standard input)
+    const TlsServer* tls = nullptr;  ///< null: TLS is not offered
     QueueFlusher* flusher = nullptr;  ///< null pointer: no ETRN
 };
 

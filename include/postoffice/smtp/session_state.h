@@ -16,6 +16,8 @@ struct SessionState {
         timed_out,  ///< was parked and its patience ran out: say 421 and close
     } phase = Phase::arrived;
     std::uint8_t extended = 0;       ///< EHLO was said
+    std::uint8_t tls_first = 0;      ///< came to a listener where TLS begins with the first octet
+    std::uint8_t submission = 0;     ///< came to a listener for users: TLS and AUTH before any mail
     std::uint16_t errors = 0;        ///< commands refused so far
     std::uint32_t messages = 0;      ///< accepted so far
     FixedString<64> client_address;  ///< "192.0.2.1"; empty: standard input, not a socket

@@ -1,0 +1,38 @@
+// Runs one program of a user on a message, in the home, with nothing of our environment but what is
+// documented in forward(5), at low priority, for a limited time. Runs as whoever the caller has become.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "postoffice/base/clock.h"
+#include "postoffice/mail/delivery_result.h"
+
+namespace postoffice {
+
+using Environment = std::vector<std::pair<std::string, std::string>>;
+
+struct ProgramEnd {
+    int status = 0;  ///< as wait(2) gives it; meaningless if it was killed for its time
+    bool timed_out = false;
+    std::string output;  ///< what it wrote to its standard output and error: the first of it
+    bool exited_with(int code) const;
+};
+
+/// `input`: a regular file; the program reads it from its start. `arguments`: from its own name on. What it
+/// leaves running keeps nothing of ours open, and is killed with it when time is up. Throws std::system_error
+/// if it cannot be started.
+ProgramEnd run_program(const std::string& path, const std::vector<std::string>& arguments,
+                       const std::string& folder, const Environment& environment, int input,
+                       const Deadline& deadline);
+
+/// The same with /bin/sh -c.
+ProgramEnd run_command(const std::string& command, const std::string& folder, const Environment& environment,
+                       int input, const Deadline& deadline);
+
+/// What the exit status means, sysexits(3) and dot-qmail's alike: 0 delivered; 67 no such user; 75, 111, a
+/// signal, a shell that found no command, a failing system: try again; anything else is for good.
+DeliveryResult result_of(const ProgramEnd& end);
+
+}  // namespace postoffice

@@ -1,0 +1,44 @@
+// What a delivery file says: a user's .forward in sendmail's form, forward(5), with the branches of
+// qmail-branch; or a dot-qmail file. Only the text: where such a file is found, and whether it may be
+// believed, is in mail/user_files.h.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "postoffice/base/result.h"
+#include "postoffice/mail/alias_file.h"
+
+namespace postoffice {
+
+/// The two languages. They agree on comments, programs, files and branches; they differ in addresses
+/// ("bob, carol" here, "&bob" there), in what "./" means, and in what an empty file says.
+enum class DeliveryDialect { forward, qmail };
+
+/// One thing to do, in the order of the file.
+struct Instruction {
+    enum class Kind {
+        deliver,  ///< to `target`
+        branch,   ///< "?label command": the command, and with exit status 99 on to the label; without a
+                  ///< command always
+        label,    ///< ":label"
+    } kind = Kind::deliver;
+    AliasTarget target;   ///< deliver; never an :include:
+    std::string label;    ///< branch, label; may be empty
+    std::string command;  ///< branch
+    unsigned line = 0;
+};
+
+struct DeliveryFile {
+    std::vector<Instruction> instructions;  ///< empty: nothing but comments, which leaves the mailbox
+    bool has_branches = false;              ///< what happens can be told only by running it, in order
+};
+
+/// Larger files are not read.
+inline constexpr std::size_t most_delivery_file_octets = 64 * 1024;
+
+/// The whole file, or "line N: what is wrong": half a file is no instruction that anybody gave.
+Result<DeliveryFile> parse_delivery_file(std::string_view text, DeliveryDialect dialect);
+
+}  // namespace postoffice

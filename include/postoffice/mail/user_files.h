@@ -1,0 +1,62 @@
+// A user's own delivery files: which file holds for an address, and whether it may be believed. The file is
+// read with the user's rights by whoever has them; everybody else sees what its owner lets everybody see.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "postoffice/base/privileges.h"
+#include "postoffice/config/config.h"
+#include "postoffice/mail/delivery_file.h"
+
+namespace postoffice {
+
+/// What was found.
+struct UserFile {
+    enum class Status {
+        none,       ///< there is no such file: the mailbox
+        found,      ///< `text`
+        ignored,    ///< there is one that must not be believed, for `problem`: the mailbox
+        not_shown,  ///< this process may not look; somebody with the user's rights may
+        trouble,    ///< `problem`: mail has to wait
+    } status = Status::none;
+    std::string path;
+    std::string text;
+    std::string problem;
+};
+
+/// Reads the file of `name`s (relative to the home of `account`) that exists first. A file is believed if it
+/// is regular, belongs to the account or to root, has one name, and neither it nor the home can be written by
+/// others. Never waits for what is no file. Does not throw.
+UserFile read_user_file(const Account& account, const std::vector<std::string>& names);
+
+/// The names, relative to the home, where instructions for an address with this extension may stand; the
+/// first that exists holds. `extension`: as find_account_and_extension() gives it, lower case; may be empty.
+std::vector<std::string> delivery_file_names(const Config& config, const std::string& extension);
+
+/// Which language a delivery file is written in: its name says it.
+DeliveryDialect dialect_of(const std::string& path);
+
+/// The extension in "user+extension": what follows the first of these octets; empty if there is none.
+std::string_view extension_in(std::string_view local_part, const std::string& delimiters);
+
+/// The home-made part of the router. The implementation that asks a process with the user's rights is in
+/// delivery/; this one looks for itself.
+class UserFiles {
+  public:
+    virtual ~UserFiles() = default;
+    /// Does not throw.
+    virtual UserFile delivery_file(const Account& account, const std::string& extension) = 0;
+};
+
+class OwnEyes final : public UserFiles {
+  public:
+    explicit OwnEyes(const Config& config) : config_(config) {}
+    UserFile delivery_file(const Account& account, const std::string& extension) override;
+
+  private:
+    const Config& config_;
+};
+
+}  // namespace postoffice

@@ -1,0 +1,67 @@
+// TLS for a Connection, with OpenSSL: what a server needs to offer it, and one stream. TLS 1.2 and later,
+// forward secrecy only, no compression, no renegotiation. RFC 8446, RFC 5246; for mail RFC 3207, RFC 8314.
+//
+// A build without TLS has the same interface; tls_is_built_in() is then false and a TlsServer cannot be made.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "postoffice/base/clock.h"
+
+struct ssl_ctx_st;
+struct ssl_st;
+
+namespace postoffice {
+
+bool tls_is_built_in();
+
+/// Certificate, key, and the keys of session tickets: made once by the process that may read the files, and
+/// inherited by the processes that serve clients, so that a session begun with one of them is resumed by
+/// another.
+class TlsServer {
+  public:
+    /// PEM files: the certificate with its chain, and its private key (the same file will do).
+    /// Throws FormatError "FILE: what is wrong".
+    TlsServer(const std::string& certificate_file, const std::string& key_file);
+
+    ssl_ctx_st* context() const { return context_.get(); }
+
+  private:
+    struct Free {
+        void operator()(ssl_ctx_st* context) const;
+    };
+    std::unique_ptr<ssl_ctx_st, Free> context_;
+};
+
+/// One TLS connection over a non-blocking socket that somebody else owns. All functions throw Timeout,
+/// PeerGone (also for what is not TLS, with the reason) and std::system_error.
+class TlsStream {
+  public:
+    /// The server's side of the handshake.
+    TlsStream(const TlsServer& server, int socket, const Deadline& deadline);
+
+    /// At least one octet, or 0 at the end, whether the peer said goodbye or just left.
+    std::size_t read(char* into, std::size_t most, const Deadline& deadline);
+    void write(std::string_view bytes, const Deadline& deadline);
+    /// True if a read would find octets that were received and deciphered already.
+    bool has_pending() const;
+    /// Says goodbye (close_notify) without waiting for an answer.
+    void close() noexcept;
+
+    /// "TLSv1.3 TLS_AES_256_GCM_SHA384", for people.
+    std::string description() const;
+
+  private:
+    struct Free {
+        void operator()(ssl_st* stream) const;
+    };
+    bool wait_for(int outcome, const Deadline& deadline, const char* doing);
+
+    std::unique_ptr<ssl_st, Free> stream_;
+    int socket_;
+};
+
+}  // namespace postoffice

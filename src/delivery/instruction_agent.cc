@@ -1,0 +1,338 @@
+#include "postoffice/delivery/instruction_agent.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <optional>
+
+#include "agent_answer.h"
+#include "forwarding.h"
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
+#include "postoffice/base/packet.h"
+#include "postoffice/base/process.h"
+#include "postoffice/base/text.h"
+#include "postoffice/delivery/agent_protocol.h"
+#include "postoffice/delivery/message_copier.h"
+#include "postoffice/delivery/program.h"
+#include "postoffice/mail/aliases.h"
+#include "postoffice/mail/delivery_file.h"
+#include "postoffice/mail/envelope.h"
+#include "postoffice/mail/user_files.h"
+
+namespace postoffice {
+namespace {
+
+using Kind = Target::Kind;
+using Outcome = DeliveryResult::Outcome;
+
+constexpr std::uint64_t small_message = 1 << 20;  // larger ones are on the disk while programs read them
+
+/// What stands where it is said to stand; `trouble` tells why nothing can be said.
+struct Source {
+    bool has_it = false;
+    std::optional<DeliveryFile> file;
+    std::string path;
+    std::string trouble;
+};
+
+bool is_target(const AliasTarget& target, std::string_view instruction) {
+    if (target.kind == AliasTarget::Kind::program)
+        return instruction.starts_with('|') && target.text == instruction.substr(1);
+    return target.kind == AliasTarget::Kind::file && target.text == instruction;
+}
+
+class InstructionAgent {
+  public:
+    InstructionAgent(const Config& config, const Account& account, const MailboxGroup& group, bool for_alias)
+        : config_(config), account_(account), group_(group), for_alias_(for_alias) {}
+
+    DeliveryResult carry_out(const InstructionRequest& request, int message);
+
+  private:
+    Source look_up(const InstructionRequest& request) const;
+    Source look_up_alias(const std::string& alias, const std::string& instruction) const;
+    bool alias_has(AliasTable& aliases, std::string_view value, const std::string& instruction,
+                   unsigned depth) const;
+    std::string extension_of(const Address& recipient) const;
+    Environment environment() const;
+    void prepare(int message);
+    DeliveryResult run(const std::string& command) const;
+    DeliveryResult append(std::string path) const;
+    DeliveryResult append_to_mailbox() const;
+    DeliveryResult append_with(Mailbox& mailbox, const std::string& name) const;
+    DeliveryResult follow(const DeliveryFile& file) const;
+    DeliveryResult perform(const AliasTarget& target, std::vector<Address>& forwards) const;
+
+    const Config& config_;
+    const Account& account_;
+    const MailboxGroup& group_;
+    const bool for_alias_;
+    std::string id_, sender_, recipient_, extension_;
+    Address address_;
+    int original_ = -1;  ///< as it was handed over
+    Fd stamped_;         ///< as programs read it
+    Deadline deadline_ = Deadline::after(Milliseconds(0));
+};
+
+DeliveryResult InstructionAgent::carry_out(const InstructionRequest& request, int message) {
+    deadline_ = Deadline::after(std::chrono::duration_cast<Milliseconds>(config_.command_timeout));
+    id_ = printable(request.id.str());
+    sender_ = printable(request.sender.str());
+    recipient_ = printable(request.recipient.str());
+    const auto address = parse_addr_spec(request.recipient.str());
+    if (!address) return deferred("4.3.0", "A recipient that is no address");
+    address_ = *address;
+    extension_ = extension_of(address_);
+    original_ = message;
+
+    const Source source = look_up(request);
+    if (!source.trouble.empty()) return deferred("4.3.5", source.trouble);
+    if (!source.has_it) return deferred("4.3.5", "The instruction is not there any more");
+    const auto kind = static_cast<Kind>(request.kind);
+    const std::string instruction = request.instruction.str();
+    if (kind == Kind::file) return append(instruction);
+    prepare(message);
+    if (kind == Kind::program) return run(instruction.substr(1));
+    return source.file ? follow(*source.file) : append_to_mailbox();
+}
+
+/// Only what the user's own file, or the alias, says now: that is all the authority there is.
+Source InstructionAgent::look_up(const InstructionRequest& request) const {
+    const auto kind = static_cast<Kind>(request.kind);
+    const std::string instruction = request.instruction.str();
+    const bool is_whole = kind == Kind::instructions;
+    if (!is_whole && kind != Kind::program && kind != Kind::file) return {};
+    if (kind == Kind::program && !instruction.starts_with('|')) return {};
+    if (for_alias_) return is_whole ? Source{} : look_up_alias(request.alias.str(), instruction);
+
+    const UserFile found = read_user_file(account_, delivery_file_names(config_, extension_));
+    Source source;
+    source.path = found.path;
+    if (found.status == UserFile::Status::trouble || found.status == UserFile::Status::not_shown) {
+        source.trouble = "The delivery file cannot be read now";
+        return source;
+    }
+    if (found.status != UserFile::Status::found) {
+        source.has_it = is_whole;  // whoever asked could not see that there is none: the mailbox
+        return source;
+    }
+    auto file = parse_delivery_file(found.text, dialect_of(found.path));
+    if (!file) {
+        source.trouble = "The delivery file has an error: " + file.problem();
+        return source;
+    }
+    source.has_it =
+        is_whole || std::any_of(file->instructions.begin(), file->instructions.end(), [&](const auto& i) {
+            return i.kind == Instruction::Kind::deliver && is_target(i.target, instruction);
+        });
+    source.file = std::move(*file);
+    return source;
+}
+
+Source InstructionAgent::look_up_alias(const std::string& alias, const std::string& instruction) const {
+    Source source;
+    try {
+        AliasTable aliases(config_.aliases);
+        aliases.refresh();
+        const auto value = aliases.find(alias);
+        source.has_it = value && alias_has(aliases, *value, instruction, 0);
+    } catch (const std::exception& error) {
+        source.trouble = "The aliases cannot be read now";
+        log_event(id_, "instruction", {{"alias", alias}, {"error", error.what()}});
+    }
+    return source;
+}
+
+bool InstructionAgent::alias_has(AliasTable& aliases, std::string_view value, const std::string& instruction,
+                                 unsigned depth) const {
+    constexpr unsigned most_nested = 50;
+    const auto targets = parse_alias_value(value);
+    if (!targets || depth > most_nested) return false;
+    for (const AliasTarget& target : *targets) {
+        if (is_target(target, instruction)) return true;
+        if (target.kind != AliasTarget::Kind::include) continue;
+        for (const IncludeLine& line : aliases.read_include(target.text))
+            if (alias_has(aliases, line.value, instruction, depth + 1)) return true;
+    }
+    return false;
+}
+
+std::string InstructionAgent::extension_of(const Address& recipient) const {
+    const std::string& local_part = recipient.local_part();
+    if (for_alias_ || equals_ignoring_case(local_part, account_.name)) return "";
+    return std::string(extension_in(local_part, config_.recipient_delimiter));
+}
+
+/// forward(5) has the list. Everything in it is either ours or made harmless by run_program().
+Environment InstructionAgent::environment() const {
+    Environment variables{{"PATH", "/usr/local/bin:/usr/bin:/bin"},
+                          {"SHELL", "/bin/sh"},
+                          {"HOME", account_.home},
+                          {"USER", account_.name},
+                          {"LOGNAME", account_.name},
+                          {"SENDER", sender_},
+                          {"RECIPIENT", recipient_},
+                          {"LOCAL", address_.local_part()},
+                          {"HOST", address_.domain()},
+                          {"EXTENSION", extension_},
+                          {"EXT", extension_},
+                          {"QUEUE_ID", id_},
+                          {"HOSTNAME", config_.hostname}};
+    if (const char* zone = std::getenv("TZ")) variables.emplace_back("TZ", zone);
+    return variables;
+}
+
+/// The message as programs read it: "From " line, Return-Path and Delivered-To in front.
+void InstructionAgent::prepare(int message) {
+    struct stat status {};
+    if (::fstat(message, &status) != 0) throw_errno("stat message");
+    const bool is_small = static_cast<std::uint64_t>(status.st_size) <= small_message;
+    stamped_ = Fd(is_small ? ::memfd_create("message", MFD_CLOEXEC)
+                           : ::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600));
+    if (!stamped_) throw_errno("a place for the message");
+    MessageCopier copier({.from_line = true, .escape_from = config_.escape_from});
+    copier.copy("", {sender_, recipient_}, message, stamped_.get());
+}
+
+DeliveryResult InstructionAgent::run(const std::string& command) const {
+    if (::geteuid() == 0 || ::getegid() == 0) return deferred("4.3.5", "Programs are never run as root");
+    const std::string folder = for_alias_ ? "/" : account_.home;
+    const ProgramEnd end = run_command(command, folder, environment(), stamped_.get(), deadline_);
+    const DeliveryResult result = result_of(end);
+    log_event(id_, "program",
+              {{"user", account_.name}, {"command", command}, {"result", result.reply.line()}});
+    return result;
+}
+
+/// A path as it stands in the file; "./x" (dot-qmail) and "~/x" count from the home.
+DeliveryResult InstructionAgent::append(std::string path) const {
+    if (::geteuid() == 0) return deferred("4.3.5", "Nothing is written as root");
+    if (path.starts_with("./") || path.starts_with("~/")) path = account_.home + path.substr(1);
+    if (path == "/dev/null") return delivered("Discarded");
+    if (!path.starts_with('/')) return deferred("4.3.5", "A file needs a whole path");
+    const auto mailbox = path.ends_with('/')
+                             ? open_maildir(path.substr(0, path.find_last_not_of('/') + 1), config_.hostname)
+                             : open_mbox(path, {.escape_from = config_.escape_from});
+    return append_with(*mailbox, path);
+}
+
+DeliveryResult InstructionAgent::append_to_mailbox() const {
+    return append_with(*open_mailbox_of(config_, account_, group_), "the mailbox of " + account_.name);
+}
+
+DeliveryResult InstructionAgent::append_with(Mailbox& mailbox, const std::string& name) const {
+    const auto not_done = [&](const std::string& why) {
+        log_event(id_, "file", {{"user", account_.name}, {"file", name}, {"error", why}});
+    };
+    try {
+        mailbox.begin();
+        mailbox.append({sender_, recipient_}, original_);
+        mailbox.finish();
+        return delivered("Appended to " + name);
+    } catch (const std::system_error& error) {
+        not_done(error.what());
+        return deferred_for(error);
+    } catch (const std::exception& error) {
+        not_done(error.what());
+        return deferred("4.2.0", error.what());
+    }
+}
+
+DeliveryResult InstructionAgent::perform(const AliasTarget& target, std::vector<Address>& forwards) const {
+    switch (target.kind) {
+        case AliasTarget::Kind::program:
+            return run(target.text);
+        case AliasTarget::Kind::file:
+            return append(target.text);
+        case AliasTarget::Kind::account:
+        case AliasTarget::Kind::address:
+            if (const Address& to = target.address;
+                !to.is_qualified() || config_.is_local_domain(to.domain()))
+                if (equals_ignoring_case(to.local_part(), account_.name)) return append_to_mailbox();
+            forwards.push_back(target.address.qualified(config_.hostname));
+            return delivered("");
+        case AliasTarget::Kind::include:
+            break;
+    }
+    return deferred("4.3.5", "An :include: in a delivery file");
+}
+
+/// From the top to the end, with jumps ahead. The first failure ends it: what was done before is done again
+/// at the next attempt, as everywhere in the world of dot-qmail. Forwards come last, when nothing else can
+/// fail.
+DeliveryResult InstructionAgent::follow(const DeliveryFile& file) const {
+    std::vector<Address> forwards;
+    std::optional<std::string> skip_to;
+    bool did_something = false;
+    for (const Instruction& instruction : file.instructions) {
+        if (skip_to) {
+            if (instruction.kind == Instruction::Kind::label && instruction.label == *skip_to)
+                skip_to.reset();
+            continue;
+        }
+        if (instruction.kind == Instruction::Kind::label) continue;
+        if (instruction.kind == Instruction::Kind::branch) {
+            if (instruction.command.empty()) {
+                skip_to = instruction.label;
+                continue;
+            }
+            if (::geteuid() == 0) return deferred("4.3.5", "Programs are never run as root");
+            const ProgramEnd end =
+                run_command(instruction.command, account_.home, environment(), stamped_.get(), deadline_);
+            if (end.exited_with(99)) {
+                skip_to = instruction.label;
+                continue;
+            }
+            if (auto result = result_of(end); result.outcome != Outcome::delivered) return result;
+            did_something = true;
+            continue;
+        }
+        if (auto result = perform(instruction.target, forwards); result.outcome != Outcome::delivered)
+            return result;
+        did_something = true;
+    }
+    if (!forwards.empty()) {
+        auto result =
+            forward_message({config_, sender_, recipient_, account_}, forwards, original_, deadline_);
+        if (result.outcome != Outcome::delivered) return result;
+    }
+    if (!did_something && file.instructions.empty()) return append_to_mailbox();
+    return delivered("As the delivery file of " + account_.name + " says");
+}
+
+}  // namespace
+
+int run_instruction_agent(const Config& config, const Account& account, const MailboxGroup& group,
+                          bool for_alias, Fd channel) {
+    ignore_sigpipe();
+    ::signal(SIGXFSZ, SIG_IGN);
+    ::umask(077);
+    const auto request = receive_struct<InstructionRequest>(channel.get(), Deadline::after(Seconds(30)));
+    if (!request) return 0;
+    if (request->value.magic != InstructionRequest::expected_magic || request->descriptors.size() != 1) {
+        log_event("", "protocol", {{"agent", account.name}, {"error", "malformed instruction request"}});
+        return 0;
+    }
+    DeliveryResult result;
+    try {
+        InstructionAgent agent(config, account, group, for_alias);
+        result = agent.carry_out(request->value, request->descriptors.front().get());
+    } catch (const std::system_error& error) {
+        result = deferred_for(error);
+    } catch (const std::exception& error) {
+        result = deferred("4.3.0", error.what());
+    }
+    const DeliveryAnswer answer = answer_of(result);
+    (void)send_packet_now(channel.get(), std::as_bytes(std::span(&answer, 1)));
+    return 0;
+}
+
+}  // namespace postoffice

@@ -1,0 +1,24 @@
+#include "postoffice/mail/envelope.h"
+
+#include "postoffice/base/text.h"
+
+namespace postoffice {
+
+std::string describe(const Target& target) {
+    switch (target.kind) {
+        case Target::Kind::mailbox:
+            return target.user;
+        case Target::Kind::remote:
+            return target.address.to_string();
+        case Target::Kind::discard:
+            return "/dev/null";
+        case Target::Kind::program:
+        case Target::Kind::file:
+        case Target::Kind::instructions:
+            break;
+    }
+    return printable(target.instruction) + " of " +
+           (target.alias.empty() ? target.user : "alias " + target.alias);
+}
+
+}  // namespace postoffice

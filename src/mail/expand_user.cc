@@ -1,0 +1,134 @@
+// What accounts say themselves: extensions of their addresses, and their delivery files, forward(5).
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "expansion.h"
+#include "postoffice/base/log.h"
+#include "postoffice/base/text.h"
+
+namespace postoffice {
+namespace {
+
+/// Where the instructions of `file` are not a matter of one user's private life any more: what others hear.
+Reply wait_for(const std::string& user) {
+    return {451, "4.3.5", fmt::format("Mail for {} cannot be delivered now", user)};
+}
+
+}  // namespace
+
+/// An account of that name, or of the part of it before the extension. False if there is neither.
+bool Router::Expansion::take_account(const Address& address) {
+    const std::string& local_part = address.local_part();
+    if (const auto account = router_.users_.find(local_part)) {
+        take_user(*account, "", address);
+        return true;
+    }
+    const auto extension = extension_in(local_part, router_.config_.recipient_delimiter);
+    if (extension.empty()) return false;
+    const std::string base = local_part.substr(0, local_part.size() - extension.size() - 1);
+    const auto account = router_.users_.find(base);
+    if (!account) return false;
+    take_user(*account, to_lower(extension), address);
+    return true;
+}
+
+/// The mailbox itself, whatever its owner's files say.
+bool Router::Expansion::take_mailbox(const Address& address) {
+    const auto account = router_.users_.find(address.local_part());
+    if (!account) return false;
+    reach({Target::Kind::mailbox, account->name, address.qualified(router_.config_.hostname)},
+          "mailbox " + account->name);
+    return true;
+}
+
+void Router::Expansion::take_user(const Account& account, const std::string& extension,
+                                  const Address& address) {
+    const std::string name = "~" + to_lower(account.name);
+    const std::string with_extension = extension.empty() ? name : name + "+" + extension;
+    // Back at an account that is being expanded, by way of others: the copy stays here.
+    if (std::find(open_.begin(), open_.end(), name) != open_.end()) {
+        if (open_.back() != name) return leave_out_loop(name);
+        take_mailbox(Address(account.name, router_.config_.hostname));
+        return;
+    }
+    if (!finished_.insert(with_extension).second) return;
+
+    const UserFile file = router_.files_.delivery_file(account, extension);
+    const Target mailbox{Target::Kind::mailbox, account.name, address.qualified(router_.config_.hostname)};
+    switch (file.status) {
+        case UserFile::Status::found:
+            open_.push_back(name);
+            take_delivery_file(account, file, address);
+            open_.pop_back();
+            return;
+        case UserFile::Status::ignored:
+            note(fmt::format("{} is not believed: {}", file.path, file.problem), account.name);
+            log_event("", "delivery-file-ignored", {{"file", file.path}, {"reason", file.problem}});
+            break;
+        case UserFile::Status::not_shown:
+            // Somebody with the user's rights will look when the message is delivered.
+            note(fmt::format("{} cannot be looked at from here", file.path), account.name);
+            return reach({Target::Kind::instructions, account.name, mailbox.address, file.path, ""},
+                         "instructions " + account.name);
+        case UserFile::Status::trouble:
+            throw RouteTemporary{wait_for(account.name), fmt::format("{}: {}", file.path, file.problem),
+                                 account.name};
+        case UserFile::Status::none:
+            if (extension.empty() || router_.config_.extension_may_be_unknown()) break;
+            return leave_out_unknown(address);
+    }
+    reach(mailbox, "mailbox " + account.name);
+}
+
+void Router::Expansion::take_delivery_file(const Account& account, const UserFile& file,
+                                           const Address& address) {
+    const auto parsed =
+        parse_delivery_file(file.text, dialect_of(file.path));
+    if (!parsed)
+        throw RouteTemporary{wait_for(account.name), fmt::format("{}: {}", file.path, parsed.problem()),
+                             account.name};
+    const Address here = address.qualified(router_.config_.hostname);
+    if (parsed->has_branches) {
+        note(fmt::format("{} decides for each message", file.path), account.name);
+        return reach({Target::Kind::instructions, account.name, here, file.path, ""},
+                     "instructions " + file.path);
+    }
+    if (parsed->instructions.empty()) {
+        note(fmt::format("{} says nothing: the mailbox", file.path), account.name);
+        return reach({Target::Kind::mailbox, account.name, here}, "mailbox " + account.name);
+    }
+    for (const Instruction& instruction : parsed->instructions) {
+        check_bounds(account.name);
+        take_instruction(account, file, instruction, here);
+    }
+}
+
+void Router::Expansion::take_instruction(const Account& account, const UserFile& file,
+                                         const Instruction& instruction, const Address& address) {
+    using Kind = AliasTarget::Kind;
+    if (instruction.kind != Instruction::Kind::deliver) return;  // a label without a branch is a comment
+    const AliasTarget& target = instruction.target;
+    const bool has_text = target.kind == Kind::program || target.kind == Kind::file;
+    const std::string text =
+        has_text ? (target.kind == Kind::program ? "|" : "") + target.text : target.address.to_string();
+    note(fmt::format("account {} -> {} ({}:{})", account.name, printable(text), file.path, instruction.line),
+         account.name);
+    if (target.kind == Kind::address) return take_address(target.address.qualified(router_.config_.hostname));
+    if (target.kind == Kind::account) {
+        if (!router_.is_ours(target.address)) return take_address(target.address);
+        if (!take_mailbox(target.address)) leave_out_unknown(target.address);
+        return;
+    }
+    if (target.text == "/dev/null") return reach({Target::Kind::discard, account.name, address}, "discard");
+    if (account.uid == 0 || account.gid == 0)
+        throw RouteTemporary{
+            wait_for(account.name),
+            fmt::format("{}:{}: nothing is run or written as root", file.path, instruction.line),
+            account.name};
+    reach({target.kind == Kind::program ? Target::Kind::program : Target::Kind::file, account.name, address,
+           text, ""},
+          account.name + " " + text);
+}
+
+}  // namespace postoffice

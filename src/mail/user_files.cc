@@ -1,0 +1,125 @@
+#include "postoffice/mail/user_files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/text.h"
+#include "postoffice/mail/delivery_file.h"
+
+namespace postoffice {
+namespace {
+
+using Status = UserFile::Status;
+
+/// Why the file must not be believed: somebody else could have written it.
+std::string distrust(const struct stat& file, const struct stat& home, const Account& account) {
+    if (!S_ISREG(file.st_mode)) return "not a regular file";
+    if (file.st_uid != account.uid && file.st_uid != 0) return "belongs to another user";
+    if ((file.st_mode & (S_IWGRP | S_IWOTH)) != 0) return "can be written by others";
+    if (file.st_nlink > 1) return "has more than one name";
+    if (home.st_uid != account.uid && home.st_uid != 0) return "the home belongs to another user";
+    if ((home.st_mode & S_IWOTH) != 0) return "the home can be written by everybody";
+    return "";
+}
+
+/// A home that is not there, or not mounted, says nothing about what its owner wants.
+UserFile look_at_home(const Account& account, struct stat& home) {
+    if (::stat(account.home.c_str(), &home) == 0) return {};
+    if (errno == EACCES || errno == EPERM) return {Status::not_shown, account.home, "", ""};
+    if (errno == ENOENT || errno == ENOTDIR) return {Status::ignored, account.home, "", "there is no home"};
+    return {Status::trouble, account.home, "", std::generic_category().message(errno)};
+}
+
+bool belongs_to_another(const std::string& path, const Account& account) {
+    struct stat status {};
+    return ::lstat(path.c_str(), &status) == 0 && status.st_uid != account.uid && status.st_uid != 0;
+}
+
+UserFile read_one(const Account& account, const struct stat& home, const std::string& path) try {
+    // O_NONBLOCK: a FIFO must not hold us; O_NOFOLLOW: a link leads to what its maker chose, not to what he
+    // owns.
+    const Fd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC));
+    if (!file) {
+        switch (errno) {
+            case ENOENT:
+            case ENOTDIR:
+                return {};
+            case EACCES:
+            case EPERM:
+                return belongs_to_another(path, account)
+                           ? UserFile{Status::ignored, path, "", "belongs to another user"}
+                           : UserFile{Status::not_shown, path, "", ""};
+            case ELOOP:
+                return {Status::ignored, path, "", "a symbolic link"};
+            case ENXIO:
+                return {Status::ignored, path, "", "not a regular file"};
+            default:
+                throw_errno(path);
+        }
+    }
+    struct stat status {};
+    if (::fstat(file.get(), &status) != 0) throw_errno(path);
+    if (auto reason = distrust(status, home, account); !reason.empty())
+        return {Status::ignored, path, "", std::move(reason)};
+    return {Status::found, path, disk::read_all(file.get(), most_delivery_file_octets), ""};
+} catch (const std::system_error& error) {
+    return {Status::trouble, path, "", error.code().message()};
+}
+
+}  // namespace
+
+UserFile read_user_file(const Account& account, const std::vector<std::string>& names) {
+    if (!account.home.starts_with('/')) return {Status::ignored, account.home, "", "there is no home"};
+    struct stat home {};
+    if (auto file = look_at_home(account, home); file.status != Status::none) return file;
+    for (const std::string& name : names)
+        if (auto file = read_one(account, home, account.home + "/" + name); file.status != Status::none)
+            return file;
+    return {};
+}
+
+std::vector<std::string> delivery_file_names(const Config& config, const std::string& extension) {
+    std::vector<std::string> names;
+    // An extension is part of a file's name: nothing in it may lead elsewhere.
+    const bool is_usable = !extension.empty() && extension.find('/') == extension.npos &&
+                           extension.size() < 200 && printable(extension) == extension;
+    for (const std::string& name : config.delivery_files) {
+        const bool is_qmail = name == ".qmail";
+        const std::string delimiter = is_qmail ? "-" : config.recipient_delimiter;
+        if (is_usable && !delimiter.empty()) {
+            std::string file_extension = extension;
+            if (is_qmail)  // a dot in an address is a colon in dot-qmail's names
+                for (char& c : file_extension) c = c == '.' ? ':' : c;
+            names.push_back(name + delimiter + file_extension);
+            if (is_qmail) {
+                for (auto end = file_extension.rfind('-'); end != std::string::npos && end > 0;
+                     end = file_extension.rfind('-', end - 1))
+                    names.push_back(name + "-" + file_extension.substr(0, end) + "-default");
+                names.push_back(name + "-default");
+            }
+        }
+        // In dot-qmail's world an extension that no file mentions is no address.
+        if (extension.empty() || !is_qmail) names.push_back(name);
+    }
+    return names;
+}
+
+DeliveryDialect dialect_of(const std::string& path) {
+    const auto name = path.substr(path.rfind('/') + 1);
+    return name.starts_with(".qmail") ? DeliveryDialect::qmail : DeliveryDialect::forward;
+}
+
+std::string_view extension_in(std::string_view local_part, const std::string& delimiters) {
+    const auto at = delimiters.empty() ? local_part.npos : local_part.find_first_of(delimiters, 1);
+    return at == local_part.npos ? std::string_view() : local_part.substr(at + 1);
+}
+
+UserFile OwnEyes::delivery_file(const Account& account, const std::string& extension) {
+    return read_user_file(account, delivery_file_names(config_, extension));
+}
+
+}  // namespace postoffice

@@ -1,0 +1,38 @@
+// Stands in for tls.cc in a build without TLS.
+#include "postoffice/base/error.h"
+#include "postoffice/net/tls.h"
+
+namespace postoffice {
+
+bool tls_is_built_in() {
+    return false;
+}
+
+void TlsServer::Free::operator()(ssl_ctx_st*) const {}
+void TlsStream::Free::operator()(ssl_st*) const {}
+
+TlsServer::TlsServer(const std::string& certificate_file, const std::string&) {
+    throw FormatError(certificate_file + ": this postoffice was built without TLS");
+}
+
+TlsStream::TlsStream(const TlsServer&, int socket, const Deadline&) : socket_(socket) {
+    throw PeerGone("TLS is not built in");
+}
+
+std::size_t TlsStream::read(char*, std::size_t, const Deadline&) {
+    return 0;
+}
+
+void TlsStream::write(std::string_view, const Deadline&) {}
+
+bool TlsStream::has_pending() const {
+    return socket_ < 0;
+}
+
+void TlsStream::close() noexcept {}
+
+std::string TlsStream::description() const {
+    return "";
+}
+
+}  // namespace postoffice

@@ -1,0 +1,163 @@
+#include "postoffice/net/tls.h"
+
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+
+#include <cerrno>
+#include <climits>
+
+#include "postoffice/base/error.h"
+#include "postoffice/base/fd.h"
+
+namespace postoffice {
+namespace {
+
+// Ephemeral keys and authenticated ciphers; CBC with SHA-2 for those that know no better of TLS 1.2.
+constexpr const char* ciphers =
+    "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:ECDHE+AES+SHA384:ECDHE+AES+SHA256:!aNULL:!PSK";
+
+/// The first thing OpenSSL complained of, in words; forgets the rest.
+std::string last_complaint() {
+    const unsigned long code = ERR_get_error();
+    ERR_clear_error();
+    if (code == 0) return "it gives no reason";
+    const char* reason = ERR_reason_error_string(code);
+    return reason != nullptr ? reason : "error " + std::to_string(code);
+}
+
+[[noreturn]] void unusable(const std::string& file) {
+    throw FormatError(file + ": " + last_complaint());
+}
+
+/// OpenSSL's own words for a file that is not there or must not be read do not say so.
+void require_readable(const std::string& file) {
+    const Fd opened(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!opened) throw FormatError(file + ": " + std::generic_category().message(errno));
+}
+
+}  // namespace
+
+bool tls_is_built_in() {
+    return true;
+}
+
+void TlsServer::Free::operator()(ssl_ctx_st* context) const {
+    SSL_CTX_free(context);
+}
+
+TlsServer::TlsServer(const std::string& certificate_file, const std::string& key_file)
+    : context_(SSL_CTX_new(TLS_server_method())) {
+    SSL_CTX* context = context_.get();
+    if (context == nullptr) throw FormatError("TLS cannot be set up: " + last_complaint());
+    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
+                                     SSL_OP_IGNORE_UNEXPECTED_EOF);
+    // A write that was cut short is gone on with from another buffer; idle streams give their buffers back.
+    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                  SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_dh_auto(context, 1);
+    // Sessions are resumed by tickets alone: each client may meet another process.
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_num_tickets(context, 1);
+    constexpr unsigned char name[] = "postoffice";
+    if (SSL_CTX_set_session_id_context(context, name, sizeof name - 1) != 1 ||
+        SSL_CTX_set_cipher_list(context, ciphers) != 1)
+        throw FormatError("TLS cannot be set up: " + last_complaint());
+
+    require_readable(certificate_file);
+    require_readable(key_file);
+    ERR_clear_error();
+    if (SSL_CTX_use_certificate_chain_file(context, certificate_file.c_str()) != 1)
+        unusable(certificate_file);
+    if (SSL_CTX_use_PrivateKey_file(context, key_file.c_str(), SSL_FILETYPE_PEM) != 1) unusable(key_file);
+    if (SSL_CTX_check_private_key(context) != 1)
+        throw FormatError(key_file + ": not the key of the certificate in " + certificate_file);
+}
+
+void TlsStream::Free::operator()(ssl_st* stream) const {
+    SSL_free(stream);
+}
+
+TlsStream::TlsStream(const TlsServer& server, int socket, const Deadline& deadline)
+    : stream_(SSL_new(server.context())), socket_(socket) {
+    if (!stream_ || SSL_set_fd(stream_.get(), socket) != 1) throw_errno(ENOMEM, "TLS: " + last_complaint());
+    for (;;) {
+        ERR_clear_error();
+        const int outcome = SSL_accept(stream_.get());
+        if (outcome == 1) return;
+        if (!wait_for(outcome, deadline, "TLS handshake")) throw PeerGone("left in the TLS handshake");
+    }
+}
+
+/// After a call that did not succeed: waits for what it needs, and then it is to be tried again. False if the
+/// peer has closed.
+bool TlsStream::wait_for(int outcome, const Deadline& deadline, const char* doing) {
+    const int error = errno;
+    short events = 0;
+    switch (SSL_get_error(stream_.get(), outcome)) {
+        case SSL_ERROR_WANT_READ:
+            events = POLLIN;
+            break;
+        case SSL_ERROR_WANT_WRITE:
+            events = POLLOUT;
+            break;
+        case SSL_ERROR_ZERO_RETURN:
+            return false;
+        case SSL_ERROR_SYSCALL:
+            if (error == 0) return false;
+            throw PeerGone(std::string(doing) + ": " + std::generic_category().message(error));
+        default:
+            throw PeerGone(std::string(doing) + ": " + last_complaint());
+    }
+    for (;;) {
+        // Looked at even where octets keep coming: a peer that drips must not live for ever.
+        if (deadline.passed()) throw Timeout(std::string(doing) + ": the peer is too slow");
+        pollfd waiting{socket_, events, 0};
+        const int n = ::poll(&waiting, 1, deadline.poll_timeout());
+        if (n > 0) return true;
+        if (n < 0 && errno != EINTR) throw_errno("poll");
+    }
+}
+
+std::size_t TlsStream::read(char* into, std::size_t most, const Deadline& deadline) {
+    for (;;) {
+        ERR_clear_error();
+        errno = 0;
+        std::size_t got = 0;
+        const int outcome = SSL_read_ex(stream_.get(), into, most, &got);
+        if (outcome == 1) return got;
+        if (!wait_for(outcome, deadline, "TLS read")) return 0;
+    }
+}
+
+void TlsStream::write(std::string_view bytes, const Deadline& deadline) {
+    while (!bytes.empty()) {
+        ERR_clear_error();
+        errno = 0;
+        std::size_t written = 0;
+        const int outcome = SSL_write_ex(stream_.get(), bytes.data(), bytes.size(), &written);
+        if (outcome == 1)
+            bytes.remove_prefix(written);
+        else if (!wait_for(outcome, deadline, "TLS write"))
+            throw PeerGone("connection lost while writing");
+    }
+}
+
+bool TlsStream::has_pending() const {
+    return SSL_pending(stream_.get()) > 0;
+}
+
+void TlsStream::close() noexcept {
+    ERR_clear_error();
+    if (SSL_is_init_finished(stream_.get())) (void)SSL_shutdown(stream_.get());
+    ERR_clear_error();
+}
+
+std::string TlsStream::description() const {
+    return std::string(SSL_get_version(stream_.get())) + " " + SSL_get_cipher_name(stream_.get());
+}
+
+}  // namespace postoffice

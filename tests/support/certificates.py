@@ -1,0 +1,33 @@
+"""Certificates for tests: an authority of the test's own, made anew, and what it signs."""
+import os
+import subprocess
+
+
+def _openssl(*arguments):
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+
+
+class Authority:
+    def __init__(self, folder):
+        self.folder = folder
+        self.certificate = os.path.join(folder, "ca.pem")
+        self._key = os.path.join(folder, "ca.key")
+        _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                 "-subj", "/CN=test authority", "-keyout", self._key, "-out", self.certificate)
+
+    def issue(self, name, file):
+        """A key and a certificate for a host name, in one file that only root can read; its path."""
+        path = os.path.join(self.folder, file)
+        request, key, signed, names = (f"{path}.{end}" for end in ("csr", "key", "crt", "ext"))
+        with open(names, "w") as extension:
+            extension.write(f"subjectAltName=DNS:{name}\n")
+        _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
+                 "-keyout", key, "-out", request)
+        _openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial",
+                 "-days", "1", "-extfile", names, "-out", signed)
+        with open(path, "w") as both:
+            for one in (key, signed, self.certificate):
+                with open(one) as part:
+                    both.write(part.read())
+        os.chmod(path, 0o600)
+        return path

@@ -1,0 +1,285 @@
+"""Everyone's own rules: what a user's .forward asks for is done, with the user's rights and no others."""
+import os
+import smtplib
+import stat
+
+import pytest
+
+from host import wait_for
+
+PEOPLE = {"alice": 7901, "bob": 7902, "mallory": 7904}
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: accounts of its own")
+TEXT = b"From: sender@example.org\r\nSubject: %s\r\n\r\nFrom here on\r\nthe end\r\n"
+
+
+@pytest.fixture(autouse=True)
+def clean_homes():
+    yield
+    for user, uid in PEOPLE.items():
+        home = f"/home/{user}"
+        os.chmod(home, 0o750)
+        os.chown(home, uid, uid)
+        for name in os.listdir(home):
+            path = os.path.join(home, name)
+            if os.path.isdir(path) and not os.path.islink(path):
+                for root, folders, files in os.walk(path, topdown=False):
+                    for one in files:
+                        os.unlink(os.path.join(root, one))
+                    os.rmdir(root)
+            else:
+                os.unlink(path)
+
+
+def write(user, name, text, mode=0o600, owner=None):
+    path = f"/home/{user}/{name}"
+    with open(path, "w") as file:
+        file.write(text)
+    os.chmod(path, mode)
+    uid = PEOPLE[owner or user]
+    os.chown(path, uid, uid)
+    return path
+
+
+def send(host, to, subject=b"hello", sender="sender@example.org"):
+    with host.smtp() as client:
+        return client.sendmail(sender, to if isinstance(to, list) else [to], TEXT % subject)
+
+
+def refusal(host, to):
+    with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+        send(host, to)
+    return next(iter(refused.value.recipients.values()))
+
+
+def content(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
+def waits(host, path, text):
+    return wait_for(lambda: text in content(path) and content(path), 20,
+                    lambda: f"{text!r} in {path}: {content(path)!r}\n{host.log_text()[-3000:]}")
+
+
+def test_forward_to_others_and_a_copy(host):
+    write("alice", ".forward", "# my rules\nbob,\n\\alice\n")
+    host.start()
+    send(host, "alice@host.test")
+    host.wait_for_mail("bob", b"Subject: hello")
+    host.wait_for_mail("alice", b"Subject: hello")
+
+
+def test_a_private_home_is_read_with_its_owners_rights(host):
+    os.chmod("/home/alice", 0o700)
+    write("alice", ".forward", "bob\n")
+    host.start()
+    send(host, "alice@host.test")
+    host.wait_for_mail("bob", b"Subject: hello")
+    assert host.mailbox("alice") == b""
+
+
+def test_who_leads_nowhere_is_refused_at_rcpt(host):
+    os.chmod("/home/alice", 0o700)
+    write("alice", ".forward", "nobody-of-that-name\n")
+    host.start()
+    code, text = refusal(host, "alice@host.test")
+    assert code == 550 and b"5.1.1" in text
+
+
+def test_a_loop_of_users_is_refused_with_its_path(host):
+    write("alice", ".forward", "bob\n")
+    write("bob", ".forward", "alice\n")
+    host.start()
+    code, text = refusal(host, "alice@host.test")
+    assert code == 550 and b"5.4.6" in text and b"alice" in text and b"bob" in text
+
+
+def test_a_program_gets_the_message_as_its_user(host):
+    write("alice", ".forward", '|(id -u; id -g; pwd; env; cat) > /home/alice/out.tmp && mv out.tmp out\n')
+    host.start()
+    send(host, "alice+lists@host.test")
+    out = waits(host, "/home/alice/out", b"the end").decode()
+    lines = out.splitlines()
+    assert lines[:3] == ["7901", "7901", "/home/alice"]
+    for line in ("SENDER=sender@example.org", "RECIPIENT=alice+lists@host.test", "EXTENSION=lists", "HOME=/home/alice",
+                 "USER=alice", "LOGNAME=alice", "HOST=host.test", "LOCAL=alice+lists"):
+        assert line in lines, out
+    assert "\nFrom sender@example.org " in out and "\nReturn-Path: <sender@example.org>\n" in out
+    assert "\n>From here on\n" in out
+    assert os.stat("/home/alice/out").st_uid == 7901
+    assert host.mailbox("alice") == b""
+    host.wait_for_empty_queue()
+
+
+@pytest.mark.parametrize("status, code", [(67, b"5.1.1"), (77, b"5.7.1"), (1, b"5.3.0"), (100, b"5.3.0")])
+def test_a_program_that_says_no_bounces_with_its_words(host, status, code):
+    write("alice", ".forward", f'"|echo this is why; exit {status}"\n')
+    host.start()
+    send(host, "alice@host.test", sender="bob@host.test")
+    bounce = host.wait_for_mail("bob", b"delivery-status")
+    assert b"this is why" in bounce and b"Status: " + code in bounce
+    host.wait_for_empty_queue()
+
+
+@pytest.mark.parametrize("command", ["exit 75", "exit 111", "kill -9 $$", "/nowhere/program", "exit 71"])
+def test_a_program_that_cannot_now_is_asked_again(host, command):
+    write("alice", ".forward", f"|{command}\n")
+    host.start()
+    send(host, "alice@host.test", sender="bob@host.test")
+    wait_for(lambda: "deferred" in host.log_text(), what="the first attempt")
+    assert host.mailbox("bob") == b""
+    write("alice", ".forward", "|cat > out\n")  # its owner mends it: the old command stands nowhere any more
+    assert len([n for n in host.spool_files() if n.startswith("cm")]) == 1
+
+
+def test_a_program_that_never_ends_is_ended(make_host):
+    host = make_host("host", command_timeout="1s")
+    write("alice", ".forward", "|echo $$ > pid; exec sleep 600\n")
+    host.start()
+    send(host, "alice@host.test")
+    wait_for(lambda: "took too long" in host.log_text(), what="the end of patience")
+    pid = int(content("/home/alice/pid"))
+    wait_for(lambda: not os.path.exists(f"/proc/{pid}") or "sleep" not in open(f"/proc/{pid}/cmdline").read(),
+             what="the end of the program")
+
+
+def test_a_program_holds_up_no_mailbox(host):
+    write("alice", ".forward", "\\alice\n|sleep 3; exit 0\n")
+    host.start()
+    send(host, ["alice@host.test", "bob@host.test"])
+    host.wait_for_mail("bob", b"Subject: hello", seconds=20)
+    host.wait_for_mail("alice", b"Subject: hello")
+
+
+def test_files_and_folders(host):
+    write("alice", ".forward", "/home/alice/copy, /home/alice/Folder/\n/dev/null\n")
+    host.start()
+    send(host, "alice@host.test")
+    box = waits(host, "/home/alice/copy", b"the end")
+    assert box.startswith(b"From sender@example.org ") and b"\n>From here on\n" in box
+    new = wait_for(lambda: os.path.isdir("/home/alice/Folder/new") and os.listdir("/home/alice/Folder/new"))
+    assert len(new) == 1
+    assert os.stat("/home/alice/copy").st_uid == 7901
+
+
+def test_the_extension_chooses_the_file(host):
+    write("alice", ".forward", "|cat > plain\n")
+    write("alice", ".forward+lists", "|cat > lists\n")
+    host.start()
+    send(host, "alice+lists@host.test", b"one")
+    waits(host, "/home/alice/lists", b"Subject: one")
+    send(host, "alice+other@host.test", b"two")
+    waits(host, "/home/alice/plain", b"Subject: two")
+    send(host, "bob+anything@host.test", b"three")
+    host.wait_for_mail("bob", b"Subject: three")
+
+
+@pytest.mark.parametrize("what", ["world-writable file", "group-writable file", "another's file", "link", "fifo",
+                                  "world-writable home", "two names"])
+def test_a_file_that_others_could_have_written_is_not_believed(host, what):
+    path = write("alice", ".forward", "|touch /home/alice/was-run\nmallory\n",
+                 owner="mallory" if what == "another's file" else "alice")
+    if what == "world-writable file":
+        os.chmod(path, 0o666)
+    elif what == "group-writable file":
+        os.chmod(path, 0o660)
+    elif what == "link":
+        os.rename(path, path + ".real")
+        os.symlink(path + ".real", path)
+    elif what == "fifo":
+        os.unlink(path)
+        os.mkfifo(path, 0o600)
+        os.chown(path, 7901, 7901)
+    elif what == "world-writable home":
+        os.chmod("/home/alice", 0o777)
+    elif what == "two names":
+        os.link(path, "/home/alice/second")
+    host.start()
+    send(host, "alice@host.test")
+    host.wait_for_mail("alice", b"Subject: hello")
+    assert not os.path.exists("/home/alice/was-run") and host.mailbox("mallory") == b""
+    assert "delivery-file-ignored" in host.log_text()
+
+
+def test_an_error_in_the_file_keeps_the_mail_waiting_at_its_sender(host):
+    write("alice", ".forward", "bob\n:include:/etc/passwd\n")
+    host.start()
+    code, text = refusal(host, "alice@host.test")
+    assert code == 451 and b"include" not in text, "strangers do not hear what is in the file"
+    assert "line 2" in host.log_text()
+
+
+def test_root_runs_nothing(host):
+    if os.path.exists("/root/.forward"):
+        pytest.skip("root has a .forward here")
+    # root's home is not the test's: its aliases are.
+    host.write_aliases('prog: "|id > /tmp/postoffice-was-run"\n')
+    host.write_config(alias_user="root")
+    done = host.run("smtpd", "-bC")
+    assert done.returncode == 78 and b"never run as root" in done.stdout + done.stderr
+
+
+def test_an_alias_runs_its_program_as_nobody(make_host, folder):
+    out = os.path.join(folder, "out")
+    os.mkdir(out)
+    os.chmod(out, 0o777)
+    host = make_host("host")
+    host.write_aliases(f'prog: "|(id -un; cat) > {out}/t && mv {out}/t {out}/mail"\narchive: {out}/box\nvoid: /dev/null\n')
+    host.start()
+    send(host, ["prog@host.test", "archive@host.test", "void@host.test"])
+    assert waits(host, f"{out}/mail", b"the end").startswith(b"nobody\n")
+    waits(host, f"{out}/box", b"the end")
+    assert stat.S_IMODE(os.stat(f"{out}/box").st_mode) == 0o600
+    host.wait_for_empty_queue()
+
+
+BRANCHES = """# the boss first
+?other test "$SENDER" != boss@example.org
+|cat > from-boss
+?end
+:other everybody else
+|cat > from-others
+:end
+|cat > always
+"""
+
+
+def test_branches_decide_for_each_message(host):
+    write("alice", ".forward", BRANCHES.replace('?other test "$SENDER" != boss@example.org',
+                                                '?other test "$SENDER" = boss@example.org || exit 99'))
+    host.start()
+    send(host, "alice@host.test", b"work", sender="boss@example.org")
+    waits(host, "/home/alice/always", b"Subject: work")
+    waits(host, "/home/alice/from-boss", b"Subject: work")
+    assert not os.path.exists("/home/alice/from-others")
+    send(host, "alice@host.test", b"play", sender="friend@example.org")
+    waits(host, "/home/alice/always", b"Subject: play")
+    assert b"play" in content("/home/alice/from-others") and b"play" not in content("/home/alice/from-boss")
+
+
+def test_a_jump_without_its_label_skips_the_rest(host):
+    write("alice", ".forward", "|cat > before\n?nowhere\n|touch after\n")
+    host.start()
+    send(host, "alice@host.test")
+    waits(host, "/home/alice/before", b"the end")
+    host.wait_for_empty_queue()
+    assert not os.path.exists("/home/alice/after")
+
+
+def test_dot_qmail(make_host):
+    host = make_host("host", delivery_files=".qmail", recipient_delimiter="-")
+    write("alice", ".qmail", "./Mailbox\n")
+    write("alice", ".qmail-lists-default", "|cat > default\n")
+    write("alice", ".qmail-one:two", "|cat > onetwo\n")
+    host.start()
+    send(host, "alice@host.test")
+    waits(host, "/home/alice/Mailbox", b"the end")
+    send(host, "alice-lists-a-b@host.test", b"lists")
+    waits(host, "/home/alice/default", b"Subject: lists")
+    send(host, "alice-one.two@host.test", b"dots")
+    waits(host, "/home/alice/onetwo", b"Subject: dots")
+    code, text = refusal(host, "alice-unknown@host.test")
+    assert code == 550 and b"5.1.1" in text

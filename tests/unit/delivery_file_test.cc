@@ -1,0 +1,88 @@
+// What delivery files say, in both languages.
+#include "postoffice/mail/delivery_file.h"
+
+#include <gtest/gtest.h>
+
+namespace postoffice {
+namespace {
+
+using Kind = AliasTarget::Kind;
+
+/// One word for each instruction: "a:ADDRESS", "u:ACCOUNT", "|COMMAND", "f:PATH", "?LABEL(COMMAND)", ":LABEL".
+std::string told(std::string_view text, DeliveryDialect dialect) {
+    const auto file = parse_delivery_file(text, dialect);
+    if (!file) return "problem: " + file.problem();
+    std::string words;
+    for (const Instruction& i : file->instructions) {
+        if (!words.empty()) words += " ";
+        if (i.kind == Instruction::Kind::branch)
+            words += "?" + i.label + "(" + i.command + ")";
+        else if (i.kind == Instruction::Kind::label)
+            words += ":" + i.label;
+        else if (i.target.kind == Kind::program)
+            words += "|" + i.target.text;
+        else if (i.target.kind == Kind::file)
+            words += "f:" + i.target.text;
+        else
+            words += (i.target.kind == Kind::account ? "u:" : "a:") + i.target.address.to_string();
+    }
+    return words;
+}
+
+std::string forward(std::string_view text) { return told(text, DeliveryDialect::forward); }
+std::string qmail(std::string_view text) { return told(text, DeliveryDialect::qmail); }
+
+TEST(Forward, AllLinesCount) {
+    EXPECT_EQ(forward("bob\n# a comment\n\ncarol@example.org, \\alice\n/home/alice/copy\n"),
+              "a:bob a:carol@example.org u:alice f:/home/alice/copy");
+}
+
+TEST(Forward, ALastLineWithoutItsEndCounts) { EXPECT_EQ(forward("bob"), "a:bob"); }
+
+TEST(Forward, CarriageReturnsAreBlanks) { EXPECT_EQ(forward("bob\r\ncarol\r\n"), "a:bob a:carol"); }
+
+TEST(Forward, ABarTakesTheLine) {
+    EXPECT_EQ(forward("|/usr/bin/tool -a \"one, two\", three\n"), "|/usr/bin/tool -a \"one, two\", three");
+}
+
+TEST(Forward, InQuotesAProgramIsOneOfMany) {
+    EXPECT_EQ(forward("\"|/usr/bin/vacation alice\", \\alice\n"), "|/usr/bin/vacation alice u:alice");
+    EXPECT_EQ(forward("\"| exit 67\"\n"), "|exit 67");
+}
+
+TEST(Forward, NothingButCommentsSaysNothing) {
+    EXPECT_EQ(forward(""), "");
+    EXPECT_EQ(forward("# bob\n   \n"), "");
+}
+
+TEST(Forward, ErrorsNameTheirLine) {
+    EXPECT_EQ(forward("bob\n|\n"), "problem: line 2: no command after the bar");
+    EXPECT_EQ(forward(":include:/etc/passwd\n"), "problem: line 1: :include: is for the aliases of the host only");
+    EXPECT_EQ(forward("bob, \":include:/etc/passwd\"\n"),
+              "problem: line 1: :include: is for the aliases of the host only");
+    EXPECT_TRUE(forward("bob\n\nfoo@@bar\n").starts_with("problem: line 3: ")) << forward("bob\n\nfoo@@bar\n");
+    EXPECT_EQ(forward(std::string_view("a\0b\n", 4)), "problem: line 1: a NUL");
+}
+
+TEST(Forward, IsBounded) {
+    EXPECT_EQ(forward(std::string(most_delivery_file_octets + 1, '#')),
+              "problem: larger than " + std::to_string(most_delivery_file_octets) + " octets");
+}
+
+TEST(Branches, LabelAndCommand) {
+    EXPECT_EQ(forward("?else test a = b \n|one\n?end\n:else  this text is a comment\n|two\n:end\n"),
+              "?else(test a = b) |one ?end() :else |two :end");
+    EXPECT_TRUE(parse_delivery_file("?x\n:x\n", DeliveryDialect::forward)->has_branches);
+    EXPECT_FALSE(parse_delivery_file(":x\nbob\n", DeliveryDialect::forward)->has_branches);
+}
+
+TEST(Branches, ALabelMayBeEmpty) { EXPECT_EQ(qmail("? cmd\n:\n"), "?(cmd) :"); }
+
+TEST(Qmail, ItsOwnForms) {
+    EXPECT_EQ(qmail("&bob@example.org\ncarol@example.org\n./Mailbox\n./Maildir/\n|preline procmail\n+list\n"),
+              "a:bob@example.org a:carol@example.org f:./Mailbox f:./Maildir/ |preline procmail");
+    EXPECT_TRUE(qmail("&\n").starts_with("problem: line 1: ")) << qmail("&\n");
+}
+
+}  // namespace
+}  // namespace postoffice
