@@ -184,7 +184,8 @@ std::optional<std::string> parse_original_recipient(std::string_view text) {
     const auto type = text.substr(0, semicolon);
     const auto address = text.substr(semicolon + 1);
     if (!is_address_type(type) || address.empty()) return std::nullopt;
-    if (equals_ignoring_case(type, "utf-8") && is_utf8_address(address)) {
+    if (equals_ignoring_case(type, "utf-8")) {
+        if (!is_utf8_address(address)) return std::nullopt;
         std::string ascii = "utf-8;" + escape_beyond_ascii(address);
         return ascii.size() <= most_kept_original_recipient ? std::optional(std::move(ascii)) : std::nullopt;
     }
