@@ -49,6 +49,12 @@ bool is_target(const AliasTarget& target, std::string_view instruction) {
     return target.kind == AliasTarget::Kind::file && target.text == instruction;
 }
 
+/// Null: the instruction is none; "" a jump without a command.
+const std::string* command_of(const Instruction& instruction) {
+    if (instruction.kind == Instruction::Kind::branch) return &instruction.command;
+    return instruction.target.kind == AliasTarget::Kind::program ? &instruction.target.text : nullptr;
+}
+
 class InstructionAgent {
   public:
     InstructionAgent(const Config& config, const Account& account, const MailboxGroup& group, bool for_alias)
@@ -64,7 +70,7 @@ class InstructionAgent {
     std::string extension_of(const Address& recipient) const;
     Environment environment() const;
     void prepare(int message);
-    DeliveryResult run(const std::string& command) const;
+    bool run(const std::string& command, DeliveryResult& result) const;
     DeliveryResult append(std::string path) const;
     DeliveryResult append_to_mailbox() const;
     DeliveryResult append_with(Mailbox& mailbox, const std::string& name) const;
@@ -100,7 +106,11 @@ DeliveryResult InstructionAgent::carry_out(const InstructionRequest& request, in
     const std::string instruction = request.instruction.str();
     if (kind == Kind::file) return append(instruction);
     prepare(message);
-    if (kind == Kind::program) return run(instruction.substr(1));
+    if (kind == Kind::program) {
+        DeliveryResult result;
+        (void)run(instruction.substr(1), result);
+        return result;
+    }
     return source.file ? follow(*source.file) : append_to_mailbox();
 }
 
@@ -202,14 +212,18 @@ void InstructionAgent::prepare(int message) {
     copier.copy("", {sender_, recipient_}, message, stamped_.get());
 }
 
-DeliveryResult InstructionAgent::run(const std::string& command) const {
-    if (::geteuid() == 0 || ::getegid() == 0) return deferred("4.3.5", "Programs are never run as root");
+/// True if it ended with 99, which in a file that runs in order is a jump.
+bool InstructionAgent::run(const std::string& command, DeliveryResult& result) const {
+    if (::geteuid() == 0 || ::getegid() == 0) {
+        result = deferred("4.3.5", "Programs are never run as root");
+        return false;
+    }
     const std::string folder = for_alias_ ? "/" : account_.home;
     const ProgramEnd end = run_command(command, folder, environment(), stamped_.get(), deadline_);
-    const DeliveryResult result = result_of(end);
+    result = result_of(end);
     log_event(id_, "program",
               {{"user", account_.name}, {"command", command}, {"result", result.reply.line()}});
-    return result;
+    return end.exited_with(99);
 }
 
 /// A path as it stands in the file; "./x" (dot-qmail) and "~/x" count from the home.
@@ -248,8 +262,6 @@ DeliveryResult InstructionAgent::append_with(Mailbox& mailbox, const std::string
 
 DeliveryResult InstructionAgent::perform(const AliasTarget& target, std::vector<Address>& forwards) const {
     switch (target.kind) {
-        case AliasTarget::Kind::program:
-            return run(target.text);
         case AliasTarget::Kind::file:
             return append(target.text);
         case AliasTarget::Kind::account:
@@ -259,10 +271,11 @@ DeliveryResult InstructionAgent::perform(const AliasTarget& target, std::vector<
                 if (equals_ignoring_case(to.local_part(), account_.name)) return append_to_mailbox();
             forwards.push_back(target.address.qualified(config_.hostname));
             return delivered("");
+        case AliasTarget::Kind::program:
         case AliasTarget::Kind::include:
             break;
     }
-    return deferred("4.3.5", "An :include: in a delivery file");
+    return deferred("4.3.5", "Something else where a file or an address should be");
 }
 
 /// From the top to the end, with jumps ahead. The first failure ends it: what was done before is done again
@@ -271,6 +284,7 @@ DeliveryResult InstructionAgent::perform(const AliasTarget& target, std::vector<
 DeliveryResult InstructionAgent::follow(const DeliveryFile& file) const {
     std::vector<Address> forwards;
     std::optional<std::string> skip_to;
+    DeliveryResult result = delivered("");
     bool did_something = false;
     for (const Instruction& instruction : file.instructions) {
         if (skip_to) {
@@ -279,29 +293,20 @@ DeliveryResult InstructionAgent::follow(const DeliveryFile& file) const {
             continue;
         }
         if (instruction.kind == Instruction::Kind::label) continue;
-        if (instruction.kind == Instruction::Kind::branch) {
-            if (instruction.command.empty()) {
-                skip_to = instruction.label;
-                continue;
-            }
-            if (::geteuid() == 0) return deferred("4.3.5", "Programs are never run as root");
-            const ProgramEnd end =
-                run_command(instruction.command, account_.home, environment(), stamped_.get(), deadline_);
-            if (end.exited_with(99)) {
-                skip_to = instruction.label;
-                continue;
-            }
-            if (auto result = result_of(end); result.outcome != Outcome::delivered) return result;
-            did_something = true;
-            continue;
+        const std::string* command = command_of(instruction);
+        if (command == nullptr) {
+            result = perform(instruction.target, forwards);
+            if (result.outcome != Outcome::delivered) return result;
+        } else {
+            const bool jumps = command->empty() || run(*command, result);
+            if (result.outcome != Outcome::delivered) return result;
+            if (jumps && instruction.kind != Instruction::Kind::branch) break;
+            if (jumps) skip_to = instruction.label;
         }
-        if (auto result = perform(instruction.target, forwards); result.outcome != Outcome::delivered)
-            return result;
         did_something = true;
     }
     if (!forwards.empty()) {
-        auto result =
-            forward_message({config_, sender_, recipient_, account_}, forwards, original_, deadline_);
+        result = forward_message({config_, sender_, recipient_, account_}, forwards, original_, deadline_);
         if (result.outcome != Outcome::delivered) return result;
     }
     if (!did_something && file.instructions.empty()) return append_to_mailbox();

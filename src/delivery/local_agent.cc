@@ -63,6 +63,7 @@ class LocalAgent {
     void deliver_batch();
     void append_all();
     void append(Job& job);
+    void fail_batch(const DeliveryResult& result, const std::string& why);
     void nothing_delivered(const DeliveryResult& result, const std::string& why);
     void not_delivered(Job& job, DeliveryResult result, const std::string& why) const;
     void answer_batch();
@@ -218,11 +219,11 @@ void LocalAgent::append_all() {
         for (Job& job : batch_) append(job);
         mailbox_->finish();
     } catch (const std::system_error& e) {
-        nothing_delivered(deferred_for(e), e.what());
+        fail_batch(deferred_for(e), e.what());
     } catch (const Timeout& e) {
-        nothing_delivered(deferred("4.2.0", e.what()), e.what());
+        fail_batch(deferred("4.2.0", e.what()), e.what());
     } catch (const UnfitMailbox& e) {
-        nothing_delivered(deferred("4.2.0", e.what()), e.what());
+        fail_batch(deferred("4.2.0", e.what()), e.what());
     }
     // Anything else ends this process: locks are dropped and no answer is sent, which defers the batch.
 }
@@ -236,6 +237,13 @@ void LocalAgent::append(Job& job) {
     } catch (const FormatError& e) {
         not_delivered(job, deferred("4.3.0", e.what()), e.what());
     }
+}
+
+/// The next request meets a new agent: what was wrong may be what this one was given when it began, such as the
+/// group that may create mailboxes, and is not any more.
+void LocalAgent::fail_batch(const DeliveryResult& result, const std::string& why) {
+    nothing_delivered(result, why);
+    leave();
 }
 
 /// The batch as a whole failed; what had failed before that keeps its own reason.

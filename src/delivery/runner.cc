@@ -109,7 +109,6 @@ void Runner::rescan(bool ignore_retry_times) {
             known_[id] = 0;
         }
         due_ = std::move(all);
-        dispatcher_.forget_down_destinations();
     }
     next_rescan_ = now_unix() + settings_.rescan.count();
     rescan_drops();
@@ -228,6 +227,7 @@ void Runner::obey(std::string_view text) {
     if (verb == "drop" && is_queue_id(id)) {
         intake_.add(id);
     } else if (verb == "run") {
+        dispatcher_.forget_down_destinations();  // somebody knows better, or wants to know
         rescan(text == "now");
     }
 }

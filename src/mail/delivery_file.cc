@@ -76,7 +76,7 @@ std::string Parser::take_line(std::string_view text) {
     if (is_include(text)) return ":include: is for the aliases of the host only";
     if (text.front() == '?' || text.front() == ':') {
         file_.instructions.push_back(labelled(text, line_));
-        file_.has_branches |= file_.instructions.back().kind == Instruction::Kind::branch;
+        file_.runs_in_order |= file_.instructions.back().kind == Instruction::Kind::branch;
         return "";
     }
     return dialect_ == DeliveryDialect::qmail ? take_qmail_line(text) : take_forward_line(text);
@@ -105,6 +105,7 @@ std::string Parser::take_qmail_line(std::string_view text) {
     if (text.front() == '|') {
         const auto command = trim(text.substr(1));
         file_.instructions.push_back(deliver({Kind::program, {}, std::string(command)}, line_));
+        file_.runs_in_order = true;  // a status of 99 ends the file
         return command.empty() ? "no command after the bar" : "";
     }
     if (text.front() == '/' || text.front() == '.') {

@@ -89,7 +89,7 @@ void Router::Expansion::take_delivery_file(const Account& account, const UserFil
         throw RouteTemporary{wait_for(account.name), fmt::format("{}: {}", file.path, parsed.problem()),
                              account.name};
     const Address here = address.qualified(router_.config_.hostname);
-    if (parsed->has_branches) {
+    if (parsed->runs_in_order) {
         note(fmt::format("{} decides for each message", file.path), account.name);
         return reach({Target::Kind::instructions, account.name, here, file.path, ""},
                      "instructions " + file.path);

@@ -2,6 +2,7 @@
 import os
 import smtplib
 import stat
+import subprocess
 
 import pytest
 
@@ -283,3 +284,68 @@ def test_dot_qmail(make_host):
     waits(host, "/home/alice/onetwo", b"Subject: dots")
     code, text = refusal(host, "alice-unknown@host.test")
     assert code == 550 and b"5.1.1" in text
+
+
+# The example of the qmail-branch patch, with its comments.
+SUE = """# Sort out mail from Sue.
+?test [ "$SENDER" = sue@somewhere.org ] || exit 99
+/home/alice/mail/sue/
+# Skip all further processing.
+?done
+:test
+
+# Is this a copy of a mailing list message?
+?test iftocc `cat lists` || exit 99
+# Bounce this copy.
+|cat duplicate; exit 100
+:test
+
+# Deliver to the default mailbox.
+/home/alice/mail/main/
+"""
+
+
+@pytest.fixture
+def iftocc():
+    """mess822's: 0 if To or Cc has one of the addresses, else 99."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/usr/local/bin"], check=True)
+    with open("/usr/local/bin/iftocc", "w") as file:
+        file.write('#!/bin/sh\nfor a; do grep -i "^\\(to\\|cc\\):.*$a" >/dev/null && exit 0; done\nexit 99\n')
+    os.chmod("/usr/local/bin/iftocc", 0o755)
+    yield
+    subprocess.run(["umount", "--lazy", "/usr/local/bin"], check=True)
+
+
+@pytest.mark.parametrize("name", [".qmail", ".forward"])
+def test_the_example_of_qmail_branch(make_host, iftocc, name):
+    host = make_host("host", delivery_files=name)
+    write("alice", name, SUE)
+    write("alice", "lists", "list@lists.example.org\n")
+    write("alice", "duplicate", "You sent me a copy.\n")
+    os.mkdir("/home/alice/mail", 0o700)
+    os.chown("/home/alice/mail", 7901, 7901)
+    host.start()
+
+    def folder(which):
+        path = f"/home/alice/mail/{which}/new"
+        return len(os.listdir(path)) if os.path.isdir(path) else 0
+
+    send(host, "alice@host.test", sender="sue@somewhere.org")
+    wait_for(lambda: folder("sue") == 1, what="mail from Sue")
+    assert folder("main") == 0
+    send(host, "alice@host.test", sender="friend@somewhere.org")
+    wait_for(lambda: folder("main") == 1, what="mail from a friend")
+    with host.smtp() as client:
+        client.sendmail("bob@host.test", ["alice@host.test"], b"To: list@lists.example.org\r\nSubject: copy\r\n\r\nx\r\n")
+    assert b"You sent me a copy." in host.wait_for_mail("bob", b"delivery-status")
+    assert (folder("sue"), folder("main")) == (1, 1)
+
+
+def test_dot_qmail_ends_at_99(make_host):
+    host = make_host("host", delivery_files=".qmail")
+    write("alice", ".qmail", "|cat > one; exit 99\n|touch two\n")
+    host.start()
+    send(host, "alice@host.test")
+    waits(host, "/home/alice/one", b"the end")
+    host.wait_for_empty_queue()
+    assert not os.path.exists("/home/alice/two")

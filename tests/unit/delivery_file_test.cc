@@ -72,8 +72,8 @@ TEST(Forward, IsBounded) {
 TEST(Branches, LabelAndCommand) {
     EXPECT_EQ(forward("?else test a = b \n|one\n?end\n:else  this text is a comment\n|two\n:end\n"),
               "?else(test a = b) |one ?end() :else |two :end");
-    EXPECT_TRUE(parse_delivery_file("?x\n:x\n", DeliveryDialect::forward)->has_branches);
-    EXPECT_FALSE(parse_delivery_file(":x\nbob\n", DeliveryDialect::forward)->has_branches);
+    EXPECT_TRUE(parse_delivery_file("?x\n:x\n", DeliveryDialect::forward)->runs_in_order);
+    EXPECT_FALSE(parse_delivery_file(":x\nbob\n", DeliveryDialect::forward)->runs_in_order);
 }
 
 TEST(Branches, ALabelMayBeEmpty) { EXPECT_EQ(qmail("? cmd\n:\n"), "?(cmd) :"); }
