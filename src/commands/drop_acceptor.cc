@@ -28,9 +28,8 @@ std::vector<DropEnvelope::To> as_given(const Envelope& envelope) {
 }  // namespace
 
 Reply DropAcceptor::accept(const std::string& id, const Envelope& envelope, Message& message) {
-    DropEnvelope drop{envelope.sender,      {},
-                      envelope.body,        envelope.utf8_header,
-                      envelope.return_part, envelope.envelope_id};
+    DropEnvelope drop{envelope.sender,     {}, envelope.body, envelope.utf8_header, envelope.return_part,
+                      envelope.envelope_id};
     drop.recipients = as_given(envelope);
     try {
         const std::string drop_id = write_drop(config_.queue_dir + "/drop", drop, message);

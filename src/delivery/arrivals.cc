@@ -31,7 +31,8 @@ namespace {
 constexpr char hurry_mark = '+';  // in front of an id
 
 void write_line(int pipe, const std::string& line) {
-    (void)!::write(pipe, line.data(), line.size());  // shorter than PIPE_BUF: lines of several writers never mix
+    (void)!::write(pipe, line.data(),
+                   line.size());  // shorter than PIPE_BUF: lines of several writers never mix
 }
 
 }  // namespace

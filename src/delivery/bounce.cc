@@ -143,8 +143,8 @@ std::string Bouncer::queue_report(const Journal& journal, const Entries& entries
 
     Message message(spool_.directory());
     const UnixTime retry_until = journal.envelope.arrived + config_.qreturn.count();
-    const DsnForm form = write_dsn(
-        message, journal, {id, config_.hostname, to, now_unix(), entries, retry_until}, original);
+    const DsnForm form =
+        write_dsn(message, journal, {id, config_.hostname, to, now_unix(), entries, retry_until}, original);
     envelope.body = form.body;
     envelope.utf8_header = form.utf8_header;
     { const QueueEntry queued = spool_.commit(id, envelope, message); }

@@ -149,8 +149,10 @@ void SmtpClient::refuse_locally(Transaction& transaction) const {
             transaction.results[i] = failed("5.1.3", "the recipient's address cannot be sent");
         if (!transaction.results[i] && !smtputf8_ && transaction.needs_utf8(i)) {
             DeliveryResult& result = transaction.results[i].emplace(failed(
-                "5.6.7", fmt::format("addresses or header are in UTF-8, and {} does not offer SMTPUTF8", peer_)));
-            if (!is_ascii(transaction.sender) || !is_ascii(transaction.recipients[i])) result.reply.code = 553;
+                "5.6.7",
+                fmt::format("addresses or header are in UTF-8, and {} does not offer SMTPUTF8", peer_)));
+            if (!is_ascii(transaction.sender) || !is_ascii(transaction.recipients[i]))
+                result.reply.code = 553;
         }
     }
 }

@@ -29,8 +29,9 @@ bool is_keyword(std::string_view text) {
 
 // esmtp-value = 1*(%d33-60 / %d62-126 / UTF8-non-ascii); RFC 6531 section 3.3
 bool is_value(std::string_view text) {
-    return !text.empty() && is_utf8(text) &&
-           std::none_of(text.begin(), text.end(), [](char c) { return is_control(c) || c == ' ' || c == '='; });
+    return !text.empty() && is_utf8(text) && std::none_of(text.begin(), text.end(), [](char c) {
+        return is_control(c) || c == ' ' || c == '=';
+    });
 }
 
 }  // namespace

@@ -19,12 +19,12 @@ struct Dialogue {
 
     Transaction transaction{};
     std::unique_ptr<IncomingMessage> chunks{};  ///< a message of which BDAT has brought a part
-    LineEnd command_line_end = LineEnd::crlf;  ///< how the command being served ended
-    std::string last_command = "CONNECT";      ///< for the log
-    bool is_reading_message = false;           ///< what comes next on the wire is message text
-    bool tls_follows = false;                  ///< the reply being sent is the last one in the clear
-    bool is_over = false;                      ///< close once the reply is sent
-    std::optional<bool> is_local{};            ///< see client_is_local()
+    LineEnd command_line_end = LineEnd::crlf;   ///< how the command being served ended
+    std::string last_command = "CONNECT";       ///< for the log
+    bool is_reading_message = false;            ///< what comes next on the wire is message text
+    bool tls_follows = false;                   ///< the reply being sent is the last one in the clear
+    bool is_over = false;                       ///< close once the reply is sent
+    std::optional<bool> is_local{};             ///< see client_is_local()
 
     const Config& config() const { return services.config; }
     Deadline deadline() const { return Deadline::after(config().timeout); }

@@ -76,7 +76,8 @@ void IncomingMessage::read(Dialogue& dialogue) {
 
 Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
     const auto log_refused = [&](const Reply& reply) {
-        log_event(id_, "refused", {{"command", verb}, {"client", dialogue.client()}, {"reply", reply.line()}});
+        log_event(id_, "refused",
+                  {{"command", verb}, {"client", dialogue.client()}, {"reply", reply.line()}});
     };
     auto refusal = receiver_.finish();
     if (!refusal && decoder_.refuses_lone() && decoder_.has_lone())

@@ -1,8 +1,8 @@
 // BDAT: a message in chunks whose length is told. RFC 3030. The octets of a chunk follow its command at once,
 // so they are read whatever we think of them: left on the wire they would be commands.
 //
-// A message is lines here as well: it is stored with LF, CRLF becoming one, and what stands alone is treated as
-// bare-newline= says. BINARYMIME, which would keep every octet, is therefore not offered.
+// A message is lines here as well: it is stored with LF, CRLF becoming one, and what stands alone is treated
+// as bare-newline= says. BINARYMIME, which would keep every octet, is therefore not offered.
 #include <fmt/format.h>
 
 #include "incoming_message.h"
@@ -35,7 +35,8 @@ void discard(Dialogue& dialogue, std::uint64_t octets) {
     dialogue.is_reading_message = true;
     DataDecoder decoder = DataDecoder::for_chunks(DataDecoder::LineEnds::crlf);
     decoder.expect(octets);
-    const auto end = read_data(dialogue.connection, decoder, dialogue.config().timeout, [](std::string_view) {});
+    const auto end =
+        read_data(dialogue.connection, decoder, dialogue.config().timeout, [](std::string_view) {});
     if (end == DataEnd::closed) throw PeerGone("end of file inside a message");
     dialogue.is_reading_message = false;
 }

@@ -38,8 +38,7 @@ Reply perform_etrn(Dialogue& dialogue, const Command& command) {
     const std::string domain = domain_to_ascii(argument).value_or("");
     if (!is_valid_domain(domain)) return syntax_error("ETRN");
     if (!offers_etrn(dialogue))
-        return {459, "4.7.1",
-                fmt::format("Node {} not allowed: you may not ask for mail", domain)};
+        return {459, "4.7.1", fmt::format("Node {} not allowed: you may not ask for mail", domain)};
     return start_run(dialogue, domain, subdomains);
 }
 

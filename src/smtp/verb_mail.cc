@@ -70,8 +70,7 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
     if (auto refusal =
             read_parameters<MailParameters>(dialogue, parameter_table, path->parameters, parameters))
         return *refusal;
-    if (auto refusal = check_ascii(*path_text, path->parameters, parameters.smtputf8))
-        return *refusal;
+    if (auto refusal = check_ascii(*path_text, path->parameters, parameters.smtputf8)) return *refusal;
     if (auto refusal = check_space(dialogue.config(), parameters.size)) return *refusal;
 
     Address sender = path->address;

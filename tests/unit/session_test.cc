@@ -13,6 +13,7 @@
 #include <map>
 
 #include "../support/session_host.h"
+#include "postoffice/base/idn.h"
 #include "postoffice/base/text.h"
 #include "postoffice/config/values.h"
 
@@ -157,6 +158,8 @@ class Runner {
             config.relay = true;
         else if (word == "relaxed-order")
             config.relaxed_order = true;
+        else if (word == "idn")
+            EXPECT_TRUE(idn_is_available());  // see Dialogues.Run
         else if (word == "etrn")
             config.etrn.push_back(*parse_trusted_host(value));
         else if (word == "bare-newline")
@@ -317,6 +320,9 @@ std::vector<fs::path> dialogues() {
 class Dialogues : public testing::TestWithParam<fs::path> {};
 
 TEST_P(Dialogues, Run) {
+    std::string first_line;
+    std::getline(std::ifstream(GetParam()) >> std::ws, first_line);
+    if (first_line == "idn:" && !idn_is_available()) GTEST_SKIP() << "NEEDS libidn2";
     Runner(GetParam()).run();
 }
 

@@ -26,7 +26,7 @@ enum class HostnameFrom { resolver, uname };
 enum class BareNewline { normalise, reject, accept };
 
 struct Config {
-    std::string file;  ///< the file this came from; empty if none was read
+    std::string file;                 ///< the file this came from; empty if none was read
     bool file_was_asked_for = false;  ///< with -C or in the environment
 
     // Who we are
@@ -38,7 +38,8 @@ struct Config {
     std::string only_user;
     std::vector<std::string>
         local_domains;  ///< lower case; `hostname` and "localhost" are local without being listed
-    std::vector<std::string> trusted;  ///< hosts treated like localhost: "name", "[192.0.2.1]", "[2001:db8::1]"
+    std::vector<std::string>
+        trusted;  ///< hosts treated like localhost: "name", "[192.0.2.1]", "[2001:db8::1]"
 
     // Where things are
     std::string queue_dir;
@@ -63,16 +64,17 @@ struct Config {
     BareNewline bare_newline = BareNewline::normalise;
     bool relaxed_order = false;     ///< RCPT may come before MAIL
     std::vector<std::string> etrn;  ///< hosts that may ask for their mail; like `trusted`
-    std::string tls_certificate;          ///< PEM file with the chain; empty: no TLS
-    std::string tls_key;                  ///< PEM file; empty: in tls_certificate
+    std::string tls_certificate;    ///< PEM file with the chain; empty: no TLS
+    std::string tls_key;            ///< PEM file; empty: in tls_certificate
 
     // Local delivery
     bool escape_from = true;
     /// Files in homes that say where mail goes, the first that exists holds: ".forward", ".qmail".
     std::vector<std::string> delivery_files{".forward"};
-    std::string recipient_delimiter = "+";  ///< each octet of it begins the extension of an address; empty = none
-    std::string alias_user = "nobody";      ///< whose rights programs and files of aliases get
-    Seconds command_timeout{600};           ///< patience with a program that takes a message
+    std::string recipient_delimiter =
+        "+";                            ///< each octet of it begins the extension of an address; empty = none
+    std::string alias_user = "nobody";  ///< whose rights programs and files of aliases get
+    Seconds command_timeout{600};       ///< patience with a program that takes a message
 
     // Remote delivery
     std::vector<std::string> nameservers;  ///< "IP" or "IP:PORT" or "[IPv6]:PORT"; empty = resolv.conf

@@ -14,8 +14,8 @@ namespace postoffice {
 
 class Acceptance final : public Acceptor {
   public:
-    /// Keeps the references. `bouncer`: sends the notices of success that are due at once. `on_queued`: called
-    /// with each id that was committed, after its lock was released.
+    /// Keeps the references. `bouncer`: sends the notices of success that are due at once. `on_queued`:
+    /// called with each id that was committed, after its lock was released.
     Acceptance(const Spool& spool, LocalDelivery& local, Bouncer& bouncer,
                std::function<void(const std::string&)> on_queued);
     Reply accept(const std::string& id, const Envelope& envelope, Message& message) override;

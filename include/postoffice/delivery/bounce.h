@@ -18,13 +18,13 @@ class Bouncer {
     /// Keeps the references.
     Bouncer(const Config& config, const Spool& spool, Router& router);
     /// Reports what is to be reported of `entry` and was not yet: failures, successes, delays. Records that
-    /// (not synced). Returns the ids of the reports that were queued. Throws std::system_error when one cannot
-    /// be stored: then it is not recorded, and must be tried again.
+    /// (not synced). Returns the ids of the reports that were queued. Throws std::system_error when one
+    /// cannot be stored: then it is not recorded, and must be tried again.
     std::vector<std::string> report(QueueEntry& entry, UnixTime now);
 
     /// The notice of success for a message that never was in the queue: `journal` says who was delivered to;
-    /// its aliases and lists (Envelope::expanded) are in the report as well. `original`: the message, open for
-    /// reading. Returns the id of the report, or "" if nobody wants one. Throws as report().
+    /// its aliases and lists (Envelope::expanded) are in the report as well. `original`: the message, open
+    /// for reading. Returns the id of the report, or "" if nobody wants one. Throws as report().
     std::string report_success(const Journal& journal, int original);
 
   private:

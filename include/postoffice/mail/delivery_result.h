@@ -19,7 +19,8 @@ inline DeliveryResult delivered(std::string text, std::string by = "") {
     return {DeliveryResult::Outcome::delivered, {250, "2.0.0", std::move(text)}, std::move(by), false};
 }
 inline DeliveryResult deferred(std::string status, std::string text, std::string by = "") {
-    return {DeliveryResult::Outcome::deferred, {451, std::move(status), std::move(text)}, std::move(by), false};
+    return {
+        DeliveryResult::Outcome::deferred, {451, std::move(status), std::move(text)}, std::move(by), false};
 }
 inline DeliveryResult failed(std::string status, std::string text, std::string by = "") {
     return {DeliveryResult::Outcome::failed, {550, std::move(status), std::move(text)}, std::move(by), false};

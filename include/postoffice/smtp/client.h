@@ -117,7 +117,7 @@ class SmtpClient {
     std::uint64_t size_limit_ = 0;  // 0: none
     std::size_t most_recipients_ = std::numeric_limits<std::size_t>::max();
     std::uint64_t messages_left_ = std::numeric_limits<std::uint64_t>::max();  // that the server takes
-    bool needs_reset_ = false;      // the last transaction was not ended by a message
+    bool needs_reset_ = false;  // the last transaction was not ended by a message
 };
 
 }  // namespace postoffice
