@@ -13,6 +13,7 @@ confdir=/etc
 queuedir=/var/spool/postoffice
 get_deps=no
 with_idn=yes
+libwrap=if-there
 with_tls=yes
 
 usage() {
@@ -29,6 +30,8 @@ usage: ./configure.sh [--get-deps] [--prefix=DIR] [--execdir=DIR] [...]
   --without-idn        no internationalised addresses, and no libidn2
   --without-tls        leave TLS (OpenSSL 3) out
   --src=DIR            the source tree, to build elsewhere    [where configure.sh is]
+  --without-tcp-wrappers  do without libwrap, which asks hosts.allow and hosts.deny
+                                                             [--with-tcp-wrappers where there is libwrap]
   --get-deps           first install what building and 'make check' need (Debian, Ubuntu; root or sudo)
   --help               this text
 
@@ -83,13 +86,15 @@ read_arguments() {
         --confdir) confdir=$value ;;
         --with-queuedir) queuedir=$value ;;
         --src) src=$value ;;
+        --with-tcp-wrappers | --with-tcpwrappers | --with-libwrap) libwrap=yes ;;
+        --without-tcp-wrappers | --without-tcpwrappers | --without-libwrap) libwrap=no ;;
         --get-deps) get_deps=yes ;;
         --with-idn) with_idn=yes ;;
         --without-idn) with_idn=no ;;
         --with-tls | --use-tls) with_tls=yes ;;
         --without-tls) with_tls=no ;;
         --help | -h) usage && exit 0 ;;
-        --with-milter | --with-av | --with-auth | --with-pam | --with-tcpwrappers | --with-greylist | \
+        --with-milter | --with-av | --with-auth | --with-pam | --with-greylist | \
             --with-vhost | --with-vhosts | --with-vspool | --with-vuser | --with-coal) unavailable "$name" ;;
         --use-gdbm | --with-gdbm) passed_over "$name" "gdbm is always used" ;;
         --use-mailwrappers | --with-mailwrappers) passed_over "$name" "not available in this version, passed over" ;;
@@ -115,6 +120,8 @@ packages() {
     echo g++ make libgdbm-dev libfmt-dev nlohmann-json3-dev
     # Internationalised domains.
     [ $with_idn = no ] || echo libidn2-dev
+    # hosts.allow and hosts.deny.
+    [ $libwrap = no ] || echo libwrap0-dev
     # TLS.
     [ $with_tls = no ] || echo libssl-dev
     # Unit tests and micro benchmarks; man pages are checked; the other tests are Python.
@@ -349,6 +356,34 @@ END
     fi
 }
 
+# Built in where possible: as a shared library it brings libnsl, and with that RPC and Kerberos, into each process.
+probe_libwrap() {
+    if [ $libwrap = no ]; then
+        LEFT_OUT="$LEFT_OUT policy/libwrap"
+        return 0
+    fi
+    cat >"$work/probe.cc" <<'END'
+#include <tcpd.h>
+#include <unistd.h>
+int allow_severity, deny_severity;
+extern "C" int yp_get_default_domain(char**) { return 1; }
+int main() {
+    char service[] = "smtp", name[] = "unknown", address[] = "192.0.2.1", none[] = "/nonexistent";
+    hosts_allow_table = hosts_deny_table = none;
+    return hosts_ctl(service, name, address, name) != 1;
+}
+END
+    for library in -l:libwrap.a -lwrap; do
+        if try "for libwrap with $library" compile_and_run $library; then
+            LIBWRAP=$library
+            LEFT_OUT="$LEFT_OUT policy/no_libwrap"
+            return 0
+        fi
+    done
+    LEFT_OUT="$LEFT_OUT policy/libwrap"
+    [ $libwrap != yes ] || need "no working libwrap (Debian: libwrap0-dev)"
+}
+
 probe_system() {
     cat >"$work/probe.cc" <<'END'
 #include <fcntl.h>
@@ -427,7 +462,7 @@ LINK_STATIC := $LINK_STATIC
 FMT_SOURCE := $FMT_SOURCE
 IDN_FLAGS  := $IDN_FLAGS
 LEFT_OUT   :=$LEFT_OUT
-LIBS       := $FMT_LIB $TLS_LIBS -lgdbm $RESOLV_LIB
+LIBS       := $FMT_LIB $TLS_LIBS -lgdbm $LIBWRAP $RESOLV_LIB
 PYTHON     := $PYTHON
 END
     {
@@ -445,7 +480,7 @@ own_ldflags=${LDFLAGS:+yes}
 own_cxxflags=${own_cxxflags:-no}
 own_ldflags=${own_ldflags:-no}
 : "${CXX:=g++}" "${CXXFLAGS:=-O2 -g}" "${LDFLAGS:=}"
-FMT_SOURCE= FMT_LIB= IDN_FLAGS= RESOLV_LIB= TLS_LIBS= LEFT_OUT= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
+FMT_SOURCE= FMT_LIB= IDN_FLAGS= RESOLV_LIB= TLS_LIBS= LIBWRAP= LEFT_OUT= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
 # The Python that has Debian's packages, where there is one.
 PYTHON=/usr/bin/python3
 [ -x $PYTHON ] || PYTHON=python3
@@ -454,6 +489,7 @@ start_log
 probe_compiler
 choose_flags
 probe_library
+probe_libwrap
 probe_system
 probe_tests
 write_files

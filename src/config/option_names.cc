@@ -15,19 +15,38 @@ struct OldSpelling {
     std::string_view old;
     std::string_view name;
 };
-constexpr std::array<OldSpelling, 2> old_spellings = {{
+constexpr std::array<OldSpelling, 3> old_spellings = {{
     {"self", "hostname"},
+    {"blacklist", "forbidden"},
     {"queuedir", "queue-dir"},
 }};
 
 /// Options of other versions of postoffice. Saying so beats guessing at a misspelling.
 constexpr auto options_of_other_versions = std::to_array<std::string_view>({
-    "audit",       "auth-plaintext", "auth-logins", "blacklist",  "checkhelo",   "db-dir",
-    "dead-letter", "debug",          "delay",       "dnscheck",   "filter",      "forbidden",
-    "greylist",    "greylist-from",  "junkfolder",  "localmx",    "mailq-users", "masquerade",
-    "mxpool",      "nodaemon",       "paranoid",    "relay-auth", "relay-tls",   "safe",
-    "spam",        "submit-limit",   "t-arguments", "usermap",    "verify-from", "vhost-dir",
-    "vhost-spool", "vhost-user",
+    "audit",
+    "auth-logins",
+    "auth-plaintext",
+    "db-dir",
+    "dead-letter",
+    "debug",
+    "delay",
+    "filter",
+    "greylist",
+    "greylist-from",
+    "junkfolder",
+    "mailq-users",
+    "masquerade",
+    "mxpool",
+    "relay-auth",
+    "relay-tls",
+    "safe",
+    "spam",
+    "submit-limit",
+    "t-arguments",
+    "usermap",
+    "vhost-dir",
+    "vhost-spool",
+    "vhost-user",
 });
 
 bool is_of_other_version(std::string_view name) {

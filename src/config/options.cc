@@ -137,6 +137,19 @@ std::string set_home_mailbox(Config& config, std::string_view value) {
     return "";
 }
 
+std::string set_forbidden(Config& config, std::string_view value) {
+    return store(parse_forbidden(value), config.forbidden);
+}
+
+template <auto Member>
+std::string add_dns_list(Config& config, std::string_view value) {
+    return append(parse_dns_list(value), config.*Member);
+}
+
+std::string set_no_soliciting(Config& config, std::string_view value) {
+    return store(parse_solicitation_keywords(value), config.no_soliciting);
+}
+
 /// The dialect of a delivery file is known by its name.
 std::string set_delivery_files(Config& config, std::string_view value) {
     std::vector<std::string> names;
@@ -245,6 +258,26 @@ std::span<const Option> table() {
          set_flag<&C::relaxed_order>},
         {"etrn", "list of hosts", "", "host that may ask for its queued mail", SetBy::file, repeats, add_etrn,
          clear_list<&C::etrn>},
+
+        {"localmx", "flag", "0", "relay for hosts that have this one as their MX", SetBy::file, false,
+         set_flag<&C::localmx>},
+        {"forbidden", "text", "bounce", "hosts in hosts.deny: bounce, accept or folder:PATH", SetBy::file,
+         false, set_forbidden},
+        {"paranoid", "flag", "0", "no mail from addresses without a name", SetBy::file, false,
+         set_flag<&C::paranoid>},
+        {"dnscheck", "flag", "0", "nor from those whose name does not lead back", SetBy::file, false,
+         set_flag<&C::dnscheck>},
+        {"dnsbl", "list of zones", "", "no mail from addresses on this DNS list: ZONE[=ANSWER,...]",
+         SetBy::file, repeats, add_dns_list<&C::dnsbl>, clear_list<&C::dnsbl>},
+        {"dnswl", "list of zones", "", "unless they are on this one", SetBy::file, repeats,
+         add_dns_list<&C::dnswl>, clear_list<&C::dnswl>},
+        {"checkhelo", "flag", "0", "no client may call itself by our name", SetBy::file, false,
+         set_flag<&C::checkhelo>},
+        {"verify-from", "flag", "1", "senders must exist, and ours must be here", SetBy::file, false,
+         set_flag<&C::verify_from>},
+        {"nodaemon", "flag", "0", "no mail from <>", SetBy::file, false, set_flag<&C::nodaemon>},
+        {"no-soliciting", "text", "", "keywords of mail that nobody here wants (RFC 3865)", SetBy::file,
+         false, set_no_soliciting},
 
         {"delivery-files", "names", ".forward", "files in homes that say where mail goes", SetBy::file,
          false, set_delivery_files},

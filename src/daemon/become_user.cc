@@ -79,7 +79,10 @@ bool may_deliver_as(const Account& account) {
 }
 
 MailboxGroup mailbox_group_for(const Config& config, const Account& account) {
-    if (::geteuid() != 0 || account.uid == 0 || !config.home_mailbox.empty()) return {};
+    const bool has_folder_there =
+        config.forbidden.action == Forbidden::Action::folder && !config.forbidden.folder.starts_with('~');
+    if (::geteuid() != 0 || account.uid == 0 || (!config.home_mailbox.empty() && !has_folder_there))
+        return {};
     struct stat directory {};
     if (::stat(config.mail_dir.c_str(), &directory) != 0) throw_errno("stat " + config.mail_dir);
     const bool user_may = directory.st_uid == account.uid || (directory.st_mode & S_IWOTH) != 0;

@@ -71,6 +71,7 @@ Fd request_agent(int spawner, SpawnRequest::Purpose purpose, const std::string& 
 }
 
 bool fill_request(DeliveryRequest& request, const MailboxDelivery& delivery) {
+    request.forbidden.assign_cut(delivery.forbidden);
     return request.id.assign(delivery.id) && request.sender.assign(delivery.sender.to_string()) &&
            request.recipient.assign(delivery.recipient.to_string());
 }

@@ -35,7 +35,8 @@ class LocalAgent {
           user_(account.name),
           idle_(idle),
           control_(std::move(control)),
-          mailbox_(open_mailbox_of(config, account, group)) {}
+          mailbox_(open_mailbox_of(config, account, group)),
+          forbidden_folder_(open_forbidden_folder_of(config, account, group)) {}
 
     int run();
 
@@ -61,10 +62,11 @@ class LocalAgent {
     bool read_delivery_request(Channel& channel, const DeliveryRequest& request, std::vector<Fd> descriptors);
     void tell_delivery_file(const Channel& channel, const FileRequest& request) const;
     void deliver_batch();
-    void append_all();
-    void append(Job& job);
-    void fail_batch(const DeliveryResult& result, const std::string& why);
-    void nothing_delivered(const DeliveryResult& result, const std::string& why);
+    void append_all(Mailbox& mailbox);
+    void append(Mailbox& mailbox, Job& job);
+    Mailbox& mailbox_for(const Job& job) const;
+    void fail_batch(const Mailbox& mailbox, const DeliveryResult& result, const std::string& why);
+    void nothing_delivered(const Mailbox& mailbox, const DeliveryResult& result, const std::string& why);
     void not_delivered(Job& job, DeliveryResult result, const std::string& why) const;
     void answer_batch();
 
@@ -75,6 +77,7 @@ class LocalAgent {
     SignalSource signals_{SIGTERM, SIGINT};
     Fd control_;
     std::unique_ptr<Mailbox> mailbox_;
+    std::unique_ptr<Mailbox> forbidden_folder_;  // null if there is none
     std::vector<Channel> channels_;
     std::vector<pollfd> polled_;  // signals, control, then the channels in their order
     std::vector<Job> batch_;
@@ -188,7 +191,8 @@ bool LocalAgent::read_delivery_request(Channel& channel, const DeliveryRequest& 
     job.channel = channel.socket.get();
     job.message = std::move(descriptors.front());
     job.id = printable(request.id.str());
-    job.stamp = {printable(request.sender.str()), printable(request.recipient.str())};
+    job.stamp = {printable(request.sender.str()), printable(request.recipient.str()),
+                 printable(request.forbidden.str())};
     return true;
 }
 
@@ -208,29 +212,33 @@ void LocalAgent::tell_delivery_file(const Channel& channel, const FileRequest& r
 
 void LocalAgent::deliver_batch() {
     ::alarm(static_cast<unsigned>(batch_patience.count()));
-    append_all();
+    append_all(*mailbox_);
+    if (forbidden_folder_) append_all(*forbidden_folder_);
     ::alarm(0);
     answer_batch();
 }
 
-void LocalAgent::append_all() {
+void LocalAgent::append_all(Mailbox& mailbox) {
+    const auto belongs_here = [&](const Job& job) { return &mailbox_for(job) == &mailbox; };
+    if (std::none_of(batch_.begin(), batch_.end(), belongs_here)) return;
     try {
-        mailbox_->begin();
-        for (Job& job : batch_) append(job);
-        mailbox_->finish();
+        mailbox.begin();
+        for (Job& job : batch_)
+            if (belongs_here(job)) append(mailbox, job);
+        mailbox.finish();
     } catch (const std::system_error& e) {
-        fail_batch(deferred_for(e), e.what());
+        fail_batch(mailbox, deferred_for(e), e.what());
     } catch (const Timeout& e) {
-        fail_batch(deferred("4.2.0", e.what()), e.what());
+        fail_batch(mailbox, deferred("4.2.0", e.what()), e.what());
     } catch (const UnfitMailbox& e) {
-        fail_batch(deferred("4.2.0", e.what()), e.what());
+        fail_batch(mailbox, deferred("4.2.0", e.what()), e.what());
     }
     // Anything else ends this process: locks are dropped and no answer is sent, which defers the batch.
 }
 
-void LocalAgent::append(Job& job) {
+void LocalAgent::append(Mailbox& mailbox, Job& job) {
     try {
-        mailbox_->append(job.stamp, job.message.get());
+        mailbox.append(job.stamp, job.message.get());
         job.result = delivered("Delivered to the mailbox of " + user_);
     } catch (const std::system_error& e) {
         not_delivered(job, deferred_for(e), e.what());
@@ -239,17 +247,25 @@ void LocalAgent::append(Job& job) {
     }
 }
 
-/// The next request meets a new agent: what was wrong may be what this one was given when it began, such as the
-/// group that may create mailboxes, and is not any more.
-void LocalAgent::fail_batch(const DeliveryResult& result, const std::string& why) {
-    nothing_delivered(result, why);
+/// A configuration that has no folder any more takes what was meant for it as other mail.
+Mailbox& LocalAgent::mailbox_for(const Job& job) const {
+    return !job.stamp.spam.empty() && forbidden_folder_ ? *forbidden_folder_ : *mailbox_;
+}
+
+/// The next request meets a new agent: what was wrong may be what this one was given when it began, such as
+/// the group that may create mailboxes, and is not any more.
+void LocalAgent::fail_batch(const Mailbox& mailbox, const DeliveryResult& result, const std::string& why) {
+    nothing_delivered(mailbox, result, why);
     leave();
 }
 
-/// The batch as a whole failed; what had failed before that keeps its own reason.
-void LocalAgent::nothing_delivered(const DeliveryResult& result, const std::string& why) {
+/// The batch as a whole failed, as far as it was for this mailbox; what had failed before that keeps its own
+/// reason.
+void LocalAgent::nothing_delivered(const Mailbox& mailbox, const DeliveryResult& result,
+                                   const std::string& why) {
     for (Job& job : batch_)
-        if (job.result.outcome == DeliveryResult::Outcome::delivered || job.result.reply.text.empty())
+        if (&mailbox_for(job) == &mailbox &&
+            (job.result.outcome == DeliveryResult::Outcome::delivered || job.result.reply.text.empty()))
             not_delivered(job, result, why);
 }
 

@@ -193,4 +193,21 @@ std::unique_ptr<Mailbox> open_mailbox_of(const Config& config, const Account& ac
     return open_mbox(path, {.escape_from = config.escape_from});
 }
 
+std::unique_ptr<Mailbox> open_forbidden_folder_of(const Config& config, const Account& account,
+                                                  const MailboxGroup& group) {
+    if (config.forbidden.action != Forbidden::Action::folder) return nullptr;
+    const std::string& folder = config.forbidden.folder;
+    const bool in_home = folder.starts_with("~/") && account.uid != 0;
+    if (!in_home) {
+        const auto end = folder.find_last_not_of('/') + 1;
+        const std::string name = folder.substr(0, end).substr(folder.substr(0, end).rfind('/') + 1);
+        return open_mbox(config.mail_dir + "/" + account.name + ":" + name,
+                         {.escape_from = config.escape_from, .group = group});
+    }
+    const std::string path = account.home + folder.substr(1);
+    if (path.ends_with('/'))
+        return open_maildir(path.substr(0, path.find_last_not_of('/') + 1), config.hostname);
+    return open_mbox(path, {.escape_from = config.escape_from});
+}
+
 }  // namespace postoffice

@@ -203,6 +203,8 @@ void take_header_line(Journal& journal, std::string_view key, std::string_view v
         split_client(value, envelope.origin);
     } else if (key == "helo") {
         envelope.origin.helo = unescaped(value);
+    } else if (key == "forbidden") {
+        envelope.forbidden = unescaped(value);
     } else if (key == "submitter") {
         envelope.origin.submitter = unescaped(value);
     } else if (key == "body") {
@@ -328,6 +330,7 @@ std::string journal_header(const std::string& id, const Envelope& envelope,
         line("client", escaped(origin.client_name, "[") + " [" + escaped(origin.client_address, "[]") + "]");
     line("helo", escaped(origin.helo));
     line("submitter", escaped(origin.submitter));
+    line("forbidden", escaped(envelope.forbidden));
     line("body", envelope.body == Body::eight_bit_mime ? "8BITMIME" : "7BIT");
     if (envelope.utf8_header) line("header", "UTF-8");
     if (size) line("size", fmt::format("{}", *size));

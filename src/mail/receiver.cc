@@ -17,6 +17,9 @@ namespace {
 /// allows no longer line.
 constexpr std::size_t longest_field_name = 998;
 
+/// Of keywords that are looked at; RFC 3865 section 2 allows no more.
+constexpr std::size_t longest_solicitation = 1024;
+
 bool is_name_octet(char c) {
     return c > 0x20 && c < 0x7f && c != ':';  // ftext, RFC 5322 section 3.6.8
 }
@@ -126,6 +129,9 @@ void MessageReceiver::take_header(std::string_view& bytes) {
             const auto line = bytes.substr(0, end == std::string_view::npos ? end : end + 1);
             store(line);
             eight_bit_header_ = eight_bit_header_ || !is_ascii(line);
+            if (in_solicitation_)
+                solicitation_ += line.substr(
+                    0, longest_solicitation - std::min(longest_solicitation, solicitation_.size()));
             if (end != std::string_view::npos) place_ = Place::line_start;
             bytes.remove_prefix(line.size());
             break;
@@ -154,11 +160,14 @@ void MessageReceiver::take_field_name(std::string_view& bytes) {
     note_field(trim(name_));
     store(name_);
     name_.clear();
+    bytes.remove_prefix(1);
+    store(":");
     place_ = Place::field_body;
 }
 
 void MessageReceiver::note_field(std::string_view name) {
     any_field_ = true;
+    in_solicitation_ = equals_ignoring_case(name, "Solicitation");
     has_date_ = has_date_ || equals_ignoring_case(name, "Date");
     has_message_id_ = has_message_id_ || equals_ignoring_case(name, "Message-ID");
     has_from_ = has_from_ || equals_ignoring_case(name, "From");

@@ -141,4 +141,38 @@ Result<DnsMessage> ask_dns_server(const Endpoint& server, const DnsQuestion& que
     }
 }
 
+std::vector<std::optional<DnsMessage>> ask_together(const Endpoint& server,
+                                                    const std::vector<DnsQuestion>& questions,
+                                                    Deadline deadline) {
+    std::vector<Query> queries;
+    std::vector<Fd> sockets;  // given up when answered
+    std::vector<pollfd> waiting;
+    for (const DnsQuestion& question : questions) {
+        queries.push_back(make_query(question, true));
+        const std::string& octets = queries.back().octets;
+        sockets.push_back(udp_socket_to(server));
+        (void)!::send(sockets.back().get(), octets.data(), octets.size(), MSG_NOSIGNAL);  // lost: no answer
+        waiting.push_back({sockets.back().get(), POLLIN, 0});
+    }
+    std::vector<std::optional<DnsMessage>> answered(questions.size());
+    std::array<char, 4096> buffer;
+    for (std::size_t left = questions.size(); left > 0 && !deadline.passed();) {
+        if (::poll(waiting.data(), waiting.size(), deadline.poll_timeout()) < 0 && errno != EINTR)
+            throw_errno("poll");
+        for (std::size_t i = 0; i < waiting.size(); ++i) {
+            if (waiting[i].fd < 0 || waiting[i].revents == 0) continue;
+            const ssize_t n = ::recv(waiting[i].fd, buffer.data(), buffer.size(), 0);
+            if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+            if (n >= 0) {
+                auto message = decode_message({buffer.data(), static_cast<std::size_t>(n)});
+                if (!message || !answers(*message, queries[i])) continue;  // forged, or late
+                if (!message->is_truncated) answered[i] = *std::move(message);
+            }
+            waiting[i].fd = -1;  // answered, or nobody is there
+            --left;
+        }
+    }
+    return answered;
+}
+
 }  // namespace postoffice

@@ -148,6 +148,9 @@ bool read_data(Reader& in, DnsRecord& record) {
         case DnsType::ptr:
             record.target = in.name();
             return true;
+        case DnsType::txt:
+            while (!in.failed() && !in.at_end()) record.text += in.bytes(in.u8());
+            return true;
         default:
             return false;
     }
@@ -224,6 +227,8 @@ std::string to_string(DnsType type) {
             return "PTR";
         case DnsType::mx:
             return "MX";
+        case DnsType::txt:
+            return "TXT";
         case DnsType::aaaa:
             return "AAAA";
         case DnsType::opt:

@@ -207,4 +207,34 @@ NameLookup Resolver::names(const IpAddress& address) const {
     return result;
 }
 
+std::vector<QuickAnswer> Resolver::ask_together(const std::vector<DnsQuestion>& questions,
+                                                Milliseconds patience) const {
+    std::vector<QuickAnswer> results(questions.size());
+    const auto share = patience / static_cast<int>(settings_.servers.size());
+    std::vector<std::size_t> open;
+    for (std::size_t i = 0; i < questions.size(); ++i)
+        if (encode_query(0, questions[i], false)) open.push_back(i);
+    for (const Endpoint& server : settings_.servers) {
+        if (open.empty()) break;
+        std::vector<DnsQuestion> asked;
+        for (const std::size_t i : open) asked.push_back(questions[i]);
+        auto answered = postoffice::ask_together(server, asked, Deadline::after(share));
+        std::vector<std::size_t> still_open;
+        for (std::size_t k = 0; k < open.size(); ++k) {
+            if (!answered[k] || !fault_of(*answered[k]).empty()) {
+                still_open.push_back(open[k]);
+                continue;
+            }
+            QuickAnswer& result = results[open[k]];
+            for (auto& record : answered[k]->answers)
+                if (record.type == asked[k].type) result.records.push_back(std::move(record));
+            result.status = !result.records.empty()                      ? DnsStatus::found
+                            : answered[k]->code == DnsCode::no_such_name ? DnsStatus::no_name
+                                                                         : DnsStatus::no_data;
+        }
+        open = std::move(still_open);
+    }
+    return results;
+}
+
 }  // namespace postoffice

@@ -1,18 +1,19 @@
 #include "dialogue.h"
 
-#include "client_host.h"
-
 namespace postoffice {
 
 std::string Dialogue::client() const {
-    if (is_standard_input()) return "stdin";
-    const std::string name = state.client_name.str();
-    return (name.empty() ? "unknown" : name) + "[" + state.client_address.str() + "]";
+    return facts().text();
 }
 
-bool Dialogue::client_is_local() {
-    if (!is_local) is_local = is_local_client(config(), state);
-    return *is_local;
+Client Dialogue::facts() const {
+    return {IpAddress::parse(state.client_address.str()), state.client_name.str(), state.name_status,
+            is_authenticated()};
+}
+
+Standing Dialogue::standing() {
+    if (!known_standing) known_standing = standing_of(config(), services.resolver, facts());
+    return *known_standing;
 }
 
 void Dialogue::abandon_transaction() {

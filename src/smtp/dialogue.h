@@ -24,15 +24,20 @@ struct Dialogue {
     bool is_reading_message = false;            ///< what comes next on the wire is message text
     bool tls_follows = false;                   ///< the reply being sent is the last one in the clear
     bool is_over = false;                       ///< close once the reply is sent
-    std::optional<bool> is_local{};             ///< see client_is_local()
+    std::optional<Standing> known_standing{};   ///< see standing()
 
     const Config& config() const { return services.config; }
     Deadline deadline() const { return Deadline::after(config().timeout); }
     bool is_standard_input() const { return state.client_address.bytes[0] == '\0'; }
     /// "name[192.0.2.1]", for people.
     std::string client() const;
+    /// What policy is told about the client.
+    Client facts() const;
     /// Asked when first needed: most clients never need it.
-    bool client_is_local();
+    Standing standing();
+    bool client_is_local() { return standing() == Standing::ours; }
+    /// It need not answer for what only strangers are asked about.
+    bool client_is_known() { return is_authenticated() || client_is_local(); }
     bool is_over_tls() const { return connection.tls() != nullptr; }
     bool is_authenticated() const { return state.user.bytes[0] != '\0'; }
     /// As the Received field and the log have it: "SMTP", "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA" (RFC 3848).

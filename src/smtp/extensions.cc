@@ -27,6 +27,10 @@ std::string limits(const Dialogue& dialogue) {
     return fmt::format("RCPTMAX={}", dialogue.config().recipients);
 }
 
+std::string unwanted_solicitations(const Dialogue& dialogue) {
+    return dialogue.config().no_soliciting;
+}
+
 bool can_start_tls(Dialogue& dialogue) {
     return dialogue.services.tls != nullptr && !dialogue.is_over_tls();
 }
@@ -36,6 +40,7 @@ constexpr std::array extensions = {
     Extension{"PIPELINING", nullptr, nullptr},
     Extension{"SIZE", nullptr, largest_message},
     Extension{"8BITMIME", nullptr, nullptr},
+    Extension{"NO-SOLICITING", nullptr, unwanted_solicitations},
     Extension{"ENHANCEDSTATUSCODES", nullptr, nullptr},
     Extension{"CHUNKING", nullptr, nullptr},
     Extension{"DSN", nullptr, nullptr},
@@ -52,7 +57,8 @@ std::string offered_extensions(Dialogue& dialogue) {
     for (const Extension& extension : extensions) {
         if (extension.is_offered != nullptr && !extension.is_offered(dialogue)) continue;
         lines.append("\n").append(extension.keyword);
-        if (extension.argument != nullptr) lines.append(" ").append(extension.argument(dialogue));
+        const std::string argument = extension.argument ? extension.argument(dialogue) : "";
+        if (!argument.empty()) lines.append(" ").append(argument);
     }
     return lines;
 }

@@ -1,10 +1,14 @@
 #include "incoming_message.h"
 
+#include <algorithm>
+
+#include "admission.h"
 #include "dialogue.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/utf8.h"
 #include "postoffice/mail/spool.h"
+#include "postoffice/policy/soliciting.h"
 
 namespace postoffice {
 namespace {
@@ -39,6 +43,27 @@ MessageReceiver::Settings receiver_settings(const Dialogue& dialogue, const std:
             .hops = config.hops};
 }
 
+// What users have written down for mail that they want, such as programs, is not done with this.
+void send_to_folder(Envelope& envelope, std::string reason) {
+    envelope.forbidden = std::move(reason);
+    if (envelope.forbidden.empty()) return;
+    std::vector<Recipient> kept;
+    for (Recipient& recipient : envelope.recipients) {
+        Target& target = recipient.target;
+        if (!target.user.empty()) target = {Target::Kind::mailbox, target.user, target.address};
+        const bool is_there = std::any_of(kept.begin(), kept.end(), [&](const Recipient& other) {
+            return !target.user.empty() && other.target.user == target.user;
+        });
+        if (!is_there) kept.push_back(std::move(recipient));
+    }
+    envelope.recipients = std::move(kept);
+}
+
+std::string unfolded(std::string text) {
+    std::erase_if(text, [](char c) { return c == '\n'; });
+    return text;
+}
+
 void log_received(const Dialogue& dialogue, const std::string& id, const Envelope& envelope,
                   const Message& message) {
     log_event(id, "received",
@@ -52,10 +77,10 @@ void log_received(const Dialogue& dialogue, const std::string& id, const Envelop
 
 }  // namespace
 
-std::optional<Reply> refuse_message(const Dialogue& dialogue) {
+std::optional<Reply> refuse_message(Dialogue& dialogue) {
     const Transaction& transaction = dialogue.transaction;
     if (!transaction.is_open()) return Reply{503, "5.5.1", "MAIL and RCPT come before the message"};
-    if (transaction.recipient_count() > 0) return std::nullopt;
+    if (transaction.recipient_count() > 0) return check_before_data(dialogue);
     if (transaction.refused_count() == 0) return Reply{503, "5.5.1", "RCPT comes before the message"};
     return Reply{554, "5.5.1", "No valid recipients"};
 }
@@ -82,8 +107,11 @@ Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
     auto refusal = receiver_.finish();
     if (!refusal && decoder_.refuses_lone() && decoder_.has_lone())
         refusal = Reply{550, "5.6.0", "The message has a CR or LF that is no line end"};
-    const Envelope envelope = dialogue.transaction.take_envelope(
-        origin_of(dialogue), receiver_.has_eight_bit(), receiver_.has_eight_bit_header());
+    if (!refusal)
+        refusal = check_solicitation(dialogue.config().no_soliciting, unfolded(receiver_.solicitation()));
+    Envelope envelope = dialogue.transaction.take_envelope(origin_of(dialogue), receiver_.has_eight_bit(),
+                                                           receiver_.has_eight_bit_header());
+    send_to_folder(envelope, reason_for_folder(dialogue));
     if (refusal) {
         log_refused(*refusal);
         return *refusal;

@@ -2,11 +2,12 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <array>
 
-#include "client_host.h"
+#include "admission.h"
 #include "dialogue.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
@@ -71,8 +72,9 @@ bool greet(Dialogue& dialogue) {
     SessionState& state = dialogue.state;
     if (!dialogue.is_standard_input()) {
         const auto address = IpAddress::parse(state.client_address.str());
-        state.client_name.assign_cut(address ? find_client_name(dialogue.services.resolver, *address)
-                                             : "unknown");
+        const auto found = address ? find_client_name(dialogue.services.resolver, *address) : ClientName();
+        state.client_name.assign_cut(found.name);
+        state.name_status = found.status;
         if (dialogue.connection.wait_for_input(Deadline::after(Milliseconds(0)))) {
             if (dialogue.connection.peek(dialogue.deadline()).empty())
                 throw PeerGone("left before the greeting");
@@ -81,11 +83,28 @@ bool greet(Dialogue& dialogue) {
             return false;
         }
     }
+    if (const auto refusal = admit(dialogue)) {
+        say(dialogue, *refusal);
+        state.phase = Phase::refused;
+        dialogue.is_over = refusal->code != 554;  // RFC 5321 section 3.1: only then the client may go on
+        return true;
+    }
     say(dialogue, {220, "",
                    fmt::format("{} ESMTP postoffice\nHello {}\n{}{}", dialogue.config().hostname,
                                dialogue.client(), rfc5322_date(now_unix()), issue())});
     state.phase = Phase::greeted;
     return true;
+}
+
+// A refused client that goes on waits for each answer. It does not keep a process that others wait for: in a
+// crowd the listener wants silent clients back sooner, and a penance is no longer than that.
+void do_penance(const Dialogue& dialogue) {
+    auto penance = dialogue.services.penalty;
+    if (dialogue.park_after > Milliseconds(0)) penance = std::min(penance, dialogue.park_after);
+    const auto end = Deadline::after(penance);
+    pollfd departure{dialogue.connection.input_fd(), POLLRDHUP, 0};
+    while (!end.passed() && ::poll(&departure, 1, end.poll_timeout()) <= 0) {
+    }
 }
 
 Reply unknown_command(Dialogue& dialogue, std::string_view verb) {
@@ -100,7 +119,7 @@ Reply unknown_command(Dialogue& dialogue, std::string_view verb) {
 }
 
 // Why the verb cannot be performed now.
-std::optional<Reply> check(const Dialogue& dialogue, const Verb& verb, const Command& command) {
+std::optional<Reply> check(Dialogue& dialogue, const Verb& verb, const Command& command) {
     const bool has_argument = !command.argument.empty();
     if (has_argument ? verb.argument == Verb::Argument::none : verb.argument == Verb::Argument::required)
         return syntax_error(verb.name);
@@ -143,8 +162,10 @@ Reply answer(Dialogue& dialogue, const Line& line) {
     if (verb == verbs.end()) return unknown_command(dialogue, command->verb);
     dialogue.last_command = verb->name;
     dialogue.command_line_end = line.end;
-    if (dialogue.state.phase == Phase::refused && verb->name != "QUIT")
+    if (dialogue.state.phase == Phase::refused && verb->name != "QUIT") {
+        do_penance(dialogue);
         return {503, "5.5.1", "No mail is taken from you; please QUIT"};  // RFC 5321 section 3.1
+    }
     return answer(dialogue, *verb, *command);
 }
 

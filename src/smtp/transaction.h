@@ -19,6 +19,7 @@ struct MailParameters {
     bool smtputf8 = false;  ///< RFC 6531
     ReturnPart return_part = ReturnPart::unspecified;
     std::string envelope_id;
+    std::string solicitation;  ///< keywords of RFC 3865
 };
 
 /// What the parameters of RCPT say.

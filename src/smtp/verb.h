@@ -17,7 +17,7 @@ struct Verb {
     std::string_view syntax;  ///< for HELP and for those who got it wrong
     enum class Argument { none, optional, required } argument;
     /// Why it cannot be performed now; null pointer: always allowed.
-    std::optional<Reply> (*check)(const Dialogue&);
+    std::optional<Reply> (*check)(Dialogue&);
     /// Throws std::system_error and the like (a 451, see session.cc); Timeout and PeerGone end the session.
     Reply (*perform)(Dialogue&, const Command&);
 };
@@ -32,11 +32,11 @@ Reply syntax_error(std::string_view verb_name);
 
 Reply perform_helo(Dialogue&, const Command&);
 Reply perform_ehlo(Dialogue&, const Command&);
-std::optional<Reply> check_mail(const Dialogue&);
+std::optional<Reply> check_mail(Dialogue&);
 Reply perform_mail(Dialogue&, const Command&);
-std::optional<Reply> check_rcpt(const Dialogue&);
+std::optional<Reply> check_rcpt(Dialogue&);
 Reply perform_rcpt(Dialogue&, const Command&);
-std::optional<Reply> check_data(const Dialogue&);
+std::optional<Reply> check_data(Dialogue&);
 Reply perform_data(Dialogue&, const Command&);
 Reply perform_bdat(Dialogue&, const Command&);
 Reply perform_etrn(Dialogue&, const Command&);
@@ -45,7 +45,7 @@ Reply perform_noop(Dialogue&, const Command&);
 Reply perform_vrfy(Dialogue&, const Command&);
 Reply perform_expn(Dialogue&, const Command&);
 Reply perform_help(Dialogue&, const Command&);
-std::optional<Reply> check_starttls(const Dialogue&);
+std::optional<Reply> check_starttls(Dialogue&);
 Reply perform_starttls(Dialogue&, const Command&);
 Reply perform_quit(Dialogue&, const Command&);
 

@@ -42,7 +42,7 @@ void discard(Dialogue& dialogue, std::uint64_t octets) {
 }
 
 // What is known of a chunk before it is read.
-std::optional<Reply> check_chunk(const Dialogue& dialogue, const Chunk& chunk) {
+std::optional<Reply> check_chunk(Dialogue& dialogue, const Chunk& chunk) {
     if (!dialogue.chunks)
         if (auto refusal = refuse_message(dialogue)) return refusal;
     const std::uint64_t most = dialogue.config().size;

@@ -22,7 +22,7 @@ DataDecoder::LineEnds line_ends_for(Dialogue& dialogue) {
 
 }  // namespace
 
-std::optional<Reply> check_data(const Dialogue& dialogue) {
+std::optional<Reply> check_data(Dialogue& dialogue) {
     if (dialogue.chunks) return Reply{503, "5.5.1", "This message comes by BDAT"};
     return refuse_message(dialogue);
 }

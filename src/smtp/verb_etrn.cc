@@ -1,7 +1,6 @@
 // ETRN: a host that was away asks for the mail that waits for it. RFC 1985.
 #include <fmt/format.h>
 
-#include "client_host.h"
 #include "postoffice/base/idn.h"
 #include "postoffice/base/log.h"
 #include "verb.h"
@@ -26,7 +25,7 @@ Reply start_run(Dialogue& dialogue, const std::string& domain, bool subdomains) 
 
 bool offers_etrn(Dialogue& dialogue) {
     if (dialogue.services.flusher == nullptr) return false;
-    return dialogue.client_is_local() || is_listed_client(dialogue.config().etrn, dialogue.state);
+    return dialogue.client_is_local() || is_one_of(dialogue.config().etrn, dialogue.facts());
 }
 
 // "@domain" is the domain and all below it; "#name", a queue by another name, there is none (section 5.2).

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "admission.h"
 #include "extensions.h"
 #include "verb.h"
 
@@ -22,6 +23,7 @@ bool is_presentable(std::string_view name) {
 std::optional<Reply> introduce(Dialogue& dialogue, const Command& command, bool extended) {
     const bool is_accepted = is_presentable(command.argument) && dialogue.state.helo.assign(command.argument);
     if (!is_accepted) return syntax_error(extended ? "EHLO" : "HELO");
+    if (auto refusal = check_introduction(dialogue, command.argument)) return refusal;
     dialogue.state.extended = extended;
     dialogue.abandon_transaction();
     return std::nullopt;

@@ -4,10 +4,13 @@
 
 #include <array>
 
+#include "admission.h"
 #include "parameters.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
+#include "postoffice/config/values.h"
+#include "postoffice/policy/soliciting.h"
 #include "verb.h"
 
 namespace postoffice {
@@ -42,12 +45,18 @@ bool read_smtputf8(std::string_view value, MailParameters& parameters) {
     return value.empty();
 }
 
-constexpr std::array<ParameterRow<MailParameters>, 5> parameter_table = {{
+bool read_solicit(std::string_view value, MailParameters& parameters) {
+    parameters.solicitation = value;
+    return !value.empty() && parse_solicitation_keywords(value);
+}
+
+constexpr std::array<ParameterRow<MailParameters>, 6> parameter_table = {{
     {"SIZE", "SIZE=octets", nullptr, read_size},
     {"BODY", "BODY=7BIT or BODY=8BITMIME", nullptr, read_body},
     {"RET", "RET=FULL or RET=HDRS", nullptr, read_return_part},
     {"ENVID", "ENVID=xtext", nullptr, read_envelope_id},
     {"SMTPUTF8", "SMTPUTF8 without a value", offers_smtputf8, read_smtputf8},
+    {"SOLICIT", "SOLICIT=keyword,...", nullptr, read_solicit},
 }};
 
 // Whether a message of the announced size is welcome, before the client sends all of it.
@@ -75,6 +84,9 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
 
     Address sender = path->address;
     if (!sender.is_null()) sender = sender.qualified(dialogue.config().hostname);
+    if (auto refusal = check_solicitation(dialogue.config().no_soliciting, parameters.solicitation))
+        return *refusal;
+    if (auto refusal = check_stranger(dialogue, sender)) return *refusal;
     dialogue.transaction.open(std::move(sender), std::move(parameters));
     return {250, "2.1.0", "Sender OK"};
 }
@@ -82,7 +94,7 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
 }  // namespace
 
 // A listener for users takes mail from nobody else (RFC 6409 section 4.3, RFC 8314 section 3.3).
-std::optional<Reply> check_mail(const Dialogue& dialogue) {
+std::optional<Reply> check_mail(Dialogue& dialogue) {
     if (dialogue.state.submission == 0) return std::nullopt;
     if (!dialogue.is_over_tls()) return Reply{530, "5.7.0", "Must issue a STARTTLS command first"};
     if (!dialogue.is_authenticated()) return Reply{530, "5.7.0", "Authentication required"};

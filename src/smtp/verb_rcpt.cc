@@ -4,7 +4,6 @@
 
 #include <array>
 
-#include "client_host.h"
 #include "parameters.h"
 #include "postoffice/base/log.h"
 #include "verb.h"
@@ -58,11 +57,17 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
         return {452, "4.5.3", fmt::format("Too many recipients: {} at a time, please", config.recipients)};
 
     const Address address = without_own_literal(original, config.hostname);
-    const bool may_relay = config.relay || dialogue.client_is_local();
-    if (!config.is_local_domain(address.domain()) && !may_relay)
+    const bool may_relay = config.relay || dialogue.client_is_known();
+    if (!config.is_local_domain(address.domain()) && !may_relay) {
+        if (dialogue.standing() == Standing::unclear)
+            return {
+                451, "4.4.3",
+                fmt::format("whether {} may send through {} cannot be looked up now; please try again later",
+                            dialogue.client(), config.hostname)};
         return {550, "5.7.1",
                 fmt::format("relaying denied: <{}> is not in a domain of {}, and {} may not send through it",
                             address.to_string(), config.hostname, dialogue.client())};
+    }
     const Route route = dialogue.services.router.route(address);
     if (route.status != Route::Status::accepted) return route.refusal;
     transaction.add_recipient(original, route, parameters.wishes);
@@ -71,9 +76,10 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
 
 }  // namespace
 
-std::optional<Reply> check_rcpt(const Dialogue& dialogue) {
-    if (!dialogue.transaction.is_open() && !dialogue.config().relaxed_order)
-        return Reply{503, "5.5.1", "MAIL comes before RCPT"};
+std::optional<Reply> check_rcpt(Dialogue& dialogue) {
+    if (!dialogue.transaction.is_open())
+        return dialogue.config().relaxed_order ? check_mail(dialogue)
+                                               : Reply{503, "5.5.1", "MAIL comes before RCPT"};
     if (dialogue.chunks) return Reply{503, "5.5.1", "The message has begun: RCPT comes before BDAT"};
     return std::nullopt;
 }

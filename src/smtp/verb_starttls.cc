@@ -6,7 +6,7 @@
 
 namespace postoffice {
 
-std::optional<Reply> check_starttls(const Dialogue& dialogue) {
+std::optional<Reply> check_starttls(Dialogue& dialogue) {
     if (dialogue.is_over_tls()) return Reply{503, "5.5.1", "TLS is in use already"};
     if (dialogue.services.tls == nullptr) return Reply{502, "5.5.1", "That command is not offered here"};
     return std::nullopt;

@@ -111,10 +111,13 @@ struct SessionHost {
     RememberingAcceptor acceptor;
     Resolver resolver = make_resolver();
     RateTable rates{1024};
+    AccessTables access_tables{folder.path() + "/hosts.allow", folder.path() + "/hosts.deny"};
 
     PretendingFlusher flusher;
 
-    SessionServices services() { return {config, router, acceptor, resolver, &rates, nullptr, &flusher}; }
+    SessionServices services() {
+        return {config, router, acceptor, resolver, &rates, nullptr, access_tables, Milliseconds(1), &flusher};
+    }
 
   private:
     Config make_config() const {
@@ -127,6 +130,7 @@ struct SessionHost {
         made.queue_dir = folder.path();
         made.aliases = folder.path() + "/aliases";
         made.minfree = 0;
+        made.verify_from = false;  // nobody answers questions about senders here
         made.timeout = Seconds(20);
         return made;
     }

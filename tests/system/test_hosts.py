@@ -193,7 +193,7 @@ def test_a_stranger_cannot_relay(hosts, recipient):
     queued = hosts.a.spool_files()
     with hosts.a.smtp(hosts.c.machine) as client:
         client.ehlo()
-        assert client.docmd("MAIL", "FROM:<alice@a.test>")[0] == 250
+        assert client.docmd("MAIL", "FROM:<alice@c.test>")[0] == 250
         code, text = client.docmd("RCPT", f"TO:<{recipient}>")
         assert 500 <= code <= 599, text
         assert client.docmd("DATA")[0] >= 500

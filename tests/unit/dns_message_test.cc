@@ -56,7 +56,8 @@ TEST(DnsMessage, AnswersAreRead) {
         {wire_record("a.test", DnsType::mx, wire_u16(10) + wire_name("Mail.A.Test")),
          a_record("mail.a.test", "192.0.2.1"),
          wire_record("mail.a.test", DnsType::aaaa, std::string(15, '\0') + '\x09'),
-         cname_record("www.a.test", "mail.a.test"), wire_record("a.test", DnsType{16}, "\x03txt")},
+         cname_record("www.a.test", "mail.a.test"), wire_record("a.test", DnsType{257}, "\x03txt"),
+         wire_record("a.test", DnsType::txt, std::string("\x03one\x00\x04 two", 10))},
         {wire_record("a.test", DnsType::ns, wire_name("ns.a.test"))}));
     ASSERT_TRUE(message);
     EXPECT_EQ(message->id, 0x1234);
@@ -64,12 +65,13 @@ TEST(DnsMessage, AnswersAreRead) {
     EXPECT_TRUE(message->is_authoritative);
     EXPECT_FALSE(message->is_truncated);
     EXPECT_EQ(message->question, query.question);
-    ASSERT_EQ(message->answers.size(), 4U);
+    ASSERT_EQ(message->answers.size(), 5U);
     EXPECT_EQ(message->answers[0].preference, 10);
     EXPECT_EQ(message->answers[0].target, "mail.a.test");
     EXPECT_EQ(message->answers[1].address.to_string(), "192.0.2.1");
     EXPECT_EQ(message->answers[2].address.to_string(), "::9");
     EXPECT_EQ(message->answers[3].target, "mail.a.test");
+    EXPECT_EQ(message->answers[4].text, "one two");
     EXPECT_TRUE(message->has_ns);
     EXPECT_FALSE(message->has_soa);
 }

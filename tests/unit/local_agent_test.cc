@@ -141,6 +141,45 @@ TEST_F(LocalAgent, OneMessageThatFailsDoesNotFailTheOthers) {
     EXPECT_EQ(0U, count_of(contents(box()), "S: large"));
 }
 
+TEST_F(LocalAgent, WhatIsForbiddenGoesToItsFolder) {
+    config_.forbidden = {Forbidden::Action::folder, "spam"};
+    Agent agent(config_);
+    const Fd first = agent.channel(), second = agent.channel();
+    agent.stop();
+    ask(first.get(), "S: bad\n\n", "a@example.org", "we do not like you");
+    ask(second.get(), "S: good\n\n");
+    agent.child().signal(SIGCONT);
+    EXPECT_EQ(0, answer_on(first.get()).outcome);
+    EXPECT_EQ(0, answer_on(second.get()).outcome);
+    EXPECT_EQ(1U, count_of(contents(box()), "S: "));
+    EXPECT_EQ(0U, count_of(contents(box()), "X-Spam"));
+    const std::string folder = contents(box() + ":spam");
+    EXPECT_EQ(1U, count_of(folder, "\nX-Spam: we do not like you\nS: bad\n"));
+    EXPECT_EQ(1U, count_of(folder, "S: "));
+}
+
+TEST_F(LocalAgent, TroubleWithTheFolderIsNoneWithTheMailbox) {
+    config_.forbidden = {Forbidden::Action::folder, "spam"};
+    std::filesystem::create_directory(box() + ":spam");
+    Agent agent(config_);
+    const Fd first = agent.channel(), second = agent.channel();
+    agent.stop();
+    ask(first.get(), "S: bad\n\n", "a@example.org", "no");
+    ask(second.get(), "S: good\n\n");
+    agent.child().signal(SIGCONT);
+    EXPECT_EQ(1, answer_on(first.get()).outcome);
+    EXPECT_EQ(0, answer_on(second.get()).outcome);
+}
+
+TEST_F(LocalAgent, WithoutAFolderWhatIsForbiddenIsMailLikeOther) {
+    Agent agent(config_);
+    const Fd channel = agent.channel();
+    ask(channel.get(), "S: x\n\n", "a@example.org", "no");
+    EXPECT_EQ(0, answer_on(channel.get()).outcome);
+    EXPECT_EQ(1U, count_of(contents(box()), "S: x"));
+    EXPECT_EQ(1U, names_in(folder_.path()).size());
+}
+
 TEST_F(LocalAgent, MailboxTroubleIsTemporaryAndANewAgentTriesAgain) {
     Agent agent(config_);
     const Fd channel = agent.channel();

@@ -113,8 +113,10 @@ inline Fd give_channel(int control) {
     return std::move(pair.ours);
 }
 
-inline void ask(int channel, const std::string& message, const std::string& sender = "a@example.org") {
+inline void ask(int channel, const std::string& message, const std::string& sender = "a@example.org",
+                const std::string& forbidden = "") {
     DeliveryRequest request;
+    request.forbidden.assign_cut(forbidden);
     request.id.assign_cut("q1");
     request.sender.assign_cut(sender);
     request.recipient.assign_cut("somebody@example.org");

@@ -321,6 +321,27 @@ TEST_F(Mbox, OneBatchOfManyMessages) {
     EXPECT_EQ(10U, count_of(contents(path()), "From a@b.example "));
 }
 
+TEST_F(Mbox, ForbiddenFolderIsBelowHomeOrBesideTheMailbox) {
+    Config config = config_with(folder_);
+    Account account = own_account();
+    account.home = folder_ / "home";
+    std::filesystem::create_directory(account.home);
+    const auto folder_is = [&](const std::string& folder, const std::string& expected) {
+        config.forbidden = {Forbidden::Action::folder, folder};
+        const auto mailbox = open_forbidden_folder_of(config, account, {});
+        mailbox->begin();
+        mailbox->finish();
+        EXPECT_TRUE(std::filesystem::exists(expected)) << expected;
+    };
+    EXPECT_FALSE(open_forbidden_folder_of(config, account, {}));
+    account.uid = 0;
+    folder_is("~/own/", folder_ / "somebody:own");
+    folder_is("junk", folder_ / "somebody:junk");
+    account.uid = 1000;
+    folder_is("~/spam", account.home + "/spam");
+    folder_is("bad", folder_ / "somebody:bad");
+}
+
 TEST_F(Mbox, HomeMailboxIsChosenButNeverForRoot) {
     std::filesystem::create_directory(folder_ / "home");
     Config config = config_with(folder_);

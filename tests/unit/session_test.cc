@@ -12,9 +12,11 @@
 #include <future>
 #include <map>
 
+#include "../../src/policy/libwrap.h"
 #include "../support/session_host.h"
 #include "postoffice/base/idn.h"
 #include "postoffice/base/text.h"
+#include "postoffice/config/options.h"
 #include "postoffice/config/values.h"
 
 namespace postoffice {
@@ -100,7 +102,7 @@ class Runner {
             const std::string value = expanded(line.substr(std::min(line.size(), colon + 2)));
             if (word != "C") send_pending();
             step(word, value);
-            if (::testing::Test::HasFatalFailure()) return;
+            if (::testing::Test::HasFatalFailure() || ::testing::Test::IsSkipped()) return;
         }
         send_pending();
         if (session_.valid()) hang_up();
@@ -166,10 +168,28 @@ class Runner {
             config.bare_newline = value == "reject"   ? BareNewline::reject
                                   : value == "accept" ? BareNewline::accept
                                                       : BareNewline::normalise;
+        else if (word == "option")
+            set_option(value);
+        else if (word == "hosts.deny")
+            deny(value);
+        else if (word == "user")
+            state_.user.assign_cut(value);
         else if (word == "broken-spool")
             config.queue_dir += "/missing";
         else
             FAIL() << "no such word: " << word;
+    }
+
+    void deny(const std::string& rule) {
+        if (!has_libwrap) GTEST_SKIP() << "BUILT WITHOUT LIBWRAP: hosts.deny is not asked";
+        host_.folder.write("hosts.deny", rule + "\n");
+    }
+    // "name=value", as in postoffice.cf.
+    void set_option(const std::string& text) {
+        const auto equals = text.find('=');
+        const Option* option = find_option(text.substr(0, equals));
+        ASSERT_NE(option, nullptr) << text;
+        ASSERT_EQ(option->set(host_.config, text.substr(equals + 1)), "") << text;
     }
 
     void start() {

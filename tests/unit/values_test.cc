@@ -130,6 +130,35 @@ TEST(Values, TrustedHosts) {
         EXPECT_FALSE(parse_trusted_host(bad)) << bad;
 }
 
+TEST(Values, WhatToDoWithForbiddenHosts) {
+    using Action = Forbidden::Action;
+    EXPECT_EQ(parse_forbidden("bounce")->action, Action::bounce);
+    EXPECT_EQ(parse_forbidden("Accept")->action, Action::accept);
+    EXPECT_EQ(*parse_forbidden("folder:spam"), (Forbidden{Action::folder, "spam"}));
+    EXPECT_EQ(*parse_forbidden("file: ~/mail//spam"), (Forbidden{Action::folder, "~/mail/spam"}));
+    EXPECT_EQ(*parse_forbidden("folder:~/Maildir/.Junk/"), (Forbidden{Action::folder, "~/Maildir/.Junk/"}));
+    for (const char* bad : {"", "reject", "folder", "folder:", "folder:~", "folder:~/", "folder:~bob/x",
+                            "folder:~/../x", "folder:/var/x", "folder:a/b", "folder:.x", "folder:a\tb"})
+        EXPECT_FALSE(parse_forbidden(bad)) << bad;
+}
+
+TEST(Values, DnsLists) {
+    EXPECT_EQ(*parse_dns_list("List.Example"), (DnsList{"list.example", {}}));
+    EXPECT_EQ(*parse_dns_list("list.example = 127.0.0.2, 127.0.0.4"),
+              (DnsList{"list.example", {"127.0.0.2", "127.0.0.4"}}));
+    for (const char* bad : {"", "=127.0.0.2", "list.example=", "list.example=127.0.0.2,", "a b", "list=10.0.0.1",
+                            "list=::1", "list=127.0.0"})
+        EXPECT_FALSE(parse_dns_list(bad)) << bad;
+}
+
+TEST(Values, SolicitationKeywords) {
+    EXPECT_EQ(*parse_solicitation_keywords(""), "");
+    EXPECT_EQ(*parse_solicitation_keywords("org.example:ADV, net_x:A-1"), "org.example:ADV,net_x:A-1");
+    for (const auto& bad : {std::string(","), std::string("a,,b"), std::string("1a"), std::string("a b"),
+                            std::string("a\x01"), std::string(1001, 'a')})
+        EXPECT_FALSE(parse_solicitation_keywords(bad)) << bad;
+}
+
 TEST(Values, AbsolutePaths) {
     EXPECT_EQ(*parse_absolute_path("/var//mail/"), "/var/mail");
     EXPECT_EQ(*parse_absolute_path("/"), "/");

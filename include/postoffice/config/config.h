@@ -19,6 +19,26 @@ struct ListenAddress {
     bool operator==(const ListenAddress&) const = default;
 };
 
+/// What becomes of a host that hosts.deny does not want.
+struct Forbidden {
+    enum class Action {
+        bounce,  ///< it is refused
+        accept,  ///< as if nothing stood in hosts.deny, but for a line in the log
+        folder,  ///< its mail for mailboxes here goes to `folder`
+    } action = Action::bounce;
+    /// "~/PATH" below the user's home (trailing '/' = maildir), or "NAME" for the file USER:NAME below
+    /// mail_dir.
+    std::string folder;
+    bool operator==(const Forbidden&) const = default;
+};
+
+/// A DNS list of addresses (RFC 5782).
+struct DnsList {
+    std::string zone;                  ///< "list.example"
+    std::vector<std::string> answers;  ///< IPv4 addresses that count; empty = any that lists may give
+    bool operator==(const DnsList&) const = default;
+};
+
 /// How the host name is found when `hostname=` does not spell it.
 enum class HostnameFrom { resolver, uname };
 
@@ -66,6 +86,18 @@ struct Config {
     std::vector<std::string> etrn;  ///< hosts that may ask for their mail; like `trusted`
     std::string tls_certificate;    ///< PEM file with the chain; empty: no TLS
     std::string tls_key;            ///< PEM file; empty: in tls_certificate
+
+    // Who may send here
+    bool localmx = false;      ///< hosts that have us as their mail host may relay
+    Forbidden forbidden;       ///< hosts that hosts.deny names
+    bool paranoid = false;     ///< no mail from addresses without a name
+    bool dnscheck = false;     ///< nor from those whose name does not lead back
+    bool checkhelo = false;    ///< no client may call itself by our name
+    bool verify_from = true;   ///< senders must exist, as far as DNS knows, and ours must be here
+    bool nodaemon = false;     ///< no mail from <>
+    std::vector<DnsList> dnsbl;  ///< clients on these lists are refused,
+    std::vector<DnsList> dnswl;  ///< unless they are on one of these
+    std::string no_soliciting;   ///< keywords of RFC 3865, separated by commas
 
     // Local delivery
     bool escape_from = true;

@@ -39,6 +39,12 @@ Result<std::string> parse_host_port(std::string_view text);
 Result<std::string> parse_nameserver(std::string_view text);
 /// A host as `trusted=` has it: a name, or an address, which gets brackets. IPv6 in the kernel's spelling.
 Result<std::string> parse_trusted_host(std::string_view text);
+/// "bounce", "accept", "folder:PATH" or "file:PATH", where PATH is ~/PATH or NAME.
+Result<Forbidden> parse_forbidden(std::string_view text);
+/// "ZONE" or "ZONE=ADDRESS,ADDRESS…", with IPv4 addresses.
+Result<DnsList> parse_dns_list(std::string_view text);
+/// Solicitation class keywords, separated by commas (RFC 3865 section 2).
+Result<std::string> parse_solicitation_keywords(std::string_view text);
 /// An absolute path without "." or ".." components; a '/' at the end is dropped.
 Result<std::string> parse_absolute_path(std::string_view text);
 

@@ -18,6 +18,7 @@ namespace postoffice {
 struct DeliveryStamp {
     std::string sender;
     std::string recipient;
+    std::string spam = "";  ///< for an X-Spam field, if not empty
 };
 
 /// What stands where the mailbox should be is not a mailbox of this user: a link, a directory, another
@@ -60,5 +61,9 @@ std::unique_ptr<Mailbox> open_maildir(const std::string& path, const std::string
 /// The mailbox that the configuration gives to this account. For root it is always the file below mail_dir.
 std::unique_ptr<Mailbox> open_mailbox_of(const Config& config, const Account& account,
                                          const MailboxGroup& group);
+/// The folder that `forbidden` gives to this account, or a null pointer if there is none. Root's is always
+/// below mail_dir.
+std::unique_ptr<Mailbox> open_forbidden_folder_of(const Config& config, const Account& account,
+                                                  const MailboxGroup& group);
 
 }  // namespace postoffice

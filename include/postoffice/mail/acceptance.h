@@ -22,10 +22,11 @@ class Acceptor {
 
 /// One delivery into a mailbox of this host.
 struct MailboxDelivery {
-    std::string id;     ///< queue id, for log and Received
-    std::string user;   ///< account
-    Address sender;     ///< for Return-Path and the From line
-    Address recipient;  ///< for Delivered-To
+    std::string id;              ///< queue id, for log and Received
+    std::string user;            ///< account
+    Address sender;              ///< for Return-Path and the From line
+    Address recipient;           ///< for Delivered-To
+    std::string forbidden = "";  ///< as Envelope::forbidden
 };
 
 /// What a user's delivery file or an alias asks for: a program, a file, a file of instructions.

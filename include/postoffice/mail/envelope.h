@@ -67,6 +67,9 @@ struct Envelope {
     /// the sender that of a list's owner.
     std::vector<Recipient> expanded;
     Origin origin;
+    /// Why hosts.deny does not want its client: it goes to the folder of `forbidden`, as far as its
+    /// recipients are mailboxes here. Empty: it is welcome.
+    std::string forbidden = "";
     UnixTime arrived = 0;
 };
 

@@ -43,6 +43,8 @@ class MessageReceiver {
     bool has_eight_bit_header() const { return eight_bit_header_; }
     /// As on the wire, where a line end is two octets (RFC 1870 section 3).
     std::uint64_t octets() const { return octets_; }
+    /// What its Solicitation field says (RFC 3865), or the first kilobyte of it.
+    const std::string& solicitation() const { return solicitation_; }
 
   private:
     /// Where in the message the next octet belongs.
@@ -67,6 +69,8 @@ class MessageReceiver {
     bool any_field_ = false;
     bool eight_bit_ = false;
     bool eight_bit_header_ = false;
+    bool in_solicitation_ = false;
+    std::string solicitation_;
     bool has_date_ = false, has_message_id_ = false, has_from_ = false;
     bool ends_with_newline_ = true;
     unsigned received_ = 0;

@@ -4,6 +4,9 @@
 // answer.
 #pragma once
 
+#include <optional>
+#include <vector>
+
 #include "postoffice/base/clock.h"
 #include "postoffice/base/result.h"
 #include "postoffice/net/dns_message.h"
@@ -15,5 +18,12 @@ namespace postoffice {
 /// text. EDNS0 is taken back at once for a server that does not know it.
 Result<DnsMessage> ask_dns_server(const Endpoint& server, const DnsQuestion& question, bool with_edns,
                                   Milliseconds timeout);
+
+/// Several questions at the same time, by UDP alone. Parallel to `questions`: the server's answer, whole and
+/// whatever its code, or nothing if there is none by the deadline. Throws std::system_error when we lack
+/// sockets or random numbers, FormatError for a question that is no domain name.
+std::vector<std::optional<DnsMessage>> ask_together(const Endpoint& server,
+                                                    const std::vector<DnsQuestion>& questions,
+                                                    Deadline deadline);
 
 }  // namespace postoffice

@@ -21,6 +21,7 @@ enum class DnsType : std::uint16_t {
     soa = 6,
     ptr = 12,
     mx = 15,
+    txt = 16,
     aaaa = 28,
     opt = 41
 };
@@ -57,6 +58,7 @@ struct DnsRecord {
     IpAddress address;             ///< A, AAAA
     std::string target;            ///< CNAME, PTR, MX; "" = the root
     std::uint16_t preference = 0;  ///< MX
+    std::string text;              ///< TXT: its strings joined (RFC 7208 section 3.3); any octets
 };
 
 struct DnsMessage {

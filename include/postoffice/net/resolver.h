@@ -44,6 +44,12 @@ struct MxLookup {
     std::string why;
 };
 
+/// One of several questions asked together.
+struct QuickAnswer {
+    DnsStatus status = DnsStatus::temporary;
+    std::vector<DnsRecord> records;  ///< of the type asked for, under whatever name the answer has them
+};
+
 struct ResolverSettings {
     std::vector<Endpoint> servers;          ///< asked in order; never empty
     Milliseconds timeout{5000};             ///< for one server, one try
@@ -70,6 +76,11 @@ class Resolver {
     /// The names of an address, from the hosts file, else PTR records. Nobody has checked that they lead
     /// back.
     NameLookup names(const IpAddress& address) const;
+    /// All at the same time, parallel to `questions`, and all within `patience`: the servers are asked one
+    /// after the other for what is still open. For many small questions that are not worth waiting for, such
+    /// as those to DNS lists.
+    std::vector<QuickAnswer> ask_together(const std::vector<DnsQuestion>& questions,
+                                          Milliseconds patience) const;
 
   private:
     struct Answer {

@@ -1,6 +1,6 @@
 // One SMTP server session: greeting, commands, replies, goodbye. RFC 5321, with RFC 1870 (SIZE), 1985 (ETRN),
-// 2034 (ENHANCEDSTATUSCODES), 2920 (PIPELINING), 3030 (CHUNKING), 3461 (DSN), 6152 (8BITMIME), 6531 (SMTPUTF8),
-// 9422 (LIMITS).
+// 2034 (ENHANCEDSTATUSCODES), 2920 (PIPELINING), 3030 (CHUNKING), 3461 (DSN), 6152 (8BITMIME), 6531
+// (SMTPUTF8), 9422 (LIMITS).
 #pragma once
 
 #include <memory>
@@ -11,6 +11,7 @@
 #include "postoffice/mail/router.h"
 #include "postoffice/net/connection.h"
 #include "postoffice/net/resolver.h"
+#include "postoffice/policy/hosts_access.h"
 #include "postoffice/policy/rate_table.h"
 #include "postoffice/smtp/session_state.h"
 
@@ -22,8 +23,11 @@ struct SessionServices {
     Router& router;
     Acceptor& acceptor;
     const Resolver& resolver;
-    RateTable* rates = nullptr;  ///< what clients did lately; nullptr: nobody counts (standard input)
+    RateTable* rates = nullptr;      ///< what clients did lately; nullptr: nobody counts (standard input)
     const TlsServer* tls = nullptr;  ///< null: TLS is not offered
+    AccessTables access_tables{};
+    /// How long each command of a refused client takes; a crowded listener shortens it.
+    Milliseconds penalty{3000};
     QueueFlusher* flusher = nullptr;  ///< null pointer: no ETRN
 };
 

@@ -1,0 +1,84 @@
+// Values that say who may send here: what to do with forbidden hosts, DNS lists, solicitation keywords.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "postoffice/base/text.h"
+#include "postoffice/config/values.h"
+
+namespace postoffice {
+
+namespace {
+
+bool is_ascii_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/// "NAME" beside the mailboxes: a file that no mailbox can have the name of, and that is not hidden.
+std::string problem_of_name(std::string_view name) {
+    if (name.empty()) return "it names no folder";
+    if (name.find('/') != name.npos) return "write ~/PATH for a folder in the home, or a name without '/'";
+    if (name.front() == '.' || printable(name) != name) return "that cannot be the name of a folder";
+    return "";
+}
+
+}  // namespace
+
+Result<Forbidden> parse_forbidden(std::string_view text) {
+    if (equals_ignoring_case(text, "bounce")) return Forbidden{};
+    if (equals_ignoring_case(text, "accept")) return Forbidden{Forbidden::Action::accept, ""};
+    auto path = text;
+    const auto action = take_until(path, ':');
+    if (!equals_ignoring_case(action, "folder") && !equals_ignoring_case(action, "file"))
+        return Problem{fmt::format("\"{}\": write bounce, accept or folder:PATH", printable(text))};
+    path = trim(path);
+    if (!path.starts_with("~")) {
+        if (auto problem = problem_of_name(path); !problem.empty()) return Problem{std::move(problem)};
+        return Forbidden{Forbidden::Action::folder, std::string(path)};
+    }
+    if (!path.starts_with("~/")) return Problem{"the home of another user: write ~/PATH"};
+    const auto below_home = parse_absolute_path(path.substr(1));
+    if (!below_home) return Problem{below_home.problem()};
+    if (*below_home == "/") return Problem{"it names no folder"};
+    return Forbidden{Forbidden::Action::folder, "~" + *below_home + (path.ends_with('/') ? "/" : "")};
+}
+
+Result<DnsList> parse_dns_list(std::string_view text) {
+    const bool has_answers = text.find('=') != text.npos;
+    auto answers = text;
+    const auto zone = parse_domain(trim(take_until(answers, '=')));
+    if (!zone) return Problem{zone.problem()};
+    DnsList list{*zone, {}};
+    if (!has_answers) return list;
+    for (const auto part : split(answers, ',')) {
+        auto address = parse_ip_address(trim(part));
+        if (!address) return Problem{address.problem()};
+        if (!address->starts_with("127."))
+            return Problem{fmt::format("{}: DNS lists answer with addresses of 127.0.0.0/8", *address)};
+        list.answers.push_back(*std::move(address));
+    }
+    return list;
+}
+
+Result<std::string> parse_solicitation_keywords(std::string_view text) {
+    constexpr std::size_t longest = 1000;  // RFC 3865 section 2
+    constexpr std::string_view others = ".-_:0123456789";
+    if (text.empty()) return std::string();
+    std::string keywords;
+    for (const auto part : split(text, ',')) {
+        const auto word = trim(part);
+        const bool is_keyword = !word.empty() && is_ascii_letter(word.front()) &&
+                                std::all_of(word.begin(), word.end(), [&](char c) {
+                                    return is_ascii_letter(c) || others.find(c) != others.npos;
+                                });
+        if (!is_keyword)
+            return Problem{
+                fmt::format("\"{}\" is no solicitation keyword, such as org.example:ADV", printable(word))};
+        keywords.append(keywords.empty() ? "" : ",").append(word);
+    }
+    if (keywords.size() > longest) return Problem{fmt::format("more than {} octets of keywords", longest)};
+    return keywords;
+}
+
+}  // namespace postoffice

@@ -1,0 +1,158 @@
+#include "postoffice/policy/client.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "postoffice/base/text.h"
+#include "postoffice/mail/address.h"
+#include "postoffice/net/mx.h"
+
+namespace postoffice {
+namespace {
+
+constexpr Seconds patience_with_dns{30};
+constexpr std::size_t names_to_try = 3;  // an address can have as many names as its owner likes
+
+bool contains(const std::vector<IpAddress>& addresses, const IpAddress& address) {
+    return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+}
+
+bool trusts_names(const Config& config) {
+    return std::any_of(config.trusted.begin(), config.trusted.end(),
+                       [](const std::string& host) { return !host.starts_with('['); });
+}
+
+/// Whether one of the MX records leads to us; unclear if it may.
+Standing leads_here(const Config& config, const Resolver& resolver, const MxLookup& mx) {
+    if (mx.status == DnsStatus::temporary) return Standing::unclear;
+    Standing standing = Standing::stranger;
+    constexpr std::size_t most_lookups = 20;
+    std::size_t lookups = 0;
+    for (const auto& [preference, host] : mx.records) {
+        if (host.empty() || ++lookups > most_lookups) continue;
+        if (host == config.hostname) return Standing::ours;
+        const auto lookup = resolver.addresses(host);
+        if (lookup.status == DnsStatus::temporary) standing = Standing::unclear;
+        // Anybody can say that his mail goes to 127.0.0.1.
+        if (std::any_of(lookup.addresses.begin(), lookup.addresses.end(),
+                        [](const IpAddress& a) { return !a.is_loopback() && is_own_address(a); }))
+            return Standing::ours;
+    }
+    return standing;
+}
+
+/// The record must be the host's own. Beside a wildcard (RFC 4592) any other name has the same one.
+Standing standing_by_mx(const Config& config, const Resolver& resolver, const std::string& name) {
+    const auto dot = name.find('.');
+    if (dot == std::string::npos) return Standing::stranger;
+    const Standing standing = leads_here(config, resolver, resolver.mx(name));
+    if (standing != Standing::ours) return standing;
+    constexpr std::string_view name_of_nobody = "no-host-has-this-name-0b7c1d";
+    switch (
+        leads_here(config, resolver, resolver.mx(fmt::format("{}{}", name_of_nobody, name.substr(dot))))) {
+        case Standing::stranger:
+            return Standing::ours;
+        case Standing::unclear:
+            return Standing::unclear;
+        case Standing::ours:
+            break;
+    }
+    return Standing::stranger;
+}
+
+Reply dns_is_silent(const Client& client) {
+    return {450, "4.7.25",
+            fmt::format("the name of {} cannot be looked up now; please try again later",
+                        client.address->to_string())};
+}
+
+}  // namespace
+
+ClientName find_client_name(const Resolver& resolver, const IpAddress& address) {
+    if (address.is_loopback()) return {"localhost", NameStatus::verified};
+    const auto deadline = Deadline::after(patience_with_dns);
+    const auto pointers = resolver.names(address);
+    if (pointers.status == DnsStatus::temporary) return {};
+    ClientName result{"unknown", pointers.names.empty() ? NameStatus::none : NameStatus::contradicted};
+    std::size_t tried = 0;
+    for (const auto& name : pointers.names) {
+        if (tried++ == names_to_try) break;
+        if (deadline.passed()) {
+            result.status = NameStatus::unclear;
+            break;
+        }
+        if (!is_valid_domain(name)) continue;
+        const auto lookup = resolver.addresses(name);
+        if (contains(lookup.addresses, address)) return {name, NameStatus::verified};
+        if (lookup.status == DnsStatus::temporary) result.status = NameStatus::unclear;
+    }
+    return result;
+}
+
+bool is_own_address(const IpAddress& address) {
+    if (address.is_loopback()) return true;
+    static const std::vector<IpAddress> own = interface_addresses();
+    return contains(own, address);
+}
+
+bool is_one_of(const std::vector<std::string>& hosts, const Client& client) {
+    return std::any_of(hosts.begin(), hosts.end(), [&](const std::string& host) {
+        if (host.starts_with('[')) return IpAddress::parse(host.substr(1, host.size() - 2)) == client.address;
+        return client.name_status == NameStatus::verified && equals_ignoring_case(host, client.name);
+    });
+}
+
+std::string Client::text() const {
+    if (!address) return "stdin";
+    return fmt::format("{}[{}]", name.empty() ? "unknown" : name, address->to_string());
+}
+
+Standing standing_of(const Config& config, const Resolver& resolver, const Client& client) {
+    if (!client.address || is_own_address(*client.address) || is_one_of(config.trusted, client))
+        return Standing::ours;
+    if (client.name_status == NameStatus::unclear && (config.localmx || trusts_names(config)))
+        return Standing::unclear;
+    if (config.localmx && client.name_status == NameStatus::verified)
+        return standing_by_mx(config, resolver, client.name);
+    return Standing::stranger;
+}
+
+std::optional<Reply> check_client_name(const Config& config, const Client& client) {
+    if (!config.paranoid && !config.dnscheck) return std::nullopt;
+    switch (client.name_status) {
+        case NameStatus::none:
+            return Reply{550, "5.7.25",
+                         fmt::format("{} takes no mail from {}: that address has no name in DNS",
+                                     config.hostname, client.address->to_string())};
+        case NameStatus::contradicted:
+            if (!config.dnscheck) return std::nullopt;
+            return Reply{
+                550, "5.7.25",
+                fmt::format("{} takes no mail from {}: the name of that address does not lead back to it",
+                            config.hostname, client.address->to_string())};
+        case NameStatus::unclear:
+            return dns_is_silent(client);
+        case NameStatus::unasked:
+        case NameStatus::verified:
+            break;
+    }
+    return std::nullopt;
+}
+
+std::optional<Reply> check_hello(const Config& config, const Client& client, std::string_view argument) {
+    if (!config.checkhelo) return std::nullopt;
+    const std::string name = normalized_name(argument);
+    // Mail programs of people who do not want to tell their address say localhost and [127.0.0.1].
+    if (name == "localhost") return std::nullopt;
+    const auto literal = IpAddress::parse_literal(argument);
+    const auto address = literal ? literal : IpAddress::parse(argument);
+    const bool is_us =
+        address ? !address->is_loopback() && is_own_address(*address) : config.is_local_domain(name);
+    if (!is_us) return std::nullopt;
+    return Reply{521, "5.7.1",
+                 fmt::format("{} is the name of this host, not of {}", argument, client.text())};
+}
+
+}  // namespace postoffice

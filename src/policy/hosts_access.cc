@@ -1,0 +1,116 @@
+#include "postoffice/policy/hosts_access.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+
+#include "libwrap.h"
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
+#include "postoffice/base/packet.h"
+#include "postoffice/base/process.h"
+#include "postoffice/base/text.h"
+
+namespace postoffice {
+namespace {
+
+constexpr Seconds patience_with_rules{30};  // they may run commands
+constexpr std::size_t largest_table = 16 << 20;
+
+/// What the child found out.
+struct Finding {
+    std::uint8_t is_allowed = 0;
+    std::uint8_t is_outlawed = 0;
+    FixedString<256> why;
+};
+
+/// Nearly every host has both files, and nothing but comments in them.
+bool has_rules(const std::string& path) {
+    const Fd file = disk::open_if_exists(path, O_RDONLY);
+    if (!file) return false;
+    const std::string text = disk::read_all(file.get(), largest_table);
+    for (const auto line : split(text, '\n'))
+        if (!trim(line).empty() && line.front() != '#') return true;
+    return false;
+}
+
+/// The name that the rules are asked about. libwrap cuts long names, and what is left of one that its owner
+/// made up could end like a friend's.
+std::string name_for_rules(const Client& client) {
+    if (client.name_status == NameStatus::contradicted) return libwrap_paranoid;
+    const bool fits = client.name.size() < libwrap_longest_name;
+    return client.name_status == NameStatus::verified && fits ? client.name : libwrap_unknown;
+}
+
+std::string reason_in_environment(const char* variable) {
+    const char* text = ::getenv(variable);
+    std::string reason = printable(trim(text == nullptr ? "" : text));
+    while (reason.ends_with('.')) reason.pop_back();
+    return reason;
+}
+
+int ask_in_child(int answer_to, const Client& client, const AccessTables& tables) {
+    ::unsetenv("WHY");
+    ::unsetenv("DENY");
+    Finding finding;
+    finding.is_allowed = libwrap_allows("smtp", name_for_rules(client), client.address->to_string(),
+                                        tables.allow, tables.deny);
+    finding.is_outlawed = ::getenv("DENY") != nullptr;
+    finding.why.assign_cut(reason_in_environment(finding.is_outlawed != 0 ? "DENY" : "WHY"));
+    send_struct(answer_to, finding);
+    return 0;
+}
+
+Finding ask_child(const Client& client, const AccessTables& tables) {
+    SocketPair pair = packet_socket_pair();
+    const pid_t child = spawn_process("hosts access", [&] {
+        pair.ours.reset();
+        return ask_in_child(pair.theirs.get(), client, tables);
+    });
+    pair.theirs.reset();
+    std::optional<ReceivedStruct<Finding>> finding;
+    std::string trouble = "hosts access: the child ended without an answer";
+    try {
+        finding = receive_struct<Finding>(pair.ours.get(), Deadline::after(patience_with_rules));
+    } catch (const Timeout&) {
+        trouble = "hosts access: a rule took too long";
+    }
+    if (!finding) (void)::kill(child, SIGKILL);
+    while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    if (!finding) throw FormatError(trouble);
+    return finding->value;
+}
+
+}  // namespace
+
+AccessVerdict consult_hosts_access(const Client& client, const AccessTables& tables) noexcept try {
+    using Kind = AccessVerdict::Kind;
+    if (!has_libwrap || (!has_rules(tables.allow) && !has_rules(tables.deny))) return {};
+    const Finding finding = ask_child(client, tables);
+    if (finding.is_allowed != 0) return {};
+    if (client.name_status == NameStatus::unclear) return {Kind::unclear, ""};
+    return {finding.is_outlawed != 0 ? Kind::outlawed : Kind::denied, printable(finding.why.str())};
+} catch (const std::exception& error) {
+    log_event("", "hosts-access", {{"client", client.text()}, {"error", error.what()}});
+    return {AccessVerdict::Kind::unclear, ""};
+}
+
+Reply refusal_for(const AccessVerdict& verdict, const std::string& hostname, const Client& client) {
+    if (verdict.kind == AccessVerdict::Kind::unclear)
+        return {421, "4.3.0",
+                fmt::format("{} cannot find out now whether it takes mail from {}; please try again later",
+                            hostname, client.text())};
+    const std::string text = fmt::format("{} does not accept mail from {}{}{}.", hostname, client.text(),
+                                         verdict.why.empty() ? "" : " because ", verdict.why);
+    if (verdict.kind == AccessVerdict::Kind::outlawed) return {521, "5.7.1", text};
+    return {554, "5.7.1", text};
+}
+
+}  // namespace postoffice

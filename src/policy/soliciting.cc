@@ -1,0 +1,17 @@
+#include "postoffice/policy/soliciting.h"
+
+#include <fmt/format.h>
+
+#include "postoffice/base/text.h"
+
+namespace postoffice {
+
+std::optional<Reply> check_solicitation(std::string_view unwanted, std::string_view declared) {
+    for (const auto keyword : split(unwanted, ','))
+        for (const auto part : split(declared, ','))
+            if (!keyword.empty() && equals_ignoring_case(keyword, trim(part)))
+                return Reply{550, "5.7.1", fmt::format("nobody here wants mail of the class {}", keyword)};
+    return std::nullopt;
+}
+
+}  // namespace postoffice

@@ -1,0 +1,101 @@
+#include "admission.h"
+
+#include <fmt/format.h>
+
+#include "postoffice/base/log.h"
+#include "postoffice/policy/client.h"
+#include "postoffice/policy/dns_lists.h"
+#include "postoffice/policy/hosts_access.h"
+#include "postoffice/policy/sender.h"
+
+namespace postoffice {
+namespace {
+
+using Action = Forbidden::Action;
+
+void log_rejection(const Dialogue& dialogue, const AccessVerdict& verdict, std::string_view what) {
+    log_event("", "REJECT", {{"client", dialogue.client()}, {"why", verdict.why}, {"action", what}});
+}
+
+std::string_view name_of(Action action) {
+    return action == Action::bounce ? "bounce" : action == Action::accept ? "accept" : "folder";
+}
+
+/// As long as DNS does not tell whether a client is one of ours, it is not turned away for good.
+std::optional<Reply> with_patience(Dialogue& dialogue, std::optional<Reply> refusal) {
+    if (refusal && refusal->is_permanent() && dialogue.standing() == Standing::unclear)
+        return Reply{450, "4.7.1", refusal->text};
+    return refusal;
+}
+
+std::optional<Reply> check_lists(Dialogue& dialogue, const Client& client) {
+    SessionState& state = dialogue.state;
+    if (state.list_status == ListStatus::unasked) {
+        const auto verdict =
+            consult_dns_lists(dialogue.config(), dialogue.services.resolver, client.address.value());
+        state.list_status = verdict.status;
+        state.listed.assign_cut(verdict.why);
+    }
+    const std::string text =
+        fmt::format("{} takes no mail from you: {}", dialogue.config().hostname, state.listed.str());
+    if (state.list_status == ListStatus::listed) return Reply{554, "5.7.1", text};
+    if (state.list_status == ListStatus::maybe_listed) return Reply{450, "4.7.1", text};
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Reply> admit(Dialogue& dialogue) {
+    using Kind = AccessVerdict::Kind;
+    if (dialogue.is_standard_input()) return std::nullopt;
+    const Client client = dialogue.facts();
+    const AccessVerdict verdict = consult_hosts_access(client, dialogue.services.access_tables);
+    if (verdict.kind == Kind::welcome) return std::nullopt;
+    const Action action = dialogue.config().forbidden.action;
+    if (verdict.kind == Kind::denied && action != Action::bounce) {
+        const std::string why = verdict.why.empty() ? "" : " because " + verdict.why;
+        dialogue.state.forbidden.assign_cut(
+            fmt::format("{} does not want mail from {}{}", dialogue.config().hostname, client.text(), why));
+        log_rejection(dialogue, verdict, name_of(action));
+        return std::nullopt;
+    }
+    log_rejection(dialogue, verdict,
+                  verdict.kind == Kind::outlawed  ? "hang up"
+                  : verdict.kind == Kind::unclear ? "try again later"
+                                                  : name_of(action));
+    return refusal_for(verdict, dialogue.config().hostname, client);
+}
+
+std::optional<Reply> check_introduction(Dialogue& dialogue, std::string_view name) {
+    if (!dialogue.config().checkhelo || dialogue.client_is_known()) return std::nullopt;
+    auto refusal = check_hello(dialogue.config(), dialogue.facts(), name);
+    if (!refusal) return std::nullopt;
+    refusal = with_patience(dialogue, refusal);
+    log_event(
+        "", "refused",
+        {{"command", "HELO"}, {"client", dialogue.client()}, {"argument", name}, {"reply", refusal->line()}});
+    dialogue.state.phase = SessionState::Phase::refused;
+    return refusal;
+}
+
+std::optional<Reply> check_stranger(Dialogue& dialogue, const Address& sender) {
+    if (dialogue.client_is_known()) return std::nullopt;
+    const Client client = dialogue.facts();
+    auto refusal = check_client_name(dialogue.config(), client);
+    if (!refusal) refusal = check_lists(dialogue, client);
+    if (!refusal) refusal = check_sender(dialogue.config(), dialogue.services.resolver, sender);
+    return with_patience(dialogue, std::move(refusal));
+}
+
+std::optional<Reply> check_before_data(Dialogue& dialogue) {
+    if (dialogue.client_is_known()) return std::nullopt;
+    return check_daemon(dialogue.config(), dialogue.transaction.sender());
+}
+
+std::string reason_for_folder(const Dialogue& dialogue) {
+    const bool to_folder =
+        dialogue.config().forbidden.action == Action::folder && !dialogue.is_authenticated();
+    return to_folder ? dialogue.state.forbidden.str() : "";
+}
+
+}  // namespace postoffice

@@ -1,0 +1,30 @@
+// Who may send here: where the verbs ask the policies about a client, in this order. On connecting
+// hosts.deny; in HELO and EHLO `checkhelo`; in MAIL `paranoid`, `dnscheck`, the DNS lists and `verify-from`;
+// for DATA `nodaemon`. Whoever is ours or has logged in is asked for none of it but hosts.deny.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "dialogue.h"
+#include "postoffice/mail/address.h"
+#include "postoffice/mail/reply.h"
+
+namespace postoffice {
+
+/// A greeting that refuses the client: with 554 it may stay to say QUIT, with any other code it may not. A
+/// client that `forbidden` lets in is remembered in the state. Logs what it refuses.
+std::optional<Reply> admit(Dialogue& dialogue);
+
+/// A refusal ends in the phase in which only QUIT is answered kindly.
+std::optional<Reply> check_introduction(Dialogue& dialogue, std::string_view name);
+
+/// In MAIL. Asks DNS; what concerns the client alone is asked once for a session.
+std::optional<Reply> check_stranger(Dialogue& dialogue, const Address& sender);
+
+std::optional<Reply> check_before_data(Dialogue& dialogue);
+
+/// Why its mail goes to the folder of `forbidden`; empty if it does not.
+std::string reason_for_folder(const Dialogue& dialogue);
+
+}  // namespace postoffice

@@ -1,0 +1,42 @@
+"""A client that says what a test wants it to say, however wrong."""
+import re
+import socket
+
+
+class Talk:
+    """`socket_or_address`: what is connected already, or where to connect."""
+
+    def __init__(self, address, port=25, timeout=60):
+        self._socket = socket.create_connection((address, port), timeout=timeout)
+        self._stream = self._socket.makefile("rb")
+        self.greeting = self.reply()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._stream.close()
+        self._socket.close()
+
+    def reply(self):
+        """All lines of the next reply as one, "554 5.7.1 the text"; "" when the server has closed."""
+        code, texts = "", []
+        while line := self._stream.readline().decode(errors="replace").rstrip("\r\n"):
+            code, status, text = re.fullmatch(r"(\d{3})[ -](?:(\d\.\d+\.\d+) )?(.*)", line).groups()
+            texts.append(text)
+            if line[3:4] != "-":
+                return " ".join([code, *([status] if status else []), *texts])
+        return ""
+
+    def say(self, command):
+        self._socket.sendall(command if isinstance(command, bytes) else command.encode() + b"\r\n")
+        return self.reply()
+
+    def send_mail(self, sender, *recipients, text="Subject: hello\n\n", parameters=""):
+        """The reply that decides: the first that is no success, or that to the message."""
+        commands = [f"MAIL FROM:<{sender}>{parameters}", *(f"RCPT TO:<{one}>" for one in recipients), "DATA"]
+        for command in commands:
+            reply = self.say(command)
+            if reply[0] not in "23":
+                return reply
+        return self.say(text.replace("\n", "\r\n").encode() + b".\r\n")
