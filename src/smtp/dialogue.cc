@@ -21,11 +21,13 @@ void Dialogue::abandon_transaction() {
     // attempt, so that a list with some dead addresses still gets through.
     if (transaction.refused_count() > 0 && transaction.recipient_count() == 0) ++state.errors;
     transaction = Transaction();
+    chunks.reset();
 }
 
 std::string Dialogue::protocol() const {
     if (state.extended == 0) return "SMTP";
-    return std::string("ESMTP") + (is_over_tls() ? "S" : "") + (is_authenticated() ? "A" : "");
+    const bool utf8 = transaction.parameters().smtputf8;  // RFC 6531 section 4.3
+    return std::string(utf8 ? "UTF8SMTP" : "ESMTP") + (is_over_tls() ? "S" : "") + (is_authenticated() ? "A" : "");
 }
 
 }  // namespace postoffice

@@ -1,9 +1,11 @@
 // What the session loop and the verbs share while one client is served.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "incoming_message.h"
 #include "postoffice/smtp/session.h"
 #include "transaction.h"
 
@@ -16,13 +18,14 @@ struct Dialogue {
     Milliseconds park_after;
 
     Transaction transaction{};
-    LineEnd command_line_end = LineEnd::crlf;  ///< how the command being served ended
-    std::string last_command = "CONNECT";      ///< for the log
-    bool is_reading_message = false;           ///< what comes next on the wire is message text
+    std::unique_ptr<IncomingMessage> chunks{};  ///< a message of which BDAT has brought a part
+    LineEnd command_line_end = LineEnd::crlf;   ///< how the command being served ended
+    std::string last_command = "CONNECT";       ///< for the log
+    bool is_reading_message = false;            ///< what comes next on the wire is message text
     unsigned failed_logins = 0;
-    bool tls_follows = false;                  ///< the reply being sent is the last one in the clear
-    bool is_over = false;                      ///< close once the reply is sent
-    std::optional<Standing> known_standing{};  ///< see standing()
+    bool tls_follows = false;                   ///< the reply being sent is the last one in the clear
+    bool is_over = false;                       ///< close once the reply is sent
+    std::optional<Standing> known_standing{};   ///< see standing()
 
     const Config& config() const { return services.config; }
     Deadline deadline() const { return Deadline::after(config().timeout); }

@@ -24,6 +24,9 @@ struct Verb {
 
 std::span<const Verb> verb_table();
 
+/// Whether this client may use ETRN.
+bool offers_etrn(Dialogue&);
+
 /// 501 5.5.4 with the verb's syntax.
 Reply syntax_error(std::string_view verb_name);
 
@@ -35,6 +38,8 @@ std::optional<Reply> check_rcpt(Dialogue&);
 Reply perform_rcpt(Dialogue&, const Command&);
 std::optional<Reply> check_data(Dialogue&);
 Reply perform_data(Dialogue&, const Command&);
+Reply perform_bdat(Dialogue&, const Command&);
+Reply perform_etrn(Dialogue&, const Command&);
 Reply perform_rset(Dialogue&, const Command&);
 Reply perform_noop(Dialogue&, const Command&);
 Reply perform_vrfy(Dialogue&, const Command&);

@@ -1,11 +1,13 @@
-// One SMTP server session: greeting, commands, replies, goodbye. RFC 5321, with RFC 1870 (SIZE), 2034
-// (ENHANCEDSTATUSCODES), 2920 (PIPELINING), 6152 (8BITMIME).
+// One SMTP server session: greeting, commands, replies, goodbye. RFC 5321, with RFC 1870 (SIZE), 1985 (ETRN),
+// 2034 (ENHANCEDSTATUSCODES), 2920 (PIPELINING), 3030 (CHUNKING), 3461 (DSN), 6152 (8BITMIME), 6531
+// (SMTPUTF8), 9422 (LIMITS).
 #pragma once
 
 #include <memory>
 
 #include "postoffice/config/config.h"
 #include "postoffice/mail/acceptance.h"
+#include "postoffice/mail/queue_flush.h"
 #include "postoffice/mail/router.h"
 #include "postoffice/net/connection.h"
 #include "postoffice/net/resolver.h"
@@ -21,12 +23,13 @@ struct SessionServices {
     Router& router;
     Acceptor& acceptor;
     const Resolver& resolver;
-    RateTable* rates = nullptr;  ///< what clients did lately; nullptr: nobody counts (standard input)
+    RateTable* rates = nullptr;      ///< what clients did lately; nullptr: nobody counts (standard input)
     const TlsServer* tls = nullptr;  ///< null: TLS is not offered
     int authenticator = -1;          ///< where it takes requests; -1: AUTH is not offered
     AccessTables access_tables{};
     /// How long each command of a refused client takes; a crowded listener shortens it.
     Milliseconds penalty{3000};
+    QueueFlusher* flusher = nullptr;  ///< null pointer: no ETRN
 };
 
 enum class SessionEnd {
