@@ -12,6 +12,7 @@ mandir=
 confdir=/etc
 queuedir=/var/spool/postoffice
 get_deps=no
+with_idn=yes
 libwrap=if-there
 with_tls=yes
 with_pam=yes
@@ -27,6 +28,7 @@ usage: ./configure.sh [--get-deps] [--prefix=DIR] [--execdir=DIR] [...]
   --mandir=DIR         manual pages                           [PREFIX/man; with /usr PREFIX/share/man]
   --confdir=DIR        postoffice.cf                          [/etc]
   --with-queuedir=DIR  the spool                              [/var/spool/postoffice]
+  --without-idn        no internationalised addresses, and no libidn2
   --without-tls        leave TLS (OpenSSL 3) out
   --without-pam        check passwords of accounts without PAM, by the shadow file
   --src=DIR            the source tree, to build elsewhere    [where configure.sh is]
@@ -89,6 +91,8 @@ read_arguments() {
         --with-tcp-wrappers | --with-tcpwrappers | --with-libwrap) libwrap=yes ;;
         --without-tcp-wrappers | --without-tcpwrappers | --without-libwrap) libwrap=no ;;
         --get-deps) get_deps=yes ;;
+        --with-idn) with_idn=yes ;;
+        --without-idn) with_idn=no ;;
         --with-tls | --use-tls) with_tls=yes ;;
         --without-tls) with_tls=no ;;
         --with-pam | --use-pam) with_pam=yes ;;
@@ -118,6 +122,8 @@ read_arguments() {
 packages() {
     # Building: compiler, alias database, text formatting, JSON of mailq.
     echo g++ make libgdbm-dev libfmt-dev nlohmann-json3-dev
+    # Internationalised domains.
+    [ $with_idn = no ] || echo libidn2-dev
     # hosts.allow and hosts.deny.
     [ $libwrap = no ] || echo libwrap0-dev
     # Passwords.
@@ -256,6 +262,27 @@ choose_flags() {
     done
 }
 
+# Loaded when it is needed, not linked: sendmail starts too often to carry it along.
+probe_idn() {
+    [ $with_idn = yes ] || return 0
+    cat >"$work/probe.cc" <<'END'
+#include <dlfcn.h>
+#include <idn2.h>
+#include <cstdlib>
+#include <cstring>
+int main() {
+    void* library = dlopen("libidn2.so.0", RTLD_NOW);
+    auto lookup = library ? (decltype(&idn2_lookup_u8))dlsym(library, "idn2_lookup_u8") : nullptr;
+    unsigned char* name = nullptr;
+    if (!lookup || lookup((const unsigned char*)"b\303\274cher.example", &name, IDN2_NFC_INPUT) != IDN2_OK) return 1;
+    return std::strcmp((const char*)name, "xn--bcher-kva.example");
+}
+END
+    try "that libidn2 knows domains beyond ASCII" compile_and_run ||
+        need "no working libidn2 (Debian: libidn2-dev; or leave it out: --without-idn)"
+    IDN_FLAGS=-DPOSTOFFICE_IDN
+}
+
 probe_library() {
     cat >"$work/probe.cc" <<'END'
 #include <cstdio>
@@ -320,6 +347,7 @@ END
     else
         LEFT_OUT="$LEFT_OUT policy/pam"
     fi
+    probe_idn
 
     if [ $with_tls = yes ]; then
         cat >"$work/probe.cc" <<'END'
@@ -463,6 +491,7 @@ CPPFLAGS   :=$CPPFLAGS_LARGE
 LDFLAGS    := $LDFLAGS
 LINK_STATIC := $LINK_STATIC
 FMT_SOURCE := $FMT_SOURCE
+IDN_FLAGS  := $IDN_FLAGS
 LEFT_OUT   :=$LEFT_OUT
 LIBS       := $FMT_LIB $TLS_LIBS -lcrypt -lgdbm $LIBWRAP $RESOLV_LIB
 PYTHON     := $PYTHON
@@ -482,7 +511,7 @@ own_ldflags=${LDFLAGS:+yes}
 own_cxxflags=${own_cxxflags:-no}
 own_ldflags=${own_ldflags:-no}
 : "${CXX:=g++}" "${CXXFLAGS:=-O2 -g}" "${LDFLAGS:=}"
-FMT_SOURCE= FMT_LIB= RESOLV_LIB= TLS_LIBS= LIBWRAP= LEFT_OUT= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
+FMT_SOURCE= FMT_LIB= IDN_FLAGS= RESOLV_LIB= TLS_LIBS= LIBWRAP= LEFT_OUT= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
 # The Python that has Debian's packages, where there is one.
 PYTHON=/usr/bin/python3
 [ -x $PYTHON ] || PYTHON=python3

@@ -1,6 +1,7 @@
 #include "drop_acceptor.h"
 
 #include <cerrno>
+#include <map>
 #include <system_error>
 
 #include "postoffice/base/log.h"
@@ -9,9 +10,27 @@
 
 namespace postoffice {
 
+namespace {
+
+// The recipients as they were before they were expanded, since whoever takes in the drop does that again.
+std::vector<DropEnvelope::To> as_given(const Envelope& envelope) {
+    std::vector<DropEnvelope::To> given;
+    std::map<Address, std::size_t> places;
+    for (const Recipient& recipient : envelope.recipients)
+        if (places.emplace(recipient.original, given.size()).second)
+            given.emplace_back(recipient.original, recipient.sender ? RecipientWishes{} : recipient.wishes);
+    for (const Recipient& expanded : envelope.expanded)
+        if (const auto place = places.find(expanded.original); place != places.end())
+            given[place->second].wishes = expanded.wishes;
+    return given;
+}
+
+}  // namespace
+
 Reply DropAcceptor::accept(const std::string& id, const Envelope& envelope, Message& message) {
-    DropEnvelope drop{envelope.sender, {}, envelope.body};
-    for (const Recipient& recipient : envelope.recipients) drop.recipients.push_back(recipient.original);
+    DropEnvelope drop{envelope.sender,     {}, envelope.body, envelope.utf8_header, envelope.return_part,
+                      envelope.envelope_id};
+    drop.recipients = as_given(envelope);
     try {
         const std::string drop_id = write_drop(config_.queue_dir + "/drop", drop, message);
         if (nudges_) nudge(config_.control, "drop " + drop_id);

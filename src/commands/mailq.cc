@@ -116,8 +116,8 @@ std::optional<Listed> list_drop(const Spool& spool, const std::string& id, std::
     envelope.arrived = drop->written;
     envelope.sender = drop->envelope.sender;
     envelope.origin.submitter = fmt::format("uid {}", drop->owner);
-    for (const Address& recipient : drop->envelope.recipients)
-        envelope.recipients.push_back({recipient, {Target::Kind::mailbox, "", recipient}});
+    for (const DropEnvelope::To& to : drop->envelope.recipients)
+        envelope.recipients.push_back({to.address, {Target::Kind::mailbox, "", to.address}});
     entry.journal.recipients.resize(envelope.recipients.size());
     return entry;
 }

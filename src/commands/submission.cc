@@ -9,6 +9,8 @@
 #include <cstring>
 #include <iterator>
 
+#include "postoffice/base/utf8.h"
+
 namespace postoffice {
 namespace {
 
@@ -132,6 +134,7 @@ void Submission::end_header(std::size_t body_at) {
     if (completed_.received > settings_.hops)
         throw BadMessage(
             fmt::format("the message went through more than {} hosts: a mail loop", settings_.hops));
+    utf8_header_ = has_eight_bit_octet(completed_.text) && is_utf8(completed_.text);
     store(completed_.text);
     store(std::string_view(header_).substr(body_at));
     std::string().swap(header_);

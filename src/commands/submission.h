@@ -40,6 +40,8 @@ class Submission {
     /// What the header says of recipients; after finish().
     const CompletedHeader& header() const { return completed_; }
     bool has_eight_bit() const { return eight_bit_; }
+    /// The header goes beyond ASCII, and all of it is UTF-8; after finish().
+    bool has_utf8_header() const { return utf8_header_; }
 
   private:
     enum class LineKind { field, blank, text, from_line, undecided };
@@ -65,6 +67,7 @@ class Submission {
     bool held_dot_ = false;  // the text so far ends with a dot that is the first of its line
     bool ended_ = false;
     bool eight_bit_ = false;
+    bool utf8_header_ = false;
     std::uint64_t octets_ = 0;
 };
 

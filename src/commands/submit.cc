@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <optional>
@@ -64,6 +65,8 @@ class SubmitCommand {
     Submission::Settings submission_settings() const;
     void read_message();
     void check_recipients();
+    bool has_utf8_address() const;
+    DropEnvelope drop_envelope() const;
     void store();
     bool reports_by_mail() const;
     bool mail_report(int undelivered) const;
@@ -82,6 +85,7 @@ class SubmitCommand {
     bool is_own_sender_ = true;
     Recipients recipients_;
     bool eight_bit_ = false;
+    bool utf8_header_ = false;
     std::optional<Message> message_;
 };
 
@@ -156,6 +160,7 @@ void SubmitCommand::read_message() {
         Submission submission(*message_, submission_settings());
         read_submission(STDIN_FILENO, submission);
         if (line_.recipients_from_header) recipients_.add_header(submission.header());
+        utf8_header_ = submission.has_utf8_header();
         eight_bit_ = submission.has_eight_bit() || line_.eight_bit.value_or(false);
     } catch (const BadMessage& bad) {
         throw Failure{65, bad.what()};
@@ -175,11 +180,33 @@ void SubmitCommand::check_recipients() {
         throw Failure{65, fmt::format("too many recipients: at most {} for one message", config_.recipients)};
 }
 
+/// Who writes to such an address means what is in the header, too.
+bool SubmitCommand::has_utf8_address() const {
+    const auto& accepted = recipients_.accepted();
+    return sender_.needs_utf8() || std::any_of(accepted.begin(), accepted.end(),
+                                               [](const Address& address) { return address.needs_utf8(); });
+}
+
+DropEnvelope SubmitCommand::drop_envelope() const {
+    DropEnvelope envelope;
+    envelope.sender = sender_;
+    envelope.body = eight_bit_ ? Body::eight_bit_mime : Body::seven_bit;
+    envelope.utf8_header = utf8_header_ && line_.smtputf8.value_or(has_utf8_address());
+    envelope.return_part = parse_return_part(line_.dsn_return).value_or(ReturnPart::unspecified);
+    envelope.envelope_id = line_.envelope_id;
+    const Notify notify =
+        line_.dsn_notify.empty() ? Notify() : parse_notify(line_.dsn_notify).value_or(Notify());
+    // The first host of a message is the one that knows what its sender called the recipients.
+    for (const Address& address : recipients_.accepted())
+        envelope.recipients.emplace_back(
+            address, RecipientWishes{notify, original_recipient_of(address.qualified(config_.hostname))});
+    return envelope;
+}
+
 void SubmitCommand::store() {
     if (disk::free_space(config_.queue_dir) < config_.minfree)
         throw Failure{71, fmt::format("the message was not stored: no space left in {}", config_.queue_dir)};
-    const Body body = eight_bit_ ? Body::eight_bit_mime : Body::seven_bit;
-    const std::string id = write_drop(drop_directory_, {sender_, recipients_.accepted(), body}, *message_);
+    const std::string id = write_drop(drop_directory_, drop_envelope(), *message_);
     if (!line_.queue_only) nudge(config_.control, "drop " + id);
     explain(id + ": stored");
     for (const Address& address : recipients_.accepted()) explain(address.to_string() + ": queued");

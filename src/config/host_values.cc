@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "postoffice/base/idn.h"
 #include "postoffice/base/text.h"
 #include "postoffice/config/values.h"
 
@@ -73,7 +74,7 @@ Result<std::string> parse_ip_address(std::string_view text) {
 
 Result<std::string> parse_domain(std::string_view text) {
     const Problem bad{fmt::format("\"{}\" is not a host or domain name", printable(text))};
-    const auto name = to_lower(text);
+    const std::string name = domain_to_ascii(text).value_or("");
     if (name.empty() || name.size() > 253) return bad;
     for (const auto label : split(name, '.')) {
         if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-') return bad;

@@ -24,7 +24,6 @@ constexpr std::array<OldSpelling, 3> old_spellings = {{
 /// Options of other versions of postoffice. Saying so beats guessing at a misspelling.
 constexpr auto options_of_other_versions = std::to_array<std::string_view>({
     "audit",
-    "bare-newline",
     "db-dir",
     "dead-letter",
     "debug",
@@ -36,7 +35,6 @@ constexpr auto options_of_other_versions = std::to_array<std::string_view>({
     "mailq-users",
     "masquerade",
     "mxpool",
-    "relaxed-order",
     "relay-auth",
     "relay-tls",
     "safe",

@@ -120,6 +120,22 @@ std::string add_proxy(Config& config, std::string_view value) {
     return append(parse_ip_address(value), config.proxies);
 }
 
+std::string add_etrn(Config& config, std::string_view value) {
+    return append(parse_trusted_host(value), config.etrn);
+}
+
+std::string set_bare_newline(Config& config, std::string_view value) {
+    if (equals_ignoring_case(value, "normalise") || equals_ignoring_case(value, "normalize"))
+        config.bare_newline = BareNewline::normalise;
+    else if (equals_ignoring_case(value, "reject"))
+        config.bare_newline = BareNewline::reject;
+    else if (equals_ignoring_case(value, "accept"))
+        config.bare_newline = BareNewline::accept;
+    else
+        return "\"" + printable(value) + "\" is none of normalise, reject and accept";
+    return "";
+}
+
 std::string add_listen(Config& config, std::string_view value) {
     return append(parse_listen(value), config.listen);
 }
@@ -262,6 +278,12 @@ std::span<const Option> table() {
         {"vhost-dir", "path", "", "virtual domains, a folder each; unset = none", SetBy::file, false,
          set_path<&C::vhost_dir>},
         {"relay", "flag", "0", "relay for everybody", SetBy::file, false, set_flag<&C::relay>},
+        {"bare-newline", "text", "normalise", "a lone CR or LF in a message: normalise, reject or accept",
+         SetBy::file, false, set_bare_newline},
+        {"relaxed-order", "flag", "0", "RCPT may come before MAIL", SetBy::file, false,
+         set_flag<&C::relaxed_order>},
+        {"etrn", "list of hosts", "", "host that may ask for its queued mail", SetBy::file, repeats, add_etrn,
+         clear_list<&C::etrn>},
 
         {"localmx", "flag", "0", "relay for hosts that have this one as their MX", SetBy::file, false,
          set_flag<&C::localmx>},
@@ -328,6 +350,8 @@ std::span<const Option> table() {
          SetBy::file, false, set_retry},
         {"qreturn", "time", "3d", "when to give up and return a message", SetBy::file, false,
          set_time<&C::qreturn, 1>},
+        {"delay-warning", "time", "0", "tell the sender of a delay; 0 = only who asked, after 4h",
+         SetBy::file, false, set_time<&C::delay_warning, 0>},
         {"agents", "number", "100", "deliveries to other hosts at a time", SetBy::file, false,
          set_number<&C::agents, 1, many>},
         {"destination-agents", "number", "10", "of these, to one host", SetBy::file, false,

@@ -8,6 +8,7 @@
 #include <csignal>
 
 #include "postoffice/base/error.h"
+#include "postoffice/base/idn.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/packet.h"
 #include "postoffice/base/process.h"
@@ -88,6 +89,7 @@ void Listener::watch(int fd) {
 int Listener::run() {
     SignalSource signals({SIGTERM, SIGINT, SIGCHLD, SIGHUP});
     watch(signals.fd());
+    (void)idn_is_available();  // loaded once, for all sessions
     while (!is_done()) {
         std::array<epoll_event, 64> events;
         const int n = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),

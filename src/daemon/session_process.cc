@@ -9,6 +9,7 @@
 #include "postoffice/delivery/acceptance.h"
 #include "postoffice/delivery/agent_channel.h"
 #include "postoffice/delivery/arrivals.h"
+#include "postoffice/delivery/spool_flusher.h"
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/users.h"
 #include "postoffice/net/mx.h"
@@ -52,13 +53,22 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
     AgentChannels local(sockets.spawner, local_patience, config.command_timeout);
     AgentFiles files(config, local);
     Router router(config, aliases, users, files, interface_addresses());
-    Acceptance acceptance(spool, local,
+    Bouncer bouncer(config, spool, router);
+    Acceptance acceptance(spool, local, bouncer,
                           [&](const std::string& id) { announce_arrival(sockets.announce, id); });
     Misconduct misconduct(config, sockets.rates,
                           [&](const IpAddress& address) { name_to_coal_runner(sockets.coal, address); });
-    const SessionServices services{
-        config,        router,     acceptance, resolver, sockets.rates, sockets.tls, sockets.authenticator,
-        sockets.crowd, &misconduct};
+    SpoolFlusher flusher(spool, sockets.announce);
+    const SessionServices services{.config = config,
+                                   .router = router,
+                                   .acceptor = acceptance,
+                                   .resolver = resolver,
+                                   .rates = sockets.rates,
+                                   .tls = sockets.tls,
+                                   .authenticator = sockets.authenticator,
+                                   .crowd = sockets.crowd,
+                                   .misconduct = &misconduct,
+                                   .flusher = &flusher};
 
     for (int served = 0; served < most_clients; ++served) {
         auto handover = receive_struct<ClientHandover>(channel.get());

@@ -45,6 +45,11 @@ std::vector<Part> split_by_sender(const Envelope& envelope, const std::vector<De
             part = parts.insert(parts.end(), Part{envelope, {}});
             part->envelope.sender = sender;
             part->envelope.recipients.clear();
+            // A list's message is another one: RFC 3461 section 5.2.7.1.
+            if (sender != envelope.sender) {
+                part->envelope.envelope_id.clear();
+                part->envelope.return_part = ReturnPart::unspecified;
+            }
         }
         part->envelope.recipients.push_back(recipient);
         if (!results.empty()) part->results.push_back(results[i]);
@@ -61,12 +66,15 @@ Reply storage_trouble(const std::string& id, const std::system_error& error) {
 
 }  // namespace
 
-Acceptance::Acceptance(const Spool& spool, LocalDelivery& local,
+Acceptance::Acceptance(const Spool& spool, LocalDelivery& local, Bouncer& bouncer,
                        std::function<void(const std::string&)> on_queued)
-    : spool_(spool), local_(local), on_queued_(std::move(on_queued)) {}
+    : spool_(spool), local_(local), bouncer_(bouncer), on_queued_(std::move(on_queued)) {}
 
 Reply Acceptance::accept(const std::string& id, const Envelope& envelope, Message& message) try {
-    return all_mailboxes(envelope) ? deliver_now(id, envelope, message) : queue(id, envelope, message, {});
+    if (all_mailboxes(envelope)) return deliver_now(id, envelope, message);
+    Reply reply = queue(id, envelope, message, {});
+    send_notices(id, envelope, message, {});  // of the aliases among the recipients
+    return reply;
 } catch (const std::system_error& error) {
     return storage_trouble(id, error);
 } catch (const std::exception& error) {
@@ -101,10 +109,34 @@ Reply Acceptance::deliver_now(const std::string& id, const Envelope& envelope, M
         log_event(id, result.outcome == Outcome::deferred ? "deferred" : "failed",
                   {{"to", in_brackets(envelope.recipients[i].original)}, {"reason", result.reply.line()}});
     }
+    if (done > 0) send_notices(id, envelope, message, results);
     if (done == results.size()) return {250, "2.0.0", id + " delivered"};
     // Nobody has it yet: the client keeps it, and hears the reason instead of getting a bounce.
     if (done == 0) return deferral != nullptr ? deferral->reply : failure->reply;
     return queue(id, envelope, message, results);
+}
+
+// Who has the message, and was to be told of, is told of now. The message cannot be taken back for want of a
+// notice: the client would send it again, to everybody.
+void Acceptance::send_notices(const std::string& id, const Envelope& envelope, const Message& message,
+                              const std::vector<DeliveryResult>& results) try {
+    if (envelope.sender.is_null()) return;
+    Journal journal;
+    journal.id = id;
+    journal.envelope = envelope;
+    journal.recipients.resize(envelope.recipients.size());
+    bool is_wanted = !envelope.expanded.empty();
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        if (results[i].outcome != Outcome::delivered) continue;
+        journal.recipients[i] = {RecipientState::Status::delivered, 1, results[i], now_unix(), false, false};
+        is_wanted = is_wanted || journal.is_to_report(i);
+    }
+    if (!is_wanted) return;
+    const Fd original = message.open_for_reading();
+    if (const std::string report = bouncer_.report_success(journal, original.get()); !report.empty())
+        on_queued_(report);
+} catch (const std::exception& error) {
+    log_event(id, "not-notified", {{"to", in_brackets(envelope.sender)}, {"reason", error.what()}});
 }
 
 Reply Acceptance::queue(const std::string& id, const Envelope& envelope, Message& message,

@@ -26,12 +26,26 @@ Pipe make_arrivals_pipe() {
     return pipe;
 }
 
-void announce_arrival(int pipe, const std::string& id) {
-    const std::string line = id + "\n";  // shorter than PIPE_BUF: lines of several writers never mix
-    (void)!::write(pipe, line.data(), line.size());
+namespace {
+
+constexpr char hurry_mark = '+';  // in front of an id
+
+void write_line(int pipe, const std::string& line) {
+    (void)!::write(pipe, line.data(),
+                   line.size());  // shorter than PIPE_BUF: lines of several writers never mix
 }
 
-bool ArrivalReader::read(const std::function<void(const std::string& id)>& each) {
+}  // namespace
+
+void announce_arrival(int pipe, const std::string& id) {
+    write_line(pipe, id + "\n");
+}
+
+void announce_hurry(int pipe, const std::string& id) {
+    write_line(pipe, hurry_mark + id + "\n");
+}
+
+bool ArrivalReader::read(const std::function<void(const std::string& id, bool hurry)>& each) {
     char block[4096];
     std::size_t total = 0;
     while (total < static_cast<std::size_t>(capacity)) {  // deliveries must go on while more comes in
@@ -43,8 +57,10 @@ bool ArrivalReader::read(const std::function<void(const std::string& id)>& each)
         std::string_view lines = rest_;
         while (lines.find('\n') != std::string_view::npos) {
             // What a writer that was killed began, or a captured one made up, is no id.
-            const std::string id(take_until(lines, '\n'));
-            if (is_queue_id(id)) each(id);
+            std::string_view id = take_until(lines, '\n');
+            const bool hurry = id.starts_with(hurry_mark);
+            if (hurry) id.remove_prefix(1);
+            if (is_queue_id(id)) each(std::string(id), hurry);
         }
         rest_ = lines.size() > 64 ? "" : std::string(lines);
     }

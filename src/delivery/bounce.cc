@@ -1,15 +1,16 @@
 #include "postoffice/delivery/bounce.h"
 
 #include "postoffice/base/log.h"
-#include "postoffice/mail/dsn.h"
 #include "postoffice/mail/recipients.h"
 
 namespace postoffice {
 namespace {
 
-bool is_unreported_failure(const RecipientState& state) {
-    return state.status == RecipientState::Status::failed && !state.reported;
-}
+using Status = RecipientState::Status;
+using Entries = std::vector<DsnRequest::Entry>;
+
+// Who asks for notices of delay, where delay-warning= does not say when: sendmail's old custom.
+constexpr Seconds usual_delay{4 * 3600};
 
 // Empty if it is lost: then the report says so.
 Fd original_of(const QueueEntry& entry) {
@@ -21,37 +22,109 @@ Fd original_of(const QueueEntry& entry) {
     }
 }
 
+Entries entries_to_report(const Journal& journal, Status status) {
+    Entries entries;
+    for (std::size_t i = 0; i < journal.recipients.size(); ++i) {
+        if (journal.recipients[i].status != status || !journal.is_to_report(i)) continue;
+        const bool is_here = journal.envelope.recipients[i].target.kind != Target::Kind::remote;
+        entries.push_back({i, status == Status::failed ? DsnAction::failed
+                              : is_here                ? DsnAction::delivered
+                                                       : DsnAction::relayed});
+    }
+    return entries;
+}
+
 }  // namespace
 
 Bouncer::Bouncer(const Config& config, const Spool& spool, Router& router)
     : config_(config), spool_(spool), router_(router) {}
 
+std::vector<std::string> Bouncer::report(QueueEntry& entry, UnixTime now) {
+    std::vector<std::string> reports;
+    for (std::string id : {report_failures(entry), report_successes(entry), report_delays(entry, now)})
+        if (!id.empty()) reports.push_back(std::move(id));
+    return reports;
+}
+
 std::string Bouncer::report_failures(QueueEntry& entry) {
     const Journal& journal = entry.journal();
-    std::vector<std::size_t> failures;
-    for (std::size_t i = 0; i < journal.recipients.size(); ++i)
-        if (is_unreported_failure(journal.recipients[i])) failures.push_back(i);
+    const bool is_report = journal.envelope.sender.is_null();
+    Entries failures = entries_to_report(journal, Status::failed);
+    // NOTIFY is about the sender; what nobody can be told of is our postmaster's business in any case.
+    std::erase_if(failures, [&](const DsnRequest::Entry& failure) {
+        const bool is_wanted = journal.envelope.recipients[failure.index].wishes.notify.wants_failure();
+        if (is_report || is_wanted) return false;
+        entry.record_reported(failure.index, "not wanted");
+        return true;
+    });
     if (failures.empty()) return "";
 
     const Address postmaster("postmaster", config_.hostname);
-    const bool is_report = journal.envelope.sender.is_null();
     const bool was_for_postmaster =
-        is_report && journal.envelope.recipients[failures.front()].original == postmaster;
+        is_report && journal.envelope.recipients[failures.front().index].original == postmaster;
 
+    const Fd original = original_of(entry);
     std::string report;
-    if (!is_report) report = queue_report(entry, failures, journal.envelope.sender);
-    if (report.empty() && !was_for_postmaster) report = queue_report(entry, failures, postmaster);
+    if (!is_report) report = queue_report(journal, failures, journal.envelope.sender, original.get());
+    if (report.empty() && !was_for_postmaster)
+        report = queue_report(journal, failures, postmaster, original.get());
 
-    for (const std::size_t i : failures)
-        entry.record_reported(i, report.empty() ? "to nobody" : "in " + report);
+    for (const auto& failure : failures)
+        entry.record_reported(failure.index, report.empty() ? "to nobody" : "in " + report);
     if (report.empty())
         log_event(entry.id(), "unreportable", {{"reason", "no sender and no postmaster to tell"}});
     return report;
 }
 
+std::string Bouncer::report_successes(QueueEntry& entry) {
+    const Journal& journal = entry.journal();
+    const Entries successes = entries_to_report(journal, Status::delivered);
+    if (successes.empty()) return "";
+    const Fd original = original_of(entry);
+    const std::string report = queue_report(journal, successes, journal.envelope.sender, original.get());
+    for (const auto& success : successes)
+        entry.record_reported(success.index, report.empty() ? "to nobody" : "in " + report);
+    return report;
+}
+
+std::string Bouncer::report_delays(QueueEntry& entry, UnixTime now) {
+    const Journal& journal = entry.journal();
+    const bool for_all = config_.delay_warning.count() > 0;
+    const Seconds patience = for_all ? config_.delay_warning : usual_delay;
+    if (journal.envelope.sender.is_null() || now - journal.envelope.arrived < patience.count()) return "";
+    Entries delays;
+    for (std::size_t i = 0; i < journal.recipients.size(); ++i) {
+        const RecipientState& state = journal.recipients[i];
+        const Notify& notify = journal.envelope.recipients[i].wishes.notify;
+        const bool is_wanted = notify.delay || (for_all && !notify.is_given());
+        if (state.status == Status::waiting && state.attempts > 0 && !state.warned && is_wanted)
+            delays.push_back({i, DsnAction::delayed});
+    }
+    if (delays.empty()) return "";
+    const Fd original = original_of(entry);
+    const std::string report = queue_report(journal, delays, journal.envelope.sender, original.get());
+    for (const auto& delay : delays)
+        entry.record_warned(delay.index, report.empty() ? "nobody" : "in " + report);
+    return report;
+}
+
+std::string Bouncer::report_success(const Journal& journal, int original) {
+    if (journal.envelope.sender.is_null()) return "";
+    Entries entries = entries_to_report(journal, Status::delivered);
+    Journal complete = journal;
+    for (const Recipient& expanded : journal.envelope.expanded) {
+        // A list that sends its messages anew is where this one ends: RFC 3461 section 5.2.7.1.
+        entries.push_back({complete.envelope.recipients.size(),
+                           expanded.sender ? DsnAction::delivered : DsnAction::expanded});
+        complete.envelope.recipients.push_back(expanded);
+        complete.recipients.push_back({.status = Status::delivered, .last = delivered("Expanded")});
+    }
+    return entries.empty() ? "" : queue_report(complete, entries, journal.envelope.sender, original);
+}
+
 // "" if `to` leads nowhere.
-std::string Bouncer::queue_report(const QueueEntry& entry, const std::vector<std::size_t>& failures,
-                                  const Address& to) {
+std::string Bouncer::queue_report(const Journal& journal, const Entries& entries, const Address& to,
+                                  int original) {
     const Route route = router_.route(to);
     if (route.status == Route::Status::unknown) return "";
     if (route.status == Route::Status::temporary)
@@ -62,17 +135,20 @@ std::string Bouncer::queue_report(const QueueEntry& entry, const std::vector<std
     Envelope envelope;
     envelope.arrived = now_unix();
     envelope.origin.protocol = "local";
-    envelope.origin.submitter = "report on " + entry.id();
+    envelope.origin.submitter = "report on " + journal.id;
+    // Nobody shall hear what becomes of a report (RFC 3461 section 6.1).
     RecipientCollector recipients;
-    recipients.add(to, route);
-    envelope.recipients = recipients.take();
+    recipients.add(to, route, {{.never = true}, ""});
+    recipients.move_to(envelope);
 
     Message message(spool_.directory());
-    const Fd original = original_of(entry);
-    envelope.body =
-        write_dsn(message, entry.journal(), {id, config_.hostname, to, now_unix(), failures}, original.get());
+    const UnixTime retry_until = journal.envelope.arrived + config_.qreturn.count();
+    const DsnForm form =
+        write_dsn(message, journal, {id, config_.hostname, to, now_unix(), entries, retry_until}, original);
+    envelope.body = form.body;
+    envelope.utf8_header = form.utf8_header;
     { const QueueEntry queued = spool_.commit(id, envelope, message); }
-    log_event(id, "queued", {{"from", "<>"}, {"to", "<" + to.to_string() + ">"}, {"report-on", entry.id()}});
+    log_event(id, "queued", {{"from", "<>"}, {"to", "<" + to.to_string() + ">"}, {"report-on", journal.id}});
     return id;
 }
 

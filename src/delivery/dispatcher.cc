@@ -251,8 +251,7 @@ void Dispatcher::settle(ActiveMessage& message) try {
     QueueEntry& entry = message.entry;
     const UnixTime now = now_unix();
     if (has_expired(config_, entry.journal().envelope.arrived, now)) give_up(entry);
-    if (const std::string report = bouncer_.report_failures(entry); !report.empty())
-        events_.on_queued(report);
+    for (const std::string& report : bouncer_.report(entry, now)) events_.on_queued(report);
     if (!entry.journal().is_finished()) {
         const Journal& journal = entry.journal();
         // defer_until() counts this attempt; the wait is the one that follows it.

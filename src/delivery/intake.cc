@@ -111,6 +111,9 @@ Envelope Intake::envelope_of(const Drop& drop) const {
     Envelope envelope;
     envelope.sender = sender_of(drop);
     envelope.body = drop.envelope.body;
+    envelope.utf8_header = drop.envelope.utf8_header;
+    envelope.return_part = drop.envelope.return_part;
+    envelope.envelope_id = drop.envelope.envelope_id;
     envelope.arrived = now_unix();
     envelope.origin.protocol = "local";
     envelope.origin.submitter = fmt::format("uid {} ({})", drop.owner, login_name(drop.owner));
@@ -122,7 +125,7 @@ Intake::Outcome Intake::take_in(const std::string& id, Drop& drop) {
     Envelope refused = envelope;
     RecipientCollector accepted;
     Reply refusal;
-    for (const Address& address : drop.envelope.recipients) {
+    for (const auto& [address, wishes] : drop.envelope.recipients) {
         const Address recipient = address.qualified(config_.hostname);
         Route route = router_.route(recipient);
         if (route.status == Route::Status::temporary) {
@@ -131,12 +134,12 @@ Intake::Outcome Intake::take_in(const std::string& id, Drop& drop) {
         }
         if (route.status == Route::Status::unknown) {
             refusal = route.refusal;
-            refused.recipients.push_back({recipient, {Target::Kind::remote, "", recipient}, {}});
+            refused.recipients.push_back({recipient, {Target::Kind::remote, "", recipient}, {}, wishes});
             continue;
         }
-        accepted.add(recipient, route);
+        accepted.add(recipient, route, wishes);
     }
-    envelope.recipients = accepted.take();
+    accepted.move_to(envelope);
 
     Message message(spool_.directory());
     const std::string top = warning_for(drop) + received_field(config_.hostname, id, envelope, "");
@@ -193,7 +196,8 @@ int run_intake_worker(const Config& config, Fd channel, int spawner, int arrival
     AgentChannels local(spawner, local_patience, config.command_timeout);
     AgentFiles files(config, local);
     Router router(config, aliases, users, files, interface_addresses());
-    Acceptance acceptance(spool, local, tell);
+    Bouncer bouncer(config, spool, router);
+    Acceptance acceptance(spool, local, bouncer, tell);
     Intake intake(config, spool, router, acceptance, tell);
     while (auto job = receive_struct<IntakeJob>(channel.get())) {
         IntakeJobDone done;

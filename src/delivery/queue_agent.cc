@@ -91,13 +91,22 @@ class QueueAgent {
         if (!remote_)
             remote_ = std::make_unique<RemoteDelivery>(config_, resolver_, task_.destination, talk());
         const Envelope& envelope = entry.journal().envelope;
-        std::vector<Address> recipients;
-        for (const auto index : indices) recipients.push_back(envelope.recipients[index].target.address);
-        return remote_->deliver(envelope.sender, recipients, envelope.body, message, entry.message_size());
+        OutgoingEnvelope outgoing{envelope.sender,      {},
+                                  envelope.body,        envelope.utf8_header,
+                                  envelope.return_part, envelope.envelope_id};
+        for (const auto index : indices) {
+            const Recipient& recipient = envelope.recipients[index];
+            outgoing.recipients.emplace_back(recipient.target.address, recipient.wishes);
+            std::string& original = outgoing.recipients.back().wishes.original_recipient;
+            if (original.empty()) original = original_recipient_of(recipient.original);
+        }
+        return remote_->deliver(outgoing, message, entry.message_size());
     }
 
     void record(QueueEntry& entry, std::size_t index, const DeliveryResult& result) {
         entry.record(index, result);
+        if (result.notice_passed_on && entry.journal().is_to_report(index))
+            entry.record_reported(index, "left to " + result.by);
         const Recipient& recipient = entry.journal().envelope.recipients[index];
         log_event(entry.id(), word_for(result.outcome),
                   {{"to", "<" + recipient.original.to_string() + ">"},

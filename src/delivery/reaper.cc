@@ -26,7 +26,7 @@ int run_reaper(const Spool& spool, Fd ids) {
         pollfd entry{ids.get(), POLLIN, 0};
         if (::poll(&entry, 1, -1) < 0) continue;
         const bool is_last = (entry.revents & POLLHUP) != 0;
-        (void)reader.read([&](const std::string& id) { reap_quietly(spool, id); });
+        (void)reader.read([&](const std::string& id, bool) { reap_quietly(spool, id); });
         if (is_last && !reader.has_more()) return 0;
     }
 }

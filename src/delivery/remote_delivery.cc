@@ -85,9 +85,7 @@ struct RemoteDelivery::Route {
 
 // One message to at most `most_recipients`. A recipient is open while another host may be asked for it.
 struct RemoteDelivery::Attempt {
-    const Address& sender;
-    const std::vector<Address>& recipients;
-    Body body;
+    const OutgoingEnvelope& envelope;
     int message;
     std::uint64_t size;
     std::vector<DeliveryResult> results;
@@ -109,20 +107,23 @@ RemoteDelivery::RemoteDelivery(const Config& config, const Resolver& resolver, s
 
 RemoteDelivery::~RemoteDelivery() = default;
 
-RemoteDelivery::Outcome RemoteDelivery::deliver(const Address& sender, const std::vector<Address>& recipients,
-                                                Body body, int message, std::uint64_t size) {
+RemoteDelivery::Outcome RemoteDelivery::deliver(const OutgoingEnvelope& envelope, int message,
+                                                std::uint64_t size) {
     Outcome outcome;
+    const std::vector<OutgoingEnvelope::To>& recipients = envelope.recipients;
+    OutgoingEnvelope part = envelope;
     outcome.results.reserve(recipients.size());
     for (auto from = recipients.begin(); from != recipients.end();) {
         const auto count = std::min<std::ptrdiff_t>(recipients.end() - from, most_recipients);
-        const std::vector<Address> part(from, from + count);
+        part.recipients.assign(from, from + count);
         from += count;
+        const auto size_of_part = static_cast<std::size_t>(count);
         if (outcome.destination_is_down) {  // all before are deferred for the same reason
-            outcome.results.resize(outcome.results.size() + part.size(), outcome.results.back());
+            outcome.results.resize(outcome.results.size() + size_of_part, outcome.results.back());
             continue;
         }
-        Attempt attempt{sender, part, body, message, size, std::vector<DeliveryResult>(part.size()), {}};
-        for (std::size_t i = 0; i < part.size(); ++i) attempt.open.push_back(i);
+        Attempt attempt{part, message, size, std::vector<DeliveryResult>(size_of_part), {}};
+        for (std::size_t i = 0; i < size_of_part; ++i) attempt.open.push_back(i);
         deliver_part(attempt);
         outcome.destination_is_down = !attempt.was_reached && attempt.results[0].outcome == Verdict::deferred;
         std::move(attempt.results.begin(), attempt.results.end(), std::back_inserter(outcome.results));
@@ -170,25 +171,29 @@ void RemoteDelivery::walk(Attempt& attempt) {
     if (refusal && !attempt.was_reached) attempt.settle_open(*refusal);
 }
 
-// One transaction for the open recipients. Those stay open whom another host might take at once; nobody whose
-// message this server has, or has judged.
+// The open recipients in as many transactions as the server wants (RFC 9422, RCPTMAX). Those stay open whom
+// another host might take at once; nobody whose message this server has, or has judged.
 void RemoteDelivery::hand_over(Attempt& attempt) {
-    std::vector<Address> recipients;
-    recipients.reserve(attempt.open.size());
-    for (const std::size_t i : attempt.open) recipients.push_back(attempt.recipients[i]);
-    TransactionResult result =
-        client_->send(attempt.sender, recipients, attempt.body, attempt.message, attempt.size);
+    const std::vector<std::size_t> open = std::exchange(attempt.open, {});
     attempt.was_reached = true;
-
-    std::vector<std::size_t> still_open;
-    for (std::size_t k = 0; k < attempt.open.size(); ++k) {
-        const std::size_t i = attempt.open[k];
-        attempt.results[i] = std::move(result.recipients[k]);
-        if (result.other_host_may_help && attempt.results[i].outcome == Verdict::deferred)
-            still_open.push_back(i);
+    OutgoingEnvelope part = attempt.envelope;
+    for (auto from = open.begin(); from != open.end();) {
+        if (!client_) {  // it left in the middle
+            attempt.open.insert(attempt.open.end(), from, open.end());
+            return;
+        }
+        const auto count = std::min(client_->most_recipients(), static_cast<std::size_t>(open.end() - from));
+        const auto to = from + static_cast<std::ptrdiff_t>(count);
+        part.recipients.clear();
+        for (auto i = from; i != to; ++i) part.recipients.push_back(attempt.envelope.recipients[*i]);
+        TransactionResult result = client_->send(part, attempt.message, attempt.size);
+        for (std::size_t k = 0; k < count; ++k, ++from) {
+            attempt.results[*from] = std::move(result.recipients[k]);
+            if (result.other_host_may_help && attempt.results[*from].outcome == Verdict::deferred)
+                attempt.open.push_back(*from);
+        }
+        if (!result.connection_usable) client_.reset();
     }
-    attempt.open = std::move(still_open);
-    if (!result.connection_usable) client_.reset();
 }
 
 void RemoteDelivery::close() {

@@ -85,7 +85,18 @@ void Runner::start_reaper() {
 // ---- what is known of the spool
 
 void Runner::schedule(const std::string& id, UnixTime due) {
-    if (known_.insert(id).second) due_.emplace(due, id);
+    if (known_.emplace(id, due).second) due_.emplace(due, id);
+}
+
+// What is with the dispatcher is being tried.
+void Runner::hurry(const std::string& id) {
+    const auto known = known_.find(id);
+    if (known == known_.end()) return schedule(id, 0);
+    if (known->second == being_delivered || known->second == 0) return;
+    due_.erase({known->second, id});
+    due_.emplace(0, id);
+    known->second = 0;
+    dispatcher_.forget_down_destinations();
 }
 
 void Runner::rescan(bool ignore_retry_times) {
@@ -93,7 +104,10 @@ void Runner::rescan(bool ignore_retry_times) {
     for (const Spool::Item& item : spool_.scan()) schedule(item.id, item.due);
     if (ignore_retry_times) {
         std::set<std::pair<UnixTime, std::string>> all;
-        for (const auto& [due, id] : due_) all.emplace(0, id);
+        for (const auto& [due, id] : due_) {
+            all.emplace(0, id);
+            known_[id] = 0;
+        }
         due_ = std::move(all);
     }
     next_rescan_ = now_unix() + settings_.rescan.count();
@@ -120,6 +134,7 @@ void Runner::start_due() {
         const std::string id = due_.begin()->second;
         due_.erase(due_.begin());
         // One that another process owns is found again by the next look at the spool.
+        known_[id] = being_delivered;
         if (!dispatcher_.start(id)) known_.erase(id);
     }
 }
@@ -187,8 +202,11 @@ void Runner::wait_and_serve(SignalSource& signals) {
 }
 
 void Runner::hear_arrivals() {
-    const bool is_complete = arrivals_.read([this](const std::string& id) {
-        if (config_.immediate) schedule(id, 0);
+    const bool is_complete = arrivals_.read([this](const std::string& id, bool is_wanted_now) {
+        if (is_wanted_now)
+            hurry(id);
+        else if (config_.immediate)
+            schedule(id, 0);
     });
     if (!is_complete) next_rescan_ = std::min(next_rescan_, now_unix() + after_burst);
 }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "postoffice/base/idn.h"
 #include "postoffice/base/text.h"
+#include "postoffice/base/utf8.h"
 #include "postoffice/net/ip_address.h"
 
 namespace postoffice {
@@ -12,14 +14,29 @@ bool is_letter_or_digit(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-/// RFC 5322 section 3.2.3. Percent and bang are plain text: we do not route by them.
+bool is_beyond_ascii(char c) {
+    return (c & 0x80) != 0;
+}
+
+/// RFC 5322 section 3.2.3. Percent and bang are plain text: we do not route by them. That what is beyond
+/// ASCII is UTF-8 is checked for a name as a whole.
 bool is_atext(char c) {
-    return is_letter_or_digit(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
+    return is_beyond_ascii(c) || is_letter_or_digit(c) ||
+           std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
 }
 
 /// What may stand in a quoted string, by itself or behind a backslash (RFC 5321 section 4.1.2).
 bool is_printable(char c) {
-    return c >= 0x20 && c <= 0x7e;
+    return (c >= 0x20 && c <= 0x7e) || is_beyond_ascii(c);
+}
+
+/// UTF-8 without control characters.
+bool is_text(std::string_view text) {
+    while (!text.empty()) {
+        const auto character = take_character(text);
+        if (!character || *character < 0x20 || (*character >= 0x7f && *character < 0xa0)) return false;
+    }
+    return true;
 }
 
 bool is_dot_string(std::string_view text) {
@@ -62,7 +79,7 @@ std::string_view take_quoted_string(std::string_view& rest, std::string& out) {
             c = rest.front();
             rest.remove_prefix(1);
         }
-        if (!is_printable(c)) return "control or non-ASCII character in a quoted name";
+        if (!is_printable(c)) return "control character in a quoted name";
         out += c;
     }
     return "closing quote is missing";
@@ -78,8 +95,7 @@ std::string_view take_word(std::string_view& rest, std::string& out) {
     if (!atom.empty()) return "";
     if (rest.empty()) return "a name is missing";
     if (rest.front() == '.') return "a dot at the start of the name, or two in a row";
-    return static_cast<unsigned char>(rest.front()) > 127 ? "non-ASCII character in an address"
-                                                          : "a character that needs quotes";
+    return "a character that needs quotes";
 }
 
 /// Words with dots between them: Dot-string, Quoted-string and the obs-local-part of RFC 5322 section 4.4.
@@ -119,13 +135,15 @@ Result<Address> take_addr_spec(std::string_view& rest) {
     std::string local_part;
     if (const auto problem = take_local_part(rest, local_part); !problem.empty())
         return Problem{std::string(problem)};
-    std::string_view domain;
+    if (!is_text(local_part)) return Problem{"the name is not UTF-8"};
+    std::string domain;
     if (!rest.empty() && rest.front() == '@') {
         rest.remove_prefix(1);
-        domain = take_domain(rest);
-        if (!is_valid_domain(domain)) return Problem{domain_problem(domain)};
+        const auto given = take_domain(rest);
+        domain = domain_to_ascii(given).value_or("");
+        if (!is_valid_domain(domain)) return Problem{domain_problem(given)};
     }
-    Address address(std::move(local_part), std::string(domain));
+    Address address(std::move(local_part), domain);
     // The limits hold for what we would send on, not for how the client chose to quote it.
     const std::size_t length = address.to_string().size();
     const std::size_t domain_length = domain.empty() ? 0 : domain.size() + 1;
@@ -139,7 +157,8 @@ std::string skip_source_route(std::string_view& rest) {
     while (!rest.empty() && rest.front() == '@') {
         rest.remove_prefix(1);
         const auto domain = take_domain(rest);
-        if (!is_valid_domain(domain)) return "source route: " + domain_problem(domain);
+        if (!is_valid_domain(domain_to_ascii(domain).value_or("")))
+            return "source route: " + domain_problem(domain);
         if (rest.empty()) break;
         const char separator = rest.front();
         rest.remove_prefix(1);
@@ -152,7 +171,7 @@ std::string skip_source_route(std::string_view& rest) {
 }  // namespace
 
 Address::Address(std::string local_part, std::string domain)
-    : local_part_(std::move(local_part)), domain_(to_lower(domain)) {}
+    : local_part_(std::move(local_part)), domain_(domain_to_ascii(domain).value_or(to_lower(domain))) {}
 
 std::string Address::to_string() const {
     std::string text;
@@ -160,6 +179,18 @@ std::string Address::to_string() const {
     append_local_part(text, local_part_);
     if (is_qualified()) text.append("@").append(domain_);
     return text;
+}
+
+std::string Address::display_text() const {
+    std::string text;
+    if (is_null()) return text;
+    append_local_part(text, local_part_);
+    if (is_qualified()) text.append("@").append(domain_to_unicode(domain_));
+    return text;
+}
+
+bool Address::needs_utf8() const {
+    return !is_ascii(local_part_);
 }
 
 Address Address::qualified(const std::string& default_domain) const {

@@ -28,8 +28,12 @@ constexpr std::size_t longest_first_line = 80;  // two numbers of twenty digits
 
 constexpr std::uint64_t largest_message = std::uint64_t{1} << 50;
 
-/// Most octets for one recipient: "to: ", brackets, newline, and a path whose every octet is quoted.
-constexpr std::size_t longest_recipient = 8 + 2 * (max_local_part + max_domain + 3);
+/// Most octets for one recipient: "to: ", brackets, newline, a path whose every octet is quoted, and what the
+/// sender wishes, with an ORCPT all of whose characters are escaped.
+constexpr std::size_t longest_recipient =
+    8 + 2 * (max_local_part + max_domain + 3) + 40 + most_kept_original_recipient;
+/// The lines besides recipients.
+constexpr std::size_t longest_rest = 1024;
 
 enum class Progress { finished, unfinished, damaged };
 
@@ -88,24 +92,72 @@ struct stat regular_status(int fd) {
 }
 
 /// One line of a drop's envelope holds an address as it goes on the wire.
-std::string address_line(std::string_view key, const Address& address) {
-    const std::string text = address.to_string();
+std::string address_line(std::string_view key, const Address& address, const RecipientWishes& wishes = {}) {
+    std::string text = fmt::format("{}: <{}>", key, address.to_string());
+    if (wishes.notify.is_given()) text += " NOTIFY=" + wishes.notify.text();
+    if (!wishes.original_recipient.empty()) text += " ORCPT=" + wishes.original_recipient;
     if (printable(text) != text) throw_errno(EINVAL, "address with control characters");
-    return fmt::format("{}: <{}>\n", key, text);
+    return text + "\n";
 }
 
 std::string envelope_text(const DropEnvelope& envelope) {
     std::string text = address_line("from", envelope.sender);
     text += envelope.body == Body::eight_bit_mime ? "body: 8BITMIME\n" : "body: 7BIT\n";
-    for (const Address& recipient : envelope.recipients) text += address_line("to", recipient);
+    if (envelope.utf8_header) text += "header: UTF-8\n";
+    if (envelope.return_part != ReturnPart::unspecified)
+        text += fmt::format("return: {}\n", return_part_text(envelope.return_part));
+    if (!envelope.envelope_id.empty()) text += fmt::format("envid: {}\n", envelope.envelope_id);
+    for (const DropEnvelope::To& to : envelope.recipients) text += address_line("to", to.address, to.wishes);
     return text + "\n";
 }
 
-Address parse_address_line(std::string_view value, bool allow_null) {
-    const auto path = parse_path(value, allow_null, true);
+Path parse_address_line(std::string_view value, bool allow_null) {
+    auto path = parse_path(value, allow_null, true);
     if (!path) throw FormatError("drop: bad address: " + path.problem());
-    if (!path->parameters.empty()) throw FormatError("drop: something behind an address");
-    return path->address;
+    return std::move(*path);
+}
+
+Address parse_from_line(std::string_view value) {
+    const Path path = parse_address_line(value, true);
+    if (!path.parameters.empty()) throw FormatError("drop: something behind the sender");
+    return path.address;
+}
+
+DropEnvelope::To parse_to_line(std::string_view value) {
+    const Path path = parse_address_line(value, false);
+    RecipientWishes wishes;
+    for (std::string_view rest = path.parameters; !rest.empty();) {
+        std::string_view word = take_until(rest, ' ');
+        const auto keyword = take_until(word, '=');
+        if (keyword == "NOTIFY") {
+            const auto notify = parse_notify(word);
+            if (!notify) throw FormatError("drop: bad NOTIFY");
+            wishes.notify = *notify;
+        } else if (keyword == "ORCPT") {
+            const auto original = parse_original_recipient(word);
+            if (!original) throw FormatError("drop: bad ORCPT");
+            wishes.original_recipient = *original;
+        } else {
+            throw FormatError("drop: something behind a recipient");
+        }
+    }
+    return {path.address, wishes};
+}
+
+/// A line about the message; false if it is none.
+bool take_message_line(std::string_view key, std::string_view value, DropEnvelope& envelope) {
+    if (key == "body" && (value == "8BITMIME" || value == "7BIT")) {
+        envelope.body = value == "8BITMIME" ? Body::eight_bit_mime : Body::seven_bit;
+    } else if (key == "header" && value == "UTF-8") {
+        envelope.utf8_header = true;
+    } else if (key == "return" && parse_return_part(value)) {
+        envelope.return_part = *parse_return_part(value);
+    } else if (key == "envid" && is_envelope_id(value)) {
+        envelope.envelope_id = value;
+    } else {
+        return false;
+    }
+    return true;
 }
 
 DropEnvelope parse_envelope(std::string_view text, std::size_t most_recipients) {
@@ -114,16 +166,17 @@ DropEnvelope parse_envelope(std::string_view text, std::size_t most_recipients) 
     DropEnvelope envelope;
     bool has_sender = false;
     while (!text.empty()) {
-        const std::string_view line = take_until(text, '\n');
-        if (line.starts_with("from: ") && !has_sender) {
-            envelope.sender = parse_address_line(line.substr(6), true);
+        std::string_view value = take_until(text, '\n');
+        const std::string_view key = take_until(value, ':');
+        if (!value.starts_with(' ')) throw FormatError("drop: bad line in the envelope");
+        value.remove_prefix(1);
+        if (key == "from" && !has_sender) {
+            envelope.sender = parse_from_line(value);
             has_sender = true;
-        } else if (line.starts_with("to: ")) {
+        } else if (key == "to") {
             if (envelope.recipients.size() == most_recipients) throw FormatError("drop: too many recipients");
-            envelope.recipients.push_back(parse_address_line(line.substr(4), false));
-        } else if (line == "body: 8BITMIME") {
-            envelope.body = Body::eight_bit_mime;
-        } else if (line != "body: 7BIT") {
+            envelope.recipients.push_back(parse_to_line(value));
+        } else if (!take_message_line(key, value, envelope)) {
             throw FormatError("drop: bad line in the envelope");
         }
     }
@@ -232,7 +285,7 @@ std::optional<Drop> open_drop(const std::string& drop_directory, const std::stri
     const FirstLine first = read_first_line(drop.file.get(), static_cast<std::uint64_t>(status.st_size));
     if (first.progress == Progress::unfinished) return std::nullopt;
     if (first.progress == Progress::damaged) throw FormatError("drop: bad first line or size");
-    if (first.envelope > (most_recipients + 2) * longest_recipient)
+    if (first.envelope > (most_recipients + 2) * longest_recipient + longest_rest)
         throw FormatError("drop: envelope too long");
 
     // Read once, then parsed from memory: its owner may be changing it.

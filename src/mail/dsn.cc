@@ -10,6 +10,7 @@
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
+#include "postoffice/base/utf8.h"
 #include "postoffice/mail/receiver.h"
 
 namespace postoffice {
@@ -17,18 +18,48 @@ namespace {
 
 // Text
 
-bool has_eight_bit(std::string_view text) {
-    return std::any_of(text.begin(), text.end(), [](char c) { return (c & 0x80) != 0; });
-}
-
-/// One line of printable ASCII, whatever a remote host said: blanks for line ends, '?' for the rest.
-std::string ascii_line(std::string_view text) {
+/// One line of printable text, whatever a remote host said: blanks for line ends, '?' for other controls, and
+/// for everything beyond ASCII unless all of it is UTF-8.
+std::string text_line(std::string_view text) {
     std::string result(trim(text).substr(0, 2000));
+    const bool utf8 = is_utf8(result);
     for (char& c : result) {
+        const auto octet = static_cast<unsigned char>(c);
         if (c == '\n' || c == '\r' || c == '\t') c = ' ';
-        if (c < 0x20 || c > 0x7e) c = '?';
+        if ((octet < 0x20 && c != ' ') || octet == 0x7f || (octet > 0x7f && !utf8)) c = '?';
     }
     return result;
+}
+
+/// The same in ASCII, '?' for the rest.
+std::string ascii_line(std::string_view text) {
+    std::string result = text_line(text);
+    for (char& c : result)
+        if ((c & 0x80) != 0) c = '?';
+    return result;
+}
+
+/// What the report as a whole is about: "delivered" only if that is true of all.
+DsnAction main_action(const DsnRequest& request) {
+    for (const DsnRequest::Entry& entry : request.entries)
+        if (entry.action != DsnAction::delivered) return entry.action;
+    return DsnAction::delivered;
+}
+
+std::string reporting_action(DsnAction action) {
+    switch (action) {
+        case DsnAction::failed:
+            return "failed";
+        case DsnAction::delayed:
+            return "delayed";
+        case DsnAction::delivered:
+            return "delivered";
+        case DsnAction::relayed:
+            return "relayed";
+        case DsnAction::expanded:
+            break;
+    }
+    return "expanded";
 }
 
 /// Words on lines of at most 76 columns, all but the first begun with `indent`; longer words are cut.
@@ -58,7 +89,7 @@ std::string wrapped(std::string_view text, std::size_t first_column, std::string
 
 /// "Name: value\n", folded.
 std::string field(std::string_view name, std::string_view value) {
-    return fmt::format("{}: {}\n", name, wrapped(ascii_line(value), name.size() + 2, "  "));
+    return fmt::format("{}: {}\n", name, wrapped(text_line(value), name.size() + 2, "  "));
 }
 
 // The original message
@@ -69,7 +100,8 @@ struct Original {
     std::string text;  // all of it, or its header
 };
 
-Original read_original(int fd) {
+/// `whole`: the text, too, if it is not too large.
+Original read_original(int fd, bool whole) {
     Original original;
     if (fd < 0) return original;
     try {
@@ -80,7 +112,7 @@ Original read_original(int fd) {
         return {};
     }
     original.is_readable = true;
-    original.is_whole = original.text.size() <= most_returned_octets;
+    original.is_whole = whole && original.text.size() <= most_returned_octets;
     if (original.is_whole) return original;
     auto end = original.text.find("\n\n");
     if (end == std::string::npos) end = original.text.rfind('\n');  // an endless header is cut at a line
@@ -140,10 +172,10 @@ std::string thread_fields(std::string_view header) {
 
 // The parts of the report
 
-/// Who a delivery failed for, for people: what was asked for, and what that led to.
+/// Who it is about, for people: what was asked for, and what that led to.
 std::string recipient_text(const Recipient& recipient) {
-    const std::string asked = ascii_line(recipient.original.to_string());
-    const std::string final_one = ascii_line(recipient.target.address.to_string());
+    const std::string asked = text_line(recipient.original.display_text());
+    const std::string final_one = text_line(recipient.target.address.display_text());
     if (asked == final_one) return fmt::format("<{}>", asked);
     return fmt::format("<{}>, which leads to <{}>", asked, final_one);
 }
@@ -155,35 +187,73 @@ std::string tries_text(const Journal& journal, const RecipientState& state) {
                        duration_text(Seconds(waited / 60 * 60)));
 }
 
+/// Why a recipient has no message, or not yet.
+std::string trouble_text(const Journal& journal, const RecipientState& state) {
+    std::string text;
+    const std::string reason = ascii_line(state.last.reply.line());
+    if (!state.last.by.empty()) text += fmt::format("    {} said:\n", ascii_line(state.last.by));
+    text += fmt::format("    {}\n", wrapped(reason, 4, "    "));
+    return text + tries_text(journal, state);
+}
+
+std::string success_text(DsnAction action, const RecipientState& state) {
+    if (action == DsnAction::delivered) return "    It has been delivered.\n";
+    if (action == DsnAction::expanded)
+        return "    It goes to everybody on this list; you will not hear of each.\n";
+    return fmt::format("    It was passed on to {},\n    which does not tell what becomes of it.\n",
+                       ascii_line(state.last.by));
+}
+
+std::string opening(const Journal& journal, DsnAction action) {
+    std::string_view what = "was passed on:";
+    if (action == DsnAction::failed) what = "could not be delivered to:";
+    if (action == DsnAction::delayed) what = "could not be delivered yet to:";
+    if (action == DsnAction::delivered) what = "has arrived:";
+    return fmt::format("Your message of {}\n{}\n", rfc5322_date(journal.envelope.arrived), what);
+}
+
+std::string closing(const DsnRequest& request, const Original& original) {
+    std::string text = "\n";
+    const DsnAction action = main_action(request);
+    if (action == DsnAction::failed)
+        text +=
+            request.entries.size() == 1 ? "It will not be tried again. " : "These will not be tried again. ";
+    if (action == DsnAction::delayed)
+        text += fmt::format("You need not send it again: it is tried until\n{}. ",
+                            rfc5322_date(request.retry_until));
+    if (!original.is_readable) return text + "The message itself could not be read any more.\n";
+    if (original.is_whole) return text + "Your message is attached.\n";
+    return text + "The header of your message is attached.\n";
+}
+
 std::string human_part(const Journal& journal, const DsnRequest& request, const Original& original) {
     std::string text = fmt::format("This is the mail system at {}.\n\n", request.hostname);
-    text += fmt::format("Your message of {}\ncould not be delivered to:\n",
-                        rfc5322_date(journal.envelope.arrived));
-    for (const std::size_t index : request.failed) {
+    text += opening(journal, main_action(request));
+    for (const auto& [index, action] : request.entries) {
         const RecipientState& state = journal.recipients[index];
         text += fmt::format("\n  {}\n", recipient_text(journal.envelope.recipients[index]));
-        const std::string reason = ascii_line(state.last.reply.line());
-        if (!state.last.by.empty()) text += fmt::format("    {} said:\n", ascii_line(state.last.by));
-        text += fmt::format("    {}\n", wrapped(reason, 4, "    "));
-        text += tries_text(journal, state);
+        const bool is_trouble = action == DsnAction::failed || action == DsnAction::delayed;
+        text += is_trouble ? trouble_text(journal, state) : success_text(action, state);
     }
-    text +=
-        request.failed.size() == 1 ? "\nIt will not be tried again. " : "\nThese will not be tried again. ";
-    if (!original.is_readable)
-        text += "The message itself could not be read any more.\n";
-    else if (original.is_whole)
-        text += "Your message is attached.\n";
-    else
-        text += "The header of your message is attached.\n";
-    return text;
+    return text + closing(request, original);
 }
 
 /// RFC 3463: class, subject, detail. A failure has class 5, or 4 when patience ran out.
-bool is_failure_status(std::string_view status) {
+bool is_status(std::string_view status, DsnAction action) {
     const auto parts = split(status, '.');
-    if (parts.size() != 3 || (parts[0] != "4" && parts[0] != "5")) return false;
+    if (parts.size() != 3 || parts[0].size() != 1) return false;
+    std::string_view classes = "2";
+    if (action == DsnAction::failed) classes = "45";
+    if (action == DsnAction::delayed) classes = "4";
+    if (classes.find(parts[0][0]) == std::string_view::npos) return false;
     return std::all_of(parts.begin() + 1, parts.end(),
                        [](std::string_view part) { return part.size() <= 3 && parse_number(part); });
+}
+
+std::string status_of(const Reply& reply, DsnAction action) {
+    if (is_status(reply.status, action)) return reply.status;
+    if (action == DsnAction::failed) return reply.is_temporary() ? "4.0.0" : "5.0.0";
+    return action == DsnAction::delayed ? "4.0.0" : "2.0.0";
 }
 
 /// "mx.example.org [192.0.2.1]": the name, or the literal where there is none.
@@ -191,28 +261,54 @@ std::string_view remote_name(std::string_view by) {
     return trim(by.substr(0, by.find(' ')));
 }
 
-std::string recipient_fields(const Recipient& recipient, const RecipientState& state) {
-    const Reply& reply = state.last.reply;
-    const std::string derived = reply.is_temporary() ? "4.0.0" : "5.0.0";
+/// RFC 6533 section 3: beyond ASCII the type is "utf-8", and in an ASCII report characters are escaped.
+std::string address_value(const Address& address, bool utf8) {
+    if (utf8 && address.needs_utf8()) return "utf-8; " + address.to_string();
+    return original_recipient_text(original_recipient_of(address));
+}
+
+/// The address that the sender gave stands for an ORCPT that he did not give, since it is passed on to the
+/// next host as one (RFC 3461 section 5.2.1); without it, nobody could tell whom a report through an alias is
+/// about.
+std::string original_value(const Recipient& recipient, bool utf8) {
+    const std::string& given = recipient.wishes.original_recipient;
+    return given.empty() ? address_value(recipient.original, utf8) : original_recipient_text(given);
+}
+
+std::string recipient_fields(const Journal& journal, const DsnRequest& request,
+                             const DsnRequest::Entry& entry, bool utf8) {
+    const Recipient& recipient = journal.envelope.recipients[entry.index];
+    const RecipientState& state = journal.recipients[entry.index];
     std::string text = "\n";
-    text += field("Original-Recipient", "rfc822; " + recipient.original.to_string());
-    text += field("Final-Recipient", "rfc822; " + recipient.target.address.to_string());
-    text += "Action: failed\n";
-    text += field("Status", is_failure_status(reply.status) ? reply.status : derived);
+    text += field("Original-Recipient", original_value(recipient, utf8));
+    text += field("Final-Recipient", address_value(recipient.target.address, utf8));
+    text += field("Action", reporting_action(entry.action));
+    text += field("Status", status_of(state.last.reply, entry.action));
     if (!state.last.by.empty()) {
-        text += field("Remote-MTA", fmt::format("dns; {}", remote_name(state.last.by)));
-        text += field("Diagnostic-Code", "smtp; " + reply.line());
+        text += field("Remote-MTA", fmt::format("dns; {}", remote_name(ascii_line(state.last.by))));
+        text += field("Diagnostic-Code", "smtp; " + ascii_line(state.last.reply.line()));
     }
     if (state.last_attempt != 0) text += field("Last-Attempt-Date", rfc5322_date(state.last_attempt));
+    if (entry.action == DsnAction::delayed)
+        text += field("Will-Retry-Until", rfc5322_date(request.retry_until));
     return text;
 }
 
-std::string status_part(const Journal& journal, const DsnRequest& request) {
-    std::string text = field("Reporting-MTA", "dns; " + request.hostname);
+std::string status_part(const Journal& journal, const DsnRequest& request, bool utf8) {
+    std::string text;
+    if (const auto id = from_xtext(journal.envelope.envelope_id); id && !id->empty())
+        text += field("Original-Envelope-Id", ascii_line(*id));
+    text += field("Reporting-MTA", "dns; " + request.hostname);
     text += field("Arrival-Date", rfc5322_date(journal.envelope.arrived));
-    for (const std::size_t index : request.failed)
-        text += recipient_fields(journal.envelope.recipients[index], journal.recipients[index]);
+    for (const DsnRequest::Entry& entry : request.entries)
+        text += recipient_fields(journal, request, entry, utf8);
     return text;
+}
+
+std::string_view subject_of(DsnAction action) {
+    if (action == DsnAction::failed) return "Your message could not be delivered";
+    if (action == DsnAction::delayed) return "Your message is delayed";
+    return action == DsnAction::delivered ? "Your message was delivered" : "Your message was passed on";
 }
 
 std::string top_header(const DsnRequest& request, const std::string& boundary,
@@ -223,8 +319,9 @@ std::string top_header(const DsnRequest& request, const std::string& boundary,
     return received_field(request.hostname, request.id, envelope, "") +
            fmt::format("From: Mail Delivery System <MAILER-DAEMON@{}>\n", request.hostname) +
            field("To", request.to.to_string()) +
-           fmt::format("Subject: Your message could not be delivered\nDate: {}\nMessage-ID: <{}@{}>\n",
-                       rfc5322_date(request.now), request.id, request.hostname) +
+           fmt::format("Subject: {}\nDate: {}\nMessage-ID: <{}@{}>\n",
+                       subject_of(main_action(request)), rfc5322_date(request.now), request.id,
+                       request.hostname) +
            thread_fields(original_header) +
            fmt::format(
                "Auto-Submitted: auto-replied\nMIME-Version: 1.0\n"
@@ -240,27 +337,41 @@ std::string boundary_for(const std::string& id, std::string_view returned) {
     return boundary;
 }
 
+/// RFC 6533 section 6: what comes back of a message whose header is UTF-8.
+std::string_view original_type(const Original& original, bool utf8_header) {
+    if (original.is_whole) return utf8_header ? "message/global" : "message/rfc822";
+    return utf8_header ? "message/global-headers" : "text/rfc822-headers";
+}
+
 }  // namespace
 
-Body write_dsn(Message& report, const Journal& journal, const DsnRequest& request, int original_fd) {
-    const Original original = read_original(original_fd);
-    const bool eight_bit = has_eight_bit(original.text);
+DsnForm write_dsn(Message& report, const Journal& journal, const DsnRequest& request, int original_fd) {
+    // RFC 3461 section 4.3: with anything but a failure comes the header, whatever was asked for.
+    const bool whole = main_action(request) == DsnAction::failed &&
+                       journal.envelope.return_part != ReturnPart::headers;
+    const Original original = read_original(original_fd, whole);
+    const bool utf8 = request.to.needs_utf8();
+    const std::string human = human_part(journal, request, original);
+    const std::string status = status_part(journal, request, utf8);
+    const bool eight_bit = !is_ascii(original.text) || !is_ascii(human) || !is_ascii(status);
     const std::string boundary = boundary_for(request.id, original.text);
-    // RFC 2045 section 6.4: what encloses 8-bit text says so too.
-    const std::string encoding = eight_bit ? "Content-Transfer-Encoding: 8bit\n" : "";
+    const auto encoding = [](std::string_view content) {
+        return is_ascii(content) ? "" : "Content-Transfer-Encoding: 8bit\n";
+    };
 
-    std::string text = top_header(request, boundary, header_of(original.text)) + encoding;
-    const auto part = [&](std::string_view type, std::string_view fields, std::string_view content) {
-        text += fmt::format("\n--{}\nContent-Type: {}\n{}\n", boundary, type, fields);
+    // RFC 2045 section 6.4: what encloses 8-bit text says so too.
+    std::string text = top_header(request, boundary, header_of(original.text));
+    if (eight_bit) text += "Content-Transfer-Encoding: 8bit\n";
+    const auto part = [&](std::string_view type, std::string_view content) {
+        text += fmt::format("\n--{}\nContent-Type: {}\n{}\n", boundary, type, encoding(content));
         text += content;
     };
-    part("text/plain; charset=us-ascii", "", human_part(journal, request, original));
-    part("message/delivery-status", "", status_part(journal, request));
-    if (original.is_readable)
-        part(original.is_whole ? "message/rfc822" : "text/rfc822-headers", encoding, original.text);
+    part(is_ascii(human) ? "text/plain; charset=us-ascii" : "text/plain; charset=utf-8", human);
+    part(utf8 ? "message/global-delivery-status" : "message/delivery-status", status);
+    if (original.is_readable) part(original_type(original, journal.envelope.utf8_header), original.text);
     text += fmt::format("\n--{}--\n", boundary);
     report.append(text);
-    return eight_bit ? Body::eight_bit_mime : Body::seven_bit;
+    return {eight_bit ? Body::eight_bit_mime : Body::seven_bit, utf8};
 }
 
 }  // namespace postoffice

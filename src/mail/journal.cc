@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
 
@@ -131,7 +133,32 @@ std::string recipient_line(std::size_t number, const Recipient& recipient) {
     std::string line = fmt::format("to: {} ", number);
     line += target_words(target) + address_text(target.address);
     if (recipient.original != target.address) line += " for " + address_text(recipient.original);
+    if (recipient.wishes.notify.is_given()) line += " notify " + recipient.wishes.notify.text();
+    if (!recipient.wishes.original_recipient.empty())
+        line += " orcpt " + escaped(recipient.wishes.original_recipient, " ");
     return line + "\n";
+}
+
+/// What stands behind the addresses: pairs of a word and a value.
+bool take_wishes(std::string_view text, RecipientWishes& wishes) {
+    while (!text.empty()) {
+        if (text.front() != ' ') return false;
+        text.remove_prefix(1);
+        const auto word = take_until(text, ' ');
+        const auto end = std::min(text.find(' '), text.size());
+        const auto value = text.substr(0, end);
+        text.remove_prefix(end);
+        if (word == "notify") {
+            const auto notify = parse_notify(value);
+            if (!notify) return false;
+            wishes.notify = *notify;
+        } else if (word == "orcpt") {
+            wishes.original_recipient = unescaped(value);
+        } else {
+            return false;
+        }
+    }
+    return true;
 }
 
 std::optional<Recipient> parse_recipient(std::string_view text, std::size_t expected_number) {
@@ -141,12 +168,13 @@ std::optional<Recipient> parse_recipient(std::string_view text, std::size_t expe
     const auto address = take_address(text);
     if (!address) return std::nullopt;
     recipient.target.address = recipient.original = *address;
-    if (text.empty()) return recipient;
-    if (!text.starts_with(" for ")) return std::nullopt;
-    text.remove_prefix(5);
-    const auto original = take_address(text);
-    if (!original || !text.empty()) return std::nullopt;
-    recipient.original = *original;
+    if (text.starts_with(" for ")) {
+        text.remove_prefix(5);
+        const auto original = take_address(text);
+        if (!original) return std::nullopt;
+        recipient.original = *original;
+    }
+    if (!take_wishes(text, recipient.wishes)) return std::nullopt;
     return recipient;
 }
 
@@ -181,6 +209,12 @@ void take_header_line(Journal& journal, std::string_view key, std::string_view v
         envelope.origin.submitter = unescaped(value);
     } else if (key == "body") {
         envelope.body = value == "8BITMIME" ? Body::eight_bit_mime : Body::seven_bit;
+    } else if (key == "header") {
+        envelope.utf8_header = value == "UTF-8";
+    } else if (key == "return") {
+        envelope.return_part = parse_return_part(value).value_or(ReturnPart::unspecified);
+    } else if (key == "envid") {
+        envelope.envelope_id = unescaped(value);
     } else if (key == "size") {
         journal.size = parse_number(value);
     } else if (key == "from") {
@@ -247,10 +281,11 @@ bool apply_result(Journal& journal, UnixTime when, DeliveryResult::Outcome outco
     return true;
 }
 
-bool apply_reported(Journal& journal, std::string_view text) {
+/// Sets a flag of the recipient whose number the text starts with.
+bool apply_flag(Journal& journal, std::string_view text, bool RecipientState::*flag) {
     const auto number = parse_number(take_until(text, ':'));
     if (!number || *number == 0 || *number > journal.recipients.size()) return false;
-    journal.recipients[*number - 1].reported = true;
+    journal.recipients[*number - 1].*flag = true;
     return true;
 }
 
@@ -266,11 +301,18 @@ bool apply_retry(Journal& journal, std::string_view text) {
 }  // namespace
 
 bool Journal::is_finished() const {
-    for (const RecipientState& state : recipients) {
-        if (state.status == RecipientState::Status::waiting) return false;
-        if (state.status == RecipientState::Status::failed && !state.reported) return false;
-    }
+    for (std::size_t i = 0; i < recipients.size(); ++i)
+        if (recipients[i].status == RecipientState::Status::waiting || is_to_report(i)) return false;
     return true;
+}
+
+bool Journal::is_to_report(std::size_t index) const {
+    const RecipientState& state = recipients[index];
+    if (state.reported) return false;
+    if (state.status == RecipientState::Status::failed) return true;
+    // There is nobody who would want to hear of the success of a report (RFC 3461 section 6.1).
+    return state.status == RecipientState::Status::delivered && !envelope.sender.is_null() &&
+           envelope.recipients[index].wishes.notify.success;
 }
 
 std::string journal_header(const std::string& id, const Envelope& envelope,
@@ -290,7 +332,10 @@ std::string journal_header(const std::string& id, const Envelope& envelope,
     line("submitter", escaped(origin.submitter));
     line("forbidden", escaped(envelope.forbidden));
     line("body", envelope.body == Body::eight_bit_mime ? "8BITMIME" : "7BIT");
+    if (envelope.utf8_header) line("header", "UTF-8");
     if (size) line("size", fmt::format("{}", *size));
+    line("return", return_part_text(envelope.return_part));
+    line("envid", escaped(envelope.envelope_id));
     line("from", address_text(envelope.sender));
     std::size_t number = 0;
     for (const Recipient& recipient : envelope.recipients) text += recipient_line(++number, recipient);
@@ -339,7 +384,8 @@ Journal parse_journal(std::string_view text) {
 bool apply_journal_event(Journal& journal, UnixTime when, std::string_view event) {
     const auto word = take_until(event, ' ');
     if (const auto outcome = parse_outcome(word)) return apply_result(journal, when, *outcome, event);
-    if (word == "reported") return apply_reported(journal, event);
+    if (word == "reported") return apply_flag(journal, event, &RecipientState::reported);
+    if (word == "warned") return apply_flag(journal, event, &RecipientState::warned);
     if (word == "retry") return apply_retry(journal, event);
     if (word == "held")
         journal.held = unescaped(event);
@@ -367,6 +413,10 @@ std::string result(std::size_t index, const DeliveryResult& result) {
 
 std::string reported(std::size_t index, std::string_view text) {
     return fmt::format("reported {}: {}", index + 1, escaped(text));
+}
+
+std::string warned(std::size_t index, std::string_view text) {
+    return fmt::format("warned {}: {}", index + 1, escaped(text));
 }
 
 std::string retry_at(UnixTime when) {

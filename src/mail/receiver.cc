@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "postoffice/base/text.h"
+#include "postoffice/base/utf8.h"
 
 namespace postoffice {
 namespace {
@@ -84,13 +85,13 @@ std::string received_field(const std::string& hostname, const std::string& id, c
 MessageReceiver::MessageReceiver(Message& message, Settings settings, const std::string& top_fields)
     : message_(message), settings_(std::move(settings)) {
     store(top_fields);
+    eight_bit_header_ = !is_ascii(top_fields);
 }
 
 void MessageReceiver::feed(std::string_view bytes) {
     if (bytes.empty()) return;
     octets_ += bytes.size() + static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
-    eight_bit_ =
-        eight_bit_ || std::any_of(bytes.begin(), bytes.end(), [](char c) { return (c & 0x80) != 0; });
+    eight_bit_ = eight_bit_ || !is_ascii(bytes);
     ends_with_newline_ = bytes.back() == '\n';
     // Said even where the disk failed before: a smaller message would help, waiting would not.
     if (settings_.size != 0 && octets_ > settings_.size)
@@ -127,6 +128,7 @@ void MessageReceiver::take_header(std::string_view& bytes) {
             const auto end = bytes.find('\n');
             const auto line = bytes.substr(0, end == std::string_view::npos ? end : end + 1);
             store(line);
+            eight_bit_header_ = eight_bit_header_ || !is_ascii(line);
             if (in_solicitation_)
                 solicitation_ += line.substr(
                     0, longest_solicitation - std::min(longest_solicitation, solicitation_.size()));
@@ -186,9 +188,11 @@ void MessageReceiver::end_header_with(std::string_view line) {
 
 void MessageReceiver::complete_header() {
     if (!has_date_) store(fmt::format("Date: {}\n", rfc5322_date(now_unix())));
-    if (!has_from_)
+    if (!has_from_) {
         store(fmt::format("From: {}\n", settings_.sender.empty() ? "MAILER-DAEMON@" + settings_.hostname
                                                                  : printable(settings_.sender)));
+        eight_bit_header_ = eight_bit_header_ || !is_ascii(settings_.sender);
+    }
     if (!has_message_id_) store(fmt::format("Message-ID: <{}@{}>\n", settings_.id, settings_.hostname));
 }
 

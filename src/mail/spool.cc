@@ -134,6 +134,10 @@ void QueueEntry::record_reported(std::size_t index, const std::string& text) {
     append(journal_event::reported(index, text));
 }
 
+void QueueEntry::record_warned(std::size_t index, const std::string& text) {
+    append(journal_event::warned(index, text));
+}
+
 void QueueEntry::defer_until(UnixTime when) {
     append(journal_event::retry_at(when));
     disk::set_modification_time(fd_.get(), when);
@@ -266,6 +270,14 @@ std::optional<QueueEntry> Spool::take(const std::string& id) const {
         log_event(id, "damaged", {{"moved-to", aside}, {"reason", error.what()}});
         return std::nullopt;
     }
+}
+
+std::optional<Journal> Spool::peek(const std::string& id) const {
+    const Fd journal = disk::open_if_exists(journal_path(id), read_flags);
+    if (!journal) return std::nullopt;
+    const std::string text = read_journal(journal.get());
+    if (text.empty() || journal_is_unfinished(text)) return std::nullopt;
+    return parse_journal(text);
 }
 
 std::vector<Spool::Item> Spool::scan() const {

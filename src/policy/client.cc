@@ -19,13 +19,6 @@ bool contains(const std::vector<IpAddress>& addresses, const IpAddress& address)
     return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
 }
 
-bool is_trusted(const Config& config, const Client& client) {
-    return std::any_of(config.trusted.begin(), config.trusted.end(), [&](const std::string& host) {
-        if (host.starts_with('[')) return IpAddress::parse(host.substr(1, host.size() - 2)) == client.address;
-        return client.name_status == NameStatus::verified && equals_ignoring_case(host, client.name);
-    });
-}
-
 bool trusts_names(const Config& config) {
     return std::any_of(config.trusted.begin(), config.trusted.end(),
                        [](const std::string& host) { return !host.starts_with('['); });
@@ -100,13 +93,20 @@ bool is_own_address(const IpAddress& address) {
     return contains(own, address);
 }
 
+bool is_one_of(const std::vector<std::string>& hosts, const Client& client) {
+    return std::any_of(hosts.begin(), hosts.end(), [&](const std::string& host) {
+        if (host.starts_with('[')) return IpAddress::parse(host.substr(1, host.size() - 2)) == client.address;
+        return client.name_status == NameStatus::verified && equals_ignoring_case(host, client.name);
+    });
+}
+
 std::string Client::text() const {
     if (!address) return "stdin";
     return fmt::format("{}[{}]", name.empty() ? "unknown" : name, address->to_string());
 }
 
 Standing standing_of(const Config& config, const Resolver& resolver, const Client& client) {
-    if (!client.address || is_own_address(*client.address) || is_trusted(config, client))
+    if (!client.address || is_own_address(*client.address) || is_one_of(config.trusted, client))
         return Standing::ours;
     if (client.name_status == NameStatus::unclear && (config.localmx || trusts_names(config)))
         return Standing::unclear;

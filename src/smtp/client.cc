@@ -83,10 +83,25 @@ void SmtpClient::learn_extensions(std::string_view text) {
         const std::string_view keyword = take_until(line, ' ');
         if (equals_ignoring_case(keyword, "PIPELINING")) pipelining_ = true;
         if (equals_ignoring_case(keyword, "8BITMIME")) eight_bit_mime_ = true;
+        if (equals_ignoring_case(keyword, "DSN")) dsn_ = true;
+        if (equals_ignoring_case(keyword, "SMTPUTF8")) smtputf8_ = true;
+        if (equals_ignoring_case(keyword, "LIMITS")) learn_limits(line);
         if (equals_ignoring_case(keyword, "SIZE")) {
             size_ = true;
             size_limit_ = parse_number(trim(line)).value_or(0);
         }
+    }
+}
+
+// RFC 9422 section 3: "RCPTMAX=100 MAILMAX=10"; what we do not know, or is no number, limits nothing.
+void SmtpClient::learn_limits(std::string_view text) {
+    while (!text.empty()) {
+        std::string_view value = take_until(text, ' ');
+        const std::string_view name = take_until(value, '=');
+        const auto most = parse_number(value);
+        if (!most || *most == 0) continue;
+        if (equals_ignoring_case(name, "RCPTMAX")) most_recipients_ = *most;
+        if (equals_ignoring_case(name, "MAILMAX")) messages_left_ = *most;
     }
 }
 
@@ -155,7 +170,8 @@ Deadline SmtpClient::within(Seconds patience) const {
 
 bool SmtpClient::is_alive() {
     try {
-        return connection_ && !connection_->wait_for_input(Deadline::after(Milliseconds(0)));
+        return connection_ && messages_left_ > 0 &&
+               !connection_->wait_for_input(Deadline::after(Milliseconds(0)));
     } catch (const std::runtime_error&) {
         return false;
     }

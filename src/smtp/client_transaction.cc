@@ -8,6 +8,7 @@
 #include "body_writer.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/utf8.h"
 #include "postoffice/smtp/client.h"
 #include "reply_reader.h"
 
@@ -43,11 +44,23 @@ std::size_t read_block(int message, std::array<char, block_size>& block, std::ui
 // One message on its way. A recipient is open until there is an answer that will not change: accepted ones
 // stay open until the final dot is answered.
 struct SmtpClient::Transaction {
-    Transaction(const Address& from, const std::vector<Address>& to, Body kind, int file,
-                std::uint64_t octets)
-        : sender(from.to_string()), body(kind), message(file), size(octets), results(to.size()) {
-        recipients.reserve(to.size());
-        for (const Address& address : to) recipients.push_back(address.to_string());
+    Transaction(const OutgoingEnvelope& what, int file, std::uint64_t octets)
+        : envelope(what),
+          sender(what.sender.to_string()),
+          message(file),
+          size(octets),
+          results(what.recipients.size()) {
+        recipients.reserve(what.recipients.size());
+        for (const auto& to : what.recipients) recipients.push_back(to.address.to_string());
+    }
+    // The server has to understand UTF-8 where there would otherwise be ASCII: RFC 6531 section 3.4.
+    bool needs_utf8(std::size_t index) const {
+        return envelope.utf8_header || !is_ascii(sender) || !is_ascii(recipients[index]);
+    }
+    bool any_open_needs_utf8() const {
+        for (std::size_t i = 0; i < results.size(); ++i)
+            if (!results[i] && needs_utf8(i)) return true;
+        return false;
     }
     void settle_open(const DeliveryResult& result) {
         for (auto& open : results)
@@ -57,9 +70,9 @@ struct SmtpClient::Transaction {
         return std::any_of(results.begin(), results.end(), [](const auto& result) { return !result; });
     }
 
+    const OutgoingEnvelope& envelope;
     std::string sender;
     std::vector<std::string> recipients;
-    Body body;
     int message;
     std::uint64_t size;
     std::vector<std::optional<DeliveryResult>> results;
@@ -67,10 +80,9 @@ struct SmtpClient::Transaction {
     bool may_have_been_taken = false;  // the final dot was sent
 };
 
-TransactionResult SmtpClient::send(const Address& sender, const std::vector<Address>& recipients, Body body,
-                                   int message, std::uint64_t size) {
+TransactionResult SmtpClient::send(const OutgoingEnvelope& envelope, int message, std::uint64_t size) {
     ceiling_ = Deadline::after(timeouts_.message);
-    Transaction transaction(sender, recipients, body, message, size);
+    Transaction transaction(envelope, message, size);
     TransactionResult result;
     try {
         if (refusal_) {
@@ -98,8 +110,12 @@ TransactionResult SmtpClient::send(const Address& sender, const std::vector<Addr
     }
 
     result.connection_usable = connection_.has_value();
-    result.recipients.reserve(recipients.size());
-    for (auto& settled : transaction.results) result.recipients.push_back(std::move(settled).value());
+    result.recipients.reserve(envelope.recipients.size());
+    for (auto& settled : transaction.results) {
+        result.recipients.push_back(std::move(settled).value());
+        DeliveryResult& last = result.recipients.back();
+        last.notice_passed_on = dsn_ && last.outcome == DeliveryResult::Outcome::delivered;
+    }
     return result;
 }
 
@@ -131,6 +147,13 @@ void SmtpClient::refuse_locally(Transaction& transaction) const {
     for (std::size_t i = 0; i < transaction.recipients.size(); ++i) {
         if (!transaction.results[i] && !is_sendable(transaction.recipients[i]))
             transaction.results[i] = failed("5.1.3", "the recipient's address cannot be sent");
+        if (!transaction.results[i] && !smtputf8_ && transaction.needs_utf8(i)) {
+            DeliveryResult& result = transaction.results[i].emplace(failed(
+                "5.6.7",
+                fmt::format("addresses or header are in UTF-8, and {} does not offer SMTPUTF8", peer_)));
+            if (!is_ascii(transaction.sender) || !is_ascii(transaction.recipients[i]))
+                result.reply.code = 553;
+        }
     }
 }
 
@@ -141,8 +164,9 @@ bool SmtpClient::ask_envelope(Transaction& transaction) {
     const std::string mail = mail_command(transaction);
     std::vector<std::string> rcpts(transaction.recipients.size());
     for (std::size_t i = 0; i < rcpts.size(); ++i) {
-        if (!transaction.results[i]) rcpts[i] = "RCPT TO:<" + transaction.recipients[i] + ">";
+        if (!transaction.results[i]) rcpts[i] = rcpt_command(transaction, i);
     }
+    if (messages_left_ > 0) --messages_left_;
     const bool reset = std::exchange(needs_reset_, true);
     if (pipelining_) {
         refuse_answers_to_nothing();
@@ -207,7 +231,23 @@ std::string SmtpClient::mail_command(const Transaction& transaction) const {
     if (size_) line += fmt::format(" SIZE={}", transaction.size);
     // To a server without 8BITMIME the octets go as they are: converting would break signatures, and the
     // servers that mind them are gone.
-    if (eight_bit_mime_ && transaction.body == Body::eight_bit_mime) line += " BODY=8BITMIME";
+    if (eight_bit_mime_ && transaction.envelope.body == Body::eight_bit_mime) line += " BODY=8BITMIME";
+    if (transaction.any_open_needs_utf8()) line += " SMTPUTF8";
+    if (!dsn_) return line;
+    if (transaction.envelope.return_part != ReturnPart::unspecified)
+        line.append(" RET=").append(return_part_text(transaction.envelope.return_part));
+    if (!transaction.envelope.envelope_id.empty()) line += " ENVID=" + transaction.envelope.envelope_id;
+    return line;
+}
+
+std::string SmtpClient::rcpt_command(const Transaction& transaction, std::size_t index) const {
+    std::string line = "RCPT TO:<" + transaction.recipients[index] + ">";
+    const RecipientWishes& wishes = transaction.envelope.recipients[index].wishes;
+    if (!dsn_) return line;
+    if (wishes.notify.is_given()) line += " NOTIFY=" + wishes.notify.text();
+    // One that is too long for a server that counts is left out: it is only a name.
+    if (!wishes.original_recipient.empty() && wishes.original_recipient.size() <= max_original_recipient)
+        line += " ORCPT=" + wishes.original_recipient;
     return line;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "postoffice/base/text.h"
+#include "postoffice/base/utf8.h"
 
 namespace postoffice {
 namespace {
@@ -26,10 +27,11 @@ bool is_keyword(std::string_view text) {
     });
 }
 
-// esmtp-value = 1*(%d33-60 / %d62-126)
+// esmtp-value = 1*(%d33-60 / %d62-126 / UTF8-non-ascii); RFC 6531 section 3.3
 bool is_value(std::string_view text) {
-    return !text.empty() &&
-           std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f && c != '='; });
+    return !text.empty() && is_utf8(text) && std::none_of(text.begin(), text.end(), [](char c) {
+        return is_control(c) || c == ' ' || c == '=';
+    });
 }
 
 }  // namespace

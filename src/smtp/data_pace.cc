@@ -1,5 +1,6 @@
 #include "data_pace.h"
 
+#include "dialogue.h"
 #include "postoffice/base/error.h"
 
 namespace postoffice {
@@ -9,7 +10,7 @@ constexpr Milliseconds grace{60'000};
 
 }  // namespace
 
-Deadline DataPace::operator()(std::uint64_t octets) {
+Deadline DataPace::wait() {
     if (dialogue_.is_standard_input()) return dialogue_.deadline();  // a program here may wait for its user
     const Config& config = dialogue_.config();
     dialogue_.wait_for_input(config.data_time - watch_.time());
@@ -18,7 +19,7 @@ Deadline DataPace::operator()(std::uint64_t octets) {
     const Crowd* crowd = dialogue_.services.crowd;
     if (time > (crowd ? crowd->shortened(grace) : grace)) {
         const auto seconds = std::chrono::duration_cast<Seconds>(time).count();
-        if (octets / static_cast<std::uint64_t>(seconds) < config.data_rate)
+        if (octets_ / static_cast<std::uint64_t>(seconds) < config.data_rate)
             throw Timeout("the message comes too slowly");
     }
     return Deadline::earlier(dialogue_.deadline(), Deadline::after(config.data_time - time));

@@ -2,21 +2,27 @@
 // by drop into data-rate, and whatever comes without end into data-time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
-#include "dialogue.h"
+#include "postoffice/base/clock.h"
 
 namespace postoffice {
 
-/// A DataWait (data_reader.h) for one message.
+struct Dialogue;
+
+/// For one message, from its beginning to its end, in however many chunks it comes.
 class DataPace {
   public:
-    explicit DataPace(Dialogue& dialogue) : dialogue_(dialogue) {}
-    Deadline operator()(std::uint64_t octets);
+    explicit DataPace(const Dialogue& dialogue) : dialogue_(dialogue) {}
+    /// A DataWait (data_reader.h).
+    Deadline wait();
+    void count(std::size_t octets) { octets_ += octets; }
 
   private:
-    Dialogue& dialogue_;
+    const Dialogue& dialogue_;
     Stopwatch watch_;
+    std::uint64_t octets_ = 0;
 };
 
 }  // namespace postoffice

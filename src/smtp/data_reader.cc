@@ -4,12 +4,19 @@
 
 namespace postoffice {
 
+DataDecoder DataDecoder::for_chunks(LineEnds line_ends) {
+    DataDecoder decoder(line_ends);
+    decoder.in_chunks_ = true;
+    return decoder;
+}
+
 void DataDecoder::step(char octet, std::string& output) {
-    const bool ends_line = octet == '\n' && (where_ == Where::cr || where_ == Where::dot_cr ||
-                                             line_ends_ == LineEnds::lf_as_well);
+    const bool is_behind_cr = where_ == Where::cr || where_ == Where::dot_cr;
+    const bool ends_line = octet == '\n' && (is_behind_cr || line_ends_ == LineEnds::lf_as_well);
+    has_lone_ = has_lone_ || (octet == '\n' ? !ends_line : is_behind_cr);
     if (ends_line && (where_ == Where::dot || where_ == Where::dot_cr)) {
         where_ = Where::end;
-    } else if (octet == '.' && where_ == Where::line_start) {
+    } else if (octet == '.' && where_ == Where::line_start && !in_chunks_) {
         where_ = Where::dot;
     } else if (octet == '\r') {  // half a line end, or nothing: the next octet tells
         where_ = where_ == Where::dot ? Where::dot_cr : Where::cr;
@@ -20,6 +27,10 @@ void DataDecoder::step(char octet, std::string& output) {
 }
 
 std::size_t DataDecoder::decode(std::string_view input, std::string& output) {
+    if (in_chunks_) {
+        input = input.substr(0, std::min<std::uint64_t>(octets_left_, input.size()));
+        octets_left_ -= input.size();
+    }
     std::size_t used = 0, next_lf = 0, next_cr = 0;
     while (used < input.size() && where_ != Where::end) {
         if (where_ ==
@@ -39,11 +50,9 @@ std::size_t DataDecoder::decode(std::string_view input, std::string& output) {
 DataEnd read_data(Connection& connection, DataDecoder& decoder, const DataWait& wait,
                   const std::function<void(std::string_view)>& sink) {
     std::string decoded;
-    std::uint64_t octets = 0;
     while (!decoder.at_end()) {
-        const auto chunk = connection.peek(wait(octets));
+        const auto chunk = connection.peek(wait());
         if (chunk.empty()) return DataEnd::closed;
-        octets += chunk.size();
         decoded.clear();
         decoded.reserve(chunk.size());
         connection.consume(decoder.decode(chunk, decoded));

@@ -6,6 +6,9 @@
 // means nothing to the transparency procedure; a CR that no LF follows is dropped. So no sequence that an
 // earlier host took for text can end the message here; and what is stored, when it is sent on with CRLF and
 // dots doubled, is the same lines again, whatever the next host thinks of lone CR and LF.
+//
+// In the chunks of BDAT (RFC 3030) nothing but their length ends anything, and a dot is a dot; lines are the
+// same.
 #pragma once
 
 #include <cstdint>
@@ -21,17 +24,24 @@ namespace postoffice {
 class DataDecoder {
   public:
     enum class LineEnds {
-        crlf,       ///< the rule above
-        lf_as_well  ///< LF is as good as CRLF: for a local program at our standard input that ends its
-                    ///< commands so
+        crlf,            ///< the rule above
+        crlf_or_refuse,  ///< the same; who asks has_lone() refuses the message then
+        lf_as_well       ///< LF is as good as CRLF: for who is trusted, and ends its commands so
     };
+    /// For DATA.
     explicit DataDecoder(LineEnds line_ends = LineEnds::crlf) : line_ends_(line_ends) {}
+    /// For BDAT; expect() says how long a chunk is.
+    static DataDecoder for_chunks(LineEnds line_ends);
+    void expect(std::uint64_t octets) { octets_left_ = octets; }
 
     /// Decodes `input` and appends to `output`. Returns how many octets were used: all of them, unless the
     /// end of the message is among them. Chunks may be cut anywhere.
     std::size_t decode(std::string_view input, std::string& output);
-    /// The end was seen; what follows on the wire is a command.
-    bool at_end() const { return where_ == Where::end; }
+    /// The end, of the message or of a chunk, was seen; what follows on the wire is a command.
+    bool at_end() const { return in_chunks_ ? octets_left_ == 0 : where_ == Where::end; }
+    /// A CR or LF was seen that is no half of a CRLF; to be asked at the end of the message.
+    bool has_lone() const { return has_lone_ || where_ == Where::cr; }
+    bool refuses_lone() const { return line_ends_ == LineEnds::crlf_or_refuse; }
 
   private:
     // Where the next octet stands.
@@ -47,6 +57,9 @@ class DataDecoder {
 
     LineEnds line_ends_;
     Where where_ = Where::line_start;
+    bool has_lone_ = false;
+    bool in_chunks_ = false;
+    std::uint64_t octets_left_ = 0;  // of the chunk
 };
 
 enum class DataEnd {
@@ -54,9 +67,8 @@ enum class DataEnd {
     closed,  ///< the client left in the middle
 };
 
-/// Waits until more comes, given how many octets have come, or throws Timeout. Returns when what has begun to
-/// come must be there.
-using DataWait = std::function<Deadline(std::uint64_t octets)>;
+/// Waits until more comes, or throws Timeout. Returns when what has begun to come must be there.
+using DataWait = std::function<Deadline()>;
 
 /// Reads up to the end of the message. `sink` gets pieces of at most the connection's buffer, LF line ends.
 /// Throws Timeout, PeerGone, std::system_error, and what `sink` throws.

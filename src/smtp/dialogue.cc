@@ -34,7 +34,7 @@ Deadline Dialogue::line_deadline() const {
     return Deadline::earlier(deadline(), Deadline::after(whole));
 }
 
-void Dialogue::wait_for_input(std::optional<Milliseconds> most) {
+void Dialogue::wait_for_input(std::optional<Milliseconds> most) const {
     const Stopwatch watch;
     for (;;) {
         const Milliseconds all = most ? std::min(*most, patience()) : patience();
@@ -49,6 +49,10 @@ void Dialogue::pause(Milliseconds time) {
     const bool others_need_the_process = services.crowd && services.crowd->is_dense();
     if (time > Milliseconds(0) && !others_need_the_process && !client_is_known())
         (void)connection.wait_for_end(Deadline::after(time));
+}
+
+void Dialogue::count_idle_command() {
+    if (state.conduct.did_nothing()) ++state.errors;
 }
 
 void Dialogue::note_misconduct(unsigned points) {
@@ -75,11 +79,14 @@ void Dialogue::abandon_transaction() {
     // attempt, so that a list with some dead addresses still gets through.
     if (transaction.refused_count() > 0 && transaction.recipient_count() == 0) ++state.errors;
     transaction = Transaction();
+    chunks.reset();
 }
 
 std::string Dialogue::protocol() const {
     if (state.extended == 0) return "SMTP";
-    return std::string("ESMTP") + (is_over_tls() ? "S" : "") + (is_authenticated() ? "A" : "");
+    const bool utf8 = transaction.parameters().smtputf8;  // RFC 6531 section 4.3
+    return std::string(utf8 ? "UTF8SMTP" : "ESMTP") + (is_over_tls() ? "S" : "") +
+           (is_authenticated() ? "A" : "");
 }
 
 }  // namespace postoffice

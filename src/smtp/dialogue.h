@@ -1,9 +1,11 @@
 // What the session loop and the verbs share while one client is served.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "incoming_message.h"
 #include "postoffice/policy/client_rates.h"
 #include "postoffice/smtp/session.h"
 #include "transaction.h"
@@ -17,9 +19,10 @@ struct Dialogue {
     Milliseconds park_after;
 
     Transaction transaction{};
-    LineEnd command_line_end = LineEnd::crlf;  ///< how the command being served ended
-    std::string last_command = "CONNECT";      ///< for the log
-    bool is_reading_message = false;           ///< what comes next on the wire is message text
+    std::unique_ptr<IncomingMessage> chunks{};  ///< a message of which BDAT has brought a part
+    LineEnd command_line_end = LineEnd::crlf;   ///< how the command being served ended
+    std::string last_command = "CONNECT";       ///< for the log
+    bool is_reading_message = false;            ///< what comes next on the wire is message text
     unsigned failed_logins = 0;
     bool tls_follows = false;                  ///< the reply being sent is the last one in the clear
     bool is_over = false;                      ///< close once the reply is sent
@@ -33,9 +36,11 @@ struct Dialogue {
     Deadline line_deadline() const;
     /// Returns when there is input, or the client has closed. Throws Timeout when patience ends, even if that
     /// became less meanwhile, or when `most` has passed.
-    void wait_for_input(std::optional<Milliseconds> most = std::nullopt);
+    void wait_for_input(std::optional<Milliseconds> most = std::nullopt) const;
     /// Lets a client wait that deserves it; local ones do not.
     void pause(Milliseconds time);
+    /// A command that leads to no message; there may be a hundred for each.
+    void count_idle_command();
     /// Counts against the client's address; see policy/misconduct.h.
     void note_misconduct(unsigned points);
     RatedClient rated();

@@ -1,9 +1,12 @@
 #include "extensions.h"
 
-#include "verb.h"
+#include <fmt/format.h>
 
 #include <array>
 #include <string_view>
+
+#include "parameters.h"
+#include "verb.h"
 
 namespace postoffice {
 namespace {
@@ -19,6 +22,11 @@ std::string largest_message(const Dialogue& dialogue) {
     return std::to_string(dialogue.config().size);
 }
 
+/// RFC 9422. What else could be limited is not: messages of one session, and domains of one message.
+std::string limits(const Dialogue& dialogue) {
+    return fmt::format("RCPTMAX={}", dialogue.config().recipients);
+}
+
 std::string unwanted_solicitations(const Dialogue& dialogue) {
     return dialogue.config().no_soliciting;
 }
@@ -31,12 +39,18 @@ std::string mechanisms(const Dialogue&) {
     return "PLAIN LOGIN";
 }
 
+// Not offered: BINARYMIME, since messages are stored as lines (verb_bdat.cc).
 constexpr std::array extensions = {
     Extension{"PIPELINING", nullptr, nullptr},
     Extension{"SIZE", nullptr, largest_message},
     Extension{"8BITMIME", nullptr, nullptr},
     Extension{"NO-SOLICITING", nullptr, unwanted_solicitations},
     Extension{"ENHANCEDSTATUSCODES", nullptr, nullptr},
+    Extension{"CHUNKING", nullptr, nullptr},
+    Extension{"DSN", nullptr, nullptr},
+    Extension{"SMTPUTF8", offers_smtputf8, nullptr},
+    Extension{"ETRN", offers_etrn, nullptr},
+    Extension{"LIMITS", nullptr, limits},
     Extension{"STARTTLS", can_start_tls, nullptr},
     Extension{"AUTH", offers_auth, mechanisms},
     Extension{"AUTH=PLAIN LOGIN", offers_auth, nullptr},  // for clients that are older than RFC 2554

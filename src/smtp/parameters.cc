@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "postoffice/base/idn.h"
 #include "postoffice/base/text.h"
+#include "postoffice/base/utf8.h"
 
 namespace postoffice {
 
@@ -16,6 +18,16 @@ Reply malformed_parameter(std::string_view syntax) {
 
 Reply repeated_parameter(std::string_view keyword) {
     return {501, "5.5.4", fmt::format("{} is given twice", keyword)};
+}
+
+bool offers_smtputf8(Dialogue&) {
+    return idn_is_available();
+}
+
+std::optional<Reply> check_ascii(std::string_view path_text, std::string_view parameters, bool smtputf8) {
+    const auto path = path_text.substr(0, path_text.size() - parameters.size());
+    if (smtputf8 || is_ascii(path)) return std::nullopt;
+    return Reply{553, "5.6.7", "An address beyond ASCII needs MAIL FROM:<...> SMTPUTF8"};
 }
 
 bool is_same_keyword(std::string_view a, std::string_view b) {

@@ -1,28 +1,17 @@
 // The ESMTP parameters of MAIL and RCPT (RFC 5321 section 4.1.1.11): one table for each verb, a row for each
-// keyword, in verb_mail.cc and verb_rcpt.cc. What a row reads ends up in a field of the struct below.
+// keyword, in verb_mail.cc and verb_rcpt.cc. What a row reads ends up
+// in a field of MailParameters or RcptParameters, in transaction.h.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
 
 #include "dialogue.h"
-#include "postoffice/mail/envelope.h"
 #include "postoffice/mail/reply.h"
 #include "postoffice/smtp/command.h"
 
 namespace postoffice {
-
-/// What the parameters of MAIL say.
-struct MailParameters {
-    std::uint64_t size = 0;  ///< octets announced; 0 = not said
-    Body body = Body::seven_bit;
-    std::string_view solicitation{};  ///< keywords of RFC 3865; part of the command line
-};
-
-/// What the parameters of RCPT say.
-struct RcptParameters {};
 
 template <class Values>
 struct ParameterRow {
@@ -40,6 +29,12 @@ struct ParameterRow {
 Reply unsupported_parameter(std::string_view keyword);
 Reply malformed_parameter(std::string_view syntax);
 Reply repeated_parameter(std::string_view keyword);
+
+/// Whether SMTPUTF8 is offered, and taken.
+bool offers_smtputf8(Dialogue&);
+/// An address beyond ASCII is refused unless MAIL said SMTPUTF8 (RFC 6531 section 3.5). `path_text`: path and
+/// parameters.
+std::optional<Reply> check_ascii(std::string_view path_text, std::string_view parameters, bool smtputf8);
 
 /// Equal but for case, as keywords are compared.
 bool is_same_keyword(std::string_view a, std::string_view b);

@@ -25,11 +25,10 @@ constexpr Seconds patience_with_goodbye{5};
 constexpr std::size_t longest_issue = 4096;
 
 // Verbs of RFC 5321's relatives that we know of and do not offer: 502, where nonsense gets 500.
-constexpr std::array<std::string_view, 8> verbs_not_offered = {"BDAT", "ETRN",  "TURN", "SEND",
-                                                               "SOML", "SAML", "DEBUG", "LHLO"};
+constexpr std::array<std::string_view, 6> verbs_not_offered = {"TURN", "SEND", "SOML", "SAML", "DEBUG", "LHLO"};
 // A client may say these a hundred times for each message; see policy/conduct.h.
-constexpr std::array<std::string_view, 7> idle_verbs = {"NOOP", "RSET", "VRFY", "EXPN",
-                                                        "HELP", "HELO", "EHLO"};
+constexpr std::array<std::string_view, 8> idle_verbs = {"NOOP", "RSET", "VRFY", "EXPN",
+                                                        "HELP", "HELO", "EHLO", "ETRN"};
 constexpr std::array<std::string_view, 7> http_verbs = {"GET",     "POST",    "PUT",   "HEAD",
                                                         "CONNECT", "OPTIONS", "DELETE"};
 
@@ -162,7 +161,7 @@ Reply answer(Dialogue& dialogue, const Line& line) {
         dialogue.pause(dialogue.config().tarpit);
         return {503, "5.5.1", "No mail is taken from you; please QUIT"};  // RFC 5321 section 3.1
     }
-    if (is_one_of(idle_verbs, verb->name) && dialogue.state.conduct.did_nothing()) ++dialogue.state.errors;
+    if (is_one_of(idle_verbs, verb->name)) dialogue.count_idle_command();
     return answer(dialogue, *verb, *command);
 }
 
@@ -184,7 +183,7 @@ void enforce_error_budget(Dialogue& dialogue) {
 
 bool is_silent(Dialogue& dialogue) {
     return dialogue.park_after > Milliseconds(0) && !dialogue.is_over_tls() && !dialogue.is_authenticated() &&
-           !dialogue.transaction.is_open() &&
+           dialogue.transaction.is_empty() &&
            !dialogue.connection.wait_for_input(Deadline::after(dialogue.park_after));
 }
 

@@ -3,29 +3,34 @@
 #include "postoffice/base/clock.h"
 
 namespace postoffice {
-void Transaction::open(Address sender, Body body) {
-    *this = Transaction();
+
+void Transaction::open(Address sender, MailParameters parameters) {
     is_open_ = true;
     sender_ = std::move(sender);
-    body_ = body;
+    parameters_ = std::move(parameters);
 }
 
-void Transaction::add_recipient(const Address& original, const Route& route) {
+void Transaction::add_recipient(const Address& original, const Route& route, const RecipientWishes& wishes) {
     if (originals_.empty()) first_original_ = original;
     originals_.insert(original.to_string());
-    recipients_.add(original, route);
+    recipients_.add(original, route, wishes);
 }
 
 Address Transaction::single_recipient() const {
     return originals_.size() == 1 ? first_original_ : Address();
 }
 
-Envelope Transaction::take_envelope(Origin origin, bool has_eight_bit) {
+Envelope Transaction::take_envelope(Origin origin, bool has_eight_bit, bool has_eight_bit_header) {
     Envelope envelope;
     envelope.sender = std::move(sender_);
-    envelope.body =
-        has_eight_bit ? Body::eight_bit_mime : body_;  // what a client does counts, not what it says
-    envelope.recipients = recipients_.take();
+    // What a client does counts, not what it says.
+    envelope.body = has_eight_bit ? Body::eight_bit_mime : parameters_.body;
+    // A header in no known charset has always been passed on as it is; only UTF-8 that was announced as such
+    // needs a next host that understands it.
+    envelope.utf8_header = parameters_.smtputf8 && has_eight_bit_header;
+    envelope.return_part = parameters_.return_part;
+    envelope.envelope_id = std::move(parameters_.envelope_id);
+    recipients_.move_to(envelope);
     envelope.origin = std::move(origin);
     envelope.arrived = now_unix();
     *this = Transaction();

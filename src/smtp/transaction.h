@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <unordered_set>
 
@@ -11,17 +12,36 @@
 
 namespace postoffice {
 
+/// What the parameters of MAIL say.
+struct MailParameters {
+    std::uint64_t size = 0;  ///< octets announced; 0 = not said
+    Body body = Body::seven_bit;
+    bool smtputf8 = false;  ///< RFC 6531
+    ReturnPart return_part = ReturnPart::unspecified;
+    std::string envelope_id;
+    std::string solicitation;  ///< keywords of RFC 3865
+};
+
+/// What the parameters of RCPT say.
+struct RcptParameters {
+    RecipientWishes wishes;
+};
+
 class Transaction {
   public:
-    void open(Address sender, Body body);
+    /// Recipients that were given before (relaxed-order=) stay.
+    void open(Address sender, MailParameters parameters);
     bool is_open() const { return is_open_; }
+    /// Nothing was said that the next command could build on.
+    bool is_empty() const { return !is_open_ && originals_.empty(); }
     const Address& sender() const { return sender_; }
+    const MailParameters& parameters() const { return parameters_; }
 
     /// RCPT was given this address before and it was accepted.
     bool has_recipient(const Address& original) const { return originals_.contains(original.to_string()); }
     /// Takes in where `original` leads. A destination that another recipient leads to already is not added
     /// again.
-    void add_recipient(const Address& original, const Route& route);
+    void add_recipient(const Address& original, const Route& route, const RecipientWishes& wishes);
     void count_refusal() { ++refused_; }
 
     /// Recipients accepted, as the client counts them.
@@ -30,13 +50,14 @@ class Transaction {
     /// The only recipient; null if there are several.
     Address single_recipient() const;
 
-    /// Everything that was said so far; ends the transaction.
-    Envelope take_envelope(Origin origin, bool has_eight_bit);
+    /// Everything that was said so far; ends the transaction. `has_eight_bit`, `has_eight_bit_header`: what
+    /// was found in the message.
+    Envelope take_envelope(Origin origin, bool has_eight_bit, bool has_eight_bit_header);
 
   private:
     bool is_open_ = false;
     Address sender_;
-    Body body_ = Body::seven_bit;
+    MailParameters parameters_;
     Address first_original_;
     std::unordered_set<std::string> originals_;
     RecipientCollector recipients_;

@@ -24,6 +24,9 @@ struct Verb {
 
 std::span<const Verb> verb_table();
 
+/// Whether this client may use ETRN.
+bool offers_etrn(Dialogue&);
+
 /// A sender or recipient is not taken, for good, however well its command was written.
 inline bool refuses_address(const Reply& reply) {
     return reply.code >= 550 && reply.code <= 554;
@@ -40,6 +43,8 @@ std::optional<Reply> check_rcpt(Dialogue&);
 Reply perform_rcpt(Dialogue&, const Command&);
 std::optional<Reply> check_data(Dialogue&);
 Reply perform_data(Dialogue&, const Command&);
+Reply perform_bdat(Dialogue&, const Command&);
+Reply perform_etrn(Dialogue&, const Command&);
 Reply perform_rset(Dialogue&, const Command&);
 Reply perform_noop(Dialogue&, const Command&);
 Reply perform_vrfy(Dialogue&, const Command&);

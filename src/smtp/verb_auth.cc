@@ -30,7 +30,8 @@ const Reply not_base64{501, "5.5.2", "That is not base 64"};
 /// What the client says to a challenge; a refusal if it is not usable.
 std::optional<Reply> ask(Dialogue& dialogue, std::string_view challenge, Secret& response) {
     dialogue.connection.write("334 " + base64(challenge) + "\r\n", dialogue.deadline());
-    const Line line = dialogue.connection.read_line(longest_response, dialogue.deadline());
+    dialogue.wait_for_input();
+    const Line line = dialogue.connection.read_line(longest_response, dialogue.line_deadline());
     if (line.status == Line::Status::closed) throw PeerGone("end of file within AUTH");
     if (line.status == Line::Status::too_long)
         return Reply{500, "5.5.6", "Authentication exchange line is too long"};

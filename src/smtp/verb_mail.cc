@@ -1,4 +1,5 @@
-// MAIL. RFC 5321 section 4.1.1.2; SIZE of RFC 1870, BODY of RFC 6152.
+// MAIL. RFC 5321 section 4.1.1.2; SIZE of RFC 1870, BODY of RFC 6152, RET and ENVID of RFC 3461, SMTPUTF8 of
+// RFC 6531.
 #include <fmt/format.h>
 
 #include <array>
@@ -28,14 +29,33 @@ bool read_body(std::string_view value, MailParameters& parameters) {
     return is_8bit || equals_ignoring_case(value, "7BIT");
 }
 
+bool read_return_part(std::string_view value, MailParameters& parameters) {
+    const auto part = parse_return_part(value);
+    parameters.return_part = part.value_or(ReturnPart::unspecified);
+    return part.has_value();
+}
+
+bool read_envelope_id(std::string_view value, MailParameters& parameters) {
+    parameters.envelope_id = value;
+    return is_envelope_id(value);
+}
+
+bool read_smtputf8(std::string_view value, MailParameters& parameters) {
+    parameters.smtputf8 = true;
+    return value.empty();
+}
+
 bool read_solicit(std::string_view value, MailParameters& parameters) {
     parameters.solicitation = value;
     return !value.empty() && parse_solicitation_keywords(value);
 }
 
-constexpr std::array<ParameterRow<MailParameters>, 3> parameter_table = {{
+constexpr std::array<ParameterRow<MailParameters>, 6> parameter_table = {{
     {"SIZE", "SIZE=octets", nullptr, read_size},
     {"BODY", "BODY=7BIT or BODY=8BITMIME", nullptr, read_body},
+    {"RET", "RET=FULL or RET=HDRS", nullptr, read_return_part},
+    {"ENVID", "ENVID=xtext", nullptr, read_envelope_id},
+    {"SMTPUTF8", "SMTPUTF8 without a value", offers_smtputf8, read_smtputf8},
     {"SOLICIT", "SOLICIT=keyword,...", nullptr, read_solicit},
 }};
 
@@ -59,6 +79,7 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
     if (auto refusal =
             read_parameters<MailParameters>(dialogue, parameter_table, path->parameters, parameters))
         return *refusal;
+    if (auto refusal = check_ascii(*path_text, path->parameters, parameters.smtputf8)) return *refusal;
     if (auto refusal = check_space(dialogue.config(), parameters.size)) return *refusal;
 
     if (auto refusal = count_message(dialogue.config(), dialogue.services.rates, dialogue.rated()))
@@ -69,7 +90,7 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
     if (auto refusal = check_solicitation(dialogue.config().no_soliciting, parameters.solicitation))
         return *refusal;
     if (auto refusal = check_stranger(dialogue, sender)) return *refusal;
-    dialogue.transaction.open(std::move(sender), parameters.body);
+    dialogue.transaction.open(std::move(sender), std::move(parameters));
     return {250, "2.1.0", "Sender OK"};
 }
 
@@ -84,7 +105,7 @@ std::optional<Reply> check_mail(Dialogue& dialogue) {
 }
 
 Reply perform_mail(Dialogue& dialogue, const Command& command) {
-    dialogue.abandon_transaction();
+    if (dialogue.transaction.is_open()) dialogue.abandon_transaction();
     Reply reply = open_transaction(dialogue, command.argument);
     dialogue.state.conduct.mail_was_refused = reply.is_positive() ? 0 : 1;
     if (!reply.is_positive())

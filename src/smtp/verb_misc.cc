@@ -1,7 +1,9 @@
 // RSET, NOOP, VRFY, EXPN, HELP, QUIT. RFC 5321 sections 4.1.1.5 to 4.1.1.10, 7.3 (VRFY tells nothing).
 #include <fmt/format.h>
 
+#include "parameters.h"
 #include "postoffice/base/text.h"
+#include "postoffice/base/utf8.h"
 #include "verb.h"
 
 namespace postoffice {
@@ -15,7 +17,13 @@ Reply perform_noop(Dialogue&, const Command&) {
     return {250, "2.0.0", "OK"};
 }
 
-Reply perform_vrfy(Dialogue&, const Command&) {
+// RFC 6531 section 3.7.4.2: an argument beyond ASCII has SMTPUTF8 behind it.
+Reply perform_vrfy(Dialogue& dialogue, const Command& command) {
+    const auto last_word = command.argument.substr(command.argument.find_last_of(" \t") + 1);
+    const bool smtputf8 = offers_smtputf8(dialogue) && equals_ignoring_case(last_word, "SMTPUTF8");
+    if (!is_utf8(command.argument)) return syntax_error("VRFY");
+    if (!smtputf8 && !is_ascii(command.argument))
+        return {553, "5.6.7", "A name beyond ASCII needs VRFY name SMTPUTF8"};
     return {252, "2.1.5", "Send some mail, and I will try my best"};
 }
 

@@ -1,4 +1,5 @@
-// RCPT. RFC 5321 sections 3.6.2 (relaying), 4.1.1.3, 4.5.3.1.10 (too many recipients).
+// RCPT. RFC 5321 sections 3.6.2 (relaying), 4.1.1.3, 4.5.3.1.10 (too many recipients); NOTIFY and ORCPT of
+// RFC 3461.
 #include <fmt/format.h>
 
 #include <array>
@@ -18,7 +19,23 @@ Address without_own_literal(Address address, const std::string& hostname) {
     return Address(address.local_part(), hostname);
 }
 
-constexpr std::array<ParameterRow<RcptParameters>, 0> parameter_table = {};
+bool read_notify(std::string_view value, RcptParameters& parameters) {
+    const auto notify = parse_notify(value);
+    parameters.wishes.notify = notify.value_or(Notify());
+    return notify.has_value();
+}
+
+bool read_original_recipient(std::string_view value, RcptParameters& parameters) {
+    if (value.size() > max_original_recipient) return false;
+    const auto original = parse_original_recipient(value);
+    parameters.wishes.original_recipient = original.value_or("");
+    return original.has_value();
+}
+
+constexpr std::array<ParameterRow<RcptParameters>, 2> parameter_table = {{
+    {"NOTIFY", "NOTIFY=NEVER or SUCCESS,FAILURE,DELAY", nullptr, read_notify},
+    {"ORCPT", "ORCPT=type;xtext", nullptr, read_original_recipient},
+}};
 
 Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
     const auto path_text = after_keyword(argument, "TO:");
@@ -32,8 +49,13 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
 
     const Config& config = dialogue.config();
     Transaction& transaction = dialogue.transaction;
+    if (auto refusal = check_ascii(*path_text, path->parameters, transaction.parameters().smtputf8))
+        return *refusal;
     const Address original = path->address.qualified(config.hostname);
-    if (transaction.has_recipient(original)) return {250, "2.1.5", "Recipient OK, once is enough"};
+    if (transaction.has_recipient(original)) {
+        dialogue.count_idle_command();
+        return {250, "2.1.5", "Recipient OK, once is enough"};
+    }
     if (transaction.recipient_count() + transaction.refused_count() >= config.recipients)
         return {452, "4.5.3", fmt::format("Too many recipients: {} at a time, please", config.recipients)};
 
@@ -52,7 +74,7 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
     const Route route = dialogue.services.router.route(address);
     if (route.status != Route::Status::accepted) return route.refusal;
     if (auto refusal = count_recipient(config, dialogue.services.rates, dialogue.rated())) return *refusal;
-    transaction.add_recipient(original, route);
+    transaction.add_recipient(original, route, parameters.wishes);
     return {250, "2.1.5", "Recipient OK"};
 }
 
@@ -67,7 +89,10 @@ void remember_refusal(Dialogue& dialogue) {
 }  // namespace
 
 std::optional<Reply> check_rcpt(Dialogue& dialogue) {
-    if (!dialogue.transaction.is_open()) return Reply{503, "5.5.1", "MAIL comes before RCPT"};
+    if (!dialogue.transaction.is_open())
+        return dialogue.config().relaxed_order ? check_mail(dialogue)
+                                               : Reply{503, "5.5.1", "MAIL comes before RCPT"};
+    if (dialogue.chunks) return Reply{503, "5.5.1", "The message has begun: RCPT comes before BDAT"};
     return std::nullopt;
 }
 

@@ -10,12 +10,13 @@ namespace {
 
 using Argument = Verb::Argument;
 
-constexpr std::array<Verb, 13> verbs = {{
+constexpr auto verbs = std::to_array<Verb>({
     {"HELO", "HELO host", Argument::required, nullptr, perform_helo},
     {"EHLO", "EHLO host", Argument::required, nullptr, perform_ehlo},
     {"MAIL", "MAIL FROM:<address> [parameters]", Argument::required, check_mail, perform_mail},
     {"RCPT", "RCPT TO:<address> [parameters]", Argument::required, check_rcpt, perform_rcpt},
     {"DATA", "DATA", Argument::none, check_data, perform_data},
+    {"BDAT", "BDAT octets [LAST]", Argument::optional, nullptr, perform_bdat},
     {"STARTTLS", "STARTTLS", Argument::none, check_starttls, perform_starttls},
     {"AUTH", "AUTH PLAIN or AUTH LOGIN", Argument::required, check_auth, perform_auth},
     {"RSET", "RSET", Argument::none, nullptr, perform_rset},
@@ -23,8 +24,9 @@ constexpr std::array<Verb, 13> verbs = {{
     {"NOOP", "NOOP", Argument::optional, nullptr, perform_noop},
     {"VRFY", "VRFY address", Argument::required, nullptr, perform_vrfy},
     {"EXPN", "EXPN list", Argument::required, nullptr, perform_expn},
+    {"ETRN", "ETRN [@]domain", Argument::required, nullptr, perform_etrn},
     {"HELP", "HELP [verb]", Argument::optional, nullptr, perform_help},
-}};
+});
 
 }  // namespace
 

@@ -13,6 +13,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 
 #include "postoffice/base/disk.h"
 #include "postoffice/mail/acceptance.h"
@@ -83,6 +84,16 @@ class RememberingAcceptor : public Acceptor {
     std::optional<Reply> next_reply_;
 };
 
+/// Knows two messages that wait for far.example.
+class PretendingFlusher : public QueueFlusher {
+  public:
+    std::size_t flush(const std::string& domain, bool subdomains) override {
+        if (domain == "broken.example") throw std::system_error(EIO, std::generic_category(), "spool");
+        if (domain == "example" && subdomains) return 3;
+        return domain == "far.example" ? 2 : 0;
+    }
+};
+
 /// The account that runs the test is the only user; it is called `me` below.
 inline std::string my_name() {
     const passwd* entry = ::getpwuid(::geteuid());
@@ -102,13 +113,16 @@ struct SessionHost {
     RateTable rates{1024};
     AccessTables access_tables{folder.path() + "/hosts.allow", folder.path() + "/hosts.deny"};
 
+    PretendingFlusher flusher;
+
     SessionServices services() {
         return {.config = config,
                 .router = router,
                 .acceptor = acceptor,
                 .resolver = resolver,
                 .rates = &rates,
-                .access_tables = access_tables};
+                .access_tables = access_tables,
+                .flusher = &flusher};
     }
 
   private:

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "postoffice/base/idn.h"
+
 namespace postoffice {
 namespace {
 
@@ -169,11 +171,38 @@ TEST(AddressPath, RefusesWhatIsNotAnAddress) {
     EXPECT_TRUE(refuses_path("<a\tb@c.example>"));
     EXPECT_TRUE(refuses_path("<\"a\tb\"@c.example>"));
     EXPECT_TRUE(refuses_path("<\"a\r\nb\"@c.example>"));
-    EXPECT_TRUE(refuses_path("<j\xc3\xb6rg@c.example>"));
-    EXPECT_TRUE(refuses_path("<\"j\xc3\xb6rg\"@c.example>"));
-    EXPECT_TRUE(refuses_path("<joerg@k\xc3\xb6ln.example>"));
+    EXPECT_TRUE(refuses_path("<j\xf6rg@c.example>"));  // Latin 1
+    EXPECT_TRUE(refuses_path("<\"j\xf6rg\"@c.example>"));
+    EXPECT_TRUE(refuses_path("<j\xc3@c.example>"));          // cut
+    EXPECT_TRUE(refuses_path("<j\xc0\xae@c.example>"));      // a dot, overlong
+    EXPECT_TRUE(refuses_path("<j\xed\xa0\x80@c.example>"));  // half a surrogate pair
+    EXPECT_TRUE(refuses_path("<j\xc2\x85@c.example>"));      // a control character
+    EXPECT_TRUE(refuses_path("<joerg@k\xf6ln.example>"));
+    EXPECT_TRUE(refuses_path("<joerg@\xef\xbc\xa0.example>"));  // becomes "@"
+    EXPECT_TRUE(refuses_path("<joerg@\xe2\x80\x8b.example>"));  // nothing is left
     EXPECT_TRUE(refuses_path("<a,b@c.example>"));
     EXPECT_TRUE(refuses_path("<a(comment)@c.example>"));
+}
+
+TEST(AddressPath, NamesBeyondAscii) {
+    EXPECT_EQ(path_of("<j\xc3\xb6rg@c.example>"), "<j\xc3\xb6rg@c.example>");
+    EXPECT_EQ(path_of("<\"j\xc3\xb6 rg\"@c.example>"), "<\"j\xc3\xb6 rg\"@c.example>");
+    EXPECT_TRUE(Address("j\xc3\xb6rg", "c.example").needs_utf8());
+    EXPECT_FALSE(Address("joerg", "xn--kln-sna.example").needs_utf8());
+    EXPECT_TRUE(
+        refuses_path("<" + std::string(64, 'n') + "\xc3\xb6@c.example>"));  // 64 octets, not characters
+}
+
+TEST(AddressPath, DomainsBeyondAsciiAreThoseOfDns) {
+    if (!idn_is_available()) GTEST_SKIP() << "NEEDS libidn2";
+    EXPECT_EQ(path_of("<joerg@K\xc3\xb6ln.Example>"), "<joerg@xn--kln-sna.example>");
+    EXPECT_EQ(path_of("<@\xc3\xb6.example:a@stra\xc3\x9f"
+                      "e.example>"),
+              "<a@xn--strae-oqa.example>");
+    const Address address("joerg", "K\xc3\x96LN.example");
+    EXPECT_EQ(address, Address("joerg", "xn--kln-sna.example"));
+    EXPECT_EQ(address.display_text(), "joerg@k\xc3\xb6ln.example");
+    EXPECT_EQ(Address("a", "xn--a.example").display_text(), "a@xn--a.example");  // no such label
 }
 
 TEST(AddressPath, LimitsOfTheStandard) {
@@ -237,7 +266,7 @@ TEST(AddressMailbox, AsPeopleWriteIt) {
 
 TEST(AddressMailbox, RefusesOthers) {
     for (const char* text : {"", " ", "a, b", "Bob Public", "group: a, b;", "<a", "a>", "(only a comment)",
-                             "\"a", "a (b", "<a> b", "j\xc3\xb6rg", "a@", "@b", "a@b@c", "\\bob", "a;"})
+                             "\"a", "a (b", "<a> b", "j\xf6rg", "a@", "@b", "a@b@c", "\\bob", "a;"})
         EXPECT_TRUE(refuses_mailbox(text)) << text;
 }
 
@@ -294,7 +323,7 @@ TEST(AddressList, OneBadAddressSpoilsIt) {
     for (const char* text :
          {"a@b.example, c@", "a@b.example, <c@d.example", "a@b.example, \"c", "a@b.example (c",
           "a b, c@d.example", "a@b.example c@d.example", "<a@b.example> <c@d.example>", "<>", "a@[1.2.3.4",
-          "j\xc3\xb6rg@b.example", "a@b.example, d..e@f.example"})
+          "j\xf6rg@b.example", "a@b.example, d..e@f.example"})
         EXPECT_TRUE(refuses_list(text)) << text;
     EXPECT_TRUE(refuses_list(std::string_view("a\0b@c.example", 13)));
 }

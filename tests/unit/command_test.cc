@@ -56,7 +56,7 @@ TEST(Parameters, KeywordsAndValues) {
 
 TEST(Parameters, MalformedOnesAreNamed) {
     for (const auto text :
-         {"="sv, "SIZE="sv, "=5"sv, "-A=1"sv, "A=b=c"sv, "A_B=1"sv, "A=\xc3\xa4"sv, "A=\0"sv, "<>"sv}) {
+         {"="sv, "SIZE="sv, "=5"sv, "-A=1"sv, "A=b=c"sv, "A_B=1"sv, "A=\xc3"sv, "A=\0"sv, "<>"sv}) {
         const auto parameters = parse_parameters(text);
         EXPECT_FALSE(parameters) << text;
         EXPECT_NE(parameters.problem(), "");

@@ -136,6 +136,24 @@ TEST_F(ConfigFile, OptionsHaveToFitTogether) {
     EXPECT_EQ(load("queue-dir=/" + std::string(100, 'q')).problems.size(), 1U);
 }
 
+TEST_F(ConfigFile, WhatClientsMayDoWithLinesOrderAndTheQueue) {
+    const auto loaded = load(
+        "bare-newline=Reject\nrelaxed-order\netrn=[192.0.2.1]\netrn=Mail.example\n"
+        "delay-warning=4h\n");
+    EXPECT_EQ(problems(loaded), "");
+    EXPECT_EQ(loaded.config.bare_newline, BareNewline::reject);
+    EXPECT_TRUE(loaded.config.relaxed_order);
+    EXPECT_EQ(loaded.config.etrn, (std::vector<std::string>{"[192.0.2.1]", "mail.example"}));
+    EXPECT_EQ(loaded.config.delay_warning, Seconds(4 * 3600));
+    EXPECT_EQ(load("bare-newline=accept").config.bare_newline, BareNewline::accept);
+    EXPECT_EQ(load("bare-newline=normalize").config.bare_newline, BareNewline::normalise);
+    EXPECT_EQ(problems(load("\nbare-newline=keep")),
+              "postoffice.cf:2: bare-newline: \"keep\" is none of normalise, reject and accept\n");
+    for (const char* bad :
+         {"relaxed-order=maybe", "etrn=a b", "delay-warning=soon", "delay-warnings=1h"})
+        EXPECT_EQ(load(bad).problems.size(), 1U) << bad;
+}
+
 TEST_F(ConfigFile, ByDefaultNobodyRelays) {
     const auto loaded = load("");
     EXPECT_EQ(problems(loaded), "");

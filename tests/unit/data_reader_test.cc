@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "../../src/smtp/body_writer.h"
+
 namespace postoffice {
 namespace {
 
@@ -122,31 +124,102 @@ TEST(DataDecoder, LeavesWhatFollowsTheEnd) {
     }
 }
 
-// Every sequence of up to eight of the octets that matter: the message ends exactly where the first CRLF.CRLF
-// is, and what is stored, sent on with dots doubled, is decoded to itself.
-TEST(DataDecoder, EverySequence) {
+// The octets that matter, in every order, up to eight of them.
+template <class Visit>
+void for_every_sequence(const Visit& visit) {
     constexpr std::string_view alphabet = "\r\n.a";
     for (std::size_t length = 0, count = 1; length <= 8; ++length, count *= alphabet.size()) {
         for (std::size_t n = 0; n < count; ++n) {
             std::string wire;
             for (std::size_t i = 0, rest = n; i < length; ++i, rest /= alphabet.size())
                 wire += alphabet[rest % alphabet.size()];
-            const Decoded decoded = decode_in_pieces(wire, {});
-            const auto end = ("\r\n" + wire).find("\r\n.\r\n");  // DATA's own CRLF counts
-            ASSERT_EQ(decoded.at_end, end != std::string::npos) << testing::PrintToString(wire);
-            ASSERT_EQ(decoded.used, decoded.at_end ? end + 3 : wire.size()) << testing::PrintToString(wire);
-
-            std::string again;
-            bool at_start = true;
-            for (const char octet : decoded.text) {
-                ASSERT_NE(octet, '\r');
-                if (at_start && octet == '.') again += '.';
-                again += octet == '\n' ? "\r\n" : std::string(1, octet);
-                at_start = octet == '\n';
-            }
-            ASSERT_EQ(decode_in_pieces(again, {}), (Decoded{decoded.text, again.size(), false}));
+            visit(wire);
         }
     }
+}
+
+// The message ends exactly where the first CRLF.CRLF is, and what is stored, sent on with dots doubled, is
+// decoded to itself.
+TEST(DataDecoder, EverySequence) {
+    for_every_sequence([](const std::string& wire) {
+        const Decoded decoded = decode_in_pieces(wire, {});
+        const auto end = ("\r\n" + wire).find("\r\n.\r\n");  // DATA's own CRLF counts
+        ASSERT_EQ(decoded.at_end, end != std::string::npos) << testing::PrintToString(wire);
+        ASSERT_EQ(decoded.used, decoded.at_end ? end + 3 : wire.size()) << testing::PrintToString(wire);
+
+        std::string again;
+        bool at_start = true;
+        for (const char octet : decoded.text) {
+            ASSERT_NE(octet, '\r');
+            if (at_start && octet == '.') again += '.';
+            again += octet == '\n' ? "\r\n" : std::string(1, octet);
+            at_start = octet == '\n';
+        }
+        ASSERT_EQ(decode_in_pieces(again, {}), (Decoded{decoded.text, again.size(), false}));
+    });
+}
+
+bool has_lone_cr_or_lf(std::string_view wire) {
+    for (std::size_t i = 0; i < wire.size(); ++i) {
+        if (wire[i] == '\r' && wire.substr(i, 2) != "\r\n") return true;
+        if (wire[i] == '\n' && (i == 0 || wire[i - 1] != '\r')) return true;
+    }
+    return false;
+}
+
+// What we send of what we stored: no lone CR or LF, and an end only at its end.
+void expect_sent_on_safely(const std::string& stored, const std::string& wire) {
+    BodyEncoder encoder;
+    std::string sent;
+    encoder.encode(stored, sent);
+    encoder.finish(sent);
+    ASSERT_FALSE(has_lone_cr_or_lf(sent)) << testing::PrintToString(wire);
+    ASSERT_EQ(("\r\n" + sent).find("\r\n.\r\n"), sent.size() - 3) << testing::PrintToString(wire);
+}
+
+// In every mode of bare-newline=: what a mode changes is who is refused, and for whom LF is a line end.
+TEST(DataDecoder, EverySequenceInEveryMode) {
+    for_every_sequence([](const std::string& wire) {
+        Decoded strict;
+        for (const auto ends : {LineEnds::crlf, LineEnds::crlf_or_refuse, LineEnds::lf_as_well}) {
+            DataDecoder decoder(ends);
+            Decoded result;
+            result.used = decoder.decode(wire, result.text);
+            result.at_end = decoder.at_end();
+            if (ends == LineEnds::crlf) strict = result;
+            expect_sent_on_safely(result.text, wire);
+            if (ends == LineEnds::lf_as_well) continue;
+            ASSERT_EQ(result, strict) << testing::PrintToString(wire);
+            // The end of a message that goes on is not seen: what stands there may be half of a CRLF.
+            const std::string seen = wire.substr(0, result.used);
+            if (result.at_end) {
+                ASSERT_EQ(decoder.has_lone(), has_lone_cr_or_lf(seen)) << testing::PrintToString(wire);
+            }
+        }
+    });
+}
+
+// As for_every_sequence(), in chunks: nothing ends the message, a dot is a dot, lines are the same, wherever
+// it is cut.
+TEST(DataDecoder, EverySequenceInChunks) {
+    for_every_sequence([](const std::string& wire) {
+        std::string expected;
+        for (const char octet : wire)
+            if (octet != '\r') expected += octet;
+        for (std::size_t cut = 0; cut <= wire.size(); cut += 3) {
+            DataDecoder decoder = DataDecoder::for_chunks(LineEnds::crlf);
+            std::string text;
+            decoder.expect(cut);
+            ASSERT_EQ(decoder.decode(wire, text), cut);
+            ASSERT_TRUE(decoder.at_end());
+            decoder.expect(wire.size() - cut);
+            ASSERT_EQ(decoder.decode(wire.substr(cut) + ".\r\nQUIT\r\n", text), wire.size() - cut);
+            ASSERT_TRUE(decoder.at_end());
+            ASSERT_EQ(text, expected) << testing::PrintToString(wire);
+            ASSERT_EQ(decoder.has_lone(), has_lone_cr_or_lf(wire)) << testing::PrintToString(wire);
+        }
+        expect_sent_on_safely(expected, wire);
+    });
 }
 
 TEST(DataDecoder, LfIsEnoughForALocalProgramThatUsesIt) {
@@ -176,7 +249,7 @@ class ReadData : public testing::Test {
     DataEnd read() {
         DataDecoder decoder;
         return read_data(
-            *connection_, decoder, [](std::uint64_t) { return Deadline::after(Seconds(20)); },
+            *connection_, decoder, [] { return Deadline::after(Seconds(20)); },
             [&](std::string_view text) { text_ += text; });
     }
     Fd client_;

@@ -52,6 +52,21 @@ TEST_F(DropTest, ComesBackAsWritten) {
     }
 }
 
+TEST_F(DropTest, KeepsWhatTheSenderWantsToHear) {
+    envelope_.utf8_header = true;
+    envelope_.return_part = ReturnPart::full;
+    envelope_.envelope_id = "a+20b";
+    envelope_.recipients[0].wishes = {*parse_notify("SUCCESS,FAILURE"),
+                                      original_recipient_of(Address("j\xc3\xb6rg \"+", "a.test"))};
+    envelope_.recipients[1].wishes.notify.never = true;
+    const auto drop = open_drop(folder_.path(), write(), 10);
+    ASSERT_TRUE(drop);
+    EXPECT_TRUE(drop->envelope.utf8_header);
+    EXPECT_EQ(drop->envelope.return_part, ReturnPart::full);
+    EXPECT_EQ(drop->envelope.envelope_id, "a+20b");
+    EXPECT_EQ(drop->envelope.recipients, envelope_.recipients);
+}
+
 TEST_F(DropTest, NullSenderIsASender) {
     envelope_.sender = Address();
     EXPECT_TRUE(open_drop(folder_.path(), write(), 10)->envelope.sender.is_null());
@@ -165,17 +180,29 @@ TEST_F(DropTest, RefusesWhatItWouldNotWrite) {
         return text + "\n";
     }();
     for (const std::string& text :
-         {std::string("garbage\n"), std::string(200, 'x'), drop_text() + "x",
+         {std::string("garbage\n"),
+          std::string(200, 'x'),
+          drop_text() + "x",
           "postoffice drop 1 envelope 99999999999999999999999999 message 5\n" + std::string(100, 'x'),
           std::string("postoffice drop 1 envelope -1 message 5\nabcd"),
-          std::string("postoffice drop 1 envelope 5\n"), with_envelope("from: <>\nto: <al@a.test>\n"),
-          with_envelope("from: <>\n\n"), with_envelope("to: <al@a.test>\n\n"),
-          with_envelope("from: <>\nto: <>\n\n"), with_envelope("from: <>\nto: al@a.test\n\n"),
-          with_envelope("from: <>\nto: <al@a.test> NOTIFY=NEVER\n\n"),
+          std::string("postoffice drop 1 envelope 5\n"),
+          with_envelope("from: <>\nto: <al@a.test>\n"),
+          with_envelope("from: <>\n\n"),
+          with_envelope("to: <al@a.test>\n\n"),
+          with_envelope("from: <>\nto: <>\n\n"),
+          with_envelope("from: <>\nto: al@a.test\n\n"),
+          with_envelope("from: <>\nto: <al@a.test> NOTIFY=NEVER,DELAY\n\n"),
+          with_envelope("from: <>\nto: <al@a.test> ORCPT=rfc822\n\n"),
+          with_envelope("from: <>\nto: <al@a.test> SIZE=5\n\n"),
+          with_envelope("from: <> RET=FULL\nto: <al@a.test>\n\n"),
+          with_envelope("from: <>\nreturn: ALL\nto: <al@a.test>\n\n"),
+          with_envelope("from: <>\nenvid: a b\nto: <al@a.test>\n\n"),
           with_envelope("from: <a@a.test>\nfrom: <b@b.test>\nto: <al@a.test>\n\n"),
           with_envelope("from: <>\nto: <a@a.test>\nuid: 0\n\n"),
-          with_envelope("from: <>\nto: <a b@a.test>\n\n"), with_envelope("from: <>\n\nto: <al@a.test>\n\n"),
-          with_envelope(to_many), with_envelope(std::string(100'000, 'x'))})
+          with_envelope("from: <>\nto: <a b@a.test>\n\n"),
+          with_envelope("from: <>\n\nto: <al@a.test>\n\n"),
+          with_envelope(to_many),
+          with_envelope(std::string(100'000, 'x'))})
         EXPECT_THROW((void)open_text(text), FormatError) << text.substr(0, 300);
 }
 

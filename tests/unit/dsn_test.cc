@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "postoffice/base/text.h"
+#include "postoffice/base/utf8.h"
 #include "spool_folder.h"
 
 namespace postoffice {
@@ -19,7 +20,8 @@ class DsnTest : public ::testing::Test {
         fail(
             1,
             {DeliveryResult::Outcome::failed, {550, "5.1.1", "No such user\nhere"}, "mx.c.test [192.0.2.1]"});
-        request_ = {"REPORT1", "mail.b.test", Address("alice", "a.test"), arrived + 90, {1}};
+        request_ = {
+            "REPORT1", "mail.b.test", Address("alice", "a.test"), arrived + 90, {{1, DsnAction::failed}}};
     }
     void fail(std::size_t index, const DeliveryResult& result) {
         ASSERT_TRUE(apply_journal_event(journal_, arrived + 60, journal_event::result(index, result)));
@@ -27,7 +29,7 @@ class DsnTest : public ::testing::Test {
     std::string report(std::string_view original, Body expected = Body::seven_bit) {
         Message message(folder_.path());
         const Fd fd = disk::memory_file(original);
-        EXPECT_EQ(write_dsn(message, journal_, request_, fd.get()), expected);
+        EXPECT_EQ(write_dsn(message, journal_, request_, fd.get()).body, expected);
         return disk::read_all(message.open_for_reading().get(), 1U << 20);
     }
     /// Headers and content between boundaries; the first is the top header with the preamble.
@@ -85,7 +87,7 @@ TEST_F(DsnTest, TellsProgramsByTheFields) {
 }
 
 TEST_F(DsnTest, OurOwnFailureHasNoDiagnosticOfARemote) {
-    request_.failed = {0};
+    request_.entries = {{0, DsnAction::failed}};
     fail(0, failed("5.2.1", "Mailbox closed"));
     const std::string status = parts(report(original_))[2];
     EXPECT_TRUE(has_line(status, "Status: 5.2.1"));
@@ -94,7 +96,7 @@ TEST_F(DsnTest, OurOwnFailureHasNoDiagnosticOfARemote) {
 }
 
 TEST_F(DsnTest, EachRecipientHasItsGroup) {
-    request_.failed = {0, 1};
+    request_.entries = {{0, DsnAction::failed}, {1, DsnAction::failed}};
     fail(0, failed("nonsense", "Mailbox closed"));
     const std::string status = parts(report(original_))[2];
     EXPECT_NE(status.find("\n\nOriginal-Recipient: rfc822; bob@b.test\nFinal-Recipient: rfc822; bob@b.test\n"
@@ -105,7 +107,7 @@ TEST_F(DsnTest, EachRecipientHasItsGroup) {
 }
 
 TEST_F(DsnTest, TellsHowLongItWasTried) {
-    request_.failed = {0};
+    request_.entries = {{0, DsnAction::failed}};
     for (int i = 0; i < 3; ++i)
         ASSERT_TRUE(apply_journal_event(journal_, arrived + i * 3600,
                                         journal_event::result(0, deferred("4.4.1", "Connection refused"))));
@@ -144,14 +146,91 @@ TEST_F(DsnTest, BoundaryIsInNoPart) {
 
 TEST_F(DsnTest, UnreadableMessageIsSaidSo) {
     Message message(folder_.path());
-    EXPECT_EQ(write_dsn(message, journal_, request_, -1), Body::seven_bit);
+    EXPECT_EQ(write_dsn(message, journal_, request_, -1).body, Body::seven_bit);
     const auto all = parts(disk::read_all(message.open_for_reading().get(), 1U << 20));
     ASSERT_EQ(all.size(), 4U);
     EXPECT_NE(all[1].find("could not be read any more"), std::string::npos);
 }
 
+TEST_F(DsnTest, NamesThatTheSenderGave) {
+    journal_.envelope.envelope_id = "QQ+20314159";
+    journal_.envelope.recipients[1].wishes.original_recipient = "rfc822;The+2BList@b.test";
+    const std::string status = parts(report(original_))[2];
+    EXPECT_NE(status.find("\n\nOriginal-Envelope-Id: QQ 314159\nReporting-MTA: "), std::string::npos)
+        << status;
+    EXPECT_TRUE(has_line(status, "Original-Recipient: rfc822; The+List@b.test"));
+}
+
+TEST_F(DsnTest, AsMuchOfTheMessageAsTheSenderWants) {
+    journal_.envelope.return_part = ReturnPart::headers;
+    EXPECT_EQ(parts(report(original_))[3],
+              "\nContent-Type: text/rfc822-headers\n\n" + original_.substr(0, original_.find("\n\n") + 1));
+    journal_.envelope.return_part = ReturnPart::full;
+    EXPECT_EQ(parts(report(original_))[3], "\nContent-Type: message/rfc822\n\n" + original_);
+}
+
+// RFC 3461 section 4.3: with anything but a failure comes the header.
+TEST_F(DsnTest, Successes) {
+    journal_.envelope.return_part = ReturnPart::full;
+    ASSERT_TRUE(
+        apply_journal_event(journal_, arrived + 60, journal_event::result(0, delivered("Delivered"))));
+    request_.entries = {{0, DsnAction::delivered}};
+    const auto all = parts(report(original_));
+    EXPECT_TRUE(has_line(all[0], "Subject: Your message was delivered"));
+    EXPECT_TRUE(has_line(all[2], "Action: delivered"));
+    EXPECT_TRUE(has_line(all[2], "Status: 2.0.0"));
+    EXPECT_NE(all[1].find("has arrived"), std::string::npos);
+    EXPECT_NE(all[3].find("text/rfc822-headers"), std::string::npos);
+}
+
+TEST_F(DsnTest, PassedOn) {
+    journal_.recipients[1] = {};
+    ASSERT_TRUE(apply_journal_event(
+        journal_, arrived + 60, journal_event::result(1, delivered("Queued as 7", "mx.c.test [192.0.2.1]"))));
+    request_.entries = {{1, DsnAction::relayed}, {0, DsnAction::expanded}};
+    const auto all = parts(report(original_));
+    EXPECT_TRUE(has_line(all[0], "Subject: Your message was passed on"));
+    EXPECT_NE(all[2].find("Action: relayed\nStatus: 2.0.0\nRemote-MTA: dns; mx.c.test\n"), std::string::npos);
+    EXPECT_TRUE(has_line(all[2], "Action: expanded"));
+    EXPECT_NE(all[1].find("passed on to mx.c.test [192.0.2.1]"), std::string::npos) << all[1];
+}
+
+TEST_F(DsnTest, Delays) {
+    journal_.recipients[0] = {};
+    ASSERT_TRUE(apply_journal_event(journal_, arrived + 60,
+                                    journal_event::result(0, deferred("4.4.1", "Connection refused"))));
+    request_.entries = {{0, DsnAction::delayed}};
+    request_.retry_until = arrived + 259200;
+    const auto all = parts(report(original_));
+    EXPECT_TRUE(has_line(all[0], "Subject: Your message is delayed"));
+    EXPECT_TRUE(has_line(all[2], "Action: delayed"));
+    EXPECT_TRUE(has_line(all[2], "Status: 4.4.1"));
+    EXPECT_TRUE(has_line(all[2], "Will-Retry-Until: " + rfc5322_date(arrived + 259200)));
+    EXPECT_NE(all[1].find("You need not send it again"), std::string::npos);
+}
+
+// RFC 6533: in ASCII as long as the sender's own address is, else all in UTF-8.
+TEST_F(DsnTest, AddressesBeyondAscii) {
+    const Address joerg("j\xc3\xb6rg", "c.test");
+    journal_.envelope.recipients[1] = {joerg, {Target::Kind::remote, "", joerg}};
+    journal_.envelope.utf8_header = true;
+    const std::string original = "Subject: \xc3\xb6\n\nText\n";
+    const auto ascii = parts(report(original, Body::eight_bit_mime));
+    EXPECT_TRUE(has_line(ascii[2], "Final-Recipient: utf-8; j\\x{F6}rg@c.test")) << ascii[2];
+    EXPECT_NE(ascii[1].find("charset=utf-8"), std::string::npos);
+    EXPECT_NE(ascii[1].find("<j\xc3\xb6rg@c.test>"), std::string::npos);
+    EXPECT_NE(ascii[3].find("Content-Type: message/global\n"), std::string::npos);
+    EXPECT_TRUE(is_ascii(ascii[0]) && is_ascii(ascii[2]));
+
+    request_.to = Address("\xc3\xa9mile", "a.test");
+    const auto utf8 = parts(report(original, Body::eight_bit_mime));
+    EXPECT_NE(utf8[2].find("Content-Type: message/global-delivery-status\n"), std::string::npos);
+    EXPECT_TRUE(has_line(utf8[2], "Final-Recipient: utf-8; j\xc3\xb6rg@c.test")) << utf8[2];
+    EXPECT_TRUE(has_line(utf8[0], "To: \xc3\xa9mile@a.test"));
+}
+
 TEST_F(DsnTest, HostileAnswersStayInTheirLine) {
-    request_.failed = {0};
+    request_.entries = {{0, DsnAction::failed}};
     fail(0, {DeliveryResult::Outcome::failed,
              {550, "5.1.1\nAction: delivered",
               "no\nAction: delivered\r\n\r\n--=_REPORT1\n\xff\x01" + std::string(5000, 'x')},

@@ -55,6 +55,51 @@ void expect_round_trip(const Envelope& envelope) {
     }
 }
 
+TEST(Journal, KeepsWhatTheSenderWantsToHear) {
+    Envelope envelope = envelope_for_two();
+    envelope.utf8_header = true;
+    envelope.return_part = ReturnPart::headers;
+    envelope.envelope_id = "QQ+2B";
+    envelope.recipients[0].wishes = {*parse_notify("SUCCESS,DELAY"), "rfc822;Bob@b.test"};
+    envelope.recipients[1].wishes = {*parse_notify("NEVER"), ""};
+    const std::string text = journal_header("ID1", envelope);
+    for (const char* line :
+         {"\nheader: UTF-8\n", "\nreturn: HDRS\n", "\nenvid: QQ+2B\n",
+          "\nto: 1 mailbox bob <bob@b.test> notify SUCCESS,DELAY orcpt rfc822;Bob@b.test\n",
+          "\nto: 2 remote <carol@c.test> for <list@b.test> notify NEVER\n"})
+        EXPECT_NE(text.find(line), std::string::npos) << line << text;
+    const Journal journal = parse_journal(text);
+    EXPECT_TRUE(journal.envelope.utf8_header);
+    EXPECT_EQ(journal.envelope.return_part, ReturnPart::headers);
+    EXPECT_EQ(journal.envelope.envelope_id, "QQ+2B");
+    for (std::size_t i = 0; i < 2; ++i)
+        EXPECT_EQ(journal.envelope.recipients[i].wishes, envelope.recipients[i].wishes);
+}
+
+TEST(Journal, ASuccessThatWasAskedForIsReported) {
+    Envelope envelope = envelope_for_two();
+    envelope.recipients[0].wishes.notify.success = true;
+    const std::string both =
+        event_line("delivered 1: 250 2.0.0 ok") + event_line("delivered 2: 250 2.0.0 ok");
+    Journal journal = parse_journal(journal_header("ID1", envelope) + both);
+    EXPECT_TRUE(journal.is_to_report(0));
+    EXPECT_FALSE(journal.is_to_report(1));
+    EXPECT_FALSE(journal.is_finished());
+    ASSERT_TRUE(apply_journal_event(journal, 0, journal_event::reported(0, "in ID2")));
+    EXPECT_TRUE(journal.is_finished());
+
+    envelope.sender = Address();
+    EXPECT_TRUE(parse_journal(journal_header("ID1", envelope) + both).is_finished());
+}
+
+TEST(Journal, TellsWhoWasWarned) {
+    Journal journal = with_events("");
+    ASSERT_TRUE(apply_journal_event(journal, 0, journal_event::warned(1, "in ID2")));
+    EXPECT_FALSE(journal.recipients[0].warned);
+    EXPECT_TRUE(journal.recipients[1].warned);
+    EXPECT_FALSE(apply_journal_event(journal, 0, "warned 3: in ID2"));
+}
+
 TEST(Journal, KeepsEnvelopes) {
     expect_round_trip(envelope_for_two());
     Envelope local = envelope_for_two();

@@ -105,7 +105,7 @@ class RemoteDeliveryTest : public testing::Test {
     static RemoteDelivery::Outcome send(RemoteDelivery& delivery,
                                         const std::vector<Address>& recipients = {bob}) {
         const Fd message = disk::memory_file("Subject: x\n\nhello\n");
-        return delivery.deliver(alice, recipients, Body::seven_bit, message.get(), 18);
+        return delivery.deliver({alice, {recipients.begin(), recipients.end()}}, message.get(), 18);
     }
     RemoteDelivery::Outcome send_to(const std::string& destination,
                                     const std::vector<Address>& recipients = {bob}) {

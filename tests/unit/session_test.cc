@@ -14,6 +14,7 @@
 
 #include "../../src/policy/libwrap.h"
 #include "../support/session_host.h"
+#include "postoffice/base/idn.h"
 #include "postoffice/base/text.h"
 #include "postoffice/config/options.h"
 #include "postoffice/config/values.h"
@@ -50,6 +51,7 @@ std::string unescaped(std::string_view text) {
 std::string expanded(std::string text) {
     for (std::size_t open; (open = text.find("{")) != std::string::npos;) {
         const auto star = text.find('*', open), close = text.find('}', open);
+        if (star == std::string::npos || star > close) break;
         std::string many;
         for (int n = std::stoi(text.substr(star + 1, close - star - 1)); n > 0; --n)
             many += text.substr(open + 1, star - open - 1);
@@ -125,6 +127,8 @@ class Runner {
             expect_accepted(value);
         else if (word == "text")
             expect_text(unescaped(value));
+        else if (word == "notices")
+            expect_notices(value);
         else if (word == "acceptor")
             host_.acceptor.answer_next({std::stoi(value), value.substr(4, 5), value.substr(10)});
         else
@@ -154,6 +158,16 @@ class Runner {
             config.trusted.push_back(*parse_trusted_host(value));
         else if (word == "relay")
             config.relay = true;
+        else if (word == "relaxed-order")
+            config.relaxed_order = true;
+        else if (word == "idn")
+            EXPECT_TRUE(idn_is_available());  // see Dialogues.Run
+        else if (word == "etrn")
+            config.etrn.push_back(*parse_trusted_host(value));
+        else if (word == "bare-newline")
+            config.bare_newline = value == "reject"   ? BareNewline::reject
+                                  : value == "accept" ? BareNewline::accept
+                                                      : BareNewline::normalise;
         else if (word == "option")
             set_option(value);
         else if (word == "hosts.deny")
@@ -269,7 +283,25 @@ class Runner {
                 if (recipient.sender) actual += "(from " + recipient.sender->to_string() + ")";
             }
             if (accepted->envelope.body == Body::eight_bit_mime) actual += " 8bit";
+            if (accepted->envelope.utf8_header) actual += " utf8";
         }
+        EXPECT_EQ(actual, expected);
+    }
+    // "RET ENVID; recipient NOTIFY ORCPT; …; expanded alias", of the last accepted message; "-" where nothing
+    // was given.
+    void expect_notices(const std::string& expected) {
+        const auto or_hyphen = [](std::string_view text) { return std::string(text.empty() ? "-" : text); };
+        const Envelope& envelope = last_accepted_.envelope;
+        std::string actual =
+            or_hyphen(return_part_text(envelope.return_part)) + " " + or_hyphen(envelope.envelope_id);
+        for (const auto& recipient : envelope.recipients)
+            actual += "; " + recipient.original.local_part() + " " +
+                      or_hyphen(recipient.wishes.notify.text()) + " " +
+                      or_hyphen(recipient.wishes.original_recipient);
+        if (const auto at = actual.find(";" + host_.me + "@"); at != std::string::npos)
+            actual.replace(at + 1, host_.me.size(), "me");
+        for (const auto& recipient : envelope.expanded)
+            actual += (recipient.sender ? "; list " : "; expanded ") + recipient.original.local_part();
         EXPECT_EQ(actual, expected);
     }
     // A part of the last accepted message.
@@ -308,6 +340,9 @@ std::vector<fs::path> dialogues() {
 class Dialogues : public testing::TestWithParam<fs::path> {};
 
 TEST_P(Dialogues, Run) {
+    std::string first_line;
+    std::getline(std::ifstream(GetParam()) >> std::ws, first_line);
+    if (first_line == "idn:" && !idn_is_available()) GTEST_SKIP() << "NEEDS libidn2";
     Runner(GetParam()).run();
 }
 

@@ -38,7 +38,7 @@ struct Dialogue {
     TransactionResult send(const std::vector<Address>& recipients = {bob}, Body body = Body::seven_bit,
                            const std::string& message = small_message) {
         const Fd file = disk::memory_file(message);
-        return client.send(alice, recipients, body, file.get(), message.size());
+        return client.send({alice, {recipients.begin(), recipients.end()}, body}, file.get(), message.size());
     }
     bool said(const std::string& line) const {
         return std::find(lines.begin(), lines.end(), line) != lines.end();
@@ -206,6 +206,101 @@ TEST(SmtpClient, NothingIsAskedThatWasNotOffered) {
     (void)d.send({bob}, Body::eight_bit_mime);
 }
 
+OutgoingEnvelope with_wishes() {
+    OutgoingEnvelope envelope{alice, {}};
+    envelope.return_part = ReturnPart::headers;
+    envelope.envelope_id = "QQ+2B";
+    envelope.recipients.push_back({bob, {*parse_notify("SUCCESS,DELAY"), "rfc822;Bob@b.test"}});
+    envelope.recipients.push_back({carol, {{}, "rfc822;" + std::string(600, 'x')}});
+    return envelope;
+}
+
+TEST(SmtpClient, WhatTheSenderWantsToHearIsPassedOn) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet("250-DSN\r\n");
+        EXPECT_EQ(p.answer("250 ok\r\n"), "MAIL FROM:<alice@a.test> RET=HDRS ENVID=QQ+2B");
+        EXPECT_EQ(p.answer("250 ok\r\n"),
+                  "RCPT TO:<bob@b.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Bob@b.test");
+        EXPECT_EQ(p.answer("550 no\r\n"), "RCPT TO:<carol@b.test>");
+        p.answer("354 go\r\n");
+        p.body();
+        p.say("250 mine\r\n");
+    }});
+    Dialogue d(server.endpoint());
+    const Fd file = disk::memory_file(small_message);
+    const auto result = d.client.send(with_wishes(), file.get(), small_message.size());
+    EXPECT_TRUE(result.recipients[0].notice_passed_on);
+    EXPECT_FALSE(result.recipients[1].notice_passed_on);
+}
+
+TEST(SmtpClient, WithoutDsnTheNoticeIsOurs) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet();
+        EXPECT_EQ(p.answer("250 ok\r\n"), "MAIL FROM:<alice@a.test>");
+        EXPECT_EQ(p.answer("250 ok\r\n"), "RCPT TO:<bob@b.test>");
+        p.answer("250 ok\r\n");
+        p.answer("354 go\r\n");
+        p.body();
+        p.say("250 mine\r\n");
+    }});
+    Dialogue d(server.endpoint());
+    const Fd file = disk::memory_file(small_message);
+    const auto result = d.client.send(with_wishes(), file.get(), small_message.size());
+    EXPECT_EQ(result.recipients[0].outcome, Outcome::delivered);
+    EXPECT_FALSE(result.recipients[0].notice_passed_on);
+}
+
+const Address joerg("j\xc3\xb6rg", "b.test");
+
+TEST(SmtpClient, Utf8GoesToWhoTakesIt) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet("250-8BITMIME\r\n250-SMTPUTF8\r\n");
+        EXPECT_EQ(p.answer("250 ok\r\n"), "MAIL FROM:<alice@a.test> SMTPUTF8");
+        EXPECT_EQ(p.answer("550 no\r\n"), "RCPT TO:<j\xc3\xb6rg@b.test>");
+        EXPECT_EQ(p.answer("250 ok\r\n"), "RSET");
+        EXPECT_EQ(p.answer("550 no\r\n"), "MAIL FROM:<alice@a.test>");
+    }});
+    Dialogue d(server.endpoint());
+    EXPECT_EQ(d.send({joerg}).recipients[0].reply.line(), "550 5.0.0 no");
+    EXPECT_EQ(d.send({bob}).recipients[0].reply.line(), "550 5.0.0 no");
+}
+
+// RFC 6531 section 3.2: who does not take it is not asked; others of the same message are.
+TEST(SmtpClient, Utf8DoesNotGoToOthers) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet("250-8BITMIME\r\n");
+        EXPECT_EQ(p.answer("250 ok\r\n"), "MAIL FROM:<alice@a.test>");
+        EXPECT_EQ(p.answer("550 no\r\n"), "RCPT TO:<bob@b.test>");
+        EXPECT_EQ(p.line(), "(closed)");
+    }});
+    Dialogue d(server.endpoint());
+    const auto result = d.send({joerg, bob});
+    EXPECT_EQ(result.recipients[0].outcome, Outcome::failed);
+    EXPECT_EQ(result.recipients[0].reply.status, "5.6.7");
+    EXPECT_EQ(result.recipients[0].reply.code, 553);
+    EXPECT_EQ(result.recipients[1].reply.line(), "550 5.0.0 no");
+
+    OutgoingEnvelope with_header{alice, {bob}};
+    with_header.utf8_header = true;
+    const Fd file = disk::memory_file(small_message);
+    const auto refused = d.client.send(with_header, file.get(), small_message.size());
+    EXPECT_EQ(refused.recipients[0].reply.status, "5.6.7");
+    EXPECT_EQ(refused.recipients[0].reply.code, 550);
+}
+
+TEST(SmtpClient, LimitsOfTheServer) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet("250-LIMITS RCPTMAX=5 MAILMAX=1 RCPTDOMAINMAX=1 rcptmax=x FOO\r\n");
+        p.answer("550 no\r\n");
+        p.wait_for_close();
+    }});
+    Dialogue d(server.endpoint());
+    EXPECT_EQ(d.client.most_recipients(), 5U);
+    EXPECT_TRUE(d.client.is_alive());
+    (void)d.send({bob});
+    EXPECT_FALSE(d.client.is_alive());
+}
+
 TEST(SmtpClient, TheNullSender) {
     FakeServer server({[](FakePeer& p) {
         p.greet();
@@ -213,7 +308,7 @@ TEST(SmtpClient, TheNullSender) {
     }});
     Dialogue d(server.endpoint());
     const Fd file = disk::memory_file("x\n");
-    (void)d.client.send(Address(), {bob}, Body::seven_bit, file.get(), 2);
+    (void)d.client.send({Address(), {bob}}, file.get(), 2);
 }
 
 TEST(SmtpClient, AnAddressCannotBreakItsLine) {
@@ -475,7 +570,7 @@ TEST(SmtpClient, AMessageThatCannotBeReadIsNeverEnded) {
     }});
     Dialogue d(server.endpoint());
     const Pipe no_file = make_pipe();  // cannot be read at an offset
-    const auto result = d.client.send(alice, {bob}, Body::seven_bit, no_file.read_end.get(), 10);
+    const auto result = d.client.send({alice, {bob}}, no_file.read_end.get(), 10);
     EXPECT_EQ(result.recipients[0].outcome, Outcome::deferred);
     EXPECT_EQ(result.recipients[0].reply.status, "4.3.0");
     EXPECT_FALSE(result.connection_usable);

@@ -79,7 +79,7 @@ class SubmitTest : public ::testing::Test {
     }
     static std::string recipients(const Drop& drop) {
         std::string list;
-        for (const Address& address : drop.envelope.recipients) list += address.to_string() + " ";
+        for (const auto& to : drop.envelope.recipients) list += to.address.to_string() + " ";
         return list;
     }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "postoffice/base/idn.h"
+
 namespace postoffice {
 namespace {
 
@@ -99,8 +101,11 @@ TEST(Values, AddressesHideNothingBehindNul) {
 TEST(Values, Domains) {
     EXPECT_EQ(*parse_domain("Mail.Example.ORG"), "mail.example.org");
     EXPECT_EQ(*parse_domain("x_y"), "x_y");
+    if (idn_is_available()) {
+        EXPECT_EQ(*parse_domain("B\xc3\xbc" "cher.example"), "xn--bcher-kva.example");
+    }
     for (const std::string bad :
-         {"", ".", "a..b", ".a", "a.", "-a.b", "a-.b", "a b", "a@b", "[1.2.3.4]", "b\xc3\xbc.de"})
+         {"", ".", "a..b", ".a", "a.", "-a.b", "a-.b", "a b", "a@b", "[1.2.3.4]", "b\xfc.de", "b\xe2\x80\x8b\xc3\xbc .de"})
         EXPECT_FALSE(parse_domain(bad)) << bad;
     EXPECT_FALSE(parse_domain(std::string(64, 'a')));
     EXPECT_FALSE(parse_domain(std::string(254, 'a')));

@@ -49,8 +49,11 @@ struct DnsList {
 /// How the host name is found when `hostname=` does not spell it.
 enum class HostnameFrom { resolver, uname };
 
+/// What is done with a CR or LF in a message that is no half of a CRLF: see postoffice.cf(5).
+enum class BareNewline { normalise, reject, accept };
+
 struct Config {
-    std::string file;  ///< the file this came from; empty if none was read
+    std::string file;                 ///< the file this came from; empty if none was read
     bool file_was_asked_for = false;  ///< with -C or in the environment
 
     // Who we are
@@ -62,7 +65,8 @@ struct Config {
     std::string only_user;
     std::vector<std::string>
         local_domains;  ///< lower case; `hostname` and "localhost" are local without being listed
-    std::vector<std::string> trusted;  ///< hosts treated like localhost: "name", "[192.0.2.1]", "[2001:db8::1]"
+    std::vector<std::string>
+        trusted;  ///< hosts treated like localhost: "name", "[192.0.2.1]", "[2001:db8::1]"
 
     // Where things are
     std::string queue_dir;
@@ -84,8 +88,11 @@ struct Config {
     std::uint64_t minfree = 10ULL << 20;  ///< octets that must stay free in the spool
     Seconds timeout{300};                 ///< patience with a silent client
     bool relay = false;                   ///< anybody may relay
-    std::string tls_certificate;          ///< PEM file with the chain; empty: no TLS
-    std::string tls_key;                  ///< PEM file; empty: in tls_certificate
+    BareNewline bare_newline = BareNewline::normalise;
+    bool relaxed_order = false;     ///< RCPT may come before MAIL
+    std::vector<std::string> etrn;  ///< hosts that may ask for their mail; like `trusted`
+    std::string tls_certificate;    ///< PEM file with the chain; empty: no TLS
+    std::string tls_key;            ///< PEM file; empty: in tls_certificate
 
     bool auth_plaintext = false;          ///< passwords are taken without TLS, too
     unsigned auth_failures = 10;          ///< failed logins within an hour after which an address has to wait
@@ -118,9 +125,10 @@ struct Config {
     bool escape_from = true;
     /// Files in homes that say where mail goes, the first that exists holds: ".forward", ".qmail".
     std::vector<std::string> delivery_files{".forward"};
-    std::string recipient_delimiter = "+";  ///< each octet of it begins the extension of an address; empty = none
-    std::string alias_user = "nobody";      ///< whose rights programs and files of aliases get
-    Seconds command_timeout{600};           ///< patience with a program that takes a message
+    std::string recipient_delimiter =
+        "+";                            ///< each octet of it begins the extension of an address; empty = none
+    std::string alias_user = "nobody";  ///< whose rights programs and files of aliases get
+    Seconds command_timeout{600};       ///< patience with a program that takes a message
 
     // Remote delivery
     std::vector<std::string> nameservers;  ///< "IP" or "IP:PORT" or "[IPv6]:PORT"; empty = resolv.conf
@@ -132,6 +140,7 @@ struct Config {
     std::vector<Seconds> retry{Seconds{300},  Seconds{600},  Seconds{1200}, Seconds{2400},
                                Seconds{3600}, Seconds{7200}, Seconds{14400}};
     Seconds qreturn{3 * 86400};
+    Seconds delay_warning{0};  ///< tell the sender of a delay; 0: only who asked, after four hours
     unsigned agents = 100;
     unsigned destination_agents = 10;
 

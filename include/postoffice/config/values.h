@@ -34,7 +34,7 @@ Result<ListenAddress> parse_listen(std::string_view text);
 /// An IPv4 or IPv6 address, in the kernel's spelling.
 Result<std::string> parse_ip_address(std::string_view text);
 /// A domain or host name (RFC 1123 section 2.1, RFC 5321 section 4.1.2; underscores are let pass), in lower
-/// case.
+/// case and with A-labels (RFC 5890).
 Result<std::string> parse_domain(std::string_view text);
 /// "HOST" or "HOST:PORT"; HOST is a name, an IPv4 address, or an address in brackets. Returned in lower case.
 Result<std::string> parse_host_port(std::string_view text);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "postoffice/delivery/bounce.h"
 #include "postoffice/mail/acceptance.h"
 #include "postoffice/mail/spool.h"
 
@@ -13,9 +14,10 @@ namespace postoffice {
 
 class Acceptance final : public Acceptor {
   public:
-    /// Keeps the references. `on_queued`: called with each id that was committed, after its lock was
-    /// released.
-    Acceptance(const Spool& spool, LocalDelivery& local, std::function<void(const std::string&)> on_queued);
+    /// Keeps the references. `bouncer`: sends the notices of success that are due at once. `on_queued`:
+    /// called with each id that was committed, after its lock was released.
+    Acceptance(const Spool& spool, LocalDelivery& local, Bouncer& bouncer,
+               std::function<void(const std::string&)> on_queued);
     Reply accept(const std::string& id, const Envelope& envelope, Message& message) override;
 
   private:
@@ -24,8 +26,12 @@ class Acceptance final : public Acceptor {
     Reply queue(const std::string& id, const Envelope& envelope, Message& message,
                 const std::vector<DeliveryResult>& results);
 
+    void send_notices(const std::string& id, const Envelope& envelope, const Message& message,
+                      const std::vector<DeliveryResult>& results);
+
     const Spool& spool_;
     LocalDelivery& local_;
+    Bouncer& bouncer_;
     std::function<void(const std::string&)> on_queued_;
 };
 

@@ -15,13 +15,15 @@ Pipe make_arrivals_pipe();
 
 /// Writes one id. Never waits, never throws.
 void announce_arrival(int pipe, const std::string& id);
+/// The same for a message that waits in the queue, and is to be tried now.
+void announce_hurry(int pipe, const std::string& id);
 
 class ArrivalReader {
   public:
     /// The descriptor stays the caller's.
     explicit ArrivalReader(int pipe) : pipe_(pipe) {}
     /// Calls `each` with every id that has arrived. False if so much had piled up that some may be lost.
-    bool read(const std::function<void(const std::string& id)>& each);
+    bool read(const std::function<void(const std::string& id, bool hurry)>& each);
     bool has_more() const;
     int fd() const { return pipe_; }
 

@@ -1,9 +1,13 @@
-// Telling the sender what failed: one report for each message (RFC 3464), from <>, to the envelope sender.
-// What cannot be reported to the sender goes to postmaster; what cannot be reported to postmaster ends in the
-// log.
+// Telling the sender what became of a message: reports (RFC 3464) from <>, to the envelope sender, of what he
+// asked for (RFC 3461). A failure that cannot be reported to the sender goes to postmaster; what cannot be
+// reported to postmaster ends in the log.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "postoffice/config/config.h"
+#include "postoffice/mail/dsn.h"
 #include "postoffice/mail/router.h"
 #include "postoffice/mail/spool.h"
 
@@ -13,14 +17,22 @@ class Bouncer {
   public:
     /// Keeps the references.
     Bouncer(const Config& config, const Spool& spool, Router& router);
-    /// Reports every failed and not yet reported recipient of `entry`, and records that (not synced). Returns
-    /// the id of the report that was queued, or "" if none was needed. Throws std::system_error when the
-    /// report cannot be stored: then nothing is recorded, and it must be tried again.
-    std::string report_failures(QueueEntry& entry);
+    /// Reports what is to be reported of `entry` and was not yet: failures, successes, delays. Records that
+    /// (not synced). Returns the ids of the reports that were queued. Throws std::system_error when one
+    /// cannot be stored: then it is not recorded, and must be tried again.
+    std::vector<std::string> report(QueueEntry& entry, UnixTime now);
+
+    /// The notice of success for a message that never was in the queue: `journal` says who was delivered to;
+    /// its aliases and lists (Envelope::expanded) are in the report as well. `original`: the message, open
+    /// for reading. Returns the id of the report, or "" if nobody wants one. Throws as report().
+    std::string report_success(const Journal& journal, int original);
 
   private:
-    std::string queue_report(const QueueEntry& entry, const std::vector<std::size_t>& failures,
-                             const Address& to);
+    std::string report_failures(QueueEntry& entry);
+    std::string report_successes(QueueEntry& entry);
+    std::string report_delays(QueueEntry& entry, UnixTime now);
+    std::string queue_report(const Journal& journal, const std::vector<DsnRequest::Entry>& entries,
+                             const Address& to, int original);
 
     const Config& config_;
     const Spool& spool_;

@@ -30,9 +30,8 @@ class RemoteDelivery {
         std::vector<DeliveryResult> results;  ///< parallel to the recipients
         bool destination_is_down = false;     ///< no host could be reached: do not try more messages now
     };
-    /// One message to these recipients; `message`: open for reading. Does not throw.
-    Outcome deliver(const Address& sender, const std::vector<Address>& recipients, Body body, int message,
-                    std::uint64_t size);
+    /// `message`: open for reading. Does not throw.
+    Outcome deliver(const OutgoingEnvelope& envelope, int message, std::uint64_t size);
     /// Says QUIT to a connection that is kept.
     void close();
 

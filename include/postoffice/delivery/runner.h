@@ -6,7 +6,7 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "postoffice/base/process.h"
 #include "postoffice/config/config.h"
@@ -46,6 +46,7 @@ class Runner {
     void start_reaper();
 
     void schedule(const std::string& id, UnixTime due);
+    void hurry(const std::string& id);
     void rescan(bool ignore_retry_times);
     void rescan_drops();
     void sweep();
@@ -73,7 +74,8 @@ class Runner {
     Fd reaper_;  ///< pipe to the reaper
 
     std::set<std::pair<UnixTime, std::string>> due_;
-    std::unordered_set<std::string> known_;  ///< in due_ or with the dispatcher
+    static constexpr UnixTime being_delivered = -1;
+    std::unordered_map<std::string, UnixTime> known_;  ///< as in due_, or with the dispatcher
     UnixTime next_rescan_ = 0;
     UnixTime next_drop_scan_ = 0;
     UnixTime next_housekeeping_ = 0;

@@ -1,4 +1,5 @@
-// Mail addresses as values: RFC 5321 section 4.1.2 in the envelope, RFC 5322 section 3.4 in header fields.
+// Mail addresses as values: RFC 5321 section 4.1.2 in the envelope, RFC 5322 section 3.4 in header fields;
+// with UTF-8 as RFC 6531 section 3.3 and RFC 6532 section 3.2 have it.
 #pragma once
 
 #include <string>
@@ -13,17 +14,22 @@ namespace postoffice {
 class Address {
   public:
     Address() = default;
-    /// `local_part` without quotes; `domain` is folded to lower case; empty = not qualified (yet).
+    /// `local_part` without quotes; `domain` is folded to lower case, and a name with U-labels to the same
+    /// one with A-labels (RFC 5890); empty = not qualified (yet).
     Address(std::string local_part, std::string domain);
 
     bool is_null() const { return local_part_.empty() && domain_.empty(); }
     bool is_qualified() const { return !domain_.empty(); }
     /// Without quotes and backslashes: what RFC 5321 section 4.1.2 calls its semantic value.
     const std::string& local_part() const { return local_part_; }
-    /// Lower case; a literal keeps its brackets.
+    /// Lower case, ASCII; a literal keeps its brackets.
     const std::string& domain() const { return domain_; }
     /// As it goes on the wire, quoted where needed, without angle brackets; "" for the null path.
     std::string to_string() const;
+    /// The same for people: an internationalised domain as they write it.
+    std::string display_text() const;
+    /// The name has characters beyond ASCII: it cannot be sent to a server without SMTPUTF8.
+    bool needs_utf8() const;
     Address qualified(const std::string& default_domain) const;
 
     bool operator==(const Address&) const = default;

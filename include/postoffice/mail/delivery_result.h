@@ -11,16 +11,19 @@ struct DeliveryResult {
     enum class Outcome { delivered, deferred, failed } outcome = Outcome::deferred;
     Reply reply;     ///< ours or the peer's, with enhanced status
     std::string by;  ///< who said so: "mx.example.org [192.0.2.1]"; empty if we did
+    /// Delivered, and that host was asked for the notice of success: it is not ours to send any more.
+    bool notice_passed_on = false;
 };
 
 inline DeliveryResult delivered(std::string text, std::string by = "") {
-    return {DeliveryResult::Outcome::delivered, {250, "2.0.0", std::move(text)}, std::move(by)};
+    return {DeliveryResult::Outcome::delivered, {250, "2.0.0", std::move(text)}, std::move(by), false};
 }
 inline DeliveryResult deferred(std::string status, std::string text, std::string by = "") {
-    return {DeliveryResult::Outcome::deferred, {451, std::move(status), std::move(text)}, std::move(by)};
+    return {
+        DeliveryResult::Outcome::deferred, {451, std::move(status), std::move(text)}, std::move(by), false};
 }
 inline DeliveryResult failed(std::string status, std::string text, std::string by = "") {
-    return {DeliveryResult::Outcome::failed, {550, std::move(status), std::move(text)}, std::move(by)};
+    return {DeliveryResult::Outcome::failed, {550, std::move(status), std::move(text)}, std::move(by), false};
 }
 
 }  // namespace postoffice

@@ -19,9 +19,18 @@ namespace postoffice {
 
 /// The envelope part of a drop file.
 struct DropEnvelope {
+    struct To {
+        To(Address to, RecipientWishes what = {}) : address(std::move(to)), wishes(std::move(what)) {}
+        Address address;
+        RecipientWishes wishes;
+        bool operator==(const To&) const = default;
+    };
     Address sender;
-    std::vector<Address> recipients;
+    std::vector<To> recipients;
     Body body = Body::seven_bit;
+    bool utf8_header = false;  ///< see Envelope
+    ReturnPart return_part = ReturnPart::unspecified;
+    std::string envelope_id{};  ///< xtext
 };
 
 /// Writes and syncs drop/ID, readable by the group of the folder. Returns the id. Throws std::system_error;

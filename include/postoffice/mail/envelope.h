@@ -8,6 +8,7 @@
 
 #include "postoffice/base/clock.h"
 #include "postoffice/mail/address.h"
+#include "postoffice/mail/notification.h"
 
 namespace postoffice {
 
@@ -48,12 +49,23 @@ struct Recipient {
     Address original;
     Target target;
     std::optional<Address> sender{};  ///< replaces the envelope's for this recipient (a list's owner-NAME)
+    RecipientWishes wishes{};         ///< what the sender wants to hear of it
 };
 
 struct Envelope {
     Address sender;  ///< null for <>
     Body body = Body::seven_bit;
+    /// The message needs SMTPUTF8 (RFC 6531) for everybody: its header has UTF-8, and the client said so.
+    /// An address that is not ASCII needs it whatever this says.
+    bool utf8_header = false;
+    ReturnPart return_part = ReturnPart::unspecified;
+    std::string envelope_id;  ///< ENVID, the sender's name for this message, in xtext; "" if not given
     std::vector<Recipient> recipients;
+    /// Aliases and lists among the recipients that were replaced by what they lead to, and whose sender wants
+    /// to hear that they were reached (RFC 3461 section 5.2.7). Not in the journal: they are reported when
+    /// the message is accepted. The target's address is that of the alias,
+    /// the sender that of a list's owner.
+    std::vector<Recipient> expanded;
     Origin origin;
     /// Why hosts.deny does not want its client: it goes to the folder of `forbidden`, as far as its
     /// recipients are mailboxes here. Empty: it is welcome.

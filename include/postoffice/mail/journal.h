@@ -21,7 +21,8 @@ struct RecipientState {
     unsigned attempts = 0;
     DeliveryResult last;        ///< of the last attempt; meaningless while attempts == 0
     UnixTime last_attempt = 0;  ///< when that was
-    bool reported = false;      ///< failed, and the sender has been told (or nobody is to be told)
+    bool reported = false;      ///< the sender has been told what became of it, or is not to be told by us
+    bool warned = false;        ///< the sender has been told that it takes long, or is not to be told
 };
 
 /// What a journal says.
@@ -34,7 +35,10 @@ struct Journal {
     unsigned attempts = 0;                   ///< rounds so far
     std::optional<std::string> held;         ///< why; empty unless held
 
-    bool is_finished() const;  ///< nothing is waiting, and every failure was reported
+    bool is_finished() const;  ///< nothing is waiting, and nothing is left to report
+    /// Recipient `index` failed, or was delivered to and its sender asked to hear of that; and it was not
+    /// reported yet.
+    bool is_to_report(std::size_t index) const;
 };
 
 /// Text of the envelope part, with its end mark. `size`: octets of the message.
@@ -52,6 +56,7 @@ bool journal_is_unfinished(std::string_view text);
 namespace journal_event {
 std::string result(std::size_t index, const DeliveryResult& result);
 std::string reported(std::size_t index, std::string_view text);
+std::string warned(std::size_t index, std::string_view text);
 std::string retry_at(UnixTime when);
 std::string held(std::string_view reason);
 std::string released();

@@ -35,8 +35,12 @@ class MessageReceiver {
     void feed(std::string_view bytes);
     /// The end of the message. nullopt: complete and stored; otherwise why not (552, 554, 452, 451).
     std::optional<Reply> finish();
+    /// Why it will be refused, if that is known already.
+    const std::optional<Reply>& refusal() const { return refusal_; }
     /// An octet above 127 was seen.
     bool has_eight_bit() const { return eight_bit_; }
+    /// One was seen in the header, ours included; after finish().
+    bool has_eight_bit_header() const { return eight_bit_header_; }
     /// As on the wire, where a line end is two octets (RFC 1870 section 3).
     std::uint64_t octets() const { return octets_; }
     /// What its Solicitation field says (RFC 3865), or the first kilobyte of it.
@@ -64,6 +68,7 @@ class MessageReceiver {
     std::string name_;  // the start of a header line, until it is known whether it is a field
     bool any_field_ = false;
     bool eight_bit_ = false;
+    bool eight_bit_header_ = false;
     bool in_solicitation_ = false;
     std::string solicitation_;
     bool has_date_ = false, has_message_id_ = false, has_from_ = false;

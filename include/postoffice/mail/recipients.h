@@ -3,7 +3,7 @@
 #pragma once
 
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "postoffice/mail/envelope.h"
@@ -13,15 +13,17 @@ namespace postoffice {
 
 class RecipientCollector {
   public:
-    /// `route` is accepted.
-    void add(const Address& original, const Route& route);
+    /// `route` is accepted. What the sender wants to hear of `original` is divided among the places it leads
+    /// to as RFC 3461 section 5.2.7 has it.
+    void add(const Address& original, const Route& route, const RecipientWishes& wishes = {});
     const std::vector<Recipient>& recipients() const { return recipients_; }
-    /// Leaves the collector empty.
-    std::vector<Recipient> take();
+    /// Puts what was collected into `envelope`, and leaves the collector empty.
+    void move_to(Envelope& envelope);
 
   private:
     std::vector<Recipient> recipients_;
-    std::unordered_set<std::string> destinations_;
+    std::vector<Recipient> expanded_;
+    std::unordered_map<std::string, std::size_t> destinations_;  // to their place in recipients_
 };
 
 }  // namespace postoffice

@@ -36,8 +36,10 @@ class QueueEntry {
 
     /// Appends the outcome for recipient `index` (from 0). Not yet synced: see sync().
     void record(std::size_t index, const DeliveryResult& result);
-    /// Appends that the sender was told of recipient `index`; `text`: "dsn ID", "nobody to tell".
+    /// Appends that the sender was told of recipient `index`; `text`: "in ID", "to nobody".
     void record_reported(std::size_t index, const std::string& text);
+    /// The same for a delay.
+    void record_warned(std::size_t index, const std::string& text);
     /// Appends when the next attempt is due, and makes it the modification time of the file, by which a queue
     /// run finds what is due without opening anything.
     void defer_until(UnixTime when);
@@ -88,6 +90,10 @@ class Spool {
     /// damaged journal, or one whose message is not as long as it says, is moved aside (cm → badID, logged)
     /// and gives nullopt.
     std::optional<QueueEntry> take(const std::string& id) const;
+
+    /// What a journal says now, without owning it; nullopt if it is gone, or still being written.
+    /// Throws FormatError, std::system_error.
+    std::optional<Journal> peek(const std::string& id) const;
 
     struct Item {
         std::string id;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "postoffice/config/config.h"
 #include "postoffice/mail/reply.h"
@@ -45,6 +46,9 @@ struct Client {
     /// "mail.example[192.0.2.1]", for people.
     std::string text() const;
 };
+
+/// The client is one of `hosts`, which are names or "[address]". A name counts only if DNS confirms it.
+bool is_one_of(const std::vector<std::string>& hosts, const Client& client);
 
 /// Whether a client is as good as this host itself: may relay, and is spared what only strangers are asked.
 enum class Standing : std::uint8_t {

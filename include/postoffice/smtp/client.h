@@ -1,8 +1,10 @@
-// The client side of SMTP: one connection to one server, many transactions. RFC 5321, 1870, 2920, 6152.
+// The client side of SMTP: one connection to one server, many transactions. RFC 5321, 1870 (SIZE), 2920
+// (PIPELINING), 3461 (DSN), 6152 (8BITMIME), 6531 (SMTPUTF8), 9422 (LIMITS).
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +27,21 @@ struct ClientTimeouts {
     Seconds data_block{180};
     Seconds final_dot{600};
     Seconds message{3600};
+};
+
+/// What a server is told of a message.
+struct OutgoingEnvelope {
+    struct To {
+        To(Address to, RecipientWishes what = {}) : address(std::move(to)), wishes(std::move(what)) {}
+        Address address;
+        RecipientWishes wishes;  ///< passed on to a server that offers DSN
+    };
+    Address sender;
+    std::vector<To> recipients;
+    Body body = Body::seven_bit;
+    bool utf8_header = false;  ///< see Envelope
+    ReturnPart return_part = ReturnPart::unspecified;
+    std::string envelope_id{};  ///< xtext
 };
 
 /// What one transaction came to.
@@ -52,10 +69,12 @@ class SmtpClient {
     /// MAIL, RCPT…, DATA for one message, pipelined if offered. `message`: descriptor at any position, LF
     /// line ends; sent with CRLF and dot-stuffing, lone CR dropped, so that it can never end early at any
     /// server. Does not throw: a broken connection is `deferred` for whoever has no answer yet.
-    TransactionResult send(const Address& sender, const std::vector<Address>& recipients, Body body,
-                           int message, std::uint64_t size);
-    /// True if the server has neither closed nor said anything unasked since the last transaction. Asks the
-    /// kernel only: no round trip.
+    /// A recipient for whom the server would need SMTPUTF8, and lacks it, has failed (RFC 6531 section 3.2).
+    TransactionResult send(const OutgoingEnvelope& envelope, int message, std::uint64_t size);
+    /// Recipients that the server takes in one transaction, as it says; at least 1.
+    std::size_t most_recipients() const { return most_recipients_; }
+    /// True if the server has neither closed nor said anything unasked since the last transaction, and takes
+    /// another one. Asks the kernel only: no round trip.
     bool is_alive();
     void quit();
 
@@ -65,6 +84,7 @@ class SmtpClient {
     void open(const Endpoint& server, const std::string& own_name);
     bool say_hello(const std::string& own_name, bool extended);
     void learn_extensions(std::string_view text);
+    void learn_limits(std::string_view text);
     void refuse(DeliveryResult why);
 
     void transact(Transaction& transaction);
@@ -73,6 +93,7 @@ class SmtpClient {
     bool is_go_ahead(Transaction& transaction, const Reply& reply);
     DeliveryResult judge_recipient(const Reply& reply, bool others_are_accepted) const;
     std::string mail_command(const Transaction& transaction) const;
+    std::string rcpt_command(const Transaction& transaction, std::size_t index) const;
     std::optional<Reply> send_body(int message);
     std::optional<Reply> last_words();
 
@@ -92,9 +113,11 @@ class SmtpClient {
     std::string_view step_ = "connecting";  // what we are at, for error texts
     Deadline ceiling_;                      // for the message at hand
     std::optional<DeliveryResult> refusal_;
-    bool pipelining_ = false, eight_bit_mime_ = false, size_ = false;
+    bool pipelining_ = false, eight_bit_mime_ = false, size_ = false, dsn_ = false, smtputf8_ = false;
     std::uint64_t size_limit_ = 0;  // 0: none
-    bool needs_reset_ = false;      // the last transaction was not ended by a message
+    std::size_t most_recipients_ = std::numeric_limits<std::size_t>::max();
+    std::uint64_t messages_left_ = std::numeric_limits<std::uint64_t>::max();  // that the server takes
+    bool needs_reset_ = false;  // the last transaction was not ended by a message
 };
 
 }  // namespace postoffice

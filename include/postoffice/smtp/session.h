@@ -1,11 +1,13 @@
-// One SMTP server session: greeting, commands, replies, goodbye. RFC 5321, with RFC 1870 (SIZE), 2034
-// (ENHANCEDSTATUSCODES), 2920 (PIPELINING), 6152 (8BITMIME).
+// One SMTP server session: greeting, commands, replies, goodbye. RFC 5321, with RFC 1870 (SIZE), 1985 (ETRN),
+// 2034 (ENHANCEDSTATUSCODES), 2920 (PIPELINING), 3030 (CHUNKING), 3461 (DSN), 6152 (8BITMIME), 6531
+// (SMTPUTF8), 9422 (LIMITS).
 #pragma once
 
 #include <memory>
 
 #include "postoffice/config/config.h"
 #include "postoffice/mail/acceptance.h"
+#include "postoffice/mail/queue_flush.h"
 #include "postoffice/mail/router.h"
 #include "postoffice/net/connection.h"
 #include "postoffice/net/resolver.h"
@@ -29,6 +31,7 @@ struct SessionServices {
     const Crowd* crowd = nullptr;      ///< how full it is; nullptr: there is always room
     Misconduct* misconduct = nullptr;  ///< nullptr: nobody keeps account of it
     AccessTables access_tables{};
+    QueueFlusher* flusher = nullptr;  ///< null pointer: no ETRN
 };
 
 enum class SessionEnd {

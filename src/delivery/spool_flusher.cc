@@ -1,0 +1,38 @@
+#include "postoffice/delivery/spool_flusher.h"
+
+#include "postoffice/base/error.h"
+#include "postoffice/delivery/arrivals.h"
+
+namespace postoffice {
+namespace {
+
+bool waits_for(const Journal& journal, const std::string& domain, bool subdomains) {
+    if (journal.held) return false;
+    for (std::size_t i = 0; i < journal.recipients.size(); ++i) {
+        const Target& target = journal.envelope.recipients[i].target;
+        if (journal.recipients[i].status != RecipientState::Status::waiting) continue;
+        if (target.kind != Target::Kind::remote) continue;
+        const std::string& its = target.address.domain();
+        if (its == domain || (subdomains && its.ends_with("." + domain))) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+std::size_t SpoolFlusher::flush(const std::string& domain, bool subdomains) {
+    std::size_t found = 0;
+    for (const Spool::Item& item : spool_.scan()) {
+        try {
+            const auto journal = spool_.peek(item.id);
+            if (!journal || !waits_for(*journal, domain, subdomains)) continue;
+        } catch (const FormatError&) {
+            continue;  // damaged: whoever takes it moves it aside
+        }
+        announce_hurry(announce_, item.id);
+        ++found;
+    }
+    return found;
+}
+
+}  // namespace postoffice

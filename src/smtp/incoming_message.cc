@@ -1,0 +1,135 @@
+#include "incoming_message.h"
+
+#include <algorithm>
+
+#include "admission.h"
+#include "dialogue.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
+#include "postoffice/base/utf8.h"
+#include "postoffice/mail/spool.h"
+#include "postoffice/policy/soliciting.h"
+
+namespace postoffice {
+namespace {
+
+Origin origin_of(const Dialogue& dialogue) {
+    Origin origin;
+    origin.protocol = dialogue.protocol();
+    if (const TlsStream* tls = dialogue.connection.tls()) origin.tls = tls->description();
+    origin.helo = dialogue.state.helo.str();
+    origin.client_name = dialogue.state.client_name.str();
+    origin.client_address = dialogue.state.client_address.str();
+    return origin;
+}
+
+// Our Received field needs the envelope only for its origin and time. An address beyond ASCII would make a
+// header that needs SMTPUTF8 of one that did not.
+std::string top_fields(const Dialogue& dialogue, const std::string& id) {
+    Envelope envelope;
+    envelope.sender = dialogue.transaction.sender();
+    envelope.origin = origin_of(dialogue);
+    envelope.arrived = now_unix();
+    const std::string recipient = dialogue.transaction.single_recipient().to_string();
+    return received_field(dialogue.config().hostname, id, envelope, is_ascii(recipient) ? recipient : "");
+}
+
+MessageReceiver::Settings receiver_settings(const Dialogue& dialogue, const std::string& id) {
+    const Config& config = dialogue.config();
+    return {.hostname = config.hostname,
+            .id = id,
+            .sender = dialogue.transaction.sender().to_string(),
+            .size = config.size,
+            .hops = config.hops};
+}
+
+// What users have written down for mail that they want, such as programs, is not done with this.
+void send_to_folder(Envelope& envelope, std::string reason) {
+    envelope.forbidden = std::move(reason);
+    if (envelope.forbidden.empty()) return;
+    std::vector<Recipient> kept;
+    for (Recipient& recipient : envelope.recipients) {
+        Target& target = recipient.target;
+        if (!target.user.empty()) target = {Target::Kind::mailbox, target.user, target.address};
+        const bool is_there = std::any_of(kept.begin(), kept.end(), [&](const Recipient& other) {
+            return !target.user.empty() && other.target.user == target.user;
+        });
+        if (!is_there) kept.push_back(std::move(recipient));
+    }
+    envelope.recipients = std::move(kept);
+}
+
+std::string unfolded(std::string text) {
+    std::erase_if(text, [](char c) { return c == '\n'; });
+    return text;
+}
+
+void log_received(const Dialogue& dialogue, const std::string& id, const Envelope& envelope,
+                  const Message& message) {
+    log_event(id, "received",
+              {{"from", "<" + envelope.sender.to_string() + ">"},
+               {"client", dialogue.client()},
+               {"helo", envelope.origin.helo},
+               {"size", std::to_string(message.size())},
+               {"nrcpt", std::to_string(envelope.recipients.size())},
+               {"proto", envelope.origin.protocol}});
+}
+
+}  // namespace
+
+std::optional<Reply> refuse_message(Dialogue& dialogue) {
+    const Transaction& transaction = dialogue.transaction;
+    if (!transaction.is_open()) return Reply{503, "5.5.1", "MAIL and RCPT come before the message"};
+    if (transaction.recipient_count() > 0) return check_before_data(dialogue);
+    if (transaction.refused_count() == 0) return Reply{503, "5.5.1", "RCPT comes before the message"};
+    return Reply{554, "5.5.1", "No valid recipients"};
+}
+
+IncomingMessage::IncomingMessage(const Dialogue& dialogue, DataDecoder decoder)
+    : id_(Spool::new_id()),
+      message_(dialogue.config().queue_dir),
+      receiver_(message_, receiver_settings(dialogue, id_), top_fields(dialogue, id_)),
+      decoder_(decoder),
+      pace_(dialogue) {}
+
+void IncomingMessage::read(Dialogue& dialogue) {
+    dialogue.is_reading_message = true;
+    const auto end = read_data(
+        dialogue.connection, decoder_, [this] { return pace_.wait(); },
+        [this](std::string_view text) {
+            pace_.count(text.size());
+            receiver_.feed(text);
+        });
+    if (end == DataEnd::closed) throw PeerGone("end of file inside a message");
+    dialogue.is_reading_message = false;
+}
+
+Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
+    const auto log_refused = [&](const Reply& reply) {
+        log_event(id_, "refused",
+                  {{"command", verb}, {"client", dialogue.client()}, {"reply", reply.line()}});
+    };
+    auto refusal = receiver_.finish();
+    if (!refusal && decoder_.refuses_lone() && decoder_.has_lone())
+        refusal = Reply{550, "5.6.0", "The message has a CR or LF that is no line end"};
+    if (!refusal)
+        refusal = check_solicitation(dialogue.config().no_soliciting, unfolded(receiver_.solicitation()));
+    Envelope envelope = dialogue.transaction.take_envelope(origin_of(dialogue), receiver_.has_eight_bit(),
+                                                           receiver_.has_eight_bit_header());
+    send_to_folder(envelope, reason_for_folder(dialogue));
+    if (refusal) {
+        log_refused(*refusal);
+        return *refusal;
+    }
+    log_received(dialogue, id_, envelope, message_);
+    Reply reply = dialogue.services.acceptor.accept(id_, envelope, message_);
+    if (reply.is_positive()) {
+        ++dialogue.state.messages;
+        dialogue.state.conduct.message_was_accepted();
+    } else {
+        log_refused(reply);
+    }
+    return reply;
+}
+
+}  // namespace postoffice

@@ -1,0 +1,212 @@
+// What senders are told: by the queue, and on the short way, where a message never was in it.
+#include "postoffice/delivery/bounce.h"
+
+#include <gtest/gtest.h>
+
+#include "postoffice/delivery/acceptance.h"
+#include "postoffice/delivery/arrivals.h"
+#include "postoffice/delivery/spool_flusher.h"
+#include "postoffice/mail/aliases.h"
+#include "postoffice/mail/user_files.h"
+#include "postoffice/mail/users.h"
+#include "spool_folder.h"
+
+namespace postoffice {
+namespace {
+
+using Outcome = DeliveryResult::Outcome;
+
+/// Mailboxes that do what the test says.
+class Mailboxes : public LocalDelivery {
+  public:
+    std::vector<DeliveryResult> deliver(const std::vector<MailboxDelivery>& deliveries, int) override {
+        std::vector<DeliveryResult> results;
+        for (const auto& delivery : deliveries)
+            results.push_back(delivery.user == "full" ? deferred("4.2.2", "full") : delivered("Delivered"));
+        return results;
+    }
+    DeliveryResult carry_out(const InstructionDelivery&, int) override { return delivered("Done"); }
+};
+
+class BounceTest : public ::testing::Test {
+  protected:
+    BounceTest() {
+        config_.hostname = "mail.b.test";
+        config_.queue_dir = folder_.path();
+        envelope_ = testing::envelope_for_two();
+        envelope_.arrived = now_unix();
+    }
+    Recipient mailbox(const std::string& user, Notify notify) {
+        const Address address(user, "b.test");
+        return {address, {Target::Kind::mailbox, user, address}, {}, {notify, ""}};
+    }
+    QueueEntry commit() {
+        Message message(folder_.path());
+        message.append("Subject: x\n\nText\n");
+        return spool_.commit(Spool::new_id(), envelope_, message);
+    }
+    Reply accept() {
+        Message message(folder_.path());
+        message.append("Subject: x\n\nText\n");
+        return acceptance_.accept("ID1", envelope_, message);
+    }
+    std::string text_of(const std::string& id) { return testing::read_file(folder_ / ("dm" + id)); }
+
+    testing::TemporaryFolder folder_;
+    Config config_;
+    Spool spool_{folder_.path()};
+    AliasTable aliases_{""};
+    UserDirectory users_;
+    OwnEyes files_{config_};
+    Router router_{config_, aliases_, users_, files_};
+    Bouncer bouncer_{config_, spool_, router_};
+    Mailboxes mailboxes_;
+    std::vector<std::string> queued_;
+    Acceptance acceptance_{spool_, mailboxes_, bouncer_,
+                           [this](const std::string& id) { queued_.push_back(id); }};
+    Envelope envelope_;
+};
+
+TEST_F(BounceTest, SuccessesWaitForNobodyAndAreToldOnce) {
+    envelope_.recipients[0].wishes.notify.success = true;
+    QueueEntry entry = commit();
+    entry.record(0, delivered("Delivered"));
+    entry.record(1, deferred("4.4.1", "refused"));
+    const auto reports = bouncer_.report(entry, now_unix());
+    ASSERT_EQ(reports.size(), 1U);
+    EXPECT_NE(text_of(reports[0]).find("Action: delivered"), std::string::npos);
+    EXPECT_TRUE(bouncer_.report(entry, now_unix()).empty());
+    entry.reload();
+    EXPECT_TRUE(entry.journal().recipients[0].reported);
+}
+
+TEST_F(BounceTest, WhatTheNextHostTellsOfIsNotToldTwice) {
+    envelope_.recipients[1].wishes.notify.success = true;
+    QueueEntry entry = commit();
+    entry.record(0, delivered("Delivered"));
+    entry.record(1, delivered("Queued", "mx.c.test [192.0.2.1]"));
+    entry.record_reported(1, "left to mx.c.test [192.0.2.1]");
+    EXPECT_TRUE(bouncer_.report(entry, now_unix()).empty());
+    EXPECT_TRUE(entry.journal().is_finished());
+}
+
+TEST_F(BounceTest, FailuresThatNobodyWantsToHearOfAreDone) {
+    envelope_.recipients[0].wishes.notify.never = true;
+    envelope_.recipients[1].wishes.notify.failure = true;
+    QueueEntry entry = commit();
+    entry.record(0, failed("5.1.1", "no"));
+    entry.record(1, failed("5.1.1", "no"));
+    const auto reports = bouncer_.report(entry, now_unix());
+    ASSERT_EQ(reports.size(), 1U);
+    EXPECT_EQ(text_of(reports[0]).find("bob@b.test"), std::string::npos);
+    EXPECT_NE(text_of(reports[0]).find("carol@c.test"), std::string::npos);
+    EXPECT_TRUE(entry.journal().is_finished());
+    // A report is never to be reported on.
+    const auto report = spool_.peek(reports[0]);
+    ASSERT_TRUE(report);
+    EXPECT_TRUE(report->envelope.sender.is_null());
+    EXPECT_TRUE(report->envelope.recipients[0].wishes.notify.never);
+}
+
+TEST_F(BounceTest, DelaysAreToldToWhoAskedAfterFourHours) {
+    envelope_.recipients[0].wishes.notify.delay = true;
+    QueueEntry entry = commit();
+    const UnixTime arrived = envelope_.arrived;
+    EXPECT_TRUE(bouncer_.report(entry, arrived + 4 * 3600).empty()) << "nothing was tried yet";
+    for (std::size_t i = 0; i < 2; ++i) entry.record(i, deferred("4.4.1", "refused"));
+    EXPECT_TRUE(bouncer_.report(entry, arrived + 4 * 3600 - 1).empty());
+    const auto reports = bouncer_.report(entry, arrived + 4 * 3600);
+    ASSERT_EQ(reports.size(), 1U);
+    EXPECT_EQ(text_of(reports[0]).find("carol@c.test"), std::string::npos);
+    EXPECT_TRUE(bouncer_.report(entry, arrived + 9 * 3600).empty());
+}
+
+TEST_F(BounceTest, DelaysAreToldToAllIfTheOptionSaysWhen) {
+    config_.delay_warning = Seconds(60);
+    envelope_.recipients[0].wishes.notify.failure = true;
+    QueueEntry entry = commit();
+    for (std::size_t i = 0; i < 2; ++i) entry.record(i, deferred("4.4.1", "refused"));
+    EXPECT_TRUE(bouncer_.report(entry, envelope_.arrived + 59).empty());
+    const auto reports = bouncer_.report(entry, envelope_.arrived + 60);
+    ASSERT_EQ(reports.size(), 1U);
+    EXPECT_EQ(text_of(reports[0]).find("bob@b.test"), std::string::npos);
+}
+
+TEST_F(BounceTest, OnTheShortWayTheNoticeIsTheOnlyThingQueued) {
+    envelope_.recipients = {mailbox("bob", {.success = true}), mailbox("al", {})};
+    EXPECT_TRUE(accept().is_positive());
+    ASSERT_EQ(queued_.size(), 1U);
+    const std::string text = text_of(queued_[0]);
+    EXPECT_NE(text.find("bob@b.test"), std::string::npos);
+    EXPECT_EQ(text.find("al@b.test"), std::string::npos);
+    EXPECT_EQ(spool_.scan().size(), 1U);
+}
+
+TEST_F(BounceTest, HalfOfTheShortWay) {
+    envelope_.recipients = {mailbox("bob", {.success = true}), mailbox("full", {.success = true})};
+    EXPECT_TRUE(accept().is_positive());
+    ASSERT_EQ(queued_.size(), 2U);  // the notice, and what waits
+    const auto waiting = spool_.peek(queued_[1]);
+    ASSERT_TRUE(waiting);
+    ASSERT_EQ(waiting->envelope.recipients.size(), 1U);
+    EXPECT_TRUE(waiting->envelope.recipients[0].wishes.notify.success);
+}
+
+TEST_F(BounceTest, WithoutWishesTheShortWayTouchesNoSpool) {
+    envelope_.recipients = {mailbox("bob", {}), mailbox("al", {.failure = true})};
+    EXPECT_TRUE(accept().is_positive());
+    EXPECT_TRUE(spool_.scan().empty());
+    envelope_.sender = Address();
+    envelope_.recipients = {mailbox("bob", {.success = true})};
+    EXPECT_TRUE(accept().is_positive());
+    EXPECT_TRUE(spool_.scan().empty());
+}
+
+TEST_F(BounceTest, AMessageDeliveredIsAcceptedEvenIfTheNoticeCannotBeStored) {
+    envelope_.recipients = {mailbox("bob", {.success = true})};
+    Message message(folder_.path());
+    message.append("Subject: x\n\nText\n");
+    std::filesystem::remove_all(folder_.path());
+    EXPECT_TRUE(acceptance_.accept("ID1", envelope_, message).is_positive());
+    EXPECT_TRUE(queued_.empty());
+}
+
+TEST_F(BounceTest, AListsPartKeepsNothingOfItsSender) {
+    envelope_.envelope_id = "x";
+    envelope_.recipients[0].sender = Address("owner-list", "b.test");
+    EXPECT_TRUE(accept().is_positive());
+    ASSERT_EQ(queued_.size(), 2U);
+    for (const std::string& id : queued_) {
+        const auto journal = spool_.peek(id);
+        ASSERT_TRUE(journal);
+        const bool is_lists = journal->envelope.sender.local_part() == "owner-list";
+        EXPECT_EQ(journal->envelope.envelope_id, is_lists ? "" : "x");
+    }
+}
+
+TEST_F(BounceTest, FlushingFindsWhatWaitsForADomain) {
+    const Pipe pipe = make_arrivals_pipe();
+    SpoolFlusher flusher(spool_, pipe.write_end.get());
+    const std::string waiting = commit().id();
+    {
+        QueueEntry done = commit();
+        done.record(1, failed("5.1.1", "no"));
+        QueueEntry held = commit();
+        held.hold("by hand");
+    }
+    EXPECT_EQ(flusher.flush("c.test", false), 1U);
+    EXPECT_EQ(flusher.flush("test", true), 1U);
+    EXPECT_EQ(flusher.flush("test", false), 0U);
+    EXPECT_EQ(flusher.flush("b.test", true), 0U);  // a mailbox of this host
+    testing::write_file(folder_ / "cmDAMAGED", "nonsense\n");
+    EXPECT_EQ(flusher.flush(".test", true), 0U);
+
+    std::vector<std::string> heard;
+    ArrivalReader reader(pipe.read_end.get());
+    announce_arrival(pipe.write_end.get(), "NEW1");
+    (void)reader.read([&](const std::string& id, bool hurry) { heard.push_back((hurry ? "+" : "") + id); });
+    EXPECT_EQ(heard, (std::vector<std::string>{"+" + waiting, "+" + waiting, "NEW1"}));
+}
+
+}  // namespace
+}  // namespace postoffice
