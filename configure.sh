@@ -15,6 +15,7 @@ get_deps=no
 with_idn=yes
 libwrap=if-there
 with_tls=yes
+with_pam=yes
 
 usage() {
     cat <<END
@@ -29,6 +30,7 @@ usage: ./configure.sh [--get-deps] [--prefix=DIR] [--execdir=DIR] [...]
   --with-queuedir=DIR  the spool                              [/var/spool/postoffice]
   --without-idn        no internationalised addresses, and no libidn2
   --without-tls        leave TLS (OpenSSL 3) out
+  --without-pam        check passwords of accounts without PAM, by the shadow file
   --src=DIR            the source tree, to build elsewhere    [where configure.sh is]
   --without-tcp-wrappers  do without libwrap, which asks hosts.allow and hosts.deny
                                                              [--with-tcp-wrappers where there is libwrap]
@@ -93,8 +95,10 @@ read_arguments() {
         --without-idn) with_idn=no ;;
         --with-tls | --use-tls) with_tls=yes ;;
         --without-tls) with_tls=no ;;
+        --with-pam | --use-pam) with_pam=yes ;;
+        --without-pam) with_pam=no ;;
         --help | -h) usage && exit 0 ;;
-        --with-milter | --with-av | --with-auth | --with-pam | --with-greylist | \
+        --with-milter | --with-av | --with-auth | --with-greylist | \
             --with-vhost | --with-vhosts | --with-vspool | --with-vuser | --with-coal) unavailable "$name" ;;
         --use-gdbm | --with-gdbm) passed_over "$name" "gdbm is always used" ;;
         --use-mailwrappers | --with-mailwrappers) passed_over "$name" "not available in this version, passed over" ;;
@@ -122,6 +126,9 @@ packages() {
     [ $with_idn = no ] || echo libidn2-dev
     # hosts.allow and hosts.deny.
     [ $libwrap = no ] || echo libwrap0-dev
+    # Passwords.
+    echo libcrypt-dev
+    [ $with_pam = no ] || echo libpam0g-dev
     # TLS.
     [ $with_tls = no ] || echo libssl-dev
     # Unit tests and micro benchmarks; man pages are checked; the other tests are Python.
@@ -130,6 +137,8 @@ packages() {
     echo nsd dnsmasq-base
     # Programs that send mail through sendmail, or speak SMTP, as on a real host.
     echo bsd-mailx s-nail mutt git git-email swaks php-cli cron
+    # Clients and certificates for TLS and AUTH.
+    echo openssl curl msmtp ca-certificates
     # Network namespaces, processes, unprivileged users, ports for the tests themselves.
     echo iproute2 procps util-linux
     # bsd-mailx wants a mail server; this one is an empty promise. A real one that is there already stays.
@@ -318,6 +327,27 @@ END
 
     probe_idn
 
+    cat >"$work/probe.cc" <<'END'
+#include <crypt.h>
+int main() {
+    static crypt_data data;
+    const char* hash = crypt_r("x", "$6$salt$", &data);
+    return !hash || hash[0] != '$';
+}
+END
+    try "that crypt makes SHA-512 hashes" compile_and_run -lcrypt || need "no working crypt (Debian: libcrypt-dev)"
+    if [ $with_pam = yes ]; then
+        cat >"$work/probe.cc" <<'END'
+#include <dlfcn.h>
+#include <security/pam_appl.h>
+int main() { return !dlopen("libpam.so.0", RTLD_NOW); }
+END
+        try "for PAM" compile_and_run || need "no PAM (Debian: libpam0g-dev; or --without-pam)"
+        LEFT_OUT="$LEFT_OUT policy/no_pam"
+    else
+        LEFT_OUT="$LEFT_OUT policy/pam"
+    fi
+
     if [ $with_tls = yes ]; then
         cat >"$work/probe.cc" <<'END'
 #include <openssl/ssl.h>
@@ -462,7 +492,7 @@ LINK_STATIC := $LINK_STATIC
 FMT_SOURCE := $FMT_SOURCE
 IDN_FLAGS  := $IDN_FLAGS
 LEFT_OUT   :=$LEFT_OUT
-LIBS       := $FMT_LIB $TLS_LIBS -lgdbm $LIBWRAP $RESOLV_LIB
+LIBS       := $FMT_LIB $TLS_LIBS -lcrypt -lgdbm $LIBWRAP $RESOLV_LIB
 PYTHON     := $PYTHON
 END
     {

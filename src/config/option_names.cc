@@ -24,8 +24,6 @@ constexpr std::array<OldSpelling, 3> old_spellings = {{
 /// Options of other versions of postoffice. Saying so beats guessing at a misspelling.
 constexpr auto options_of_other_versions = std::to_array<std::string_view>({
     "audit",
-    "auth-logins",
-    "auth-plaintext",
     "db-dir",
     "dead-letter",
     "debug",
@@ -44,7 +42,6 @@ constexpr auto options_of_other_versions = std::to_array<std::string_view>({
     "submit-limit",
     "t-arguments",
     "usermap",
-    "vhost-dir",
     "vhost-spool",
     "vhost-user",
 });

@@ -141,7 +141,7 @@ bool Listener::is_overloaded() const {
 Listener::Processes::iterator Listener::idle_process() {
     // Idle ones stand in front, the one used last first: its memory is still warm.
     if (!processes_.empty() && !processes_.front().is_busy) return processes_.begin();
-    Worker worker = start_worker("SMTP idle", {helpers_.spawner, helpers_.announce}, [this](Fd channel) {
+    Worker worker = start_worker("SMTP idle", {helpers_.spawner, helpers_.announce, helpers_.authenticator}, [this](Fd channel) {
         return run_session_process(config_, std::move(channel), helpers_);
     });
     const auto started = processes_.insert(processes_.begin(), {std::move(worker), false, {}});

@@ -16,6 +16,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/privileges.h"
 #include "postoffice/config/build.h"
+#include "postoffice/daemon/authenticator.h"
 #include "postoffice/daemon/control_socket.h"
 #include "postoffice/daemon/listener.h"
 #include "postoffice/daemon/spawner.h"
@@ -45,7 +46,7 @@ struct Generation {
         if (!config.tls_certificate.empty()) tls.emplace(config.tls_certificate, config.tls_key);
     }
 
-    enum Role { spawner, runner, listener, role_count };
+    enum Role { spawner, authenticator, runner, listener, role_count };
     struct Helper {
         pid_t pid = 0;
         Clock::time_point may_start_at{};
@@ -58,6 +59,7 @@ struct Generation {
     /// Here requests to the spawner are written and read. The master holds both ends, so that a spawner may die and
     /// its successor finds what waits.
     SocketPair requests = packet_socket_pair();
+    SocketPair logins = packet_socket_pair();  ///< the same for the authenticator
     Helper helpers[role_count];
 
     bool is_gone() const {
@@ -67,7 +69,7 @@ struct Generation {
 };
 
 const char* name_of(Generation::Role role) {
-    constexpr const char* names[] = {"spawner", "queue runner", "listener"};
+    constexpr const char* names[] = {"spawner", "authenticator", "queue runner", "listener"};
     return names[role];
 }
 
@@ -142,7 +144,8 @@ class Master {
         for (int role = 0; role < Generation::role_count; ++role) {
             Generation::Helper& helper = current_->helpers[role];
             if (helper.pid != 0 || Clock::now() < helper.may_start_at) continue;
-            if (role == Generation::listener && !settings_.serve_smtp) continue;
+            const bool is_for_clients = role == Generation::listener || role == Generation::authenticator;
+            if (is_for_clients && !settings_.serve_smtp) continue;
             helper.may_start_at = Clock::now() + restart_pause;
             try {
                 helper.pid = start(static_cast<Generation::Role>(role));
@@ -159,6 +162,7 @@ class Master {
         return spawn_process(name_of(role), [this, role, master = ::getpid()] {
             switch (role) {
                 case Generation::spawner: return be_spawner(master);
+                case Generation::authenticator: return be_authenticator(master);
                 case Generation::runner: return be_runner(master);
                 default: return be_listener(master);
             }
@@ -170,6 +174,13 @@ class Master {
         close_descriptors_except({requests});
         end_with_parent(master);
         return run_spawner(current_->config, Fd(requests));
+    }
+
+    int be_authenticator(pid_t master) {
+        const int requests = current_->logins.theirs.release();
+        close_descriptors_except({requests});
+        end_with_parent(master);
+        return run_authenticator(current_->config, Fd(requests));
     }
 
     int be_runner(pid_t master) {
@@ -187,8 +198,9 @@ class Master {
 
     int be_listener(pid_t master) {
         const SessionProcessSockets helpers{current_->requests.ours.get(), arrivals_.write_end.get(), &rates_,
-                                            current_->tls ? &*current_->tls : nullptr};
-        std::vector<int> kept = {helpers.spawner, helpers.announce};
+                                            current_->tls ? &*current_->tls : nullptr,
+                                            current_->logins.ours.get()};
+        std::vector<int> kept = {helpers.spawner, helpers.announce, helpers.authenticator};
         std::vector<ListeningSocket> ports;
         for (Port& port : current_->ports)
             for (Fd& socket : port.sockets) {
@@ -227,7 +239,8 @@ class Master {
     }
 
     static void end_next(Generation& generation, bool is_overdue) {
-        for (const auto role : {Generation::listener, Generation::runner, Generation::spawner}) {
+        for (const auto role :
+             {Generation::listener, Generation::authenticator, Generation::runner, Generation::spawner}) {
             const pid_t pid = generation.helpers[role].pid;
             if (pid == 0) continue;
             (void)::kill(pid, is_overdue ? SIGKILL : SIGTERM);

@@ -35,6 +35,10 @@ bool can_start_tls(Dialogue& dialogue) {
     return dialogue.services.tls != nullptr && !dialogue.is_over_tls();
 }
 
+std::string mechanisms(const Dialogue&) {
+    return "PLAIN LOGIN";
+}
+
 // Not offered: BINARYMIME, since messages are stored as lines (verb_bdat.cc).
 constexpr std::array extensions = {
     Extension{"PIPELINING", nullptr, nullptr},
@@ -48,6 +52,8 @@ constexpr std::array extensions = {
     Extension{"ETRN", offers_etrn, nullptr},
     Extension{"LIMITS", nullptr, limits},
     Extension{"STARTTLS", can_start_tls, nullptr},
+    Extension{"AUTH", offers_auth, mechanisms},
+    Extension{"AUTH=PLAIN LOGIN", offers_auth, nullptr},  // for clients that are older than RFC 2554
 };
 
 }  // namespace

@@ -27,7 +27,7 @@ constexpr Seconds patience_with_goodbye{5};
 constexpr std::size_t longest_issue = 4096;
 
 // Verbs of RFC 5321's relatives that we know of and do not offer: 502, where nonsense gets 500.
-constexpr std::array<std::string_view, 7> verbs_not_offered = {"AUTH", "TURN",  "SEND", "SOML",
+constexpr std::array<std::string_view, 6> verbs_not_offered = {"TURN", "SEND",  "SOML",
                                                                "SAML", "DEBUG", "LHLO"};
 constexpr std::array<std::string_view, 7> http_verbs = {"GET",     "POST",    "PUT",   "HEAD",
                                                         "CONNECT", "OPTIONS", "DELETE"};
@@ -185,7 +185,7 @@ void enforce_error_budget(Dialogue& dialogue) {
 }
 
 bool is_silent(Dialogue& dialogue) {
-    return dialogue.park_after > Milliseconds(0) && !dialogue.is_over_tls() &&
+    return dialogue.park_after > Milliseconds(0) && !dialogue.is_over_tls() && !dialogue.is_authenticated() &&
            dialogue.transaction.is_empty() &&
            !dialogue.connection.wait_for_input(Deadline::after(dialogue.park_after));
 }

@@ -45,6 +45,10 @@ Reply perform_noop(Dialogue&, const Command&);
 Reply perform_vrfy(Dialogue&, const Command&);
 Reply perform_expn(Dialogue&, const Command&);
 Reply perform_help(Dialogue&, const Command&);
+/// AUTH is possible for this client now.
+bool offers_auth(Dialogue&);
+std::optional<Reply> check_auth(Dialogue&);
+Reply perform_auth(Dialogue&, const Command&);
 std::optional<Reply> check_starttls(Dialogue&);
 Reply perform_starttls(Dialogue&, const Command&);
 Reply perform_quit(Dialogue&, const Command&);

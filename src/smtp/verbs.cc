@@ -18,6 +18,7 @@ constexpr auto verbs = std::to_array<Verb>({
     {"DATA", "DATA", Argument::none, check_data, perform_data},
     {"BDAT", "BDAT octets [LAST]", Argument::optional, nullptr, perform_bdat},
     {"STARTTLS", "STARTTLS", Argument::none, check_starttls, perform_starttls},
+    {"AUTH", "AUTH PLAIN or AUTH LOGIN", Argument::required, check_auth, perform_auth},
     {"RSET", "RSET", Argument::none, nullptr, perform_rset},
     {"QUIT", "QUIT", Argument::none, nullptr, perform_quit},
     {"NOOP", "NOOP", Argument::optional, nullptr, perform_noop},

@@ -11,6 +11,16 @@ PEOPLE = [("postoffice", 7900, 7900), ("alice", 7901, 7901), ("bob", 7902, 7902)
           ("mallory", 7904, 7904)]
 
 
+def password_of(name):
+    return f"{name}'s secret"
+
+
+def hash_of(password):
+    """SHA-512 of crypt(5), as quick as it allows."""
+    return subprocess.run(["openssl", "passwd", "-6", "-salt", "postoffice", password], check=True, text=True,
+                          capture_output=True).stdout.strip()
+
+
 def _mount(*arguments):
     subprocess.run(["mount", *arguments], check=True)
 
@@ -33,10 +43,15 @@ def enter_private_machine():
     for name, uid, gid in PEOPLE:
         passwd += f"{name}:x:{uid}:{gid}:{name.title()} Tester,,,:/home/{name}:/bin/sh\n"
         group += f"{name}:x:{gid}:\n"
-    for target, text in (("/etc/passwd", passwd), ("/etc/group", group)):
+    with open("/etc/shadow") as file:
+        shadow = "".join(line for line in file if line.split(":")[0] not in names)
+    for name, _, _ in PEOPLE:
+        shadow += f"{name}:{hash_of(password_of(name))}:19000:0:99999:7:::\n"
+    for target, text in (("/etc/passwd", passwd), ("/etc/group", group), ("/etc/shadow", shadow)):
         path = os.path.join(folder, os.path.basename(target))
         with open(path, "w") as file:
             file.write(text)
+        os.chmod(path, 0o600 if target == "/etc/shadow" else 0o644)
         _mount("--bind", path, target)
     # The files stay where they are bound.
     subprocess.run(["umount", "--lazy", folder], check=True)

@@ -69,7 +69,7 @@ def test_what_we_send_on_ends_where_we_end_it(host, mode):
                     cut = len(text) // 3
                     client.say(ENVELOPE + b"BDAT %d\r\n" % cut + text[:cut] +
                                b"BDAT %d LAST\r\n" % (len(text) - cut) + text[cut:], 250, 250, 250, 250)
-        wait_for(lambda: len(sink.transactions) == len(pieces), what=lambda: f"{len(sink.transactions)} of {len(pieces)}")
+        wait_for(lambda: len(sink.transactions) == len(pieces), what=lambda: f"all: {len(sink.transactions)} are there")
         assert sink.violations == []
         for transaction in sink.transactions:
             assert (transaction.sender, transaction.recipients) == ("alice@host.test", ["bob@far.test"])

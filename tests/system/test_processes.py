@@ -62,6 +62,7 @@ class Busy:
         self.listener, = wait_for_title(host, "postoffice: listener")
         self.runner, = wait_for_title(host, "postoffice: queue runner")
         self.spawner, = wait_for_title(host, "postoffice: spawner")
+        self.authenticator, = wait_for_title(host, "postoffice: authenticator")
         self.agents = wait_for_title(host, "to elsewhere.test") if not host.settings.get("relay-host") else \
             wait_for_title(host, "delivering ")
         self.intake = wait_for_title(host, "taking in local mail")
@@ -102,7 +103,7 @@ def test_who_they_are(busy):
         title = busy.host.processes()[pid]
         assert identity(pid) == {"uid": {service[0]}, "gid": {service[1]}, "groups": {service[1]}, "no_new_privs": 1,
                                  "capabilities": 0}, title
-    for pid in (busy.master, busy.spawner):
+    for pid in (busy.master, busy.spawner, busy.authenticator):
         assert identity(pid)["uid"] == {0}
     alice = ids("alice")
     for pid in busy.locals:
@@ -112,7 +113,7 @@ def test_who_they_are(busy):
         assert agent["uid"] == {alice[0]} and agent["capabilities"] == 0
         assert (real, effective, fs) == (alice[1],) * 3 and saved in (alice[1], grp.getgrnam("mail").gr_gid)
         assert 0 not in agent["groups"] and alice[1] in agent["groups"]
-    known = {busy.master, busy.spawner, *busy.locals, *busy.unprivileged()}
+    known = {busy.master, busy.spawner, busy.authenticator, *busy.locals, *busy.unprivileged()}
     for pid, title in busy.host.processes().items():
         assert pid in known or identity(pid)["uid"] == {service[0]}, title
 
@@ -133,9 +134,10 @@ def test_what_master_and_spawner_hold(busy):
     host = busy.host
     master = held(busy.master, host)
     assert master == {f"tcp listen {host.port}": 1, "signalfd": 1, f"{host.spool}/pid": 1,
-                      f"unix datagram {host.spool}/control": 1, PACKETS: 2, "pipe": 2}
+                      f"unix datagram {host.spool}/control": 1, PACKETS: 4, "pipe": 2}
     spawner = held(busy.spawner, host)
     assert spawner == {"signalfd": 1, PACKETS: 1 + len(busy.locals)}
+    assert held(busy.authenticator, host) == {"signalfd": 1, PACKETS: 1}, "questions, and nothing else"
 
 
 @needs_root
@@ -171,8 +173,8 @@ def test_a_session_holds_its_client_and_its_message(busy):
         messages.update(files)
         del session[files[0]]
         assert session.pop("pipe") == 1  # to the runner
-        assert set(session) == {PACKETS}  # listener, spawner, and its own local agents
-        assert 2 <= session[PACKETS] <= 3
+        assert set(session) == {PACKETS}  # listener, spawner, authenticator, and its own local agents
+        assert 3 <= session[PACKETS] <= 4
     assert len(messages) == 2
 
 
@@ -253,7 +255,7 @@ try:
         client.mail("a@example.org")
         assert client.rcpt("root")[0] == 550
     client = host.smtp()  # as long as it is there, so is its session
-    for title in ("listener", "queue runner", "spawner", "SMTP", "deliver "):
+    for title in ("listener", "queue runner", "spawner", "authenticator", "SMTP", "deliver "):
         wait_for_title(host, title)
     for pid, title in host.processes().items():
         said = status(pid)

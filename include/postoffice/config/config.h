@@ -87,6 +87,10 @@ struct Config {
     std::string tls_certificate;    ///< PEM file with the chain; empty: no TLS
     std::string tls_key;            ///< PEM file; empty: in tls_certificate
 
+    bool auth_plaintext = false;          ///< passwords are taken without TLS, too
+    unsigned auth_failures = 10;          ///< failed logins within an hour after which an address has to wait
+    std::string vhost_dir;                ///< virtual domains: a folder for each; empty: there are none
+
     // Who may send here
     bool localmx = false;      ///< hosts that have us as their mail host may relay
     Forbidden forbidden;       ///< hosts that hosts.deny names

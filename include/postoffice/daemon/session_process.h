@@ -14,6 +14,7 @@ struct SessionProcessSockets {
     int announce = -1;           ///< where queued ids are told to the runner
     RateTable* rates = nullptr;  ///< the master's, shared by all
     const TlsServer* tls = nullptr;  ///< null: TLS is not offered
+    int authenticator = -1;          ///< shared request socket
 };
 
 /// Serves ClientHandovers from `channel` until the listener closes it. Returns the exit status.

@@ -25,6 +25,7 @@ struct SessionServices {
     const Resolver& resolver;
     RateTable* rates = nullptr;      ///< what clients did lately; nullptr: nobody counts (standard input)
     const TlsServer* tls = nullptr;  ///< null: TLS is not offered
+    int authenticator = -1;          ///< where it takes requests; -1: AUTH is not offered
     AccessTables access_tables{};
     /// How long each command of a refused client takes; a crowded listener shortens it.
     Milliseconds penalty{3000};

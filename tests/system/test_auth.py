@@ -1,0 +1,203 @@
+"""Logging in, with the passwords of real accounts (PAM) and of virtual users."""
+import base64
+import os
+import signal
+import smtplib
+import socket
+import ssl
+import subprocess
+import threading
+
+import pytest
+
+from accounts import hash_of, password_of
+from certificates import Authority
+from conftest import needs_root
+from host import free_port, wait_for
+from processes import wait_for_title
+from sink import Sink
+
+pytestmark = needs_root
+
+
+def b64(text):
+    return base64.b64encode(text if isinstance(text, bytes) else text.encode()).decode()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(str(tmp_path_factory.mktemp("ca")))
+
+
+@pytest.fixture
+def login_host(make_host, authority, folder):
+    certificate = authority.issue("host.test", "host.pem")
+    domain = os.path.join(folder, "vhosts", "virtual.test")
+    os.makedirs(domain)
+    with open(os.path.join(domain, "passwd"), "w") as file:
+        file.write(f"# short and long\nvera:{hash_of('v pass')}\n"
+                   f"victor:{hash_of('w pass')}:2000:2000:Victor V.:./victor:/bin/false\nlocked:!{hash_of('x')}\nempty:\n")
+    os.chmod(os.path.join(domain, "passwd"), 0o600)
+    host = make_host("host", tls_certificate=certificate, vhost_dir=os.path.join(folder, "vhosts"))
+    host.submission_port = free_port()
+    host.write_config(listen=[f"127.0.0.1:{host.port}", f"127.0.0.1:{host.submission_port},submission"])
+    return host.start()
+
+
+def submission(host):
+    smtp = smtplib.SMTP("127.0.0.1", host.submission_port, timeout=60, local_hostname="[127.0.0.1]")
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    smtp.starttls(context=context)
+    smtp.ehlo()
+    return smtp
+
+
+@pytest.mark.parametrize("user, password, name", [
+    ("alice", password_of("alice"), "alice"), ("alice@host.test", password_of("alice"), "alice"),
+    ("vera@virtual.test", "v pass", "vera@virtual.test"), ("Vera@Virtual.TEST", "v pass", "vera@virtual.test"),
+    ("victor@virtual.test", "w pass", "victor@virtual.test")])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_who_has_the_password_may_send(login_host, user, password, name, mechanism):
+    with submission(login_host) as smtp:
+        assert smtp.esmtp_features["auth"].split() == ["PLAIN", "LOGIN", "PLAIN", "LOGIN"]  # AUTH and AUTH=
+        smtp.user, smtp.password = user, password
+        code, _ = smtp.auth(mechanism, smtp.auth_plain if mechanism == "PLAIN" else smtp.auth_login)
+        assert code == 235
+        smtp.sendmail("alice@host.test", ["alice@host.test"], b"Subject: in\r\n\r\nx\r\n")
+    box = login_host.wait_for_mail("alice", b"Subject: in")
+    assert b"with ESMTPSA id" in box
+    assert f"user={name} result=yes" in login_host.log_text()
+
+
+@pytest.mark.parametrize("user, password", [
+    ("alice", "wrong"), ("nobody-there", "x"), ("root", "x"), ("vera@virtual.test", "w pass"), ("vera@nowhere.test", "v pass"),
+    ("locked@virtual.test", "x"), ("empty@virtual.test", "x"), ("../passwd@..", "x"), ("vera@../vhosts/virtual.test", "v pass")])
+def test_who_has_not_may_not(login_host, user, password):
+    with submission(login_host) as smtp:
+        code, text = smtp.docmd("AUTH", "PLAIN " + b64(f"\0{user}\0{password}"))
+        assert code == 535, text
+        assert smtp.docmd("MAIL", "FROM:<alice@host.test>")[0] == 530
+
+
+def test_who_logged_in_may_relay(login_host):
+    with Sink() as sink:
+        login_host.write_config(relay_host=f"[127.0.0.1]:{sink.port}")
+        login_host.reload()
+        with submission(login_host) as smtp:
+            smtp.login("vera@virtual.test", "v pass")
+            smtp.sendmail("vera@virtual.test", ["far@away.test"], b"Subject: away\r\n\r\nx\r\n")
+        wait_for(lambda: sink.messages, what="the message at the relay host")
+
+
+def test_the_dialogue_to_the_letter(login_host):
+    with submission(login_host) as smtp:
+        assert smtp.docmd("AUTH")[0] == 501
+        assert smtp.docmd("AUTH", "GSSAPI")[0] == 504
+        assert smtp.docmd("AUTH", "PLAIN !!!")[0] == 501
+        assert smtp.docmd("AUTH", "PLAIN " + b64("no nuls"))[0] == 501
+        assert smtp.docmd("AUTH", "PLAIN")[0] == 334
+        assert smtp.docmd("*")[0] == 501
+        code, challenge = smtp.docmd("AUTH", "LOGIN")
+        assert (code, base64.b64decode(challenge)) == (334, b"Username:")
+        code, challenge = smtp.docmd(b64("alice"))
+        assert (code, base64.b64decode(challenge)) == (334, b"Password:")
+        assert smtp.docmd("*")[0] == 501
+        assert smtp.docmd("AUTH", "LOGIN " + b64("alice"))[0] == 334
+        assert smtp.docmd(b64(password_of("alice")))[0] == 235
+        assert smtp.docmd("AUTH", "PLAIN =")[0] == 503
+        assert smtp.docmd("MAIL", "FROM:<alice@host.test>")[0] == 250
+
+
+def test_not_in_the_middle_of_a_message(login_host):
+    with login_host.smtp() as smtp:
+        smtp.ehlo()
+        smtp.docmd("MAIL", "FROM:<a@example.org>")
+        assert smtp.docmd("AUTH", "PLAIN " + b64("\0alice\0x"))[0] == 503
+
+
+def test_a_line_without_end_is_cut_off(login_host):
+    with submission(login_host) as smtp:
+        assert smtp.docmd("AUTH", "PLAIN")[0] == 334
+        assert smtp.docmd("A" * 100_000)[0] == 500
+        assert smtp.noop()[0] == 250
+
+
+def test_too_many_failures_from_an_address(login_host):
+    login_host.write_config(auth_failures="2")
+    login_host.reload()
+    with submission(login_host) as smtp:
+        for _ in range(2):
+            assert smtp.docmd("AUTH", "PLAIN " + b64("\0vera@virtual.test\0wrong"))[0] == 535
+        assert smtp.docmd("AUTH", "PLAIN " + b64("\0vera@virtual.test\0v pass"))[0] == 421
+    with submission(login_host) as smtp:
+        assert smtp.docmd("AUTH", "PLAIN " + b64("\0vera@virtual.test\0v pass"))[0] == 421
+
+
+def test_failures_of_one_are_no_delay_for_another(login_host):
+    with submission(login_host) as guesser:
+        guesser.putcmd("AUTH", "PLAIN " + b64("\0alice\0wrong"))  # PAM itself waits for two seconds
+        with submission(login_host) as smtp:
+            assert smtp.login("vera@virtual.test", "v pass")[0] == 235
+        assert guesser.getreply()[0] == 535
+
+
+def test_an_authenticator_that_is_killed(login_host):
+    os.kill(wait_for_title(login_host, "authenticator")[0], signal.SIGKILL)
+    with submission(login_host) as smtp:  # the question waits for the next one
+        assert smtp.login("vera@virtual.test", "v pass")[0] == 235
+
+
+def test_an_authenticator_that_hangs_hangs_nobody_else(login_host):
+    pid = wait_for_title(login_host, "authenticator")[0]
+    os.kill(pid, signal.SIGSTOP)
+    replies = []
+
+    def log_in():
+        with submission(login_host) as smtp:
+            replies.append(smtp.login("vera@virtual.test", "v pass")[0])
+    waiting = threading.Thread(target=log_in)
+    waiting.start()
+    with login_host.smtp() as smtp:
+        smtp.sendmail("a@example.org", ["alice@host.test"], b"Subject: meanwhile\r\n\r\nx\r\n")
+    login_host.wait_for_mail("alice", b"meanwhile")
+    os.kill(pid, signal.SIGCONT)
+    waiting.join(40)
+    assert replies == [235]
+
+
+def test_without_tls_only_from_here(make_host):
+    host = make_host("host").start()
+    with host.smtp() as smtp:
+        smtp.ehlo()
+        assert smtp.has_extn("auth"), "this client is the host itself"
+        assert smtp.login("alice", password_of("alice"))[0] == 235
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_swaks(login_host, mechanism):
+    done = subprocess.run(["swaks", "--server", f"127.0.0.1:{login_host.submission_port}", "--tls", "--auth", mechanism,
+                           "--auth-user", "vera@virtual.test", "--auth-password", "v pass", "--from",
+                           "vera@virtual.test", "--to", "alice@host.test", "--h-Subject", "from swaks"],
+                          capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+    login_host.wait_for_mail("alice", b"Subject: from swaks")
+
+
+def test_curl(login_host, folder):
+    path = os.path.join(folder, "mail")
+    with open(path, "w") as file:
+        file.write("Subject: from curl\n\nx\n")
+    subprocess.run(["curl", "--silent", "--show-error", "--insecure", "--ssl-reqd", "--url",
+                    f"smtp://127.0.0.1:{login_host.submission_port}", "--user", "vera@virtual.test:v pass",
+                    "--mail-from", "vera@virtual.test", "--mail-rcpt", "alice@host.test", "--upload-file", path],
+                   check=True, timeout=60)
+    login_host.wait_for_mail("alice", b"Subject: from curl")
+
+
+def test_msmtp(login_host):
+    subprocess.run(["msmtp", "--host=127.0.0.1", f"--port={login_host.submission_port}", "--tls=on", "--tls-starttls=on",
+                    "--tls-certcheck=off", "--auth=on", "--user=vera@virtual.test", "--passwordeval=echo v pass",
+                    "--from=vera@virtual.test", "alice@host.test"], input=b"Subject: from msmtp\n\nx\n", check=True,
+                   timeout=60)
+    login_host.wait_for_mail("alice", b"Subject: from msmtp")
