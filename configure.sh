@@ -325,6 +325,8 @@ int main() { return nlohmann::json({{"a", 1}}).dump() != "{\"a\":1}"; }
 END
     try "for nlohmann/json" compile_and_run || need "no nlohmann/json (Debian: nlohmann-json3-dev)"
 
+    probe_idn
+
     cat >"$work/probe.cc" <<'END'
 #include <crypt.h>
 int main() {
@@ -345,7 +347,6 @@ END
     else
         LEFT_OUT="$LEFT_OUT policy/pam"
     fi
-    probe_idn
 
     if [ $with_tls = yes ]; then
         cat >"$work/probe.cc" <<'END'

@@ -33,7 +33,8 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
     Acceptance acceptance(spool, local, bouncer,
                           [&](const std::string& id) { announce_arrival(sockets.announce, id); });
     SpoolFlusher flusher(spool, sockets.announce);
-    SessionServices services{config, router, acceptance, resolver, sockets.rates, sockets.tls, sockets.authenticator};
+    SessionServices services{config,        router,      acceptance,           resolver,
+                             sockets.rates, sockets.tls, sockets.authenticator};
     services.flusher = &flusher;
 
     for (int served = 0; served < most_clients; ++served) {

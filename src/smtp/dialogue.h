@@ -23,9 +23,9 @@ struct Dialogue {
     std::string last_command = "CONNECT";       ///< for the log
     bool is_reading_message = false;            ///< what comes next on the wire is message text
     unsigned failed_logins = 0;
-    bool tls_follows = false;                   ///< the reply being sent is the last one in the clear
-    bool is_over = false;                       ///< close once the reply is sent
-    std::optional<Standing> known_standing{};   ///< see standing()
+    bool tls_follows = false;                  ///< the reply being sent is the last one in the clear
+    bool is_over = false;                      ///< close once the reply is sent
+    std::optional<Standing> known_standing{};  ///< see standing()
 
     const Config& config() const { return services.config; }
     Deadline deadline() const { return Deadline::after(config().timeout); }

@@ -116,7 +116,8 @@ struct SessionHost {
     PretendingFlusher flusher;
 
     SessionServices services() {
-        return {config, router, acceptor, resolver, &rates, nullptr, -1, access_tables, Milliseconds(1), &flusher};
+        return {config,  router, acceptor,      resolver,        &rates,
+                nullptr, -1,     access_tables, Milliseconds(1), &flusher};
     }
 
   private:
