@@ -136,7 +136,7 @@ packages() {
     # Name servers for tests of MX and resolver: a correct one, and one that can be made to misbehave.
     echo nsd dnsmasq-base
     # Programs that send mail through sendmail, or speak SMTP, as on a real host.
-    echo bsd-mailx s-nail mutt git git-email swaks php-cli cron
+    echo bsd-mailx s-nail mutt git git-email libmailtools-perl libemail-valid-perl swaks php-cli cron
     # Clients and certificates for TLS and AUTH.
     echo openssl curl msmtp ca-certificates
     # Network namespaces, processes, unprivileged users, ports for the tests themselves.
