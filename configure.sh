@@ -136,7 +136,7 @@ packages() {
     # Name servers for tests of MX and resolver: a correct one, and one that can be made to misbehave.
     echo nsd dnsmasq-base
     # Programs that send mail through sendmail, or speak SMTP, as on a real host.
-    echo bsd-mailx s-nail mutt git git-email swaks php-cli cron
+    echo bsd-mailx s-nail mutt git git-email libmailtools-perl libemail-valid-perl swaks php-cli cron
     # What stands in front of a mail server: a proxy, a packet filter.
     echo haproxy nftables
     # Clients and certificates for TLS and AUTH.
@@ -327,6 +327,8 @@ int main() { return nlohmann::json({{"a", 1}}).dump() != "{\"a\":1}"; }
 END
     try "for nlohmann/json" compile_and_run || need "no nlohmann/json (Debian: nlohmann-json3-dev)"
 
+    probe_idn
+
     cat >"$work/probe.cc" <<'END'
 #include <crypt.h>
 int main() {
@@ -347,7 +349,6 @@ END
     else
         LEFT_OUT="$LEFT_OUT policy/pam"
     fi
-    probe_idn
 
     if [ $with_tls = yes ]; then
         cat >"$work/probe.cc" <<'END'

@@ -77,7 +77,7 @@ install_spool() {
 
 if live; then make_account; fi
 install_program
-for name in sendmail send-mail smtpd runq; do install_name "$SBINDIR/$name"; done
+for name in sendmail send-mail smtpd runq authexpire; do install_name "$SBINDIR/$name"; done
 for name in mailq newaliases; do install_name "$EXECDIR/$name"; done
 install_name "$LIBDIR/sendmail"
 for page in "$SRC"/man/*.[1-9]; do

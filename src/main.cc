@@ -105,6 +105,11 @@ int main_with(int argc, char** argv) {
     sanitise_descriptors();
     remember_arguments(argc, argv);
     ignore_sigpipe();
+    const std::string_view path = argc > 0 ? argv[0] : "";
+    if (path.substr(path.rfind('/') + 1) == "authexpire") {
+        drop_executable_privileges();
+        return authexpire(argc, argv);
+    }
     ParsedCommandLine parsed = parse_command_line({argv, argv + argc}, is_option_name);
     parsed.line.input_missing = input_missing;
     if (!needs_spool_group(parsed.line)) drop_executable_privileges();

@@ -84,6 +84,7 @@ class Master {
         identity_ = service_identity(config);
         const Spool spool(config.queue_dir);
         spool.create(identity_.uid, identity_.gid);
+        make_db_folder(config);
         lock_ = lock_spool(config.queue_dir);
         take_ports(*current_, {});
         control_ = bind_control_socket(config.control, identity_.uid, identity_.gid);
@@ -126,6 +127,15 @@ class Master {
             else
                 for (const Fd& socket : bound->sockets) port.sockets.push_back(socket.duplicate());
         }
+    }
+
+    // Sessions write there, and could not make it. Without it there is no greylist, but there is mail.
+    void make_db_folder(const Config& config) const {
+        if (!config.greylist) return;
+        if (::mkdir(config.db_dir.c_str(), 0750) == 0)
+            (void)!::chown(config.db_dir.c_str(), identity_.uid, identity_.gid);
+        else if (errno != EEXIST)
+            log_event("", "greylist", {{"folder", config.db_dir}, {"error", std::generic_category().message(errno)}});
     }
 
     // One daemon for one spool, however it was started.
@@ -307,6 +317,7 @@ class Master {
             log_event("", "reload-refused", {{"reason", error.what()}});
             return;
         }
+        make_db_folder(next->config);
         std::unique_ptr<Generation> previous = std::exchange(current_, std::move(next));
         previous->ports.clear();
         // The listener and the runner finish what they have begun; the spawner serves them until then.

@@ -5,6 +5,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/policy/client.h"
 #include "postoffice/policy/dns_lists.h"
+#include "postoffice/policy/greylist_store.h"
 #include "postoffice/policy/hosts_access.h"
 #include "postoffice/policy/sender.h"
 
@@ -39,6 +40,26 @@ std::optional<Reply> check_lists(Dialogue& dialogue, const Resolver& resolver, c
         fmt::format("{} takes no mail from you: {}", dialogue.config().hostname, state.listed.str());
     if (state.list_status == ListStatus::listed) return Reply{554, "5.7.1", text};
     if (state.list_status == ListStatus::maybe_listed) return Reply{450, "4.7.1", text};
+    return std::nullopt;
+}
+
+/// Not earlier than DATA, so that hosts which ask whether a sender exists, by a dialogue without a message, hear yes.
+/// What cannot be looked up keeps nobody out.
+std::optional<Reply> check_greylist(Dialogue& dialogue) try {
+    const Config& config = dialogue.config();
+    const Client client = dialogue.facts();
+    if (!config.greylist || !client.address || dialogue.state.list_status == ListStatus::known_good)
+        return std::nullopt;
+    const GreylistFacts facts{dialogue.transaction.sender(), *client.address,
+                              client.name_status == NameStatus::verified};
+    const GreylistVerdict verdict = consult_greylist(config, facts, now_unix());
+    if (verdict.kind == GreylistVerdict::Kind::pass) return std::nullopt;
+    if (verdict.kind == GreylistVerdict::Kind::never)
+        return Reply{554, "5.7.1", fmt::format("{} takes no mail from this sender", config.hostname)};
+    return Reply{451, "4.7.1",
+                 fmt::format("We do not know you yet; please try again in {} seconds", verdict.seconds)};
+} catch (const std::exception& error) {
+    log_event("", "greylist", {{"client", dialogue.client()}, {"error", error.what()}});
     return std::nullopt;
 }
 
@@ -89,7 +110,8 @@ std::optional<Reply> check_stranger(Dialogue& dialogue, const Address& sender) {
 
 std::optional<Reply> check_before_data(Dialogue& dialogue) {
     if (dialogue.client_is_known()) return std::nullopt;
-    return check_daemon(dialogue.config(), dialogue.transaction.sender());
+    if (auto refusal = check_daemon(dialogue.config(), dialogue.transaction.sender())) return refusal;
+    return check_greylist(dialogue);
 }
 
 std::string reason_for_folder(const Dialogue& dialogue) {

@@ -25,7 +25,8 @@ constexpr Seconds patience_with_goodbye{5};
 constexpr std::size_t longest_issue = 4096;
 
 // Verbs of RFC 5321's relatives that we know of and do not offer: 502, where nonsense gets 500.
-constexpr std::array<std::string_view, 6> verbs_not_offered = {"TURN", "SEND", "SOML", "SAML", "DEBUG", "LHLO"};
+constexpr std::array<std::string_view, 6> verbs_not_offered = {"TURN", "SEND",  "SOML",
+                                                               "SAML", "DEBUG", "LHLO"};
 // A client may say these a hundred times for each message; see policy/conduct.h.
 constexpr std::array<std::string_view, 8> idle_verbs = {"NOOP", "RSET", "VRFY", "EXPN",
                                                         "HELP", "HELO", "EHLO", "ETRN"};

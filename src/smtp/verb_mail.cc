@@ -82,14 +82,13 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
     if (auto refusal = check_ascii(*path_text, path->parameters, parameters.smtputf8)) return *refusal;
     if (auto refusal = check_space(dialogue.config(), parameters.size)) return *refusal;
 
-    if (auto refusal = count_message(dialogue.config(), dialogue.services.rates, dialogue.rated()))
-        return *refusal;
-
     Address sender = path->address;
     if (!sender.is_null()) sender = sender.qualified(dialogue.config().hostname);
     if (auto refusal = check_solicitation(dialogue.config().no_soliciting, parameters.solicitation))
         return *refusal;
     if (auto refusal = check_stranger(dialogue, sender)) return *refusal;
+    if (auto refusal = count_message(dialogue.config(), dialogue.services.rates, dialogue.rated()))
+        return *refusal;
     dialogue.transaction.open(std::move(sender), std::move(parameters));
     return {250, "2.1.0", "Sender OK"};
 }

@@ -75,6 +75,7 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
     if (route.status != Route::Status::accepted) return route.refusal;
     if (auto refusal = count_recipient(config, dialogue.services.rates, dialogue.rated())) return *refusal;
     transaction.add_recipient(original, route, parameters.wishes);
+    dialogue.state.conduct.recipient_was_accepted();
     return {250, "2.1.5", "Recipient OK"};
 }
 
@@ -98,10 +99,7 @@ std::optional<Reply> check_rcpt(Dialogue& dialogue) {
 
 Reply perform_rcpt(Dialogue& dialogue, const Command& command) {
     Reply reply = add_recipient(dialogue, command.argument);
-    if (reply.is_positive()) {
-        dialogue.state.conduct.recipient_was_accepted();
-        return reply;
-    }
+    if (reply.is_positive()) return reply;
     dialogue.transaction.count_refusal();
     log_event("", "refused",
               {{"command", "RCPT"},

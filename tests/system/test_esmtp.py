@@ -1,12 +1,14 @@
 """What is left of the ESMTP extensions, as a whole host does them: chunks, ETRN, and that nothing that we send on can
 end a message early, whatever was sent to us."""
 import itertools
+import shutil
 import socket
+import subprocess
 
 import pytest
 
 from conftest import needs_root
-from host import wait_for
+from host import local_user, wait_for
 from strict_sink import StrictSink
 
 HELLO = [b"EHLO client.test\r\n"]
@@ -67,7 +69,7 @@ def test_what_we_send_on_ends_where_we_end_it(host, mode):
                     cut = len(text) // 3
                     client.say(ENVELOPE + b"BDAT %d\r\n" % cut + text[:cut] +
                                b"BDAT %d LAST\r\n" % (len(text) - cut) + text[cut:], 250, 250, 250, 250)
-        wait_for(lambda: len(sink.transactions) == len(pieces), what=lambda: f"{len(sink.transactions)} of {len(pieces)}")
+        wait_for(lambda: len(sink.transactions) == len(pieces), what=lambda: f"all: {len(sink.transactions)} are there")
         assert sink.violations == []
         for transaction in sink.transactions:
             assert (transaction.sender, transaction.recipients) == ("alice@host.test", ["bob@far.test"])
@@ -144,3 +146,17 @@ def test_the_next_host_limits_messages(host):
                 client.sendmail("alice@host.test", ["bob@far.test"], "Subject: x\r\n\r\nHello.\r\n")
         wait_for(lambda: len(sink.transactions) == 3, what=lambda: host.log_text()[-2000:])
         assert sum(command.startswith("EHLO") for command in sink.commands) == 3
+
+
+@pytest.mark.skipif(shutil.which("swaks") is None, reason="NEEDS swaks")
+def test_swaks_sees_what_is_offered(host):
+    host.start()
+    user = local_user()
+    done = subprocess.run(["swaks", "--server", "127.0.0.1", "--port", str(host.port), "--from", f"{user}@host.test",
+                           "--to", f"{user}@host.test", "--pipeline", "--body", ".\n..\nlast"],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+    for keyword in ("PIPELINING", "8BITMIME", "CHUNKING", "DSN", "ETRN", "LIMITS RCPTMAX=1000"):
+        assert f"{keyword}\n" in done.stdout
+    assert "BINARYMIME" not in done.stdout
+    host.wait_for_mail(user, b"\n.\n..\nlast\n")

@@ -465,7 +465,8 @@ def test_no_descriptors_left(make_host):
 
 
 def test_no_processes_left(make_host):
-    host = make_host("host", prefix=["prlimit", "--nproc=12"], client_connections="1000")
+    # The limit is the user's, on the whole machine: this user has no other host.
+    host = make_host("host", prefix=["prlimit", "--nproc=12"], client_connections="1000", user="mallory")
     host.start()
     wait_for(host.answers, what="the port")
     clients, replies = [], []

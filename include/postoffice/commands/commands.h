@@ -22,4 +22,7 @@ int check_config(const CommandLine& line);                            // check_c
 int show_version(const CommandLine& line);                            // version.cc: -V, -bV, -d0
 int show_help(const CommandLine& line);                               // version.cc: --help
 
+/// authexpire(8), which has a command line of its own.
+int authexpire(int argc, char** argv);
+
 }  // namespace postoffice

@@ -121,6 +121,15 @@ struct Config {
     std::string coal_command;          ///< program that root runs with an address; empty = none
     std::vector<std::string> proxies;  ///< addresses of front ends that speak the PROXY protocol
 
+    // Greylist
+    bool greylist = false;            ///< unknown senders are asked to come back later
+    bool greylist_from = false;       ///< a sender is known wherever it sends from
+    Seconds delay{3600};              ///< how much later
+    unsigned greylist_unnamed = 2;    ///< the wait is so many times longer for clients without a name,
+    unsigned greylist_null = 4;       ///< for <>,
+    unsigned greylist_null_unnamed = 5;            ///< and for both
+    std::string db_dir = "/var/lib/postoffice";    ///< the greylist's databases
+
     // Local delivery
     bool escape_from = true;
     /// Files in homes that say where mail goes, the first that exists holds: ".forward", ".qmail".

@@ -27,6 +27,8 @@ class IpAddress {
     bool is_unspecified() const;
     std::string to_string() const;
     std::string to_literal() const;
+    /// "192.0.2.0/24": the network of the first `bits` of it.
+    std::string network_text(unsigned bits) const;
     /// "1.2.0.192.in-addr.arpa" or the ip6.arpa form (RFC 3596).
     std::string reverse_name() const;
     /// 4 or 16 octets in network order.

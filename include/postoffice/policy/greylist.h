@@ -1,0 +1,59 @@
+// The greylist: a sender that nobody here knows is asked to come back later, which mail servers do and most
+// of those who send spam do not. What is remembered is greylist(7); this is the decision alone, without a
+// database.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "postoffice/base/clock.h"
+#include "postoffice/config/config.h"
+#include "postoffice/mail/address.h"
+#include "postoffice/net/ip_address.h"
+
+namespace postoffice {
+
+/// What is remembered of one key.
+struct GreylistEntry {
+    UnixTime first = 0;   ///< when it was seen first; the wait counts from here
+    UnixTime last = 0;    ///< when it was seen last
+    unsigned tries = 0;   ///< messages asked to come back later
+    UnixTime passed = 0;  ///< when one got through last; 0: none has
+    bool is_blacklisted = false;
+
+    /// One line, as dbm(8) and authexpire(8) show it: "first=… last=… tries=… passed=…", or "*".
+    std::string text() const;
+    /// Reads text(), "*", and the huge time by which older versions blacklisted. nullopt: anything else.
+    static std::optional<GreylistEntry> parse(std::string_view text);
+};
+
+/// What is known of a message before its text.
+struct GreylistFacts {
+    Address sender;
+    IpAddress client;
+    bool client_has_name = true;
+};
+
+struct GreylistVerdict {
+    enum class Kind { pass, wait, never } kind = Kind::pass;
+    std::int64_t seconds = 0;  ///< wait: so long from now
+    GreylistEntry entry;       ///< what is to be remembered from now on
+    bool is_changed = false;   ///< ... if it is not what was
+};
+
+/// The wait for such a sender: `delay`, times the factor that its circumstances bring.
+std::int64_t greylist_delay(const Config& config, const GreylistFacts& facts);
+
+/// A pure function: the same entry at the same time gets the same verdict.
+GreylistVerdict judge_greylisted(const Config& config, const GreylistFacts& facts,
+                                 const std::optional<GreylistEntry>& known, UnixTime now);
+
+/// Neighbours count as one, since big senders try again from another address: "192.0.2.0/24",
+/// "2001:db8::/64".
+std::string greylist_network(const IpAddress& client);
+/// "sender@domain[network]", or the sender alone with `greylist-from`; in lower case; "<>" for the null
+/// sender.
+std::string greylist_key(const Config& config, const GreylistFacts& facts);
+
+}  // namespace postoffice

@@ -1,0 +1,52 @@
+// Where the greylist is kept: gdbm files below `db-dir`, shared by all sessions and authexpire(8). Sixteen of
+// them, by the hash of the key, so that opening one stays quick with a million entries and few have to wait
+// for each other.
+//
+// A file is open, and locked, for the moment of one look or change only: gdbm keeps what it has read, and
+// would not see what others write. A process that dies in the middle of a change can damage one file of the
+// sixteen; a damaged file is set aside as NAME.bad, said in the log, and begun anew: the greylist forgets,
+// and mail comes in.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "postoffice/base/clock.h"
+#include "postoffice/policy/greylist.h"
+
+namespace postoffice {
+
+class GreylistStore {
+  public:
+    /// Below `folder`, which must exist when it is used. `patience`: for the lock of a file.
+    explicit GreylistStore(std::string folder, Milliseconds patience = Milliseconds(2000));
+
+    /// Throws std::system_error, FormatError, Timeout, as everything here.
+    std::optional<GreylistEntry> find(const std::string& key) const;
+
+    /// What is to become of an entry; nullopt: it goes. Called with the file locked, so that nothing that
+    /// somebody else wrote meanwhile is lost.
+    using Change = std::function<std::optional<GreylistEntry>(const std::optional<GreylistEntry>&)>;
+    void change(const std::string& key, const Change& change) const;
+
+    /// Every entry, file by file; what it returns replaces the entry. The files are made smaller where much
+    /// went.
+    using Visit = std::function<std::optional<GreylistEntry>(const std::string& key, const GreylistEntry&)>;
+    void visit(const Visit& visit, bool may_change) const;
+
+  private:
+    class File;
+    std::string path_of(const std::string& key) const;
+    std::string path_of(unsigned number) const;
+
+    const std::string folder_;
+    const Milliseconds patience_;
+};
+
+/// What the greylist says of a message, and remembers of it. In this order: the sender, or the sender at this
+/// network, is blacklisted; the network has shown that it tries again, by which all its senders are known;
+/// the sender itself. Throws as GreylistStore does.
+GreylistVerdict consult_greylist(const Config& config, const GreylistFacts& facts, UnixTime now);
+
+}  // namespace postoffice

@@ -1,0 +1,216 @@
+// authexpire: looks after the greylist. Removes what nobody has used for long, lists it, decides single
+// cases, and explains one.
+#include <fmt/format.h>
+#include <getopt.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "postoffice/base/privileges.h"
+#include "postoffice/base/text.h"
+#include "postoffice/commands/commands.h"
+#include "postoffice/config/options.h"
+#include "postoffice/config/values.h"
+#include "postoffice/daemon/master.h"
+#include "postoffice/policy/greylist_store.h"
+
+namespace postoffice {
+namespace {
+
+constexpr std::int64_t least_age = 60;
+constexpr int narrow = 79;
+
+struct Task {
+    Seconds age{14 * 86400};
+    std::optional<std::string> config_file;
+    std::string authorise, blacklist, explain;
+    bool blacklisted_too = false;  ///< -E
+    bool null_senders = false;     ///< -z
+    bool never_retried = false;    ///< -u
+    bool dry = false;
+    bool verbose = false;
+    bool list = false;
+    bool wide = false;
+};
+
+int usage() {
+    fmt::print(stderr,
+               "usage: authexpire [-C file] [-Enuvz] [age]\n"
+               "       authexpire [-C file] [-lw]\n"
+               "       authexpire [-C file] [-a | -b | -d | --explain] key\n");
+    return EX_USAGE;
+}
+
+/// False: the command line is wrong, and that was said.
+bool read_arguments(int argc, char** argv, Task& task) {
+    const option long_options[] = {{"explain", required_argument, nullptr, 'x'}, {nullptr, 0, nullptr, 0}};
+    ::optind = 1;
+    for (int c = 0; (c = ::getopt_long(argc, argv, "C:a:b:d:Elnuvwz", long_options, nullptr)) != -1;)
+        switch (c) {
+            case 'C':
+                task.config_file = ::optarg;
+                break;
+            case 'a':
+                task.authorise = ::optarg;
+                break;
+            case 'b':
+            case 'd':
+                task.blacklist = ::optarg;
+                break;
+            case 'x':
+                task.explain = ::optarg;
+                break;
+            case 'E':
+                task.blacklisted_too = true;
+                break;
+            case 'z':
+                task.null_senders = true;
+                break;
+            case 'u':
+                task.never_retried = true;
+                break;
+            case 'n':
+                task.dry = true;
+                break;
+            case 'v':
+                task.verbose = true;
+                break;
+            case 'l':
+                task.list = true;
+                break;
+            case 'w':
+                task.list = task.wide = true;
+                break;
+            default:
+                return false;
+        }
+    if (::optind == argc) return true;
+    const auto age = parse_duration(argv[::optind]);
+    if (!age || age->count() < least_age || ::optind + 1 != argc) {
+        fmt::print(stderr, "authexpire: {}\n",
+                   ::optind + 1 != argc ? "one age is enough"
+                   : !age               ? age.problem()
+                          : fmt::format("an age of less than {} s leaves nobody known", least_age));
+        return false;
+    }
+    task.age = *age;
+    return true;
+}
+
+std::string when(UnixTime time) {
+    return time == 0 ? "never" : rfc3339_utc(time);
+}
+
+class Expiry {
+  public:
+    Expiry(const Task& task, const Config& config) : task_(task), store_(config.db_dir), config_(config) {}
+
+    int list() const {
+        const bool cut = !task_.wide && ::isatty(STDOUT_FILENO) == 1;
+        store_.visit(
+            [&](const std::string& key, const GreylistEntry& entry) {
+                std::string line = fmt::format("{}\t{}", printable(key), entry.text());
+                if (cut && line.size() > narrow) line.resize(narrow);
+                fmt::print("{}\n", line);
+                return std::optional(entry);
+            },
+            false);
+        return EX_OK;
+    }
+
+    int decide(const std::string& key, bool blacklisted) const {
+        const UnixTime now = now_unix();
+        store_.change(to_lower(key), [&](const std::optional<GreylistEntry>& before) {
+            GreylistEntry entry = before.value_or(GreylistEntry{now, now, 0, 0, false});
+            entry.is_blacklisted = blacklisted;
+            if (!blacklisted) entry.last = entry.passed = now;
+            return std::optional(entry);
+        });
+        return EX_OK;
+    }
+
+    int explain(const std::string& key) const {
+        const auto entry = store_.find(to_lower(key));
+        if (!entry) {
+            fmt::print("{}: never seen, or forgotten; mail would have to wait {}\n", printable(key),
+                       duration_text(config_.delay));
+            return EX_UNAVAILABLE;
+        }
+        fmt::print("{}\n", printable(key));
+        if (entry->is_blacklisted) {
+            fmt::print("  blacklisted: mail is refused for good (authexpire -a takes it off)\n");
+            return EX_OK;
+        }
+        fmt::print(
+            "  first seen {}\n  last seen  {}\n  asked to come back later: {} times\n  let through: {}\n",
+            when(entry->first), when(entry->last), entry->tries, when(entry->passed));
+        const UnixTime ready = entry->first + config_.delay.count();
+        if (entry->passed != 0)
+            fmt::print("  mail is taken\n");
+        else if (now_unix() < ready)
+            fmt::print("  mail has to wait until {}, or longer from a host without a name or from <>\n",
+                       when(ready));
+        else
+            fmt::print("  the next try after {} is taken\n", when(ready));
+        return EX_OK;
+    }
+
+    int expire() {
+        std::size_t kept = 0, removed = 0;
+        const UnixTime now = now_unix();
+        store_.visit(
+            [&](const std::string& key, const GreylistEntry& entry) {
+                const bool goes = is_to_go(key, entry, now);
+                ++(goes ? removed : kept);
+                if (goes && task_.verbose) fmt::print("{}\t{}\n", printable(key), entry.text());
+                return goes && !task_.dry ? std::nullopt : std::optional(entry);
+            },
+            !task_.dry);
+        if (task_.verbose)
+            fmt::print("{} {}, {} kept\n", removed, task_.dry ? "would be removed" : "removed", kept);
+        return EX_OK;
+    }
+
+  private:
+    bool is_to_go(const std::string& key, const GreylistEntry& entry, UnixTime now) const {
+        if (entry.is_blacklisted) return task_.blacklisted_too;
+        if (task_.null_senders && key.starts_with("<>")) return true;
+        if (task_.never_retried && entry.passed == 0 && entry.tries <= 1 &&
+            now - entry.first > config_.delay.count())
+            return true;
+        return now - entry.last >= task_.age.count();
+    }
+
+    const Task& task_;
+    const GreylistStore store_;
+    const Config& config_;
+};
+
+}  // namespace
+
+int authexpire(int argc, char** argv) {
+    Task task;
+    if (!read_arguments(argc, argv, task)) return usage();
+    const LoadedConfig loaded = load_config(config_source(task.config_file, {}));
+    for (const ConfigProblem& problem : loaded.problems) fmt::print(stderr, "authexpire: {}\n", problem.text);
+    if (!loaded.problems.empty()) return loaded.exit_code();
+    try {
+        // The files are the sessions': made by root they would be closed to them.
+        if (::geteuid() == 0) {
+            const ServiceIdentity identity = service_identity(loaded.config);
+            become_forever(identity.uid, identity.gid, {identity.gid});
+        }
+        Expiry expiry(task, loaded.config);
+        if (task.list) return expiry.list();
+        if (!task.explain.empty()) return expiry.explain(task.explain);
+        if (!task.authorise.empty()) return expiry.decide(task.authorise, false);
+        if (!task.blacklist.empty()) return expiry.decide(task.blacklist, true);
+        return expiry.expire();
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "authexpire: {}\n", error.what());
+        return EX_TEMPFAIL;
+    }
+}
+
+}  // namespace postoffice

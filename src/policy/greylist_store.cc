@@ -1,0 +1,200 @@
+#include "postoffice/policy/greylist_store.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gdbm.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "keyed_hash.h"
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/lock.h"
+#include "postoffice/base/log.h"
+#include "postoffice/base/text.h"
+
+namespace postoffice {
+namespace {
+
+constexpr unsigned files = 16;
+constexpr HashKey spread{0x706f73746f666669, 0x6365677265796c69};  // no secret: it only spreads
+constexpr Milliseconds lock_pause{2};
+
+[[noreturn]] void give_up(const char* text) {
+    throw FormatError(text);
+}
+
+datum to_datum(std::string_view text) {
+    return {const_cast<char*>(text.data()), static_cast<int>(text.size())};
+}
+
+std::string take_text(datum value) {
+    const std::unique_ptr<char, decltype(&std::free)> owned(value.dptr, std::free);
+    return owned ? std::string(value.dptr, static_cast<std::size_t>(value.dsize)) : std::string();
+}
+
+}  // namespace
+
+/// One file, locked while this lives. The lock is another file beside it, which is never replaced.
+class GreylistStore::File {
+  public:
+    enum Use { unopened, reading, writing };
+    File(const std::string& path, Milliseconds patience, Use use) : path_(path) {
+        lock_ = disk::open(path + ".lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0640);
+        const auto deadline = Deadline::after(patience);
+        while (!try_lock(lock_.get())) {
+            if (deadline.passed()) throw Timeout(path + ": somebody else keeps it locked");
+            std::this_thread::sleep_for(lock_pause);
+        }
+        if (use != unopened) open(use == writing);
+    }
+    ~File() { close(); }
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+
+    std::optional<GreylistEntry> find(const std::string& key) {
+        if (database_ == nullptr) return std::nullopt;
+        const datum value = gdbm_fetch(database_, to_datum(key));
+        if (value.dptr == nullptr) {
+            if (gdbm_last_errno(database_) == GDBM_ITEM_NOT_FOUND) return std::nullopt;
+            throw FormatError(path_ + ": " + gdbm_db_strerror(database_));
+        }
+        return GreylistEntry::parse(take_text(value));
+    }
+
+    void put(const std::string& key, const std::optional<GreylistEntry>& entry) {
+        const std::string text = entry ? entry->text() : "";
+        const int outcome = entry ? gdbm_store(database_, to_datum(key), to_datum(text), GDBM_REPLACE)
+                                  : gdbm_delete(database_, to_datum(key));
+        if (outcome != 0 && entry) throw FormatError(path_ + ": " + gdbm_db_strerror(database_));
+    }
+
+    std::vector<std::string> keys() {
+        std::vector<std::string> found;
+        if (database_ == nullptr) return found;
+        datum key = gdbm_firstkey(database_);
+        while (key.dptr != nullptr) {
+            const datum next = gdbm_nextkey(database_, key);
+            found.push_back(take_text(key));
+            key = next;
+        }
+        return found;
+    }
+
+    void make_smaller() {
+        if (database_ != nullptr && gdbm_reorganize(database_) != 0)
+            throw FormatError(path_ + ": " + gdbm_db_strerror(database_));
+    }
+
+    void set_aside(const std::string& why) noexcept {
+        close();
+        (void)::rename(path_.c_str(), (path_ + ".bad").c_str());
+        log_event("", "greylist-damaged", {{"file", path_}, {"reason", why}, {"kept-as", path_ + ".bad"}});
+    }
+
+  private:
+    /// A file that is not there is an empty one for who only reads.
+    void open(bool may_write) {
+        if (!may_write && ::access(path_.c_str(), F_OK) != 0) return;
+        const int flags = (may_write ? GDBM_WRCREAT : GDBM_READER) | GDBM_NOLOCK | GDBM_NOMMAP | GDBM_CLOEXEC;
+        database_ = gdbm_open(path_.c_str(), 0, flags, 0640, give_up);
+        if (database_ != nullptr) return;
+        if (gdbm_check_syserr(gdbm_errno) && errno != 0) throw_errno(path_);
+        throw FormatError(path_ + ": " + gdbm_strerror(gdbm_errno));
+    }
+
+    void close() noexcept {
+        if (database_ == nullptr) return;
+        try {
+            gdbm_close(std::exchange(database_, nullptr));
+        } catch (const FormatError&) {
+        }
+    }
+
+    const std::string path_;
+    Fd lock_;
+    GDBM_FILE database_ = nullptr;
+};
+
+GreylistStore::GreylistStore(std::string folder, Milliseconds patience)
+    : folder_(std::move(folder)), patience_(patience) {}
+
+std::string GreylistStore::path_of(unsigned number) const {
+    return fmt::format("{}/greylist.{:x}.db", folder_, number);
+}
+
+std::string GreylistStore::path_of(const std::string& key) const {
+    return path_of(static_cast<unsigned>(keyed_hash(spread, key) % files));
+}
+
+std::optional<GreylistEntry> GreylistStore::find(const std::string& key) const {
+    return File(path_of(key), patience_, File::reading).find(key);
+}
+
+void GreylistStore::change(const std::string& key, const Change& change) const {
+    const std::string path = path_of(key);
+    try {
+        File file(path, patience_, File::writing);
+        const auto before = file.find(key);
+        file.put(key, change(before));
+    } catch (const FormatError& error) {
+        File(path, patience_, File::unopened).set_aside(error.what());
+        File(path, patience_, File::writing).put(key, change(std::nullopt));
+    }
+}
+
+void GreylistStore::visit(const Visit& visit, bool may_change) const {
+    for (unsigned number = 0; number < files; ++number) {
+        File file(path_of(number), Milliseconds(30'000), may_change ? File::writing : File::reading);
+        std::size_t gone = 0;
+        const auto keys = file.keys();
+        for (const std::string& key : keys) {
+            const auto entry = file.find(key);
+            const auto wanted = visit(key, entry.value_or(GreylistEntry{}));
+            if (!may_change) continue;
+            if (!wanted) ++gone;
+            if (!wanted || !entry || wanted->text() != entry->text()) file.put(key, wanted);
+        }
+        if (gone > keys.size() / 4) file.make_smaller();
+    }
+}
+
+GreylistVerdict consult_greylist(const Config& config, const GreylistFacts& facts, UnixTime now) {
+    using Kind = GreylistVerdict::Kind;
+    const GreylistStore store(config.db_dir);
+    const std::string key = greylist_key(config, facts);
+    const std::string network = "[" + greylist_network(facts.client) + "]";
+
+    GreylistFacts anywhere = facts;
+    if (!facts.sender.is_null()) {
+        const auto sender = store.find(to_lower(anywhere.sender.to_string()));
+        if (sender && sender->is_blacklisted) return {Kind::never, 0, *sender, false};
+    }
+    const auto neighbours = store.find(network);
+    if (neighbours && neighbours->is_blacklisted) return {Kind::never, 0, *neighbours, false};
+
+    GreylistVerdict verdict = judge_greylisted(config, facts, store.find(key), now);
+    if (verdict.kind == Kind::wait && neighbours && neighbours->passed != 0 && !facts.sender.is_null())
+        verdict = {Kind::pass, 0, {now, now, 0, now, false}, true};
+    if (!verdict.is_changed) return verdict;
+    // Judged again with the file locked: another session may have been here meanwhile.
+    const bool by_neighbours = verdict.kind == Kind::pass && neighbours && neighbours->passed != 0;
+    store.change(key, [&](const std::optional<GreylistEntry>& before) {
+        if (!by_neighbours) verdict = judge_greylisted(config, facts, before, now);
+        return std::optional(verdict.entry);
+    });
+    const bool came_back = verdict.kind == Kind::pass && verdict.entry.tries > 0 && !facts.sender.is_null();
+    if (came_back)
+        store.change(network, [&](const std::optional<GreylistEntry>& before) {
+            GreylistEntry entry = before.value_or(GreylistEntry{now, now, 0, 0, false});
+            if (!entry.is_blacklisted) entry.last = entry.passed = now;
+            return std::optional(entry);
+        });
+    return verdict;
+}
+
+}  // namespace postoffice

@@ -1,0 +1,202 @@
+// The greylist's decision, its entries, and its files under many processes.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "postoffice/policy/greylist_store.h"
+
+namespace postoffice {
+namespace {
+
+using Kind = GreylistVerdict::Kind;
+
+constexpr UnixTime noon = 1'795'000'000;
+
+GreylistFacts from(const std::string& sender, const std::string& address = "192.0.2.7", bool named = true) {
+    return {sender.empty() ? Address() : *parse_addr_spec(sender), *IpAddress::parse(address), named};
+}
+
+TEST(GreylistDecision, WaitsThenPassesThenStaysKnown) {
+    const Config config;
+    const auto facts = from("a@far.example");
+    auto verdict = judge_greylisted(config, facts, std::nullopt, noon);
+    EXPECT_EQ(verdict.kind, Kind::wait);
+    EXPECT_EQ(verdict.seconds, 3600);
+    verdict = judge_greylisted(config, facts, verdict.entry, noon + 600);
+    EXPECT_EQ(verdict.kind, Kind::wait);
+    EXPECT_EQ(verdict.seconds, 3000);
+    EXPECT_EQ(verdict.entry.tries, 2u);
+    verdict = judge_greylisted(config, facts, verdict.entry, noon + 3600);
+    EXPECT_EQ(verdict.kind, Kind::pass);
+    EXPECT_EQ(verdict.entry.passed, noon + 3600);
+    verdict = judge_greylisted(config, facts, verdict.entry, noon + 3700);
+    EXPECT_EQ(verdict.kind, Kind::pass);
+    EXPECT_FALSE(verdict.is_changed) << "reading is cheaper than writing";
+}
+
+TEST(GreylistDecision, FactorsOfTheWait) {
+    const Config config;
+    EXPECT_EQ(greylist_delay(config, from("a@far.example")), 3600);
+    EXPECT_EQ(greylist_delay(config, from("a@far.example", "192.0.2.7", false)), 2 * 3600);
+    EXPECT_EQ(greylist_delay(config, from("")), 4 * 3600);
+    EXPECT_EQ(greylist_delay(config, from("", "192.0.2.7", false)), 5 * 3600);
+    EXPECT_EQ(greylist_delay(config, from("\"a b\"@far.example")), 4 * 3600);
+}
+
+TEST(GreylistDecision, TheNullSenderHasTenMinutes) {
+    const Config config;
+    const auto facts = from("");
+    const GreylistEntry entry{noon, noon, 1, 0, false};
+    EXPECT_EQ(judge_greylisted(config, facts, entry, noon + 4 * 3600 - 1).kind, Kind::wait);
+    EXPECT_EQ(judge_greylisted(config, facts, entry, noon + 4 * 3600).kind, Kind::pass);
+    EXPECT_EQ(judge_greylisted(config, facts, entry, noon + 4 * 3600 + 600).kind, Kind::pass);
+    const auto late = judge_greylisted(config, facts, entry, noon + 4 * 3600 + 601);
+    EXPECT_EQ(late.kind, Kind::wait);
+    EXPECT_EQ(late.seconds, 4 * 3600);
+}
+
+TEST(GreylistDecision, BlacklistedIsForEver) {
+    GreylistEntry entry;
+    entry.is_blacklisted = true;
+    EXPECT_EQ(judge_greylisted(Config{}, from("a@far.example"), entry, noon).kind, Kind::never);
+}
+
+TEST(GreylistDecision, AClockSetBackKeepsNobodyOut) {
+    const GreylistEntry entry{noon + 1'000'000, noon + 1'000'000, 1, 0, false};
+    const auto verdict = judge_greylisted(Config{}, from("a@far.example"), entry, noon);
+    EXPECT_EQ(verdict.seconds, 3600);
+}
+
+TEST(GreylistEntries, TextAndBack) {
+    const GreylistEntry entry{10, 20, 3, 40, false};
+    EXPECT_EQ(entry.text(), "first=10 last=20 tries=3 passed=40");
+    const auto read = GreylistEntry::parse(entry.text());
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->text(), entry.text());
+    EXPECT_TRUE(GreylistEntry::parse("*")->is_blacklisted);
+    EXPECT_TRUE(GreylistEntry::parse("2147483647")->is_blacklisted) << "an older version's";
+    EXPECT_FALSE(GreylistEntry::parse("1000000000")->is_blacklisted);
+    for (const auto bad : {"first", "first=x", "second=1", "first=99999999999999999999", "first=-1"})
+        EXPECT_FALSE(GreylistEntry::parse(bad)) << bad;
+}
+
+TEST(GreylistKeys, NeighboursAreOne) {
+    Config config;
+    EXPECT_EQ(greylist_key(config, from("Bob@Far.Example")), "bob@far.example[192.0.2.0/24]");
+    EXPECT_EQ(greylist_key(config, from("")), "<>[192.0.2.0/24]");
+    EXPECT_EQ(greylist_key(config, from("a@b.example", "2001:db8:1:2:3::4")),
+              "a@b.example[2001:db8:1:2::/64]");
+    config.greylist_from = true;
+    EXPECT_EQ(greylist_key(config, from("a@b.example")), "a@b.example");
+}
+
+class GreylistFiles : public testing::Test {
+  protected:
+    void SetUp() override {
+        folder_ = testing::TempDir() + "greylist.XXXXXX";
+        ASSERT_NE(::mkdtemp(folder_.data()), nullptr);
+        config_.db_dir = folder_;
+    }
+    void TearDown() override { std::filesystem::remove_all(folder_); }
+    std::size_t count() const {
+        std::size_t entries = 0;
+        GreylistStore(folder_).visit(
+            [&](const auto&, const auto& e) {
+                ++entries;
+                return std::optional(e);
+            },
+            false);
+        return entries;
+    }
+    std::string folder_;
+    Config config_;
+};
+
+TEST_F(GreylistFiles, OneThatCameBackSpeaksForItsNetwork) {
+    EXPECT_EQ(consult_greylist(config_, from("a@far.example"), noon).kind, Kind::wait);
+    EXPECT_EQ(consult_greylist(config_, from("b@far.example"), noon + 10).kind, Kind::wait);
+    EXPECT_EQ(consult_greylist(config_, from("a@far.example", "192.0.2.99"), noon + 3600).kind, Kind::pass);
+    EXPECT_EQ(consult_greylist(config_, from("c@other.example", "192.0.2.44"), noon + 3601).kind, Kind::pass);
+    EXPECT_EQ(consult_greylist(config_, from("c@other.example", "198.51.100.1"), noon + 3601).kind,
+              Kind::wait);
+    EXPECT_EQ(consult_greylist(config_, from("", "192.0.2.44"), noon + 3601).kind, Kind::wait);
+}
+
+TEST_F(GreylistFiles, BlacklistsByAddressAndByNetwork) {
+    const GreylistStore store(folder_);
+    GreylistEntry never;
+    never.is_blacklisted = true;
+    const auto set = [&](const std::string& key) {
+        store.change(key, [&](const auto&) { return std::optional(never); });
+    };
+    set("bad@far.example");
+    set("[198.51.100.0/24]");
+    EXPECT_EQ(consult_greylist(config_, from("Bad@far.example"), noon).kind, Kind::never);
+    EXPECT_EQ(consult_greylist(config_, from("good@far.example", "198.51.100.9"), noon).kind, Kind::never);
+    EXPECT_EQ(consult_greylist(config_, from("good@far.example"), noon).kind, Kind::wait);
+}
+
+TEST_F(GreylistFiles, ManyProcessesLoseNothing) {
+    constexpr int processes = 50, each = 20;
+    for (int p = 0; p < processes; ++p)
+        if (::fork() == 0) {
+            const GreylistStore store(folder_, Milliseconds(30'000));
+            for (int i = 0; i < each; ++i) {
+                const auto add = [](const std::optional<GreylistEntry>& before) {
+                    GreylistEntry entry = before.value_or(GreylistEntry{});
+                    ++entry.tries;
+                    return std::optional(entry);
+                };
+                store.change("all", add);
+                store.change("own " + std::to_string(p) + " " + std::to_string(i), add);
+            }
+            ::_exit(0);
+        }
+    for (int round = 0; round < 5; ++round)
+        GreylistStore(folder_).visit([](const auto&, const auto& entry) { return std::optional(entry); },
+                                     true);
+    for (int p = 0; p < processes; ++p) {
+        int status = 0;
+        ASSERT_GT(::wait(&status), 0);
+        EXPECT_EQ(status, 0);
+    }
+    EXPECT_EQ(GreylistStore(folder_).find("all")->tries, static_cast<unsigned>(processes * each));
+    EXPECT_EQ(count(), 1u + processes * each);
+}
+
+TEST_F(GreylistFiles, WhoIsKilledBlocksNobody) {
+    for (int round = 0; round < 20; ++round) {
+        const pid_t pid = ::fork();
+        if (pid == 0)
+            for (int i = 0;; ++i)
+                consult_greylist(config_, from("x" + std::to_string(i) + "@far.example"), noon);
+        ::usleep(static_cast<useconds_t>(3000 + 977 * round));
+        ::kill(pid, SIGKILL);
+        int status = 0;
+        ::waitpid(pid, &status, 0);
+        EXPECT_NO_THROW(
+            consult_greylist(config_, from("after" + std::to_string(round) + "@far.example"), noon));
+    }
+    EXPECT_NO_THROW(count());
+}
+
+TEST_F(GreylistFiles, ADamagedFileIsSetAside) {
+    for (int i = 0; i < 64; ++i)
+        consult_greylist(config_, from("a" + std::to_string(i) + "@far.example"), noon);
+    for (const auto& file : std::filesystem::directory_iterator(folder_))
+        if (file.path().extension() == ".db")
+            std::ofstream(file.path(), std::ios::trunc) << "this is no database";
+    const GreylistStore store(folder_);
+    EXPECT_NO_THROW(store.change("a@b", [](const auto&) {
+        return std::optional(GreylistEntry{1, 1, 1, 0, false});
+    }));
+    EXPECT_EQ(store.find("a@b")->tries, 1u);
+    EXPECT_THROW(GreylistStore("/nowhere/at/all").find("a"), std::system_error);
+}
+
+}  // namespace
+}  // namespace postoffice
