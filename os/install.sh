@@ -4,6 +4,7 @@
 # one of our names is kept as NAME.before-postoffice, and os/uninstall.sh puts it back.
 set -eu
 : "${DESTDIR=}" "$SRC" "$BUILD" "$EXECDIR" "$SBINDIR" "$LIBDIR" "$MANDIR" "$CONFDIR" "$QUEUEDIR"
+. "$SRC/os/names.sh"
 account=postoffice
 
 is_root() { [ "$(id -u)" = 0 ]; }
@@ -77,8 +78,8 @@ install_spool() {
 
 if live; then make_account; fi
 install_program
-for name in sendmail send-mail smtpd runq authexpire; do install_name "$SBINDIR/$name"; done
-for name in mailq newaliases; do install_name "$EXECDIR/$name"; done
+for name in $admin_names; do install_name "$SBINDIR/$name"; done
+for name in $user_names; do install_name "$EXECDIR/$name"; done
 install_name "$LIBDIR/sendmail"
 for page in "$SRC"/man/*.[1-9]; do
     install_text "$page" "$DESTDIR$MANDIR/man${page##*.}/$(basename "$page")"

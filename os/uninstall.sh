@@ -3,6 +3,7 @@
 # account stay, since there may be mail in the one and somebody's work in the other.
 set -eu
 : "${DESTDIR=}" "$SRC" "$EXECDIR" "$SBINDIR" "$LIBDIR" "$MANDIR" "$CONFDIR" "$QUEUEDIR"
+. "$SRC/os/names.sh"
 
 remove_name() {
     link=$DESTDIR$1
@@ -12,8 +13,8 @@ remove_name() {
     fi
 }
 
-for name in sendmail send-mail smtpd runq; do remove_name "$SBINDIR/$name"; done
-for name in mailq newaliases; do remove_name "$EXECDIR/$name"; done
+for name in $admin_names; do remove_name "$SBINDIR/$name"; done
+for name in $user_names; do remove_name "$EXECDIR/$name"; done
 remove_name "$LIBDIR/sendmail"
 rm -f "$DESTDIR$SBINDIR/postoffice" "$DESTDIR$CONFDIR/postoffice.cf.sample"
 for page in "$SRC"/man/*.[1-9]; do
