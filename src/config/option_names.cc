@@ -38,8 +38,6 @@ constexpr auto options_of_other_versions = std::to_array<std::string_view>({
     "submit-limit",
     "t-arguments",
     "usermap",
-    "vhost-spool",
-    "vhost-user",
 });
 
 bool is_of_other_version(std::string_view name) {

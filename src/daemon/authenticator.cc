@@ -13,6 +13,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/process.h"
 #include "postoffice/base/text.h"
+#include "postoffice/mail/domain_files.h"
 #include "postoffice/policy/authentication.h"
 #include "postoffice/policy/pam.h"
 #include "postoffice/policy/passwords.h"
@@ -33,6 +34,21 @@ AuthVerdict check_account(const std::string& name, const std::string& password, 
     return {outcome, canonical};
 }
 
+/// A user of a virtual domain, as long as that is active: who may not get mail does not send any. Throws if it
+/// cannot be told.
+std::optional<VirtualUser> find_in_domain(const Config& config, const std::string& name,
+                                          const std::string& domain_name) {
+    DomainTable domains(config.vhost_dir);
+    domains.refresh();
+    const VirtualDomain* domain = domains.find(domain_name);
+    if (domain == nullptr) return std::nullopt;
+    if (!domain->problem.empty()) throw FormatError(domain->name + ": " + domain->problem);
+    if (!domain->active) return std::nullopt;
+    const Fd file = open_domain_file(domains.folder_of(*domain), *domain, "passwd");
+    if (!file) return std::nullopt;
+    return find_virtual_user(file.get(), name);
+}
+
 AuthVerdict check(const Config& config, const std::string& user, const std::string& password,
                   const std::string& client) {
     const auto at = user.rfind('@');
@@ -40,7 +56,7 @@ AuthVerdict check(const Config& config, const std::string& user, const std::stri
     const std::string name = user.substr(0, at);
     const std::string domain = to_lower(user.substr(at + 1));
     if (config.is_local_domain(domain)) return check_account(name, password, client);
-    const auto virtual_user = find_virtual_user(config, name, domain);
+    const auto virtual_user = find_in_domain(config, name, domain);
     const bool is_right = is_password(password, virtual_user ? virtual_user->hash : "");
     if (!virtual_user || !is_right) return {AuthOutcome::no, ""};
     return {AuthOutcome::yes, virtual_user->name + "@" + domain};

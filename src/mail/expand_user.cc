@@ -35,6 +35,8 @@ bool Router::Expansion::take_account(const Address& address) {
 
 /// The mailbox itself, whatever its owner's files say.
 bool Router::Expansion::take_mailbox(const Address& address) {
+    if (const VirtualDomain* domain = router_.virtual_domain_of(address))
+        return take_virtual_user(*domain, address.local_part(), address);
     const auto account = router_.users_.find(address.local_part());
     if (!account) return false;
     reach({Target::Kind::mailbox, account->name, address.qualified(router_.config_.hostname)},
@@ -116,7 +118,8 @@ void Router::Expansion::take_instruction(const Account& account, const UserFile&
          account.name);
     if (target.kind == Kind::address) return take_address(target.address.qualified(router_.config_.hostname));
     if (target.kind == Kind::account) {
-        if (!router_.is_ours(target.address)) return take_address(target.address);
+        if (!router_.is_on_host(target.address) && router_.virtual_domain_of(target.address) == nullptr)
+            return take_address(target.address);
         if (!take_mailbox(target.address)) leave_out_unknown(target.address);
         return;
     }

@@ -1,6 +1,6 @@
 // The walk from one recipient of ours to all the places it leads to: what Router::route() does for an address
-// in a domain of ours. expansion.cc is the walk and its bounds, expand_alias.cc the aliases of this host,
-// expand_user.cc what accounts say themselves.
+// in a domain of ours. expansion.cc is the walk and its bounds, expand_alias.cc what aliases stand for,
+// expand_user.cc what accounts say themselves, expand_domain.cc the names of virtual domains.
 #pragma once
 
 #include <optional>
@@ -25,6 +25,18 @@ struct RouteTemporary {
     std::string owner = "";  ///< see Route::Step
 };
 
+/// An alias that is being expanded: of this host, or of a virtual domain.
+struct AliasSource {
+    std::string name;
+    std::string domain;       ///< the one that names without a domain are in
+    std::string shown;        ///< for people, and the mark of what is open: "list", "list@virtual.example"
+    const VirtualDomain* owned_by = nullptr;  ///< null: of this host
+    std::string caught = "";  ///< of a virtual domain's "*": the name that it stands in for
+
+    /// What led here.
+    Address address() const { return Address(caught.empty() ? name : caught, domain); }
+};
+
 class Router::Expansion {
   public:
     Expansion(Router& router, Route& route) : router_(router), route_(route) {}
@@ -34,10 +46,17 @@ class Router::Expansion {
   private:
     void take_address(const Address& address);
     void take_local(const Address& address);
-    void take_alias(const std::string& name, const std::string& value);
-    void take_targets(const std::string& alias, const std::vector<AliasTarget>& targets);
-    void take_include(const std::string& alias, const std::string& path);
-    void take_program_or_file(const std::string& alias, const AliasTarget& target);
+    void take_alias(const AliasSource& alias, const std::string& value, bool has_owner);
+    void take_targets(const AliasSource& alias, const std::vector<AliasTarget>& targets);
+    void take_include(const AliasSource& alias, const std::string& path);
+    void take_program_or_file(const AliasSource& alias, const AliasTarget& target);
+    std::vector<IncludeLine> lines_of(const AliasSource& alias, const std::string& path) const;
+
+    void take_virtual(const VirtualDomain& domain, const Address& address);
+    void take_virtual_name(const VirtualDomain& domain, const Address& address, const std::string& mark);
+    bool take_virtual_user(const VirtualDomain& domain, const std::string& name, const Address& address);
+    void take_domain_owner(const VirtualDomain& domain, const Address& address);
+    DomainEntry look_up(const VirtualDomain& domain, const std::string& name) const;
 
     bool take_account(const Address& address);
     bool take_mailbox(const Address& address);
@@ -57,6 +76,7 @@ class Router::Expansion {
     Route& route_;
     std::vector<std::string> open_;       ///< aliases, and accounts as "~name", being expanded, outermost first
     std::vector<std::string> including_;  ///< files being included, outermost first
+    std::vector<std::string> catching_;   ///< virtual domains whose "*" is being expanded, outermost first
     std::set<std::string> finished_;      ///< aliases and accounts that were expanded
     std::set<std::string> reached_;       ///< destinations
     std::optional<Address> list_owner_;   ///< the sender for what the innermost list with an owner leads to

@@ -1,19 +1,15 @@
 #include "postoffice/policy/passwords.h"
 
 #include <crypt.h>
-#include <fcntl.h>
 #include <string.h>
 
+#include <algorithm>
 #include <memory>
-
-#include "postoffice/base/disk.h"
-#include "postoffice/base/text.h"
-#include "postoffice/config/values.h"
+#include <string>
 
 namespace postoffice {
 namespace {
 
-constexpr std::size_t most_password_file = 64u << 20;
 /// SHA-512 of nothing in particular: what is checked where there is nothing to check, so that a name that
 /// nobody has takes as long as one that somebody has.
 constexpr const char* nobodys_hash = "$6$postoffice$";
@@ -41,31 +37,6 @@ bool is_password(std::string_view password, std::string_view hash) {
     ::explicit_bzero(phrase.data(), phrase.size());
     if (!usable || result == nullptr || result[0] == '*') return false;
     return is_equal(result, setting);
-}
-
-std::optional<VirtualUser> parse_virtual_user(std::string_view line) {
-    line = trim(line);
-    if (line.empty() || line.front() == '#') return std::nullopt;
-    const auto fields = split(line, ':');
-    if ((fields.size() != 2 && fields.size() != 7) || fields[0].empty()) return std::nullopt;
-    return VirtualUser{std::string(fields[0]), std::string(fields[1]),
-                       fields.size() == 7 ? std::string(fields[5]) : std::string()};
-}
-
-std::optional<VirtualUser> find_virtual_user(const Config& config, const std::string& name,
-                                             const std::string& domain) {
-    // The domain becomes part of a path: only what is a domain may.
-    const auto checked = parse_domain(domain);
-    if (config.vhost_dir.empty() || !checked || name.empty()) return std::nullopt;
-    const Fd file =
-        disk::open_if_exists(config.vhost_dir + "/" + *checked + "/passwd", O_RDONLY | O_NONBLOCK);
-    if (!file) return std::nullopt;
-    const std::string text = disk::read_all(file.get(), most_password_file);
-    for (std::string_view rest = text; !rest.empty();)
-        if (auto user = parse_virtual_user(take_until(rest, '\n'));
-            user && equals_ignoring_case(user->name, name))
-            return user;
-    return std::nullopt;
 }
 
 }  // namespace postoffice

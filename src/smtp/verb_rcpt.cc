@@ -61,7 +61,7 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
 
     const Address address = without_own_literal(original, config.hostname);
     const bool may_relay = config.relay || dialogue.client_is_known();
-    if (!config.is_local_domain(address.domain()) && !may_relay) {
+    if (!may_relay && !dialogue.services.router.serves(address)) {
         if (dialogue.standing() == Standing::unclear)
             return {
                 451, "4.4.3",

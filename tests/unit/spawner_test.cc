@@ -132,7 +132,7 @@ TEST_F(Spawner, NamesThatAreNoAccountFail) {
         EXPECT_EQ(Outcome::failed, result.outcome) << name;
         EXPECT_EQ("5.1.1", result.reply.status) << name;
     }
-    EXPECT_EQ(Outcome::deferred, deliver(std::string(100, 'x')).outcome);
+    EXPECT_EQ(Outcome::deferred, deliver(std::string(400, 'x')).outcome);
 }
 
 TEST_F(Spawner, AgentIsKeptForTheNextChannel) {
