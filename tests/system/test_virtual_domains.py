@@ -40,7 +40,7 @@ def send(host, *recipients, sender="a@example.org", subject="hello"):
 def rcpt(host, *recipients):
     """The codes, as text: "250 2.1.5"."""
     replies = host.dialogue("EHLO client.test", "MAIL FROM:<a@example.org>", *[f"RCPT TO:<{r}>" for r in recipients])
-    return [reply[:9] for reply in replies[3:]]
+    return [reply.splitlines()[-1][:9] for reply in replies[3:]]
 
 
 def wait_for_mail(host, domains, user, domain, text):
@@ -149,7 +149,7 @@ def test_a_report_finds_its_way_to_everybody_else(mail_host, domains):
     executable("/home/alice/exit67", "exit 67\n")
     send(mail_host, "wrong@own.test", sender="who.ever@own.test")
     box = wait_for_mail(mail_host, domains, "vera", "own.test", b"multipart/report")
-    assert b"Delivered-To: who.ever@own.test" in box
+    assert b"To: who.ever@own.test" in box
 
 
 def test_maildirs(mail_host, domains):
@@ -279,6 +279,8 @@ def test_a_passwd_that_leads_elsewhere(mail_host, domains, folder):
         os.symlink(target, path)
         assert rcpt(mail_host, "mallory@own.test") == ["451 4.3.5"], target
     os.chown(theirs, 7901, 7901)  # in the owner's home it may be
+    os.unlink(path)
+    os.symlink(theirs, path)
     assert rcpt(mail_host, "mallory@own.test") == ["250 2.1.5"]
 
 
