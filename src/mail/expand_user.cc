@@ -54,7 +54,7 @@ void Router::Expansion::take_user(const Account& account, const std::string& ext
     }
     if (!finished_.insert(with_extension).second) return;
 
-    const UserFile file = router_.files_.delivery_file(account, extension);
+    const UserFile file = router_.files_.find(account, {extension, ""});
     const Target mailbox{Target::Kind::mailbox, account.name, address.qualified(router_.config_.hostname)};
     switch (file.status) {
         case UserFile::Status::found:

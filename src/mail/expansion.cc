@@ -30,7 +30,7 @@ void Router::Expansion::take_address(const Address& address) {
         reach({Target::Kind::remote, "", address}, address.to_string());
 }
 
-/// Aliases win over accounts. A name in its own alias means the account, so that "bob: bob, bob@elsewhere"
+/// Aliases win over usermaps, and both over accounts. A name in its own alias means the account, so that "bob: bob, bob@elsewhere"
 /// keeps a copy here; in the account's own file it means the mailbox.
 void Router::Expansion::take_local(const Address& address) {
     const std::string name = to_lower(address.local_part());
@@ -39,6 +39,7 @@ void Router::Expansion::take_local(const Address& address) {
     if (std::find(open_.begin(), open_.end(), name) != open_.end()) return leave_out_loop(name);
     if (finished_.contains(name)) return;
     if (const auto value = router_.aliases_.find(address.local_part())) return take_alias(name, *value);
+    if (take_usermap(name, address)) return;
     if (!take_account(address)) leave_out_unknown(address);
 }
 

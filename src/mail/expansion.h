@@ -1,6 +1,7 @@
 // The walk from one recipient of ours to all the places it leads to: what Router::route() does for an address
 // in a domain of ours. expansion.cc is the walk and its bounds, expand_alias.cc the aliases of this host,
-// expand_user.cc what accounts say themselves.
+// expand_usermap.cc addresses
+// that users make up, expand_user.cc what accounts say themselves.
 #pragma once
 
 #include <optional>
@@ -38,6 +39,11 @@ class Router::Expansion {
     void take_targets(const std::string& alias, const std::vector<AliasTarget>& targets);
     void take_include(const std::string& alias, const std::string& path);
     void take_program_or_file(const std::string& alias, const AliasTarget& target);
+
+    bool take_usermap(const std::string& name, const Address& address);
+    bool take_map(const UserMap& map, const std::optional<Account>& account, const std::string& name);
+    bool take_personal_alias(const Account& account, const std::string& file, const std::string& name);
+    void take_own_targets(const Account& account, const std::string& where, const std::vector<AliasTarget>& targets);
 
     bool take_account(const Address& address);
     bool take_mailbox(const Address& address);

@@ -46,6 +46,13 @@ struct DnsList {
     bool operator==(const DnsList&) const = default;
 };
 
+/// Addresses that users make up themselves: usermap(7).
+struct UserMap {
+    std::string pattern;               ///< as fnmatch(3) has it, lower case; one '~' at most stands for an account
+    std::vector<std::string> targets;  ///< "~", "~/FILE" or an address
+    bool operator==(const UserMap&) const = default;
+};
+
 /// How the host name is found when `hostname=` does not spell it.
 enum class HostnameFrom { resolver, uname };
 
@@ -135,6 +142,7 @@ struct Config {
     // Local delivery
     bool escape_from = true;
     /// Files in homes that say where mail goes, the first that exists holds: ".forward", ".qmail".
+    std::vector<UserMap> usermaps;  ///< in order
     std::vector<std::string> delivery_files{".forward"};
     std::string recipient_delimiter =
         "+";                            ///< each octet of it begins the extension of an address; empty = none
