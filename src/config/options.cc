@@ -170,6 +170,10 @@ std::string set_no_soliciting(Config& config, std::string_view value) {
     return store(parse_solicitation_keywords(value), config.no_soliciting);
 }
 
+std::string add_usermap(Config& config, std::string_view value) {
+    return append(parse_usermap(value), config.usermaps);
+}
+
 /// The dialect of a delivery file is known by its name.
 std::string set_delivery_files(Config& config, std::string_view value) {
     std::vector<std::string> names;
@@ -272,14 +276,14 @@ std::span<const Option> table() {
          set_size<&C::minfree, 1024>},
         {"timeout", "time", "5m", "patience with a silent client", SetBy::file, false,
          set_time<&C::timeout, 1>},
-        {"tls-certificate", "path", "", "certificate for TLS, with its chain; unset = no TLS", SetBy::file, false,
-         set_path<&C::tls_certificate>},
+        {"tls-certificate", "path", "", "certificate for TLS, with its chain; unset = no TLS", SetBy::file,
+         false, set_path<&C::tls_certificate>},
         {"tls-key", "path", "", "its private key; unset = in the same file", SetBy::file, false,
          set_path<&C::tls_key>},
         {"auth-plaintext", "flag", "0", "passwords are taken without TLS, too", SetBy::file, false,
          set_flag<&C::auth_plaintext>},
-        {"auth-failures", "number", "10", "failed logins in an hour before an address has to wait", SetBy::file, false,
-         set_number<&C::auth_failures, 1, many>},
+        {"auth-failures", "number", "10", "failed logins in an hour before an address has to wait",
+         SetBy::file, false, set_number<&C::auth_failures, 1, many>},
         {"vhost-dir", "path", "", "virtual domains, a folder each; unset = none", SetBy::file, false,
          set_path<&C::vhost_dir>},
         {"vhost-spool", "path", "/var/spool/virtual", "mailboxes of virtual users, DOMAIN/USER", SetBy::file,
@@ -288,6 +292,8 @@ std::span<const Option> table() {
          set_vhost_user},
         {"vhost-maildir", "flag", "0", "virtual users have maildirs", SetBy::file, false,
          set_flag<&C::vhost_maildir>},
+        {"audit", "flag", "0", "log each command of each client", SetBy::file, false, set_flag<&C::audit>},
+        {"debug", "flag", "0", "answer DEBUG to trusted hosts", SetBy::file, false, set_flag<&C::debug>},
         {"relay", "flag", "0", "relay for everybody", SetBy::file, false, set_flag<&C::relay>},
         {"bare-newline", "text", "normalise", "a lone CR or LF in a message: normalise, reject or accept",
          SetBy::file, false, set_bare_newline},
@@ -321,8 +327,8 @@ std::span<const Option> table() {
         {"greylist-from", "flag", "0", "a known sender may come from anywhere", SetBy::file, false,
          set_flag<&C::greylist_from>},
         {"delay", "time", "1h", "how much later", SetBy::file, false, set_time<&C::delay, 1>},
-        {"greylist-unnamed", "number", "2", "the wait is so much longer for clients without a name", SetBy::file,
-         false, set_number<&C::greylist_unnamed, 1, 100>},
+        {"greylist-unnamed", "number", "2", "the wait is so much longer for clients without a name",
+         SetBy::file, false, set_number<&C::greylist_unnamed, 1, 100>},
         {"greylist-null", "number", "4", "the same for mail from <>", SetBy::file, false,
          set_number<&C::greylist_null, 1, 100>},
         {"greylist-null-unnamed", "number", "5", "the same for both", SetBy::file, false,
@@ -350,10 +356,12 @@ std::span<const Option> table() {
         {"proxy", "list of addresses", "", "front end that speaks the PROXY protocol", SetBy::file, repeats,
          add_proxy, clear_list<&C::proxies>},
 
-        {"delivery-files", "names", ".forward", "files in homes that say where mail goes", SetBy::file,
-         false, set_delivery_files},
-        {"recipient-delimiter", "text", "+", "begins the extension in user+extension; empty = none", SetBy::file,
-         false, set_recipient_delimiter},
+        {"usermap", "list of maps", "", "PATTERN:TARGET,...: addresses that users make up", SetBy::root, repeats,
+         add_usermap, clear_list<&C::usermaps>},
+        {"delivery-files", "names", ".forward", "files in homes that say where mail goes", SetBy::file, false,
+         set_delivery_files},
+        {"recipient-delimiter", "text", "+", "begins the extension in user+extension; empty = none",
+         SetBy::file, false, set_recipient_delimiter},
         {"alias-user", "text", "nobody", "account for programs and files of aliases", SetBy::file, false,
          set_alias_user},
         {"command-timeout", "time", "10m", "patience with a program that takes a message", SetBy::file, false,

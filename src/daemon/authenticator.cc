@@ -110,10 +110,6 @@ class AuthenticatorProcess {
             auto arrival =
                 receive_packet_now(requests_.get(), std::as_writable_bytes(std::span(&request, 1)));
             if (arrival.kind == Arrival::Kind::nothing) return;
-            if (arrival.kind == Arrival::Kind::end) {
-                requests_.reset();
-                return;
-            }
             const bool is_request =
                 arrival.kind == Arrival::Kind::packet && arrival.packet.size == sizeof request &&
                 request.magic == AuthRequest::expected_magic && arrival.packet.descriptors.size() == 1;
@@ -125,12 +121,12 @@ class AuthenticatorProcess {
     void serve(const AuthRequest& request, Fd channel) {
         if (children_.size() >= limits_.children) return send_answer(channel, {AuthOutcome::not_now, ""});
         try {
-            const pid_t pid = spawn_process("authenticating", [&] {
+            const std::string client = printable(request.client.str());
+            const pid_t pid = spawn_process("authenticating " + client, [&] {
                 requests_.reset();
                 signals_.reset();
                 std::string password = request.password.str();
-                const auto verdict =
-                    check(config_, request.user.str(), password, printable(request.client.str()));
+                const auto verdict = check(config_, request.user.str(), password, client);
                 wipe(password);
                 send_answer(channel, verdict);
                 return 0;

@@ -10,6 +10,7 @@
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/letterbox.h"
 #include "postoffice/base/text.h"
 #include "postoffice/delivery/agent_protocol.h"
 #include "postoffice/mail/delivery_file.h"
@@ -64,9 +65,8 @@ Fd request_agent(int spawner, SpawnRequest::Purpose purpose, const std::string& 
     request.purpose = purpose;
     if (!request.user.assign(user)) throw FormatError("user name too long");
     SocketPair pair = packet_socket_pair();
-    if (send_before(spawner, std::as_bytes(std::span(&request, 1)), pair.theirs.get(), deadline) ==
-        Sent::gone)
-        throw PeerGone("the spawner is gone");
+    const int theirs = pair.theirs.get();
+    post(spawner, std::as_bytes(std::span(&request, 1)), std::span(&theirs, 1), deadline);
     return std::move(pair.ours);
 }
 
@@ -269,9 +269,10 @@ ReceivedStruct<Answer> AgentChannels::ask(const AgentName& agent, const Request&
     throw PeerGone("the agent does not answer");
 }
 
-UserFile AgentChannels::delivery_file(const std::string& user, const std::string& extension) try {
+UserFile AgentChannels::find_file(const std::string& user, const WantedFile& wanted) try {
     FileRequest request;
-    if (!request.extension.assign(extension)) throw FormatError("extension too long");
+    if (!request.extension.assign(wanted.extension)) throw FormatError("extension too long");
+    if (!request.alias_file.assign(wanted.alias_file)) throw FormatError("file name too long");
     const auto [answer, descriptors] = ask<FileAnswer>({SpawnRequest::Purpose::mailbox, user}, request);
     UserFile file{static_cast<UserFile::Status>(answer.status), printable(answer.path.str()), "",
                   printable(answer.problem.str())};
@@ -281,7 +282,7 @@ UserFile AgentChannels::delivery_file(const std::string& user, const std::string
     if (is_found) file.text = disk::read_all(descriptors.front().get(), most_delivery_file_octets);
     return file;
 } catch (const std::exception& error) {
-    return {UserFile::Status::trouble, "delivery files of " + user, "", error.what()};
+    return {UserFile::Status::trouble, "files of " + user, "", error.what()};
 }
 
 DomainEntry AgentChannels::domain_entry(const std::string& domain, const std::string& name) try {
@@ -300,10 +301,10 @@ DomainEntry AgentChannels::domain_entry(const std::string& domain, const std::st
     return {DomainEntry::Status::trouble, {}, {}, "files of " + domain + ": " + error.what()};
 }
 
-UserFile AgentFiles::delivery_file(const Account& account, const std::string& extension) {
-    UserFile file = own_eyes_.delivery_file(account, extension);
+UserFile AgentFiles::find(const Account& account, const WantedFile& wanted) {
+    UserFile file = own_eyes_.find(account, wanted);
     if (file.status != UserFile::Status::not_shown || only_domains_) return file;
-    file = channels_.delivery_file(account.name, extension);
+    file = channels_.find_file(account.name, wanted);
     // What not even its owner can look at, is not there for him.
     if (file.status == UserFile::Status::not_shown) file.status = UserFile::Status::trouble;
     return file;

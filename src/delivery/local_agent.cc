@@ -54,7 +54,7 @@ class LocalAgent {
     bool read_request(Channel& channel);
     bool read_other_request(const Channel& channel, const DeliveryRequest& start, std::size_t size);
     bool read_delivery_request(Channel& channel, const DeliveryRequest& request, std::vector<Fd> descriptors);
-    void tell_delivery_file(const Channel& channel, const FileRequest& request) const;
+    void tell_file(const Channel& channel, const FileRequest& request) const;
     void tell_domain_entry(const Channel& channel, const DomainRequest& request) const;
     void deliver_batch();
     void append_all(Mailbox& mailbox);
@@ -179,7 +179,7 @@ bool LocalAgent::read_other_request(const Channel& channel, const DeliveryReques
         return request.magic == request.expected_magic;
     };
     if (FileRequest file; duty_.account && read_into(file)) {
-        tell_delivery_file(channel, file);
+        tell_file(channel, file);
         return true;
     }
     if (DomainRequest name; duty_.domain && read_into(name)) {
@@ -203,8 +203,9 @@ bool LocalAgent::read_delivery_request(Channel& channel, const DeliveryRequest& 
     return true;
 }
 
-void LocalAgent::tell_delivery_file(const Channel& channel, const FileRequest& request) const {
-    const UserFile file = read_user_file(*duty_.account, delivery_file_names(config_, request.extension.str()));
+void LocalAgent::tell_file(const Channel& channel, const FileRequest& request) const {
+    const UserFile file = read_user_file(
+        *duty_.account, names_of({request.extension.str(), request.alias_file.str()}, config_));
     FileAnswer answer;
     answer.status = static_cast<std::uint8_t>(file.status);
     answer.path.assign_cut(file.path);

@@ -43,7 +43,7 @@ void Router::Expansion::take_targets(const AliasSource& alias, const std::vector
                 take_address(address);
                 break;
             case AliasTarget::Kind::account:
-                if (!router_.is_on_host(address) && router_.virtual_domain_of(address) == nullptr)
+                if (!router_.is_ours(address))
                     take_address(address);
                 else if (!take_mailbox(address))
                     leave_out_unknown(address);

@@ -56,7 +56,7 @@ void Router::Expansion::take_user(const Account& account, const std::string& ext
     }
     if (!finished_.insert(with_extension).second) return;
 
-    const UserFile file = router_.files_.delivery_file(account, extension);
+    const UserFile file = router_.files_.find(account, {extension, ""});
     const Target mailbox{Target::Kind::mailbox, account.name, address.qualified(router_.config_.hostname)};
     switch (file.status) {
         case UserFile::Status::found:
@@ -118,8 +118,7 @@ void Router::Expansion::take_instruction(const Account& account, const UserFile&
          account.name);
     if (target.kind == Kind::address) return take_address(target.address.qualified(router_.config_.hostname));
     if (target.kind == Kind::account) {
-        if (!router_.is_on_host(target.address) && router_.virtual_domain_of(target.address) == nullptr)
-            return take_address(target.address);
+        if (!router_.is_ours(target.address)) return take_address(target.address);
         if (!take_mailbox(target.address)) leave_out_unknown(target.address);
         return;
     }

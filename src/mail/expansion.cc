@@ -34,7 +34,7 @@ void Router::Expansion::take_address(const Address& address) {
         reach({Target::Kind::remote, "", address}, address.to_string());
 }
 
-/// Aliases win over accounts. A name in its own alias means the account, so that "bob: bob, bob@elsewhere"
+/// Aliases win over usermaps, and both over accounts. A name in its own alias means the account, so that "bob: bob, bob@elsewhere"
 /// keeps a copy here; in the account's own file it means the mailbox.
 void Router::Expansion::take_local(const Address& address) {
     const std::string name = to_lower(address.local_part());
@@ -47,6 +47,7 @@ void Router::Expansion::take_local(const Address& address) {
         const bool has_owner = !name.starts_with("owner-") && router_.aliases_.find(owner);
         return take_alias({name, router_.config_.hostname, name}, *value, has_owner);
     }
+    if (take_usermap(name, address)) return;
     if (!take_account(address)) leave_out_unknown(address);
 }
 

@@ -1,6 +1,7 @@
 // The walk from one recipient of ours to all the places it leads to: what Router::route() does for an address
 // in a domain of ours. expansion.cc is the walk and its bounds, expand_alias.cc what aliases stand for,
-// expand_user.cc what accounts say themselves, expand_domain.cc the names of virtual domains.
+// expand_usermap.cc addresses that users make up, expand_user.cc what accounts say themselves,
+// expand_domain.cc the names of virtual domains.
 #pragma once
 
 #include <optional>
@@ -57,6 +58,11 @@ class Router::Expansion {
     bool take_virtual_user(const VirtualDomain& domain, const std::string& name, const Address& address);
     void take_domain_owner(const VirtualDomain& domain, const Address& address);
     DomainEntry look_up(const VirtualDomain& domain, const std::string& name) const;
+
+    bool take_usermap(const std::string& name, const Address& address);
+    bool take_map(const UserMap& map, const std::optional<Account>& account, const std::string& name);
+    bool take_personal_alias(const Account& account, const std::string& file, const std::string& name);
+    void take_own_targets(const Account& account, const std::string& where, const std::vector<AliasTarget>& targets);
 
     bool take_account(const Address& address);
     bool take_mailbox(const Address& address);

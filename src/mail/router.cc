@@ -32,10 +32,13 @@ const VirtualDomain* Router::virtual_domain_of(const Address& address) const {
     return is_on_host(address) ? nullptr : domains_.find(address.domain());
 }
 
+bool Router::is_ours(const Address& address) const {
+    return is_on_host(address) || domains_.find(address.domain()) != nullptr;
+}
+
 bool Router::serves(const Address& address) {
-    if (is_on_host(address)) return true;
     domains_.refresh();
-    return domains_.find(address.domain()) != nullptr;
+    return is_ours(address);
 }
 
 Route Router::route(const Address& recipient) {
@@ -43,7 +46,7 @@ Route Router::route(const Address& recipient) {
     std::string detail, owner;
     try {
         domains_.refresh();
-        route.is_local = is_on_host(recipient) || virtual_domain_of(recipient) != nullptr;
+        route.is_local = is_ours(recipient);
         if (!route.is_local) {
             route.hops.push_back({{Target::Kind::remote, "", recipient}, {}, false});
             return route;

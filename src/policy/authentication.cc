@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "postoffice/base/letterbox.h"
 #include "postoffice/base/log.h"
 
 namespace postoffice {
@@ -20,15 +21,12 @@ AuthVerdict ask_authenticator(int requests, std::string_view user, std::string_v
         try {
             SocketPair channel = packet_socket_pair();
             const int descriptor = channel.theirs.get();
-            // Never waits: a full request socket means that more are asking than can be answered.
-            const auto bytes = std::as_bytes(std::span(&request, 1));
-            if (send_packet_now(requests, bytes, std::span(&descriptor, 1)) == Sent::yes) {
-                channel.theirs.reset();
-                const auto answer = receive_struct<AuthAnswer>(channel.ours.get(), deadline);
-                if (answer && answer->value.magic == AuthAnswer::expected_magic &&
-                    answer->value.outcome <= AuthOutcome::not_now)
-                    verdict = {answer->value.outcome, answer->value.user.str()};
-            }
+            post(requests, std::as_bytes(std::span(&request, 1)), std::span(&descriptor, 1), deadline);
+            channel.theirs.reset();
+            const auto answer = receive_struct<AuthAnswer>(channel.ours.get(), deadline);
+            if (answer && answer->value.magic == AuthAnswer::expected_magic &&
+                answer->value.outcome <= AuthOutcome::not_now)
+                verdict = {answer->value.outcome, answer->value.user.str()};
         } catch (const std::exception& error) {
             log_event("", "authenticator", {{"error", error.what()}});
         }

@@ -54,6 +54,10 @@ Reply perform_help(Dialogue&, const Command&);
 bool offers_auth(Dialogue&);
 std::optional<Reply> check_auth(Dialogue&);
 Reply perform_auth(Dialogue&, const Command&);
+/// DEBUG is answered to this client.
+bool offers_debug(Dialogue&);
+std::optional<Reply> check_debug(Dialogue&);
+Reply perform_debug(Dialogue&, const Command&);
 std::optional<Reply> check_starttls(Dialogue&);
 Reply perform_starttls(Dialogue&, const Command&);
 Reply perform_quit(Dialogue&, const Command&);

@@ -1,5 +1,5 @@
-// The authenticator: root; takes a name and a password, and says whether they belong together. Each question is
-// answered by a child of its own, with a deadline, so that a slow password service delays nobody else.
+// The authenticator: root; takes a name and a password, and says whether they belong together. Each question
+// is answered by a child of its own, with a deadline, so that a slow password service delays nobody else.
 #pragma once
 
 #include "postoffice/base/clock.h"
@@ -13,8 +13,7 @@ struct AuthenticatorLimits {
     Seconds patience{30};       ///< a child that takes longer is killed, which says "not now"
 };
 
-/// Serves AuthRequests from `requests` until every other holder of its peer is gone or SIGTERM. Returns the exit
-/// status.
+/// Serves AuthRequests from `requests`, the reader of its letterbox, until SIGTERM. Returns the exit status.
 int run_authenticator(const Config& config, Fd requests, const AuthenticatorLimits& limits = {});
 
 }  // namespace postoffice

@@ -18,7 +18,7 @@ namespace postoffice {
 
 class AgentChannels final : public LocalDelivery {
   public:
-    /// `spawner`: the shared request socket, not owned. `patience`: for one call of deliver().
+    /// `spawner`: the slot of its letterbox, not owned. `patience`: for one call of deliver().
     /// `command_timeout`: how long one instruction may take.
     AgentChannels(int spawner, Milliseconds patience, Seconds command_timeout = Seconds{600});
     /// A request that no agent received is sent again, to another one. One that an agent may have received is
@@ -27,7 +27,7 @@ class AgentChannels final : public LocalDelivery {
     /// Waits as long as its agent may take, whatever the patience.
     DeliveryResult carry_out(const InstructionDelivery& delivery, int message) override;
     /// What the account's delivery files say, read with its rights. Does not throw: Status::trouble.
-    UserFile delivery_file(const std::string& user, const std::string& extension);
+    UserFile find_file(const std::string& user, const WantedFile& wanted);
     /// What the files of a virtual domain say of a name, read with its owner's rights. Does not throw:
     /// Status::trouble.
     DomainEntry domain_entry(const std::string& domain, const std::string& name);
@@ -72,7 +72,7 @@ class AgentFiles final : public UserFiles {
     /// With `only_domains`, homes are left alone: what cannot be seen there is seen when the mail is delivered.
     AgentFiles(const Config& config, AgentChannels& channels, bool only_domains = false)
         : own_eyes_(config), channels_(channels), only_domains_(only_domains) {}
-    UserFile delivery_file(const Account& account, const std::string& extension) override;
+    UserFile find(const Account& account, const WantedFile& wanted) override;
     DomainEntry domain_entry(const std::string& folder, const VirtualDomain& domain,
                              const std::string& name) override;
 

@@ -58,6 +58,7 @@ class Router {
     class Expansion;
 
     bool is_on_host(const Address& address) const;
+    bool is_ours(const Address& address) const;
     const VirtualDomain* virtual_domain_of(const Address& address) const;
 
     const Config& config_;
