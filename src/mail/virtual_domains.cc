@@ -101,8 +101,19 @@ bool DomainTable::give_up(const std::string& problem) {
     return true;
 }
 
-const VirtualDomain* DomainTable::find(const std::string& name) const {
+void DomainTable::require_readable() const {
     if (!problem_.empty()) throw FormatError(fmt::format("{}: {}", file_, problem_));
+}
+
+std::vector<VirtualDomain> DomainTable::all() const {
+    require_readable();
+    std::vector<VirtualDomain> domains;
+    for (const auto& [name, domain] : domains_) domains.push_back(domain);
+    return domains;
+}
+
+const VirtualDomain* DomainTable::find(const std::string& name) const {
+    require_readable();
     const auto domain = domains_.find(name);
     return domain == domains_.end() ? nullptr : &domain->second;
 }

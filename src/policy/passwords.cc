@@ -7,6 +7,8 @@
 #include <memory>
 #include <string>
 
+#include "postoffice/base/error.h"
+
 namespace postoffice {
 namespace {
 
@@ -37,6 +39,18 @@ bool is_password(std::string_view password, std::string_view hash) {
     ::explicit_bzero(phrase.data(), phrase.size());
     if (!usable || result == nullptr || result[0] == '*') return false;
     return is_equal(result, setting);
+}
+
+std::string hash_password(std::string_view password) {
+    char setting[CRYPT_GENSALT_OUTPUT_SIZE];
+    if (::crypt_gensalt_rn("$y$", 0, nullptr, 0, setting, sizeof setting) == nullptr)
+        throw_errno("crypt_gensalt");
+    std::string phrase(password);
+    const auto data = std::make_unique<crypt_data>();
+    const char* hash = ::crypt_r(phrase.c_str(), setting, data.get());
+    ::explicit_bzero(phrase.data(), phrase.size());
+    if (hash == nullptr || hash[0] == '*') throw_errno("crypt");
+    return hash;
 }
 
 }  // namespace postoffice

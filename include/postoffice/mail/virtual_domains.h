@@ -51,6 +51,9 @@ class DomainTable {
     /// could not be read then, or others than root or this process's user could have written it: temporary.
     const VirtualDomain* find(const std::string& name) const;
 
+    /// In the order of their names. Throws like find().
+    std::vector<VirtualDomain> all() const;
+
     /// The file itself, for people.
     const std::string& file() const { return file_; }
     const std::string& folder() const { return folder_; }
@@ -58,6 +61,7 @@ class DomainTable {
     std::string folder_of(const VirtualDomain& domain) const { return folder_ + "/" + domain.name; }
 
   private:
+    void require_readable() const;
     bool give_up(const std::string& problem);
 
     std::string folder_;

@@ -2,6 +2,7 @@
 // hands.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace postoffice {
@@ -9,5 +10,8 @@ namespace postoffice {
 /// True if `password` is the one that `hash`, a crypt(5) string, was made from. A missing or empty hash, one
 /// that locks the account ("!", "*"), or one that crypt(3) does not know is never right.
 bool is_password(std::string_view password, std::string_view hash);
+
+/// A new hash, of the kind that crypt(3) has for new passwords (yescrypt). Throws std::system_error.
+std::string hash_password(std::string_view password);
 
 }  // namespace postoffice
