@@ -159,7 +159,7 @@ void Spawner::read_requests() {
         if (arrival.kind == Arrival::Kind::nothing) return;
         auto& descriptors = arrival.packet.descriptors;
         if (arrival.kind != Arrival::Kind::packet || arrival.packet.size != sizeof request ||
-            request.magic != SpawnRequest::expected_magic)
+            request.magic != SpawnRequest::expected_magic || request.purpose > Purpose::domain_alias)
             malformed("not a request");
         else if (descriptors.size() != 1 || !is_packet_socket(descriptors.front().get()))
             malformed("no channel with the request");
