@@ -12,9 +12,9 @@ namespace postoffice {
 
 class ChangedFile {
   public:
-    /// `name` in `folder`, locked against other changes for as long as this lives. `mode`: of a file that is not
-    /// there yet. Throws std::system_error; Timeout if somebody else keeps the lock; FormatError for what is no
-    /// file, such as a link, whose target is to be changed in its own place.
+    /// `name` in `folder`, locked against other changes for as long as this lives. `mode`: of a file that is
+    /// not there yet. Throws std::system_error; Timeout if somebody else keeps the lock; FormatError for what
+    /// is no file, such as a link, whose target is to be changed in its own place.
     ChangedFile(std::string folder, const std::string& name, mode_t mode);
 
     /// As it is; "" if it is not there.

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <functional>
+#include <set>
+#include <utility>
 
 #include "postoffice/base/text.h"
 #include "postoffice/mail/domain_files.h"
@@ -47,43 +49,46 @@ std::optional<std::string> with_user_changed(std::string_view passwd, const std:
     return with_lines_changed(passwd, is_his, change);
 }
 
-/// A line and its continuation lines; comments between them stay.
+/// Its line and continuation lines; comments between them stay. So with all that have this name: of several
+/// only the first holds, and none of the others must come to light.
 std::optional<std::string> with_alias_changed(std::string_view aliases, const std::string& name,
                                               const std::optional<std::string>& line) {
-    unsigned first = 0;
+    std::set<unsigned> places;
     for (const AliasEntry& entry : parse_alias_file(aliases))
-        if (first == 0 && equals_ignoring_case(entry.name, name)) first = entry.line;
+        if (equals_ignoring_case(entry.name, name)) places.insert(entry.line);
     bool inside = false;
     const auto is_meant = [&](std::string_view text, unsigned number) {
         const auto content = trim(text);
         if (content.empty() || content.front() == '#') return false;
         const bool continues = text.front() == ' ' || text.front() == '\t';
-        inside = number == first || (inside && continues);
+        inside = places.contains(number) || (inside && continues);
         return inside;
     };
     bool done = false;
-    return with_lines_changed(aliases, is_meant, [&](std::string_view) {
-        return std::exchange(done, true) ? std::nullopt : line;
-    });
+    return with_lines_changed(
+        aliases, is_meant, [&](std::string_view) { return std::exchange(done, true) ? std::nullopt : line; });
 }
 
 std::optional<std::string> with_domain_changed(std::string_view domains, const std::string& name,
                                                const std::optional<std::string>& line) {
-    unsigned place = 0;
+    std::set<unsigned> places;
     for (const VirtualDomain& domain : parse_domains(domains))
-        if (place == 0 && domain.name == name) place = domain.line;
+        if (domain.name == name) places.insert(domain.line);
+    bool done = false;
     return with_lines_changed(
-        domains, [&](std::string_view, unsigned number) { return number == place; },
-        [&](std::string_view) { return line; });
+        domains, [&](std::string_view, unsigned number) { return places.contains(number); },
+        [&](std::string_view) { return std::exchange(done, true) ? std::nullopt : line; });
 }
 
 }  // namespace
 
 std::string with_user(std::string_view passwd, const std::string& name, const std::string& hash) {
+    bool done = false;
     const auto changed = with_user_changed(passwd, name, [&](std::string_view line) {
+        if (std::exchange(done, true)) return std::optional<std::string>();
         auto fields = split(trim(line), ':');
         fields[1] = hash;
-        return std::optional(fmt::format("{}", fmt::join(fields, ":")));
+        return std::optional<std::string>(fmt::format("{}", fmt::join(fields, ":")));
     });
     return changed ? *changed : with_line_at_end(passwd, name + ":" + hash);
 }

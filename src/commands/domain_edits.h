@@ -10,8 +10,8 @@
 
 namespace postoffice {
 
-/// The user has this hash now; he is added at the end if he is not there. Of the seven fields of the long form
-/// only the second changes.
+/// The user has this hash now; he is added at the end if he is not there. Of the seven fields of the long
+/// form only the second changes.
 std::string with_user(std::string_view passwd, const std::string& name, const std::string& hash);
 /// nullopt if there is no such user.
 std::optional<std::string> without_user(std::string_view passwd, const std::string& name);

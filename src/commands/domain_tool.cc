@@ -50,7 +50,8 @@ VirtualDomain find_domain(const Config& config, const std::string& name) {
     DomainTable domains(config.vhost_dir);
     domains.refresh();
     const VirtualDomain* domain = domains.find(*checked);
-    if (domain == nullptr) throw ToolFailure{EX_NOHOST, fmt::format("{} is not in {}", *checked, domains.file())};
+    if (domain == nullptr)
+        throw ToolFailure{EX_NOHOST, fmt::format("{} is not in {}", *checked, domains.file())};
     if (!domain->problem.empty())
         throw ToolFailure{EX_CONFIG, fmt::format("{}:{}: {}", domains.file(), domain->line, domain->problem)};
     return *domain;
@@ -59,9 +60,11 @@ VirtualDomain find_domain(const Config& config, const std::string& name) {
 std::string act_as_owner(const Config& config, const VirtualDomain& domain) {
     const auto owner = find_login(domain.owner);
     if (!owner)
-        throw ToolFailure{EX_NOUSER, fmt::format("{}, who looks after {}, has no account", domain.owner, domain.name)};
+        throw ToolFailure{EX_NOUSER,
+                          fmt::format("{}, who looks after {}, has no account", domain.owner, domain.name)};
     if (::geteuid() != owner->uid && ::geteuid() != 0)
-        throw ToolFailure{EX_NOPERM, fmt::format("{} is looked after by {}, and by root", domain.name, owner->name)};
+        throw ToolFailure{EX_NOPERM,
+                          fmt::format("{} is looked after by {}, and by root", domain.name, owner->name)};
     if (::geteuid() == 0 && owner->uid != 0) become_forever(owner->uid, owner->gid, groups_of(*owner));
     return config.vhost_dir + "/" + domain.name;
 }

@@ -1,6 +1,6 @@
-// What vdomain, vpasswd and valias share: their configuration, the domain that is meant, and with whose rights
-// it is changed. The tools have no privilege of their own: an owner changes his own files, and root changes
-// them as their owner.
+// What vdomain, vpasswd and valias share: their configuration, the domain that is meant, and with whose
+// rights it is changed. The tools have no privilege of their own: an owner changes his own files, and root
+// changes them as their owner.
 #pragma once
 
 #include <functional>
@@ -31,8 +31,8 @@ VirtualDomain find_domain(const Config& config, const std::string& name);
 /// ToolFailure (77) for anybody else. Returns the domain's folder.
 std::string act_as_owner(const Config& config, const VirtualDomain& domain);
 
-/// "user@domain". Throws ToolFailure (65) if it is none, or the name can be none of a virtual user's; "*" is let
-/// pass if `star`.
+/// "user@domain". Throws ToolFailure (65) if it is none, or the name can be none of a virtual user's; "*" is
+/// let pass if `star`.
 struct VirtualName {
     std::string user;
     std::string domain;

@@ -39,8 +39,7 @@ int usage() {
 bool read_arguments(int argc, char** argv, Task& task) {
     const option long_options[] = {{"undo", no_argument, nullptr, 'U'}, {nullptr, 0, nullptr, 0}};
     ::optind = 1;
-    for (int c = 0; (c = ::getopt_long(argc, argv, "+C:d", long_options, nullptr)) != -1;)
-        switch (c) {
+    for (int c = 0; (c = ::getopt_long(argc, argv, "+C:d", long_options, nullptr)) != -1;) switch (c) {
             case 'C':
                 task.config_file = ::optarg;
                 break;
@@ -77,7 +76,8 @@ std::string value_of(const std::vector<std::string>& targets) {
     std::transform(targets.begin(), targets.end(), std::back_inserter(parts), written);
     std::string value = fmt::format("{}", fmt::join(parts, ", "));
     if (printable(value) != value) throw ToolFailure{EX_DATAERR, "control character in a target"};
-    if (const auto problem = alias_value_problem(value); !problem.empty()) throw ToolFailure{EX_DATAERR, problem};
+    if (const auto problem = alias_value_problem(value); !problem.empty())
+        throw ToolFailure{EX_DATAERR, problem};
     return value;
 }
 
@@ -87,8 +87,9 @@ bool list(const std::string& text, const std::string& name) {
     for (const AliasEntry& entry : parse_alias_file(text)) {
         if (!name.empty() && !equals_ignoring_case(entry.name, name)) continue;
         found = true;
-        fmt::print("{}: {}\n", entry.name,
-                   entry.problem.empty() ? entry.value : fmt::format("(line {}: {})", entry.line, entry.problem));
+        fmt::print(
+            "{}: {}\n", entry.name,
+            entry.problem.empty() ? entry.value : fmt::format("(line {}: {})", entry.line, entry.problem));
     }
     return found;
 }

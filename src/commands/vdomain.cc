@@ -41,8 +41,7 @@ int usage() {
 bool read_arguments(int argc, char** argv, Task& task) {
     const option long_options[] = {{"undo", no_argument, nullptr, 'U'}, {nullptr, 0, nullptr, 0}};
     ::optind = 1;
-    for (int c = 0; (c = ::getopt_long(argc, argv, "+C:", long_options, nullptr)) != -1;)
-        switch (c) {
+    for (int c = 0; (c = ::getopt_long(argc, argv, "+C:", long_options, nullptr)) != -1;) switch (c) {
             case 'C':
                 task.config_file = ::optarg;
                 break;
@@ -68,11 +67,12 @@ int show(const Config& config, const std::vector<std::string>& names) {
     std::vector<VirtualDomain> domains = names.empty() ? table.all() : std::vector<VirtualDomain>();
     for (const std::string& name : names) domains.push_back(find_domain(config, name));
     for (const VirtualDomain& domain : domains)
-        fmt::print("{}\n", printable(domain.problem.empty()
-                                         ? fmt::format("{}: owner {}, {}{}{}", domain.name, domain.owner,
-                                                       domain.active ? "active" : "not active",
-                                                       domain.comment.empty() ? "" : ": ", domain.comment)
-                                         : fmt::format("{}:{}: {}", table.file(), domain.line, domain.problem)));
+        fmt::print("{}\n",
+                   printable(domain.problem.empty()
+                                 ? fmt::format("{}: owner {}, {}{}{}", domain.name, domain.owner,
+                                               domain.active ? "active" : "not active",
+                                               domain.comment.empty() ? "" : ": ", domain.comment)
+                                 : fmt::format("{}:{}: {}", table.file(), domain.line, domain.problem)));
     return EX_OK;
 }
 
@@ -82,7 +82,8 @@ void make_folder(const std::string& path, const Account& owner, mode_t mode) {
         if (errno == EEXIST) return;
         throw_errno(path);
     }
-    if (::chown(path.c_str(), owner.uid, owner.gid) != 0 || ::chmod(path.c_str(), mode) != 0) throw_errno(path);
+    if (::chown(path.c_str(), owner.uid, owner.gid) != 0 || ::chmod(path.c_str(), mode) != 0)
+        throw_errno(path);
 }
 
 /// What is in the folder of a domain belongs to its owner: it must not be another's already.
@@ -91,7 +92,8 @@ void make_domain_folder(const std::string& path, const Account& owner) {
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) throw_errno(path);
     if (!S_ISDIR(status.st_mode) || status.st_uid != owner.uid)
-        throw ToolFailure{EX_CANTCREAT, fmt::format("{} is there, and is no folder of {}'s", path, owner.name)};
+        throw ToolFailure{EX_CANTCREAT,
+                          fmt::format("{} is there, and is no folder of {}'s", path, owner.name)};
 }
 
 VirtualDomain new_domain(const std::vector<std::string>& words) {
@@ -113,7 +115,8 @@ void create(const Config& config, ChangedFile& file, const VirtualDomain& domain
         throw ToolFailure{EX_DATAERR, domain.name + " is a domain of the host itself"};
     for (const VirtualDomain& other : parse_domains(file.text()))
         if (other.name == domain.name)
-            throw ToolFailure{EX_CANTCREAT, fmt::format("{} is there already, in line {}", domain.name, other.line)};
+            throw ToolFailure{EX_CANTCREAT,
+                              fmt::format("{} is there already, in line {}", domain.name, other.line)};
     const auto owner = find_login(domain.owner);
     if (!owner) throw ToolFailure{EX_NOUSER, fmt::format("{} has no account", domain.owner)};
     const auto keeper = find_login(config.vhost_user);
@@ -126,7 +129,8 @@ void create(const Config& config, ChangedFile& file, const VirtualDomain& domain
 int change(const Config& config, const Task& task) {
     if (::geteuid() != 0)
         throw ToolFailure{EX_NOPERM, "which domains there are, and which are active, is for root to say"};
-    if (!task.undo && task.words[0] == "create" && ::mkdir(config.vhost_dir.c_str(), 0755) != 0 && errno != EEXIST)
+    if (!task.undo && task.words[0] == "create" && ::mkdir(config.vhost_dir.c_str(), 0755) != 0 &&
+        errno != EEXIST)
         throw_errno(config.vhost_dir);
     ChangedFile file(config.vhost_dir, "domains.cf", table_mode);
     if (task.undo) {

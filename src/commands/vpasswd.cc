@@ -1,9 +1,9 @@
 // vpasswd: users of virtual domains and their passwords.
 #include <fmt/format.h>
 #include <getopt.h>
+#include <string.h>
 #include <sysexits.h>
 #include <termios.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <array>
@@ -46,8 +46,7 @@ bool read_arguments(int argc, char** argv, Task& task) {
         ++kinds;
     };
     ::optind = 1;
-    for (int c = 0; (c = ::getopt_long(argc, argv, "C:adlus", long_options, nullptr)) != -1;)
-        switch (c) {
+    for (int c = 0; (c = ::getopt_long(argc, argv, "C:adlus", long_options, nullptr)) != -1;) switch (c) {
             case 'C':
                 task.config_file = ::optarg;
                 break;
@@ -134,7 +133,8 @@ std::string locked(const std::string& hash, bool lock) {
 
 std::optional<VirtualUser> user_in(std::string_view text, const std::string& name) {
     while (!text.empty())
-        if (auto user = parse_virtual_user(take_until(text, '\n')); user && equals_ignoring_case(user->name, name))
+        if (auto user = parse_virtual_user(take_until(text, '\n'));
+            user && equals_ignoring_case(user->name, name))
             return user;
     return std::nullopt;
 }
@@ -163,7 +163,8 @@ int carry_out(const Task& task) {
     const auto user = user_in(file.text(), name.user);
     if (task.kind == Kind::add && user)
         throw ToolFailure{EX_CANTCREAT, fmt::format("{} is there already", task.name)};
-    if (task.kind != Kind::add && !user) throw ToolFailure{EX_NOUSER, fmt::format("{} is not there", task.name)};
+    if (task.kind != Kind::add && !user)
+        throw ToolFailure{EX_NOUSER, fmt::format("{} is not there", task.name)};
     if (task.kind == Kind::remove)
         file.replace(without_user(file.text(), name.user).value());
     else

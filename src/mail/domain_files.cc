@@ -22,7 +22,8 @@ constexpr const char* aliases = "aliases";
 
 uid_t owner_of(const VirtualDomain& domain) {
     const auto account = find_login(domain.owner);
-    if (!account) throw FormatError(fmt::format("{}: its owner {} has no account", domain.name, domain.owner));
+    if (!account)
+        throw FormatError(fmt::format("{}: its owner {} has no account", domain.name, domain.owner));
     return account->uid;
 }
 
@@ -153,8 +154,9 @@ void DomainFiles::read_aliases() {
     if (!file) return;
     for (AliasEntry& entry : parse_alias_file(disk::read_all(file.get(), most_octets))) {
         if (!entry.problem.empty())
-            log_event("", "alias-broken",
-                      {{"at", fmt::format("{}/{}:{}", folder_, aliases, entry.line)}, {"problem", entry.problem}});
+            log_event(
+                "", "alias-broken",
+                {{"at", fmt::format("{}/{}:{}", folder_, aliases, entry.line)}, {"problem", entry.problem}});
         aliases_.try_emplace(entry.name, std::move(entry));
     }
 }

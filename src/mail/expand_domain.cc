@@ -1,5 +1,5 @@
-// Names of virtual domains, vhosts(7): the aliases of the domain, its users, whoever must be there in any case,
-// and "*" for all the others.
+// Names of virtual domains, vhosts(7): the aliases of the domain, its users, whoever must be there in any
+// case, and "*" for all the others.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,8 +24,9 @@ void Router::Expansion::take_virtual(const VirtualDomain& domain, const Address&
     if (!domain.active) {
         note(fmt::format("domain {} is not active ({})", domain.name, where));
         return leave_out(address.to_string(), "its domain is not active",
-                         {550, "5.2.1", fmt::format("{}: the domain {} does not take mail at present",
-                                                    address.to_string(), domain.name)});
+                         {550, "5.2.1",
+                          fmt::format("{}: the domain {} does not take mail at present", address.to_string(),
+                                      domain.name)});
     }
     note(fmt::format("virtual domain {} ({})", domain.name, where));
     const std::string mark = to_lower(address.local_part()) + "@" + domain.name;

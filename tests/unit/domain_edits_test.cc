@@ -20,7 +20,8 @@ namespace {
 TEST(DomainEdits, Users) {
     const std::string passwd = "# ours\nbob:old\ncarol:x:1:1:Carol:/c:/bin/false\nlast:y";
     EXPECT_EQ(with_user(passwd, "BOB", "new"), "# ours\nbob:new\ncarol:x:1:1:Carol:/c:/bin/false\nlast:y\n");
-    EXPECT_EQ(with_user(passwd, "carol", "new"), "# ours\nbob:old\ncarol:new:1:1:Carol:/c:/bin/false\nlast:y\n");
+    EXPECT_EQ(with_user(passwd, "carol", "new"),
+              "# ours\nbob:old\ncarol:new:1:1:Carol:/c:/bin/false\nlast:y\n");
     EXPECT_EQ(with_user(passwd, "eve", "e"), passwd + "\neve:e\n");
     EXPECT_EQ(with_user("", "eve", "e"), "eve:e\n");
     EXPECT_EQ(without_user(passwd, "last"), "# ours\nbob:old\ncarol:x:1:1:Carol:/c:/bin/false\n");
@@ -39,15 +40,19 @@ TEST(DomainEdits, Aliases) {
     EXPECT_EQ(with_alias("a: b", "c", "d"), "a: b\nc: d\n");
     EXPECT_FALSE(without_alias(aliases, "not now"));
     EXPECT_FALSE(without_alias("", "x"));
+    EXPECT_EQ(without_alias("a: 1\nb: 2\nA: 3,\n 4\n", "a"), "b: 2\n") << "nor must this";
+    EXPECT_EQ(with_alias("a: 1\nb: 2\nA: 3,\n 4\n", "a", "5"), "a: 5\nb: 2\n");
 }
 
 TEST(DomainEdits, Domains) {
     const std::string domains = "# all\nalice:one.example:1:hers\n\n1001:two.example:0:\n";
     EXPECT_EQ(with_domain(domains, {"one.example", "alice", false, "hers", 0, ""}),
               "# all\nalice:one.example:0:hers\n\n1001:two.example:0:\n");
-    EXPECT_EQ(with_domain(domains, {"three.example", "bob", true, "", 0, ""}), domains + "bob:three.example:1:\n");
+    EXPECT_EQ(with_domain(domains, {"three.example", "bob", true, "", 0, ""}),
+              domains + "bob:three.example:1:\n");
     EXPECT_EQ(without_domain(domains, "one.example"), "# all\n\n1001:two.example:0:\n");
     EXPECT_FALSE(without_domain(domains, "all"));
+    EXPECT_EQ(without_domain("a:x.example:1:\nb:X.example:1:\n", "x.example"), "");
 }
 
 TEST(DomainEdits, NewHashesAreGood) {

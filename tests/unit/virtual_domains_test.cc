@@ -58,12 +58,12 @@ TEST(VirtualUsers, BothForms) {
     const auto longer = parse_virtual_user("bob:hash:0:0:Bob B.:/etc:/bin/false");
     ASSERT_TRUE(longer);
     EXPECT_EQ(longer->hash, "hash");
-    for (const std::string& line : {std::string(), std::string("# bob:hash"), std::string(":hash"), std::string("bob"),
-                            std::string("bob:hash:1000"), std::string("a/b:hash"), std::string(".:hash"),
-                            std::string("..:hash"), std::string("-f:hash"), std::string("*:hash"),
-                            std::string("a b:hash"), std::string("a@b:hash"), std::string("b\x01:hash"),
-                            std::string("b\xc3\xb6:hash"), std::string("a\0b:hash", 8),
-                            std::string(65, 'x') + ":hash"})
+    for (const std::string& line :
+         {std::string(), std::string("# bob:hash"), std::string(":hash"), std::string("bob"),
+          std::string("bob:hash:1000"), std::string("a/b:hash"), std::string(".:hash"),
+          std::string("..:hash"), std::string("-f:hash"), std::string("*:hash"), std::string("a b:hash"),
+          std::string("a@b:hash"), std::string("b\x01:hash"), std::string("b\xc3\xb6:hash"),
+          std::string("a\0b:hash", 8), std::string(65, 'x') + ":hash"})
         EXPECT_FALSE(parse_virtual_user(line)) << line;
 }
 

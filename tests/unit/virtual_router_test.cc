@@ -27,7 +27,8 @@ class VirtualRouter : public testing::Test {
         config_.vhost_dir = top_;
         put("aliases", "outside: vera@v.example\n");
         const std::string me = std::to_string(::getuid()) + ":";
-        std::string domains = "daemon:daemons.example:1:\n" + me + "off.example:0:\n" + me + "bad.example:x:\n";
+        std::string domains =
+            "daemon:daemons.example:1:\n" + me + "off.example:0:\n" + me + "bad.example:x:\n";
         for (const std::string name : {"v", "other", "host", "gone"}) domains += me + name + ".example:1:\n";
         put("domains.cf", domains);
         for (const auto* name : {"v", "other", "off", "bad", "daemons", "host"})
@@ -106,8 +107,9 @@ TEST_F(VirtualRouter, TheHostsOwnNameStaysItsOwn) {
 }
 
 TEST_F(VirtualRouter, Aliases) {
-    aliases("info: vera, far@away.example, daemon@host.example\nvera: vera, victor\nself: \\vera\nempty: nobody\n"
-            "list: vera\nowner-list: victor\ndeep: info\na: b\nb: a\nbroken\nnull: /dev/null\nodd: <vera\n");
+    aliases(
+        "info: vera, far@away.example, daemon@host.example\nvera: vera, victor\nself: \\vera\nempty: nobody\n"
+        "list: vera\nowner-list: victor\ndeep: info\na: b\nb: a\nbroken\nnull: /dev/null\nodd: <vera\n");
     EXPECT_EQ(leads_to("info@v.example"), "vera@v.example Victor@v.example far@away.example daemon");
     EXPECT_EQ(leads_to("vera@v.example"), "vera@v.example Victor@v.example");
     EXPECT_EQ(leads_to("self@v.example"), "vera@v.example");
@@ -185,7 +187,8 @@ TEST_F(VirtualRouter, ProgramsAndFilesBelongToTheDomain) {
 
 TEST_F(VirtualRouter, Includes) {
     put("members", "# who\nvera\nfar@away.example\n");
-    aliases(fmt::format("list: :include:{}/members\nnone: :include:{}/nothing\ndevice: :include:/dev/zero\n", top_, top_));
+    aliases(fmt::format("list: :include:{}/members\nnone: :include:{}/nothing\ndevice: :include:/dev/zero\n",
+                        top_, top_));
     EXPECT_EQ(leads_to("list@v.example"), ::getuid() == 0 ? "vera@v.example far@away.example" : "451 4.2.4");
     EXPECT_EQ(leads_to("none@v.example"), "451 4.2.4");
     EXPECT_EQ(leads_to("device@v.example"), "451 4.2.4");

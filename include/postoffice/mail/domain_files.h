@@ -29,8 +29,8 @@ struct VirtualUser {
 
 inline constexpr std::size_t most_virtual_name = 64;
 
-/// True if it can be the name of a user, and of a file: printable ASCII without '/', ':', '@', '*', quotes and
-/// blanks, and with neither a dot nor a hyphen in front.
+/// True if it can be the name of a user, and of a file: printable ASCII without '/', ':', '@', '*', quotes
+/// and blanks, and with neither a dot nor a hyphen in front.
 bool is_virtual_user_name(std::string_view name);
 
 /// "user:hash" (vm-pop3d, .htpasswd), or the seven fields of passwd(5), of which only these two count.

@@ -33,8 +33,8 @@ struct FileStamp {
     dev_t device = 0;
     ino_t inode = 0;  ///< 0: there is no file
     off_t size = 0;
-    timespec changed{};   ///< its text
-    timespec touched{};   ///< its owner or mode
+    timespec changed{};  ///< its text
+    timespec touched{};  ///< its owner or mode
     static FileStamp of(const struct stat& status);
     bool operator==(const FileStamp& other) const;
 };
@@ -44,11 +44,12 @@ class DomainTable {
     /// `folder`: as vhost-dir=; empty: there are no virtual domains. Nothing is read yet.
     explicit DomainTable(std::string folder);
 
-    /// Reads the file if it changed; one stat(2) if not. Pointers that find() gave end here. A missing file has
-    /// no domains. True if it changed, or cannot be read. Does not throw.
+    /// Reads the file if it changed; one stat(2) if not. Pointers that find() gave end here. A missing file
+    /// has no domains. True if it changed, or cannot be read. Does not throw.
     bool refresh();
-    /// Null if it is none of them. `name`: lower case. As of the last refresh(); throws FormatError if the file
-    /// could not be read then, or others than root or this process's user could have written it: temporary.
+    /// Null if it is none of them. `name`: lower case. As of the last refresh(); throws FormatError if the
+    /// file could not be read then, or others than root or this process's user could have written it:
+    /// temporary.
     const VirtualDomain* find(const std::string& name) const;
 
     /// In the order of their names. Throws like find().
