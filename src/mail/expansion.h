@@ -28,7 +28,7 @@ struct RouteTemporary {
 
 class Router::Expansion {
   public:
-    Expansion(Router& router, Route& route) : router_(router), route_(route) {}
+    Expansion(Router& router, Route& route, bool in_full) : router_(router), route_(route), in_full_(in_full) {}
 
     void take_recipient(const Address& address);
 
@@ -53,7 +53,7 @@ class Router::Expansion {
                           const Address& address);
     void take_postmaster();
     void reach(Target target, std::string key);
-    void note(std::string text, std::string owner = "");
+    void note(Route::Step step) { route_.steps.push_back(std::move(step)); }
     void leave_out(const std::string& name, std::string_view why, Reply refusal);
     void leave_out_loop(const std::string& name);
     void leave_out_unknown(const Address& address);
@@ -61,6 +61,7 @@ class Router::Expansion {
 
     Router& router_;
     Route& route_;
+    const bool in_full_;
     std::vector<std::string> open_;       ///< aliases, and accounts as "~name", being expanded, outermost first
     std::vector<std::string> including_;  ///< files being included, outermost first
     std::set<std::string> finished_;      ///< aliases and accounts that were expanded

@@ -6,6 +6,7 @@
 
 #include "parameters.h"
 #include "postoffice/base/log.h"
+#include "postoffice/policy/relaying.h"
 #include "verb.h"
 
 namespace postoffice {
@@ -60,16 +61,12 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
         return {452, "4.5.3", fmt::format("Too many recipients: {} at a time, please", config.recipients)};
 
     const Address address = without_own_literal(original, config.hostname);
-    const bool may_relay = config.relay || dialogue.client_is_known();
-    if (!config.is_local_domain(address.domain()) && !may_relay) {
-        if (dialogue.standing() == Standing::unclear)
-            return {
-                451, "4.4.3",
+    if (auto refusal = refuse_relaying(config, address, dialogue.client());
+        refusal && !dialogue.client_is_known()) {
+        if (dialogue.standing() != Standing::unclear) return *refusal;
+        return {451, "4.4.3",
                 fmt::format("whether {} may send through {} cannot be looked up now; please try again later",
                             dialogue.client(), config.hostname)};
-        return {550, "5.7.1",
-                fmt::format("relaying denied: <{}> is not in a domain of {}, and {} may not send through it",
-                            address.to_string(), config.hostname, dialogue.client())};
     }
     const Route route = dialogue.services.router.route(address);
     if (route.status != Route::Status::accepted) return route.refusal;
