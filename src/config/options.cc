@@ -281,6 +281,8 @@ std::span<const Option> table() {
          SetBy::file, false, set_number<&C::auth_failures, 1, many>},
         {"vhost-dir", "path", "", "virtual domains, a folder each; unset = none", SetBy::file, false,
          set_path<&C::vhost_dir>},
+        {"hide-recipients", "flag", "0", "names that do not exist are refused with the message", SetBy::file, false,
+         set_flag<&C::hide_recipients>},
         {"audit", "flag", "0", "log each command of each client", SetBy::file, false, set_flag<&C::audit>},
         {"debug", "flag", "0", "answer DEBUG to trusted hosts", SetBy::file, false, set_flag<&C::debug>},
         {"relay", "flag", "0", "relay for everybody", SetBy::file, false, set_flag<&C::relay>},

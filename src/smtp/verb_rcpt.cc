@@ -76,6 +76,13 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
     return {250, "2.1.5", "Recipient OK"};
 }
 
+// With hide-recipients a stranger hears of names that do not exist only when he has a message for them. Not even the
+// time that an answer takes tells him more.
+bool hides(Dialogue& dialogue, const Reply& reply) {
+    const bool is_about_the_name = refuses_address(reply) && reply.status != "5.7.1";
+    return dialogue.config().hide_recipients && is_about_the_name && !dialogue.client_is_known();
+}
+
 // Who guesses names may wait for each answer, and has so many tries.
 void remember_refusal(Dialogue& dialogue) {
     Conduct& conduct = dialogue.state.conduct;
@@ -97,13 +104,18 @@ std::optional<Reply> check_rcpt(Dialogue& dialogue) {
 Reply perform_rcpt(Dialogue& dialogue, const Command& command) {
     Reply reply = add_recipient(dialogue, command.argument);
     if (reply.is_positive()) return reply;
-    dialogue.transaction.count_refusal();
+    const bool is_hidden = hides(dialogue, reply);
+    if (is_hidden)
+        dialogue.transaction.hide_refusal();
+    else
+        dialogue.transaction.count_refusal();
     log_event("", "refused",
               {{"command", "RCPT"},
                {"client", dialogue.client()},
                {"from", "<" + dialogue.transaction.sender().to_string() + ">"},
                {"argument", command.argument},
                {"reply", reply.line()}});
+    if (is_hidden) return {250, "2.1.5", "Recipient OK"};
     if (refuses_address(reply)) remember_refusal(dialogue);
     return reply;
 }
