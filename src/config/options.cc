@@ -292,6 +292,8 @@ std::span<const Option> table() {
          set_vhost_user},
         {"vhost-maildir", "flag", "0", "virtual users have maildirs", SetBy::file, false,
          set_flag<&C::vhost_maildir>},
+        {"hide-recipients", "flag", "0", "names that do not exist are refused with the message", SetBy::file, false,
+         set_flag<&C::hide_recipients>},
         {"audit", "flag", "0", "log each command of each client", SetBy::file, false, set_flag<&C::audit>},
         {"debug", "flag", "0", "answer DEBUG to trusted hosts", SetBy::file, false, set_flag<&C::debug>},
         {"relay", "flag", "0", "relay for everybody", SetBy::file, false, set_flag<&C::relay>},

@@ -145,7 +145,7 @@ Source InstructionAgent::look_up(const InstructionRequest& request) const {
                              : look_up_alias(request.alias.str(), instruction);
     }
 
-    const UserFile found = read_user_file(account_, names_of({extension_, ""}, config_));
+    const UserFile found = read_user_file(account_, names_of({to_lower(extension_), ""}, config_));
     Source source;
     source.path = found.path;
     if (found.status == UserFile::Status::trouble || found.status == UserFile::Status::not_shown) {

@@ -31,6 +31,10 @@ void make_folder(const std::string& path) {
 
 }  // namespace
 
+std::string virtual_mailbox_path(const Config& config, const std::string& user, const std::string& domain) {
+    return config.vhost_spool + "/" + domain + "/" + user + (config.vhost_maildir ? "/" : "");
+}
+
 std::unique_ptr<Mailbox> open_virtual_mailbox(const Config& config, const std::string& user,
                                               const std::string& domain) {
     const std::string folder = config.vhost_spool + "/" + domain;

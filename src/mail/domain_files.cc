@@ -101,6 +101,7 @@ DomainEntry DomainFiles::look_up(const std::string& name) try {
                     {},
                     fmt::format("{}/{}:{}: {}", folder_, aliases, found.line, found.problem)};
         entry.alias = found.value;
+        entry.alias_line = found.line;
     }
     return entry;
 } catch (const std::system_error& error) {

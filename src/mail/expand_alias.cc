@@ -17,7 +17,10 @@ void Router::Expansion::take_alias(const AliasSource& alias, const std::string& 
     const std::string file = alias.owned_by == nullptr
                                  ? router_.aliases_.source()
                                  : router_.domains_.folder_of(*alias.owned_by) + "/aliases";
-    note(fmt::format("alias {} -> {} ({})", alias.shown, printable(value), file));
+    note({.text = fmt::format("alias {} -> {}", alias.shown, printable(value)),
+          .file = file,
+          .line = alias.line,
+          .alias = alias.name});
 
     const auto outer_owner = list_owner_;
     if (has_owner) list_owner_ = Address("owner-" + alias.name, alias.domain);
@@ -84,6 +87,10 @@ void Router::Expansion::take_include(const AliasSource& alias, const std::string
     for (const IncludeLine& line : lines) {
         const auto targets = parse_alias_value(line.value);
         if (!targets) throw broken(fmt::format("{}:{}: {}", path, line.line, targets.problem()));
+        if (in_full_)
+            note({.text = fmt::format("list {} -> {}", alias.shown, printable(line.value)),
+                  .file = path,
+                  .line = line.line});
         take_targets(alias, *targets);
     }
     including_.pop_back();

@@ -63,7 +63,7 @@ bool Router::Expansion::take_map(const UserMap& map, const std::optional<Account
             continue;
         }
         const std::string address = target == "~" ? account.value().name : target;
-        note(fmt::format("usermap {}: {} -> {}", map.pattern, name, address));
+        note({fmt::format("usermap {}: {} -> {}", map.pattern, name, address)});
         const auto targets = parse_alias_value(address);
         if (!targets || targets->size() != 1 || targets->front().kind != AliasTarget::Kind::address)
             throw RouteTemporary{{451, "4.3.5", fmt::format("Mail for {} cannot be delivered now", name)},
@@ -86,7 +86,7 @@ bool Router::Expansion::take_personal_alias(const Account& account, const std::s
         case UserFile::Status::found:
             break;
         case UserFile::Status::ignored:
-            note(fmt::format("{} is not believed: {}", file.path, file.problem), account.name);
+            note({.text = "not believed: " + file.problem, .owner = account.name, .file = file.path});
             log_event("", "usermap-file-ignored", {{"file", file.path}, {"reason", file.problem}});
             return false;
         case UserFile::Status::none:
@@ -103,7 +103,10 @@ bool Router::Expansion::take_personal_alias(const Account& account, const std::s
     if (!entry->problem.empty()) throw wait(where + ": " + entry->problem);
     const auto targets = parse_alias_value(entry->value);
     if (!targets) throw wait(where + ": " + targets.problem());
-    note(fmt::format("{} -> {} ({})", name, printable(entry->value), where), account.name);
+    note({.text = fmt::format("{} -> {}", name, printable(entry->value)),
+          .owner = account.name,
+          .file = file.path,
+          .line = entry->line});
     take_own_targets(account, where, *targets);
     return true;
 }

@@ -59,7 +59,7 @@ void Router::Expansion::take_postmaster() {
     take_local(root);
     if (route_.hops.empty()) take_account(root);
     if (route_.hops.empty() && !only_user.empty()) take_account(Address(only_user, router_.config_.hostname));
-    if (!route_.hops.empty()) note("postmaster leads nowhere else and must exist");
+    if (!route_.hops.empty()) note({"postmaster leads nowhere else and must exist"});
 }
 
 /// Each destination once.
@@ -68,15 +68,11 @@ void Router::Expansion::reach(Target target, std::string key) {
     route_.hops.push_back({std::move(target), list_owner_.value_or(Address()), list_owner_.has_value()});
 }
 
-void Router::Expansion::note(std::string text, std::string owner) {
-    route_.steps.push_back({std::move(text), std::move(owner)});
-}
-
 /// A member that leads nowhere must not hurt the others; it decides only if nobody else is left.
 void Router::Expansion::leave_out(const std::string& name, std::string_view why, Reply refusal) {
     if (!dead_end_) dead_end_ = std::move(refusal);
     if (open_.empty()) return;
-    note(fmt::format("{}: {}, left out", name, why));
+    note({fmt::format("{}: {}, left out", name, why)});
     log_event("", "alias-member-skipped", {{"alias", open_.back()}, {"member", name}, {"reason", why}});
 }
 

@@ -32,6 +32,7 @@ struct AliasSource {
     std::string domain;       ///< the one that names without a domain are in
     std::string shown;        ///< for people, and the mark of what is open: "list", "list@virtual.example"
     const VirtualDomain* owned_by = nullptr;  ///< null: of this host
+    unsigned line = 0;                        ///< in that domain's aliases; 0: not known
     std::string caught = "";  ///< of a virtual domain's "*": the name that it stands in for
 
     /// What led here.
@@ -40,7 +41,7 @@ struct AliasSource {
 
 class Router::Expansion {
   public:
-    Expansion(Router& router, Route& route) : router_(router), route_(route) {}
+    Expansion(Router& router, Route& route, bool in_full) : router_(router), route_(route), in_full_(in_full) {}
 
     void take_recipient(const Address& address);
 
@@ -72,7 +73,7 @@ class Router::Expansion {
                           const Address& address);
     void take_postmaster();
     void reach(Target target, std::string key);
-    void note(std::string text, std::string owner = "");
+    void note(Route::Step step) { route_.steps.push_back(std::move(step)); }
     void leave_out(const std::string& name, std::string_view why, Reply refusal);
     void leave_out_loop(const std::string& name);
     void leave_out_unknown(const Address& address);
@@ -80,6 +81,7 @@ class Router::Expansion {
 
     Router& router_;
     Route& route_;
+    const bool in_full_;
     std::vector<std::string> open_;       ///< aliases, and accounts as "~name", being expanded, outermost first
     std::vector<std::string> including_;  ///< files being included, outermost first
     std::vector<std::string> catching_;   ///< virtual domains whose "*" is being expanded, outermost first

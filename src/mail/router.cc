@@ -41,7 +41,7 @@ bool Router::serves(const Address& address) {
     return is_ours(address);
 }
 
-Route Router::route(const Address& recipient) {
+Route Router::route(const Address& recipient, bool in_full) {
     Route route;
     std::string detail, owner;
     try {
@@ -52,7 +52,7 @@ Route Router::route(const Address& recipient) {
             return route;
         }
         aliases_.refresh();
-        Expansion(*this, route).take_recipient(recipient);
+        Expansion(*this, route, in_full).take_recipient(recipient);
         return route;
     } catch (const RouteTemporary& temporary) {
         route.refusal = temporary.reply;

@@ -98,6 +98,7 @@ struct Config {
     bool debug = false;                   ///< DEBUG is answered, to clients that are ours
     bool relay = false;                   ///< anybody may relay
     BareNewline bare_newline = BareNewline::normalise;
+    bool hide_recipients = false;   ///< strangers hear of unknown names with the message alone
     bool relaxed_order = false;     ///< RCPT may come before MAIL
     std::vector<std::string> etrn;  ///< hosts that may ask for their mail; like `trusted`
     std::string tls_certificate;    ///< PEM file with the chain; empty: no TLS

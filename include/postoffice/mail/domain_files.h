@@ -55,6 +55,7 @@ struct DomainEntry {
     std::optional<std::string> user = {};   ///< the mailbox of that name, as passwd spells it
     std::optional<std::string> alias = {};  ///< its raw value, for parse_alias_value()
     std::string problem = "";
+    unsigned alias_line = 0;  ///< where it stands; 0: not known
 };
 
 class DomainFiles {
