@@ -31,10 +31,6 @@ void make_folder(const std::string& path) {
 
 }  // namespace
 
-std::string virtual_mailbox_path(const Config& config, const std::string& user, const std::string& domain) {
-    return config.vhost_spool + "/" + domain + "/" + user + (config.vhost_maildir ? "/" : "");
-}
-
 std::unique_ptr<Mailbox> open_virtual_mailbox(const Config& config, const std::string& user,
                                               const std::string& domain) {
     const std::string folder = config.vhost_spool + "/" + domain;
@@ -42,7 +38,7 @@ std::unique_ptr<Mailbox> open_virtual_mailbox(const Config& config, const std::s
     require_own_folder(folder);
     const std::string path = folder + "/" + user;
     if (config.vhost_maildir) return open_maildir(path, config.hostname);
-    return open_mbox(path, {.escape_from = config.escape_from});
+    return open_mbox(path, {.escape_from = config.escape_from, .limit = config.mailbox_size});
 }
 
 }  // namespace postoffice

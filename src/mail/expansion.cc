@@ -6,6 +6,7 @@
 
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
+#include "postoffice/mail/mailbox_path.h"
 
 namespace postoffice {
 namespace {
@@ -20,9 +21,23 @@ void Router::Expansion::take_recipient(const Address& address) {
     if (route_.hops.empty() && equals_ignoring_case(address.local_part(), "postmaster") &&
         router_.is_on_host(address))
         take_postmaster();
-    if (!route_.hops.empty()) return;
+    if (!route_.hops.empty()) return refuse_if_full();
     route_.status = Route::Status::unknown;
     route_.refusal = dead_end_.value();
+}
+
+/// Where a mailbox is all that an address leads to, its sender hears at once that nothing fits into it, and
+/// keeps the message; of several destinations each speaks for itself. Mailboxes of virtual users cannot be seen
+/// from here.
+void Router::Expansion::refuse_if_full() {
+    const Target& target = route_.hops.front().target;
+    if (route_.hops.size() != 1 || target.kind != Target::Kind::mailbox || !target.domain.empty() ||
+        router_.config_.mailbox_size == 0)
+        return;
+    const auto account = router_.users_.find(target.user);
+    if (!account || !is_mailbox_full(router_.config_, *account)) return;
+    throw RouteTemporary{{452, "4.2.2", fmt::format("The mailbox of {} is full", account->name)},
+                         mailbox_path_of(router_.config_, *account) + " has reached mailbox-size"};
 }
 
 void Router::Expansion::take_address(const Address& address) {
@@ -34,8 +49,8 @@ void Router::Expansion::take_address(const Address& address) {
         reach({Target::Kind::remote, "", address}, address.to_string());
 }
 
-/// Aliases win over usermaps, and both over accounts. A name in its own alias means the account, so that "bob: bob, bob@elsewhere"
-/// keeps a copy here; in the account's own file it means the mailbox.
+/// Aliases win over usermaps, and both over accounts. A name in its own alias means the account, so that
+/// "bob: bob, bob@elsewhere" keeps a copy here; in the account's own file it means the mailbox.
 void Router::Expansion::take_local(const Address& address) {
     const std::string name = to_lower(address.local_part());
     if (!open_.empty() && open_.back() == "~" + name && take_mailbox(address)) return;

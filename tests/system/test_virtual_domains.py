@@ -90,7 +90,7 @@ def test_rcpt_trace_and_delivery_agree(mail_host, domains, files):
     assert dict(zip(cases, rcpt(mail_host, *cases))) == {a: code for a, (code, _) in cases.items()}
     for address, (code, step) in cases.items():
         traced = mail_host.run("sendmail", "-bt", address).stdout.decode()
-        assert f"RCPT from a stranger: {code}" in traced, traced
+        assert f"RCPT from a stranger:     {code}" in traced, traced
         assert step in traced
         verified = mail_host.run("sendmail", "-bv", address).returncode
         assert verified == {"2": 0, "4": 75, "5": 67}[code[0]], address
@@ -98,7 +98,7 @@ def test_rcpt_trace_and_delivery_agree(mail_host, domains, files):
 
 def test_a_subdomain_is_another_domain(mail_host):
     traced = mail_host.run("sendmail", "-bt", "vera@sub.own.test").stdout.decode()
-    assert "RCPT from a stranger: 550 5.7.1" in traced
+    assert "RCPT from a stranger:     550 5.7.1" in traced
 
 
 def test_aliases_and_everybody_else(mail_host, domains):
@@ -308,3 +308,13 @@ def test_users_log_in_and_send_under_their_name(mail_host, domains):
     assert b"Return-Path: <vera@own.test>" in mail_host.wait_for_mail("alice", b"from vera")
     assert b"from vera" in domains.mailbox("Victor", "own.test")
     assert "user=vera@own.test" in mail_host.log_text()
+
+
+def test_a_full_mailbox(mail_host, domains):
+    mail_host.write_config(mailbox_size="1k")
+    mail_host.reload()
+    send(mail_host, "vera@own.test", subject="there is room")
+    with pytest.raises(smtplib.SMTPDataError) as told:
+        send(mail_host, "vera@own.test", subject="x" * 800)
+    assert told.value.smtp_code == 451 and b"Mailbox full" in told.value.smtp_error
+    assert b"xxx" not in domains.mailbox("vera", "own.test")
