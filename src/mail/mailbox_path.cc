@@ -1,7 +1,5 @@
 #include "postoffice/mail/mailbox_path.h"
 
-#include <sys/stat.h>
-
 namespace postoffice {
 
 // Nothing is written as root except root's own mailbox; whatever stands in root's home is not that.
@@ -12,14 +10,6 @@ bool has_mailbox_in_home(const Config& config, const Account& account) {
 std::string mailbox_path_of(const Config& config, const Account& account) {
     return has_mailbox_in_home(config, account) ? account.home + "/" + config.home_mailbox
                                                 : config.mail_dir + "/" + account.name;
-}
-
-bool is_mailbox_full(const Config& config, const Account& account) {
-    if (config.mailbox_size == 0) return false;
-    struct stat status {};
-    const std::string path = mailbox_path_of(config, account);
-    return ::lstat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
-           static_cast<std::uint64_t>(status.st_size) >= config.mailbox_size;
 }
 
 }  // namespace postoffice

@@ -12,7 +12,4 @@ namespace postoffice {
 std::string mailbox_path_of(const Config& config, const Account& account);
 bool has_mailbox_in_home(const Config& config, const Account& account);
 
-/// Whether nothing more fits into it, as far as this process may look: mailbox-size.
-bool is_mailbox_full(const Config& config, const Account& account);
-
 }  // namespace postoffice
