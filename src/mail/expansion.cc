@@ -6,7 +6,7 @@
 
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
-#include "postoffice/mail/mailbox_path.h"
+#include "postoffice/mail/obstacle.h"
 
 namespace postoffice {
 namespace {
@@ -21,23 +21,24 @@ void Router::Expansion::take_recipient(const Address& address) {
     if (route_.hops.empty() && equals_ignoring_case(address.local_part(), "postmaster") &&
         router_.is_on_host(address))
         take_postmaster();
-    if (!route_.hops.empty()) return refuse_if_full();
+    if (!route_.hops.empty()) return refuse_if_hopeless();
     route_.status = Route::Status::unknown;
     route_.refusal = dead_end_.value();
 }
 
-/// Where a mailbox is all that an address leads to, its sender hears at once that nothing fits into it, and
-/// keeps the message; of several destinations each speaks for itself. Mailboxes of virtual users cannot be seen
-/// from here.
-void Router::Expansion::refuse_if_full() {
+/// Of several destinations each speaks for itself; where there is one, its sender hears at once what is in
+/// its way. What is in the way of virtual users cannot be seen from here.
+void Router::Expansion::refuse_if_hopeless() {
     const Target& target = route_.hops.front().target;
-    if (route_.hops.size() != 1 || target.kind != Target::Kind::mailbox || !target.domain.empty() ||
-        router_.config_.mailbox_size == 0)
+    if (route_.hops.size() != 1 || target.kind == Target::Kind::remote ||
+        target.kind == Target::Kind::discard || !target.domain.empty())
         return;
-    const auto account = router_.users_.find(target.user);
-    if (!account || !is_mailbox_full(router_.config_, *account)) return;
-    throw RouteTemporary{{452, "4.2.2", fmt::format("The mailbox of {} is full", account->name)},
-                         mailbox_path_of(router_.config_, *account) + " has reached mailbox-size"};
+    const bool is_alias = !target.alias.empty();
+    const auto account = router_.users_.find(is_alias ? router_.config_.alias_user : target.user);
+    if (!account) return;
+    if (auto obstacle = obstacle_to(target, *account, router_.config_))
+        throw RouteTemporary{std::move(obstacle->reply), std::move(obstacle->detail),
+                             is_alias ? "" : account->name};
 }
 
 void Router::Expansion::take_address(const Address& address) {

@@ -156,5 +156,6 @@ def test_a_mailbox_has_its_limit(host):
     wait_for(lambda: "deferred" in host.log_text(), what="a deferral")
     with open(path, "wb") as file:
         file.write(b"")
+    host.run("runq")
     host.wait_for_mail(user, b"Subject: later")
     assert before.count(b"Subject: ") == 2

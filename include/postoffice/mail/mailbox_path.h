@@ -15,7 +15,4 @@ bool has_mailbox_in_home(const Config& config, const Account& account);
 /// USER in the folder DOMAIN of vhost-spool; ends with '/' for a maildir.
 std::string virtual_mailbox_path(const Config& config, const std::string& user, const std::string& domain);
 
-/// Whether nothing more fits into it, as far as this process may look: mailbox-size.
-bool is_mailbox_full(const Config& config, const Account& account);
-
 }  // namespace postoffice
