@@ -196,7 +196,10 @@ class Master {
         const int requests = current_->logins.theirs.release();
         close_descriptors_except({requests});
         end_with_parent(master);
-        return run_authenticator(current_->config, Fd(requests));
+        // A session has one question at a time, so this is enough for all of them.
+        AuthenticatorLimits limits;
+        limits.children = current_->config.clients + limits.of_one_session;
+        return run_authenticator(current_->config, Fd(requests), limits);
     }
 
     int be_runner(pid_t master) {

@@ -9,6 +9,7 @@
 #include "postoffice/base/disk.h"
 #include "postoffice/base/text.h"
 #include "postoffice/config/values.h"
+#include "postoffice/policy/scram.h"
 
 namespace postoffice {
 namespace {
@@ -26,13 +27,34 @@ bool is_equal(std::string_view a, std::string_view b) {
     return difference == 0;
 }
 
+/// Dovecot writes the kind of a hash in front of it, "{SHA512-CRYPT}$6$…": which for those of crypt(5) is to
+/// say it twice.
+std::string_view without_scheme(std::string_view hash) {
+    for (const std::string_view scheme :
+         {"{CRYPT}", "{SHA512-CRYPT}", "{SHA256-CRYPT}", "{BLF-CRYPT}", "{MD5-CRYPT}", "{DES-CRYPT}"})
+        if (starts_with_ignoring_case(hash, scheme)) return hash.substr(scheme.size());
+    return hash;
+}
+
 bool is_usable(std::string_view hash) {
     return hash.size() >= 13 && hash.front() != '!' && hash.front() != '*' && hash.find('\0') == hash.npos;
+}
+
+/// Empty if the domain is not there.
+std::string read_password_file(const Config& config, const std::string& domain) {
+    // The domain becomes part of a path: only what is a domain may.
+    const auto checked = parse_domain(domain);
+    if (config.vhost_dir.empty() || !checked) return "";
+    const Fd file =
+        disk::open_if_exists(config.vhost_dir + "/" + *checked + "/passwd", O_RDONLY | O_NONBLOCK);
+    return file ? disk::read_all(file.get(), most_password_file) : "";
 }
 
 }  // namespace
 
 bool is_password(std::string_view password, std::string_view hash) {
+    if (const auto verifier = parse_scram_verifier(hash)) return is_scram_password(password, *verifier);
+    hash = without_scheme(hash);
     const bool usable = is_usable(hash) && password.find('\0') == password.npos;
     const std::string setting(usable ? hash : nobodys_hash);
     std::string phrase(usable ? password : "");
@@ -54,18 +76,22 @@ std::optional<VirtualUser> parse_virtual_user(std::string_view line) {
 
 std::optional<VirtualUser> find_virtual_user(const Config& config, const std::string& name,
                                              const std::string& domain) {
-    // The domain becomes part of a path: only what is a domain may.
-    const auto checked = parse_domain(domain);
-    if (config.vhost_dir.empty() || !checked || name.empty()) return std::nullopt;
-    const Fd file =
-        disk::open_if_exists(config.vhost_dir + "/" + *checked + "/passwd", O_RDONLY | O_NONBLOCK);
-    if (!file) return std::nullopt;
-    const std::string text = disk::read_all(file.get(), most_password_file);
+    if (name.empty()) return std::nullopt;
+    const std::string text = read_password_file(config, domain);
     for (std::string_view rest = text; !rest.empty();)
         if (auto user = parse_virtual_user(take_until(rest, '\n'));
             user && equals_ignoring_case(user->name, name))
             return user;
     return std::nullopt;
+}
+
+std::string typical_hash(const Config& config, const std::string& domain) {
+    const std::string text = read_password_file(config, domain);
+    for (std::string_view rest = text; !rest.empty();)
+        if (auto user = parse_virtual_user(take_until(rest, '\n'));
+            user && (parse_scram_verifier(user->hash) || is_usable(without_scheme(user->hash))))
+            return user->hash;
+    return "";
 }
 
 }  // namespace postoffice

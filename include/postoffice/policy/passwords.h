@@ -1,4 +1,4 @@
-// Stored passwords: crypt(5) hashes, and the password file of a virtual domain in both of its forms.
+// Stored passwords: crypt(5) hashes, SCRAM verifiers (policy/scram.h), and the password file of a virtual domain in both of its forms.
 // Comparing takes the same time whatever is wrong, as far as that is in our hands.
 #pragma once
 
@@ -10,7 +10,7 @@
 
 namespace postoffice {
 
-/// True if `password` is the one that `hash`, a crypt(5) string, was made from. A missing or empty hash, one
+/// True if `password` is the one that `hash`, a crypt(5) string or a SCRAM verifier, was made from. A missing or empty hash, one
 /// that locks the account ("!", "*"), or one that crypt(3) does not know is never right.
 bool is_password(std::string_view password, std::string_view hash);
 
@@ -28,5 +28,9 @@ std::optional<VirtualUser> parse_virtual_user(std::string_view line);
 /// if the file is there and cannot be read.
 std::optional<VirtualUser> find_virtual_user(const Config& config, const std::string& name,
                                              const std::string& domain);
+
+/// The first usable hash of the domain, for what must look as if a user were there; empty if there is none.
+/// Throws as find_virtual_user().
+std::string typical_hash(const Config& config, const std::string& domain);
 
 }  // namespace postoffice
