@@ -17,6 +17,7 @@
 #include "postoffice/commands/command_line.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/config/options.h"
+#include "postoffice/daemon/service_manager.h"
 
 namespace postoffice {
 namespace {
@@ -102,7 +103,7 @@ int load_and_run(const CommandLine& line) {
 
 int main_with(int argc, char** argv) {
     const bool input_missing = ::fcntl(STDIN_FILENO, F_GETFD) < 0;
-    sanitise_descriptors();
+    sanitise_descriptors(given_descriptor_count());
     remember_arguments(argc, argv);
     ignore_sigpipe();
     const std::string_view path = argc > 0 ? argv[0] : "";

@@ -23,6 +23,16 @@ struct Log {
     bool debug = false;
 } the_log;
 
+void write_line(int priority, const std::string& text) {
+    if (the_log.where == Log::Where::syslog) {
+        ::syslog(priority, "%s", text.c_str());
+        return;
+    }
+    const std::string line =
+        rfc3339_utc(now_unix()) + " " + the_log.tag + "[" + std::to_string(::getpid()) + "]: " + text + "\n";
+    (void)!::write(the_log.fd, line.data(), line.size());
+}
+
 void append_value(std::string& line, std::string_view value) {
     const std::string clean = printable(value);
     const bool quote = clean.empty() || clean.find_first_of(" \"=") != std::string::npos;
@@ -63,13 +73,11 @@ void log_event(std::string_view id, std::string_view event, std::initializer_lis
         line.append(" ").append(key).append("=");
         append_value(line, value);
     }
-    if (the_log.where == Log::Where::syslog) {
-        ::syslog(LOG_INFO, "%s", line.c_str());
-        return;
-    }
-    line =
-        rfc3339_utc(now_unix()) + " " + the_log.tag + "[" + std::to_string(::getpid()) + "]: " + line + "\n";
-    (void)!::write(the_log.fd, line.data(), line.size());
+    write_line(LOG_INFO, line);
+}
+
+void log_audit(std::string_view record) {
+    write_line(LOG_MAIL | LOG_DEBUG, std::string(record));
 }
 
 int log_descriptor() {

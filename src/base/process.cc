@@ -25,8 +25,10 @@ struct TitleArea {
 } title_area;
 
 void default_signals() {
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGUSR1, SIGUSR2, SIGALRM, SIGTSTP, SIGCONT})
+    for (const int signal : {SIGTERM, SIGINT, SIGCHLD, SIGUSR2, SIGALRM, SIGTSTP, SIGCONT})
         ::signal(signal, SIG_DFL);
+    // Meant for the master, and often sent to all who bear the name.
+    for (const int signal : {SIGHUP, SIGUSR1}) ::signal(signal, SIG_IGN);
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);

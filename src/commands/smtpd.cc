@@ -34,6 +34,8 @@ int run_daemon(const Config& config, const CommandLine& line) {
     settings.queue_interval = line.queue_interval;
     settings.serve_smtp = line.serve_smtp;
     settings.loopback_only = line.loopback_only;
+    settings.audit = line.audit;
+    settings.given = take_given_sockets();
     const ConfigSource source = config_source(minus_c(line), line.settings);
     settings.reload = [source, &config] { return load_again(source, config); };
     try {

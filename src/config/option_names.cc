@@ -23,9 +23,7 @@ constexpr std::array<OldSpelling, 3> old_spellings = {{
 
 /// Options of other versions of postoffice. Saying so beats guessing at a misspelling.
 constexpr auto options_of_other_versions = std::to_array<std::string_view>({
-    "audit",
     "dead-letter",
-    "debug",
     "filter",
     "junkfolder",
     "mailq-users",

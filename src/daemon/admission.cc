@@ -45,6 +45,10 @@ std::optional<Reply> Admission::reason_to_refuse(const IpAddress& address) {
     return refusal;
 }
 
+void Admission::take_over(const IpAddress& address) {
+    ++clients_of_[rated_network(address)];
+}
+
 void Admission::left(const IpAddress& address) {
     const auto known = clients_of_.find(rated_network(address));
     if (known != clients_of_.end() && --known->second == 0) clients_of_.erase(known);

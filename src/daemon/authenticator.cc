@@ -95,10 +95,6 @@ class AuthenticatorProcess {
             auto arrival =
                 receive_packet_now(requests_.get(), std::as_writable_bytes(std::span(&request, 1)));
             if (arrival.kind == Arrival::Kind::nothing) return;
-            if (arrival.kind == Arrival::Kind::end) {
-                requests_.reset();
-                return;
-            }
             const bool is_request =
                 arrival.kind == Arrival::Kind::packet && arrival.packet.size == sizeof request &&
                 request.magic == AuthRequest::expected_magic && arrival.packet.descriptors.size() == 1 &&
@@ -121,7 +117,7 @@ class AuthenticatorProcess {
         if (has_enough(session)) return send_verdict(channel, {});
         try {
             const auto patience = Deadline::after(std::chrono::duration_cast<Milliseconds>(limits_.patience));
-            const pid_t pid = spawn_process("authenticating", [&] {
+            const pid_t pid = spawn_process("authenticating " + printable(request.client.str()), [&] {
                 requests_.reset();
                 signals_.reset();
                 answer_question(config_, request, channel, salt_key_, patience);

@@ -11,6 +11,7 @@
 #include "postoffice/base/clock.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/letterbox.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/process.h"
 #include "postoffice/config/config_file.h"
@@ -82,11 +83,15 @@ class CoalRunner {
 
 }  // namespace
 
-void name_to_coal_runner(int socket, const IpAddress& address) {
-    if (socket < 0) return;
+void name_to_coal_runner(int slot, const IpAddress& address) {
+    if (slot < 0) return;
     CoalRequest request;
     request.address.assign_cut(address.to_string());
-    (void)send_packet_now(socket, std::as_bytes(std::span(&request, 1)));
+    try {
+        post(slot, std::as_bytes(std::span(&request, 1)), {}, Deadline::after(Milliseconds(0)));
+    } catch (const std::exception& error) {
+        log_event("", "coal", {{"client", address.to_string()}, {"error", error.what()}});
+    }
 }
 
 int run_coal_runner(const Config& config, Fd requests) {
@@ -98,7 +103,6 @@ int run_coal_runner(const Config& config, Fd requests) {
         CoalRequest request;
         const auto arrival =
             receive_packet_now(requests.get(), std::as_writable_bytes(std::span(&request, 1)));
-        if (arrival.kind == Arrival::Kind::end) return 0;
         if (arrival.kind == Arrival::Kind::packet && arrival.packet.size == sizeof request)
             runner.take(request);
     }

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <csignal>
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/idn.h"
@@ -29,7 +28,7 @@ constexpr std::chrono::seconds silence_that_makes_room{10};
 constexpr int accepts_in_a_row = 64;
 constexpr std::size_t other_descriptors = 48;
 constexpr int starts_at_a_time = 8;
-constexpr std::chrono::milliseconds wait_for_process{20};
+constexpr std::chrono::milliseconds short_wait{20};
 
 constexpr std::string_view shutting_down = "421 4.3.2 This host is shutting down; try again later\r\n";
 constexpr std::string_view silent_too_long = "421 4.4.2 You have been silent for too long; goodbye\r\n";
@@ -43,18 +42,20 @@ bool is_stranger(const Config& config, const IpAddress& address, const SessionSt
 }  // namespace
 
 Listener::Listener(const Config& config, std::vector<ListeningSocket> sockets,
-                   const SessionProcessSockets& helpers)
+                   const SessionProcessSockets& helpers, SocketPair succession)
     : config_(config),
       sockets_(std::move(sockets)),
       helpers_(helpers),
       misconduct_(config, helpers.rates,
                   [this](const IpAddress& address) { name_to_coal_runner(helpers_.coal, address); }),
       admission_(config, helpers.rates, misconduct_),
-      epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      succession_(std::move(succession)) {
     if (!epoll_) throw_errno("epoll_create");
     helpers_.crowd = &crowd_;
     places_ = places_within(make_room_for_descriptors(descriptors_for(config)));
     for (const ListeningSocket& one : sockets_) watch(one.socket.get());
+    watch(succession_.theirs.get());
 }
 
 // One for each client that is parked, one for the channel of each process; some for everything else.
@@ -87,13 +88,15 @@ void Listener::watch(int fd) {
 }
 
 int Listener::run() {
-    SignalSource signals({SIGTERM, SIGINT, SIGCHLD, SIGHUP});
+    SignalSource signals({SIGTERM, SIGINT, SIGCHLD, SIGHUP, retire_signal});
     watch(signals.fd());
     (void)idn_is_available();  // loaded once, for all sessions
     while (!is_done()) {
         std::array<epoll_event, 64> events;
         const int n = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
-                                   waiting_.empty() ? 1000 : static_cast<int>(wait_for_process.count()));
+                                   waiting_.empty() && !(retiring_ && !parked_.empty())
+                                       ? 1000
+                                       : static_cast<int>(short_wait.count()));
         if (n < 0 && errno != EINTR) throw_errno("epoll_wait");
         for (int i = 0; i < n; ++i) {
             const int fd = events[static_cast<std::size_t>(i)].data.fd;
@@ -101,8 +104,10 @@ int Listener::run() {
                 serve(fd);
                 continue;
             }
-            while (const int signal = signals.next())
+            while (const int signal = signals.next()) {
                 if (signal == SIGTERM || signal == SIGINT) stop();
+                if (signal == retire_signal) retire();
+            }
             for (ProcessEnd end = reap_child(); end.pid != 0; end = reap_child())
                 log_if_crashed("SMTP session", end);
         }
@@ -116,6 +121,7 @@ void Listener::serve(int fd) {
         return process_answered(process->second);
     if (const auto client = parked_at_.find(fd); client != parked_at_.end())
         return hand_over(unpark(client->second));
+    if (fd == succession_.theirs.get()) return take_over();
     const auto ours = std::find_if(sockets_.begin(), sockets_.end(),
                                    [fd](const ListeningSocket& one) { return one.socket.get() == fd; });
     if (ours != sockets_.end()) accept_clients(*ours);
@@ -237,10 +243,10 @@ void Listener::start_process_for(Client client) try {
 
 void Listener::serve_waiting() {
     const auto now = Clock::now();
-    int may_start = now - last_start_ < wait_for_process ? 0 : starts_at_a_time;
+    int may_start = now - last_start_ < short_wait ? 0 : starts_at_a_time;
     while (!waiting_.empty()) {
         const bool must_start = idle_count() == 0;
-        if (must_start && (now - waiting_.front().since < wait_for_process || may_start-- == 0)) return;
+        if (must_start && (now - waiting_.front().since < short_wait || may_start-- == 0)) return;
         if (must_start) last_start_ = now;
         Client client = std::move(waiting_.front());
         waiting_.pop_front();
@@ -285,7 +291,7 @@ void Listener::client_came_back(Client client, bool is_front_end) {
     if (!is_front_end) return park(std::move(client));
     // The session has read who the client is; he comes in like everybody.
     const auto address = IpAddress::parse(client.state.client_address.str());
-    if (!address || client.state.phase != SessionState::Phase::arrived || stopping_) return;
+    if (!address || client.state.phase != SessionState::Phase::arrived || (stopping_ && !retiring_)) return;
     client.address = *address;
     enter(std::move(client));
 }
@@ -305,7 +311,8 @@ void Listener::dismiss_idle(std::size_t most) {
 
 void Listener::park(Client client) {
     const int fd = client.socket.get();
-    if (stopping_) {
+    if (retiring_ && pass_on(client)) return admission_.left(client.address);
+    if (stopping_ && !retiring_) {
         client.say(shutting_down);
         return admission_.left(client.address);
     }
@@ -347,6 +354,7 @@ void Listener::look_for_the_silent() {
 void Listener::housekeeping() {
     crowd_.set(client_count(), places_);
     serve_waiting();
+    if (retiring_) pass_on_the_silent();
     if (stopping_) dismiss_idle(idle_count());
     const auto now = Clock::now();
     if (now - last_look_ < look_interval) return;
@@ -362,6 +370,7 @@ void Listener::housekeeping() {
 
 void Listener::stop() {
     stopping_ = true;
+    retiring_ = false;
     sockets_.clear();
     for (const Client& client : parked_) client.say(shutting_down);
     for (const Client& client : waiting_) client.say(shutting_down);
@@ -371,7 +380,7 @@ void Listener::stop() {
 }
 
 bool Listener::is_done() const {
-    return stopping_ && busy_ == 0;
+    return stopping_ && busy_ == 0 && parked_.empty() && waiting_.empty();
 }
 
 }  // namespace postoffice

@@ -12,9 +12,11 @@
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/letterbox.h"
 #include "postoffice/base/lock.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/privileges.h"
+#include "postoffice/base/shared_flag.h"
 #include "postoffice/config/build.h"
 #include "postoffice/daemon/authenticator.h"
 #include "postoffice/daemon/coal_runner.h"
@@ -29,6 +31,7 @@
 namespace postoffice {
 namespace {
 
+using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds restart_pause{1};
@@ -45,7 +48,7 @@ struct Generation {
     /// Throws FormatError if the certificate cannot be used.
     explicit Generation(Config c) : config(std::move(c)) {
         if (!config.tls_certificate.empty()) tls.emplace(config.tls_certificate, config.tls_key);
-        if (!config.coal_command.empty()) coal_requests = packet_socket_pair();
+        if (!config.coal_command.empty()) coal_requests = make_letterbox();
     }
 
     enum Role { spawner, authenticator, runner, listener, coal, role_count };
@@ -58,12 +61,11 @@ struct Generation {
     /// Read as root, inherited by the listener and its sessions, which could not read the key.
     std::optional<TlsServer> tls;
     std::vector<Port> ports;
-    /// Here requests to the spawner are written and read. The master holds both ends, so that a spawner may die and
-    /// its successor finds what waits.
-    SocketPair requests = packet_socket_pair();
-    SocketPair logins = packet_socket_pair();  ///< the same for the authenticator
-    /// The same for addresses that the coal runner is told; only with coal-command.
-    std::optional<SocketPair> coal_requests;
+    /// For the spawner. The master holds it, too, so that a spawner may die and its successor finds what
+    /// waits.
+    Letterbox requests = make_letterbox();
+    Letterbox logins = make_letterbox();     ///< the same for the authenticator
+    std::optional<Letterbox> coal_requests;  ///< the same for the coal runner; only with coal-command
     Helper helpers[role_count];
 
     bool is_gone() const {
@@ -79,7 +81,8 @@ const char* name_of(Generation::Role role) {
 
 class Master {
   public:
-    Master(const Config& config, const MasterSettings& settings) : settings_(settings) {
+    Master(const Config& config, const MasterSettings& settings)
+        : settings_(settings), auditing_(config.audit || settings.audit) {
         current_ = std::make_unique<Generation>(config);
         identity_ = service_identity(config);
         const Spool spool(config.queue_dir);
@@ -92,13 +95,18 @@ class Master {
     }
 
     int run() {
-        SignalSource signals({SIGTERM, SIGINT, SIGHUP, SIGCHLD});
+        SignalSource signals({SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD});
         log_event(
             "", "started",
             {{"version", version()}, {"host", current_->config.hostname}, {"config", current_->config.file}});
+        warn_of_unused();
+        start_missing();
+        set_process_title("master of " + current_->config.hostname);
+        manager_.ready("Serving");
         while (!(stopping_ && current_->is_gone() && old_.empty())) {
             start_missing();
             wait(signals);
+            manager_.be_alive();
             while (const int signal = signals.next()) obey(signal);
             reap();
             old_.remove_if([](const auto& generation) { return generation->is_gone(); });
@@ -120,13 +128,25 @@ class Master {
     void take_ports(Generation& next, const std::vector<Port>& known) const {
         if (!settings_.serve_smtp) return;
         for (const ListenAddress& listen : ports_of(next.config)) {
-            const auto bound = std::find_if(known.begin(), known.end(), [&](const Port& p) { return p.listen == listen; });
+            const auto bound =
+                std::find_if(known.begin(), known.end(), [&](const Port& p) { return p.listen == listen; });
             Port& port = next.ports.emplace_back(Port{listen, {}});
             if (bound == known.end())
-                port.sockets = bind_listener(listen);
+                port.sockets = sockets_for(listen, settings_.given);
             else
                 for (const Fd& socket : bound->sockets) port.sockets.push_back(socket.duplicate());
         }
+    }
+
+    // Nobody would answer who comes by such a socket.
+    void warn_of_unused() const {
+        const auto ports = settings_.serve_smtp ? ports_of(current_->config) : std::vector<ListenAddress>();
+        for (const GivenSocket& given : settings_.given)
+            if (std::none_of(ports.begin(), ports.end(), [&](const auto& l) { return serves(given, l); }))
+                log_event("", "socket-not-used",
+                          {{"name", given.name},
+                           {"address", given.at.to_string()},
+                           {"reason", "no listen= is about it"}});
     }
 
     // Sessions write there, and could not make it. Without it there is no greylist, but there is mail.
@@ -135,7 +155,8 @@ class Master {
         if (::mkdir(config.db_dir.c_str(), 0750) == 0)
             (void)!::chown(config.db_dir.c_str(), identity_.uid, identity_.gid);
         else if (errno != EEXIST)
-            log_event("", "greylist", {{"folder", config.db_dir}, {"error", std::generic_category().message(errno)}});
+            log_event("", "greylist",
+                      {{"folder", config.db_dir}, {"error", std::generic_category().message(errno)}});
     }
 
     // One daemon for one spool, however it was started.
@@ -172,28 +193,34 @@ class Master {
         }
     }
 
-    // They end with their master: nobody would restart what fails, and the next master could not bind the ports.
+    // They end with their master: nobody would restart what fails, and the next master could not bind the
+    // ports.
     pid_t start(Generation::Role role) {
         return spawn_process(name_of(role), [this, role, master = ::getpid()] {
             switch (role) {
-                case Generation::spawner: return be_spawner(master);
-                case Generation::authenticator: return be_authenticator(master);
-                case Generation::runner: return be_runner(master);
-                case Generation::coal: return be_coal_runner(master);
-                default: return be_listener(master);
+                case Generation::spawner:
+                    return be_spawner(master);
+                case Generation::authenticator:
+                    return be_authenticator(master);
+                case Generation::runner:
+                    return be_runner(master);
+                case Generation::coal:
+                    return be_coal_runner(master);
+                default:
+                    return be_listener(master);
             }
         });
     }
 
     int be_spawner(pid_t master) {
-        const int requests = current_->requests.theirs.release();
+        const int requests = current_->requests.reader.release();
         close_descriptors_except({requests});
         end_with_parent(master);
         return run_spawner(current_->config, Fd(requests));
     }
 
     int be_authenticator(pid_t master) {
-        const int requests = current_->logins.theirs.release();
+        const int requests = current_->logins.reader.release();
         close_descriptors_except({requests});
         end_with_parent(master);
         // A session has one question at a time, so this is enough for all of them.
@@ -207,7 +234,7 @@ class Master {
         runner.control = control_.get();
         runner.arrivals = arrivals_.read_end.get();
         runner.announce = arrivals_.write_end.get();
-        runner.spawner = current_->requests.ours.get();
+        runner.spawner = current_->requests.slot.get();
         if (settings_.queue_interval) runner.rescan = *settings_.queue_interval;
         close_descriptors_except({runner.control, runner.arrivals, runner.announce, runner.spawner});
         confine_to(identity_);
@@ -217,19 +244,21 @@ class Master {
 
     // Keeps its privilege: what it runs shuts addresses out.
     int be_coal_runner(pid_t master) {
-        const int requests = current_->coal_requests->theirs.release();
+        const int requests = current_->coal_requests->reader.release();
         close_descriptors_except({requests});
         end_with_parent(master);
         return run_coal_runner(current_->config, Fd(requests));
     }
 
     int be_listener(pid_t master) {
-        SessionProcessSockets helpers{current_->requests.ours.get(), arrivals_.write_end.get()};
-        helpers.authenticator = current_->logins.ours.get();
-        if (current_->coal_requests) helpers.coal = current_->coal_requests->ours.get();
+        SessionProcessSockets helpers{current_->requests.slot.get(), arrivals_.write_end.get()};
+        helpers.authenticator = current_->logins.slot.get();
+        if (current_->coal_requests) helpers.coal = current_->coal_requests->slot.get();
         helpers.rates = &rates_;
+        helpers.auditing = &auditing_;
         helpers.tls = current_->tls ? &*current_->tls : nullptr;
-        std::vector<int> kept = {helpers.spawner, helpers.announce, helpers.authenticator, helpers.coal};
+        std::vector<int> kept = {helpers.spawner, helpers.announce,   helpers.authenticator,
+                                 helpers.coal,    parked_.ours.get(), parked_.theirs.get()};
         std::vector<ListeningSocket> ports;
         for (Port& port : current_->ports)
             for (Fd& socket : port.sockets) {
@@ -240,22 +269,33 @@ class Master {
         make_room_for_descriptors(Listener::descriptors_for(current_->config));
         confine_to(identity_);
         end_with_parent(master);
-        return Listener(current_->config, std::move(ports), helpers).run();
+        return Listener(current_->config, std::move(ports), helpers, std::move(parked_)).run();
     }
 
     void wait(const SignalSource& signals) const {
         pollfd entry{signals.fd(), POLLIN, 0};
-        if (::poll(&entry, 1, 1000) < 0 && errno != EINTR) throw_errno("poll");
+        const auto patience =
+            std::min(manager_.watchdog_interval().value_or(1s), std::chrono::milliseconds(1s));
+        if (::poll(&entry, 1, static_cast<int>(patience.count())) < 0 && errno != EINTR) throw_errno("poll");
     }
 
     void obey(int signal) {
-        if (signal == SIGHUP) reload();
+        if (signal == SIGHUP && !stopping_) {
+            manager_.reloading();
+            reload();
+            manager_.ready("Serving");
+        }
+        if (signal == SIGUSR1) {
+            auditing_.set(!auditing_.is_set());
+            log_event("", "audit", {{"is", auditing_.is_set() ? "on" : "off"}});
+        }
         if (signal == SIGTERM || signal == SIGINT) {
             if (stopping_) return;
             stopping_ = true;
             stop_by_ = Clock::now() + drain_limit;
             current_->ports.clear();  // held open here, they would go on taking clients that nobody serves
             log_event("", "stopping");
+            manager_.stopping();
             stop_further();
         }
     }
@@ -268,10 +308,17 @@ class Master {
         for (const auto& generation : old_) end_next(*generation, is_overdue);
     }
 
+    // A generation that was replaced goes on until its listener has no clients and its runner no deliveries
+    // any more. Then nobody can ask the others.
+    static void end_if_retired(Generation& generation) {
+        if (generation.helpers[Generation::listener].pid == 0 &&
+            generation.helpers[Generation::runner].pid == 0)
+            end_next(generation, false);
+    }
+
     static void end_next(Generation& generation, bool is_overdue) {
-        for (const auto role :
-             {Generation::listener, Generation::authenticator, Generation::coal, Generation::runner,
-              Generation::spawner}) {
+        for (const auto role : {Generation::listener, Generation::authenticator, Generation::coal,
+                                Generation::runner, Generation::spawner}) {
             const pid_t pid = generation.helpers[role].pid;
             if (pid == 0) continue;
             (void)::kill(pid, is_overdue ? SIGKILL : SIGTERM);
@@ -295,10 +342,7 @@ class Master {
                     log_event(
                         "", "helper-ended",
                         {{"helper", name_of(static_cast<Generation::Role>(role))}, {"how", end.text()}});
-                // A generation that was replaced goes on draining: its runner and listener are gone one by
-                // one, and the spawner follows when nobody can ask it any more.
-                if (generation != current_.get() && role != Generation::spawner && !stopping_)
-                    end_next(*generation, false);
+                if (generation != current_.get() && !stopping_) end_if_retired(*generation);
             }
     }
 
@@ -308,8 +352,10 @@ class Master {
         std::optional<Config> config = settings_.reload ? settings_.reload() : std::nullopt;
         if (!config) return;
         const Config& now = current_->config;
-        if (config->queue_dir != now.queue_dir || config->control != now.control || config->user != now.user) {
-            log_event("", "reload-refused", {{"reason", "queue-dir, control and user can change at a start only"}});
+        if (config->queue_dir != now.queue_dir || config->control != now.control ||
+            config->user != now.user) {
+            log_event("", "reload-refused",
+                      {{"reason", "queue-dir, control and user can change at a start only"}});
             return;
         }
         std::unique_ptr<Generation> next;
@@ -323,22 +369,36 @@ class Master {
         make_db_folder(next->config);
         std::unique_ptr<Generation> previous = std::exchange(current_, std::move(next));
         previous->ports.clear();
-        // The listener and the runner finish what they have begun; the spawner serves them until then.
-        for (const auto role : {Generation::listener, Generation::runner})
-            if (previous->helpers[role].pid != 0) (void)::kill(previous->helpers[role].pid, SIGTERM);
+        if (previous->config.audit != current_->config.audit) auditing_.set(current_->config.audit);
+        retire(*previous);
         old_.push_back(std::move(previous));
+        warn_of_unused();
         log_event("", "reloaded", {{"config", current_->config.file}});
     }
 
+    // The listener and the runner finish what they have begun, and silent clients go to the next listener;
+    // the spawner and the authenticator serve them until then.
+    static void retire(Generation& generation) {
+        const pid_t listener = generation.helpers[Generation::listener].pid;
+        if (listener != 0) (void)::kill(listener, Listener::retire_signal);
+        const pid_t runner = generation.helpers[Generation::runner].pid;
+        if (runner != 0) (void)::kill(runner, SIGTERM);
+        end_if_retired(generation);
+    }
+
     const MasterSettings& settings_;
+    ServiceManager manager_;
     ServiceIdentity identity_;
     Fd lock_;
     Fd control_;
-    /// Here queued ids are told to the runner. All generations share it: what a session of an older one queues is for
-    /// the runner of today.
+    /// Here queued ids are told to the runner. All generations share it: what a session of an older one
+    /// queues is for the runner of today.
     Pipe arrivals_ = make_arrivals_pipe();
     /// Made before the first fork and shared by all generations: a reload gives nobody a new start.
     RateTable rates_;
+    SharedFlag auditing_;
+    /// Silent clients on their way from a listener that was replaced to the one of today.
+    SocketPair parked_ = packet_socket_pair();
     std::unique_ptr<Generation> current_;
     std::list<std::unique_ptr<Generation>> old_;
     bool stopping_ = false;

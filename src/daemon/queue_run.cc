@@ -3,8 +3,10 @@
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <csignal>
 
 #include "postoffice/base/error.h"
+#include "postoffice/base/letterbox.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/process.h"
 #include "postoffice/daemon/master.h"
@@ -28,19 +30,19 @@ int wait_for(pid_t pid) {
 int run_queue_once(const Config& config, bool ignore_retry_times, bool verbose) {
     const ServiceIdentity identity = service_identity(config);
     Spool(config.queue_dir).create(identity.uid, identity.gid);
-    SocketPair requests = packet_socket_pair();
+    Letterbox requests = make_letterbox();
     const Pipe arrivals = make_arrivals_pipe();
 
     const pid_t spawner = spawn_process("spawner", [&] {
-        const int theirs = requests.theirs.release();
-        close_descriptors_except({theirs});
-        return run_spawner(config, Fd(theirs));
+        const int reader = requests.reader.release();
+        close_descriptors_except({reader});
+        return run_spawner(config, Fd(reader));
     });
     const pid_t runner = spawn_process("queue run", [&] {
         RunnerSettings settings;
         settings.arrivals = arrivals.read_end.get();
         settings.announce = arrivals.write_end.get();
-        settings.spawner = requests.ours.get();
+        settings.spawner = requests.slot.get();
         settings.only_once = true;
         settings.ignore_retry_times = ignore_retry_times;
         settings.verbose = verbose;
@@ -49,7 +51,7 @@ int run_queue_once(const Config& config, bool ignore_retry_times, bool verbose) 
         return Runner(config, settings).run();
     });
     const int status = wait_for(runner);
-    requests.ours.reset();  // the spawner sees the last asker leave
+    (void)::kill(spawner, SIGTERM);
     (void)wait_for(spawner);
     return status;
 }

@@ -68,6 +68,7 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
                                    .authenticator = sockets.authenticator,
                                    .crowd = sockets.crowd,
                                    .misconduct = &misconduct,
+                                   .auditing = sockets.auditing,
                                    .flusher = &flusher};
 
     for (int served = 0; served < most_clients; ++served) {

@@ -135,11 +135,6 @@ void Spawner::read_requests() {
         SpawnRequest request;
         auto arrival = receive_packet_now(requests_.get(), std::as_writable_bytes(std::span(&request, 1)));
         if (arrival.kind == Arrival::Kind::nothing) return;
-        if (arrival.kind == Arrival::Kind::end) {
-            requests_.reset();
-            drain();
-            return;
-        }
         auto& descriptors = arrival.packet.descriptors;
         if (arrival.kind != Arrival::Kind::packet || arrival.packet.size != sizeof request ||
             request.magic != SpawnRequest::expected_magic)

@@ -10,6 +10,7 @@
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/letterbox.h"
 #include "postoffice/base/text.h"
 #include "postoffice/delivery/agent_protocol.h"
 #include "postoffice/mail/delivery_file.h"
@@ -64,9 +65,8 @@ Fd request_agent(int spawner, SpawnRequest::Purpose purpose, const std::string& 
     request.purpose = purpose;
     if (!request.user.assign(user)) throw FormatError("user name too long");
     SocketPair pair = packet_socket_pair();
-    if (send_before(spawner, std::as_bytes(std::span(&request, 1)), pair.theirs.get(), deadline) ==
-        Sent::gone)
-        throw PeerGone("the spawner is gone");
+    const int theirs = pair.theirs.get();
+    post(spawner, std::as_bytes(std::span(&request, 1)), std::span(&theirs, 1), deadline);
     return std::move(pair.ours);
 }
 

@@ -28,8 +28,7 @@ constexpr Milliseconds glance{200};
     // A process group of its own, so that its children end with it.
     (void)::setpgid(0, 0);
     (void)::setpriority(PRIO_PROCESS, 0, niceness);
-    ::signal(SIGPIPE, SIG_DFL);
-    ::signal(SIGXFSZ, SIG_DFL);
+    for (const int signal : {SIGPIPE, SIGXFSZ, SIGHUP, SIGUSR1}) ::signal(signal, SIG_DFL);
     const rlimit no_core{0, 0};
     (void)::setrlimit(RLIMIT_CORE, &no_core);
     if (::chdir(folder) != 0 && ::chdir("/") != 0) ::_exit(EX_OSERR);

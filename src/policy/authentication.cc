@@ -5,20 +5,17 @@
 
 #include <cstring>
 
-#include "postoffice/base/error.h"
+#include "postoffice/base/letterbox.h"
 #include "postoffice/base/log.h"
 
 namespace postoffice {
 namespace {
 
 /// Our end of the channel on which the answer comes. Throws.
-Fd put_question(int requests, const AuthRequest& request) {
+Fd put_question(int requests, const AuthRequest& request, const Deadline& deadline) {
     SocketPair channel = packet_socket_pair();
     const int descriptor = channel.theirs.get();
-    // Never waits: a full request socket means that more are asking than can be answered.
-    const auto bytes = std::as_bytes(std::span(&request, 1));
-    if (send_packet_now(requests, bytes, std::span(&descriptor, 1)) != Sent::yes)
-        throw PeerGone("too many questions");
+    post(requests, std::as_bytes(std::span(&request, 1)), std::span(&descriptor, 1), deadline);
     return std::move(channel.ours);
 }
 
@@ -48,7 +45,7 @@ AuthVerdict ask_authenticator(int requests, std::string_view user, std::string_v
     } else {
         request.client.assign_cut(client);
         try {
-            verdict = receive_verdict(put_question(requests, request), deadline);
+            verdict = receive_verdict(put_question(requests, request, deadline), deadline);
         } catch (const std::exception& error) {
             log_failure(error);
         }
@@ -64,7 +61,7 @@ ScramExchange::ScramExchange(int requests, std::string_view user, std::string_vi
     (void)request.user.assign(user);  // what does not fit is nobody's name, as "" is
     request.client.assign_cut(client);
     try {
-        channel_ = put_question(requests, request);
+        channel_ = put_question(requests, request, deadline);
         const auto challenge = receive_struct<ScramChallenge>(channel_.get(), deadline);
         if (challenge && challenge->value.magic == ScramChallenge::expected_magic)
             challenge_ = challenge->value;

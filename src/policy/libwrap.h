@@ -4,9 +4,9 @@
 #include <cstddef>
 #include <string>
 
-namespace postoffice {
+#include "postoffice/policy/hosts_access.h"
 
-extern const bool has_libwrap;
+namespace postoffice {
 
 inline constexpr std::size_t libwrap_longest_name = 127;     ///< octets that it looks at
 inline constexpr const char* libwrap_unknown = "unknown";    ///< of the wildcard UNKNOWN

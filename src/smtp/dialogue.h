@@ -60,6 +60,9 @@ struct Dialogue {
     bool is_authenticated() const { return state.user.bytes[0] != '\0'; }
     /// As the Received field and the log have it: "SMTP", "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA" (RFC 3848).
     std::string protocol() const;
+    bool is_audited() const {
+        return services.auditing != nullptr ? services.auditing->is_set() : config().audit;
+    }
     /// Ends the transaction without a message.
     void abandon_transaction();
 };

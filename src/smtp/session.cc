@@ -11,8 +11,10 @@
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
+#include "postoffice/base/process.h"
 #include "postoffice/base/text.h"
 #include "postoffice/config/build.h"
+#include "postoffice/smtp/audit.h"
 #include "verb.h"
 
 namespace postoffice {
@@ -25,8 +27,7 @@ constexpr Seconds patience_with_goodbye{5};
 constexpr std::size_t longest_issue = 4096;
 
 // Verbs of RFC 5321's relatives that we know of and do not offer: 502, where nonsense gets 500.
-constexpr std::array<std::string_view, 6> verbs_not_offered = {"TURN", "SEND",  "SOML",
-                                                               "SAML", "DEBUG", "LHLO"};
+constexpr std::array<std::string_view, 5> verbs_not_offered = {"TURN", "SEND", "SOML", "SAML", "LHLO"};
 // A client may say these a hundred times for each message; see policy/conduct.h.
 constexpr std::array<std::string_view, 8> idle_verbs = {"NOOP", "RSET", "VRFY", "EXPN",
                                                         "HELP", "HELO", "EHLO", "ETRN"};
@@ -37,11 +38,17 @@ bool is_one_of(std::span<const std::string_view> words, std::string_view word) {
     return std::any_of(words.begin(), words.end(), [&](auto w) { return equals_ignoring_case(w, word); });
 }
 
-// What the administrator wants strangers to read.
+// What the administrator wants strangers to read. The text of a reply is ASCII (RFC 5321 section 4.2).
 std::string issue() {
     try {
-        const Fd file = disk::open_if_exists(default_config_folder() + "/issue.smtp", O_RDONLY);
-        return file ? "\n" + std::string(trim(disk::read_all(file.get(), longest_issue))) : "";
+        const Fd file = disk::open_if_exists(default_config_folder() + "/issue.smtp", O_RDONLY | O_NONBLOCK);
+        if (!file) return "";
+        std::string text(longest_issue, '\0');
+        text.resize(disk::read_at(file.get(), text, 0));
+        std::replace_if(
+            text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) > 0x7e; }, '?');
+        const std::string_view lines = trim(text);
+        return lines.empty() ? "" : "\n" + std::string(lines);
     } catch (const std::system_error& error) {
         log_event("", "issue.smtp", {{"error", error.what()}});
         return "";
@@ -68,6 +75,15 @@ void log_lost(const Dialogue& dialogue, std::string_view event, std::string_view
     log_event("", event, {{"client", dialogue.client()}, {"after", after}, {"why", why}});
 }
 
+void audit(const Dialogue& dialogue, std::string_view command, int code, std::string_view info) {
+    if (dialogue.is_audited()) write_audit_record(dialogue.state.client_address.str(), command, code, info);
+}
+
+// The end of a session without QUIT.
+void audit_end(const Dialogue& dialogue, int code, std::string_view why) {
+    if (dialogue.last_command != "QUIT") audit(dialogue, "QUIT", code, why);
+}
+
 // We have had enough of the client.
 void drop(Dialogue& dialogue, std::string_view why) {
     log_lost(dialogue, "dropped", why);
@@ -86,12 +102,14 @@ bool greet(Dialogue& dialogue) {
             if (dialogue.connection.peek(dialogue.deadline()).empty())
                 throw PeerGone("left before the greeting");
             drop(dialogue, "spoke before the greeting");
+            audit(dialogue, "CONN", 554, dialogue.client());
             say_goodbye(dialogue, {554, "5.5.0", "You spoke before the greeting; mail clients wait for it"});
             return false;
         }
     }
     if (const auto refusal = admit(dialogue)) {
         say(dialogue, *refusal);
+        audit(dialogue, "CONN", refusal->code, dialogue.client());
         state.phase = Phase::refused;
         dialogue.is_over = refusal->code != 554;  // RFC 5321 section 3.1: only then the client may go on
         return true;
@@ -99,6 +117,7 @@ bool greet(Dialogue& dialogue) {
     say(dialogue, {220, "",
                    fmt::format("{} ESMTP postoffice\nHello {}\n{}{}", dialogue.config().hostname,
                                dialogue.client(), rfc5322_date(now_unix()), issue())});
+    audit(dialogue, "CONN", 220, dialogue.client());
     state.phase = Phase::greeted;
     return true;
 }
@@ -157,6 +176,9 @@ Reply answer(Dialogue& dialogue, const Line& line) {
     });
     if (verb == verbs.end()) return unknown_command(dialogue, command->verb);
     dialogue.last_command = verb->name;
+    set_process_title(fmt::format(
+        "SMTP {} {}", dialogue.is_standard_input() ? "stdin" : dialogue.state.client_address.str(),
+        verb->name));
     dialogue.command_line_end = line.end;
     if (dialogue.state.phase == Phase::refused && verb->name != "QUIT") {
         dialogue.pause(dialogue.config().tarpit);
@@ -215,6 +237,16 @@ bool begin_tls(Dialogue& dialogue) {
     return true;
 }
 
+// A message gets the server's word with its id, a login the user's name.
+void audit(const Dialogue& dialogue, const AuditedCommand& asked, const Reply& reply) {
+    if (asked.verb.empty()) return;
+    std::string info = asked.info;
+    const bool is_message = asked.verb == "DATA" || asked.verb == "BDAT";
+    if (is_message || asked.verb == "AUTH")
+        info += (info.empty() ? "" : " ") + (is_message ? reply.text : dialogue.state.user.str());
+    audit(dialogue, asked.verb, reply.code, info);
+}
+
 SessionEnd converse(Dialogue& dialogue) {
     SessionState& state = dialogue.state;
     if (state.tls_first != 0 && !begin_tls(dialogue)) return SessionEnd::unclean;
@@ -225,7 +257,9 @@ SessionEnd converse(Dialogue& dialogue) {
         dialogue.wait_for_input();
         const Line line = dialogue.connection.read_line(max_command_line, dialogue.line_deadline());
         if (line.status == Line::Status::closed) throw PeerGone("end of file without QUIT");
+        const auto asked = dialogue.is_audited() ? AuditedCommand::of(line.text) : AuditedCommand();
         const Reply reply = answer(dialogue, line);
+        audit(dialogue, asked, reply);
         say(dialogue, reply);
         if (dialogue.tls_follows && !begin_tls(dialogue)) return SessionEnd::unclean;
         if (is_mistake(reply)) ++state.errors;
@@ -255,14 +289,19 @@ SessionEnd Session::serve() {
     Dialogue& dialogue = *dialogue_;
     const std::string& hostname = dialogue.config().hostname;
     try {
-        return converse(dialogue);
+        const SessionEnd end = converse(dialogue);
+        if (end != SessionEnd::parked) audit_end(dialogue, audit_ended, "");
+        return end;
     } catch (const Timeout& timeout) {
+        audit_end(dialogue, 421, timeout.what());
         log_lost(dialogue, "timeout", timeout.what());
         if (dialogue.is_reading_message) dialogue.note_misconduct(bad_points::disconnected);
         say_goodbye(dialogue, {421, "4.4.2", hostname + " closing connection: silent for too long"});
     } catch (const PeerGone& gone) {
+        audit_end(dialogue, audit_lost, gone.what());
         log_lost(dialogue, "lost connection", gone.what());
     } catch (const std::exception& error) {
+        audit_end(dialogue, 421, error.what());
         log_lost(dialogue, "error", error.what());
         say_goodbye(dialogue, {421, "4.3.0", hostname + " closing connection: something went wrong here"});
     }

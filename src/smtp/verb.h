@@ -59,6 +59,10 @@ bool offers_scram_plus(const Dialogue&);
 std::string mechanisms(const Dialogue&);
 std::optional<Reply> check_auth(Dialogue&);
 Reply perform_auth(Dialogue&, const Command&);
+/// DEBUG is answered to this client.
+bool offers_debug(Dialogue&);
+std::optional<Reply> check_debug(Dialogue&);
+Reply perform_debug(Dialogue&, const Command&);
 std::optional<Reply> check_starttls(Dialogue&);
 Reply perform_starttls(Dialogue&, const Command&);
 Reply perform_quit(Dialogue&, const Command&);

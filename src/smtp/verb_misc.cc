@@ -34,11 +34,13 @@ Reply perform_expn(Dialogue&, const Command&) {
 Reply perform_help(Dialogue& dialogue, const Command& command) {
     if (command.argument.empty()) {
         std::string text = fmt::format("postoffice on {} understands", dialogue.config().hostname);
-        for (const auto& verb : verb_table()) text.append("\n    ").append(verb.syntax);
+        for (const auto& verb : verb_table())
+            if (verb.name != "DEBUG" || offers_debug(dialogue)) text.append("\n    ").append(verb.syntax);
         return {214, "2.0.0", text};
     }
     for (const auto& verb : verb_table())
-        if (equals_ignoring_case(verb.name, command.argument))
+        if (equals_ignoring_case(verb.name, command.argument) &&
+            (verb.name != "DEBUG" || offers_debug(dialogue)))
             return {214, "2.0.0", std::string(verb.syntax)};
     return {504, "5.5.4", "No help for that"};
 }

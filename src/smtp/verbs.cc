@@ -25,6 +25,7 @@ constexpr auto verbs = std::to_array<Verb>({
     {"VRFY", "VRFY address", Argument::required, nullptr, perform_vrfy},
     {"EXPN", "EXPN list", Argument::required, nullptr, perform_expn},
     {"ETRN", "ETRN [@]domain", Argument::required, nullptr, perform_etrn},
+    {"DEBUG", "DEBUG", Argument::none, check_debug, perform_debug},
     {"HELP", "HELP [verb]", Argument::optional, nullptr, perform_help},
 });
 

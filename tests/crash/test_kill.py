@@ -11,6 +11,8 @@ import subprocess
 import threading
 import time
 
+import pytest
+
 import tracked
 from host import local_user, wait_for
 from sink import Sink
@@ -103,6 +105,7 @@ def start_again(host):
     wait_for(try_it, 20, "the restart")
 
 
+@pytest.mark.timeout(900)
 def test_nothing_acknowledged_is_lost(host, is_long):
     kills = 200 if is_long else 20
     seed = os.environ.get("SEED", str(random.randrange(1 << 30)))

@@ -72,7 +72,8 @@ def _sockets():
 
 
 def descriptors(pid):
-    """What each open descriptor is: a path, "tcp listen PORT", "tcp PORT-PEERPORT", "unix packet", "signalfd"…"""
+    """What each open descriptor is: a path, "tcp listen PORT", "tcp PORT-PEERPORT", "unix packet", "signalfd"…; of a
+    letterbox "letterbox" (its reader's end) or "slot"."""
     sockets, found = _sockets(), Counter()
     for number in os.listdir(f"/proc/{pid}/fd"):
         try:
@@ -85,5 +86,7 @@ def descriptors(pid):
             target = target[11:].strip("[]")
         elif target.startswith("/memfd:"):
             target = "memory"
-        found[target] += 1
+        elif re.fullmatch(r"/tmp/postoffice-\w+/box \(deleted\)", target):
+            target = "slot"
+        found[re.sub(r"^unix datagram /tmp/postoffice-\w+/box$", "letterbox", target)] += 1
     return found

@@ -1,6 +1,7 @@
 """Installed on a machine, as an administrator and an ordinary user meet it: the names, the set-gid sendmail, and what
 somebody gains who tampers with what was handed in."""
 import os
+import shutil
 import stat
 import subprocess
 
@@ -213,3 +214,29 @@ def test_who_breaks_what_he_dropped_gains_nothing(machine, text):
         assert "secret" not in machine.mailbox(user)
     assert machine.text(SECRET) == "secret of root\n"
     assert "crash" not in machine.log() and "helper-ended" not in machine.log()
+
+
+# ---- with the programs of the machine
+
+#: cron(8) with no jobs but one of alice's, at once. It calls /usr/sbin/sendmail as the owner of the job.
+CRON = """
+for place in /run /var/spool/cron /etc/cron.d; do mount -t tmpfs -o mode=755 tmpfs $place; done
+: >/etc/crontab
+mkdir -m 1730 /var/spool/cron/crontabs
+chgrp crontab /var/spool/cron/crontabs
+printf '@reboot echo said by a job\\n' | crontab -u alice -
+exec cron -f
+"""
+
+
+@pytest.mark.skipif(shutil.which("cron") is None, reason="NEEDS cron")
+def test_cron_mails_what_a_job_says(machine):
+    machine.start()
+    cron = subprocess.Popen(machine.command("sh", "-c", CRON), stdin=subprocess.DEVNULL)
+    try:
+        text = machine.wait_for_mail("alice", "said by a job")
+    finally:
+        cron.kill()
+        cron.wait()
+    assert "Subject: Cron <alice@" in text and "\nFrom: root@host.test (Cron Daemon)\n" in text
+    assert text.startswith("From alice@host.test ")

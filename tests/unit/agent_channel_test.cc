@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "local_delivery.h"
+#include "postoffice/base/letterbox.h"
 
 namespace postoffice {
 namespace {
@@ -19,22 +20,25 @@ class Peer {
   public:
     using Script = std::function<void(int requests)>;
     explicit Peer(const Script& script)
-        : sockets_(packet_socket_pair()), child_([&, this] {
-              sockets_.ours.reset();
-              script(sockets_.theirs.get());
+        : box_(make_letterbox()), child_([&, this] {
+              script(box_.reader.get());
               return 0;
           }) {
-        sockets_.theirs.reset();
+        box_.reader.reset();
     }
-    int socket() const { return sockets_.ours.get(); }
-    /// Closes the request socket. True if the script did not throw.
+    int socket() const { return box_.slot.get(); }
+    /// Tells the script that nobody asks any more. True if it has come to its end and did not throw.
     bool ended_well() {
-        sockets_.ours.reset();
+        const std::byte last_word{};
+        try {
+            post(box_.slot.get(), std::span(&last_word, 1), {}, Deadline::after(Seconds(60)));
+        } catch (const PeerGone&) {  // it has come to its end already
+        }
         return child_.wait() == 0;
     }
 
   private:
-    SocketPair sockets_;
+    Letterbox box_;
     Child child_;
 };
 
@@ -42,10 +46,16 @@ struct NewChannel {
     std::string user;
     Fd channel;
 };
-NewChannel next_channel(int requests) {
+/// nullopt when nobody asks any more.
+std::optional<NewChannel> next_channel_if_any(int requests) {
     auto received = receive_struct<SpawnRequest>(requests);
-    if (!received || received->descriptors.size() != 1) throw FormatError("no spawn request");
-    return {received->value.user.str(), std::move(received->descriptors[0])};
+    if (!received || received->descriptors.size() != 1) return std::nullopt;
+    return NewChannel{received->value.user.str(), std::move(received->descriptors[0])};
+}
+NewChannel next_channel(int requests) {
+    auto channel = next_channel_if_any(requests);
+    if (!channel) throw FormatError("no spawn request");
+    return std::move(*channel);
 }
 DeliveryAnswer answer_that(int outcome, const std::string& status, const std::string& text) {
     DeliveryAnswer answer;
@@ -104,7 +114,6 @@ TEST_F(AgentChannel, AnswersComeBackInTheOrderOfTheDeliveries) {
             for (std::size_t i = open.size(); i-- > 0;)
                 if (polled[i + 1].revents != 0 && !serve_one(open[i].channel, open[i].user))
                     open.erase(open.begin() + static_cast<long>(i));
-            if ((polled[0].revents & POLLHUP) != 0) return;
             if (polled[0].revents != 0) open.push_back(next_channel(requests));
             if (open.size() > AgentChannels::most_channels + 8) throw FormatError("too many channels");
         }
@@ -135,8 +144,8 @@ TEST_F(AgentChannel, RequestThatNoAgentReceivedGoesToAnother) {
 
 TEST_F(AgentChannel, AgentsThatAllLeaveAreNotAskedForEver) {
     Peer peer([](int requests) {
-        for (pollfd more{requests, POLLIN, 0}; ::poll(&more, 1, -1) > 0 && (more.revents & POLLHUP) == 0;)
-            (void)next_channel(requests);
+        while (next_channel_if_any(requests)) {
+        }
     });
     AgentChannels channels(peer.socket(), long_enough);
     EXPECT_EQ(Outcome::deferred, deliver(channels, {to("bob")})[0].outcome);
@@ -148,9 +157,7 @@ TEST_F(AgentChannel, RequestThatAnAgentMayHaveReceivedIsNotSentAgain) {
         auto first = next_channel(requests);
         (void)receive_struct<DeliveryRequest>(first.channel.get());
         first.channel.reset();
-        pollfd more{requests, POLLIN, 0};
-        ::poll(&more, 1, -1);
-        if ((more.revents & POLLHUP) == 0) throw FormatError("asked again");
+        if (next_channel_if_any(requests)) throw FormatError("asked again");
     });
     AgentChannels channels(peer.socket(), long_enough);
     EXPECT_EQ(Outcome::deferred, deliver(channels, {to("bob")})[0].outcome);
@@ -190,20 +197,24 @@ TEST_F(AgentChannel, ChannelWithAnAnswerOutstandingIsNotUsedAgain) {
 }
 
 TEST_F(AgentChannel, WithoutASpawnerEverythingIsDeferred) {
-    SocketPair pair = packet_socket_pair();
-    pair.theirs.reset();
-    AgentChannels channels(pair.ours.get(), long_enough);
+    Letterbox box = make_letterbox();
+    box.reader.reset();
+    AgentChannels channels(box.slot.get(), long_enough);
     const auto results = deliver(channels, {to("bob"), to("eve")});
     ASSERT_EQ(2U, results.size());
     for (const auto& result : results) EXPECT_EQ(Outcome::deferred, result.outcome);
 }
 
-TEST_F(AgentChannel, FullRequestSocketIsAMatterOfPatience) {
-    SocketPair pair = packet_socket_pair();  // nobody reads
+TEST_F(AgentChannel, FullLetterboxIsAMatterOfPatience) {
+    const Letterbox box = make_letterbox();  // nobody reads
     const SpawnRequest request;
-    while (send_packet_now(pair.ours.get(), std::as_bytes(std::span(&request, 1))) == Sent::yes) {
-    }
-    AgentChannels channels(pair.ours.get(), Milliseconds(20));
+    const auto fill = [&] {
+        for (;;)
+            post(box.slot.get(), std::as_bytes(std::span(&request, 1)), {},
+                 Deadline::after(Milliseconds(20)));
+    };
+    EXPECT_THROW(fill(), Timeout);
+    AgentChannels channels(box.slot.get(), Milliseconds(20));
     EXPECT_EQ(Outcome::deferred, deliver(channels, {to("bob")})[0].outcome);
 }
 

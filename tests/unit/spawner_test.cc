@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "local_delivery.h"
+#include "postoffice/base/letterbox.h"
 #include "postoffice/daemon/become_user.h"
 #include "postoffice/delivery/agent_channel.h"
 
@@ -46,9 +47,8 @@ class Spawner : public ::testing::Test {
     /// With accounts of the test's own, if root.
     void start(SpawnerLimits limits = {.idle = Seconds(600)}) {
         spawner_ = std::make_unique<Child>([&, this] {
-            sockets_.ours.reset();
             if (::geteuid() == 0) use_test_accounts();
-            return run_spawner(config_, std::move(sockets_.theirs), limits);
+            return run_spawner(config_, std::move(box_.reader), limits);
         });
     }
     void use_test_accounts() const {
@@ -67,7 +67,7 @@ class Spawner : public ::testing::Test {
         return child.wait() == 0;
     }
     AgentChannels channels(Milliseconds patience = Milliseconds(60'000)) const {
-        return AgentChannels(sockets_.ours.get(), patience, Seconds(30));
+        return AgentChannels(box_.slot.get(), patience, Seconds(30));
     }
     DeliveryResult deliver(AgentChannels& by, const std::string& user,
                            const std::string& text = "S: x\n\n") const {
@@ -93,6 +93,12 @@ class Spawner : public ::testing::Test {
             if (line.starts_with(key + ":")) return line.substr(key.size() + 2);
         return "";
     }
+    void send(std::span<const std::byte> bytes, std::span<const int> descriptors) const {
+        post(box_.slot.get(), bytes, descriptors, Deadline::after(Seconds(60)));
+    }
+    void send_request(const SpawnRequest& request, std::span<const int> descriptors) const {
+        send(std::as_bytes(std::span(&request, 1)), descriptors);
+    }
     void wait_until(const std::function<bool()>& condition) const {
         for (int i = 0; i < 60'000 && !condition(); ++i) ::usleep(1000);
         ASSERT_TRUE(condition());
@@ -101,15 +107,14 @@ class Spawner : public ::testing::Test {
         ::kill(pid, SIGSTOP);
         wait_until([&] { return status_of(pid, "State").starts_with("T"); });
     }
-    void end_by_eof() {
-        sockets_.ours.reset();
-        sockets_.theirs.reset();
+    void end_by_signal() {
+        spawner_->signal(SIGTERM);
         EXPECT_EQ(0, spawner_->wait());
     }
 
     Folder folder_;
     Config config_ = config_with(folder_);
-    SocketPair sockets_ = packet_socket_pair();
+    Letterbox box_ = make_letterbox();
     std::unique_ptr<Child> spawner_;
     const std::string self_ = invoking_user();
 };
@@ -120,7 +125,7 @@ TEST_F(Spawner, DeliversToTheInvokingUser) {
     const auto result = deliver(self_);
     EXPECT_EQ(Outcome::delivered, result.outcome) << result.reply.line();
     EXPECT_EQ(1U, count_of(contents(folder_ / self_), "S: x"));
-    end_by_eof();
+    end_by_signal();
 }
 
 TEST_F(Spawner, NamesThatAreNoAccountFail) {
@@ -159,32 +164,33 @@ TEST_F(Spawner, OldAgentIsReplaced) {
 TEST_F(Spawner, CapturedClientStopsNobody) {
     if (self_.empty()) GTEST_SKIP() << "the invoking user has no account";
     start();
-    const int requests = sockets_.ours.get();
     const Pipe pipe = make_pipe();
     const int odd = pipe.read_end.get();
     const std::string large(5000, 'x');
     SpawnRequest request;
     ASSERT_TRUE(request.user.assign(self_));
     for (int i = 0; i < 200; ++i) {
-        send_packet(requests, {});
-        send_packet(requests, std::as_bytes(std::span("x", 1)));
-        send_packet(requests, std::as_bytes(std::span(large)), std::span(&odd, 1));
-        send_struct(requests, request);                      // no channel
-        send_struct(requests, request, std::span(&odd, 1));  // no socket
+        send({}, {});
+        send(std::as_bytes(std::span("x", 1)), {});
+        send(std::as_bytes(std::span(large)), std::span(&odd, 1));
+        send_request(request, {});                  // no channel
+        send_request(request, std::span(&odd, 1));  // no socket
         const int three[] = {odd, odd, odd};
-        send_struct(requests, request, three);
+        send_request(request, three);
         const SocketPair dead = packet_socket_pair();
         const int end = dead.theirs.get();
-        send_struct(requests, request, std::span(&end, 1));  // nobody at the other end
+        send_request(request, std::span(&end, 1));  // nobody at the other end
         SpawnRequest unterminated;
         std::memset(unterminated.user.bytes, 'a', sizeof unterminated.user.bytes);
-        send_struct(requests, unterminated, std::span(&end, 1));
+        send_request(unterminated, std::span(&end, 1));
     }
+    // What it holds of the letterbox is no socket that could be shut down for all.
+    EXPECT_EQ(-1, ::shutdown(box_.slot.get(), SHUT_RDWR));
     EXPECT_EQ(Outcome::delivered, deliver(self_).outcome);
     EXPECT_EQ(1U, agents().size());
     const std::string fds = "/proc/" + std::to_string(spawner_->pid()) + "/fd";
     EXPECT_LT(names_in(fds).size(), 30U);
-    end_by_eof();
+    end_by_signal();
 }
 
 TEST_F(Spawner, RequestsWaitForASpawnerThatIsRestarted) {
@@ -201,7 +207,7 @@ TEST_F(Spawner, RequestsWaitForASpawnerThatIsRestarted) {
     SpawnRequest request;
     ASSERT_TRUE(request.user.assign(self_));
     const int end = pair.theirs.get();
-    send_struct(sockets_.ours.get(), request, std::span(&end, 1));
+    send_request(request, std::span(&end, 1));
     pair.theirs.reset();
     ask(pair.ours.get(), "S: waited\n\n");
     start();
@@ -238,7 +244,7 @@ TEST_F(Spawner, FinishesWhatItsAgentsHaveBeforeItEnds) {
     ASSERT_TRUE(request.user.assign(self_));
     const int end = pair.theirs.get();
     ask(pair.ours.get(), "S: last\n\n");
-    send_struct(sockets_.ours.get(), request, std::span(&end, 1));
+    send_request(request, std::span(&end, 1));
     pair.theirs.reset();
     // A request behind it, answered by the spawner, shows that the channel was handed over.
     EXPECT_EQ("5.1.1", deliver("nosuchuser").reply.status);
@@ -255,7 +261,7 @@ TEST_F(Spawner, FinishesWhatItsAgentsHaveBeforeItEnds) {
 TEST_F(Spawner, AgentIsTheUserAndNothingElse) {
     if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
     struct stat requests {};
-    ASSERT_EQ(0, ::fstat(sockets_.theirs.get(), &requests));
+    ASSERT_EQ(0, ::fstat(box_.reader.get(), &requests));
     start();
     auto by = channels();
     ASSERT_EQ(Outcome::delivered, deliver(by, "bob").outcome);

@@ -20,6 +20,9 @@ using LogField = std::pair<std::string_view, std::string_view>;
 /// be written is lost.
 void log_event(std::string_view id, std::string_view event, std::initializer_list<LogField> fields = {});
 
+/// One audit record, mailaudit(5), as it is; to syslog with priority LOG_DEBUG. Never throws.
+void log_audit(std::string_view record);
+
 /// For close_descriptors_except(), which keeps the descriptor of a log file (-1 if there is none) and gives
 /// up the connection to syslog; the next line connects anew.
 int log_descriptor();

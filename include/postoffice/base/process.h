@@ -11,8 +11,9 @@
 
 namespace postoffice {
 
-/// Forks. The child runs `body` with default signal handling, logs an exception that leaves it, and exits
-/// with its value (70 after an exception). Returns the child's pid. Throws std::system_error.
+/// Forks. The child runs `body` with default signal handling, but SIGHUP and SIGUSR1 ignored, logs an
+/// exception that leaves it, and exits with its value (70 after an exception). Returns the child's pid.
+/// Throws std::system_error.
 pid_t spawn_process(const std::string& title, const std::function<int()>& body);
 
 /// How a child ended.
@@ -50,8 +51,8 @@ class SignalSource {
 /// SIGPIPE is ignored everywhere: a write to a peer that left must fail with EPIPE, not kill.
 void ignore_sigpipe();
 
-/// SIGTERM is sent to the caller when its parent ends. For helpers that make no sense alone; after a change of
-/// user, which makes the kernel forget.
+/// SIGTERM is sent to the caller when its parent ends. For helpers that make no sense alone; after a change
+/// of user, which makes the kernel forget.
 void end_with_parent(pid_t parent);
 
 }  // namespace postoffice

@@ -87,6 +87,8 @@ struct Config {
     std::uint64_t size = 0;               ///< octets of one message; 0 = no limit
     std::uint64_t minfree = 10ULL << 20;  ///< octets that must stay free in the spool
     Seconds timeout{300};                 ///< patience with a silent client
+    bool audit = false;                   ///< what clients say goes to the log
+    bool debug = false;                   ///< DEBUG is answered, to clients that are ours
     bool relay = false;                   ///< anybody may relay
     BareNewline bare_newline = BareNewline::normalise;
     bool relaxed_order = false;     ///< RCPT may come before MAIL
@@ -94,19 +96,19 @@ struct Config {
     std::string tls_certificate;    ///< PEM file with the chain; empty: no TLS
     std::string tls_key;            ///< PEM file; empty: in tls_certificate
 
-    bool auth_plaintext = false;          ///< passwords are taken without TLS, too
-    bool auth_scram = false;              ///< SCRAM-SHA-256 is offered, for virtual users
-    unsigned auth_failures = 10;          ///< failed logins within an hour after which an address has to wait
-    std::string vhost_dir;                ///< virtual domains: a folder for each; empty: there are none
+    bool auth_plaintext = false;  ///< passwords are taken without TLS, too
+    bool auth_scram = false;      ///< SCRAM-SHA-256 is offered, for virtual users
+    unsigned auth_failures = 10;  ///< failed logins within an hour after which an address has to wait
+    std::string vhost_dir;        ///< virtual domains: a folder for each; empty: there are none
 
     // Who may send here
-    bool localmx = false;      ///< hosts that have us as their mail host may relay
-    Forbidden forbidden;       ///< hosts that hosts.deny names
-    bool paranoid = false;     ///< no mail from addresses without a name
-    bool dnscheck = false;     ///< nor from those whose name does not lead back
-    bool checkhelo = false;    ///< no client may call itself by our name
-    bool verify_from = true;   ///< senders must exist, as far as DNS knows, and ours must be here
-    bool nodaemon = false;     ///< no mail from <>
+    bool localmx = false;        ///< hosts that have us as their mail host may relay
+    Forbidden forbidden;         ///< hosts that hosts.deny names
+    bool paranoid = false;       ///< no mail from addresses without a name
+    bool dnscheck = false;       ///< nor from those whose name does not lead back
+    bool checkhelo = false;      ///< no client may call itself by our name
+    bool verify_from = true;     ///< senders must exist, as far as DNS knows, and ours must be here
+    bool nodaemon = false;       ///< no mail from <>
     std::vector<DnsList> dnsbl;  ///< clients on these lists are refused,
     std::vector<DnsList> dnswl;  ///< unless they are on one of these
     std::string no_soliciting;   ///< keywords of RFC 3865, separated by commas
@@ -123,13 +125,13 @@ struct Config {
     std::vector<std::string> proxies;  ///< addresses of front ends that speak the PROXY protocol
 
     // Greylist
-    bool greylist = false;            ///< unknown senders are asked to come back later
-    bool greylist_from = false;       ///< a sender is known wherever it sends from
-    Seconds delay{3600};              ///< how much later
-    unsigned greylist_unnamed = 2;    ///< the wait is so many times longer for clients without a name,
-    unsigned greylist_null = 4;       ///< for <>,
-    unsigned greylist_null_unnamed = 5;            ///< and for both
-    std::string db_dir = "/var/lib/postoffice";    ///< the greylist's databases
+    bool greylist = false;               ///< unknown senders are asked to come back later
+    bool greylist_from = false;          ///< a sender is known wherever it sends from
+    Seconds delay{3600};                 ///< how much later
+    unsigned greylist_unnamed = 2;       ///< the wait is so many times longer for clients without a name,
+    unsigned greylist_null = 4;          ///< for <>,
+    unsigned greylist_null_unnamed = 5;  ///< and for both
+    std::string db_dir = "/var/lib/postoffice";  ///< the greylist's databases
 
     // Local delivery
     bool escape_from = true;

@@ -26,6 +26,8 @@ class Admission {
     /// Why this client cannot stay, or nothing, and then it counts until left(). Refusals are logged, but not
     /// all of a flood.
     std::optional<Reply> enter(const IpAddress& address);
+    /// Counts a client whom an earlier listener let in.
+    void take_over(const IpAddress& address);
     void left(const IpAddress& address);
     /// For one who was turned away before he could enter.
     void log_refusal(const IpAddress& address, const Reply& reply);

@@ -1,5 +1,5 @@
-// The authenticator: root; takes a name and a password, and says whether they belong together. Each question is
-// answered by a child of its own, with a deadline, so that a slow password service delays nobody else.
+// The authenticator: root; takes a name and a password, and says whether they belong together. Each question
+// is answered by a child of its own, with a deadline, so that a slow password service delays nobody else.
 //
 // Who asks is a session process, and may have been captured. Each has room for a few questions, whatever it
 // does, so that others keep theirs: the kernel says which process a question comes from.
@@ -17,8 +17,7 @@ struct AuthenticatorLimits {
     Seconds patience{30};       ///< a child that takes longer is killed, which says "not now"
 };
 
-/// Serves AuthRequests from `requests` until every other holder of its peer is gone or SIGTERM. Returns the exit
-/// status.
+/// Serves AuthRequests from `requests`, the reader of its letterbox, until SIGTERM. Returns the exit status.
 int run_authenticator(const Config& config, Fd requests, const AuthenticatorLimits& limits = {});
 
 }  // namespace postoffice

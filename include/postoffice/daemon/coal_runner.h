@@ -17,10 +17,10 @@ struct CoalRequest {
     FixedString<64> address;  ///< "192.0.2.1"
 };
 
-/// Names an address, unless more wait than the socket holds. Never waits; -1 is nobody's ear.
-void name_to_coal_runner(int socket, const IpAddress& address);
+/// Names an address, unless more wait than the letterbox holds. Never waits; -1 is nobody's ear.
+void name_to_coal_runner(int slot, const IpAddress& address);
 
-/// Serves until nobody can ask any more or SIGTERM. Returns the exit status.
+/// Serves until SIGTERM.
 int run_coal_runner(const Config& config, Fd requests);
 
 }  // namespace postoffice

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <csignal>
 #include <deque>
 #include <list>
 #include <optional>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "postoffice/base/fd.h"
+#include "postoffice/base/packet.h"
 #include "postoffice/base/process.h"
 #include "postoffice/base/worker.h"
 #include "postoffice/config/config.h"
@@ -32,12 +34,17 @@ struct ListeningSocket {
 
 class Listener {
   public:
-    /// Keeps the reference to `config`.
-    Listener(const Config& config, std::vector<ListeningSocket> sockets,
-             const SessionProcessSockets& helpers);
+    /// Keeps the reference to `config`. `succession`: silent clients leave by one end and arrive at the
+    /// other; all listeners of one master share both.
+    Listener(const Config& config, std::vector<ListeningSocket> sockets, const SessionProcessSockets& helpers,
+             SocketPair succession);
     /// Until SIGTERM; then accepts nobody new and ends when the last client has left. Returns the exit
     /// status.
     int run();
+
+    /// The same, but the silent ones are passed on to the listener that took this one's place, and so is
+    /// whoever falls silent later.
+    static constexpr int retire_signal = SIGUSR2;
 
     /// Open descriptors that it needs when all clients are there.
     static std::size_t descriptors_for(const Config& config);
@@ -85,6 +92,11 @@ class Listener {
     void send_away(Clients::iterator client, std::string_view line, std::string_view event);
     void look_for_the_silent();
 
+    void retire();
+    bool pass_on(Client& client);
+    void pass_on_the_silent();
+    void take_over();
+
     void housekeeping();
     void stop();
     std::size_t idle_count() const { return processes_.size() - busy_; }
@@ -109,7 +121,9 @@ class Listener {
     Clock::time_point last_look_{};     ///< at the silent and the idle
     Clock::time_point accept_again_{};  ///< unless it is 0, nobody is accepted before
     std::size_t places_ = 0;            ///< for clients
+    SocketPair succession_;
     bool stopping_ = false;
+    bool retiring_ = false;  ///< and stopping: there is a successor
 };
 
 /// Binds and listens: one socket, or one of each family. Throws std::system_error, naming the address.

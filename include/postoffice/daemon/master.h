@@ -13,6 +13,7 @@
 #include "postoffice/base/fd.h"
 #include "postoffice/base/process.h"
 #include "postoffice/config/config.h"
+#include "postoffice/daemon/service_manager.h"
 
 namespace postoffice {
 
@@ -21,6 +22,8 @@ struct MasterSettings {
     std::optional<Seconds> queue_interval;  ///< -qTIME
     bool loopback_only = false;
     bool serve_smtp = true;  ///< false: the queue alone
+    bool audit = false;      ///< whatever the configuration says
+    std::vector<GivenSocket> given{};
     /// Reads the configuration again; nullopt (after logging why) if it cannot be used.
     std::function<std::optional<Config>()> reload;
 };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "postoffice/base/fd.h"
+#include "postoffice/base/shared_flag.h"
 #include "postoffice/config/config.h"
 #include "postoffice/net/tls.h"
 #include "postoffice/policy/crowd.h"
@@ -11,13 +12,14 @@
 namespace postoffice {
 
 struct SessionProcessSockets {
-    int spawner = -1;                ///< shared request socket
-    int announce = -1;               ///< where queued ids are told to the runner
-    int coal = -1;                   ///< where addresses are named to the coal runner
-    RateTable* rates = nullptr;      ///< the master's, shared by all
-    const Crowd* crowd = nullptr;    ///< the listener's
-    const TlsServer* tls = nullptr;  ///< null: TLS is not offered
-    int authenticator = -1;          ///< shared request socket
+    int spawner = -1;                      ///< slot of its letterbox
+    int announce = -1;                     ///< where queued ids are told to the runner
+    int coal = -1;                         ///< where addresses are named to the coal runner
+    RateTable* rates = nullptr;            ///< the master's, shared by all
+    const SharedFlag* auditing = nullptr;  ///< the master's switch
+    const Crowd* crowd = nullptr;          ///< the listener's
+    const TlsServer* tls = nullptr;        ///< null: TLS is not offered
+    int authenticator = -1;                ///< slot of its letterbox
 };
 
 /// Serves ClientHandovers from `channel` until the listener closes it. Returns the exit status.

@@ -19,8 +19,8 @@ struct SpawnerLimits {
     std::size_t waiting = 64;  ///< requests waiting for a place
 };
 
-/// Serves SpawnRequests from `requests` until every other holder of its peer is gone or SIGTERM; then lets
-/// its agents finish. `config.agents` bounds their number. When not root, the only user it knows is the
+/// Serves SpawnRequests from `requests`, the reader of its letterbox, until SIGTERM; then lets its agents
+/// finish. `config.agents` bounds their number. When not root, the only user it knows is the
 /// invoking one. Returns the exit status. Close what agents must not inherit before calling it.
 int run_spawner(const Config& config, Fd requests, const SpawnerLimits& limits = {});
 

@@ -17,7 +17,7 @@ namespace postoffice {
 
 class AgentChannels final : public LocalDelivery {
   public:
-    /// `spawner`: the shared request socket, not owned. `patience`: for one call of deliver().
+    /// `spawner`: the slot of its letterbox, not owned. `patience`: for one call of deliver().
     /// `command_timeout`: how long one instruction may take.
     AgentChannels(int spawner, Milliseconds patience, Seconds command_timeout = Seconds{600});
     /// A request that no agent received is sent again, to another one. One that an agent may have received is

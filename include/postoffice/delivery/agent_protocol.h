@@ -18,7 +18,7 @@
 
 namespace postoffice {
 
-/// To the spawner, over the one shared request socket; one descriptor with it: the agent's end of a fresh
+/// To the spawner, into its letterbox; one descriptor with it: the agent's end of a fresh
 /// packet socketpair, on which the agent (or, in its place, the spawner) answers DeliveryAnswers.
 struct SpawnRequest {
     static constexpr std::uint32_t expected_magic = 0x504f5351;

@@ -25,7 +25,7 @@ struct RunnerSettings {
     int control = -1;                 ///< datagram socket that commands write to; -1 if none
     int arrivals = -1;                ///< pipe from which the ids of queued messages are read
     int announce = -1;                ///< its other end, for our own workers
-    int spawner = -1;                 ///< shared request socket
+    int spawner = -1;                 ///< slot of its letterbox
     Seconds rescan{600};              ///< look at the whole spool so often
     bool only_once = false;           ///< one queue run: ends when all that was due is settled
     bool ignore_retry_times = false;  ///< begin with a run over everything

@@ -19,7 +19,7 @@
 
 namespace postoffice {
 
-/// To the authenticator, over the one shared request socket; one descriptor with it: the end of a fresh
+/// To the authenticator, into its letterbox; one descriptor with it: the end of a fresh
 /// packet socketpair on which the AuthAnswer comes.
 struct AuthRequest {
     static constexpr std::uint32_t expected_magic = 0x504f4155;
@@ -73,7 +73,7 @@ struct AuthVerdict {
     ScramDigest signature{};
 };
 
-/// Waits for the answer, at most until `deadline`. `requests`: the shared request socket. Does not throw;
+/// Waits for the answer, at most until `deadline`. `requests`: the slot of the letterbox. Does not throw;
 /// what does not fit the request is a no.
 AuthVerdict ask_authenticator(int requests, std::string_view user, std::string_view password,
                               std::string_view client, const Deadline& deadline);

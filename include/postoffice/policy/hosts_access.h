@@ -13,6 +13,8 @@
 
 namespace postoffice {
 
+extern const bool has_libwrap;  ///< it is built in
+
 /// The two files; a missing one is empty.
 struct AccessTables {
     std::string allow = "/etc/hosts.allow";

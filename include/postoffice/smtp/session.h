@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "postoffice/base/shared_flag.h"
 #include "postoffice/config/config.h"
 #include "postoffice/mail/acceptance.h"
 #include "postoffice/mail/queue_flush.h"
@@ -31,7 +32,8 @@ struct SessionServices {
     const Crowd* crowd = nullptr;      ///< how full it is; nullptr: there is always room
     Misconduct* misconduct = nullptr;  ///< nullptr: nobody keeps account of it
     AccessTables access_tables{};
-    QueueFlusher* flusher = nullptr;  ///< null pointer: no ETRN
+    const SharedFlag* auditing = nullptr;  ///< the master's; nullptr: as the configuration has it
+    QueueFlusher* flusher = nullptr;       ///< null pointer: no ETRN
 };
 
 enum class SessionEnd {
