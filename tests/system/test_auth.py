@@ -1,10 +1,14 @@
 """Logging in, with the passwords of real accounts (PAM) and of virtual users."""
+import array
 import base64
+import contextlib
 import os
+import random
 import signal
 import smtplib
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 
@@ -14,7 +18,8 @@ from accounts import hash_of, password_of
 from certificates import Authority
 from conftest import needs_root
 from host import free_port, wait_for
-from processes import wait_for_title
+from pam_stack import held_logins
+from processes import wait_for_title, with_title
 from sink import Sink
 
 pytestmark = needs_root
@@ -140,6 +145,81 @@ def test_failures_of_one_are_no_delay_for_another(login_host):
         with submission(login_host) as smtp:
             assert smtp.login("vera@virtual.test", "v pass")[0] == 235
         assert guesser.getreply()[0] == 535
+
+
+def plain(user, password):
+    return "PLAIN " + b64(f"\0{user}\0{password}")
+
+
+def test_slow_pam_delays_nobody_else(login_host, folder):
+    # More at a time than any small table of processes would hold.
+    with held_logins(folder, "mallory") as gate, contextlib.ExitStack() as sessions:
+        waiting = [sessions.enter_context(submission(login_host)) for _ in range(30)]
+        for smtp in waiting:
+            smtp.putcmd("AUTH", plain("mallory", password_of("mallory")))
+        wait_for_title(login_host, "authenticating", count=30)
+        for user, password in (("alice", password_of("alice")), ("vera@virtual.test", "v pass")):
+            with submission(login_host) as smtp:
+                assert smtp.login(user, password)[0] == 235
+        assert len(with_title(login_host, "authenticating")) == 30
+        os.unlink(gate)
+        assert [smtp.getreply()[0] for smtp in waiting] == [235] * 30
+
+
+def slots(pid):
+    """The ends of letterboxes that a process has been given, as names that can be connected to."""
+    paths = [f"/proc/{pid}/fd/{number}" for number in os.listdir(f"/proc/{pid}/fd")]
+    return [path for path in paths if os.readlink(path).endswith("/box (deleted)")]
+
+
+def auth_request(user, password):
+    """struct AuthRequest of include/postoffice/policy/authentication.h."""
+    return struct.pack("@IB256s512s64s3x", 0x504f4155, 0, user.encode(), password.encode(), b"127.0.0.1")
+
+
+def test_a_captured_session_keeps_nobody_out(login_host, folder):
+    with held_logins(folder, "mallory") as gate, submission(login_host) as captured:
+        captured.noop()
+        boxes = slots(wait_for_title(login_host, "SMTP 127.0.0.1")[0])
+        assert len(boxes) == 2, "those of authenticator and spawner"
+        flood = random.Random(1)
+        over = threading.Event()
+        questions = []
+
+        def attack(box):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as slot:
+                slot.connect(box)
+                while not over.is_set():
+                    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                    ends = array.array("i", [theirs.fileno()] * flood.choice([0, 1, 1, 2, 3]))
+                    slot.sendmsg([flood.choice([auth_request("mallory", password_of("mallory")), b"x",
+                                                flood.randbytes(840), flood.randbytes(flood.randrange(5000))])],
+                                 [(socket.SOL_SOCKET, socket.SCM_RIGHTS, ends)] if ends else [])
+                    theirs.close()
+                    if len(questions) < 500:
+                        questions.append(ours)
+                    else:
+                        ours.close()
+        attackers = [threading.Thread(target=attack, args=(box,)) for box in boxes]
+        for attacker in attackers:
+            attacker.start()
+        try:
+            wait_for(lambda: len(questions) == 500, what="a flood")
+            assert len(with_title(login_host, "authenticating")) == 4
+            for user, password in (("alice", password_of("alice")), ("vera@virtual.test", "v pass")) * 3:
+                with submission(login_host) as smtp:
+                    assert smtp.login(user, password)[0] == 235
+            with login_host.smtp() as smtp:
+                smtp.sendmail("a@example.org", ["alice@host.test"], b"Subject: meanwhile\r\n\r\nx\r\n")
+            login_host.wait_for_mail("alice", b"meanwhile")
+        finally:
+            over.set()
+            for attacker in attackers:
+                attacker.join(30)
+            for question in questions:
+                question.close()
+        os.unlink(gate)
+        wait_for(lambda: not with_title(login_host, "authenticating"), what="the end of all questions")
 
 
 def test_an_authenticator_that_is_killed(login_host):
