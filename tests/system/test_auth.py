@@ -14,10 +14,11 @@ import threading
 
 import pytest
 
-from accounts import hash_of, password_of
+from accounts import password_of
 from certificates import Authority
 from conftest import needs_root
-from host import free_port, wait_for
+from host import wait_for
+from login_host import make_login_host
 from pam_stack import held_logins
 from processes import wait_for_title, with_title
 from sink import Sink
@@ -36,17 +37,7 @@ def authority(tmp_path_factory):
 
 @pytest.fixture
 def login_host(make_host, authority, folder):
-    certificate = authority.issue("host.test", "host.pem")
-    domain = os.path.join(folder, "vhosts", "virtual.test")
-    os.makedirs(domain)
-    with open(os.path.join(domain, "passwd"), "w") as file:
-        file.write(f"# short and long\nvera:{hash_of('v pass')}\n"
-                   f"victor:{hash_of('w pass')}:2000:2000:Victor V.:./victor:/bin/false\nlocked:!{hash_of('x')}\nempty:\n")
-    os.chmod(os.path.join(domain, "passwd"), 0o600)
-    host = make_host("host", tls_certificate=certificate, vhost_dir=os.path.join(folder, "vhosts"))
-    host.submission_port = free_port()
-    host.write_config(listen=[f"127.0.0.1:{host.port}", f"127.0.0.1:{host.submission_port},submission"])
-    return host.start()
+    return make_login_host(make_host, authority, folder).start()
 
 
 def submission(host):
