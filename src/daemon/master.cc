@@ -26,6 +26,7 @@
 #include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/runner.h"
 #include "postoffice/mail/spool.h"
+#include "postoffice/net/tls_key.h"
 #include "postoffice/policy/rate_table.h"
 
 namespace postoffice {
@@ -48,6 +49,8 @@ struct Generation {
     /// Throws FormatError if the certificate cannot be used.
     explicit Generation(Config c) : config(std::move(c)) {
         if (!config.tls_certificate.empty()) tls.emplace(config.tls_certificate, config.tls_key);
+        if (const auto exposure = exposure_of_key(config))
+            log_event("", "tls-key", {{"warning", *exposure}});
         if (!config.coal_command.empty()) coal_requests = make_letterbox();
     }
 
