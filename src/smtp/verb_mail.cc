@@ -54,7 +54,9 @@ bool read_solicit(std::string_view value, MailParameters& parameters) {
 // nothing depends on it, and it is not passed on, as RFC 4954 section 5 has it for what nobody vouches for.
 bool read_submitter(std::string_view value, MailParameters&) {
     const auto submitter = from_xtext(value);
-    return submitter && (*submitter == "<>" || parse_mailbox(*submitter));
+    if (!submitter || *submitter == "<>") return submitter.has_value();
+    const auto mailbox = parse_addr_spec(*submitter);
+    return mailbox && mailbox->is_qualified();
 }
 
 bool knows_auth(Dialogue& dialogue) {
