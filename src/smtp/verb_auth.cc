@@ -202,6 +202,7 @@ std::optional<Reply> check_auth(Dialogue& dialogue) {
 }
 
 Reply perform_auth(Dialogue& dialogue, const Command& command) {
+    dialogue.has_heard_secret = true;
     std::string_view initial = command.argument;
     const std::string_view mechanism = take_until(initial, ' ');
     initial = trim(initial);

@@ -20,7 +20,7 @@ from conftest import needs_root
 from host import wait_for
 from login_host import make_login_host
 from pam_stack import held_logins
-from processes import wait_for_title, with_title
+from processes import descriptors, wait_for_title, with_title
 from sink import Sink
 
 pytestmark = needs_root
@@ -140,6 +140,23 @@ def test_failures_of_one_are_no_delay_for_another(login_host):
 
 def plain(user, password):
     return "PLAIN " + b64(f"\0{user}\0{password}")
+
+
+@pytest.mark.parametrize("say, is_used_again", [
+    (["NOOP"], True), ([f"AUTH PLAIN {b64(chr(0) + 'vera@virtual.test' + chr(0) + 'v pass')}"], False),
+    ([f"AUTH PLAIN {b64(chr(0) + 'vera@virtual.test' + chr(0) + 'wrong')}"], False), (["AUTH LOGIN", b64("vera"), "*"], False)])
+def test_a_process_that_heard_a_password_serves_nobody_else(login_host, say, is_used_again):
+    login_host.write_config(tarpit="0", auth_failures="100")
+    login_host.reload()
+    served_by = set()
+    for _ in range(10):
+        with submission(login_host) as smtp:
+            mine = smtp.sock.getsockname()[1]
+            served_by |= {pid for pid in with_title(login_host, "SMTP 127.0.0.1")
+                          if f"tcp {login_host.submission_port}-{mine}" in descriptors(pid)}
+            for line in say:
+                smtp.docmd(line)
+    assert len(served_by) < 10 if is_used_again else len(served_by) == 10, served_by
 
 
 def test_slow_pam_delays_nobody_else(login_host, folder):
