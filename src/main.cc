@@ -70,8 +70,9 @@ int run(const Config& config, const CommandLine& line) {
         case Mode::rebuild_aliases:
             return rebuild_aliases(config, line);
         case Mode::verify:
-        case Mode::explain:
             return verify_addresses(config, line);
+        case Mode::explain:
+            return trace_addresses(config, line);
         case Mode::manage_queue:
             return manage_queue(config, line);
         case Mode::show_help:

@@ -11,12 +11,17 @@ namespace postoffice {
 
 class LocalRouter {
   public:
-    explicit LocalRouter(const Config& config)
-        : aliases_(config.aliases), users_(config.only_user), files_(config), router_(config, aliases_, users_, files_) {}
+    /// `own_addresses`: see Router.
+    explicit LocalRouter(const Config& config, std::vector<IpAddress> own_addresses = {})
+        : aliases_(config.aliases),
+          users_(config.only_user),
+          files_(config),
+          router_(config, aliases_, users_, files_, std::move(own_addresses)) {}
     LocalRouter(const LocalRouter&) = delete;
     LocalRouter& operator=(const LocalRouter&) = delete;
 
     Router& router() { return router_; }
+    UserDirectory& users() { return users_; }
 
   private:
     AliasTable aliases_;

@@ -35,7 +35,6 @@ constexpr auto options_of_other_versions = std::to_array<std::string_view>({
     "spam",
     "submit-limit",
     "t-arguments",
-    "usermap",
     "vhost-spool",
     "vhost-user",
 });

@@ -170,6 +170,10 @@ std::string set_no_soliciting(Config& config, std::string_view value) {
     return store(parse_solicitation_keywords(value), config.no_soliciting);
 }
 
+std::string add_usermap(Config& config, std::string_view value) {
+    return append(parse_usermap(value), config.usermaps);
+}
+
 /// The dialect of a delivery file is known by its name.
 std::string set_delivery_files(Config& config, std::string_view value) {
     std::vector<std::string> names;
@@ -279,6 +283,8 @@ std::span<const Option> table() {
          SetBy::file, false, set_number<&C::auth_failures, 1, many>},
         {"vhost-dir", "path", "", "virtual domains, a folder each; unset = none", SetBy::file, false,
          set_path<&C::vhost_dir>},
+        {"hide-recipients", "flag", "0", "names that do not exist are refused with the message", SetBy::file, false,
+         set_flag<&C::hide_recipients>},
         {"audit", "flag", "0", "log each command of each client", SetBy::file, false, set_flag<&C::audit>},
         {"debug", "flag", "0", "answer DEBUG to trusted hosts", SetBy::file, false, set_flag<&C::debug>},
         {"relay", "flag", "0", "relay for everybody", SetBy::file, false, set_flag<&C::relay>},
@@ -343,6 +349,8 @@ std::span<const Option> table() {
         {"proxy", "list of addresses", "", "front end that speaks the PROXY protocol", SetBy::file, repeats,
          add_proxy, clear_list<&C::proxies>},
 
+        {"usermap", "list of maps", "", "PATTERN:TARGET,...: addresses that users make up", SetBy::root, repeats,
+         add_usermap, clear_list<&C::usermaps>},
         {"delivery-files", "names", ".forward", "files in homes that say where mail goes", SetBy::file, false,
          set_delivery_files},
         {"recipient-delimiter", "text", "+", "begins the extension in user+extension; empty = none",

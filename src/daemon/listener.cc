@@ -66,7 +66,8 @@ std::size_t Listener::descriptors_for(const Config& config) {
 // Whoever is let in must find a descriptor when he is parked: there are fewer places rather than that.
 std::size_t Listener::places_within(std::size_t descriptors) const {
     if (descriptors >= descriptors_for(config_)) return config_.clients;
-    const std::size_t places = (descriptors - std::min(descriptors, other_descriptors - 2)) / 2;
+    const std::size_t places =
+        std::max<std::size_t>((descriptors - std::min(descriptors, other_descriptors - 2)) / 2, 1);
     log_event("", "few-descriptors",
               {{"limit", std::to_string(descriptors)},
                {"needed", std::to_string(descriptors_for(config_))},

@@ -218,29 +218,30 @@ DeliveryResult AgentChannels::carry_out(const InstructionDelivery& delivery, int
     return deferred("4.3.0", std::string("Local delivery: ") + error.what());
 }
 
-UserFile AgentChannels::delivery_file(const std::string& user, const std::string& extension) {
+UserFile AgentChannels::find_file(const std::string& user, const WantedFile& wanted) {
     const auto deadline = Deadline::after(patience_);
     std::string problem = "the user's agent does not answer";
     try {
         // As with deliveries: a warm agent may be just leaving, and then another one is asked.
         for (unsigned tries = 0; tries < most_tries; ++tries) {
             ++uses_;
-            if (auto file = ask_for_file(channel_to(user, deadline), extension, deadline)) return *file;
+            if (auto file = ask_for_file(channel_to(user, deadline), wanted, deadline)) return *file;
             channels_.erase(user);
         }
     } catch (const std::exception& error) {
         problem = error.what();
     }
     channels_.erase(user);
-    return {UserFile::Status::trouble, "delivery files of " + user, "", problem};
+    return {UserFile::Status::trouble, "files of " + user, "", problem};
 }
 
 /// nullopt if this agent is gone.
-std::optional<UserFile> AgentChannels::ask_for_file(Channel& channel, const std::string& extension,
+std::optional<UserFile> AgentChannels::ask_for_file(Channel& channel, const WantedFile& wanted,
                                                     const Deadline& deadline) {
     channel.last_use = uses_;
     FileRequest request;
-    if (!request.extension.assign(extension)) throw FormatError("extension too long");
+    if (!request.extension.assign(wanted.extension)) throw FormatError("extension too long");
+    if (!request.alias_file.assign(wanted.alias_file)) throw FormatError("file name too long");
     try {
         send_struct(channel.socket.get(), request);
     } catch (const PeerGone&) {
@@ -267,10 +268,10 @@ std::optional<UserFile> AgentChannels::ask_for_file(Channel& channel, const std:
     return file;
 }
 
-UserFile AgentFiles::delivery_file(const Account& account, const std::string& extension) {
-    UserFile file = own_eyes_.delivery_file(account, extension);
+UserFile AgentFiles::find(const Account& account, const WantedFile& wanted) {
+    UserFile file = own_eyes_.find(account, wanted);
     if (file.status != UserFile::Status::not_shown) return file;
-    file = channels_.delivery_file(account.name, extension);
+    file = channels_.find_file(account.name, wanted);
     // What not even its owner can look at, is not there for him.
     if (file.status == UserFile::Status::not_shown) file.status = UserFile::Status::trouble;
     return file;

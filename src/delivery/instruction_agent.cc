@@ -123,7 +123,7 @@ Source InstructionAgent::look_up(const InstructionRequest& request) const {
     if (kind == Kind::program && !instruction.starts_with('|')) return {};
     if (for_alias_) return is_whole ? Source{} : look_up_alias(request.alias.str(), instruction);
 
-    const UserFile found = read_user_file(account_, delivery_file_names(config_, extension_));
+    const UserFile found = read_user_file(account_, names_of({to_lower(extension_), ""}, config_));
     Source source;
     source.path = found.path;
     if (found.status == UserFile::Status::trouble || found.status == UserFile::Status::not_shown) {

@@ -60,7 +60,7 @@ class LocalAgent {
     void collect_batch();
     bool read_request(Channel& channel);
     bool read_delivery_request(Channel& channel, const DeliveryRequest& request, std::vector<Fd> descriptors);
-    void tell_delivery_file(const Channel& channel, const FileRequest& request) const;
+    void tell_file(const Channel& channel, const FileRequest& request) const;
     void deliver_batch();
     void append_all(Mailbox& mailbox);
     void append(Mailbox& mailbox, Job& job);
@@ -172,7 +172,7 @@ bool LocalAgent::read_request(Channel& channel) {
         FileRequest file;
         std::memcpy(static_cast<void*>(&file), &request, sizeof file);
         if (file.magic == FileRequest::expected_magic) {
-            tell_delivery_file(channel, file);
+            tell_file(channel, file);
             return true;
         }
     }
@@ -196,8 +196,8 @@ bool LocalAgent::read_delivery_request(Channel& channel, const DeliveryRequest& 
     return true;
 }
 
-void LocalAgent::tell_delivery_file(const Channel& channel, const FileRequest& request) const {
-    const UserFile file = read_user_file(account_, delivery_file_names(config_, request.extension.str()));
+void LocalAgent::tell_file(const Channel& channel, const FileRequest& request) const {
+    const UserFile file = read_user_file(account_, names_of({request.extension.str(), request.alias_file.str()}, config_));
     FileAnswer answer;
     answer.status = static_cast<std::uint8_t>(file.status);
     answer.path.assign_cut(file.path);

@@ -181,16 +181,23 @@ std::unique_ptr<Mailbox> open_mbox(const std::string& path, const MboxOptions& o
     return std::make_unique<Mbox>(path, options);
 }
 
+// Nothing is written as root except root's own mailbox; whatever stands in root's home is not that.
+static bool has_mailbox_in_home(const Config& config, const Account& account) {
+    return !config.home_mailbox.empty() && account.uid != 0;
+}
+
+std::string mailbox_path_of(const Config& config, const Account& account) {
+    return has_mailbox_in_home(config, account) ? account.home + "/" + config.home_mailbox
+                                                : config.mail_dir + "/" + account.name;
+}
+
 std::unique_ptr<Mailbox> open_mailbox_of(const Config& config, const Account& account,
                                          const MailboxGroup& group) {
-    // Nothing is written as root except root's own mailbox; whatever stands in root's home is not that.
-    if (config.home_mailbox.empty() || account.uid == 0)
-        return open_mbox(config.mail_dir + "/" + account.name,
-                         {.escape_from = config.escape_from, .group = group});
-    const std::string path = account.home + "/" + config.home_mailbox;
+    const std::string path = mailbox_path_of(config, account);
     if (path.ends_with('/'))
         return open_maildir(path.substr(0, path.find_last_not_of('/') + 1), config.hostname);
-    return open_mbox(path, {.escape_from = config.escape_from});
+    const bool in_home = has_mailbox_in_home(config, account);
+    return open_mbox(path, {.escape_from = config.escape_from, .group = in_home ? MailboxGroup() : group});
 }
 
 std::unique_ptr<Mailbox> open_forbidden_folder_of(const Config& config, const Account& account,

@@ -13,7 +13,9 @@ void Router::Expansion::take_alias(const std::string& name, const std::string& v
     if (!targets)
         throw RouteTemporary{{451, "4.3.5", fmt::format("Alias {} is broken", name)},
                              fmt::format("alias {}: {}", name, targets.problem())};
-    note(fmt::format("alias {} -> {} ({})", name, printable(value), router_.aliases_.source()));
+    note({.text = fmt::format("alias {} -> {}", name, printable(value)),
+          .file = router_.aliases_.source(),
+          .alias = name});
 
     const auto outer_owner = list_owner_;
     if (const std::string owner = "owner-" + name;
@@ -68,6 +70,10 @@ void Router::Expansion::take_include(const std::string& alias, const std::string
     for (const IncludeLine& line : lines) {
         const auto targets = parse_alias_value(line.value);
         if (!targets) throw broken(fmt::format("{}:{}: {}", path, line.line, targets.problem()));
+        if (in_full_)
+            note({.text = fmt::format("list {} -> {}", alias, printable(line.value)),
+                  .file = path,
+                  .line = line.line});
         take_targets(alias, *targets);
     }
     including_.pop_back();

@@ -54,7 +54,7 @@ void Router::Expansion::take_user(const Account& account, const std::string& ext
     }
     if (!finished_.insert(with_extension).second) return;
 
-    const UserFile file = router_.files_.delivery_file(account, extension);
+    const UserFile file = router_.files_.find(account, {extension, ""});
     const Target mailbox{Target::Kind::mailbox, account.name, address.qualified(router_.config_.hostname)};
     switch (file.status) {
         case UserFile::Status::found:
@@ -63,12 +63,12 @@ void Router::Expansion::take_user(const Account& account, const std::string& ext
             open_.pop_back();
             return;
         case UserFile::Status::ignored:
-            note(fmt::format("{} is not believed: {}", file.path, file.problem), account.name);
+            note({.text = "not believed: " + file.problem, .owner = account.name, .file = file.path});
             log_event("", "delivery-file-ignored", {{"file", file.path}, {"reason", file.problem}});
             break;
         case UserFile::Status::not_shown:
             // Somebody with the user's rights will look when the message is delivered.
-            note(fmt::format("{} cannot be looked at from here", file.path), account.name);
+            note({.text = "cannot be looked at from here", .owner = account.name, .file = file.path});
             return reach({Target::Kind::instructions, account.name, mailbox.address, file.path, ""},
                          "instructions " + account.name);
         case UserFile::Status::trouble:
@@ -83,19 +83,18 @@ void Router::Expansion::take_user(const Account& account, const std::string& ext
 
 void Router::Expansion::take_delivery_file(const Account& account, const UserFile& file,
                                            const Address& address) {
-    const auto parsed =
-        parse_delivery_file(file.text, dialect_of(file.path));
+    const auto parsed = parse_delivery_file(file.text, dialect_of(file.path));
     if (!parsed)
         throw RouteTemporary{wait_for(account.name), fmt::format("{}: {}", file.path, parsed.problem()),
                              account.name};
     const Address here = address.qualified(router_.config_.hostname);
     if (parsed->runs_in_order) {
-        note(fmt::format("{} decides for each message", file.path), account.name);
+        note({.text = "decides for each message", .owner = account.name, .file = file.path});
         return reach({Target::Kind::instructions, account.name, here, file.path, ""},
                      "instructions " + file.path);
     }
     if (parsed->instructions.empty()) {
-        note(fmt::format("{} says nothing: the mailbox", file.path), account.name);
+        note({.text = "says nothing: the mailbox", .owner = account.name, .file = file.path});
         return reach({Target::Kind::mailbox, account.name, here}, "mailbox " + account.name);
     }
     for (const Instruction& instruction : parsed->instructions) {
@@ -112,8 +111,10 @@ void Router::Expansion::take_instruction(const Account& account, const UserFile&
     const bool has_text = target.kind == Kind::program || target.kind == Kind::file;
     const std::string text =
         has_text ? (target.kind == Kind::program ? "|" : "") + target.text : target.address.to_string();
-    note(fmt::format("account {} -> {} ({}:{})", account.name, printable(text), file.path, instruction.line),
-         account.name);
+    note({.text = fmt::format("account {} -> {}", account.name, printable(text)),
+          .owner = account.name,
+          .file = file.path,
+          .line = instruction.line});
     if (target.kind == Kind::address) return take_address(target.address.qualified(router_.config_.hostname));
     if (target.kind == Kind::account) {
         if (!router_.is_ours(target.address)) return take_address(target.address);

@@ -30,7 +30,7 @@ void Router::Expansion::take_address(const Address& address) {
         reach({Target::Kind::remote, "", address}, address.to_string());
 }
 
-/// Aliases win over accounts. A name in its own alias means the account, so that "bob: bob, bob@elsewhere"
+/// Aliases win over usermaps, and both over accounts. A name in its own alias means the account, so that "bob: bob, bob@elsewhere"
 /// keeps a copy here; in the account's own file it means the mailbox.
 void Router::Expansion::take_local(const Address& address) {
     const std::string name = to_lower(address.local_part());
@@ -39,6 +39,7 @@ void Router::Expansion::take_local(const Address& address) {
     if (std::find(open_.begin(), open_.end(), name) != open_.end()) return leave_out_loop(name);
     if (finished_.contains(name)) return;
     if (const auto value = router_.aliases_.find(address.local_part())) return take_alias(name, *value);
+    if (take_usermap(name, address)) return;
     if (!take_account(address)) leave_out_unknown(address);
 }
 
@@ -50,7 +51,7 @@ void Router::Expansion::take_postmaster() {
     take_local(root);
     if (route_.hops.empty()) take_account(root);
     if (route_.hops.empty() && !only_user.empty()) take_account(Address(only_user, router_.config_.hostname));
-    if (!route_.hops.empty()) note("postmaster leads nowhere else and must exist");
+    if (!route_.hops.empty()) note({"postmaster leads nowhere else and must exist"});
 }
 
 /// Each destination once.
@@ -59,15 +60,11 @@ void Router::Expansion::reach(Target target, std::string key) {
     route_.hops.push_back({std::move(target), list_owner_.value_or(Address()), list_owner_.has_value()});
 }
 
-void Router::Expansion::note(std::string text, std::string owner) {
-    route_.steps.push_back({std::move(text), std::move(owner)});
-}
-
 /// A member that leads nowhere must not hurt the others; it decides only if nobody else is left.
 void Router::Expansion::leave_out(const std::string& name, std::string_view why, Reply refusal) {
     if (!dead_end_) dead_end_ = std::move(refusal);
     if (open_.empty()) return;
-    note(fmt::format("{}: {}, left out", name, why));
+    note({fmt::format("{}: {}, left out", name, why)});
     log_event("", "alias-member-skipped", {{"alias", open_.back()}, {"member", name}, {"reason", why}});
 }
 

@@ -1,6 +1,7 @@
 // The walk from one recipient of ours to all the places it leads to: what Router::route() does for an address
 // in a domain of ours. expansion.cc is the walk and its bounds, expand_alias.cc the aliases of this host,
-// expand_user.cc what accounts say themselves.
+// expand_usermap.cc addresses
+// that users make up, expand_user.cc what accounts say themselves.
 #pragma once
 
 #include <optional>
@@ -27,7 +28,7 @@ struct RouteTemporary {
 
 class Router::Expansion {
   public:
-    Expansion(Router& router, Route& route) : router_(router), route_(route) {}
+    Expansion(Router& router, Route& route, bool in_full) : router_(router), route_(route), in_full_(in_full) {}
 
     void take_recipient(const Address& address);
 
@@ -39,6 +40,11 @@ class Router::Expansion {
     void take_include(const std::string& alias, const std::string& path);
     void take_program_or_file(const std::string& alias, const AliasTarget& target);
 
+    bool take_usermap(const std::string& name, const Address& address);
+    bool take_map(const UserMap& map, const std::optional<Account>& account, const std::string& name);
+    bool take_personal_alias(const Account& account, const std::string& file, const std::string& name);
+    void take_own_targets(const Account& account, const std::string& where, const std::vector<AliasTarget>& targets);
+
     bool take_account(const Address& address);
     bool take_mailbox(const Address& address);
     void take_user(const Account& account, const std::string& extension, const Address& address);
@@ -47,7 +53,7 @@ class Router::Expansion {
                           const Address& address);
     void take_postmaster();
     void reach(Target target, std::string key);
-    void note(std::string text, std::string owner = "");
+    void note(Route::Step step) { route_.steps.push_back(std::move(step)); }
     void leave_out(const std::string& name, std::string_view why, Reply refusal);
     void leave_out_loop(const std::string& name);
     void leave_out_unknown(const Address& address);
@@ -55,6 +61,7 @@ class Router::Expansion {
 
     Router& router_;
     Route& route_;
+    const bool in_full_;
     std::vector<std::string> open_;       ///< aliases, and accounts as "~name", being expanded, outermost first
     std::vector<std::string> including_;  ///< files being included, outermost first
     std::set<std::string> finished_;      ///< aliases and accounts that were expanded

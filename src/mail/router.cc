@@ -26,7 +26,7 @@ bool Router::is_ours(const Address& address) const {
            std::find(own_addresses_.begin(), own_addresses_.end(), *literal) != own_addresses_.end();
 }
 
-Route Router::route(const Address& recipient) {
+Route Router::route(const Address& recipient, bool in_full) {
     Route route;
     route.is_local = is_ours(recipient);
     if (!route.is_local) {
@@ -36,7 +36,7 @@ Route Router::route(const Address& recipient) {
     std::string detail, owner;
     try {
         aliases_.refresh();
-        Expansion(*this, route).take_recipient(recipient);
+        Expansion(*this, route, in_full).take_recipient(recipient);
         return route;
     } catch (const RouteTemporary& temporary) {
         route.refusal = temporary.reply;

@@ -70,18 +70,6 @@ UserFile read_one(const Account& account, const struct stat& home, const std::st
     return {Status::trouble, path, "", error.code().message()};
 }
 
-}  // namespace
-
-UserFile read_user_file(const Account& account, const std::vector<std::string>& names) {
-    if (!account.home.starts_with('/')) return {Status::ignored, account.home, "", "there is no home"};
-    struct stat home {};
-    if (auto file = look_at_home(account, home); file.status != Status::none) return file;
-    for (const std::string& name : names)
-        if (auto file = read_one(account, home, account.home + "/" + name); file.status != Status::none)
-            return file;
-    return {};
-}
-
 std::vector<std::string> delivery_file_names(const Config& config, const std::string& extension) {
     std::vector<std::string> names;
     // An extension is part of a file's name: nothing in it may lead elsewhere.
@@ -108,6 +96,26 @@ std::vector<std::string> delivery_file_names(const Config& config, const std::st
     return names;
 }
 
+}  // namespace
+
+UserFile read_user_file(const Account& account, const std::vector<std::string>& names) {
+    if (!account.home.starts_with('/')) return {Status::ignored, account.home, "", "there is no home"};
+    struct stat home {};
+    if (auto file = look_at_home(account, home); file.status != Status::none) return file;
+    for (const std::string& name : names)
+        if (auto file = read_one(account, home, account.home + "/" + name); file.status != Status::none)
+            return file;
+    return {};
+}
+
+std::vector<std::string> names_of(const WantedFile& wanted, const Config& config) {
+    if (wanted.alias_file.empty()) return delivery_file_names(config, wanted.extension);
+    for (const UserMap& map : config.usermaps)
+        for (const std::string& target : map.targets)
+            if (target == "~/" + wanted.alias_file) return {wanted.alias_file};
+    return {};
+}
+
 DeliveryDialect dialect_of(const std::string& path) {
     const auto name = path.substr(path.rfind('/') + 1);
     return name.starts_with(".qmail") ? DeliveryDialect::qmail : DeliveryDialect::forward;
@@ -118,8 +126,8 @@ std::string_view extension_in(std::string_view local_part, const std::string& de
     return at == local_part.npos ? std::string_view() : local_part.substr(at + 1);
 }
 
-UserFile OwnEyes::delivery_file(const Account& account, const std::string& extension) {
-    return read_user_file(account, delivery_file_names(config_, extension));
+UserFile OwnEyes::find(const Account& account, const WantedFile& wanted) {
+    return read_user_file(account, names_of(wanted, config_));
 }
 
 }  // namespace postoffice

@@ -79,6 +79,10 @@ void log_received(const Dialogue& dialogue, const std::string& id, const Envelop
 
 std::optional<Reply> refuse_message(Dialogue& dialogue) {
     const Transaction& transaction = dialogue.transaction;
+    if (transaction.hidden_refusal_count() > 0) {
+        dialogue.note_misconduct(bad_points::address_refused);
+        return Reply{550, "5.1.1", "A recipient is unknown here: nobody gets this message"};
+    }
     if (!transaction.is_open()) return Reply{503, "5.5.1", "MAIL and RCPT come before the message"};
     if (transaction.recipient_count() > 0) return check_before_data(dialogue);
     if (transaction.refused_count() == 0) return Reply{503, "5.5.1", "RCPT comes before the message"};

@@ -43,10 +43,16 @@ class Transaction {
     /// again.
     void add_recipient(const Address& original, const Route& route, const RecipientWishes& wishes);
     void count_refusal() { ++refused_; }
+    /// The same, and the client was told that all is well: hide-recipients.
+    void hide_refusal() {
+        ++refused_;
+        ++hidden_;
+    }
 
     /// Recipients accepted, as the client counts them.
     std::size_t recipient_count() const { return originals_.size(); }
     std::size_t refused_count() const { return refused_; }
+    std::size_t hidden_refusal_count() const { return hidden_; }
     /// The only recipient; null if there are several.
     Address single_recipient() const;
 
@@ -61,7 +67,8 @@ class Transaction {
     Address first_original_;
     std::unordered_set<std::string> originals_;
     RecipientCollector recipients_;
-    std::size_t refused_ = 0;
+    std::size_t refused_ = 0;  ///< the hidden ones, too
+    std::size_t hidden_ = 0;
 };
 
 }  // namespace postoffice

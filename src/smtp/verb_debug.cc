@@ -92,6 +92,7 @@ std::string lines_about(Dialogue& dialogue) {
     add("nodaemon", yes(config.nodaemon));
     add("dnsbl", config.dnsbl.size());
     add("dnswl", config.dnswl.size());
+    for (const UserMap& map : config.usermaps) add("usermap", map.pattern + ":" + joined(map.targets));
     add("escape-from", yes(config.escape_from));
     add("immediate", yes(config.immediate));
     add("qreturn", config.qreturn.count());

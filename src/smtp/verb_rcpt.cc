@@ -6,6 +6,7 @@
 
 #include "parameters.h"
 #include "postoffice/base/log.h"
+#include "postoffice/policy/relaying.h"
 #include "verb.h"
 
 namespace postoffice {
@@ -60,16 +61,12 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
         return {452, "4.5.3", fmt::format("Too many recipients: {} at a time, please", config.recipients)};
 
     const Address address = without_own_literal(original, config.hostname);
-    const bool may_relay = config.relay || dialogue.client_is_known();
-    if (!config.is_local_domain(address.domain()) && !may_relay) {
-        if (dialogue.standing() == Standing::unclear)
-            return {
-                451, "4.4.3",
+    if (auto refusal = refuse_relaying(config, address, dialogue.client());
+        refusal && !dialogue.client_is_known()) {
+        if (dialogue.standing() != Standing::unclear) return *refusal;
+        return {451, "4.4.3",
                 fmt::format("whether {} may send through {} cannot be looked up now; please try again later",
                             dialogue.client(), config.hostname)};
-        return {550, "5.7.1",
-                fmt::format("relaying denied: <{}> is not in a domain of {}, and {} may not send through it",
-                            address.to_string(), config.hostname, dialogue.client())};
     }
     const Route route = dialogue.services.router.route(address);
     if (route.status != Route::Status::accepted) return route.refusal;
@@ -77,6 +74,13 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
     transaction.add_recipient(original, route, parameters.wishes);
     dialogue.state.conduct.recipient_was_accepted();
     return {250, "2.1.5", "Recipient OK"};
+}
+
+// With hide-recipients a stranger hears of names that do not exist only when he has a message for them. Not even the
+// time that an answer takes tells him more.
+bool hides(Dialogue& dialogue, const Reply& reply) {
+    const bool is_about_the_name = refuses_address(reply) && reply.status != "5.7.1";
+    return dialogue.config().hide_recipients && is_about_the_name && !dialogue.client_is_known();
 }
 
 // Who guesses names may wait for each answer, and has so many tries.
@@ -100,13 +104,18 @@ std::optional<Reply> check_rcpt(Dialogue& dialogue) {
 Reply perform_rcpt(Dialogue& dialogue, const Command& command) {
     Reply reply = add_recipient(dialogue, command.argument);
     if (reply.is_positive()) return reply;
-    dialogue.transaction.count_refusal();
+    const bool is_hidden = hides(dialogue, reply);
+    if (is_hidden)
+        dialogue.transaction.hide_refusal();
+    else
+        dialogue.transaction.count_refusal();
     log_event("", "refused",
               {{"command", "RCPT"},
                {"client", dialogue.client()},
                {"from", "<" + dialogue.transaction.sender().to_string() + ">"},
                {"argument", command.argument},
                {"reply", reply.line()}});
+    if (is_hidden) return {250, "2.1.5", "Recipient OK"};
     if (refuses_address(reply)) remember_refusal(dialogue);
     return reply;
 }

@@ -85,7 +85,7 @@ class Strangers:
         self.tables = AccessTables(self._folder)
         self._services.callback(self.tables.end)
         self.host = NetworkHost(self.machines["host"], os.path.join(self._folder, "host"), hostname="host.test",
-                                nameserver=DNS, client_connections=100)
+                                nameserver=DNS, client_connections=100, rate_connections="0", tarpit="0")
         self._own_settings = dict(self.host.settings)
         self._services.callback(self.host.end)
         self.host.start()

@@ -216,6 +216,17 @@ def test_who_breaks_what_he_dropped_gains_nothing(machine, text):
     assert "crash" not in machine.log() and "helper-ended" not in machine.log()
 
 
+def test_the_trace_tells_each_user_his_own_rules_alone(machine):
+    rules = "secret@elsewhere.test\\n|/usr/bin/secret-program\\n"
+    machine.shell(f"printf '{rules}' >/home/alice/.forward; chown alice /home/alice/.forward; chmod 755 /home/alice")
+    for user in ("alice", "root"):
+        told = machine.run(SENDMAIL, "-bt", "team", user=None if user == "root" else user, check=False).stdout
+        assert b"/home/alice/.forward:2" in told and b"secret-program" in told
+    told = machine.run(SENDMAIL, "-bt", "--json", "team", user="bob", check=False).stdout
+    assert b"alias team" in told and b'"private"' in told
+    assert b"secret-program" not in told and b".forward" not in told
+
+
 # ---- with the programs of the machine
 
 #: cron(8) with no jobs but one of alice's, at once. It calls /usr/sbin/sendmail as the owner of the job.

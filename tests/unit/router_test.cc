@@ -112,7 +112,9 @@ TEST_F(RouterTest, AliasesWinOverAccounts) {
     EXPECT_EQ(hops("team@host.example"), "bin a@elsewhere.example mail");
     const Route found = route("team@host.example");
     ASSERT_EQ(found.steps.size(), 2u);
-    EXPECT_EQ(found.steps[0].text, "alias team -> daemon, mail@ours.example (" + source_ + ")");
+    EXPECT_EQ(found.steps[0].text, "alias team -> daemon, mail@ours.example");
+    EXPECT_EQ(found.steps[0].file, source_);
+    EXPECT_EQ(found.steps[0].alias, "team");
 }
 
 TEST_F(RouterTest, EachDestinationOnce) {

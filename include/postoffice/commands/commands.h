@@ -16,7 +16,8 @@ int run_daemon(const Config& config, const CommandLine& line);        // smtpd.c
 int list_queue(const Config& config, const CommandLine& line);        // mailq.cc: mailq, -bp
 int run_queue(const Config& config, const CommandLine& line);         // runq.cc: runq, -q
 int rebuild_aliases(const Config& config, const CommandLine& line);   // newaliases.cc: newaliases, -bi
-int verify_addresses(const Config& config, const CommandLine& line);  // verify.cc: -bv, -bt
+int verify_addresses(const Config& config, const CommandLine& line);  // verify.cc: -bv
+int trace_addresses(const Config& config, const CommandLine& line);   // trace.cc: -bt
 int manage_queue(const Config& config, const CommandLine& line);      // manage_queue.cc: -M, -Q
 int check_config(const CommandLine& line);                            // check_config.cc: -bC
 int show_version(const CommandLine& line);                            // version.cc: -V, -bV, -d0

@@ -46,6 +46,13 @@ struct DnsList {
     bool operator==(const DnsList&) const = default;
 };
 
+/// Addresses that users make up themselves: usermap(7).
+struct UserMap {
+    std::string pattern;               ///< as fnmatch(3) has it, lower case; one '~' at most stands for an account
+    std::vector<std::string> targets;  ///< "~", "~/FILE" or an address
+    bool operator==(const UserMap&) const = default;
+};
+
 /// How the host name is found when `hostname=` does not spell it.
 enum class HostnameFrom { resolver, uname };
 
@@ -91,6 +98,7 @@ struct Config {
     bool debug = false;                   ///< DEBUG is answered, to clients that are ours
     bool relay = false;                   ///< anybody may relay
     BareNewline bare_newline = BareNewline::normalise;
+    bool hide_recipients = false;   ///< strangers hear of unknown names with the message alone
     bool relaxed_order = false;     ///< RCPT may come before MAIL
     std::vector<std::string> etrn;  ///< hosts that may ask for their mail; like `trusted`
     std::string tls_certificate;    ///< PEM file with the chain; empty: no TLS
@@ -136,6 +144,7 @@ struct Config {
     // Local delivery
     bool escape_from = true;
     /// Files in homes that say where mail goes, the first that exists holds: ".forward", ".qmail".
+    std::vector<UserMap> usermaps;  ///< in order
     std::vector<std::string> delivery_files{".forward"};
     std::string recipient_delimiter =
         "+";                            ///< each octet of it begins the extension of an address; empty = none

@@ -46,6 +46,8 @@ Result<std::string> parse_trusted_host(std::string_view text);
 Result<Forbidden> parse_forbidden(std::string_view text);
 /// "ZONE" or "ZONE=ADDRESS,ADDRESS…", with IPv4 addresses.
 Result<DnsList> parse_dns_list(std::string_view text);
+/// "PATTERN:TARGET,TARGET…", usermap(7); the pattern in lower case.
+Result<UserMap> parse_usermap(std::string_view text);
 /// Solicitation class keywords, separated by commas (RFC 3865 section 2).
 Result<std::string> parse_solicitation_keywords(std::string_view text);
 /// An absolute path without "." or ".." components; a '/' at the end is dropped.

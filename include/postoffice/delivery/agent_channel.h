@@ -26,7 +26,7 @@ class AgentChannels final : public LocalDelivery {
     /// Waits as long as its agent may take, whatever the patience.
     DeliveryResult carry_out(const InstructionDelivery& delivery, int message) override;
     /// What the account's delivery files say, read with its rights. Does not throw: Status::trouble.
-    UserFile delivery_file(const std::string& user, const std::string& extension);
+    UserFile find_file(const std::string& user, const WantedFile& wanted);
 
     /// Channels kept at most, and users served at a time; the least recently used goes first.
     static constexpr std::size_t most_channels = 8;
@@ -44,7 +44,7 @@ class AgentChannels final : public LocalDelivery {
     void send(Call& call, Flight& flight);
     void collect(Call& call, Flight& flight);
     Channel& channel_to(const std::string& user, const Deadline& deadline);
-    std::optional<UserFile> ask_for_file(Channel& channel, const std::string& extension,
+    std::optional<UserFile> ask_for_file(Channel& channel, const WantedFile& wanted,
                                          const Deadline& deadline);
 
     int spawner_;
@@ -59,7 +59,7 @@ class AgentChannels final : public LocalDelivery {
 class AgentFiles final : public UserFiles {
   public:
     AgentFiles(const Config& config, AgentChannels& channels) : own_eyes_(config), channels_(channels) {}
-    UserFile delivery_file(const Account& account, const std::string& extension) override;
+    UserFile find(const Account& account, const WantedFile& wanted) override;
 
   private:
     OwnEyes own_eyes_;

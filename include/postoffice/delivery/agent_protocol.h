@@ -61,11 +61,12 @@ struct DeliveryAnswer {
     FixedString<1024> text;
 };
 
-/// To a mailbox agent: what do the user's delivery files say for this extension? No descriptor.
+/// To a mailbox agent: what does the user's file say that is wanted, as in WantedFile? No descriptor.
 struct FileRequest {
     static constexpr std::uint32_t expected_magic = 0x504f4651;
     std::uint32_t magic = expected_magic;
     FixedString<256> extension;
+    FixedString<256> alias_file;
 };
 
 /// The answer; with `found`, the text is in a descriptor, and never larger than most_delivery_file_octets.

@@ -58,6 +58,8 @@ struct MboxOptions {
 std::unique_ptr<Mailbox> open_mbox(const std::string& path, const MboxOptions& options = {});
 std::unique_ptr<Mailbox> open_maildir(const std::string& path, const std::string& hostname);
 
+/// Where that is, for people; ends with '/' for a maildir.
+std::string mailbox_path_of(const Config& config, const Account& account);
 /// The mailbox that the configuration gives to this account. For root it is always the file below mail_dir.
 std::unique_ptr<Mailbox> open_mailbox_of(const Config& config, const Account& account,
                                          const MailboxGroup& group);

@@ -28,10 +28,13 @@ struct Route {
         bool new_sender = false;
     };
     std::vector<Hop> hops;  ///< at least one if accepted; each destination once
-    /// What was decided on the way, for people: "alias root -> bob (/etc/aliases)".
+    /// What was decided on the way, for people: "alias root -> bob".
     struct Step {
         std::string text;
         std::string owner = "";  ///< the account whose own files this tells of: for no other user's eyes
+        std::string file = "";   ///< that says so; empty: none does
+        unsigned line = 0;       ///< of it; 0: not known
+        std::string alias = "";  ///< the name to look for in the file, where the line is not known
     };
     std::vector<Step> steps;
     bool is_local = false;  ///< the address itself is in a domain of ours
@@ -48,7 +51,8 @@ class Router {
     Router(const Config& config, AliasTable& aliases, UserDirectory& users, UserFiles& files,
            std::vector<IpAddress> own_addresses = {});
     /// `recipient` is qualified, or a name of this host. Does not throw: trouble is Status::temporary.
-    Route route(const Address& recipient);
+    /// `in_full`: each line of a list that is included is a step, too.
+    Route route(const Address& recipient, bool in_full = false);
 
   private:
     class Expansion;

@@ -1,4 +1,5 @@
-// A user's own delivery files: which file holds for an address, and whether it may be believed. The file is
+// What users keep in their homes about their mail, delivery files and personal aliases: which file holds for an
+// address, and whether it may be believed. The file is
 // read with the user's rights by whoever has them; everybody else sees what its owner lets everybody see.
 #pragma once
 
@@ -31,9 +32,15 @@ struct UserFile {
 /// others. Never waits for what is no file. Does not throw.
 UserFile read_user_file(const Account& account, const std::vector<std::string>& names);
 
-/// The names, relative to the home, where instructions for an address with this extension may stand; the
-/// first that exists holds. `extension`: as find_account_and_extension() gives it, lower case; may be empty.
-std::vector<std::string> delivery_file_names(const Config& config, const std::string& extension);
+/// Which file is looked for.
+struct WantedFile {
+    std::string extension;   ///< the delivery file for an address with it; lower case, may be empty
+    std::string alias_file;  ///< or, if not empty, this file of personal aliases that a usermap names
+};
+
+/// The names, relative to the home, where it may stand; the first that exists holds. None for an alias file that no
+/// usermap names.
+std::vector<std::string> names_of(const WantedFile& wanted, const Config& config);
 
 /// Which language a delivery file is written in: its name says it.
 DeliveryDialect dialect_of(const std::string& path);
@@ -47,13 +54,13 @@ class UserFiles {
   public:
     virtual ~UserFiles() = default;
     /// Does not throw.
-    virtual UserFile delivery_file(const Account& account, const std::string& extension) = 0;
+    virtual UserFile find(const Account& account, const WantedFile& wanted) = 0;
 };
 
 class OwnEyes final : public UserFiles {
   public:
     explicit OwnEyes(const Config& config) : config_(config) {}
-    UserFile delivery_file(const Account& account, const std::string& extension) override;
+    UserFile find(const Account& account, const WantedFile& wanted) override;
 
   private:
     const Config& config_;

@@ -1,0 +1,44 @@
+#include "address_inquiry.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "caller.h"
+#include "postoffice/mail/submitter.h"
+#include "postoffice/net/mx.h"
+
+namespace postoffice {
+
+AddressInquiry::AddressInquiry(const Config& config)
+    : config_(config),
+      local_(config, interface_addresses()),
+      may_see_aliases_(is_trusted_submitter(config, ::getuid()) ||
+                       ::access(config.aliases.c_str(), R_OK) == 0) {}
+
+bool AddressInquiry::may_see_files_of(const std::string& user) const {
+    return is_trusted_submitter(config_, ::getuid()) || identify_caller().login == user;
+}
+
+AddressInquiry::RemoteVerdict AddressInquiry::judge_remote(const Address& address) const {
+    if (!config_.relay_host.empty()) return {0, config_.relay_host};
+    const Resolver resolver(ResolverSettings::from(config_.nameservers));
+    const MxList list = find_mail_hosts(resolver, address.domain(), config_.hostname, interface_addresses());
+    switch (list.status) {
+        case MxList::Status::found:
+            return {0, list.hosts.front().name};
+        case MxList::Status::temporary:
+            return {inquiry::not_now, list.why};
+        default:
+            return {inquiry::unknown_host, list.why};
+    }
+}
+
+void AddressInquiry::note(int exit_code) {
+    static constexpr std::array gravity{0, inquiry::not_now, inquiry::unknown_host, inquiry::unknown_user};
+    const auto rank = [](int code) { return std::find(gravity.begin(), gravity.end(), code); };
+    if (rank(exit_code) > rank(exit_code_)) exit_code_ = exit_code;
+}
+
+}  // namespace postoffice

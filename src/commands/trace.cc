@@ -1,0 +1,246 @@
+// sendmail -bt explains what becomes of mail to an address: each step with the line that says so, where the
+// mail ends, and what clients hear at RCPT. It asks the code that answers and delivers.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <exception>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "address_field.h"
+#include "address_inquiry.h"
+#include "postoffice/base/text.h"
+#include "postoffice/commands/commands.h"
+#include "postoffice/delivery/mailbox.h"
+#include "postoffice/policy/relaying.h"
+#include "recipients.h"
+
+namespace postoffice {
+namespace {
+
+/// One place where the mail ends.
+struct Destination {
+    std::string kind;  ///< "mailbox", "remote", "program", "file", "instructions", "discard", "private"
+    std::string user;
+    std::string what;    ///< path, address or command; "" where that is nobody's business
+    std::string how;     ///< of a remote one: which host takes it, or why none does
+    std::string sender;  ///< that bounces go to, if not to who sent the message
+};
+
+/// All that is told of one address.
+struct Trace {
+    std::string address;
+    std::string status;  ///< "accepted", "unknown", "temporary"
+    std::vector<Route::Step> steps;
+    std::vector<Destination> destinations;
+    /// What RCPT is answered, by who asks.
+    std::string stranger, trusted, authenticated;
+};
+
+class Tracer {
+  public:
+    Tracer(const Config& config, bool as_json) : config_(config), as_json_(as_json), inquiry_(config) {}
+
+    void trace_word(const std::string& word);
+    int exit_code() const { return inquiry_.exit_code(); }
+
+  private:
+    Trace trace(const Address& address);
+    std::vector<Route::Step> visible_steps(const Route& route);
+    unsigned line_of_alias(const std::string& file, const std::string& name);
+    Destination destination(const Route::Hop& hop);
+    std::string absolute(const Target& target);
+    void bad_address(const std::string& text, const std::string& why);
+
+    const Config& config_;
+    const bool as_json_;
+    AddressInquiry inquiry_;
+    std::map<std::string, unsigned> alias_lines_;  ///< read when first asked for
+    bool alias_lines_are_read_ = false;
+};
+
+std::string place_of(const Route::Step& step) {
+    if (step.file.empty()) return "";
+    return step.line == 0 ? step.file : fmt::format("{}:{}", step.file, step.line);
+}
+
+void show(const Trace& trace) {
+    fmt::print("{}\n", printable(trace.address));
+    for (const Route::Step& step : trace.steps) {
+        const std::string place = place_of(step);
+        fmt::print("  {}{}\n", printable(step.text), place.empty() ? "" : printable(" (" + place + ")"));
+    }
+    for (const Destination& one : trace.destinations) {
+        std::string text = "  => " + one.kind;
+        if (!one.what.empty()) text += " " + one.what;
+        if (!one.user.empty()) text += " of " + one.user;
+        if (!one.how.empty()) text += ", " + one.how;
+        if (!one.sender.empty()) text += ", bounces to " + one.sender;
+        fmt::print("{}\n", printable(text));
+    }
+    fmt::print(
+        "  RCPT from a stranger:     {}\n  RCPT from a trusted host: {}\n  RCPT from a user:         {}\n",
+        printable(trace.stranger), printable(trace.trusted), printable(trace.authenticated));
+}
+
+void show_json(const Trace& trace) {
+    using Json = nlohmann::ordered_json;
+    Json steps = Json::array(), destinations = Json::array();
+    for (const Route::Step& step : trace.steps) {
+        Json one = {{"text", step.text}};
+        if (!step.file.empty()) one["file"] = step.file;
+        if (step.line != 0) one["line"] = step.line;
+        steps.push_back(std::move(one));
+    }
+    for (const Destination& one : trace.destinations) {
+        Json json = {{"kind", one.kind}};
+        if (!one.user.empty()) json["user"] = one.user;
+        if (!one.what.empty()) json["what"] = one.what;
+        if (!one.how.empty()) json["how"] = one.how;
+        if (!one.sender.empty()) json["sender"] = one.sender;
+        destinations.push_back(std::move(json));
+    }
+    const Json all = {
+        {"address", trace.address},
+        {"status", trace.status},
+        {"steps", std::move(steps)},
+        {"destinations", std::move(destinations)},
+        {"rcpt",
+         {{"stranger", trace.stranger}, {"trusted", trace.trusted}, {"authenticated", trace.authenticated}}}};
+    // An address may hold octets that are not UTF-8.
+    fmt::print("{}\n", all.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+void Tracer::trace_word(const std::string& word) {
+    auto mailboxes = find_mailboxes(word);
+    if (mailboxes.empty()) mailboxes.push_back({word, std::string_view::npos});
+    for (const MailboxText& mailbox : mailboxes) {
+        const auto address = parse_argument(mailbox.text);
+        if (!address)
+            bad_address(std::string(mailbox.text), address.problem());
+        else if (address->is_null())
+            bad_address(std::string(mailbox.text), "the null address receives nothing");
+        else if (const Trace found = trace(address->qualified(config_.hostname)); as_json_)
+            show_json(found);
+        else
+            show(found);
+    }
+}
+
+/// In a dot-qmail file a path may begin at the home.
+std::string Tracer::absolute(const Target& target) {
+    const auto account = inquiry_.find_account(target.user);
+    const bool is_relative = account && target.instruction.starts_with("./");
+    return is_relative ? account->home + target.instruction.substr(1) : target.instruction;
+}
+
+void Tracer::bad_address(const std::string& text, const std::string& why) {
+    inquiry_.note(inquiry::unknown_user);
+    if (!as_json_) return fmt::print("{}: bad address: {}\n", printable(text), why);
+    const nlohmann::ordered_json all = {{"address", text}, {"status", "bad"}, {"problem", why}};
+    fmt::print("{}\n", all.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+Trace Tracer::trace(const Address& address) {
+    const Route route = inquiry_.route(address, true);
+    Trace trace;
+    trace.address = address.to_string();
+    trace.steps = visible_steps(route);
+    const bool is_accepted = route.status == Route::Status::accepted;
+    const bool is_temporary = route.status == Route::Status::temporary;
+    trace.status = is_accepted ? "accepted" : is_temporary ? "temporary" : "unknown";
+    if (!is_accepted) inquiry_.note(is_temporary ? inquiry::not_now : inquiry::unknown_user);
+    if (is_accepted && (!route.is_local || inquiry_.may_see_aliases()))
+        for (const Route::Hop& hop : route.hops) trace.destinations.push_back(destination(hop));
+    const Reply reply = is_accepted ? Reply{250, "2.1.5", "Recipient OK"} : route.refusal;
+    trace.trusted = trace.authenticated = reply.line();
+    const auto refusal = route.is_local ? std::nullopt : refuse_relaying(config_, address, "a stranger");
+    trace.stranger = refusal.value_or(reply).line();
+    return trace;
+}
+
+std::vector<Route::Step> Tracer::visible_steps(const Route& route) {
+    std::vector<Route::Step> steps;
+    for (Route::Step step : route.steps) {
+        const bool may_see =
+            step.owner.empty() ? inquiry_.may_see_aliases() : inquiry_.may_see_files_of(step.owner);
+        if (!may_see) continue;
+        if (!step.alias.empty() && step.line == 0) step.line = line_of_alias(step.file, step.alias);
+        steps.push_back(std::move(step));
+    }
+    return steps;
+}
+
+/// The database knows no lines; they are those of the text as it is now. 0 if it cannot be told.
+unsigned Tracer::line_of_alias(const std::string& file, const std::string& name) {
+    if (!std::exchange(alias_lines_are_read_, true)) try {
+            for (const AliasEntry& entry : parse_alias_file(read_alias_file(file)))
+                alias_lines_.try_emplace(entry.name, entry.line);
+        } catch (const std::exception&) {  // then there are no lines
+        }
+    const auto known = alias_lines_.find(name);
+    return known == alias_lines_.end() ? 0 : known->second;
+}
+
+Destination Tracer::destination(const Route::Hop& hop) {
+    const Target& target = hop.target;
+    const std::string sender = hop.new_sender ? hop.sender.to_string() : "";
+    const bool is_own_rule = !target.user.empty() && target.kind != Target::Kind::mailbox;
+    if (is_own_rule && !inquiry_.may_see_files_of(target.user))
+        return {"private", target.user, "", "", sender};
+    const std::string who = target.user.empty() ? "alias " + target.alias : target.user;
+    switch (target.kind) {
+        case Target::Kind::mailbox: {
+            const auto account = inquiry_.find_account(target.user);
+            return {"mailbox", target.user, account ? mailbox_path_of(config_, *account) : "", "", sender};
+        }
+        case Target::Kind::remote: {
+            const auto verdict = inquiry_.judge_remote(target.address);
+            inquiry_.note(verdict.exit_code);
+            return {"remote", "", target.address.to_string(),
+                    verdict.exit_code == 0 ? "by " + verdict.text : verdict.text, sender};
+        }
+        case Target::Kind::program:
+            return {"program", who, target.instruction.substr(1), "", sender};
+        case Target::Kind::file:
+            return {"file", who, absolute(target), "", sender};
+        case Target::Kind::instructions:
+            return {"instructions", who, target.instruction, "", sender};
+        case Target::Kind::discard:
+            break;
+    }
+    return {"discard", "", "/dev/null", "", sender};
+}
+
+void trace_lines(Tracer& tracer) {
+    const bool prompts = ::isatty(STDIN_FILENO) == 1;
+    std::array<char, 4096> buffer;
+    for (;;) {
+        if (prompts) {
+            fmt::print("> ");
+            std::fflush(stdout);
+        }
+        if (std::fgets(buffer.data(), static_cast<int>(buffer.size()), stdin) == nullptr) return;
+        const std::string text(trim(buffer.data()));
+        if (!text.empty()) tracer.trace_word(text);
+        std::fflush(stdout);
+    }
+}
+
+}  // namespace
+
+int trace_addresses(const Config& config, const CommandLine& line) {
+    try {
+        Tracer tracer(config, line.json);
+        for (const std::string& word : line.words) tracer.trace_word(word);
+        if (line.words.empty()) trace_lines(tracer);
+        return std::fflush(stdout) == 0 ? tracer.exit_code() : 74;
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "{}: {}\n", line.program, error.what());
+        return inquiry::not_now;
+    }
+}
+
+}  // namespace postoffice

@@ -1,0 +1,49 @@
+// Values of options about where addresses lead.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "postoffice/base/text.h"
+#include "postoffice/config/values.h"
+
+namespace postoffice {
+namespace {
+
+/// A file of personal aliases: below the home, with no way out of it.
+std::string alias_file_problem(std::string_view path) {
+    for (const auto part : split(path, '/'))
+        if (part.empty() || part == "." || part == "..")
+            return "\"~/" + std::string(path) + "\" is no file in a home";
+    return path.size() > 200 ? "the name of the file is too long" : "";
+}
+
+std::string target_problem(std::string_view target, bool has_user) {
+    if (target.empty()) return "a target is missing";
+    if (!target.starts_with('~')) return "";
+    if (!has_user) return fmt::format("\"{}\" needs a ~ in the pattern: whose would it be?", target);
+    if (target == "~") return "";
+    if (target[1] != '/') return fmt::format("\"{}\": after the ~ comes /file, or nothing", target);
+    return alias_file_problem(target.substr(2));
+}
+
+}  // namespace
+
+Result<UserMap> parse_usermap(std::string_view text) {
+    if (printable(text) != text) return Problem{"control characters"};
+    const auto colon = text.find(':');
+    if (colon == text.npos) return Problem{"a map is PATTERN:TARGET, with further targets behind commas"};
+    UserMap map;
+    map.pattern = to_lower(trim(text.substr(0, colon)));
+    const auto users = std::count(map.pattern.begin(), map.pattern.end(), '~');
+    if (map.pattern.empty()) return Problem{"the pattern is missing"};
+    if (users > 1) return Problem{"a pattern has one ~ at most"};
+    for (const auto part : split(text.substr(colon + 1), ',')) {
+        const auto target = trim(part);
+        if (auto problem = target_problem(target, users == 1); !problem.empty())
+            return Problem{std::move(problem)};
+        map.targets.emplace_back(target);
+    }
+    return map;
+}
+
+}  // namespace postoffice

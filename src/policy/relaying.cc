@@ -1,0 +1,14 @@
+#include "postoffice/policy/relaying.h"
+
+#include <fmt/format.h>
+
+namespace postoffice {
+
+std::optional<Reply> refuse_relaying(const Config& config, const Address& address, std::string_view client) {
+    if (config.relay || config.is_local_domain(address.domain())) return std::nullopt;
+    return Reply{550, "5.7.1",
+                 fmt::format("relaying denied: <{}> is not in a domain of {}, and {} may not send through it",
+                             address.to_string(), config.hostname, client)};
+}
+
+}  // namespace postoffice
