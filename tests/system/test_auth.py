@@ -16,14 +16,14 @@ import pytest
 
 from accounts import password_of
 from certificates import Authority
-from conftest import needs_root
+from conftest import needs_pam, needs_root, needs_tls
 from host import wait_for
 from login_host import make_login_host
 from pam_stack import held_logins
 from processes import descriptors, wait_for_title, with_title
 from sink import Sink
 
-pytestmark = needs_root
+pytestmark = [needs_root, needs_tls]
 
 
 def b64(text):
@@ -159,6 +159,7 @@ def test_a_process_that_heard_a_password_serves_nobody_else(login_host, say, is_
     assert len(served_by) < 10 if is_used_again else len(served_by) == 10, served_by
 
 
+@needs_pam
 def test_slow_pam_delays_nobody_else(login_host, folder):
     # More at a time than any small table of processes would hold.
     with held_logins(folder, "mallory") as gate, contextlib.ExitStack() as sessions:
@@ -185,6 +186,7 @@ def auth_request(user, password):
     return struct.pack("@IB256s512s64s3x", 0x504f4155, 0, user.encode(), password.encode(), b"127.0.0.1")
 
 
+@needs_pam
 def test_a_captured_session_keeps_nobody_out(login_host, folder):
     with held_logins(folder, "mallory") as gate, submission(login_host) as captured:
         captured.noop()

@@ -15,7 +15,7 @@ import threading
 import time
 
 from certificates import Authority
-from conftest import needs_root
+from conftest import needs_root, needs_tls
 from host import wait_for
 from processes import with_title
 from outsiders import CROWD, SERVER, outsiders  # noqa: F401
@@ -183,6 +183,7 @@ def client_hello(name="host.test"):
     return outgoing.read()
 
 
+@needs_tls
 def test_dripping_handshakes(outsiders, tmp_path):
     authority = Authority(str(tmp_path))
     host = outsiders.start(**SETTINGS, tls_certificate=authority.issue("host.test", "host.pem"))

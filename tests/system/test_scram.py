@@ -12,10 +12,10 @@ import pytest
 import scram
 from accounts import hash_of, password_of
 from certificates import Authority
-from conftest import needs_root
+from conftest import needs_root, needs_tls
 from host import free_port
 
-pytestmark = needs_root
+pytestmark = [needs_root, needs_tls]
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ import subprocess
 import pytest
 
 from certificates import Authority
-from conftest import needs_root
+from conftest import needs_root, needs_tls
 from login_host import make_login_host
 from talk import Talk, trusting
 
-pytestmark = needs_root
+pytestmark = [needs_root, needs_tls]
 
 
 def b64(text):

@@ -8,8 +8,11 @@ import subprocess
 import pytest
 
 from certificates import Authority
+from conftest import needs_tls
 import tls_hello as hello
 from host import free_port, local_user, wait_for
+
+pytestmark = needs_tls
 
 MESSAGE = b"From: sender@example.org\r\nSubject: over tls\r\n\r\nhello\r\n"
 
