@@ -268,7 +268,7 @@ SessionEnd converse(Dialogue& dialogue) {
     send_last_reply(dialogue);
     dialogue.connection.close();
     // A process that was told a password serves nobody else.
-    if (dialogue.has_heard_secret) return SessionEnd::unclean;
+    if (dialogue.has_heard_secret || dialogue.is_authenticated()) return SessionEnd::unclean;
     return state.errors == 0 ? SessionEnd::clean : SessionEnd::unclean;
 }
 
