@@ -13,7 +13,7 @@
 #include "address_inquiry.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
-#include "postoffice/delivery/mailbox.h"
+#include "postoffice/mail/mailbox_path.h"
 #include "postoffice/policy/relaying.h"
 #include "recipients.h"
 

@@ -359,6 +359,8 @@ std::span<const Option> table() {
          set_alias_user},
         {"command-timeout", "time", "10m", "patience with a program that takes a message", SetBy::file, false,
          set_time<&C::command_timeout, 1>},
+        {"mailbox-size", "size", "0", "most octets in a mailbox that is a file; 0 = no limit", SetBy::file, false,
+         set_size<&C::mailbox_size, 1>},
         {"escape-from", "flag", "1", "write > before From at the start of a line in mailboxes", SetBy::file,
          false, set_flag<&C::escape_from>},
 

@@ -15,6 +15,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/delivery/mailbox.h"
 #include "postoffice/delivery/message_copier.h"
+#include "postoffice/mail/mailbox_path.h"
 
 namespace postoffice {
 namespace {
@@ -146,7 +147,9 @@ std::string Mbox::missing_newlines(off_t size) const {
 void Mbox::append(const DeliveryStamp& stamp, int message) {
     try {
         const std::string_view gap = end_ == start_ ? std::string_view(gap_) : std::string_view();
-        end_ += static_cast<off_t>(copier_.copy(gap, stamp, message, file_.get()));
+        const auto end = end_ + static_cast<off_t>(copier_.copy(gap, stamp, message, file_.get()));
+        if (options_.limit != 0 && static_cast<std::uint64_t>(end) > options_.limit) throw_errno(EDQUOT, path_);
+        end_ = end;
     } catch (...) {
         take_back_to(end_);
         throw;
@@ -181,23 +184,15 @@ std::unique_ptr<Mailbox> open_mbox(const std::string& path, const MboxOptions& o
     return std::make_unique<Mbox>(path, options);
 }
 
-// Nothing is written as root except root's own mailbox; whatever stands in root's home is not that.
-static bool has_mailbox_in_home(const Config& config, const Account& account) {
-    return !config.home_mailbox.empty() && account.uid != 0;
-}
-
-std::string mailbox_path_of(const Config& config, const Account& account) {
-    return has_mailbox_in_home(config, account) ? account.home + "/" + config.home_mailbox
-                                                : config.mail_dir + "/" + account.name;
-}
-
 std::unique_ptr<Mailbox> open_mailbox_of(const Config& config, const Account& account,
                                          const MailboxGroup& group) {
     const std::string path = mailbox_path_of(config, account);
     if (path.ends_with('/'))
         return open_maildir(path.substr(0, path.find_last_not_of('/') + 1), config.hostname);
     const bool in_home = has_mailbox_in_home(config, account);
-    return open_mbox(path, {.escape_from = config.escape_from, .group = in_home ? MailboxGroup() : group});
+    return open_mbox(path, {.escape_from = config.escape_from,
+                            .group = in_home ? MailboxGroup() : group,
+                            .limit = config.mailbox_size});
 }
 
 std::unique_ptr<Mailbox> open_forbidden_folder_of(const Config& config, const Account& account,

@@ -6,6 +6,7 @@
 
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
+#include "postoffice/mail/obstacle.h"
 
 namespace postoffice {
 namespace {
@@ -18,9 +19,24 @@ constexpr std::size_t most_names = 20'000;  ///< of one expansion, however many 
 void Router::Expansion::take_recipient(const Address& address) {
     take_local(address);
     if (route_.hops.empty() && equals_ignoring_case(address.local_part(), "postmaster")) take_postmaster();
-    if (!route_.hops.empty()) return;
+    if (!route_.hops.empty()) return refuse_if_hopeless();
     route_.status = Route::Status::unknown;
     route_.refusal = dead_end_.value();
+}
+
+/// Of several destinations each speaks for itself; where there is one, its sender hears at once what is in
+/// its way.
+void Router::Expansion::refuse_if_hopeless() {
+    const Target& target = route_.hops.front().target;
+    if (route_.hops.size() != 1 || target.kind == Target::Kind::remote ||
+        target.kind == Target::Kind::discard)
+        return;
+    const bool is_alias = !target.alias.empty();
+    const auto account = router_.users_.find(is_alias ? router_.config_.alias_user : target.user);
+    if (!account) return;
+    if (auto obstacle = obstacle_to(target, *account, router_.config_))
+        throw RouteTemporary{std::move(obstacle->reply), std::move(obstacle->detail),
+                             is_alias ? "" : account->name};
 }
 
 void Router::Expansion::take_address(const Address& address) {
@@ -30,8 +46,8 @@ void Router::Expansion::take_address(const Address& address) {
         reach({Target::Kind::remote, "", address}, address.to_string());
 }
 
-/// Aliases win over usermaps, and both over accounts. A name in its own alias means the account, so that "bob: bob, bob@elsewhere"
-/// keeps a copy here; in the account's own file it means the mailbox.
+/// Aliases win over usermaps, and both over accounts. A name in its own alias means the account, so that
+/// "bob: bob, bob@elsewhere" keeps a copy here; in the account's own file it means the mailbox.
 void Router::Expansion::take_local(const Address& address) {
     const std::string name = to_lower(address.local_part());
     if (!open_.empty() && open_.back() == "~" + name && take_mailbox(address)) return;

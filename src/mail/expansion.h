@@ -33,6 +33,7 @@ class Router::Expansion {
     void take_recipient(const Address& address);
 
   private:
+    void refuse_if_hopeless();
     void take_address(const Address& address);
     void take_local(const Address& address);
     void take_alias(const std::string& name, const std::string& value);

@@ -3,7 +3,7 @@ import smtplib
 
 import pytest
 
-from host import local_user
+from host import local_user, wait_for
 
 MESSAGE = b"From: sender@example.org\r\nTo: you@host.test\r\nSubject: hello\r\n\r\nFirst line.\r\nFrom here on.\r\n.dot\r\n"
 
@@ -130,3 +130,32 @@ def test_size_is_limited(host):
         with pytest.raises(smtplib.SMTPResponseException) as refused:
             client.sendmail("a@example.org", [local_user()], b"Subject: big\r\n\r\n" + b"x" * 70 * 1000)
         assert refused.value.smtp_code == 552
+
+
+def test_a_mailbox_has_its_limit(host):
+    """What would not fit waits; who writes to a full one is told; room makes it all arrive."""
+    host.write_config(mailbox_size="20k", retry="1s")
+    host.start()
+    user = local_user()
+    big = MESSAGE.replace(b"hello", b"big") + (b"x" * 68 + b"\r\n") * 250
+    with host.smtp() as client:
+        client.sendmail("a@example.org", [user], MESSAGE)
+        with pytest.raises(smtplib.SMTPDataError) as refused:
+            client.sendmail("a@example.org", [user], big + big)
+        assert (refused.value.smtp_code, refused.value.smtp_error[:5]) == (451, b"4.2.2")
+        client.sendmail("a@example.org", [user], big)
+    path = host.mailbox_path(user)
+    before = host.mailbox(user)
+    with open(path, "ab") as file:
+        file.write(b"x" * 20480)
+    with host.smtp() as client:
+        client.mail("a@example.org")
+        assert client.rcpt(user) == (452, f"4.2.2 The mailbox of {user} is full".encode())
+    assert f"452 4.2.2 The mailbox of {user} is full" in host.run("sendmail", "-bt", user).stdout.decode()
+    host.run("sendmail", user, input=b"Subject: later\n\nbody\n", check=True)
+    wait_for(lambda: "deferred" in host.log_text(), what="a deferral")
+    with open(path, "wb") as file:
+        file.write(b"")
+    host.run("runq")
+    host.wait_for_mail(user, b"Subject: later")
+    assert before.count(b"Subject: ") == 2

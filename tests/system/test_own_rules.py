@@ -125,7 +125,7 @@ def test_a_program_that_says_no_bounces_with_its_words(host, status, code):
     host.wait_for_empty_queue()
 
 
-@pytest.mark.parametrize("command", ["exit 75", "exit 111", "kill -9 $$", "/nowhere/program", "exit 71"])
+@pytest.mark.parametrize("command", ["exit 75", "exit 111", "kill -9 $$", "exec /nowhere/program", "exit 71"])
 def test_a_program_that_cannot_now_is_asked_again(host, command):
     write("alice", ".forward", f"|{command}\n")
     host.start()

@@ -183,6 +183,24 @@ CASES = {
         "x2": ["bob"],
         "alice": ["alice"],
     }),
+    "in the way": ({"mailbox_size": "1k"}, """
+        gone: |/usr/no/such/program -x
+        gone2: "|/usr/no/such/program || true"
+        some: |/usr/no/such/program, bob
+        nofolder: /no/such/folder/file
+        """, {
+        "alice": {".forward": "|/no/program\n", ".forward+sh": "|no-such-word; cat >>/home/alice/said\n",
+                  ".forward+f": "/nowhere/none/file\n", ".forward+m": "/nowhere/none/\n"},
+    }, {
+        "gone": BROKEN,
+        "gone2": BROKEN,
+        "nofolder": BROKEN,
+        "alice": BROKEN,
+        "alice+sh": ["|no-such-word; cat >>/home/alice/said"],
+        "alice+f": BROKEN,
+        "alice+m": BROKEN,
+        "bob": ["bob"],
+    }),
     "no extensions": ({"recipient_delimiter": ""}, "", {"alice": {".forward+x": "bob\n"}}, {
         "alice": ["alice"],
         "alice+x": UNKNOWN,
@@ -297,9 +315,10 @@ def places_with(host, sink, token):
             files += [os.path.join(maildir, name) for name in os.listdir(maildir)]
         if any(token in content(file) for file in files):
             found.add(user)
-        for name in (KEPT, "box", "list", "Mailbox", "no", "yes"):
+        for name in (KEPT, "said", "box", "list", "Mailbox", "no", "yes"):
             if token in content(f"{home}/{name}"):
-                found.add({KEPT: f"|{keeps(user)}", "yes": f"private rules of {user}"}.get(name, f"{home}/{name}"))
+                found.add({KEPT: f"|{keeps(user)}", "said": f"|no-such-word; {keeps(user, 'said')}",
+                           "yes": f"private rules of {user}"}.get(name, f"{home}/{name}"))
         for name in os.listdir(f"{home}/md/new") if os.path.isdir(f"{home}/md/new") else []:
             if token in content(f"{home}/md/new/{name}"):
                 found.add(f"{home}/md/")

@@ -142,6 +142,7 @@ struct Config {
     std::string db_dir = "/var/lib/postoffice";  ///< the greylist's databases
 
     // Local delivery
+    std::uint64_t mailbox_size = 0;  ///< octets of an mbox; 0 = no limit
     bool escape_from = true;
     /// Files in homes that say where mail goes, the first that exists holds: ".forward", ".qmail".
     std::vector<UserMap> usermaps;  ///< in order

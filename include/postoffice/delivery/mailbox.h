@@ -3,6 +3,7 @@
 // finish() has returned.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -52,14 +53,13 @@ struct MboxOptions {
     bool escape_from = true;
     MailboxGroup group = {};
     Milliseconds lock_patience{30'000};
+    std::uint64_t limit = 0;  ///< octets that the file may have; beyond it append() throws EDQUOT. 0 = none
 };
 
 /// `path` is absolute. Neither follows a symbolic link as its last component.
 std::unique_ptr<Mailbox> open_mbox(const std::string& path, const MboxOptions& options = {});
 std::unique_ptr<Mailbox> open_maildir(const std::string& path, const std::string& hostname);
 
-/// Where that is, for people; ends with '/' for a maildir.
-std::string mailbox_path_of(const Config& config, const Account& account);
 /// The mailbox that the configuration gives to this account. For root it is always the file below mail_dir.
 std::unique_ptr<Mailbox> open_mailbox_of(const Config& config, const Account& account,
                                          const MailboxGroup& group);

@@ -1,0 +1,15 @@
+// Where the mailbox of an account is.
+#pragma once
+
+#include <string>
+
+#include "postoffice/base/privileges.h"
+#include "postoffice/config/config.h"
+
+namespace postoffice {
+
+/// Below mail-dir, or in the home; ends with '/' for a maildir.
+std::string mailbox_path_of(const Config& config, const Account& account);
+bool has_mailbox_in_home(const Config& config, const Account& account);
+
+}  // namespace postoffice
