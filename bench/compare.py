@@ -67,7 +67,7 @@ def memory_kib(pid):
 class Ours:
     name = "postoffice"
 
-    def __init__(self, folder, sink_port):
+    def __init__(self, folder, sink_port, **settings):
         path = os.path.join(folder, "ours")
         os.mkdir(path, 0o755)
         # The private machine's /var/mail is in memory: what is measured must be on the disk, as the other side's is.
@@ -76,7 +76,7 @@ class Ours:
         os.chmod(mailboxes, 0o2775)
         os.chown(mailboxes, 0, 8)
         mount("--bind", mailboxes, "/var/mail")
-        self.host = hosts.Host(path, clients="3000", relay_host=f"[127.0.0.1]:{sink_port}")
+        self.host = hosts.Host(path, clients="3000", relay_host=f"[127.0.0.1]:{sink_port}", **settings)
         self.host.start()
         self.port, self.pid, self.box = self.host.port, self.host.process.pid, self.host.mailbox_path("alice")
         self.domain = "host.test"
@@ -100,7 +100,7 @@ class Ours:
 class Postfix:
     name = "Postfix"
 
-    def __init__(self, folder, sink_port):
+    def __init__(self, folder, sink_port, *settings):
         self.root = os.path.join(folder, "root")
         for name in ("root", "upper", "work", "spool", "mail"):
             os.mkdir(os.path.join(folder, name), 0o755)
@@ -133,7 +133,7 @@ class Postfix:
         self.inside("postconf", "compatibility_level=3.6", f"myhostname={self.domain}", f"mydestination={self.domain}",
                     "mynetworks=127.0.0.0/8", "inet_interfaces=127.0.0.1", f"relayhost=[127.0.0.1]:{sink_port}",
                     "mailbox_size_limit=0", "message_size_limit=0", "default_process_limit=700",
-                    "smtpd_client_connection_count_limit=0", "maillog_file=/var/log/postfix.log", "inet_protocols=ipv4")
+                    "smtpd_client_connection_count_limit=0", "maillog_file=/var/log/postfix.log", "inet_protocols=ipv4", *settings)
         self.inside("postfix", "start")
         hosts.wait_for(self.answers, what="Postfix answering")
         with open(self.root + "/var/spool/postfix/pid/master.pid") as file:
@@ -285,4 +285,5 @@ def main():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

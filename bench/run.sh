@@ -1,5 +1,8 @@
 #!/bin/sh
-# make bench: ours and Debian's Postfix in one run, alternating, with Postfix's own load tools. Needs root (a private
-# mount namespace) and Debian's archive the first time. Prints medians and ratios; asserts nothing.
+# make bench: the programs (compare.py) and TLS (tls.py), ours and Debian's Postfix in one run each, alternating, with
+# Postfix's own load tools; then the greylist alone (greylist.cc). Needs root (a private mount namespace) and Debian's
+# archive the first time. Prints medians and ratios; asserts nothing.
 set -e
-exec "${PYTHON:-/usr/bin/python3}" bench/compare.py "$@"
+"${PYTHON:-/usr/bin/python3}" bench/compare.py "$@"
+"${PYTHON:-/usr/bin/python3}" bench/tls.py "$@"
+exec "${BUILD:-build}/bench-greylist"

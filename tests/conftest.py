@@ -14,7 +14,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "support"))
 
 import accounts  # noqa: E402
-from host import Host  # noqa: E402
+from host import BINARY, Host  # noqa: E402
 
 if os.geteuid() == 0:
     accounts.enter_private_machine()
@@ -67,3 +67,13 @@ def pytest_addoption(parser):
 @pytest.fixture
 def is_long(request):
     return request.config.getoption("--long")
+
+
+def _is_built_with(library):
+    """Whether the program names it, as it does what it loads or is linked with."""
+    with open(BINARY, "rb") as file:
+        return library in file.read()
+
+
+needs_tls = pytest.mark.skipif(not _is_built_with(b"libssl.so"), reason="BUILT WITHOUT TLS: --without-tls")
+needs_pam = pytest.mark.skipif(not _is_built_with(b"libpam.so"), reason="BUILT WITHOUT PAM: --without-pam")

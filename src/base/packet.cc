@@ -11,6 +11,7 @@ namespace postoffice {
 namespace {
 
 constexpr std::size_t control_space = CMSG_SPACE(sizeof(int) * max_packet_descriptors);
+constexpr std::size_t space_with_sender = control_space + CMSG_SPACE(sizeof(ucred));
 
 void wait_readable(int socket, const Deadline& deadline) {
     for (;;) {
@@ -22,14 +23,19 @@ void wait_readable(int socket, const Deadline& deadline) {
     }
 }
 
-void collect_descriptors(msghdr& message, std::vector<Fd>& into) {
+void collect(msghdr& message, Packet& packet) {
     for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) {
+            ucred sender{};
+            std::memcpy(&sender, CMSG_DATA(c), sizeof sender);
+            packet.sender = sender.pid;
+        }
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
         const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
         for (std::size_t i = 0; i < count; ++i) {
             int fd = -1;
             std::memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof fd);
-            into.emplace_back(fd);
+            packet.descriptors.emplace_back(fd);
         }
     }
 }
@@ -62,7 +68,7 @@ bool receive_once(int socket, std::span<std::byte> into, int& flags, Packet& pac
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
-    alignas(cmsghdr) char control[control_space];
+    alignas(cmsghdr) char control[space_with_sender];
     message.msg_control = control;
     message.msg_controllen = sizeof control;
     ssize_t n = 0;
@@ -71,8 +77,10 @@ bool receive_once(int socket, std::span<std::byte> into, int& flags, Packet& pac
     while ((n = ::recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC)) < 0)
         if (errno != EINTR && errno != ECONNRESET) return false;
     packet.size = static_cast<std::size_t>(n);
-    collect_descriptors(message, packet.descriptors);
+    collect(message, packet);
     flags = message.msg_flags;
+    // Where the sender is not named, its place has room for more descriptors than there may be.
+    if (packet.descriptors.size() > max_packet_descriptors) flags |= MSG_CTRUNC;
     return true;
 }
 
@@ -83,6 +91,11 @@ bool at_end(int socket) {
 }
 
 }  // namespace
+
+void name_senders(int socket) {
+    const int yes = 1;
+    if (::setsockopt(socket, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) != 0) throw_errno("SO_PASSCRED");
+}
 
 void send_packet(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors) {
     if (send_once(socket, bytes, descriptors, 0)) return;

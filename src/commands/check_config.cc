@@ -7,6 +7,7 @@
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/config/options.h"
+#include "postoffice/net/tls_key.h"
 
 namespace postoffice {
 
@@ -18,6 +19,8 @@ int check_config(const CommandLine& line) {
 
     for (const auto& problem : loaded.problems) fmt::print(stderr, "{}\n", printable(problem.text));
     for (const auto& notice : loaded.notices) fmt::print(stderr, "{} (a notice)\n", printable(notice));
+    if (const auto exposure = exposure_of_key(loaded.config))
+        fmt::print(stderr, "{} (a notice)\n", printable(*exposure));
     if (loaded.problems.empty()) {
         if (loaded.config.file.empty())
             fmt::print("configuration is fine (there is no {}, defaults are used)\n", printable(source.file));

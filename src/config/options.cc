@@ -282,6 +282,8 @@ std::span<const Option> table() {
          set_path<&C::tls_key>},
         {"auth-plaintext", "flag", "0", "passwords are taken without TLS, too", SetBy::file, false,
          set_flag<&C::auth_plaintext>},
+        {"auth-scram", "flag", "0", "users of virtual domains may log in by SCRAM", SetBy::file, false,
+         set_flag<&C::auth_scram>},
         {"auth-failures", "number", "10", "failed logins in an hour before an address has to wait",
          SetBy::file, false, set_number<&C::auth_failures, 1, many>},
         {"vhost-dir", "path", "", "virtual domains, a folder each; unset = none", SetBy::file, false,

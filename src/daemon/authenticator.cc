@@ -1,76 +1,61 @@
 #include "postoffice/daemon/authenticator.h"
 
+#include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
-#include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <map>
 
+#include "auth_question.h"
+#include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/process.h"
 #include "postoffice/base/text.h"
-#include "postoffice/mail/domain_files.h"
 #include "postoffice/policy/authentication.h"
-#include "postoffice/policy/pam.h"
-#include "postoffice/policy/passwords.h"
 
 namespace postoffice {
 namespace {
 
 constexpr int most_at_a_time = 64;
+constexpr int longest_line_of_descent = 16;
 
-/// An account of the host. root does not send mail from elsewhere: its password is not there to be guessed at
-/// here.
-AuthVerdict check_account(const std::string& name, const std::string& password, const std::string& client) {
-    const passwd* account = ::getpwnam(name.c_str());
-    const std::string canonical = account != nullptr ? account->pw_name : "";
-    const bool is_root = account != nullptr && account->pw_uid == 0;
-    const AuthOutcome outcome = ask_pam(is_root ? "" : name, password, client);
-    if (is_root || (account == nullptr && outcome == AuthOutcome::yes)) return {AuthOutcome::no, ""};
-    return {outcome, canonical};
-}
-
-/// A user of a virtual domain, as long as that is active: who may not get mail does not send any. Throws if it
-/// cannot be told.
-std::optional<VirtualUser> find_in_domain(const Config& config, const std::string& name,
-                                          const std::string& domain_name) {
-    DomainTable domains(config.vhost_dir);
-    domains.refresh();
-    const VirtualDomain* domain = domains.find(domain_name);
-    if (domain == nullptr) return std::nullopt;
-    if (!domain->problem.empty()) throw FormatError(domain->name + ": " + domain->problem);
-    if (!domain->active) return std::nullopt;
-    const Fd file = open_domain_file(domains.folder_of(*domain), *domain, "passwd");
-    if (!file) return std::nullopt;
-    return find_virtual_user(file.get(), name);
-}
-
-AuthVerdict check(const Config& config, const std::string& user, const std::string& password,
-                  const std::string& client) {
-    const auto at = user.rfind('@');
-    if (at == std::string::npos) return check_account(user, password, client);
-    const std::string name = user.substr(0, at);
-    const std::string domain = to_lower(user.substr(at + 1));
-    if (config.is_local_domain(domain)) return check_account(name, password, client);
-    const auto virtual_user = find_in_domain(config, name, domain);
-    const bool is_right = is_password(password, virtual_user ? virtual_user->hash : "");
-    if (!virtual_user || !is_right) return {AuthOutcome::no, ""};
-    return {AuthOutcome::yes, virtual_user->name + "@" + domain};
-}
-
-void send_answer(const Fd& channel, const AuthVerdict& verdict) {
-    AuthAnswer answer;
-    answer.outcome = answer.user.assign(verdict.user) ? verdict.outcome : AuthOutcome::not_now;
+pid_t parent_of(pid_t pid) {
     try {
-        (void)send_packet_now(channel.get(), std::as_bytes(std::span(&answer, 1)));
+        const Fd file = disk::open_if_exists(fmt::format("/proc/{}/stat", pid), O_RDONLY);
+        if (!file) return 0;
+        // "PID (NAME) STATE PPID": the name may hold anything.
+        const std::string stat = disk::read_all(file.get(), 4096);
+        std::string_view rest = std::string_view(stat).substr(stat.rfind(')') + 1);
+        rest = trim(rest);
+        (void)take_until(rest, ' ');
+        return static_cast<pid_t>(parse_number(take_until(rest, ' ')).value_or(0));
     } catch (const std::system_error&) {
-        // Whoever asked does not want to know any more.
+        return 0;  // it has left meanwhile
     }
 }
+
+/// The session process that `pid` is or comes from: one whose parent, the listener, is a child of our own
+/// parent. 0 for all others; whoever forks and leaves its children behind does not become somebody else.
+pid_t session_of(pid_t pid) {
+    const pid_t master = ::getppid();
+    for (int generations = 0; pid > 1 && generations < longest_line_of_descent; ++generations) {
+        const pid_t parent = parent_of(pid);
+        if (parent > 1 && parent_of(parent) == master) return pid;
+        pid = parent;
+    }
+    return 0;
+}
+
+struct Question {
+    Deadline patience;
+    pid_t session;
+};
 
 class AuthenticatorProcess {
   public:
@@ -84,8 +69,8 @@ class AuthenticatorProcess {
                 if (signal != SIGCHLD) requests_.reset();
             reap();
             if (requests_) read_requests();
-            for (const auto& [pid, patience] : children_)
-                if (patience.passed()) (void)::kill(pid, SIGKILL);
+            for (const auto& [pid, question] : children_)
+                if (question.patience.passed()) (void)::kill(pid, SIGKILL);
         }
         return 0;
     }
@@ -112,30 +97,36 @@ class AuthenticatorProcess {
             if (arrival.kind == Arrival::Kind::nothing) return;
             const bool is_request =
                 arrival.kind == Arrival::Kind::packet && arrival.packet.size == sizeof request &&
-                request.magic == AuthRequest::expected_magic && arrival.packet.descriptors.size() == 1;
-            if (is_request) serve(request, std::move(arrival.packet.descriptors.front()));
+                request.magic == AuthRequest::expected_magic && arrival.packet.descriptors.size() == 1 &&
+                request.method <= AuthRequest::Method::scram;
+            if (is_request)
+                serve(request, std::move(arrival.packet.descriptors.front()),
+                      session_of(arrival.packet.sender));
             ::explicit_bzero(static_cast<void*>(&request), sizeof request);
         }
     }
 
-    void serve(const AuthRequest& request, Fd channel) {
-        if (children_.size() >= limits_.children) return send_answer(channel, {AuthOutcome::not_now, ""});
+    bool has_enough(pid_t session) const {
+        const auto asked = std::count_if(children_.begin(), children_.end(),
+                                         [&](const auto& child) { return child.second.session == session; });
+        return static_cast<std::size_t>(asked) >= limits_.of_one_session ||
+               children_.size() >= limits_.children;
+    }
+
+    void serve(AuthRequest& request, Fd channel, pid_t session) {
+        if (has_enough(session)) return send_verdict(channel, {});
         try {
-            const std::string client = printable(request.client.str());
-            const pid_t pid = spawn_process("authenticating " + client, [&] {
+            const auto patience = Deadline::after(std::chrono::duration_cast<Milliseconds>(limits_.patience));
+            const pid_t pid = spawn_process("authenticating " + printable(request.client.str()), [&] {
                 requests_.reset();
                 signals_.reset();
-                std::string password = request.password.str();
-                const auto verdict = check(config_, request.user.str(), password, client);
-                wipe(password);
-                send_answer(channel, verdict);
+                answer_question(config_, request, channel, salt_key_, patience);
                 return 0;
             });
-            children_.emplace(pid,
-                              Deadline::after(std::chrono::duration_cast<Milliseconds>(limits_.patience)));
+            children_.emplace(pid, Question{patience, session});
         } catch (const std::system_error& error) {
             log_event("", "authenticator", {{"error", error.what()}});
-            send_answer(channel, {AuthOutcome::not_now, ""});
+            send_verdict(channel, {});
         }
     }
 
@@ -143,13 +134,15 @@ class AuthenticatorProcess {
     const AuthenticatorLimits limits_;
     Fd requests_;
     std::optional<SignalSource> signals_{std::in_place, std::initializer_list<int>{SIGTERM, SIGINT, SIGCHLD}};
-    std::map<pid_t, Deadline> children_;
+    const ScramDigest salt_key_ = make_salt_key();
+    std::map<pid_t, Question> children_;
 };
 
 }  // namespace
 
 int run_authenticator(const Config& config, Fd requests, const AuthenticatorLimits& limits) {
     ignore_sigpipe();
+    name_senders(requests.get());
     return AuthenticatorProcess(config, std::move(requests), limits).run();
 }
 

@@ -26,6 +26,7 @@
 #include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/runner.h"
 #include "postoffice/mail/spool.h"
+#include "postoffice/net/tls_key.h"
 #include "postoffice/policy/rate_table.h"
 
 namespace postoffice {
@@ -48,6 +49,8 @@ struct Generation {
     /// Throws FormatError if the certificate cannot be used.
     explicit Generation(Config c) : config(std::move(c)) {
         if (!config.tls_certificate.empty()) tls.emplace(config.tls_certificate, config.tls_key);
+        if (const auto exposure = exposure_of_key(config))
+            log_event("", "tls-key", {{"warning", *exposure}});
         if (!config.coal_command.empty()) coal_requests = make_letterbox();
     }
 
@@ -223,7 +226,10 @@ class Master {
         const int requests = current_->logins.reader.release();
         close_descriptors_except({requests});
         end_with_parent(master);
-        return run_authenticator(current_->config, Fd(requests));
+        // A session has one question at a time, so this is enough for all of them.
+        AuthenticatorLimits limits;
+        limits.children = current_->config.clients + limits.of_one_session;
+        return run_authenticator(current_->config, Fd(requests), limits);
     }
 
     int be_runner(pid_t master) {

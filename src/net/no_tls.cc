@@ -31,6 +31,14 @@ bool TlsStream::has_pending() const {
 
 void TlsStream::close() noexcept {}
 
+bool TlsStream::has_channel_binding() const {
+    return false;
+}
+
+std::optional<std::string> TlsStream::channel_binding(std::string_view) const {
+    return std::nullopt;
+}
+
 std::string TlsStream::description() const {
     return "";
 }

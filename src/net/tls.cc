@@ -5,6 +5,7 @@
 #include <openssl/ssl.h>
 #include <poll.h>
 
+#include <array>
 #include <cerrno>
 #include <climits>
 
@@ -35,6 +36,29 @@ std::string last_complaint() {
 void require_readable(const std::string& file) {
     const Fd opened(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!opened) throw FormatError(file + ": " + std::generic_category().message(errno));
+}
+
+std::optional<std::string> exported_secret(ssl_st* stream) {
+    constexpr std::string_view label = "EXPORTER-Channel-Binding";
+    std::array<unsigned char, 32> secret{};
+    if (SSL_export_keying_material(stream, secret.data(), secret.size(), label.data(), label.size(), nullptr,
+                                   0, 0) != 1)
+        return std::nullopt;
+    return std::string(secret.begin(), secret.end());
+}
+
+/// By the hash of the certificate's own signature, but nothing weaker than SHA-256.
+std::optional<std::string> certificate_hash(ssl_st* stream) {
+    X509* certificate = SSL_get_certificate(stream);
+    int hash = NID_undef;
+    if (certificate == nullptr ||
+        X509_get_signature_info(certificate, &hash, nullptr, nullptr, nullptr) != 1 || hash == NID_undef)
+        return std::nullopt;
+    const EVP_MD* kind = hash == NID_md5 || hash == NID_sha1 ? EVP_sha256() : EVP_get_digestbynid(hash);
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned length = 0;
+    if (kind == nullptr || X509_digest(certificate, kind, digest.data(), &length) != 1) return std::nullopt;
+    return std::string(digest.begin(), digest.begin() + length);
 }
 
 }  // namespace
@@ -154,6 +178,17 @@ void TlsStream::close() noexcept {
     ERR_clear_error();
     if (SSL_is_init_finished(stream_.get())) (void)SSL_shutdown(stream_.get());
     ERR_clear_error();
+}
+
+bool TlsStream::has_channel_binding() const {
+    return SSL_version(stream_.get()) >= TLS1_3_VERSION;
+}
+
+std::optional<std::string> TlsStream::channel_binding(std::string_view name) const {
+    if (!has_channel_binding()) return std::nullopt;
+    if (name == "tls-exporter") return exported_secret(stream_.get());
+    if (name == "tls-server-end-point") return certificate_hash(stream_.get());
+    return std::nullopt;
 }
 
 std::string TlsStream::description() const {

@@ -1,5 +1,6 @@
 #include "postoffice/policy/authentication.h"
 
+#include <fmt/format.h>
 #include <string.h>
 
 #include <cstring>
@@ -8,6 +9,31 @@
 #include "postoffice/base/log.h"
 
 namespace postoffice {
+namespace {
+
+/// Our end of the channel on which the answer comes. Throws.
+Fd put_question(int requests, const AuthRequest& request, const Deadline& deadline) {
+    SocketPair channel = packet_socket_pair();
+    const int descriptor = channel.theirs.get();
+    post(requests, std::as_bytes(std::span(&request, 1)), std::span(&descriptor, 1), deadline);
+    return std::move(channel.ours);
+}
+
+AuthVerdict receive_verdict(const Fd& channel, const Deadline& deadline) {
+    const auto answer = receive_struct<AuthAnswer>(channel.get(), deadline);
+    if (!answer || answer->value.magic != AuthAnswer::expected_magic ||
+        answer->value.outcome > AuthOutcome::not_now)
+        return {};
+    AuthVerdict verdict{answer->value.outcome, answer->value.user.str(), answer->value.signature};
+    if (verdict.outcome == AuthOutcome::yes && verdict.user.empty()) verdict.outcome = AuthOutcome::not_now;
+    return verdict;
+}
+
+void log_failure(const std::exception& error) {
+    log_event("", "authenticator", {{"error", error.what()}});
+}
+
+}  // namespace
 
 AuthVerdict ask_authenticator(int requests, std::string_view user, std::string_view password,
                               std::string_view client, const Deadline& deadline) {
@@ -19,21 +45,44 @@ AuthVerdict ask_authenticator(int requests, std::string_view user, std::string_v
     } else {
         request.client.assign_cut(client);
         try {
-            SocketPair channel = packet_socket_pair();
-            const int descriptor = channel.theirs.get();
-            post(requests, std::as_bytes(std::span(&request, 1)), std::span(&descriptor, 1), deadline);
-            channel.theirs.reset();
-            const auto answer = receive_struct<AuthAnswer>(channel.ours.get(), deadline);
-            if (answer && answer->value.magic == AuthAnswer::expected_magic &&
-                answer->value.outcome <= AuthOutcome::not_now)
-                verdict = {answer->value.outcome, answer->value.user.str()};
+            verdict = receive_verdict(put_question(requests, request, deadline), deadline);
         } catch (const std::exception& error) {
-            log_event("", "authenticator", {{"error", error.what()}});
+            log_failure(error);
         }
     }
     ::explicit_bzero(static_cast<void*>(&request), sizeof request);
-    if (verdict.outcome == AuthOutcome::yes && verdict.user.empty()) verdict.outcome = AuthOutcome::not_now;
     return verdict;
+}
+
+ScramExchange::ScramExchange(int requests, std::string_view user, std::string_view client,
+                             const Deadline& deadline) {
+    AuthRequest request;
+    request.method = AuthRequest::Method::scram;
+    (void)request.user.assign(user);  // what does not fit is nobody's name, as "" is
+    request.client.assign_cut(client);
+    try {
+        channel_ = put_question(requests, request, deadline);
+        const auto challenge = receive_struct<ScramChallenge>(channel_.get(), deadline);
+        if (challenge && challenge->value.magic == ScramChallenge::expected_magic)
+            challenge_ = challenge->value;
+    } catch (const std::exception& error) {
+        log_failure(error);
+    }
+}
+
+AuthVerdict ScramExchange::finish(const ScramResponse& response, const Deadline& deadline) {
+    try {
+        send_struct(channel_.get(), response);
+        return receive_verdict(channel_, deadline);
+    } catch (const std::exception& error) {
+        log_failure(error);
+        return {};
+    }
+}
+
+std::string scram_server_first(std::string_view client_nonce, const ScramChallenge& challenge) {
+    return fmt::format("r={}{},s={},i={}", client_nonce, challenge.nonce.str(), challenge.salt.str(),
+                       challenge.iterations);
 }
 
 void wipe(std::string& secret) {

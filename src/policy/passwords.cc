@@ -8,6 +8,8 @@
 #include <string>
 
 #include "postoffice/base/error.h"
+#include "postoffice/base/text.h"
+#include "postoffice/policy/scram.h"
 
 namespace postoffice {
 namespace {
@@ -24,6 +26,15 @@ bool is_equal(std::string_view a, std::string_view b) {
     return difference == 0;
 }
 
+/// Dovecot writes the kind of a hash in front of it, "{SHA512-CRYPT}$6$…": which for those of crypt(5) is to
+/// say it twice.
+std::string_view without_scheme(std::string_view hash) {
+    for (const std::string_view scheme :
+         {"{CRYPT}", "{SHA512-CRYPT}", "{SHA256-CRYPT}", "{BLF-CRYPT}", "{MD5-CRYPT}", "{DES-CRYPT}"})
+        if (starts_with_ignoring_case(hash, scheme)) return hash.substr(scheme.size());
+    return hash;
+}
+
 bool is_usable(std::string_view hash) {
     return hash.size() >= 13 && hash.front() != '!' && hash.front() != '*' && hash.find('\0') == hash.npos;
 }
@@ -31,6 +42,8 @@ bool is_usable(std::string_view hash) {
 }  // namespace
 
 bool is_password(std::string_view password, std::string_view hash) {
+    if (const auto verifier = parse_scram_verifier(hash)) return is_scram_password(password, *verifier);
+    hash = without_scheme(hash);
     const bool usable = is_usable(hash) && password.find('\0') == password.npos;
     const std::string setting(usable ? hash : nobodys_hash);
     std::string phrase(usable ? password : "");
@@ -39,6 +52,10 @@ bool is_password(std::string_view password, std::string_view hash) {
     ::explicit_bzero(phrase.data(), phrase.size());
     if (!usable || result == nullptr || result[0] == '*') return false;
     return is_equal(result, setting);
+}
+
+bool is_usable_hash(std::string_view hash) {
+    return parse_scram_verifier(hash) || is_usable(without_scheme(hash));
 }
 
 std::string hash_password(std::string_view password) {

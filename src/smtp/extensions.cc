@@ -35,10 +35,6 @@ bool can_start_tls(Dialogue& dialogue) {
     return dialogue.services.tls != nullptr && !dialogue.is_over_tls();
 }
 
-std::string mechanisms(const Dialogue&) {
-    return "PLAIN LOGIN";
-}
-
 // Not offered: BINARYMIME, since messages are stored as lines (verb_bdat.cc).
 constexpr std::array extensions = {
     Extension{"PIPELINING", nullptr, nullptr},

@@ -267,8 +267,8 @@ SessionEnd converse(Dialogue& dialogue) {
     }
     send_last_reply(dialogue);
     dialogue.connection.close();
-    // A process that knew a secret of this client's serves nobody else.
-    if (dialogue.is_over_tls() || dialogue.is_authenticated()) return SessionEnd::unclean;
+    // A process that was told a password serves nobody else.
+    if (dialogue.has_heard_secret || dialogue.is_authenticated()) return SessionEnd::unclean;
     return state.errors == 0 ? SessionEnd::clean : SessionEnd::unclean;
 }
 

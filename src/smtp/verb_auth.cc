@@ -1,4 +1,4 @@
-// AUTH. RFC 4954, with PLAIN (RFC 4616) and LOGIN.
+// AUTH. RFC 4954, with PLAIN (RFC 4616), LOGIN, and SCRAM-SHA-256 (RFC 5802, RFC 7677).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t longest_response = 12288;  // RFC 4954 section 4.1
 constexpr Seconds failure_window{3600};
-constexpr Seconds patience{40};             // longer than the authenticator's own
+constexpr Seconds patience{40};  // longer than the authenticator's own
 
 /// Wiped when it goes, whatever happens meanwhile.
 struct Secret {
@@ -26,6 +26,8 @@ struct Secret {
 
 const Reply cancelled{501, "5.7.0", "Authentication cancelled"};
 const Reply not_base64{501, "5.5.2", "That is not base 64"};
+const Reply not_scram{501, "5.5.2", "That is no message of SCRAM"};
+const Reply not_now{454, "4.7.0", "Your password cannot be checked now; please try again later"};
 
 /// What the client says to a challenge; a refusal if it is not usable.
 std::optional<Reply> ask(Dialogue& dialogue, std::string_view challenge, Secret& response) {
@@ -53,23 +55,6 @@ std::optional<Reply> first_response(Dialogue& dialogue, std::string_view initial
     return std::nullopt;
 }
 
-std::optional<Reply> converse_plain(Dialogue& dialogue, std::string_view initial, Secret& user,
-                                    Secret& password) {
-    Secret message;
-    if (auto refusal = first_response(dialogue, initial, "", message)) return refusal;
-    auto credentials = parse_plain(message.text);
-    if (!credentials) return Reply{501, "5.5.2", "PLAIN needs a name and a password"};
-    user.text = std::move(credentials->user);
-    password.text = std::move(credentials->password);
-    return std::nullopt;
-}
-
-std::optional<Reply> converse_login(Dialogue& dialogue, std::string_view initial, Secret& user,
-                                    Secret& password) {
-    if (auto refusal = first_response(dialogue, initial, "Username:", user)) return refusal;
-    return ask(dialogue, "Password:", password);
-}
-
 /// Guessing is slow, for whoever guesses and for nobody else: this process has no other client. A client that
 /// leaves ends the pause; one that goes on talking does not.
 void pause_after_failure(Dialogue& dialogue, std::uint64_t failures) {
@@ -82,18 +67,15 @@ std::string failure_key(const Dialogue& dialogue) {
     return "auth-failed " + (address ? rated_network(*address) : "");
 }
 
-Reply judge(Dialogue& dialogue, const std::string& user, const std::string& password) {
-    const std::string client = dialogue.state.client_address.str();
-    const AuthVerdict verdict =
-        ask_authenticator(dialogue.services.authenticator, user, password, client, Deadline::after(patience));
+/// What follows from the authenticator's word about who calls himself `user`.
+Reply conclude(Dialogue& dialogue, const std::string& user, const AuthVerdict& verdict) {
     log_event("", "auth",
               {{"client", dialogue.client()},
                {"user", printable(verdict.outcome == AuthOutcome::yes ? verdict.user : user)},
                {"result", verdict.outcome == AuthOutcome::yes  ? "yes"
                           : verdict.outcome == AuthOutcome::no ? "no"
                                                                : "not now"}});
-    if (verdict.outcome == AuthOutcome::not_now)
-        return {454, "4.7.0", "Your password cannot be checked now; please try again later"};
+    if (verdict.outcome == AuthOutcome::not_now) return not_now;
     if (verdict.outcome == AuthOutcome::yes && dialogue.state.user.assign(verdict.user))
         return {235, "2.7.0", "Authentication succeeded"};
     std::uint64_t failures = ++dialogue.failed_logins;
@@ -102,6 +84,78 @@ Reply judge(Dialogue& dialogue, const std::string& user, const std::string& pass
     dialogue.note_misconduct(bad_points::login_failed);
     pause_after_failure(dialogue, failures);
     return {535, "5.7.8", "Authentication credentials invalid"};
+}
+
+Reply judge_password(Dialogue& dialogue, const std::string& user, const std::string& password) {
+    const std::string client = dialogue.state.client_address.str();
+    return conclude(dialogue, user,
+                    ask_authenticator(dialogue.services.authenticator, user, password, client,
+                                      Deadline::after(patience)));
+}
+
+Reply authenticate_plain(Dialogue& dialogue, std::string_view initial) {
+    Secret message;
+    if (auto refusal = first_response(dialogue, initial, "", message)) return *refusal;
+    auto credentials = parse_plain(message.text);
+    if (!credentials) return {501, "5.5.2", "PLAIN needs a name and a password"};
+    const Secret password{std::move(credentials->password)};
+    return judge_password(dialogue, credentials->user, password.text);
+}
+
+Reply authenticate_login(Dialogue& dialogue, std::string_view initial) {
+    Secret user, password;
+    if (auto refusal = first_response(dialogue, initial, "Username:", user)) return *refusal;
+    if (auto refusal = ask(dialogue, "Password:", password)) return *refusal;
+    return judge_password(dialogue, user.text, password.text);
+}
+
+/// What the client must have bound its proof to: the data, empty for none. nullopt: it does not fit the
+/// mechanism, is not known here, or somebody took -PLUS out of our offer on its way (RFC 5802 section 6).
+std::optional<std::string> binding_data(const Dialogue& dialogue, const ScramFirst& first, bool plus) {
+    if (plus != (first.binding == 'p')) return std::nullopt;
+    if (plus) return dialogue.connection.tls()->channel_binding(first.binding_name);
+    if (first.binding == 'y' && offers_scram_plus(dialogue)) return std::nullopt;
+    return "";
+}
+
+Reply refuse_binding(Dialogue& dialogue, const ScramFirst& first) {
+    log_event("", "auth",
+              {{"client", dialogue.client()},
+               {"user", printable(first.user)},
+               {"result", "bound to another channel"}});
+    return {535, "5.7.8", "That is not bound to this channel as it should be"};
+}
+
+/// RFC 5802 section 5; the server's signature goes out as a challenge that is answered with nothing (RFC 4954
+/// section 4).
+Reply authenticate_scram(Dialogue& dialogue, std::string_view initial, bool plus) {
+    Secret message;
+    if (auto refusal = first_response(dialogue, initial, "", message)) return *refusal;
+    const auto first = parse_scram_first(message.text);
+    if (!first) return not_scram;
+    const auto binding = binding_data(dialogue, *first, plus);
+    if (!binding) return refuse_binding(dialogue, *first);
+    ScramResponse response;
+    if (!response.client_nonce.assign(first->nonce) || !response.client_first_bare.assign(first->bare))
+        return not_scram;
+
+    ScramExchange exchange(dialogue.services.authenticator, first->user, dialogue.state.client_address.str(),
+                           Deadline::after(patience));
+    if (!exchange.challenge()) return conclude(dialogue, first->user, {});
+    if (auto refusal = ask(dialogue, scram_server_first(first->nonce, *exchange.challenge()), message))
+        return *refusal;
+    const auto final = parse_scram_final(message.text);
+    if (!final || final->nonce != first->nonce + exchange.challenge()->nonce.str() ||
+        !response.client_final_without_proof.assign(final->without_proof))
+        return not_scram;
+    if (final->binding != first->header + *binding) return refuse_binding(dialogue, *first);
+    response.proof = final->proof;
+    const AuthVerdict verdict = exchange.finish(response, Deadline::after(patience));
+    if (verdict.outcome == AuthOutcome::yes) {
+        const std::string signature(verdict.signature.begin(), verdict.signature.end());
+        if (auto refusal = ask(dialogue, "v=" + base64(signature), message)) return *refusal;
+    }
+    return conclude(dialogue, first->user, verdict);
 }
 
 bool has_failed_too_often(const Dialogue& dialogue) {
@@ -115,6 +169,23 @@ bool has_failed_too_often(const Dialogue& dialogue) {
 bool offers_auth(Dialogue& dialogue) {
     return dialogue.services.authenticator >= 0 && !dialogue.is_authenticated() &&
            (dialogue.is_over_tls() || dialogue.config().auth_plaintext || dialogue.client_is_local());
+}
+
+bool offers_scram(const Dialogue& dialogue) {
+    return has_scram && dialogue.config().auth_scram && !dialogue.config().vhost_dir.empty();
+}
+
+bool offers_scram_plus(const Dialogue& dialogue) {
+    return offers_scram(dialogue) && dialogue.is_over_tls() &&
+           dialogue.connection.tls()->has_channel_binding();
+}
+
+/// The strongest last: a client that takes the first that it knows gets what it always got.
+std::string mechanisms(const Dialogue& dialogue) {
+    std::string names = "PLAIN LOGIN";
+    if (offers_scram(dialogue)) names += " SCRAM-SHA-256";
+    if (offers_scram_plus(dialogue)) names += " SCRAM-SHA-256-PLUS";
+    return names;
 }
 
 std::optional<Reply> check_auth(Dialogue& dialogue) {
@@ -131,19 +202,17 @@ std::optional<Reply> check_auth(Dialogue& dialogue) {
 }
 
 Reply perform_auth(Dialogue& dialogue, const Command& command) {
+    dialogue.has_heard_secret = true;
     std::string_view initial = command.argument;
     const std::string_view mechanism = take_until(initial, ' ');
     initial = trim(initial);
-    Secret user, password;
-    std::optional<Reply> refusal;
-    if (equals_ignoring_case(mechanism, "PLAIN"))
-        refusal = converse_plain(dialogue, initial, user, password);
-    else if (equals_ignoring_case(mechanism, "LOGIN"))
-        refusal = converse_login(dialogue, initial, user, password);
-    else
-        return {504, "5.5.4", "Unknown mechanism: PLAIN and LOGIN are spoken here"};
-    if (refusal) return *refusal;
-    return judge(dialogue, user.text, password.text);
+    if (equals_ignoring_case(mechanism, "PLAIN")) return authenticate_plain(dialogue, initial);
+    if (equals_ignoring_case(mechanism, "LOGIN")) return authenticate_login(dialogue, initial);
+    if (offers_scram(dialogue) && equals_ignoring_case(mechanism, "SCRAM-SHA-256"))
+        return authenticate_scram(dialogue, initial, false);
+    if (offers_scram_plus(dialogue) && equals_ignoring_case(mechanism, "SCRAM-SHA-256-PLUS"))
+        return authenticate_scram(dialogue, initial, true);
+    return {504, "5.5.4", fmt::format("Unknown mechanism: {} are spoken here", mechanisms(dialogue))};
 }
 
 }  // namespace postoffice

@@ -1,14 +1,24 @@
 """A client that says what a test wants it to say, however wrong."""
 import re
 import socket
+import ssl
+
+
+def trusting():
+    """A TLS context that asks for no certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 class Talk:
     """`socket_or_address`: what is connected already, or where to connect."""
 
-    def __init__(self, address, port=25, timeout=60):
+    def __init__(self, address, port=25, timeout=60, tls=None):
         self._socket = socket.create_connection((address, port), timeout=timeout)
         self._stream = self._socket.makefile("rb")
+        if tls:
+            self.begin_tls(tls)
         self.greeting = self.reply()
 
     def __enter__(self):
@@ -17,6 +27,11 @@ class Talk:
     def __exit__(self, *_):
         self._stream.close()
         self._socket.close()
+
+    def begin_tls(self, context):
+        self._stream.close()
+        self._socket = context.wrap_socket(self._socket, server_hostname="host.test")
+        self._stream = self._socket.makefile("rb")
 
     def reply(self):
         """All lines of the next reply as one, "554 5.7.1 the text"; "" when the server has closed."""

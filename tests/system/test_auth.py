@@ -1,23 +1,29 @@
 """Logging in, with the passwords of real accounts (PAM) and of virtual users."""
+import array
 import base64
+import contextlib
 import os
+import random
 import signal
 import smtplib
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 
 import pytest
 
-from accounts import hash_of, password_of
+from accounts import password_of
 from certificates import Authority
-from conftest import needs_root
-from host import free_port, wait_for
-from processes import wait_for_title
+from conftest import needs_pam, needs_root, needs_tls
+from host import wait_for
+from login_host import make_login_host
+from pam_stack import held_logins
+from processes import descriptors, wait_for_title, with_title
 from sink import Sink
 
-pytestmark = needs_root
+pytestmark = [needs_root, needs_tls]
 
 
 def b64(text):
@@ -31,19 +37,7 @@ def authority(tmp_path_factory):
 
 @pytest.fixture
 def login_host(make_host, authority, folder):
-    certificate = authority.issue("host.test", "host.pem")
-    domain = os.path.join(folder, "vhosts", "virtual.test")
-    os.makedirs(domain)
-    with open(os.path.join(domain, "passwd"), "w") as file:
-        file.write(f"# short and long\nvera:{hash_of('v pass')}\n"
-                   f"victor:{hash_of('w pass')}:2000:2000:Victor V.:./victor:/bin/false\nlocked:!{hash_of('x')}\nempty:\n")
-    os.chmod(os.path.join(domain, "passwd"), 0o600)
-    with open(os.path.join(folder, "vhosts", "domains.cf"), "w") as file:
-        file.write("root:virtual.test:1:for logins\n")
-    host = make_host("host", tls_certificate=certificate, vhost_dir=os.path.join(folder, "vhosts"))
-    host.submission_port = free_port()
-    host.write_config(listen=[f"127.0.0.1:{host.port}", f"127.0.0.1:{host.submission_port},submission"])
-    return host.start()
+    return make_login_host(make_host, authority, folder).start()
 
 
 def submission(host):
@@ -142,6 +136,100 @@ def test_failures_of_one_are_no_delay_for_another(login_host):
         with submission(login_host) as smtp:
             assert smtp.login("vera@virtual.test", "v pass")[0] == 235
         assert guesser.getreply()[0] == 535
+
+
+def plain(user, password):
+    return "PLAIN " + b64(f"\0{user}\0{password}")
+
+
+@pytest.mark.parametrize("say, is_used_again", [
+    (["NOOP"], True), ([f"AUTH PLAIN {b64(chr(0) + 'vera@virtual.test' + chr(0) + 'v pass')}"], False),
+    ([f"AUTH PLAIN {b64(chr(0) + 'vera@virtual.test' + chr(0) + 'wrong')}"], False), (["AUTH LOGIN", b64("vera"), "*"], False)])
+def test_a_process_that_heard_a_password_serves_nobody_else(login_host, say, is_used_again):
+    login_host.write_config(tarpit="0", auth_failures="100")
+    login_host.reload()
+    served_by = set()
+    for _ in range(10):
+        with submission(login_host) as smtp:
+            mine = smtp.sock.getsockname()[1]
+            served_by |= {pid for pid in with_title(login_host, "SMTP 127.0.0.1")
+                          if f"tcp {login_host.submission_port}-{mine}" in descriptors(pid)}
+            for line in say:
+                smtp.docmd(line)
+    assert len(served_by) < 10 if is_used_again else len(served_by) == 10, served_by
+
+
+@needs_pam
+def test_slow_pam_delays_nobody_else(login_host, folder):
+    # More at a time than any small table of processes would hold.
+    with held_logins(folder, "mallory") as gate, contextlib.ExitStack() as sessions:
+        waiting = [sessions.enter_context(submission(login_host)) for _ in range(30)]
+        for smtp in waiting:
+            smtp.putcmd("AUTH", plain("mallory", password_of("mallory")))
+        wait_for_title(login_host, "authenticating", count=30)
+        for user, password in (("alice", password_of("alice")), ("vera@virtual.test", "v pass")):
+            with submission(login_host) as smtp:
+                assert smtp.login(user, password)[0] == 235
+        assert len(with_title(login_host, "authenticating")) == 30
+        os.unlink(gate)
+        assert [smtp.getreply()[0] for smtp in waiting] == [235] * 30
+
+
+def slots(pid):
+    """The ends of letterboxes that a process has been given, as names that can be connected to."""
+    paths = [f"/proc/{pid}/fd/{number}" for number in os.listdir(f"/proc/{pid}/fd")]
+    return [path for path in paths if os.readlink(path).endswith("/box (deleted)")]
+
+
+def auth_request(user, password):
+    """struct AuthRequest of include/postoffice/policy/authentication.h."""
+    return struct.pack("@IB256s512s64s3x", 0x504f4155, 0, user.encode(), password.encode(), b"127.0.0.1")
+
+
+@needs_pam
+def test_a_captured_session_keeps_nobody_out(login_host, folder):
+    with held_logins(folder, "mallory") as gate, submission(login_host) as captured:
+        captured.noop()
+        boxes = slots(wait_for_title(login_host, "SMTP 127.0.0.1")[0])
+        assert len(boxes) == 2, "those of authenticator and spawner"
+        flood = random.Random(1)
+        over = threading.Event()
+        questions = []
+
+        def attack(box):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as slot:
+                slot.connect(box)
+                while not over.is_set():
+                    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                    ends = array.array("i", [theirs.fileno()] * flood.choice([0, 1, 1, 2, 3]))
+                    slot.sendmsg([flood.choice([auth_request("mallory", password_of("mallory")), b"x",
+                                                flood.randbytes(840), flood.randbytes(flood.randrange(5000))])],
+                                 [(socket.SOL_SOCKET, socket.SCM_RIGHTS, ends)] if ends else [])
+                    theirs.close()
+                    if len(questions) < 500:
+                        questions.append(ours)
+                    else:
+                        ours.close()
+        attackers = [threading.Thread(target=attack, args=(box,)) for box in boxes]
+        for attacker in attackers:
+            attacker.start()
+        try:
+            wait_for(lambda: len(questions) == 500, what="a flood")
+            assert len(with_title(login_host, "authenticating")) == 4
+            for user, password in (("alice", password_of("alice")), ("vera@virtual.test", "v pass")) * 3:
+                with submission(login_host) as smtp:
+                    assert smtp.login(user, password)[0] == 235
+            with login_host.smtp() as smtp:
+                smtp.sendmail("a@example.org", ["alice@host.test"], b"Subject: meanwhile\r\n\r\nx\r\n")
+            login_host.wait_for_mail("alice", b"meanwhile")
+        finally:
+            over.set()
+            for attacker in attackers:
+                attacker.join(30)
+            for question in questions:
+                question.close()
+        os.unlink(gate)
+        wait_for(lambda: not with_title(login_host, "authenticating"), what="the end of all questions")
 
 
 def test_an_authenticator_that_is_killed(login_host):

@@ -15,7 +15,7 @@ import threading
 import time
 
 from certificates import Authority
-from conftest import needs_root
+from conftest import needs_root, needs_tls
 from host import wait_for
 from processes import with_title
 from outsiders import CROWD, SERVER, outsiders  # noqa: F401
@@ -85,15 +85,20 @@ def until_reply(connection, code, seconds=30):
     return text
 
 
-def serves(outsiders, what):
-    """A client who does everything right gets a message into a mailbox, with the patience of ten seconds for each
-    answer. Prints how long it took."""
+def serves(outsiders, what, tls=None):
+    """A client who does everything right, under TLS with a context, gets a message into a mailbox, with the patience of
+    ten seconds for each answer. Prints how long it took."""
     start = time.monotonic()
     with outsiders.outside.inside():
         connection = socket.create_connection((SERVER, 25), timeout=10, source_address=(CROWD[-1], 0))
-    with connection:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(connection)
         until_reply(connection, b"220", 10)
         greeted = time.monotonic()
+        if tls:
+            connection.sendall(b"STARTTLS\r\n")
+            until_reply(connection, b"220", 10)
+            connection = stack.enter_context(tls.wrap_socket(connection, server_hostname="host.test"))
         for command, code in ((b"EHLO good.test", b"250"), (b"MAIL FROM:<good@far.test>", b"250"),
                               (b"RCPT TO:<alice@host.test>", b"250"), (b"DATA", b"354"),
                               (f"Subject: {what}\r\n\r\nhello\r\n.".encode(), b"250"), (b"QUIT", b"221")):
@@ -178,27 +183,30 @@ def client_hello(name="host.test"):
     return outgoing.read()
 
 
+@needs_tls
 def test_dripping_handshakes(outsiders, tmp_path):
-    host = outsiders.start(**SETTINGS, tls_certificate=Authority(str(tmp_path)).issue("host.test", "host.pem"))
+    authority = Authority(str(tmp_path))
+    host = outsiders.start(**SETTINGS, tls_certificate=authority.issue("host.test", "host.pem"))
+    tls = ssl.create_default_context(cafile=authority.certificate)
     listener = with_title(host, "listener")
     before = kibibytes(host)
-    connections, over = call(outsiders, 100), threading.Event()
+    connections, over = call(outsiders, 200), threading.Event()
     for one in connections:
         until_reply(one, b"220")
         one.sendall(b"STARTTLS\r\n")
         until_reply(one, b"220")
-    dripping = threading.Thread(target=drip, args=(connections, [client_hello()] * 100, over))
+    dripping = threading.Thread(target=drip, args=(connections, [client_hello()] * 200, over))
     dripping.start()
     try:
         with Watch(host) as watch:
             for n in range(2):
-                serves(outsiders, f"among 100 dripping handshakes, time {n}")
+                serves(outsiders, f"among 200 dripping handshakes, time {n}", tls)
                 time.sleep(1.5)
     finally:
         over.set()
         dripping.join()
-    print(f"\n    100 dripping handshakes: {(watch.kibibytes - before) / 100:.0f} KiB each at most", end="")
-    assert watch.processes < 100 + 40
+    print(f"\n    200 dripping handshakes: {(watch.kibibytes - before) / 200:.0f} KiB each at most", end="")
+    assert watch.processes < 200 + 40
     outsiders.hang_up()
     wait_for(lambda: len(with_title(host, "SMTP")) < 20, seconds=60, what="their processes to go")
     is_whole(host, listener)

@@ -8,7 +8,11 @@ import subprocess
 import pytest
 
 from certificates import Authority
+from conftest import needs_tls
+import tls_hello as hello
 from host import free_port, local_user, wait_for
+
+pytestmark = needs_tls
 
 MESSAGE = b"From: sender@example.org\r\nSubject: over tls\r\n\r\nhello\r\n"
 
@@ -104,6 +108,55 @@ def test_a_session_is_resumed_by_another_process(tls_host, folder, version):
     assert "New, TLS" in first
     _, second = s_client(tls_host, version, "-sess_in", session)
     assert "Reused, TLS" in second, second
+
+
+# -- what checkers ask for: versions and ciphers that no library of today will offer
+
+#: ECDHE with a certificate of its kind, AES-GCM, ChaCha20, and AES-CBC with SHA-2. RFC 5289, RFC 7905.
+ECDSA_CIPHERS = {0xC02B, 0xC02C, 0xC023, 0xC024, 0xCCA9}
+RSA_CIPHERS = {0xC02F, 0xC030, 0xC027, 0xC028, 0xCCA8, 0x009E, 0x009F}  # DHE, too
+ALL_CIPHERS = sorted({*range(0x0000, 0x0100), *range(0xC001, 0xC0B4), *range(0xCC13, 0xCC16), *range(0xCCA8, 0xCCAF),
+                      *range(0xD001, 0xD006), *range(0xFEFE, 0xFF00)} - {hello.SCSV, 0x5600})
+
+
+@pytest.mark.parametrize("version", [hello.SSL3, hello.TLS1, hello.TLS1_1], ids=["SSL 3", "TLS 1.0", "TLS 1.1"])
+@pytest.mark.parametrize("extensions", [True, False])
+def test_no_old_version_is_spoken(tls_host, version, extensions):
+    said = hello.answer(tls_host.tls_port, hello.client_hello(version, ALL_CIPHERS, extensions=extensions))
+    assert said[0] == "alert" and said[1] in (70, 40), "protocol_version or handshake_failure"
+
+
+def test_ssl_2_is_not_spoken(tls_host):
+    assert hello.answer(tls_host.tls_port, hello.ssl2_hello())[0] in ("alert", "closed")
+
+
+@pytest.mark.parametrize("kind, expected", [("ec", ECDSA_CIPHERS), ("rsa", RSA_CIPHERS)])
+def test_the_ciphers_of_tls_1_2(tls_host, folder, kind, expected):
+    if kind == "rsa":
+        path = os.path.join(folder, "rsa.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=host.test",
+                        "-keyout", path, "-out", path + ".crt"], check=True, capture_output=True)
+        with open(path, "a") as file, open(path + ".crt") as certificate:
+            file.write(certificate.read())
+        tls_host.write_config(tls_certificate=path)
+        tls_host.reload()
+    found = hello.accepted_ciphers(tls_host.tls_port, hello.TLS1_2, ALL_CIPHERS)
+    # No anonymous ones, none for export, no RC4, DES, 3DES, IDEA, CAMELLIA, ARIA or MD5, none without forward secrecy.
+    assert set(found) == expected, [hex(one) for one in found]
+    assert len(found) == len(expected)
+    left = sorted(set(ALL_CIPHERS) - expected)
+    assert hello.answer(tls_host.tls_port, hello.client_hello(hello.TLS1_2, left)) == ("alert", 40), "handshake_failure"
+
+
+def test_nothing_is_compressed(tls_host):
+    said = hello.answer(tls_host.tls_port, hello.client_hello(hello.TLS1_2, ALL_CIPHERS, compression=b"\x01\0"))
+    assert said[0] == "hello" and said[3] == 0
+    assert hello.answer(tls_host.tls_port, hello.client_hello(hello.TLS1_2, ALL_CIPHERS, b"\x01"))[0] == "alert"
+
+
+def test_renegotiation_would_be_secure_if_there_were_any(tls_host):
+    _, text = s_client(tls_host, "-tls1_2")
+    assert "Secure Renegotiation IS supported" in text, "the extension of RFC 5746 is answered"
 
 
 def test_renegotiation_is_refused(tls_host):
@@ -211,6 +264,25 @@ def test_a_key_that_cannot_be_used_stops_the_start_and_not_the_reload(make_host,
     assert "reload-refused" in host.log_text()
     with client(host, authority) as smtp:
         assert smtp.noop()[0] == 250
+
+
+@pytest.mark.parametrize("mode, owner, who", [
+    (0o644, (0, 0), "everybody"), (0o640, (0, 7901), "group alice"), (0o400, (7901, 0), "alice"),
+    (0o640, (0, 0), None), (0o600, (0, 0), None)])
+def test_a_key_that_others_can_read(make_host, authority, mode, owner, who):
+    if os.geteuid() != 0:
+        pytest.skip("NEEDS ROOT: gives files away")
+    path = authority.issue("host.test", "shown.pem")
+    os.chmod(path, mode)
+    os.chown(path, *owner)
+    host = make_host("host", tls_certificate=path).start()
+    warning = f"{path}: the key in it can be read by {who}"
+    done = subprocess.run([host.command("sendmail"), "-C", host.config, "-bC"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, "it is allowed"
+    if who:
+        assert warning in host.log_text() and warning + " (a notice)" in done.stderr
+    else:
+        assert "can be read" not in host.log_text() + done.stderr
 
 
 def test_swaks(tls_host):

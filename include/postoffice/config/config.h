@@ -105,6 +105,7 @@ struct Config {
     std::string tls_key;            ///< PEM file; empty: in tls_certificate
 
     bool auth_plaintext = false;  ///< passwords are taken without TLS, too
+    bool auth_scram = false;      ///< SCRAM-SHA-256 is offered, for virtual users
     unsigned auth_failures = 10;  ///< failed logins within an hour after which an address has to wait
 
     std::string vhost_dir;  ///< virtual domains: domains.cf and a folder for each; empty: there are none

@@ -1,5 +1,8 @@
 // The authenticator: root; takes a name and a password, and says whether they belong together. Each question
 // is answered by a child of its own, with a deadline, so that a slow password service delays nobody else.
+//
+// Who asks is a session process, and may have been captured. Each has room for a few questions, whatever it
+// does, so that others keep theirs: the kernel says which process a question comes from.
 #pragma once
 
 #include "postoffice/base/clock.h"
@@ -9,7 +12,8 @@
 namespace postoffice {
 
 struct AuthenticatorLimits {
-    std::size_t children = 20;  ///< questions being answered; more than these are told to try again later
+    std::size_t children = 100;  ///< questions being answered; more than these are told to try again later
+    std::size_t of_one_session = 4;  ///< one, and some whose children have answered and are about to end
     Seconds patience{30};       ///< a child that takes longer is killed, which says "not now"
 };
 

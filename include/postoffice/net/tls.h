@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -50,6 +51,13 @@ class TlsStream {
     bool has_pending() const;
     /// Says goodbye (close_notify) without waiting for an answer.
     void close() noexcept;
+
+    /// What both ends of this very connection, and nobody between them, know of it, by the name of its kind:
+    /// "tls-exporter" (RFC 9266), "tls-server-end-point" (RFC 5929 section 4). nullopt for other names, for a
+    /// certificate that the latter is not defined for, and before TLS 1.3, where the former is not unique
+    /// without more ado.
+    std::optional<std::string> channel_binding(std::string_view name) const;
+    bool has_channel_binding() const;
 
     /// "TLSv1.3 TLS_AES_256_GCM_SHA384", for people.
     std::string description() const;

@@ -1,14 +1,21 @@
 // Asking whether somebody is who he says he is. A session cannot look at passwords: it asks the
 // authenticator, a process of root's (daemon/authenticator.h), which says yes, no, or not now, and nothing
 // else.
+//
+// With SCRAM (RFC 5802) there is no password to send along. The session reads and writes the messages, and
+// the authenticator makes what they turn on: it names nonce, salt and iterations, and checks the proof
+// against the verifier, which never leaves it.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "postoffice/base/clock.h"
+#include "postoffice/base/fd.h"
 #include "postoffice/base/packet.h"
+#include "postoffice/policy/scram.h"
 
 namespace postoffice {
 
@@ -16,10 +23,12 @@ namespace postoffice {
 /// packet socketpair on which the AuthAnswer comes.
 struct AuthRequest {
     static constexpr std::uint32_t expected_magic = 0x504f4155;
+    enum class Method : std::uint8_t { password, scram };
     std::uint32_t magic = expected_magic;
+    Method method = Method::password;
     FixedString<256> user;
-    FixedString<512> password;
-    FixedString<64> client;  ///< address, for the log and for PAM's rules about hosts
+    FixedString<512> password;  ///< empty for SCRAM
+    FixedString<64> client;     ///< address, for the log and for PAM's rules about hosts
 };
 
 enum class AuthOutcome : std::uint8_t {
@@ -32,18 +41,60 @@ struct AuthAnswer {
     static constexpr std::uint32_t expected_magic = 0x504f4141;
     std::uint32_t magic = expected_magic;
     AuthOutcome outcome = AuthOutcome::not_now;
-    FixedString<256> user;  ///< yes: the canonical name, "alice" or "bob@virtual.example"
+    FixedString<256> user;    ///< yes: the canonical name, "alice" or "bob@virtual.example"
+    ScramDigest signature{};  ///< yes to SCRAM: ServerSignature
+};
+
+/// For SCRAM, before the answer: what the client is challenged with. It looks the same whether there is such
+/// a user or not.
+struct ScramChallenge {
+    static constexpr std::uint32_t expected_magic = 0x504f4143;
+    std::uint32_t magic = expected_magic;
+    std::uint32_t iterations = 0;
+    FixedString<32> nonce;  ///< our part of it, fresh each time
+    FixedString<96> salt;   ///< in base 64
+};
+
+/// And what the session says to it, over the same channel: the messages as the client wrote them, of which
+/// the authenticator reads nothing, and the proof. What came between these messages, server-first-message,
+/// the authenticator puts there itself, with its nonce, so an old proof proves nothing.
+struct ScramResponse {
+    static constexpr std::uint32_t expected_magic = 0x504f4152;
+    std::uint32_t magic = expected_magic;
+    ScramDigest proof{};
+    FixedString<256> client_nonce;
+    FixedString<1024> client_first_bare;
+    FixedString<1024> client_final_without_proof;
 };
 
 struct AuthVerdict {
     AuthOutcome outcome = AuthOutcome::not_now;
     std::string user;
+    ScramDigest signature{};
 };
 
 /// Waits for the answer, at most until `deadline`. `requests`: the slot of the letterbox. Does not throw;
 /// what does not fit the request is a no.
 AuthVerdict ask_authenticator(int requests, std::string_view user, std::string_view password,
                               std::string_view client, const Deadline& deadline);
+
+/// One exchange by SCRAM. Does not throw either.
+class ScramExchange {
+  public:
+    /// Waits for the challenge.
+    ScramExchange(int requests, std::string_view user, std::string_view client, const Deadline& deadline);
+    /// nullopt: passwords cannot be checked now.
+    const std::optional<ScramChallenge>& challenge() const { return challenge_; }
+    /// Waits for the answer. Once, after a challenge.
+    AuthVerdict finish(const ScramResponse& response, const Deadline& deadline);
+
+  private:
+    Fd channel_;
+    std::optional<ScramChallenge> challenge_;
+};
+
+/// "r=…,s=…,i=…", the server-first-message of RFC 5802 section 7.
+std::string scram_server_first(std::string_view client_nonce, const ScramChallenge& challenge);
 
 /// Overwrites a secret before its memory goes to somebody else.
 void wipe(std::string& secret);

@@ -1,0 +1,166 @@
+#include "auth_question.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <string.h>
+
+#include <algorithm>
+
+#include "postoffice/base/base64.h"
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/text.h"
+#include "postoffice/mail/domain_files.h"
+#include "postoffice/mail/virtual_domains.h"
+#include "postoffice/net/kernel_random.h"
+#include "postoffice/policy/pam.h"
+#include "postoffice/policy/passwords.h"
+
+namespace postoffice {
+namespace {
+
+constexpr std::size_t nonce_octets = 18;
+constexpr std::size_t longest_machine_id = 4096;
+
+/// A name to log in with, taken apart.
+struct Login {
+    std::string name;
+    std::string domain;       ///< lower case; empty: none was given
+    bool is_account = false;  ///< of the host, not of a virtual domain
+};
+
+Login parse_login(const Config& config, const std::string& user) {
+    const auto at = user.rfind('@');
+    if (at == std::string::npos) return {user, "", true};
+    const std::string domain = to_lower(user.substr(at + 1));
+    return {user.substr(0, at), domain, config.is_local_domain(domain)};
+}
+
+/// An account of the host. root does not send mail from elsewhere: its password is not there to be guessed at
+/// here.
+AuthVerdict check_account(const std::string& name, const std::string& password, const std::string& client) {
+    const passwd* account = ::getpwnam(name.c_str());
+    const std::string canonical = account != nullptr ? account->pw_name : "";
+    const bool is_root = account != nullptr && account->pw_uid == 0;
+    const AuthOutcome outcome = ask_pam(is_root ? "" : name, password, client);
+    if (is_root || (account == nullptr && outcome == AuthOutcome::yes)) return {AuthOutcome::no, ""};
+    return {outcome, canonical};
+}
+
+/// The users of a virtual domain, as long as that is active: who may not get mail does not send any. Throws
+/// if they cannot be told.
+std::vector<VirtualUser> users_of(const Config& config, const std::string& domain_name) {
+    DomainTable domains(config.vhost_dir);
+    domains.refresh();
+    const VirtualDomain* domain = domains.find(domain_name);
+    if (domain == nullptr) return {};
+    if (!domain->problem.empty()) throw FormatError(domain->name + ": " + domain->problem);
+    if (!domain->active) return {};
+    const Fd file = open_domain_file(domains.folder_of(*domain), *domain, "passwd");
+    return file ? read_virtual_users(file.get()) : std::vector<VirtualUser>();
+}
+
+/// For what must look as if a user were there; empty if the domain has none.
+std::string typical_hash(const std::vector<VirtualUser>& users) {
+    const auto found = std::find_if(users.begin(), users.end(),
+                                    [](const VirtualUser& user) { return is_usable_hash(user.hash); });
+    return found == users.end() ? "" : found->hash;
+}
+
+AuthVerdict check_password(const Config& config, const std::string& user, const std::string& password,
+                           const std::string& client) {
+    const Login login = parse_login(config, user);
+    if (login.is_account) return check_account(login.name, password, client);
+    const auto users = users_of(config, login.domain);
+    const VirtualUser* virtual_user = find_virtual_user(users, login.name);
+    // A name that nobody has takes as long as one that somebody has.
+    const bool is_right =
+        is_password(password, virtual_user != nullptr ? virtual_user->hash : typical_hash(users));
+    if (virtual_user == nullptr || !is_right) return {AuthOutcome::no, ""};
+    return {AuthOutcome::yes, virtual_user->name + "@" + login.domain};
+}
+
+std::string fresh_nonce() {
+    std::string octets;
+    for (const KernelRandom random; octets.size() < nonce_octets;)
+        octets += static_cast<char>(random() & 0xff);
+    return base64(octets);
+}
+
+/// Who a SCRAM client says he is, and what he is checked against, be it made up.
+struct Claim {
+    ScramVerifier verifier;
+    std::string user;  ///< empty: there is no such user, or he has no verifier
+};
+
+Claim look_up(const Config& config, const std::string& user, const ScramDigest& salt_key) {
+    const Login login = parse_login(config, user);
+    const auto users = login.is_account ? std::vector<VirtualUser>() : users_of(config, login.domain);
+    if (const VirtualUser* found = find_virtual_user(users, login.name))
+        if (auto verifier = parse_scram_verifier(found->hash))
+            return {std::move(*verifier), found->name + "@" + login.domain};
+    const auto model = parse_scram_verifier(typical_hash(users));
+    return {made_up_verifier(salt_key, to_lower(login.name) + "@" + login.domain, model), ""};
+}
+
+void converse_by_scram(const Config& config, const std::string& user, const Fd& channel,
+                       const ScramDigest& salt_key, const Deadline& patience) {
+    const Claim claim = look_up(config, user, salt_key);
+    ScramChallenge challenge;
+    challenge.iterations = claim.verifier.iterations;
+    if (!challenge.nonce.assign(fresh_nonce()) || !challenge.salt.assign(base64(claim.verifier.salt)))
+        throw_errno(EINVAL, "SCRAM challenge");
+    if (send_packet_now(channel.get(), std::as_bytes(std::span(&challenge, 1))) != Sent::yes) return;
+    const auto response = receive_struct<ScramResponse>(channel.get(), patience);
+    if (!response || response->value.magic != ScramResponse::expected_magic) return;
+
+    const std::string auth_message = response->value.client_first_bare.str() + "," +
+                                     scram_server_first(response->value.client_nonce.str(), challenge) + "," +
+                                     response->value.client_final_without_proof.str();
+    const auto signature = check_scram_proof(claim.verifier, auth_message, response->value.proof);
+    if (signature && !claim.user.empty())
+        send_verdict(channel, {AuthOutcome::yes, claim.user, *signature});
+    else
+        send_verdict(channel, {AuthOutcome::no, "", {}});
+}
+
+}  // namespace
+
+void answer_question(const Config& config, AuthRequest& request, const Fd& channel,
+                     const ScramDigest& salt_key, const Deadline& patience) {
+    const std::string user = request.user.str();
+    if (request.method == AuthRequest::Method::scram) {
+        try {
+            converse_by_scram(config, user, channel, salt_key, patience);
+        } catch (const Timeout&) {
+            // The client is too slow, and hears "not now" when the channel closes.
+        }
+        return;
+    }
+    const std::string client = printable(request.client.str());
+    std::string password = request.password.str();
+    ::explicit_bzero(static_cast<void*>(&request), sizeof request);
+    const auto verdict = check_password(config, user, password, client);
+    wipe(password);
+    send_verdict(channel, verdict);
+}
+
+void send_verdict(const Fd& channel, const AuthVerdict& verdict) {
+    AuthAnswer answer;
+    answer.outcome = answer.user.assign(verdict.user) ? verdict.outcome : AuthOutcome::not_now;
+    answer.signature = verdict.signature;
+    try {
+        (void)send_packet_now(channel.get(), std::as_bytes(std::span(&answer, 1)));
+    } catch (const std::system_error&) {
+        // Whoever asked does not want to know any more.
+    }
+}
+
+ScramDigest make_salt_key() {
+    // machine-id(5) asks not to be shown to others as it is, and it is not. Without one, no two starts agree.
+    const Fd file = disk::open_if_exists("/etc/machine-id", O_RDONLY | O_NONBLOCK);
+    const std::string id = file ? disk::read_all(file.get(), longest_machine_id) : "";
+    return scram_key(id.empty() ? fresh_nonce() : id, "postoffice: salts of nobody");
+}
+
+}  // namespace postoffice

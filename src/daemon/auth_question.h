@@ -1,0 +1,21 @@
+// What a child of the authenticator does: answers one question, and ends.
+#pragma once
+
+#include "postoffice/base/clock.h"
+#include "postoffice/config/config.h"
+#include "postoffice/policy/authentication.h"
+
+namespace postoffice {
+
+/// Never throws for what the asking side does; std::system_error for files that cannot be read. `salt_key`
+/// makes salts for users that do not exist; `patience`: with the client of a SCRAM exchange.
+void answer_question(const Config& config, AuthRequest& request, const Fd& channel,
+                     const ScramDigest& salt_key, const Deadline& patience);
+
+void send_verdict(const Fd& channel, const AuthVerdict& verdict);
+
+/// Stays the same on this host, and differs on every other: a salt that changed from one day to the next
+/// would give away that nobody has the name.
+ScramDigest make_salt_key();
+
+}  // namespace postoffice

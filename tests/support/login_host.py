@@ -1,0 +1,24 @@
+"""A host whose users log in: accounts, and virtual users of virtual.test."""
+import os
+
+from accounts import hash_of
+from host import free_port
+
+
+def make_login_host(make_host, authority, folder):
+    """With ports for everybody (port), for users (submission_port), and the same with TLS from the beginning
+    (submissions_port)."""
+    domain = os.path.join(folder, "vhosts", "virtual.test")
+    os.makedirs(domain)
+    with open(os.path.join(domain, "passwd"), "w") as file:
+        file.write(f"# short and long\nvera:{hash_of('v pass')}\n"
+                   f"victor:{hash_of('w pass')}:2000:2000:Victor V.:./victor:/bin/false\nlocked:!{hash_of('x')}\nempty:\n")
+    os.chmod(os.path.join(domain, "passwd"), 0o600)
+    with open(os.path.join(folder, "vhosts", "domains.cf"), "w") as file:
+        file.write("root:virtual.test:1:for logins\n")
+    host = make_host("host", tls_certificate=authority.issue("host.test", "host.pem"),
+                     vhost_dir=os.path.join(folder, "vhosts"))
+    host.submission_port, host.submissions_port = free_port(), free_port()
+    host.write_config(listen=[f"127.0.0.1:{host.port}", f"127.0.0.1:{host.submission_port},submission",
+                              f"127.0.0.1:{host.submissions_port},tls,submission"])
+    return host
