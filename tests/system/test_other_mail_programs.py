@@ -1,5 +1,5 @@
-"""A mailbox in the hands of several programs at once: we append, procmail appends, Dovecot and s-nail read, and s-nail
-takes messages out. Nothing is lost, doubled or torn."""
+"""A mailbox in the hands of several programs at once: we append, procmail appends, s-nail reads; Dovecot reads and writes
+into it what it wants to remember, or s-nail takes messages out. Nothing is lost, doubled or torn. 800 deliveries; 10,000 with --long."""
 import os
 import re
 import shutil
@@ -11,7 +11,7 @@ import pytest
 from conftest import needs_root
 
 UID = 7901
-CLIENTS, EACH = 8, 1250
+CLIENTS = 8
 TOKEN = re.compile(rb"^X-Token: (\S+)$", re.MULTILINE)
 
 
@@ -28,13 +28,12 @@ def message(token):
 class Others:
     """Each of them does its work over and over, as alice, until it is told to stop."""
 
-    def __init__(self, path, folder):
+    def __init__(self, path, folder, names):
         self.path, self.folder = path, folder
         self.stopping = threading.Event()
         self.taken, self.trouble = 0, []
-        self.rounds = {"procmail": 0, "dovecot": 0, "reader": 0, "mover": 0}
-        self.threads = [threading.Thread(target=self.repeat, args=(name, work)) for name, work in (
-            ("procmail", self.procmail), ("dovecot", self.dovecot), ("reader", self.read), ("mover", self.move))]
+        self.rounds = dict.fromkeys(names, 0)
+        self.threads = [threading.Thread(target=self.repeat, args=(name, getattr(self, name))) for name in names]
         for thread in self.threads:
             thread.start()
 
@@ -61,13 +60,13 @@ class Others:
         self.taken += 1
 
     def dovecot(self):
-        done = self.run("doveadm", "-c", f"{self.folder}/dovecot.conf", "fetch", "-u", "alice", "hdr.x-token", "all")
-        assert b"orrupt" not in done.stderr and b"Panic" not in done.stderr, done.stderr
+        done = self.run("doveadm", "-c", f"{self.folder}/dovecot.conf", "fetch", "hdr.x-token", "all")
+        assert done.returncode == 0 and b"orrupt" not in done.stderr and b"Panic" not in done.stderr, done.stderr
 
-    def read(self):
+    def reader(self):
         self.run("s-nail", "-n", "-R", "-H", "-f", self.path, MAILRC="/dev/null")
 
-    def move(self):
+    def mover(self):
         """The first message goes to another file, and the mailbox is written anew."""
         self.run("s-nail", "-n", "-S", "keep", "-f", self.path, input="move 1 /home/alice/moved\nquit\n", MAILRC="/dev/null")
 
@@ -78,9 +77,9 @@ class Others:
         assert not any(thread.is_alive() for thread in self.threads)
 
 
-def send_many(host, number):
+def send_many(host, number, each):
     with host.smtp() as client:
-        for count in range(EACH):
+        for count in range(each):
             client.sendmail("sender@example.org", ["alice"], message(f"client-{number}-{count}"))
 
 
@@ -102,8 +101,10 @@ def tokens_in(path):
 
 @needs_root
 @needs("procmail", "doveadm", "s-nail")
-@pytest.mark.timeout(400)
-def test_ten_thousand_deliveries_beside_other_programs(host, folder):
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("writer", ["dovecot", "mover"])
+def test_deliveries_beside_other_programs(host, folder, writer, is_long):
+    each = 1250 if is_long else 100
     host.write_config(mail_dir="/var/mail", rate_messages="0", rate_recipients="0", rate_connections="0")
     path = "/var/mail/alice"
     with open(path, "w"):
@@ -115,16 +116,16 @@ def test_ten_thousand_deliveries_beside_other_programs(host, folder):
         file.write(f"mail_location = mbox:/home/alice/dovecot:INBOX={path}\nmail_privileged_group = mail\n"
                    "log_path = /dev/stderr\nssl = no\nmbox_write_locks = dotlock fcntl\nmbox_read_locks = fcntl\n")
     host.start()
-    others = Others(path, folder)
-    clients = [threading.Thread(target=send_many, args=(host, number)) for number in range(CLIENTS)]
+    others = Others(path, folder, ["procmail", "reader", writer])
+    clients = [threading.Thread(target=send_many, args=(host, number, each)) for number in range(CLIENTS)]
     for client in clients:
         client.start()
     for client in clients:
-        client.join(300)
+        client.join(500)
     others.stop()
     assert not others.trouble and all(others.rounds.values()), (others.trouble, others.rounds)
     found = tokens_in(path) + tokens_in("/home/alice/moved")
-    expected = [f"client-{number}-{count}" for number in range(CLIENTS) for count in range(EACH)]
+    expected = [f"client-{number}-{count}" for number in range(CLIENTS) for count in range(each)]
     expected += [f"procmail-{count}" for count in range(others.taken)]
     print(others.rounds)
     assert sorted(found) == sorted(expected), (set(expected) ^ set(found), len(found), len(expected))
