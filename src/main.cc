@@ -22,6 +22,14 @@
 namespace postoffice {
 namespace {
 
+/// Names with a command line of their own, and without privilege.
+struct Tool {
+    std::string_view name;
+    int (*run)(int argc, char** argv);
+};
+constexpr Tool tools[] = {
+    {"authexpire", authexpire}, {"vdomain", vdomain}, {"vpasswd", vpasswd}, {"valias", valias}};
+
 // The spool group, for which the executable is set-gid: to leave a file in drop/, to nudge the daemon, and to
 // list the queue. An own configuration is read with the caller's rights alone.
 bool needs_spool_group(const CommandLine& line) {
@@ -108,10 +116,11 @@ int main_with(int argc, char** argv) {
     remember_arguments(argc, argv);
     ignore_sigpipe();
     const std::string_view path = argc > 0 ? argv[0] : "";
-    if (path.substr(path.rfind('/') + 1) == "authexpire") {
-        drop_executable_privileges();
-        return authexpire(argc, argv);
-    }
+    for (const Tool& tool : tools)
+        if (path.substr(path.rfind('/') + 1) == tool.name) {
+            drop_executable_privileges();
+            return tool.run(argc, argv);
+        }
     ParsedCommandLine parsed = parse_command_line({argv, argv + argc}, is_option_name);
     parsed.line.input_missing = input_missing;
     if (!needs_spool_group(parsed.line)) drop_executable_privileges();

@@ -2,14 +2,21 @@
 #include <fmt/format.h>
 #include <sysexits.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 
+#include "postoffice/base/disk.h"
+#include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/mail/aliases.h"
+#include "postoffice/mail/domain_files.h"
+#include "postoffice/mail/virtual_domains.h"
 
 namespace postoffice {
 namespace {
+
+constexpr std::size_t most_octets = 16u << 20;
 
 /// Says everything that is wrong with the file, so that one run is enough to mend it; returns how much.
 std::size_t report_problems(const std::string& file, const std::vector<AliasEntry>& entries) {
@@ -23,14 +30,43 @@ std::size_t report_problems(const std::string& file, const std::vector<AliasEntr
     return problems;
 }
 
+/// Aliases of a virtual domain are read as text, so there is nothing to make: only to be looked at.
+int check_domain(const Config& config, const std::string& program, const std::string& name) {
+    DomainTable domains(config.vhost_dir);
+    domains.refresh();
+    const VirtualDomain* domain = domains.find(to_lower(name));
+    if (domain == nullptr) {
+        fmt::print(stderr, "{}: {}: no such virtual host\n", program, printable(name));
+        return EX_NOHOST;
+    }
+    const std::string file = domains.folder_of(*domain) + "/aliases";
+    const Fd opened = open_domain_file(domains.folder_of(*domain), *domain, "aliases");
+    const auto entries = parse_alias_file(opened ? disk::read_all(opened.get(), most_octets) : "");
+    if (report_problems(file, entries) != 0) return EX_DATAERR;
+    std::size_t longest = 0, total = 0;
+    for (const AliasEntry& entry : entries) {
+        longest = std::max(longest, entry.value.size());
+        total += entry.value.size();
+    }
+    fmt::print("{}: {} aliases, longest {} bytes, {} bytes total\n", file, entries.size(), longest, total);
+    return EX_OK;
+}
+
+int check_domains(const Config& config, const CommandLine& line) {
+    int exit_code = EX_OK;
+    for (const std::string& name : line.words) try {
+            if (const int code = check_domain(config, line.program, name); code != EX_OK) exit_code = code;
+        } catch (const std::exception& error) {
+            fmt::print(stderr, "{}: {}\n", line.program, error.what());
+            exit_code = EX_NOINPUT;
+        }
+    return std::fflush(stdout) == 0 ? exit_code : EX_IOERR;
+}
+
 }  // namespace
 
 int rebuild_aliases(const Config& config, const CommandLine& line) {
-    if (!line.words.empty()) {
-        for (const std::string& host : line.words)
-            fmt::print(stderr, "{}: {}: no such virtual host\n", line.program, host);
-        return EX_NOHOST;
-    }
+    if (!line.words.empty()) return check_domains(config, line);
     const std::string& file = line.alias_file.empty() ? config.aliases : line.alias_file;
     std::vector<AliasEntry> entries;
     try {

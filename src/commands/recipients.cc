@@ -51,15 +51,16 @@ void Recipients::add_bad(std::string_view text) {
 }
 
 bool Recipients::has_local(const Config& config) const {
-    return std::any_of(accepted_.begin(), accepted_.end(),
-                       [&](const Address& address) { return config.is_local_domain(address.domain()); });
+    return std::any_of(accepted_.begin(), accepted_.end(), [&](const Address& address) {
+        return config.is_local_domain(address.domain()) || !config.vhost_dir.empty();
+    });
 }
 
-std::vector<std::string> Recipients::check_local(const Config& config, Router& router) {
+std::vector<std::string> Recipients::check_local(Router& router) {
     std::vector<std::string> steps;
     std::erase_if(accepted_, [&](const Address& address) {
-        if (!config.is_local_domain(address.domain())) return false;
         const Route route = router.route(address);
+        if (!route.is_local) return false;
         for (const Route::Step& step : route.steps)
             if (step.owner.empty()) steps.push_back(step.text);
         if (route.status != Route::Status::unknown) return false;

@@ -33,7 +33,7 @@ class Recipients {
     void add_header(const CompletedHeader& header);
     /// Takes out those in our domains that the router does not know. What it cannot tell now, stays. Returns
     /// the steps of its decisions, for people.
-    std::vector<std::string> check_local(const Config& config, Router& router);
+    std::vector<std::string> check_local(Router& router);
 
     bool empty() const { return accepted_.empty() && refused_.empty(); }
     const std::vector<Address>& accepted() const { return accepted_; }

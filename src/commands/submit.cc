@@ -173,7 +173,7 @@ void SubmitCommand::read_message() {
 void SubmitCommand::check_recipients() {
     if (recipients_.has_local(config_)) {
         LocalRouter local(config_);
-        for (const std::string& step : recipients_.check_local(config_, local.router())) explain(step);
+        for (const std::string& step : recipients_.check_local(local.router())) explain(step);
     }
     // The reader of drop/ takes no more.
     if (recipients_.accepted().size() > config_.recipients)

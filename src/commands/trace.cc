@@ -190,9 +190,12 @@ Destination Tracer::destination(const Route::Hop& hop) {
     const bool is_own_rule = !target.user.empty() && target.kind != Target::Kind::mailbox;
     if (is_own_rule && !inquiry_.may_see_files_of(target.user))
         return {"private", target.user, "", "", sender};
-    const std::string who = target.user.empty() ? "alias " + target.alias : target.user;
+    const std::string at_domain = target.domain.empty() ? "" : "@" + target.domain;
+    const std::string who = (target.user.empty() ? "alias " + target.alias : target.user) + at_domain;
     switch (target.kind) {
         case Target::Kind::mailbox: {
+            if (!target.domain.empty())
+                return {"mailbox", who, virtual_mailbox_path(config_, target.user, target.domain), "", sender};
             const auto account = inquiry_.find_account(target.user);
             return {"mailbox", target.user, account ? mailbox_path_of(config_, *account) : "", "", sender};
         }

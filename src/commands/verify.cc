@@ -73,6 +73,8 @@ Verdict Verifier::verify(const Address& address) {
 
 Verdict Verifier::judge_hops(const Address& address, const Route& route) {
     const Target& first = route.hops.front().target;
+    if (route.hops.size() == 1 && first.kind == Target::Kind::mailbox && !first.domain.empty())
+        return {0, fmt::format("deliverable (virtual user {})", describe(first))};
     if (route.hops.size() == 1 && first.kind == Target::Kind::mailbox &&
         equals_ignoring_case(first.user, address.local_part()))
         return {0, fmt::format("deliverable (local user {})", first.user)};

@@ -35,8 +35,6 @@ constexpr auto options_of_other_versions = std::to_array<std::string_view>({
     "spam",
     "submit-limit",
     "t-arguments",
-    "vhost-spool",
-    "vhost-user",
 });
 
 bool is_of_other_version(std::string_view name) {

@@ -201,6 +201,11 @@ std::string set_alias_user(Config& config, std::string_view value) {
     return store(parse_login(value), config.alias_user);
 }
 
+std::string set_vhost_user(Config& config, std::string_view value) {
+    if (value == "root") return "mailboxes of virtual users are never written as root";
+    return store(parse_login(value), config.vhost_user);
+}
+
 std::string set_log(Config& config, std::string_view value) {
     if (value != "syslog" && value != "stderr") return store(parse_absolute_path(value), config.log);
     config.log = value;
@@ -283,6 +288,12 @@ std::span<const Option> table() {
          SetBy::file, false, set_number<&C::auth_failures, 1, many>},
         {"vhost-dir", "path", "", "virtual domains, a folder each; unset = none", SetBy::file, false,
          set_path<&C::vhost_dir>},
+        {"vhost-spool", "path", "/var/spool/virtual", "mailboxes of virtual users, DOMAIN/USER", SetBy::file,
+         false, set_path<&C::vhost_spool>},
+        {"vhost-user", "text", "mail", "account that these mailboxes belong to", SetBy::file, false,
+         set_vhost_user},
+        {"vhost-maildir", "flag", "0", "virtual users have maildirs", SetBy::file, false,
+         set_flag<&C::vhost_maildir>},
         {"hide-recipients", "flag", "0", "names that do not exist are refused with the message", SetBy::file, false,
          set_flag<&C::hide_recipients>},
         {"audit", "flag", "0", "log each command of each client", SetBy::file, false, set_flag<&C::audit>},

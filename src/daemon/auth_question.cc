@@ -8,6 +8,7 @@
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
+#include "postoffice/mail/domain_files.h"
 #include "postoffice/net/kernel_random.h"
 #include "postoffice/policy/pam.h"
 #include "postoffice/policy/passwords.h"
@@ -16,6 +17,7 @@ namespace postoffice {
 namespace {
 
 constexpr std::size_t nonce_octets = 18;
+constexpr std::size_t most_password_file = 64u << 20;
 constexpr std::size_t longest_machine_id = 4096;
 
 /// A name to log in with, taken apart.
@@ -30,6 +32,34 @@ Login parse_login(const Config& config, const std::string& user) {
     if (at == std::string::npos) return {user, "", true};
     const std::string domain = to_lower(user.substr(at + 1));
     return {user.substr(0, at), domain, config.is_local_domain(domain)};
+}
+
+/// What the passwd of a virtual domain says of a name.
+struct Finding {
+    std::optional<VirtualUser> user;
+    std::string typical;  ///< a hash of the domain's, for what must look as if a user were there; "" if none
+};
+
+std::string typical_hash(const Fd& passwd) {
+    const std::string text = disk::read_all(passwd.get(), most_password_file);
+    for (std::string_view rest = text; !rest.empty();)
+        if (auto user = parse_virtual_user(take_until(rest, '\n')); user && can_be_checked(user->hash))
+            return user->hash;
+    return "";
+}
+
+/// As long as the domain is active: who may not get mail does not send any. Throws if it cannot be told.
+Finding find_in_domain(const Config& config, const Login& login) {
+    DomainTable domains(config.vhost_dir);
+    domains.refresh();
+    const VirtualDomain* domain = domains.find(login.domain);
+    if (domain == nullptr) return {};
+    if (!domain->problem.empty()) throw FormatError(domain->name + ": " + domain->problem);
+    if (!domain->active) return {};
+    const auto open = [&] { return open_domain_file(domains.folder_of(*domain), *domain, "passwd"); };
+    const Fd file = open(), again = open();
+    if (!file || !again) return {};
+    return {find_virtual_user(file.get(), login.name), typical_hash(again)};
 }
 
 /// An account of the host. root does not send mail from elsewhere: its password is not there to be guessed at
@@ -47,12 +77,11 @@ AuthVerdict check_password(const Config& config, const std::string& user, const 
                            const std::string& client) {
     const Login login = parse_login(config, user);
     if (login.is_account) return check_account(login.name, password, client);
-    const auto virtual_user = find_virtual_user(config, login.name, login.domain);
+    const auto [found, typical] = find_in_domain(config, login);
     // A name that nobody has takes as long as one that somebody has.
-    const bool is_right =
-        is_password(password, virtual_user ? virtual_user->hash : typical_hash(config, login.domain));
-    if (!virtual_user || !is_right) return {AuthOutcome::no, ""};
-    return {AuthOutcome::yes, virtual_user->name + "@" + login.domain};
+    const bool is_right = is_password(password, found ? found->hash : typical);
+    if (!found || !is_right) return {AuthOutcome::no, ""};
+    return {AuthOutcome::yes, found->name + "@" + login.domain};
 }
 
 std::string fresh_nonce() {
@@ -70,12 +99,13 @@ struct Claim {
 
 Claim look_up(const Config& config, const std::string& user, const ScramDigest& salt_key) {
     const Login login = parse_login(config, user);
-    if (!login.is_account)
-        if (const auto found = find_virtual_user(config, login.name, login.domain))
-            if (auto verifier = parse_scram_verifier(found->hash))
-                return {std::move(*verifier), found->name + "@" + login.domain};
-    const auto model = parse_scram_verifier(login.is_account ? "" : typical_hash(config, login.domain));
-    return {made_up_verifier(salt_key, to_lower(login.name) + "@" + login.domain, model), ""};
+    const auto [found, typical] = login.is_account ? Finding() : find_in_domain(config, login);
+    if (found)
+        if (auto verifier = parse_scram_verifier(found->hash))
+            return {std::move(*verifier), found->name + "@" + login.domain};
+    return {
+        made_up_verifier(salt_key, to_lower(login.name) + "@" + login.domain, parse_scram_verifier(typical)),
+        ""};
 }
 
 void converse_by_scram(const Config& config, const std::string& user, const Fd& channel,

@@ -11,22 +11,42 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <variant>
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/process.h"
 #include "postoffice/base/text.h"
+#include "postoffice/daemon/assignment.h"
 #include "postoffice/daemon/become_user.h"
 #include "postoffice/delivery/agent_protocol.h"
 #include "postoffice/delivery/instruction_agent.h"
 #include "postoffice/delivery/local_agent.h"
 #include "postoffice/mail/delivery_result.h"
+#include "postoffice/mail/domain_files.h"
 
 namespace postoffice {
 namespace {
 
 /// Requests read before children and deadlines are looked at again.
 constexpr int most_at_a_time = 64;
+
+using Purpose = SpawnRequest::Purpose;
+
+/// Agents that stay, and are known by name.
+bool stays(Purpose purpose) {
+    return purpose == Purpose::mailbox || purpose == Purpose::virtual_mailbox || purpose == Purpose::domain;
+}
+
+bool is_of_domain(Purpose purpose) {
+    return purpose >= Purpose::virtual_mailbox && purpose <= Purpose::domain_alias;
+}
+
+struct AgentName {
+    Purpose purpose = Purpose::mailbox;
+    std::string user;  ///< as in the request
+    auto operator<=>(const AgentName&) const = default;
+};
 
 bool is_packet_socket(int fd) {
     int domain = 0, type = 0;
@@ -38,7 +58,7 @@ bool is_packet_socket(int fd) {
 }
 
 /// The spawner's own word on a channel for which there is no agent; the channel is closed after it.
-void refuse(const Fd& channel, const std::string& user, const DeliveryResult& result) {
+void refuse(int channel, const std::string& user, const DeliveryResult& result) {
     log_event("", "spawn", {{"user", user}, {"result", result.reply.line()}});
     DeliveryAnswer answer;
     answer.outcome = static_cast<std::uint8_t>(result.outcome);
@@ -46,7 +66,7 @@ void refuse(const Fd& channel, const std::string& user, const DeliveryResult& re
     answer.status.assign_cut(result.reply.status);
     answer.text.assign_cut(result.reply.text);
     try {
-        (void)send_packet_now(channel.get(), std::as_bytes(std::span(&answer, 1)));
+        (void)send_packet_now(channel, std::as_bytes(std::span(&answer, 1)));
     } catch (const std::system_error&) {
         // A channel that cannot even be written to is its client's own doing.
     }
@@ -55,7 +75,7 @@ void refuse(const Fd& channel, const std::string& user, const DeliveryResult& re
 class Spawner {
   public:
     Spawner(const Config& config, Fd requests, const SpawnerLimits& limits)
-        : config_(config), limits_(limits), requests_(std::move(requests)) {}
+        : config_(config), limits_(limits), requests_(std::move(requests)), domains_(config.vhost_dir) {}
 
     int run();
 
@@ -67,8 +87,7 @@ class Spawner {
         std::uint64_t last_use = 0;
     };
     struct Waiting {
-        SpawnRequest::Purpose purpose;
-        std::string user;
+        AgentName name;
         Fd channel;
         Deadline patience;
     };
@@ -76,17 +95,19 @@ class Spawner {
         std::string user;
         Deadline patience;
     };
-    using Agents = std::map<std::string, Agent>;
+    using Agents = std::map<AgentName, Agent>;
 
     void wait();
     void handle_signals();
     void read_requests();
     void malformed(const char* what);
-    void serve(SpawnRequest::Purpose purpose, const std::string& user, Fd channel);
-    bool hand_over(const std::string& user, const Fd& channel);
-    void start_mailbox_agent(const std::string& user, const Account& account, const Fd& channel);
-    void start_instruction_agent(bool for_alias, const Account& account, Fd channel);
-    MailboxGroup become(const Account& account);
+    void serve(const AgentName& name, Fd channel);
+    void look_at_domains();
+    bool hand_over(const AgentName& name, const Fd& channel);
+    void start_agent(const AgentName& name, const Assignment& assignment, const Fd& channel);
+    void start_instruction_agent(Purpose purpose, const Assignment& assignment, Fd channel);
+    void forget_everything();
+    std::variant<AgentDuty, DeliveryResult> take_up(Purpose purpose, const Assignment& assignment);
     void ask_to_leave(Agents::iterator agent);
     void make_room();
     void drain();
@@ -98,7 +119,8 @@ class Spawner {
     const SpawnerLimits limits_;
     Fd requests_;
     std::optional<SignalSource> signals_{std::in_place, std::initializer_list<int>{SIGTERM, SIGINT, SIGCHLD}};
-    Agents agents_;  // by account name: those that take channels
+    DomainTable domains_;
+    Agents agents_;  // those that take channels
     std::map<pid_t, Leaving> leaving_;
     std::deque<Waiting> waiting_;  // for an agent to end, so that another may start
     Deadline next_complaint_ = Deadline::after(Milliseconds(0));
@@ -137,12 +159,12 @@ void Spawner::read_requests() {
         if (arrival.kind == Arrival::Kind::nothing) return;
         auto& descriptors = arrival.packet.descriptors;
         if (arrival.kind != Arrival::Kind::packet || arrival.packet.size != sizeof request ||
-            request.magic != SpawnRequest::expected_magic)
+            request.magic != SpawnRequest::expected_magic || request.purpose > Purpose::domain_alias)
             malformed("not a request");
         else if (descriptors.size() != 1 || !is_packet_socket(descriptors.front().get()))
             malformed("no channel with the request");
         else
-            serve(request.purpose, request.user.str(), std::move(descriptors.front()));
+            serve({request.purpose, request.user.str()}, std::move(descriptors.front()));
     }
 }
 
@@ -153,41 +175,44 @@ void Spawner::malformed(const char* what) {
     log_event("", "protocol", {{"process", "spawner"}, {"error", what}});
 }
 
-void Spawner::serve(SpawnRequest::Purpose purpose, const std::string& name, Fd channel) {
-    const bool for_alias = purpose == SpawnRequest::Purpose::alias;
-    const std::string& user = for_alias ? config_.alias_user : name;
+void Spawner::serve(const AgentName& name, Fd channel) {
+    const std::string& user = name.purpose == Purpose::alias ? config_.alias_user : name.user;
     try {
-        if (draining_) {
-            refuse(channel, user, deferred("4.3.2", "System is shutting down"));
-            return;
-        }
-        if (purpose == SpawnRequest::Purpose::mailbox && hand_over(user, channel)) return;
-        const auto account =
-            for_alias && ::geteuid() != 0 ? find_account(config_.only_user) : find_account(user);
-        if (!account) {
-            refuse(channel, user, failed("5.1.1", "No such user"));
-        } else if (!may_deliver_as(*account)) {
-            refuse(channel, user,
-                   deferred("4.3.5", "Mail is not delivered with the privileges of this account"));
-        } else if (has_room() && purpose == SpawnRequest::Purpose::mailbox) {
-            start_mailbox_agent(user, *account, channel);
+        if (draining_) return refuse(channel.get(), user, deferred("4.3.2", "System is shutting down"));
+        if (is_of_domain(name.purpose)) look_at_domains();
+        if (stays(name.purpose) && hand_over(name, channel)) return;
+        const auto answer = assign(config_, domains_, name.purpose, name.user);
+        if (const auto* refusal = std::get_if<DeliveryResult>(&answer)) {
+            refuse(channel.get(), user, *refusal);
+        } else if (has_room() && stays(name.purpose)) {
+            start_agent(name, std::get<Assignment>(answer), channel);
         } else if (has_room()) {
-            start_instruction_agent(for_alias, *account, std::move(channel));
+            start_instruction_agent(name.purpose, std::get<Assignment>(answer), std::move(channel));
         } else if (waiting_.size() < limits_.waiting) {
-            waiting_.push_back({purpose, name, std::move(channel), Deadline::after(limits_.room)});
+            waiting_.push_back({name, std::move(channel), Deadline::after(limits_.room)});
             make_room();
         } else {
-            refuse(channel, user, deferred("4.3.2", "Too many local deliveries at a time"));
+            refuse(channel.get(), user, deferred("4.3.2", "Too many local deliveries at a time"));
         }
     } catch (const std::exception& e) {
         log_event("", "spawn", {{"user", user}, {"error", e.what()}});
-        refuse(channel, user, deferred("4.3.0", "Local delivery is not possible now"));
+        refuse(channel.get(), user, deferred("4.3.0", "Local delivery is not possible now"));
+    }
+}
+
+/// When domains.cf was changed, its agents leave: a domain may have another owner now, or none.
+void Spawner::look_at_domains() {
+    if (!domains_.refresh()) return;
+    for (auto agent = agents_.begin(); agent != agents_.end();) {
+        const auto next = std::next(agent);
+        if (is_of_domain(agent->first.purpose)) ask_to_leave(agent);
+        agent = next;
     }
 }
 
 /// True if a warm agent has the channel now.
-bool Spawner::hand_over(const std::string& user, const Fd& channel) {
-    const auto agent = agents_.find(user);
+bool Spawner::hand_over(const AgentName& name, const Fd& channel) {
+    const auto agent = agents_.find(name);
     if (agent == agents_.end()) return false;
     if (!agent->second.too_old.passed()) {
         const ChannelHandover handover;
@@ -202,26 +227,65 @@ bool Spawner::hand_over(const std::string& user, const Fd& channel) {
     return false;
 }
 
-void Spawner::start_mailbox_agent(const std::string& user, const Account& account, const Fd& channel) {
+void Spawner::start_agent(const AgentName& name, const Assignment& assignment, const Fd& channel) {
     SocketPair control = packet_socket_pair();
     const int descriptor = channel.get();
     send_struct(control.ours.get(), ChannelHandover{}, std::span(&descriptor, 1));
-    const pid_t pid = spawn_process("deliver " + account.name, [&] {
+    const pid_t pid = spawn_process("deliver " + name.user, [&] {
         // The copies of the parent's descriptors that this child has no use for. `channel` is one: a copy
         // that stayed open would hide the agent's end from the client.
         control.ours.reset();
+        forget_everything();
+        auto duty = take_up(name.purpose, assignment);
+        if (const auto* refusal = std::get_if<DeliveryResult>(&duty)) {
+            refuse(descriptor, name.user, *refusal);
+            return 0;
+        }
         ::close(descriptor);
-        const MailboxGroup group = become(account);
-        return run_local_agent(config_, account, group, std::move(control.theirs), limits_.idle);
+        return run_local_agent(config_, std::move(std::get<AgentDuty>(duty)), std::move(control.theirs),
+                               limits_.idle);
     });
-    agents_.emplace(user, Agent{pid, std::move(control.ours), Deadline::after(limits_.age), ++uses_});
+    agents_.emplace(name, Agent{pid, std::move(control.ours), Deadline::after(limits_.age), ++uses_});
+}
+
+/// In the child: becomes the account, and gets ready for what it is there for. A domain's passwd is opened by
+/// root, since its owner may let nobody else see it, and read by somebody who is not root any more.
+std::variant<AgentDuty, DeliveryResult> Spawner::take_up(Purpose purpose, const Assignment& assignment) try {
+    const Account& account = assignment.account;
+    if (purpose == Purpose::mailbox) {
+        const MailboxGroup group = mailbox_group_for(config_, account);
+        become_user(account, group);
+        return duty_of_account(config_, account, group);
+    }
+    const VirtualDomain& domain = *assignment.domain;
+    const std::string folder = domains_.folder_of(domain);
+    if (purpose == Purpose::domain) {
+        become_user(account, {});
+        return AgentDuty{domain.name, nullptr, nullptr, {}, std::make_unique<DomainFiles>(folder, domain)};
+    }
+    const Fd passwd = open_domain_file(folder, domain, "passwd");
+    become_user(account, {});
+    const auto user = passwd ? find_virtual_user(passwd.get(), assignment.virtual_user) : std::nullopt;
+    if (!user) return failed("5.1.1", "No such user");
+    return AgentDuty{user->name + "@" + domain.name,
+                     open_virtual_mailbox(config_, user->name, domain.name), nullptr, {}, nullptr};
+} catch (const UnfitMailbox& error) {
+    return deferred("4.2.0", error.what());
+} catch (const std::exception& error) {
+    log_event("", "spawn", {{"user", assignment.account.name}, {"error", error.what()}});
+    return deferred("4.3.0", "Local delivery is not possible now");
 }
 
 /// It carries out one thing and ends; nobody else can use it.
-void Spawner::start_instruction_agent(bool for_alias, const Account& account, Fd channel) {
+void Spawner::start_instruction_agent(Purpose purpose, const Assignment& assignment, Fd channel) {
+    const Account& account = assignment.account;
     const pid_t pid = spawn_process("deliver " + account.name, [&] {
-        const MailboxGroup group = become(account);
-        return run_instruction_agent(config_, account, group, for_alias, std::move(channel));
+        forget_everything();
+        const MailboxGroup group =
+            assignment.domain ? MailboxGroup() : mailbox_group_for(config_, account);
+        become_user(account, group);
+        return run_instruction_agent(config_, account, group,
+                                     {purpose == Purpose::alias, assignment.domain}, std::move(channel));
     });
     const auto patience = config_.command_timeout + limits_.room + Seconds(30);
     leaving_.emplace(
@@ -229,19 +293,16 @@ void Spawner::start_instruction_agent(bool for_alias, const Account& account, Fd
 }
 
 /// In the child, which knows nothing of its parent's other business from here on.
-MailboxGroup Spawner::become(const Account& account) {
+void Spawner::forget_everything() {
     requests_.reset();
     signals_.reset();
     agents_.clear();
     waiting_.clear();
-    const MailboxGroup group = mailbox_group_for(config_, account);
-    become_user(account, group);
-    return group;
 }
 
 /// Closing its control socket is the request. It still counts until it has ended.
 void Spawner::ask_to_leave(Agents::iterator agent) {
-    leaving_.emplace(agent->second.pid, Leaving{agent->first, Deadline::after(limits_.leaving)});
+    leaving_.emplace(agent->second.pid, Leaving{agent->first.user, Deadline::after(limits_.leaving)});
     agents_.erase(agent);
 }
 
@@ -258,7 +319,7 @@ void Spawner::drain() {
     draining_ = true;
     while (!agents_.empty()) ask_to_leave(agents_.begin());
     for (const Waiting& one : waiting_)
-        refuse(one.channel, one.user, deferred("4.3.2", "System is shutting down"));
+        refuse(one.channel.get(), one.name.user, deferred("4.3.2", "System is shutting down"));
     waiting_.clear();
 }
 
@@ -272,7 +333,7 @@ void Spawner::reap() {
         const auto agent = std::find_if(agents_.begin(), agents_.end(),
                                         [&](const auto& entry) { return entry.second.pid == end.pid; });
         if (agent != agents_.end()) {
-            user = agent->first;
+            user = agent->first.user;
             agents_.erase(agent);
         }
         log_if_crashed("deliver " + user, end);
@@ -280,13 +341,13 @@ void Spawner::reap() {
     while (!waiting_.empty() && has_room()) {
         Waiting next = std::move(waiting_.front());
         waiting_.pop_front();
-        serve(next.purpose, next.user, std::move(next.channel));
+        serve(next.name, std::move(next.channel));
     }
 }
 
 void Spawner::look_at_deadlines() {
     while (!waiting_.empty() && waiting_.front().patience.passed()) {
-        refuse(waiting_.front().channel, waiting_.front().user,
+        refuse(waiting_.front().channel.get(), waiting_.front().name.user,
                deferred("4.3.2", "Too many local deliveries at a time"));
         waiting_.pop_front();
     }

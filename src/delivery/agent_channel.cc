@@ -70,6 +70,32 @@ Fd request_agent(int spawner, SpawnRequest::Purpose purpose, const std::string& 
     return std::move(pair.ours);
 }
 
+/// One question on a channel, and its answer; nullopt if its agent is gone. Throws FormatError with the
+/// spawner's words if there is none to be had.
+template <class Answer, class Request>
+std::optional<ReceivedStruct<Answer>> ask_on(int socket, const Request& request, const Deadline& deadline) {
+    static_assert(sizeof(Answer) != sizeof(DeliveryAnswer));
+    try {
+        send_struct(socket, request);
+    } catch (const PeerGone&) {
+        // It may have been told why before.
+    }
+    alignas(Answer) std::byte buffer[std::max(sizeof(Answer), sizeof(DeliveryAnswer))];
+    auto packet = receive_packet(socket, buffer, deadline);
+    if (!packet) return std::nullopt;
+    if (packet->size == sizeof(DeliveryAnswer)) {
+        DeliveryAnswer refusal;
+        std::memcpy(static_cast<void*>(&refusal), buffer, sizeof refusal);
+        throw FormatError(result_of(refusal).reply.line());
+    }
+    ReceivedStruct<Answer> answer{};
+    if (packet->size != sizeof answer.value) throw FormatError("an answer that makes no sense");
+    std::memcpy(static_cast<void*>(&answer.value), buffer, sizeof answer.value);
+    if (answer.value.magic != Answer::expected_magic) throw FormatError("an answer that makes no sense");
+    answer.descriptors = std::move(packet->descriptors);
+    return answer;
+}
+
 bool fill_request(DeliveryRequest& request, const MailboxDelivery& delivery) {
     request.forbidden.assign_cut(delivery.forbidden);
     return request.id.assign(delivery.id) && request.sender.assign(delivery.sender.to_string()) &&
@@ -91,7 +117,7 @@ struct AgentChannels::Call {
 
 /// The requests that go to one user's agent together.
 struct AgentChannels::Flight {
-    std::string user;
+    AgentName agent;
     std::vector<std::size_t> requests;  ///< indices; the first `sent` of them were sent
     std::size_t sent = 0;
     bool gone = false;  ///< the agent takes no more
@@ -116,7 +142,7 @@ std::vector<DeliveryResult> AgentChannels::deliver(const std::vector<MailboxDeli
                     (this->*step)(call, flight);
                 } catch (const std::exception& e) {
                     // A late answer must never be taken for that to a later request: the channel goes.
-                    channels_.erase(flight.user);
+                    channels_.erase(flight.agent);
                     for (const std::size_t i : flight.requests)
                         if (call.results[i].outcome == DeliveryResult::Outcome::deferred)
                             call.results[i] = deferred("4.3.0", std::string("Local delivery: ") + e.what());
@@ -131,11 +157,11 @@ std::vector<AgentChannels::Flight> AgentChannels::next_flights(Call& call) const
     std::vector<Flight> flights;
     std::deque<std::size_t> later;
     for (const std::size_t i : call.waiting) {
-        const std::string& user = call.deliveries[i].user;
+        const AgentName agent = agent_for(call.deliveries[i]);
         auto flight =
-            std::find_if(flights.begin(), flights.end(), [&](const Flight& f) { return f.user == user; });
+            std::find_if(flights.begin(), flights.end(), [&](const Flight& f) { return f.agent == agent; });
         if (flight == flights.end() && flights.size() < most_channels)
-            flight = flights.insert(flights.end(), Flight{user, {}});
+            flight = flights.insert(flights.end(), Flight{agent, {}});
         if (flight == flights.end() || flight->requests.size() == most_unanswered)
             later.push_back(i);
         else
@@ -145,20 +171,24 @@ std::vector<AgentChannels::Flight> AgentChannels::next_flights(Call& call) const
     return flights;
 }
 
-AgentChannels::Channel& AgentChannels::channel_to(const std::string& user, const Deadline& deadline) {
-    if (const auto known = channels_.find(user); known != channels_.end()) return known->second;
+AgentChannels::AgentName AgentChannels::agent_for(const MailboxDelivery& delivery) {
+    if (delivery.domain.empty()) return {SpawnRequest::Purpose::mailbox, delivery.user};
+    return {SpawnRequest::Purpose::virtual_mailbox, delivery.user + "@" + delivery.domain};
+}
+
+AgentChannels::Channel& AgentChannels::channel_to(const AgentName& agent, const Deadline& deadline) {
+    if (const auto known = channels_.find(agent); known != channels_.end()) return known->second;
     while (channels_.size() >= most_channels) {
         const auto oldest = std::min_element(
             channels_.begin(), channels_.end(),
             [](const auto& a, const auto& b) { return a.second.last_use < b.second.last_use; });
         channels_.erase(oldest);
     }
-    return channels_[user] =
-               Channel{request_agent(spawner_, SpawnRequest::Purpose::mailbox, user, deadline), uses_};
+    return channels_[agent] = Channel{request_agent(spawner_, agent.purpose, agent.user, deadline), uses_};
 }
 
 void AgentChannels::send(Call& call, Flight& flight) {
-    Channel& channel = channel_to(flight.user, call.deadline);
+    Channel& channel = channel_to(flight.agent, call.deadline);
     channel.last_use = uses_;
     for (const std::size_t i : flight.requests) {
         DeliveryRequest request;
@@ -174,7 +204,7 @@ void AgentChannels::send(Call& call, Flight& flight) {
 
 void AgentChannels::collect(Call& call, Flight& flight) {
     if (flight.requests.empty()) return;
-    const int socket = channels_.at(flight.user).socket.get();
+    const int socket = channels_.at(flight.agent).socket.get();
     std::size_t answered = 0;
     std::optional<DeliveryAnswer> answer;
     while (answered < flight.sent && (answer = receive_answer(socket, call.deadline)) && answer->for_all == 0)
@@ -188,7 +218,7 @@ void AgentChannels::collect(Call& call, Flight& flight) {
         flight.sent = answered;
         flight.gone = true;
     }
-    if (flight.gone || answered < flight.sent) channels_.erase(flight.user);
+    if (flight.gone || answered < flight.sent) channels_.erase(flight.agent);
     // Requests that were sent and not answered stay deferred; those never sent go to another agent.
     for (std::size_t k = flight.sent; k < flight.requests.size(); ++k) {
         const std::size_t i = flight.requests[k];
@@ -207,9 +237,11 @@ DeliveryResult AgentChannels::carry_out(const InstructionDelivery& delivery, int
     // The agent itself keeps to command_timeout; what is added is for its start and for its answer.
     const auto deadline =
         Deadline::after(std::chrono::duration_cast<Milliseconds>(command_timeout_) + patience_);
-    const auto purpose =
-        target.alias.empty() ? SpawnRequest::Purpose::instructions : SpawnRequest::Purpose::alias;
-    const Fd channel = request_agent(spawner_, purpose, target.user, deadline);
+    const auto purpose = target.alias.empty()    ? SpawnRequest::Purpose::instructions
+                         : target.domain.empty() ? SpawnRequest::Purpose::alias
+                                                 : SpawnRequest::Purpose::domain_alias;
+    const std::string& user = target.domain.empty() ? target.user : target.domain;
+    const Fd channel = request_agent(spawner_, purpose, user, deadline);
     if (send_before(channel.get(), std::as_bytes(std::span(&request, 1)), message, deadline) == Sent::gone)
         if (const auto answer = waiting_answer(channel.get())) return result_of(*answer);
     const auto answer = receive_answer(channel.get(), deadline);
@@ -218,63 +250,78 @@ DeliveryResult AgentChannels::carry_out(const InstructionDelivery& delivery, int
     return deferred("4.3.0", std::string("Local delivery: ") + error.what());
 }
 
-UserFile AgentChannels::find_file(const std::string& user, const WantedFile& wanted) {
+/// As with deliveries: a warm agent may be just leaving, and then another one is asked.
+template <class Answer, class Request>
+ReceivedStruct<Answer> AgentChannels::ask(const AgentName& agent, const Request& request) {
     const auto deadline = Deadline::after(patience_);
-    std::string problem = "the user's agent does not answer";
     try {
-        // As with deliveries: a warm agent may be just leaving, and then another one is asked.
         for (unsigned tries = 0; tries < most_tries; ++tries) {
-            ++uses_;
-            if (auto file = ask_for_file(channel_to(user, deadline), wanted, deadline)) return *file;
-            channels_.erase(user);
+            Channel& channel = channel_to(agent, deadline);
+            channel.last_use = ++uses_;
+            if (auto answer = ask_on<Answer>(channel.socket.get(), request, deadline))
+                return std::move(*answer);
+            channels_.erase(agent);
         }
-    } catch (const std::exception& error) {
-        problem = error.what();
+    } catch (const std::exception&) {
+        channels_.erase(agent);  // a late answer must never be taken for that to a later question
+        throw;
     }
-    channels_.erase(user);
-    return {UserFile::Status::trouble, "files of " + user, "", problem};
+    throw PeerGone("the agent does not answer");
 }
 
-/// nullopt if this agent is gone.
-std::optional<UserFile> AgentChannels::ask_for_file(Channel& channel, const WantedFile& wanted,
-                                                    const Deadline& deadline) {
-    channel.last_use = uses_;
+UserFile AgentChannels::find_file(const std::string& user, const WantedFile& wanted) try {
     FileRequest request;
     if (!request.extension.assign(wanted.extension)) throw FormatError("extension too long");
     if (!request.alias_file.assign(wanted.alias_file)) throw FormatError("file name too long");
-    try {
-        send_struct(channel.socket.get(), request);
-    } catch (const PeerGone&) {
-        return std::nullopt;
-    }
-    alignas(FileAnswer) std::byte buffer[std::max(sizeof(FileAnswer), sizeof(DeliveryAnswer))];
-    const auto packet = receive_packet(channel.socket.get(), buffer, deadline);
-    if (!packet) return std::nullopt;
-    if (packet->size == sizeof(DeliveryAnswer)) {  // the spawner's word: there is no agent
-        DeliveryAnswer refusal;
-        std::memcpy(static_cast<void*>(&refusal), buffer, sizeof refusal);
-        throw FormatError(result_of(refusal).reply.line());
-    }
-    FileAnswer answer;
-    if (packet->size != sizeof answer) throw FormatError("an answer that makes no sense");
-    std::memcpy(static_cast<void*>(&answer), buffer, sizeof answer);
+    const auto [answer, descriptors] = ask<FileAnswer>({SpawnRequest::Purpose::mailbox, user}, request);
     UserFile file{static_cast<UserFile::Status>(answer.status), printable(answer.path.str()), "",
                   printable(answer.problem.str())};
     const bool is_found = file.status == UserFile::Status::found;
-    if (answer.magic != FileAnswer::expected_magic || file.status > UserFile::Status::trouble ||
-        is_found != (packet->descriptors.size() == 1))
+    if (file.status > UserFile::Status::trouble || is_found != (descriptors.size() == 1))
         throw FormatError("an answer that makes no sense");
-    if (is_found) file.text = disk::read_all(packet->descriptors.front().get(), most_delivery_file_octets);
+    if (is_found) file.text = disk::read_all(descriptors.front().get(), most_delivery_file_octets);
     return file;
+} catch (const std::exception& error) {
+    return {UserFile::Status::trouble, "files of " + user, "", error.what()};
+}
+
+DomainEntry AgentChannels::domain_entry(const std::string& domain, const std::string& name) try {
+    DomainRequest request;
+    if (!request.name.assign(name)) return {};  // nothing has such a name
+    const auto [answer, descriptors] = ask<DomainAnswer>({SpawnRequest::Purpose::domain, domain}, request);
+    DomainEntry entry{static_cast<DomainEntry::Status>(answer.status), {}, {}, printable(answer.problem.str())};
+    const std::string user = answer.user.str();
+    if (entry.status > DomainEntry::Status::trouble || descriptors.size() > 1 ||
+        (!user.empty() && !is_virtual_user_name(user)))
+        throw FormatError("an answer that makes no sense");
+    if (!user.empty()) entry.user = user;
+    if (!descriptors.empty()) entry.alias = disk::read_all(descriptors.front().get(), most_alias_octets);
+    return entry;
+} catch (const std::exception& error) {
+    return {DomainEntry::Status::trouble, {}, {}, "files of " + domain + ": " + error.what()};
 }
 
 UserFile AgentFiles::find(const Account& account, const WantedFile& wanted) {
     UserFile file = own_eyes_.find(account, wanted);
-    if (file.status != UserFile::Status::not_shown) return file;
+    if (file.status != UserFile::Status::not_shown || only_domains_) return file;
     file = channels_.find_file(account.name, wanted);
     // What not even its owner can look at, is not there for him.
     if (file.status == UserFile::Status::not_shown) file.status = UserFile::Status::trouble;
     return file;
+}
+
+DomainEntry AgentFiles::domain_entry(const std::string& folder, const VirtualDomain& domain,
+                                     const std::string& name) {
+    DomainEntry entry = own_eyes_.domain_entry(folder, domain, name);
+    if (entry.status != DomainEntry::Status::not_shown) return entry;
+    const std::string problem = entry.problem;
+    entry = channels_.domain_entry(domain.name, name);
+    // What not even its owner can look at.
+    if (entry.status == DomainEntry::Status::not_shown) {
+        entry.status = DomainEntry::Status::trouble;
+        if (entry.problem.empty()) entry.problem = problem;
+    }
+    return entry;
 }
 
 }  // namespace postoffice

@@ -27,7 +27,7 @@ Dispatcher::Key Dispatcher::key_of(const Target& target) const {
     if (target.kind == Target::Kind::mailbox || target.kind == Target::Kind::discard) return {true, ""};
     // A slow program holds up nobody but those whose it is.
     if (target.kind != Target::Kind::remote)
-        return {true, target.alias.empty() ? target.user : "alias " + target.alias};
+        return {true, target.alias.empty() ? target.user : "alias " + target.alias + "@" + target.domain};
     return {false, config_.relay_host.empty() ? target.address.domain() : ""};
 }
 

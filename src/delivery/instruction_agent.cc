@@ -24,6 +24,7 @@
 #include "postoffice/delivery/program.h"
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/delivery_file.h"
+#include "postoffice/mail/domain_files.h"
 #include "postoffice/mail/envelope.h"
 #include "postoffice/mail/user_files.h"
 
@@ -49,6 +50,22 @@ bool is_target(const AliasTarget& target, std::string_view instruction) {
     return target.kind == AliasTarget::Kind::file && target.text == instruction;
 }
 
+/// True if the instruction stands in the value of an alias, or in a file that this includes with `include`.
+template <class Include>
+bool alias_has(std::string_view value, const std::string& instruction, const Include& include,
+               unsigned depth) {
+    constexpr unsigned most_nested = 50;
+    const auto targets = parse_alias_value(value);
+    if (!targets || depth > most_nested) return false;
+    for (const AliasTarget& target : *targets) {
+        if (is_target(target, instruction)) return true;
+        if (target.kind != AliasTarget::Kind::include) continue;
+        for (const IncludeLine& line : include(target.text))
+            if (alias_has(line.value, instruction, include, depth + 1)) return true;
+    }
+    return false;
+}
+
 /// Null: the instruction is none; "" a jump without a command.
 const std::string* command_of(const Instruction& instruction) {
     if (instruction.kind == Instruction::Kind::branch) return &instruction.command;
@@ -57,16 +74,17 @@ const std::string* command_of(const Instruction& instruction) {
 
 class InstructionAgent {
   public:
-    InstructionAgent(const Config& config, const Account& account, const MailboxGroup& group, bool for_alias)
-        : config_(config), account_(account), group_(group), for_alias_(for_alias) {}
+    InstructionAgent(const Config& config, const Account& account, const MailboxGroup& group,
+                     const InstructionPlace& place)
+        : config_(config), account_(account), group_(group), place_(place) {}
 
     DeliveryResult carry_out(const InstructionRequest& request, int message);
 
   private:
     Source look_up(const InstructionRequest& request) const;
+    bool is_for_alias() const { return place_.in_aliases || place_.domain; }
     Source look_up_alias(const std::string& alias, const std::string& instruction) const;
-    bool alias_has(AliasTable& aliases, std::string_view value, const std::string& instruction,
-                   unsigned depth) const;
+    Source look_up_domain(const std::string& alias, const std::string& instruction) const;
     std::string extension_of(const Address& recipient) const;
     Environment environment() const;
     void prepare(int message);
@@ -80,7 +98,7 @@ class InstructionAgent {
     const Config& config_;
     const Account& account_;
     const MailboxGroup& group_;
-    const bool for_alias_;
+    const InstructionPlace& place_;
     std::string id_, sender_, recipient_, extension_;
     Address address_;
     int original_ = -1;  ///< as it was handed over
@@ -121,7 +139,11 @@ Source InstructionAgent::look_up(const InstructionRequest& request) const {
     const bool is_whole = kind == Kind::instructions;
     if (!is_whole && kind != Kind::program && kind != Kind::file) return {};
     if (kind == Kind::program && !instruction.starts_with('|')) return {};
-    if (for_alias_) return is_whole ? Source{} : look_up_alias(request.alias.str(), instruction);
+    if (is_for_alias()) {
+        if (is_whole) return {};
+        return place_.domain ? look_up_domain(request.alias.str(), instruction)
+                             : look_up_alias(request.alias.str(), instruction);
+    }
 
     const UserFile found = read_user_file(account_, names_of({to_lower(extension_), ""}, config_));
     Source source;
@@ -153,7 +175,8 @@ Source InstructionAgent::look_up_alias(const std::string& alias, const std::stri
         AliasTable aliases(config_.aliases);
         aliases.refresh();
         const auto value = aliases.find(alias);
-        source.has_it = value && alias_has(aliases, *value, instruction, 0);
+        const auto include = [&](const std::string& path) { return aliases.read_include(path); };
+        source.has_it = value && alias_has(*value, instruction, include, 0);
     } catch (const std::exception& error) {
         source.trouble = "The aliases cannot be read now";
         log_event(id_, "instruction", {{"alias", alias}, {"error", error.what()}});
@@ -161,23 +184,25 @@ Source InstructionAgent::look_up_alias(const std::string& alias, const std::stri
     return source;
 }
 
-bool InstructionAgent::alias_has(AliasTable& aliases, std::string_view value, const std::string& instruction,
-                                 unsigned depth) const {
-    constexpr unsigned most_nested = 50;
-    const auto targets = parse_alias_value(value);
-    if (!targets || depth > most_nested) return false;
-    for (const AliasTarget& target : *targets) {
-        if (is_target(target, instruction)) return true;
-        if (target.kind != AliasTarget::Kind::include) continue;
-        for (const IncludeLine& line : aliases.read_include(target.text))
-            if (alias_has(aliases, line.value, instruction, depth + 1)) return true;
+/// The process has the owner's rights, and so sees what the owner lets nobody else see.
+Source InstructionAgent::look_up_domain(const std::string& alias, const std::string& instruction) const {
+    const VirtualDomain& domain = *place_.domain;
+    Source source;
+    try {
+        const DomainEntry entry = DomainFiles(config_.vhost_dir + "/" + domain.name, domain).look_up(alias);
+        if (entry.status != DomainEntry::Status::answered) throw FormatError(entry.problem);
+        const auto include = [&](const std::string& path) { return read_domain_include(domain, path); };
+        source.has_it = entry.alias && alias_has(*entry.alias, instruction, include, 0);
+    } catch (const std::exception& error) {
+        source.trouble = "The aliases of " + domain.name + " cannot be read now";
+        log_event(id_, "instruction", {{"alias", alias + "@" + domain.name}, {"error", error.what()}});
     }
-    return false;
+    return source;
 }
 
 std::string InstructionAgent::extension_of(const Address& recipient) const {
     const std::string& local_part = recipient.local_part();
-    if (for_alias_ || equals_ignoring_case(local_part, account_.name)) return "";
+    if (is_for_alias() || equals_ignoring_case(local_part, account_.name)) return "";
     return std::string(extension_in(local_part, config_.recipient_delimiter));
 }
 
@@ -218,7 +243,7 @@ bool InstructionAgent::run(const std::string& command, DeliveryResult& result) c
         result = deferred("4.3.5", "Programs are never run as root");
         return false;
     }
-    const std::string folder = for_alias_ ? "/" : account_.home;
+    const std::string folder = place_.in_aliases ? "/" : account_.home;
     const ProgramEnd end = run_command(command, folder, environment(), stamped_.get(), deadline_);
     result = result_of(end);
     log_event(id_, "program",
@@ -316,7 +341,7 @@ DeliveryResult InstructionAgent::follow(const DeliveryFile& file) const {
 }  // namespace
 
 int run_instruction_agent(const Config& config, const Account& account, const MailboxGroup& group,
-                          bool for_alias, Fd channel) {
+                          const InstructionPlace& place, Fd channel) {
     ignore_sigpipe();
     ::signal(SIGXFSZ, SIG_IGN);
     ::umask(077);
@@ -328,7 +353,7 @@ int run_instruction_agent(const Config& config, const Account& account, const Ma
     }
     DeliveryResult result;
     try {
-        InstructionAgent agent(config, account, group, for_alias);
+        InstructionAgent agent(config, account, group, place);
         result = agent.carry_out(request->value, request->descriptors.front().get());
     } catch (const std::system_error& error) {
         result = deferred_for(error);

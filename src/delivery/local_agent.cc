@@ -28,15 +28,8 @@ namespace {
 
 class LocalAgent {
   public:
-    LocalAgent(const Config& config, const Account& account, const MailboxGroup& group, Fd control,
-               Seconds idle)
-        : config_(config),
-          account_(account),
-          user_(account.name),
-          idle_(idle),
-          control_(std::move(control)),
-          mailbox_(open_mailbox_of(config, account, group)),
-          forbidden_folder_(open_forbidden_folder_of(config, account, group)) {}
+    LocalAgent(const Config& config, AgentDuty duty, Fd control, Seconds idle)
+        : config_(config), duty_(std::move(duty)), idle_(idle), control_(std::move(control)) {}
 
     int run();
 
@@ -59,8 +52,10 @@ class LocalAgent {
     void make_room();
     void collect_batch();
     bool read_request(Channel& channel);
+    bool read_other_request(const Channel& channel, const DeliveryRequest& start, std::size_t size);
     bool read_delivery_request(Channel& channel, const DeliveryRequest& request, std::vector<Fd> descriptors);
     void tell_file(const Channel& channel, const FileRequest& request) const;
+    void tell_domain_entry(const Channel& channel, const DomainRequest& request) const;
     void deliver_batch();
     void append_all(Mailbox& mailbox);
     void append(Mailbox& mailbox, Job& job);
@@ -71,13 +66,10 @@ class LocalAgent {
     void answer_batch();
 
     const Config& config_;
-    const Account& account_;
-    const std::string user_;
+    const AgentDuty duty_;
     const Seconds idle_;
     SignalSource signals_{SIGTERM, SIGINT};
     Fd control_;
-    std::unique_ptr<Mailbox> mailbox_;
-    std::unique_ptr<Mailbox> forbidden_folder_;  // null if there is none
     std::vector<Channel> channels_;
     std::vector<pollfd> polled_;  // signals, control, then the channels in their order
     std::vector<Job> batch_;
@@ -163,29 +155,44 @@ void LocalAgent::collect_batch() {
 
 /// False when the channel is at its end, or its client does not keep to the protocol.
 bool LocalAgent::read_request(Channel& channel) {
-    static_assert(sizeof(FileRequest) < sizeof(DeliveryRequest));
     DeliveryRequest request;
     auto arrival = receive_packet_now(channel.socket.get(), std::as_writable_bytes(std::span(&request, 1)));
     if (arrival.kind == Arrival::Kind::nothing) return true;
     if (arrival.kind == Arrival::Kind::end) return false;
-    if (arrival.kind == Arrival::Kind::packet && arrival.packet.size == sizeof(FileRequest)) {
-        FileRequest file;
-        std::memcpy(static_cast<void*>(&file), &request, sizeof file);
-        if (file.magic == FileRequest::expected_magic) {
-            tell_file(channel, file);
+    if (arrival.kind == Arrival::Kind::packet) {
+        const std::size_t size = arrival.packet.size;
+        if (size < sizeof request ? read_other_request(channel, request, size)
+                                  : read_delivery_request(channel, request, std::move(arrival.packet.descriptors)))
             return true;
-        }
     }
-    if (arrival.kind == Arrival::Kind::packet && arrival.packet.size == sizeof request &&
-        read_delivery_request(channel, request, std::move(arrival.packet.descriptors)))
+    log_event("", "protocol", {{"agent", duty_.name}, {"error", "malformed request"}});
+    return false;
+}
+
+/// A question about files. `start`: as much as there is of a packet of `size` octets.
+bool LocalAgent::read_other_request(const Channel& channel, const DeliveryRequest& start, std::size_t size) {
+    static_assert(sizeof(FileRequest) < sizeof(DeliveryRequest) &&
+                  sizeof(DomainRequest) < sizeof(DeliveryRequest));
+    const auto read_into = [&](auto& request) {
+        if (size != sizeof request) return false;
+        std::memcpy(static_cast<void*>(&request), &start, sizeof request);
+        return request.magic == request.expected_magic;
+    };
+    if (FileRequest file; duty_.account && read_into(file)) {
+        tell_file(channel, file);
         return true;
-    log_event("", "protocol", {{"agent", user_}, {"error", "malformed request"}});
+    }
+    if (DomainRequest name; duty_.domain && read_into(name)) {
+        tell_domain_entry(channel, name);
+        return true;
+    }
     return false;
 }
 
 bool LocalAgent::read_delivery_request(Channel& channel, const DeliveryRequest& request,
                                        std::vector<Fd> descriptors) {
-    if (request.magic != DeliveryRequest::expected_magic || descriptors.size() != 1) return false;
+    if (!duty_.mailbox || request.magic != DeliveryRequest::expected_magic || descriptors.size() != 1)
+        return false;
     channel.last_use = round_;
     Job& job = batch_.emplace_back();
     job.channel = channel.socket.get();
@@ -197,7 +204,8 @@ bool LocalAgent::read_delivery_request(Channel& channel, const DeliveryRequest& 
 }
 
 void LocalAgent::tell_file(const Channel& channel, const FileRequest& request) const {
-    const UserFile file = read_user_file(account_, names_of({request.extension.str(), request.alias_file.str()}, config_));
+    const UserFile file = read_user_file(
+        *duty_.account, names_of({request.extension.str(), request.alias_file.str()}, config_));
     FileAnswer answer;
     answer.status = static_cast<std::uint8_t>(file.status);
     answer.path.assign_cut(file.path);
@@ -210,10 +218,29 @@ void LocalAgent::tell_file(const Channel& channel, const FileRequest& request) c
         (void)::shutdown(channel.socket.get(), SHUT_RDWR);
 }
 
+void LocalAgent::tell_domain_entry(const Channel& channel, const DomainRequest& request) const {
+    const DomainEntry entry = duty_.domain->look_up(request.name.str());
+    DomainAnswer answer;
+    answer.status = static_cast<std::uint8_t>(entry.status);
+    answer.user.assign_cut(entry.user.value_or(""));
+    answer.problem.assign_cut(entry.problem);
+    const bool is_too_long = entry.alias && entry.alias->size() > most_alias_octets;
+    if (is_too_long) {
+        answer.status = static_cast<std::uint8_t>(DomainEntry::Status::trouble);
+        answer.problem.assign_cut("alias " + request.name.str() + ": longer than an alias can be");
+    }
+    const Fd value = entry.alias && !is_too_long ? disk::memory_file(*entry.alias) : Fd();
+    const int descriptor = value.get();
+    const auto bytes = std::as_bytes(std::span(&answer, 1));
+    const auto descriptors = value ? std::span(&descriptor, 1) : std::span<const int>();
+    if (send_packet_now(channel.socket.get(), bytes, descriptors) == Sent::full)
+        (void)::shutdown(channel.socket.get(), SHUT_RDWR);
+}
+
 void LocalAgent::deliver_batch() {
     ::alarm(static_cast<unsigned>(batch_patience.count()));
-    append_all(*mailbox_);
-    if (forbidden_folder_) append_all(*forbidden_folder_);
+    append_all(*duty_.mailbox);
+    if (duty_.forbidden_folder) append_all(*duty_.forbidden_folder);
     ::alarm(0);
     answer_batch();
 }
@@ -239,7 +266,7 @@ void LocalAgent::append_all(Mailbox& mailbox) {
 void LocalAgent::append(Mailbox& mailbox, Job& job) {
     try {
         mailbox.append(job.stamp, job.message.get());
-        job.result = delivered("Delivered to the mailbox of " + user_);
+        job.result = delivered("Delivered to the mailbox of " + duty_.name);
     } catch (const std::system_error& e) {
         not_delivered(job, deferred_for(e), e.what());
     } catch (const FormatError& e) {
@@ -249,7 +276,7 @@ void LocalAgent::append(Mailbox& mailbox, Job& job) {
 
 /// A configuration that has no folder any more takes what was meant for it as other mail.
 Mailbox& LocalAgent::mailbox_for(const Job& job) const {
-    return !job.stamp.spam.empty() && forbidden_folder_ ? *forbidden_folder_ : *mailbox_;
+    return !job.stamp.spam.empty() && duty_.forbidden_folder ? *duty_.forbidden_folder : *duty_.mailbox;
 }
 
 /// The next request meets a new agent: what was wrong may be what this one was given when it began, such as
@@ -270,7 +297,7 @@ void LocalAgent::nothing_delivered(const Mailbox& mailbox, const DeliveryResult&
 }
 
 void LocalAgent::not_delivered(Job& job, DeliveryResult result, const std::string& why) const {
-    log_event(job.id, "mailbox", {{"user", user_}, {"result", result.reply.line()}, {"error", why}});
+    log_event(job.id, "mailbox", {{"user", duty_.name}, {"result", result.reply.line()}, {"error", why}});
     job.result = std::move(result);
 }
 
@@ -286,12 +313,16 @@ void LocalAgent::answer_batch() {
 
 }  // namespace
 
-int run_local_agent(const Config& config, const Account& account, const MailboxGroup& group, Fd control,
-                    Seconds idle) {
+AgentDuty duty_of_account(const Config& config, const Account& account, const MailboxGroup& group) {
+    return {account.name, open_mailbox_of(config, account, group),
+            open_forbidden_folder_of(config, account, group), account, nullptr};
+}
+
+int run_local_agent(const Config& config, AgentDuty duty, Fd control, Seconds idle) {
     ignore_sigpipe();
     ::signal(SIGXFSZ, SIG_IGN);  // a mailbox at its size limit is an error of write(2), not our end
     ::umask(077);
-    return LocalAgent(config, account, group, std::move(control), idle).run();
+    return LocalAgent(config, std::move(duty), std::move(control), idle).run();
 }
 
 }  // namespace postoffice

@@ -73,7 +73,7 @@ class QueueAgent {
             const Target& target = envelope.recipients[indices[i]].target;
             if (target.kind == Target::Kind::mailbox) {
                 deliveries.push_back(
-                    {entry.id(), target.user, envelope.sender, target.address, envelope.forbidden});
+                    {entry.id(), target.user, envelope.sender, target.address, envelope.forbidden, target.domain});
                 places.push_back(i);
             } else if (target.kind == Target::Kind::discard) {
                 results[i] = delivered("Discarded, as asked");

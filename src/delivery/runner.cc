@@ -23,6 +23,9 @@ constexpr UnixTime after_burst = 1;          // a burst may have overflowed the 
 constexpr int most_commands = 256;           // before other work gets its turn
 constexpr Seconds sweep_age{3600};
 
+/// With whoever tells what names there are in a virtual domain, while nothing else is done.
+constexpr Milliseconds patience_with_domains = std::chrono::seconds(5);
+
 void raise_file_limit() {
     rlimit files{};
     if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
@@ -38,7 +41,8 @@ Runner::Runner(const Config& config, const RunnerSettings& settings)
       spool_(config.queue_dir),
       aliases_(config.aliases),
       users_(config.only_user),
-      files_(config),
+      channels_(settings.spawner, patience_with_domains),
+      files_(config, channels_, true),
       router_(config, aliases_, users_, files_, interface_addresses()),
       bouncer_(config, spool_, router_),
       dispatcher_(config, spool_, bouncer_,

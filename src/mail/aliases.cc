@@ -161,11 +161,13 @@ std::vector<IncludeLine> AliasTable::read_include(const std::string& path) const
     if (status.st_uid != 0 && !(has_owner && status.st_uid == alias_file.st_uid))
         throw FormatError(fmt::format("{}: owned neither by root nor by the owner of {}", path, source_));
 
-    const std::string text = disk::read_all(file.get(), most_include_octets);
+    return include_lines(disk::read_all(file.get(), most_include_octets));
+}
+
+std::vector<IncludeLine> include_lines(std::string_view text) {
     std::vector<IncludeLine> lines;
-    std::string_view rest = text;
-    for (unsigned line = 1; !rest.empty(); ++line) {
-        const auto content = trim(take_until(rest, '\n'));
+    for (unsigned line = 1; !text.empty(); ++line) {
+        const auto content = trim(take_until(text, '\n'));
         if (!content.empty() && content.front() != '#') lines.push_back({std::string(content), line});
     }
     return lines;

@@ -5,9 +5,10 @@
 namespace postoffice {
 
 std::string describe(const Target& target) {
+    const std::string at_domain = target.domain.empty() ? "" : "@" + target.domain;
     switch (target.kind) {
         case Target::Kind::mailbox:
-            return target.user;
+            return target.user + at_domain;
         case Target::Kind::remote:
             return target.address.to_string();
         case Target::Kind::discard:
@@ -18,7 +19,7 @@ std::string describe(const Target& target) {
             break;
     }
     return printable(target.instruction) + " of " +
-           (target.alias.empty() ? target.user : "alias " + target.alias);
+           (target.alias.empty() ? target.user : "alias " + target.alias + at_domain);
 }
 
 }  // namespace postoffice

@@ -1,4 +1,5 @@
-// The aliases of this host, aliases(5): what a name stands for, and the files that lists include.
+// What aliases stand for, aliases(5): those of this host, and those that owners of virtual domains write; and
+// the files that lists include.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,38 +9,47 @@
 
 namespace postoffice {
 
-void Router::Expansion::take_alias(const std::string& name, const std::string& value) {
+void Router::Expansion::take_alias(const AliasSource& alias, const std::string& value, bool has_owner) {
     const auto targets = parse_alias_value(value);
     if (!targets)
-        throw RouteTemporary{{451, "4.3.5", fmt::format("Alias {} is broken", name)},
-                             fmt::format("alias {}: {}", name, targets.problem())};
-    note({.text = fmt::format("alias {} -> {}", name, printable(value)),
-          .file = router_.aliases_.source(),
-          .alias = name});
+        throw RouteTemporary{{451, "4.3.5", fmt::format("Alias {} is broken", alias.shown)},
+                             fmt::format("alias {}: {}", alias.shown, targets.problem())};
+    const std::string file = alias.owned_by == nullptr
+                                 ? router_.aliases_.source()
+                                 : router_.domains_.folder_of(*alias.owned_by) + "/aliases";
+    note({.text = fmt::format("alias {} -> {}", alias.shown, printable(value)),
+          .file = file,
+          .line = alias.line,
+          .alias = alias.name});
 
     const auto outer_owner = list_owner_;
-    if (const std::string owner = "owner-" + name;
-        !name.starts_with("owner-") && router_.aliases_.find(owner))
-        list_owner_ = Address(owner, router_.config_.hostname);
-    open_.push_back(name);
-    take_targets(name, *targets);
+    if (has_owner) list_owner_ = Address("owner-" + alias.name, alias.domain);
+    open_.push_back(alias.shown);
+    take_targets(alias, *targets);
     open_.pop_back();
-    finished_.insert(name);
+    finished_.insert(alias.shown);
     list_owner_ = outer_owner;
 }
 
-void Router::Expansion::take_targets(const std::string& alias, const std::vector<AliasTarget>& targets) {
+void Router::Expansion::take_targets(const AliasSource& alias, const std::vector<AliasTarget>& targets) {
     for (const AliasTarget& target : targets) {
-        check_bounds(alias);
+        check_bounds(alias.shown);
+        Address address = target.address;
+        if (alias.owned_by != nullptr) {
+            address = address.qualified(alias.domain);
+            // "*@other.example" keeps the name.
+            if (address.local_part() == "*")
+                address = Address(alias.caught.empty() ? alias.name : alias.caught, address.domain());
+        }
         switch (target.kind) {
             case AliasTarget::Kind::address:
-                take_address(target.address);
+                take_address(address);
                 break;
             case AliasTarget::Kind::account:
-                if (!router_.is_ours(target.address))
-                    take_address(target.address);
-                else if (!take_mailbox(target.address))
-                    leave_out_unknown(target.address);
+                if (!router_.is_ours(address))
+                    take_address(address);
+                else if (!take_mailbox(address))
+                    leave_out_unknown(address);
                 break;
             case AliasTarget::Kind::include:
                 take_include(alias, target.text);
@@ -52,26 +62,33 @@ void Router::Expansion::take_targets(const std::string& alias, const std::vector
     }
 }
 
+std::vector<IncludeLine> Router::Expansion::lines_of(const AliasSource& alias,
+                                                     const std::string& path) const {
+    return alias.owned_by == nullptr ? router_.aliases_.read_include(path)
+                                     : read_domain_include(*alias.owned_by, path);
+}
+
 /// A list that cannot be read, or has a line that cannot be understood, waits as a whole: nobody on it is
 /// lost, and nobody gets the message twice when it is mended.
-void Router::Expansion::take_include(const std::string& alias, const std::string& path) {
+void Router::Expansion::take_include(const AliasSource& alias, const std::string& path) {
     if (std::find(including_.begin(), including_.end(), path) != including_.end())
         return leave_out_loop(":include:" + path);
     const auto broken = [&](const std::string& detail) {
-        return RouteTemporary{{451, "4.2.4", fmt::format("List {} cannot be expanded now", alias)}, detail};
+        return RouteTemporary{{451, "4.2.4", fmt::format("List {} cannot be expanded now", alias.shown)},
+                              detail};
     };
     std::vector<IncludeLine> lines;
     try {
-        lines = router_.aliases_.read_include(path);
+        lines = lines_of(alias, path);
     } catch (const std::exception& error) {
-        throw broken(fmt::format("alias {}: {}", alias, error.what()));
+        throw broken(fmt::format("alias {}: {}", alias.shown, error.what()));
     }
     including_.push_back(path);
     for (const IncludeLine& line : lines) {
         const auto targets = parse_alias_value(line.value);
         if (!targets) throw broken(fmt::format("{}:{}: {}", path, line.line, targets.problem()));
         if (in_full_)
-            note({.text = fmt::format("list {} -> {}", alias, printable(line.value)),
+            note({.text = fmt::format("list {} -> {}", alias.shown, printable(line.value)),
                   .file = path,
                   .line = line.line});
         take_targets(alias, *targets);
@@ -79,15 +96,15 @@ void Router::Expansion::take_include(const std::string& alias, const std::string
     including_.pop_back();
 }
 
-/// They run with the rights of alias-user: an alias belongs to nobody.
-void Router::Expansion::take_program_or_file(const std::string& alias, const AliasTarget& target) {
+/// They run with the rights of alias-user, since an alias of this host belongs to nobody; those of a virtual
+/// domain with its owner's.
+void Router::Expansion::take_program_or_file(const AliasSource& alias, const AliasTarget& target) {
     const bool is_program = target.kind == AliasTarget::Kind::program;
-    if (target.text == "/dev/null")
-        return reach({Target::Kind::discard, "", Address(alias, router_.config_.hostname)}, "discard");
+    if (target.text == "/dev/null") return reach({Target::Kind::discard, "", alias.address()}, "discard");
     const std::string instruction = (is_program ? "|" : "") + target.text;
-    reach({is_program ? Target::Kind::program : Target::Kind::file, "",
-           Address(alias, router_.config_.hostname), instruction, alias},
-          "alias " + alias + " " + instruction);
+    reach({is_program ? Target::Kind::program : Target::Kind::file, "", alias.address(), instruction,
+           alias.name, alias.owned_by == nullptr ? "" : alias.owned_by->name},
+          "alias " + alias.shown + " " + instruction);
 }
 
 }  // namespace postoffice

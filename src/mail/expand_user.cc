@@ -35,6 +35,8 @@ bool Router::Expansion::take_account(const Address& address) {
 
 /// The mailbox itself, whatever its owner's files say.
 bool Router::Expansion::take_mailbox(const Address& address) {
+    if (const VirtualDomain* domain = router_.virtual_domain_of(address))
+        return take_virtual_user(*domain, address.local_part(), address);
     const auto account = router_.users_.find(address.local_part());
     if (!account) return false;
     reach({Target::Kind::mailbox, account->name, address.qualified(router_.config_.hostname)},

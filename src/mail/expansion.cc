@@ -17,19 +17,21 @@ constexpr std::size_t most_names = 20'000;  ///< of one expansion, however many 
 }  // namespace
 
 void Router::Expansion::take_recipient(const Address& address) {
-    take_local(address);
-    if (route_.hops.empty() && equals_ignoring_case(address.local_part(), "postmaster")) take_postmaster();
+    take_address(address);
+    if (route_.hops.empty() && equals_ignoring_case(address.local_part(), "postmaster") &&
+        router_.is_on_host(address))
+        take_postmaster();
     if (!route_.hops.empty()) return refuse_if_hopeless();
     route_.status = Route::Status::unknown;
     route_.refusal = dead_end_.value();
 }
 
 /// Of several destinations each speaks for itself; where there is one, its sender hears at once what is in
-/// its way.
+/// its way. What is in the way of virtual users cannot be seen from here.
 void Router::Expansion::refuse_if_hopeless() {
     const Target& target = route_.hops.front().target;
     if (route_.hops.size() != 1 || target.kind == Target::Kind::remote ||
-        target.kind == Target::Kind::discard)
+        target.kind == Target::Kind::discard || !target.domain.empty())
         return;
     const bool is_alias = !target.alias.empty();
     const auto account = router_.users_.find(is_alias ? router_.config_.alias_user : target.user);
@@ -40,7 +42,9 @@ void Router::Expansion::refuse_if_hopeless() {
 }
 
 void Router::Expansion::take_address(const Address& address) {
-    if (router_.is_ours(address))
+    if (const VirtualDomain* domain = router_.virtual_domain_of(address))
+        take_virtual(*domain, address);
+    else if (router_.is_on_host(address))
         take_local(address);
     else
         reach({Target::Kind::remote, "", address}, address.to_string());
@@ -54,7 +58,11 @@ void Router::Expansion::take_local(const Address& address) {
     if (!open_.empty() && open_.back() == name && take_account(address)) return;
     if (std::find(open_.begin(), open_.end(), name) != open_.end()) return leave_out_loop(name);
     if (finished_.contains(name)) return;
-    if (const auto value = router_.aliases_.find(address.local_part())) return take_alias(name, *value);
+    if (const auto value = router_.aliases_.find(address.local_part())) {
+        const std::string owner = "owner-" + name;
+        const bool has_owner = !name.starts_with("owner-") && router_.aliases_.find(owner);
+        return take_alias({name, router_.config_.hostname, name}, *value, has_owner);
+    }
     if (take_usermap(name, address)) return;
     if (!take_account(address)) leave_out_unknown(address);
 }

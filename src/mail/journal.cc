@@ -96,6 +96,29 @@ constexpr TargetForm target_forms[] = {
     {Target::Kind::discard, "discard", false, false},
 };
 
+constexpr std::string_view alias_mark = "alias:";
+constexpr std::string_view virtual_mark = "virtual:";
+
+/// "bob", "alias:list", "virtual:vera@virtual.example", "alias:list@virtual.example": whose it is.
+std::string user_word(const Target& target) {
+    const std::string domain = target.domain.empty() ? "" : "@" + target.domain;
+    if (!target.alias.empty()) return fmt::format("{}{}{}", alias_mark, target.alias, domain);
+    return target.domain.empty() ? target.user : fmt::format("{}{}{}", virtual_mark, target.user, domain);
+}
+
+/// What user_word() wrote. Neither an alias nor a virtual user has an '@' in its name; an account may have.
+void read_user_word(std::string text, Target& target) {
+    const bool is_alias = text.starts_with(alias_mark);
+    if (!is_alias && !text.starts_with(virtual_mark)) {
+        target.user = std::move(text);
+        return;
+    }
+    std::string_view name = text;
+    name.remove_prefix((is_alias ? alias_mark : virtual_mark).size());
+    (is_alias ? target.alias : target.user) = take_until(name, '@');
+    target.domain = name;
+}
+
 /// "program bob |command ", "program alias:list |command ": all that stands in front of the address. No word
 /// is empty, and blanks in a word are escaped.
 std::string target_words(const Target& target) {
@@ -103,8 +126,7 @@ std::string target_words(const Target& target) {
     for (const TargetForm& form : target_forms) {
         if (form.kind != target.kind) continue;
         words.append(form.word).append(" ");
-        const std::string user = target.alias.empty() ? target.user : "alias:" + target.alias;
-        if (form.has_user) words += escaped(user, " <") + " ";
+        if (form.has_user) words += escaped(user_word(target), " <") + " ";
         if (form.has_instruction) words += escaped(target.instruction, " <") + " ";
     }
     return words;
@@ -116,13 +138,8 @@ bool take_target(std::string_view& text, Target& target) {
     for (const TargetForm& form : target_forms) {
         if (form.word != word) continue;
         target.kind = form.kind;
-        if (form.has_user) target.user = unescaped(take_until(text, ' '));
+        if (form.has_user) read_user_word(unescaped(take_until(text, ' ')), target);
         if (form.has_instruction) target.instruction = unescaped(take_until(text, ' '));
-        if (constexpr std::string_view mark = "alias:";
-            form.has_instruction && target.user.starts_with(mark)) {
-            target.alias = target.user.substr(mark.size());
-            target.user.clear();
-        }
         return true;
     }
     return false;

@@ -12,4 +12,8 @@ std::string mailbox_path_of(const Config& config, const Account& account) {
                                                 : config.mail_dir + "/" + account.name;
 }
 
+std::string virtual_mailbox_path(const Config& config, const std::string& user, const std::string& domain) {
+    return config.vhost_spool + "/" + domain + "/" + user + (config.vhost_maildir ? "/" : "");
+}
+
 }  // namespace postoffice

@@ -15,9 +15,10 @@ Router::Router(const Config& config, AliasTable& aliases, UserDirectory& users, 
       aliases_(aliases),
       users_(users),
       files_(files),
+      domains_(config.vhost_dir),
       own_addresses_(std::move(own_addresses)) {}
 
-bool Router::is_ours(const Address& address) const {
+bool Router::is_on_host(const Address& address) const {
     const std::string& domain = address.domain();
     if (!address.is_qualified() || config_.is_local_domain(domain)) return true;
     if (domain.front() != '[') return false;
@@ -26,15 +27,30 @@ bool Router::is_ours(const Address& address) const {
            std::find(own_addresses_.begin(), own_addresses_.end(), *literal) != own_addresses_.end();
 }
 
+/// The host's own domains come first.
+const VirtualDomain* Router::virtual_domain_of(const Address& address) const {
+    return is_on_host(address) ? nullptr : domains_.find(address.domain());
+}
+
+bool Router::is_ours(const Address& address) const {
+    return is_on_host(address) || domains_.find(address.domain()) != nullptr;
+}
+
+bool Router::serves(const Address& address) {
+    domains_.refresh();
+    return is_ours(address);
+}
+
 Route Router::route(const Address& recipient, bool in_full) {
     Route route;
-    route.is_local = is_ours(recipient);
-    if (!route.is_local) {
-        route.hops.push_back({{Target::Kind::remote, "", recipient}, {}, false});
-        return route;
-    }
     std::string detail, owner;
     try {
+        domains_.refresh();
+        route.is_local = is_ours(recipient);
+        if (!route.is_local) {
+            route.hops.push_back({{Target::Kind::remote, "", recipient}, {}, false});
+            return route;
+        }
         aliases_.refresh();
         Expansion(*this, route, in_full).take_recipient(recipient);
         return route;

@@ -15,6 +15,9 @@ namespace {
 
 using Status = UserFile::Status;
 
+/// Whose files are kept in memory. Beyond that it is begun anew: sooner slow than without bound.
+constexpr std::size_t most_domains = 5000;
+
 /// Why the file must not be believed: somebody else could have written it.
 std::string distrust(const struct stat& file, const struct stat& home, const Account& account) {
     if (!S_ISREG(file.st_mode)) return "not a regular file";
@@ -124,6 +127,17 @@ DeliveryDialect dialect_of(const std::string& path) {
 std::string_view extension_in(std::string_view local_part, const std::string& delimiters) {
     const auto at = delimiters.empty() ? local_part.npos : local_part.find_first_of(delimiters, 1);
     return at == local_part.npos ? std::string_view() : local_part.substr(at + 1);
+}
+
+DomainEntry OwnEyes::domain_entry(const std::string& folder, const VirtualDomain& domain,
+                                  const std::string& name) {
+    const std::string key = domain.owner + ":" + folder;
+    auto files = domains_.find(key);
+    if (files == domains_.end()) {
+        if (domains_.size() >= most_domains) domains_.clear();
+        files = domains_.emplace(key, DomainFiles(folder, domain)).first;
+    }
+    return files->second.look_up(name);
 }
 
 UserFile OwnEyes::find(const Account& account, const WantedFile& wanted) {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <limits>
 #include <memory>
 
 #include "postoffice/base/disk.h"
@@ -36,8 +37,9 @@ bool means_not_found(int error) {
     return error == ENOENT && ::stat(password_file, &status) == 0;
 }
 
-std::optional<Account> look_up(const std::string& name) {
-    if (name.empty() || name.find('\0') != std::string::npos) return std::nullopt;
+/// Calls getpwnam_r(3) or getpwuid_r(3) with a buffer that is large enough.
+template <class Lookup>
+std::optional<Account> look_up_with(const Lookup& lookup, const std::string& what) {
     char small[2048];
     std::unique_ptr<char[]> large;
     char* buffer = small;
@@ -45,8 +47,7 @@ std::optional<Account> look_up(const std::string& name) {
     passwd entry{};
     passwd* found = nullptr;
     int error = 0;
-    while ((error = ::getpwnam_r(name.c_str(), &entry, buffer, size, &found)) == ERANGE &&
-           size < (1u << 20)) {
+    while ((error = lookup(&entry, buffer, size, &found)) == ERANGE && size < (1u << 20)) {
         size *= 4;
         large = std::make_unique<char[]>(size);
         buffer = large.get();
@@ -57,10 +58,30 @@ std::optional<Account> look_up(const std::string& name) {
                        text(entry.pw_dir), text(entry.pw_shell), full_name_of(entry)};
     }
     if (error == 0 || means_not_found(error)) return std::nullopt;
-    throw_errno(error, "account " + printable(name));
+    throw_errno(error, "account " + printable(what));
+}
+
+std::optional<Account> look_up(const std::string& name) {
+    if (name.empty() || name.find('\0') != std::string::npos) return std::nullopt;
+    return look_up_with(
+        [&](passwd* entry, char* buffer, std::size_t size, passwd** found) {
+            return ::getpwnam_r(name.c_str(), entry, buffer, size, found);
+        },
+        name);
 }
 
 }  // namespace
+
+std::optional<Account> find_login(const std::string& login_or_uid) {
+    const auto number = parse_number(login_or_uid);
+    if (!number) return look_up(login_or_uid);
+    if (*number >= std::numeric_limits<uid_t>::max()) return std::nullopt;
+    return look_up_with(
+        [&](passwd* entry, char* buffer, std::size_t size, passwd** found) {
+            return ::getpwuid_r(static_cast<uid_t>(*number), entry, buffer, size, found);
+        },
+        login_or_uid);
+}
 
 UserDirectory::UserDirectory(std::string only_user) : only_user_(std::move(only_user)) {}
 

@@ -1,20 +1,19 @@
 #include "postoffice/policy/passwords.h"
 
 #include <crypt.h>
-#include <fcntl.h>
 #include <string.h>
 
+#include <algorithm>
 #include <memory>
+#include <string>
 
-#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
-#include "postoffice/config/values.h"
 #include "postoffice/policy/scram.h"
 
 namespace postoffice {
 namespace {
 
-constexpr std::size_t most_password_file = 64u << 20;
 /// SHA-512 of nothing in particular: what is checked where there is nothing to check, so that a name that
 /// nobody has takes as long as one that somebody has.
 constexpr const char* nobodys_hash = "$6$postoffice$";
@@ -40,17 +39,11 @@ bool is_usable(std::string_view hash) {
     return hash.size() >= 13 && hash.front() != '!' && hash.front() != '*' && hash.find('\0') == hash.npos;
 }
 
-/// Empty if the domain is not there.
-std::string read_password_file(const Config& config, const std::string& domain) {
-    // The domain becomes part of a path: only what is a domain may.
-    const auto checked = parse_domain(domain);
-    if (config.vhost_dir.empty() || !checked) return "";
-    const Fd file =
-        disk::open_if_exists(config.vhost_dir + "/" + *checked + "/passwd", O_RDONLY | O_NONBLOCK);
-    return file ? disk::read_all(file.get(), most_password_file) : "";
-}
-
 }  // namespace
+
+bool can_be_checked(std::string_view hash) {
+    return parse_scram_verifier(hash) || is_usable(without_scheme(hash));
+}
 
 bool is_password(std::string_view password, std::string_view hash) {
     if (const auto verifier = parse_scram_verifier(hash)) return is_scram_password(password, *verifier);
@@ -65,33 +58,16 @@ bool is_password(std::string_view password, std::string_view hash) {
     return is_equal(result, setting);
 }
 
-std::optional<VirtualUser> parse_virtual_user(std::string_view line) {
-    line = trim(line);
-    if (line.empty() || line.front() == '#') return std::nullopt;
-    const auto fields = split(line, ':');
-    if ((fields.size() != 2 && fields.size() != 7) || fields[0].empty()) return std::nullopt;
-    return VirtualUser{std::string(fields[0]), std::string(fields[1]),
-                       fields.size() == 7 ? std::string(fields[5]) : std::string()};
-}
-
-std::optional<VirtualUser> find_virtual_user(const Config& config, const std::string& name,
-                                             const std::string& domain) {
-    if (name.empty()) return std::nullopt;
-    const std::string text = read_password_file(config, domain);
-    for (std::string_view rest = text; !rest.empty();)
-        if (auto user = parse_virtual_user(take_until(rest, '\n'));
-            user && equals_ignoring_case(user->name, name))
-            return user;
-    return std::nullopt;
-}
-
-std::string typical_hash(const Config& config, const std::string& domain) {
-    const std::string text = read_password_file(config, domain);
-    for (std::string_view rest = text; !rest.empty();)
-        if (auto user = parse_virtual_user(take_until(rest, '\n'));
-            user && (parse_scram_verifier(user->hash) || is_usable(without_scheme(user->hash))))
-            return user->hash;
-    return "";
+std::string hash_password(std::string_view password) {
+    char setting[CRYPT_GENSALT_OUTPUT_SIZE];
+    if (::crypt_gensalt_rn("$y$", 0, nullptr, 0, setting, sizeof setting) == nullptr)
+        throw_errno("crypt_gensalt");
+    std::string phrase(password);
+    const auto data = std::make_unique<crypt_data>();
+    const char* hash = ::crypt_r(phrase.c_str(), setting, data.get());
+    ::explicit_bzero(phrase.data(), phrase.size());
+    if (hash == nullptr || hash[0] == '*') throw_errno("crypt");
+    return hash;
 }
 
 }  // namespace postoffice

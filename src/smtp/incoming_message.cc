@@ -43,16 +43,18 @@ MessageReceiver::Settings receiver_settings(const Dialogue& dialogue, const std:
             .hops = config.hops};
 }
 
-// What users have written down for mail that they want, such as programs, is not done with this.
+// What users have written down for mail that they want, such as programs, is not done with this. Virtual users
+// have no folder: theirs is taken as other mail.
 void send_to_folder(Envelope& envelope, std::string reason) {
     envelope.forbidden = std::move(reason);
     if (envelope.forbidden.empty()) return;
     std::vector<Recipient> kept;
     for (Recipient& recipient : envelope.recipients) {
         Target& target = recipient.target;
-        if (!target.user.empty()) target = {Target::Kind::mailbox, target.user, target.address};
+        const bool is_account = !target.user.empty() && target.domain.empty();
+        if (is_account) target = {Target::Kind::mailbox, target.user, target.address};
         const bool is_there = std::any_of(kept.begin(), kept.end(), [&](const Recipient& other) {
-            return !target.user.empty() && other.target.user == target.user;
+            return is_account && other.target.domain.empty() && other.target.user == target.user;
         });
         if (!is_there) kept.push_back(std::move(recipient));
     }

@@ -61,9 +61,11 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
         return {452, "4.5.3", fmt::format("Too many recipients: {} at a time, please", config.recipients)};
 
     const Address address = without_own_literal(original, config.hostname);
-    if (auto refusal = refuse_relaying(config, address, dialogue.client());
-        refusal && !dialogue.client_is_known()) {
-        if (dialogue.standing() != Standing::unclear) return *refusal;
+    std::optional<Reply> relaying;
+    if (!dialogue.services.router.serves(address))
+        relaying = refuse_relaying(config, address, dialogue.client());
+    if (relaying && !dialogue.client_is_known()) {
+        if (dialogue.standing() != Standing::unclear) return *relaying;
         return {451, "4.4.3",
                 fmt::format("whether {} may send through {} cannot be looked up now; please try again later",
                             dialogue.client(), config.hostname)};

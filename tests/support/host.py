@@ -10,7 +10,8 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("POSTOFFICE_BINARY", os.path.join(TOP, "build", "postoffice"))
-NAMES = ["postoffice", "smtpd", "sendmail", "authexpire", "mailq", "runq", "newaliases"]
+NAMES = ["postoffice", "smtpd", "sendmail", "authexpire", "mailq", "runq", "newaliases", "vdomain",
+         "vpasswd", "valias"]
 
 
 def free_port(address="127.0.0.1"):

@@ -14,6 +14,8 @@ def make_login_host(make_host, authority, folder):
         file.write(f"# short and long\nvera:{hash_of('v pass')}\n"
                    f"victor:{hash_of('w pass')}:2000:2000:Victor V.:./victor:/bin/false\nlocked:!{hash_of('x')}\nempty:\n")
     os.chmod(os.path.join(domain, "passwd"), 0o600)
+    with open(os.path.join(folder, "vhosts", "domains.cf"), "w") as file:
+        file.write("root:virtual.test:1:for logins\n")
     host = make_host("host", tls_certificate=authority.issue("host.test", "host.pem"),
                      vhost_dir=os.path.join(folder, "vhosts"))
     host.submission_port, host.submissions_port = free_port(), free_port()

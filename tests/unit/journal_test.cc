@@ -76,6 +76,26 @@ TEST(Journal, KeepsWhatTheSenderWantsToHear) {
         EXPECT_EQ(journal.envelope.recipients[i].wishes, envelope.recipients[i].wishes);
 }
 
+TEST(Journal, KeepsWhoseAVirtualNameIs) {
+    Envelope envelope = envelope_for_two();
+    const Address vera("vera", "v.test");
+    envelope.recipients = {{vera, {Target::Kind::mailbox, "vera", vera, "", "", "v.test"}},
+                           {vera, {Target::Kind::mailbox, "vera@v.test", vera}},
+                           {vera, {Target::Kind::program, "", vera, "|a <b", "list", "v.test"}},
+                           {vera, {Target::Kind::file, "", vera, "/a b", "list"}}};
+    const std::string text = journal_header("ID1", envelope);
+    EXPECT_NE(text.find("\nto: 1 mailbox virtual:vera@v.test <vera@v.test>\n"), std::string::npos) << text;
+    const Journal journal = parse_journal(text);
+    for (std::size_t i = 0; i < envelope.recipients.size(); ++i) {
+        const Target& kept = journal.envelope.recipients.at(i).target;
+        const Target& target = envelope.recipients[i].target;
+        EXPECT_EQ(kept.user, target.user);
+        EXPECT_EQ(kept.alias, target.alias);
+        EXPECT_EQ(kept.domain, target.domain);
+        EXPECT_EQ(kept.instruction, target.instruction);
+    }
+}
+
 TEST(Journal, ASuccessThatWasAskedForIsReported) {
     Envelope envelope = envelope_for_two();
     envelope.recipients[0].wishes.notify.success = true;

@@ -137,7 +137,7 @@ TEST_F(Spawner, NamesThatAreNoAccountFail) {
         EXPECT_EQ(Outcome::failed, result.outcome) << name;
         EXPECT_EQ("5.1.1", result.reply.status) << name;
     }
-    EXPECT_EQ(Outcome::deferred, deliver(std::string(100, 'x')).outcome);
+    EXPECT_EQ(Outcome::deferred, deliver(std::string(400, 'x')).outcome);
 }
 
 TEST_F(Spawner, AgentIsKeptForTheNextChannel) {
@@ -365,6 +365,157 @@ TEST_F(Spawner, AgentThatDoesNotLeaveIsEnded) {
     ASSERT_EQ(Outcome::delivered, deliver("bob").outcome);
     stop_agent(agents().at(0));
     EXPECT_EQ(Outcome::delivered, deliver("eve").outcome);
+}
+
+/// Domains of bob's, root's and others'; eve is the account that their mail belongs to.
+class VirtualSpawner : public Spawner {
+  protected:
+    void SetUp() override {
+        Spawner::SetUp();
+        if (::geteuid() != 0) return;
+        config_.vhost_dir = etc_.path();
+        config_.vhost_spool = spool_.path();
+        config_.vhost_user = "eve";
+        ASSERT_EQ(0, ::chmod(etc_.path().c_str(), 0755));
+        ASSERT_EQ(0, ::chown(spool_.path().c_str(), 64002, 64002));
+        put(etc_ / "domains.cf", "bob:own.test:1:\nroot:root.test:1:\ntoor:toor.test:1:\nghost:ghost.test:1:\n"
+                                 "bob:off.test:0:\nbob:bad.test:x:\n");
+        for (const std::string domain : {"own.test", "root.test", "toor.test", "ghost.test", "off.test", "bad.test"}) {
+            std::filesystem::create_directory(etc_ / domain);
+            write(domain + "/passwd", "Vera:x\n");
+            write(domain + "/aliases", "robot: |/usr/bin/touch " + (spool_ / "ran") + "\n");
+        }
+    }
+    /// As bob's, and for nobody else to see.
+    void write(const std::string& name, const std::string& text) const {
+        put(etc_ / name, text);
+        ASSERT_EQ(0, ::chown((etc_ / name).c_str(), 64001, 64001));
+        ASSERT_EQ(0, ::chmod((etc_ / name).c_str(), 0600));
+    }
+    DeliveryResult deliver_to(const std::string& user, const std::string& domain) const {
+        auto by = channels();
+        const Fd message = disk::memory_file("S: x\n\n");
+        const Address someone("a", "example.org");
+        return by.deliver({{"q1", user, someone, someone, "", domain}}, message.get())[0];
+    }
+    DeliveryResult carry_out(const std::string& alias, const std::string& domain,
+                             const std::string& command) const {
+        auto by = channels();
+        const Fd message = disk::memory_file("S: x\n\n");
+        const Address someone("a", "example.org");
+        return by.carry_out({"q1", {Target::Kind::program, "", someone, command, alias, domain}, someone},
+                            message.get());
+    }
+    /// A channel to whatever this request gets.
+    Fd channel_for(SpawnRequest::Purpose purpose, const std::string& name) const {
+        SocketPair pair = packet_socket_pair();
+        SpawnRequest request;
+        request.purpose = purpose;
+        EXPECT_TRUE(request.user.assign(name));
+        const int end = pair.theirs.get();
+        send_request(request, std::span(&end, 1));
+        return std::move(pair.ours);
+    }
+    std::size_t files_in_spool() const {
+        std::size_t count = 0;
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(spool_.path()))
+            if (!entry.is_directory()) ++count;
+        return count;
+    }
+
+    const Folder etc_, spool_;
+};
+
+TEST_F(VirtualSpawner, MailboxesBelongToTheMailAccount) {
+    if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
+    start();
+    const auto result = deliver_to("vera", "own.test");
+    ASSERT_EQ(Outcome::delivered, result.outcome) << result.reply.line();
+    struct stat mailbox {};
+    ASSERT_EQ(0, ::lstat((spool_ / "own.test/Vera").c_str(), &mailbox)) << "as passwd spells it";
+    EXPECT_EQ(64002U, mailbox.st_uid);
+    EXPECT_EQ(64002U, mailbox.st_gid);
+    EXPECT_EQ(0600U, mailbox.st_mode & 07777);
+    EXPECT_EQ("64002\t64002\t64002\t64002", status_of(agents().at(0), "Uid"));
+    EXPECT_EQ("64002\t64002\t64002\t64002", status_of(agents().at(0), "Gid"));
+}
+
+TEST_F(VirtualSpawner, CapturedClientGetsNoOtherPathAndNoOtherAccount) {
+    if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
+    start();
+    const std::vector<std::pair<std::string, std::string>> names = {
+        {"../x", "own.test"},   {"Vera/../../x", "own.test"}, {"", "own.test"},         {".", "own.test"},
+        {"..", "own.test"},     {"Vera", "../own.test"},      {"Vera", "."},            {"Vera", ""},
+        {"nobody", "own.test"}, {"Vera", "nowhere.test"},     {"Vera", "own.test/"},    {"Vera@own.test", "off.test"},
+        {"Vera", "off.test"},   {"Vera", "bad.test"},         {"Vera", "domains.cf"},   {"*", "own.test"},
+        {"-Vera", "own.test"},  {"Vera", "ghost.test"},       {"Vera\nx", "own.test"}, {std::string(300, 'x'), "own.test"}};
+    for (const auto& [user, domain] : names)
+        EXPECT_NE(Outcome::delivered, deliver_to(user, domain).outcome) << user << " " << domain;
+    EXPECT_EQ("5.1.1", deliver_to("nobody", "own.test").reply.status);
+    EXPECT_EQ("5.2.1", deliver_to("Vera", "off.test").reply.status);
+    EXPECT_EQ("4.3.5", deliver_to("Vera", "bad.test").reply.status);
+    EXPECT_EQ(0U, files_in_spool());
+    // The spelling of another kind of request does not help either.
+    for (const auto purpose : {SpawnRequest::Purpose::mailbox, SpawnRequest::Purpose::domain})
+        EXPECT_EQ(1, answer_on(channel_for(purpose, "Vera@own.test").get()).for_all);
+    const Fd unknown = channel_for(static_cast<SpawnRequest::Purpose>(77), "own.test");
+    EXPECT_EQ(99, answer_on(unknown.get()).outcome);
+}
+
+TEST_F(VirtualSpawner, AnAgentDoesWhatItIsThereForAndNothingElse) {
+    if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
+    start();
+    auto by = channels();
+    const auto vera = by.domain_entry("own.test", "VERA");
+    EXPECT_EQ(DomainEntry::Status::answered, vera.status) << vera.problem;
+    EXPECT_EQ("Vera", vera.user);
+    EXPECT_TRUE(by.domain_entry("own.test", "robot").alias.value_or("").starts_with("|/usr/bin/touch"));
+    EXPECT_EQ("64001\t64001\t64001\t64001", status_of(agents().at(0), "Uid"));
+    EXPECT_EQ(DomainEntry::Status::trouble, by.domain_entry("nowhere.test", "vera").status);
+
+    const Fd names = channel_for(SpawnRequest::Purpose::domain, "own.test");
+    ask(names.get(), "S: x\n\n");
+    EXPECT_EQ(99, answer_on(names.get()).outcome) << "it takes no mail";
+    const Fd homes = channel_for(SpawnRequest::Purpose::domain, "own.test");
+    send_struct(homes.get(), FileRequest());
+    EXPECT_EQ(99, answer_on(homes.get()).outcome) << "it tells nothing of homes";
+    const Fd mailbox = channel_for(SpawnRequest::Purpose::virtual_mailbox, "Vera@own.test");
+    send_struct(mailbox.get(), FileRequest());
+    EXPECT_EQ(99, answer_on(mailbox.get()).outcome);
+    const Fd other = channel_for(SpawnRequest::Purpose::virtual_mailbox, "Vera@own.test");
+    send_struct(other.get(), DomainRequest());
+    EXPECT_EQ(99, answer_on(other.get()).outcome);
+    EXPECT_EQ(0U, files_in_spool());
+}
+
+TEST_F(VirtualSpawner, ProgramsRunIfTheOwnerSaysSoAndIsNotRoot) {
+    if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
+    ASSERT_EQ(0, ::chmod(spool_.path().c_str(), 01777));
+    start();
+    const std::string command = "|/usr/bin/touch " + (spool_ / "ran");
+    for (const auto* domain : {"root.test", "toor.test", "ghost.test", "off.test", "nowhere.test", ""})
+        EXPECT_NE(Outcome::delivered, carry_out("robot", domain, command).outcome) << domain;
+    EXPECT_NE(Outcome::delivered, carry_out("robot", "own.test", command + "2").outcome) << "not what stands there";
+    EXPECT_NE(Outcome::delivered, carry_out("other", "own.test", command).outcome);
+    EXPECT_EQ(0U, files_in_spool());
+    const auto result = carry_out("robot", "own.test", command);
+    EXPECT_EQ(Outcome::delivered, result.outcome) << result.reply.line();
+    struct stat ran {};
+    ASSERT_EQ(0, ::lstat((spool_ / "ran").c_str(), &ran));
+    EXPECT_EQ(64001U, ran.st_uid);
+}
+
+TEST_F(VirtualSpawner, AgentsLeaveWhenTheDomainsChange) {
+    if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
+    start();
+    auto by = channels();
+    EXPECT_EQ("Vera", by.domain_entry("own.test", "vera").user);
+    ASSERT_EQ(Outcome::delivered, deliver_to("vera", "own.test").outcome);
+    put(etc_ / "domains.cf.new", "bob:own.test:0:not any more\n");
+    std::filesystem::rename(etc_ / "domains.cf.new", etc_ / "domains.cf");
+    EXPECT_EQ(Outcome::failed, deliver_to("vera", "own.test").outcome);
+    wait_until([&] { return agents().empty(); });
+    EXPECT_EQ(DomainEntry::Status::trouble, by.domain_entry("own.test", "vera").status);
 }
 
 TEST(UserName, IsSafeAsAFileName) {

@@ -24,6 +24,7 @@ class TestFiles final : public UserFiles {
         return known == files.end() ? UserFile{} : known->second;
     }
     Config config;
+    DomainEntry domain_entry(const std::string&, const VirtualDomain&, const std::string&) override { return {}; }
 };
 
 class UserMapTest : public testing::Test {

@@ -25,5 +25,9 @@ int show_help(const CommandLine& line);                               // version
 
 /// authexpire(8), which has a command line of its own.
 int authexpire(int argc, char** argv);
+/// vdomain(8), vpasswd(8) and valias(8), which have, too, and no privilege.
+int vdomain(int argc, char** argv);
+int vpasswd(int argc, char** argv);
+int valias(int argc, char** argv);
 
 }  // namespace postoffice

@@ -107,7 +107,11 @@ struct Config {
     bool auth_plaintext = false;  ///< passwords are taken without TLS, too
     bool auth_scram = false;      ///< SCRAM-SHA-256 is offered, for virtual users
     unsigned auth_failures = 10;  ///< failed logins within an hour after which an address has to wait
-    std::string vhost_dir;        ///< virtual domains: a folder for each; empty: there are none
+
+    std::string vhost_dir;  ///< virtual domains: domains.cf and a folder for each; empty: there are none
+    std::string vhost_spool = "/var/spool/virtual";  ///< their mailboxes: DOMAIN/USER
+    std::string vhost_user = "mail";                 ///< account that mailboxes of virtual users belong to
+    bool vhost_maildir = false;                      ///< each is a maildir; false: an mbox
 
     // Who may send here
     bool localmx = false;        ///< hosts that have us as their mail host may relay

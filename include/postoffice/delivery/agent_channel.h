@@ -10,6 +10,7 @@
 
 #include "postoffice/base/clock.h"
 #include "postoffice/base/fd.h"
+#include "postoffice/delivery/agent_protocol.h"
 #include "postoffice/mail/acceptance.h"
 #include "postoffice/mail/user_files.h"
 
@@ -27,6 +28,9 @@ class AgentChannels final : public LocalDelivery {
     DeliveryResult carry_out(const InstructionDelivery& delivery, int message) override;
     /// What the account's delivery files say, read with its rights. Does not throw: Status::trouble.
     UserFile find_file(const std::string& user, const WantedFile& wanted);
+    /// What the files of a virtual domain say of a name, read with its owner's rights. Does not throw:
+    /// Status::trouble.
+    DomainEntry domain_entry(const std::string& domain, const std::string& name);
 
     /// Channels kept at most, and users served at a time; the least recently used goes first.
     static constexpr std::size_t most_channels = 8;
@@ -34,6 +38,12 @@ class AgentChannels final : public LocalDelivery {
     static constexpr std::size_t most_unanswered = 16;
 
   private:
+    /// Whom a channel leads to.
+    struct AgentName {
+        SpawnRequest::Purpose purpose = SpawnRequest::Purpose::mailbox;
+        std::string user;
+        auto operator<=>(const AgentName&) const = default;
+    };
     struct Call;
     struct Flight;
     struct Channel {
@@ -43,27 +53,33 @@ class AgentChannels final : public LocalDelivery {
     std::vector<Flight> next_flights(Call& call) const;
     void send(Call& call, Flight& flight);
     void collect(Call& call, Flight& flight);
-    Channel& channel_to(const std::string& user, const Deadline& deadline);
-    std::optional<UserFile> ask_for_file(Channel& channel, const WantedFile& wanted,
-                                         const Deadline& deadline);
+    static AgentName agent_for(const MailboxDelivery& delivery);
+    Channel& channel_to(const AgentName& agent, const Deadline& deadline);
+    template <class Answer, class Request>
+    ReceivedStruct<Answer> ask(const AgentName& agent, const Request& request);
 
     int spawner_;
     Milliseconds patience_;
     Seconds command_timeout_;
-    std::map<std::string, Channel> channels_;
+    std::map<AgentName, Channel> channels_;
     std::uint64_t uses_ = 0;
 };
 
-/// Delivery files for the router of an unprivileged process: what everybody may see it reads itself, the rest
-/// the account's own agent tells it.
+/// Delivery files, and those of virtual domains, for the router of an unprivileged process: what everybody may
+/// see it reads itself, the rest their owner's agent tells it.
 class AgentFiles final : public UserFiles {
   public:
-    AgentFiles(const Config& config, AgentChannels& channels) : own_eyes_(config), channels_(channels) {}
+    /// With `only_domains`, homes are left alone: what cannot be seen there is seen when the mail is delivered.
+    AgentFiles(const Config& config, AgentChannels& channels, bool only_domains = false)
+        : own_eyes_(config), channels_(channels), only_domains_(only_domains) {}
     UserFile find(const Account& account, const WantedFile& wanted) override;
+    DomainEntry domain_entry(const std::string& folder, const VirtualDomain& domain,
+                             const std::string& name) override;
 
   private:
     OwnEyes own_eyes_;
     AgentChannels& channels_;
+    const bool only_domains_;
 };
 
 }  // namespace postoffice

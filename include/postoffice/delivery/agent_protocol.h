@@ -7,8 +7,9 @@
 //
 // Nobody waits for a channel to arrive: the client writes its requests at once, and they wait in the socket.
 //
-// A mailbox agent stays for a while and also tells what the user's delivery files say (FileRequest). An
-// instruction agent carries out one InstructionRequest: it looks for the instruction in the user's own file,
+// A mailbox agent stays for a while and also tells what the user's delivery files say (FileRequest). A domain's
+// agent, which runs with the rights of its owner, stays for a while and tells what its files say of a name
+// (DomainRequest). An instruction agent carries out one InstructionRequest: it looks for the instruction in the user's own file,
 // or in the alias, and does it only if it stands there.
 #pragma once
 
@@ -26,10 +27,13 @@ struct SpawnRequest {
         mailbox,       ///< DeliveryRequests and FileRequests of `user`
         instructions,  ///< one InstructionRequest of `user`
         alias,  ///< one InstructionRequest of an alias, by the account alias-user; `user` is not looked at
+        virtual_mailbox,  ///< DeliveryRequests; `user` is "USER@DOMAIN", the account vhost-user
+        domain,           ///< DomainRequests; `user` is a virtual domain, the account its owner's
+        domain_alias,     ///< one InstructionRequest of an alias of that domain, likewise
     };
     std::uint32_t magic = expected_magic;
     Purpose purpose = Purpose::mailbox;
-    FixedString<64> user;
+    FixedString<320> user;
 };
 
 /// Spawner to agent, over the agent's control socket; one descriptor with it: the channel. End of file there
@@ -77,6 +81,23 @@ struct FileAnswer {
     FixedString<512> path;
     FixedString<256> problem;
 };
+
+/// To a domain's agent: what do its files say of this name? No descriptor.
+struct DomainRequest {
+    static constexpr std::uint32_t expected_magic = 0x504f5651;
+    std::uint32_t magic = expected_magic;
+    FixedString<128> name;
+};
+
+/// The answer; the value of an alias is in a descriptor, and never larger than most_alias_octets.
+struct DomainAnswer {
+    static constexpr std::uint32_t expected_magic = 0x504f5641;
+    std::uint32_t magic = expected_magic;
+    std::uint8_t status = 0;  ///< as DomainEntry::Status
+    FixedString<80> user;     ///< empty: there is no such mailbox
+    FixedString<512> problem;
+};
+inline constexpr std::size_t most_alias_octets = 1u << 20;
 
 /// To an instruction agent; one descriptor with it: the message. The answer is a DeliveryAnswer.
 struct InstructionRequest {

@@ -1,5 +1,6 @@
-// The local agent: a process that has become one user and appends messages to that user's mailbox. Requests
-// that wait together share one lock and one sync.
+// The local agent: a process that has become one user and appends messages to that user's mailbox, or to that
+// of a virtual user; or one that tells what the files of a virtual domain say. Requests that wait together
+// share one lock and one sync.
 //
 // An agent ends when it is idle, when the spawner closes its control socket, or on SIGTERM, and always in the
 // same way: it shuts its sockets for reading, so that a later request fails at its sender and can be sent to
@@ -7,11 +8,16 @@
 // end.
 #pragma once
 
+#include <memory>
+#include <optional>
+#include <string>
+
 #include "postoffice/base/clock.h"
 #include "postoffice/base/fd.h"
 #include "postoffice/base/privileges.h"
 #include "postoffice/config/config.h"
 #include "postoffice/delivery/mailbox.h"
+#include "postoffice/mail/domain_files.h"
 
 namespace postoffice {
 
@@ -22,9 +28,20 @@ inline constexpr std::size_t most_agent_channels = 512;
 /// An agent that cannot finish a batch in this time is stuck, and ended by the kernel (SIGALRM).
 inline constexpr Seconds batch_patience{300};
 
+/// What one agent is there for. Anything else that it is asked for ends the channel.
+struct AgentDuty {
+    std::string name;                           ///< for the log: "bob", "vera@virtual.example"
+    std::unique_ptr<Mailbox> mailbox;           ///< null: it takes no mail
+    std::unique_ptr<Mailbox> forbidden_folder;  ///< null if there is none
+    std::optional<Account> account;             ///< whose delivery files it tells of, if it does
+    std::unique_ptr<DomainFiles> domain;        ///< null: it knows of no domain
+};
+
+/// All that an account's own agent does.
+AgentDuty duty_of_account(const Config& config, const Account& account, const MailboxGroup& group);
+
 /// Serves until nothing was asked for `idle`, or `control` is at its end. `control`: ChannelHandovers. The
-/// caller has become `account` already. Returns the exit status.
-int run_local_agent(const Config& config, const Account& account, const MailboxGroup& group, Fd control,
-                    Seconds idle);
+/// caller has become the right user already. Returns the exit status.
+int run_local_agent(const Config& config, AgentDuty duty, Fd control, Seconds idle);
 
 }  // namespace postoffice

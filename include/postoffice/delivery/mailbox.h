@@ -63,6 +63,11 @@ std::unique_ptr<Mailbox> open_maildir(const std::string& path, const std::string
 /// The mailbox that the configuration gives to this account. For root it is always the file below mail_dir.
 std::unique_ptr<Mailbox> open_mailbox_of(const Config& config, const Account& account,
                                          const MailboxGroup& group);
+/// The mailbox of a virtual user, USER in the folder DOMAIN of vhost-spool, which is made if it is not there.
+/// The caller is vhost-user already. Throws UnfitMailbox if the folder is a link or another's, or can be
+/// written by others; std::system_error.
+std::unique_ptr<Mailbox> open_virtual_mailbox(const Config& config, const std::string& user,
+                                              const std::string& domain);
 /// The folder that `forbidden` gives to this account, or a null pointer if there is none. Root's is always
 /// below mail_dir.
 std::unique_ptr<Mailbox> open_forbidden_folder_of(const Config& config, const Account& account,

@@ -10,13 +10,13 @@
 
 #include "postoffice/base/process.h"
 #include "postoffice/config/config.h"
+#include "postoffice/delivery/agent_channel.h"
 #include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/dispatcher.h"
 #include "postoffice/delivery/intake_pool.h"
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/router.h"
 #include "postoffice/mail/spool.h"
-#include "postoffice/mail/user_files.h"
 #include "postoffice/mail/users.h"
 
 namespace postoffice {
@@ -65,7 +65,8 @@ class Runner {
     Spool spool_;
     AliasTable aliases_;
     UserDirectory users_;
-    OwnEyes files_;
+    AgentChannels channels_;  ///< for names in virtual domains only
+    AgentFiles files_;
     Router router_;
     Bouncer bouncer_;
     Dispatcher dispatcher_;

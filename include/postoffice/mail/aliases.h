@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "postoffice/base/clock.h"
@@ -21,6 +22,9 @@ struct IncludeLine {
     std::string value;  ///< for parse_alias_value()
     unsigned line = 0;
 };
+
+/// Those of a text that are not empty and not comments.
+std::vector<IncludeLine> include_lines(std::string_view text);
 
 class AliasTable {
   public:

@@ -34,14 +34,19 @@ struct Target {
         instructions,  ///< all that the delivery file at the path `instruction` says, in order
         discard,       ///< nowhere: accepted and forgotten
     } kind = Kind::mailbox;
-    std::string user;  ///< mailbox, program, file, instructions: canonical account name; with `alias`: empty
+    /// mailbox, program, file, instructions: canonical name of the account, or of the user of `domain`; with
+    /// `alias`: empty
+    std::string user;
     Address address;   ///< remote: where to send; else the address that led here (for Delivered-To)
     /// As it stands in the user's delivery file, or in the alias: whoever carries it out looks it up there.
     std::string instruction = "";
-    std::string alias = "";  ///< of a program or file that an alias of the host names
+    std::string alias = "";  ///< of a program or file that an alias names
+    /// A virtual one, in whose passwd `user` is, or in whose aliases `alias`. Empty: those of this host.
+    std::string domain = "";
 };
 
-/// For log and reports: "alice", "a@example.org", "|command of bob", "/file of alias list".
+/// For log and reports: "alice", "vera@virtual.example", "a@example.org", "|command of bob", "/file of alias
+/// list".
 std::string describe(const Target& target);
 
 /// A recipient of a message: what the sender asked for, and what that leads to.

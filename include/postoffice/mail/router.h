@@ -10,6 +10,7 @@
 #include "postoffice/mail/address.h"
 #include "postoffice/mail/envelope.h"
 #include "postoffice/mail/reply.h"
+#include "postoffice/mail/virtual_domains.h"
 #include "postoffice/net/ip_address.h"
 
 namespace postoffice {
@@ -53,16 +54,22 @@ class Router {
     /// `recipient` is qualified, or a name of this host. Does not throw: trouble is Status::temporary.
     /// `in_full`: each line of a list that is included is a step, too.
     Route route(const Address& recipient, bool in_full = false);
+    /// The address is in a domain of ours, virtual ones too; or it has no domain. Throws FormatError if
+    /// that depends on a domains.cf(5) that cannot be read now.
+    bool serves(const Address& address);
 
   private:
     class Expansion;
 
+    bool is_on_host(const Address& address) const;
     bool is_ours(const Address& address) const;
+    const VirtualDomain* virtual_domain_of(const Address& address) const;
 
     const Config& config_;
     AliasTable& aliases_;
     UserDirectory& users_;
     UserFiles& files_;
+    DomainTable domains_;
     std::vector<IpAddress> own_addresses_;
 };
 

@@ -1,8 +1,10 @@
 // What users keep in their homes about their mail, delivery files and personal aliases: which file holds for an
-// address, and whether it may be believed. The file is
-// read with the user's rights by whoever has them; everybody else sees what its owner lets everybody see.
+// address, and whether it may be believed; and what the owner of a virtual domain says of a name there. The
+// files are read with their owner's rights by whoever has them; everybody else sees what their owner lets
+// everybody see.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +12,7 @@
 #include "postoffice/base/privileges.h"
 #include "postoffice/config/config.h"
 #include "postoffice/mail/delivery_file.h"
+#include "postoffice/mail/domain_files.h"
 
 namespace postoffice {
 
@@ -55,15 +58,21 @@ class UserFiles {
     virtual ~UserFiles() = default;
     /// Does not throw.
     virtual UserFile find(const Account& account, const WantedFile& wanted) = 0;
+    /// Does not throw. `folder`: the domain's.
+    virtual DomainEntry domain_entry(const std::string& folder, const VirtualDomain& domain,
+                                     const std::string& name) = 0;
 };
 
 class OwnEyes final : public UserFiles {
   public:
     explicit OwnEyes(const Config& config) : config_(config) {}
     UserFile find(const Account& account, const WantedFile& wanted) override;
+    DomainEntry domain_entry(const std::string& folder, const VirtualDomain& domain,
+                             const std::string& name) override;
 
   private:
     const Config& config_;
+    std::map<std::string, DomainFiles> domains_;  // by owner and folder; at most most_domains
 };
 
 }  // namespace postoffice

@@ -9,6 +9,10 @@
 
 namespace postoffice {
 
+/// By login name, spelled as it is, or by uid in digits; nullopt if there is no such account. Throws
+/// std::system_error when the password database cannot be asked.
+std::optional<Account> find_login(const std::string& login_or_uid);
+
 class UserDirectory {
   public:
     /// `only_user`: when not empty, the single account there is (a private host that does not run as root).

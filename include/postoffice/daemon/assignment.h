@@ -1,0 +1,29 @@
+// Which account an agent gets: what the spawner makes of a request. It knows the names in the request, the
+// account database, postoffice.cf(5) and domains.cf(5), and no other file: whoever can forge a request, or is
+// an ordinary user, changes nothing here.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "postoffice/base/privileges.h"
+#include "postoffice/config/config.h"
+#include "postoffice/delivery/agent_protocol.h"
+#include "postoffice/mail/delivery_result.h"
+#include "postoffice/mail/virtual_domains.h"
+
+namespace postoffice {
+
+struct Assignment {
+    Account account;
+    std::optional<VirtualDomain> domain = {};  ///< virtual_mailbox, domain, domain_alias
+    std::string virtual_user = "";             ///< virtual_mailbox: his name in the domain, fit for a file
+};
+
+/// The assignment, or why there is none. `name`: as in the request. `domains`: as of now. Throws
+/// std::system_error if the account database cannot be asked, FormatError if domains.cf cannot be read.
+std::variant<Assignment, DeliveryResult> assign(const Config& config, const DomainTable& domains,
+                                                SpawnRequest::Purpose purpose, const std::string& name);
+
+}  // namespace postoffice

@@ -1,0 +1,85 @@
+// What the owner of a virtual domain says of it, vhosts(7): the files passwd and aliases in the domain's
+// folder. Both are read as text and kept as an index, which holds for as long as the files do not change.
+//
+// The owner is an ordinary user, and what he can put there must not become a way to other people's files: a
+// file is believed if it is regular and belongs to the owner. One of root's is believed where root must have
+// put it, under its one name and not behind a link. Nothing else is even opened.
+#pragma once
+
+#include <sys/types.h>
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "postoffice/base/fd.h"
+#include "postoffice/mail/aliases.h"
+#include "postoffice/mail/virtual_domains.h"
+
+namespace postoffice {
+
+/// One line of a domain's passwd.
+struct VirtualUser {
+    std::string name;  ///< as it is written there; also the name of the mailbox
+    std::string hash;  ///< crypt(5)
+};
+
+inline constexpr std::size_t most_virtual_name = 64;
+
+/// True if it can be the name of a user, and of a file: printable ASCII without '/', ':', '@', '*', quotes
+/// and blanks, and with neither a dot nor a hyphen in front.
+bool is_virtual_user_name(std::string_view name);
+
+/// "user:hash" (vm-pop3d, .htpasswd), or the seven fields of passwd(5), of which only these two count.
+/// nullopt: a comment, or no such line.
+std::optional<VirtualUser> parse_virtual_user(std::string_view line);
+
+/// A file of the domain's, open for reading; an empty Fd if there is none. `folder`: the domain's.
+/// Throws std::system_error (EACCES: somebody with other rights may look), or FormatError for one that must
+/// not be believed or whose owner has no account.
+Fd open_domain_file(const std::string& folder, const VirtualDomain& domain, const std::string& name);
+
+/// Looks for one user, in any case, in an open passwd. Throws std::system_error.
+std::optional<VirtualUser> find_virtual_user(int passwd, std::string_view name);
+
+/// What is known of one name in a domain.
+struct DomainEntry {
+    enum class Status {
+        answered,
+        not_shown,  ///< this process may not look; somebody with the owner's rights may
+        trouble,    ///< `problem`: mail has to wait
+    } status = Status::answered;
+    std::optional<std::string> user = {};   ///< the mailbox of that name, as passwd spells it
+    std::optional<std::string> alias = {};  ///< its raw value, for parse_alias_value()
+    std::string problem = "";
+    unsigned alias_line = 0;  ///< where it stands; 0: not known
+};
+
+class DomainFiles {
+  public:
+    /// `folder`: the domain's. Nothing is opened yet.
+    DomainFiles(std::string folder, VirtualDomain domain);
+    /// In any case of letters. Two calls of stat(2) and a look into the index. Does not throw.
+    DomainEntry look_up(const std::string& name);
+
+  private:
+    void refresh();
+    void read_users();
+    void read_aliases();
+    FileStamp stamp_of(const char* name) const;
+
+    std::string folder_;
+    VirtualDomain domain_;
+    std::unordered_map<std::string, std::string> users_;  // lower case -> as written
+    std::unordered_map<std::string, AliasEntry> aliases_;
+    std::optional<FileStamp> users_stamp_, aliases_stamp_;  // of what is in the index
+};
+
+/// The lines of an `:include:` file of a domain's aliases; only the owner's own, which this process must be
+/// able to read. Throws std::system_error or FormatError.
+std::vector<IncludeLine> read_domain_include(const VirtualDomain& domain, const std::string& path);
+
+}  // namespace postoffice

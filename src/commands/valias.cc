@@ -1,0 +1,126 @@
+// valias: aliases of virtual domains.
+#include <fmt/format.h>
+#include <getopt.h>
+#include <sysexits.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <vector>
+
+#include "changed_file.h"
+#include "domain_edits.h"
+#include "domain_tool.h"
+#include "postoffice/base/text.h"
+#include "postoffice/commands/commands.h"
+#include "postoffice/mail/alias_file.h"
+
+namespace postoffice {
+namespace {
+
+constexpr mode_t private_mode = 0600;
+
+struct Task {
+    std::optional<std::string> config_file;
+    bool remove = false;
+    bool undo = false;
+    std::string name;  ///< NAME@DOMAIN, or DOMAIN
+    std::vector<std::string> targets;
+};
+
+int usage() {
+    fmt::print(stderr,
+               "usage: valias [-C file] domain | name@domain\n"
+               "       valias [-C file] name@domain target ...\n"
+               "       valias [-C file] -d name@domain\n"
+               "       valias [-C file] --undo domain\n");
+    return EX_USAGE;
+}
+
+bool read_arguments(int argc, char** argv, Task& task) {
+    const option long_options[] = {{"undo", no_argument, nullptr, 'U'}, {nullptr, 0, nullptr, 0}};
+    ::optind = 1;
+    for (int c = 0; (c = ::getopt_long(argc, argv, "+C:d", long_options, nullptr)) != -1;) switch (c) {
+            case 'C':
+                task.config_file = ::optarg;
+                break;
+            case 'd':
+                task.remove = true;
+                break;
+            case 'U':
+                task.undo = true;
+                break;
+            default:
+                return false;
+        }
+    if (::optind == argc) return false;
+    task.name = argv[::optind];
+    task.targets.assign(argv + ::optind + 1, argv + argc);
+    const bool is_name = task.name.find('@') != task.name.npos;
+    if (task.undo) return !task.remove && !is_name && task.targets.empty();
+    return is_name ? !task.remove || task.targets.empty() : !task.remove && task.targets.empty();
+}
+
+/// What is written for one target of the command line: "|command" with blanks and commas is one target.
+std::string written(const std::string& target) {
+    if (!target.starts_with('|') || target.find_first_of(" ,\t\"\\") == target.npos) return target;
+    std::string text = "\"";
+    for (const char c : target) {
+        if (c == '"' || c == '\\') text += '\\';
+        text += c;
+    }
+    return text + "\"";
+}
+
+std::string value_of(const std::vector<std::string>& targets) {
+    std::vector<std::string> parts;
+    std::transform(targets.begin(), targets.end(), std::back_inserter(parts), written);
+    std::string value = fmt::format("{}", fmt::join(parts, ", "));
+    if (printable(value) != value) throw ToolFailure{EX_DATAERR, "control character in a target"};
+    if (const auto problem = alias_value_problem(value); !problem.empty())
+        throw ToolFailure{EX_DATAERR, problem};
+    return value;
+}
+
+/// All of them, or the one of this name; false if there is none.
+bool list(const std::string& text, const std::string& name) {
+    bool found = false;
+    for (const AliasEntry& entry : parse_alias_file(text)) {
+        if (!name.empty() && !equals_ignoring_case(entry.name, name)) continue;
+        found = true;
+        fmt::print(
+            "{}: {}\n", entry.name,
+            entry.problem.empty() ? entry.value : fmt::format("(line {}: {})", entry.line, entry.problem));
+    }
+    return found;
+}
+
+int carry_out(const Task& task) {
+    const bool is_name = task.name.find('@') != task.name.npos;
+    const VirtualName name = is_name ? parse_virtual_name(task.name, true) : VirtualName{"", task.name};
+    const std::string value = task.targets.empty() ? "" : value_of(task.targets);
+    const Config config = config_for_tool(task.config_file);
+    ChangedFile file(act_as_owner(config, find_domain(config, name.domain)), "aliases", private_mode);
+
+    if (task.undo) {
+        file.undo();
+    } else if (!value.empty()) {
+        file.replace(with_alias(file.text(), to_lower(name.user), value));
+    } else if (task.remove) {
+        const auto rest = without_alias(file.text(), name.user);
+        if (!rest) throw ToolFailure{EX_NOUSER, fmt::format("{} is no alias", task.name)};
+        file.replace(*rest);
+    } else if (!list(file.text(), name.user) && is_name) {
+        throw ToolFailure{EX_NOUSER, fmt::format("{} is no alias", task.name)};
+    }
+    return EX_OK;
+}
+
+}  // namespace
+
+int valias(int argc, char** argv) {
+    Task task;
+    if (!read_arguments(argc, argv, task)) return usage();
+    return run_domain_tool("valias", [&] { return carry_out(task); });
+}
+
+}  // namespace postoffice

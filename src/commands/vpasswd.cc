@@ -1,0 +1,184 @@
+// vpasswd: users of virtual domains and their passwords.
+#include <fmt/format.h>
+#include <getopt.h>
+#include <string.h>
+#include <sysexits.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+
+#include "changed_file.h"
+#include "domain_edits.h"
+#include "domain_tool.h"
+#include "postoffice/base/text.h"
+#include "postoffice/commands/commands.h"
+#include "postoffice/mail/domain_files.h"
+#include "postoffice/policy/authentication.h"
+#include "postoffice/policy/passwords.h"
+
+namespace postoffice {
+namespace {
+
+constexpr mode_t private_mode = 0600;
+constexpr std::size_t longest_password = 500;  // what can be said when logging in
+
+struct Task {
+    enum class Kind { change, add, remove, lock, unlock, list, undo } kind = Kind::change;
+    std::optional<std::string> config_file;
+    std::string name;  ///< USER@DOMAIN, or DOMAIN
+};
+
+int usage() {
+    fmt::print(stderr,
+               "usage: vpasswd [-C file] [-a | -d | -l | -u] user@domain\n"
+               "       vpasswd [-C file] -s | --undo domain\n");
+    return EX_USAGE;
+}
+
+bool read_arguments(int argc, char** argv, Task& task) {
+    using Kind = Task::Kind;
+    const option long_options[] = {{"undo", no_argument, nullptr, 'U'}, {nullptr, 0, nullptr, 0}};
+    int kinds = 0;
+    const auto choose = [&](Kind kind) {
+        task.kind = kind;
+        ++kinds;
+    };
+    ::optind = 1;
+    for (int c = 0; (c = ::getopt_long(argc, argv, "C:adlus", long_options, nullptr)) != -1;) switch (c) {
+            case 'C':
+                task.config_file = ::optarg;
+                break;
+            case 'a':
+                choose(Kind::add);
+                break;
+            case 'd':
+                choose(Kind::remove);
+                break;
+            case 'l':
+                choose(Kind::lock);
+                break;
+            case 'u':
+                choose(Kind::unlock);
+                break;
+            case 's':
+                choose(Kind::list);
+                break;
+            case 'U':
+                choose(Kind::undo);
+                break;
+            default:
+                return false;
+        }
+    if (kinds > 1 || ::optind + 1 != argc) return false;
+    task.name = argv[::optind];
+    return true;
+}
+
+/// The terminal does not show what is typed while this lives.
+class Silence {
+  public:
+    Silence() : is_terminal_(::tcgetattr(STDIN_FILENO, &before_) == 0) {
+        if (!is_terminal_) return;
+        termios silent = before_;
+        silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+        (void)::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    }
+    ~Silence() {
+        if (!is_terminal_) return;
+        (void)::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
+        fmt::print(stderr, "\n");
+    }
+    Silence(const Silence&) = delete;
+    Silence& operator=(const Silence&) = delete;
+    bool is_terminal() const { return is_terminal_; }
+
+  private:
+    termios before_{};
+    bool is_terminal_;
+};
+
+std::string read_line(const char* prompt) {
+    const Silence silence;
+    if (silence.is_terminal()) fmt::print(stderr, "{}", prompt);
+    std::array<char, 1024> line{};
+    if (std::fgets(line.data(), static_cast<int>(line.size()), stdin) == nullptr) return "";
+    std::string text(line.data());
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+    ::explicit_bzero(line.data(), line.size());
+    return text;
+}
+
+/// Typed twice at a terminal; otherwise the first line of what comes in.
+std::string read_hash() {
+    std::string password = read_line("New password: ");
+    if (::isatty(STDIN_FILENO) == 1) {
+        std::string again = read_line("Once more: ");
+        const bool same = password == again;
+        wipe(again);
+        if (!same) throw ToolFailure{EX_DATAERR, "these are two different passwords; nothing is changed"};
+    }
+    if (password.empty()) throw ToolFailure{EX_DATAERR, "no password; nothing is changed"};
+    if (password.size() > longest_password) throw ToolFailure{EX_DATAERR, "the password is too long"};
+    std::string hash = hash_password(password);
+    wipe(password);
+    return hash;
+}
+
+std::string locked(const std::string& hash, bool lock) {
+    if (!lock) return hash.substr(hash.starts_with('!') ? 1 : 0);
+    return hash.starts_with('!') ? hash : "!" + hash;
+}
+
+std::optional<VirtualUser> user_in(std::string_view text, const std::string& name) {
+    while (!text.empty())
+        if (auto user = parse_virtual_user(take_until(text, '\n'));
+            user && equals_ignoring_case(user->name, name))
+            return user;
+    return std::nullopt;
+}
+
+void list(std::string_view text) {
+    while (!text.empty())
+        if (const auto user = parse_virtual_user(take_until(text, '\n')))
+            fmt::print("{}{}\n", user->name, user->hash.starts_with('!') ? " (locked)" : "");
+}
+
+int carry_out(const Task& task) {
+    using Kind = Task::Kind;
+    const bool whole = task.kind == Kind::list || task.kind == Kind::undo;
+    const VirtualName name = whole ? VirtualName{"", task.name} : parse_virtual_name(task.name);
+    const Config config = config_for_tool(task.config_file);
+    const std::string folder = act_as_owner(config, find_domain(config, name.domain));
+    // Before the lock is taken: people take their time.
+    const bool needs_password = task.kind == Kind::change || task.kind == Kind::add;
+    const std::string hash = needs_password ? read_hash() : "";
+
+    ChangedFile file(folder, "passwd", private_mode);
+    if (task.kind == Kind::undo) file.undo();
+    if (task.kind == Kind::list) list(file.text());
+    if (whole) return EX_OK;
+
+    const auto user = user_in(file.text(), name.user);
+    if (task.kind == Kind::add && user)
+        throw ToolFailure{EX_CANTCREAT, fmt::format("{} is there already", task.name)};
+    if (task.kind != Kind::add && !user)
+        throw ToolFailure{EX_NOUSER, fmt::format("{} is not there", task.name)};
+    if (task.kind == Kind::remove)
+        file.replace(without_user(file.text(), name.user).value());
+    else
+        file.replace(with_user(file.text(), name.user,
+                               needs_password ? hash : locked(user->hash, task.kind == Kind::lock)));
+    return EX_OK;
+}
+
+}  // namespace
+
+int vpasswd(int argc, char** argv) {
+    Task task;
+    if (!read_arguments(argc, argv, task)) return usage();
+    return run_domain_tool("vpasswd", [&] { return carry_out(task); });
+}
+
+}  // namespace postoffice

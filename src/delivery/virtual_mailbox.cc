@@ -1,0 +1,44 @@
+// Mailboxes of virtual users: vhost-spool/DOMAIN/USER.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/delivery/mailbox.h"
+
+namespace postoffice {
+namespace {
+
+/// The mailboxes below must not be somebody else's to exchange.
+void require_own_folder(const std::string& path) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0) throw_errno("stat " + path);
+    if (S_ISLNK(status.st_mode)) throw UnfitMailbox("mail folder of the domain is a symbolic link");
+    if (!S_ISDIR(status.st_mode)) throw UnfitMailbox("mail folder of the domain is not a directory");
+    if (status.st_uid != ::geteuid()) throw UnfitMailbox("mail folder of the domain belongs to another user");
+    if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        throw UnfitMailbox("mail folder of the domain can be written by others");
+}
+
+void make_folder(const std::string& path) {
+    if (::mkdir(path.c_str(), 0700) == 0)
+        disk::sync_directory(path.substr(0, path.rfind('/')));
+    else if (errno != EEXIST)
+        throw_errno("mkdir " + path);
+}
+
+}  // namespace
+
+std::unique_ptr<Mailbox> open_virtual_mailbox(const Config& config, const std::string& user,
+                                              const std::string& domain) {
+    const std::string folder = config.vhost_spool + "/" + domain;
+    make_folder(folder);
+    require_own_folder(folder);
+    const std::string path = folder + "/" + user;
+    if (config.vhost_maildir) return open_maildir(path, config.hostname);
+    return open_mbox(path, {.escape_from = config.escape_from, .limit = config.mailbox_size});
+}
+
+}  // namespace postoffice

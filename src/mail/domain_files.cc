@@ -1,0 +1,175 @@
+#include "postoffice/mail/domain_files.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
+#include "postoffice/base/text.h"
+#include "postoffice/mail/users.h"
+
+namespace postoffice {
+namespace {
+
+constexpr std::size_t most_octets = 16u << 20;
+constexpr const char* passwd = "passwd";
+constexpr const char* aliases = "aliases";
+
+uid_t owner_of(const VirtualDomain& domain) {
+    const auto account = find_login(domain.owner);
+    if (!account)
+        throw FormatError(fmt::format("{}: its owner {} has no account", domain.name, domain.owner));
+    return account->uid;
+}
+
+/// Why it is not to be believed. What is found is all that is known of it so far: it is not open.
+std::string distrust(const struct stat& file, uid_t owner, bool behind_link) {
+    if (!S_ISREG(file.st_mode)) return "not a regular file";
+    if ((file.st_mode & (S_IWGRP | S_IWOTH)) != 0) return "can be written by others";
+    if (file.st_uid == owner && owner != 0) return "";
+    if (file.st_uid != 0) return "belongs neither to the owner of the domain nor to root";
+    if (behind_link) return "a link to a file that is not the owner's";
+    return file.st_nlink > 1 ? "has more than one name" : "";
+}
+
+/// A device can do things when it is opened, and a FIFO can wait: so the file is looked at first, through a
+/// descriptor that opens nothing (O_PATH), and then that very file is opened.
+Fd open_believed(const std::string& path, uid_t owner) {
+    struct stat status {};
+    Fd found(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (!found && errno == ENOENT) return {};
+    if (!found || ::fstat(found.get(), &status) != 0) throw_errno(path);
+    const bool is_link = S_ISLNK(status.st_mode);
+    if (is_link) {
+        found = Fd(::open(path.c_str(), O_PATH | O_CLOEXEC));
+        if (!found || ::fstat(found.get(), &status) != 0) throw_errno(path);
+    }
+    if (const auto reason = distrust(status, owner, is_link); !reason.empty())
+        throw FormatError(fmt::format("{}: {}", path, reason));
+    return disk::open(fmt::format("/proc/self/fd/{}", found.get()), O_RDONLY);
+}
+
+}  // namespace
+
+bool is_virtual_user_name(std::string_view name) {
+    if (name.empty() || name.size() > most_virtual_name || name.front() == '.' || name.front() == '-')
+        return false;
+    return std::all_of(name.begin(), name.end(), [](char c) {
+        return c > ' ' && c < 0x7f && std::string_view("/:@*\"\\<>(),;").find(c) == std::string_view::npos;
+    });
+}
+
+std::optional<VirtualUser> parse_virtual_user(std::string_view line) {
+    line = trim(line);
+    if (line.empty() || line.front() == '#') return std::nullopt;
+    const auto fields = split(line, ':');
+    if ((fields.size() != 2 && fields.size() != 7) || !is_virtual_user_name(fields[0])) return std::nullopt;
+    return VirtualUser{std::string(fields[0]), std::string(fields[1])};
+}
+
+Fd open_domain_file(const std::string& folder, const VirtualDomain& domain, const std::string& name) {
+    return open_believed(folder + "/" + name, owner_of(domain));
+}
+
+std::optional<VirtualUser> find_virtual_user(int passwd_file, std::string_view name) {
+    const std::string text = disk::read_all(passwd_file, most_octets);
+    for (std::string_view rest = text; !rest.empty();)
+        if (auto user = parse_virtual_user(take_until(rest, '\n'));
+            user && equals_ignoring_case(user->name, name))
+            return user;
+    return std::nullopt;
+}
+
+DomainFiles::DomainFiles(std::string folder, VirtualDomain domain)
+    : folder_(std::move(folder)), domain_(std::move(domain)) {}
+
+DomainEntry DomainFiles::look_up(const std::string& name) try {
+    refresh();
+    const std::string lower = to_lower(name);
+    DomainEntry entry;
+    if (const auto user = users_.find(lower); user != users_.end()) entry.user = user->second;
+    if (const auto alias = aliases_.find(lower); alias != aliases_.end()) {
+        const AliasEntry& found = alias->second;
+        if (!found.problem.empty())
+            return {DomainEntry::Status::trouble,
+                    {},
+                    {},
+                    fmt::format("{}/{}:{}: {}", folder_, aliases, found.line, found.problem)};
+        entry.alias = found.value;
+        entry.alias_line = found.line;
+    }
+    return entry;
+} catch (const std::system_error& error) {
+    const int number = error.code().value();
+    const bool may_not = number == EACCES || number == EPERM;
+    return {may_not ? DomainEntry::Status::not_shown : DomainEntry::Status::trouble, {}, {}, error.what()};
+} catch (const std::exception& error) {
+    return {DomainEntry::Status::trouble, {}, {}, error.what()};
+}
+
+FileStamp DomainFiles::stamp_of(const char* name) const {
+    struct stat status {};
+    const std::string path = folder_ + "/" + name;
+    if (::stat(path.c_str(), &status) == 0) return FileStamp::of(status);
+    if (errno != ENOENT) throw_errno(path);
+    return {};
+}
+
+/// A file that is being changed while it is read has another stamp afterwards, and is read again.
+void DomainFiles::refresh() {
+    const FileStamp users = stamp_of(passwd);
+    if (users_stamp_ != users) {
+        users_stamp_.reset();
+        read_users();
+        users_stamp_ = users;
+    }
+    const FileStamp names = stamp_of(aliases);
+    if (aliases_stamp_ != names) {
+        aliases_stamp_.reset();
+        read_aliases();
+        aliases_stamp_ = names;
+    }
+    if (users.inode != 0 || names.inode != 0) return;
+    struct stat status {};
+    if (::stat(folder_.c_str(), &status) != 0) throw_errno(folder_);  // no folder says nothing about anybody
+}
+
+void DomainFiles::read_users() {
+    users_.clear();
+    const Fd file = open_domain_file(folder_, domain_, passwd);
+    if (!file) return;
+    const std::string text = disk::read_all(file.get(), most_octets);
+    for (std::string_view rest = text; !rest.empty();)
+        if (auto user = parse_virtual_user(take_until(rest, '\n')))
+            users_.try_emplace(to_lower(user->name), user->name);  // of two with one name the first
+}
+
+void DomainFiles::read_aliases() {
+    aliases_.clear();
+    const Fd file = open_domain_file(folder_, domain_, aliases);
+    if (!file) return;
+    for (AliasEntry& entry : parse_alias_file(disk::read_all(file.get(), most_octets))) {
+        if (!entry.problem.empty())
+            log_event(
+                "", "alias-broken",
+                {{"at", fmt::format("{}/{}:{}", folder_, aliases, entry.line)}, {"problem", entry.problem}});
+        aliases_.try_emplace(entry.name, std::move(entry));
+    }
+}
+
+std::vector<IncludeLine> read_domain_include(const VirtualDomain& domain, const std::string& path) {
+    const uid_t owner = owner_of(domain);
+    const Fd file = open_believed(path, owner);
+    struct stat status {};
+    if (!file) throw_errno(ENOENT, path);
+    if (::fstat(file.get(), &status) != 0) throw_errno(path);
+    if (status.st_uid != owner) throw FormatError(path + ": does not belong to the owner of the domain");
+    return include_lines(disk::read_all(file.get(), most_octets));
+}
+
+}  // namespace postoffice

@@ -1,0 +1,104 @@
+// Names of virtual domains, vhosts(7): the aliases of the domain, its users, whoever must be there in any
+// case, and "*" for all the others.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "expansion.h"
+#include "postoffice/base/text.h"
+
+namespace postoffice {
+namespace {
+
+bool is_always_there(const std::string& name) {
+    return name == "postmaster" || name == "webmaster";
+}
+
+}  // namespace
+
+void Router::Expansion::take_virtual(const VirtualDomain& domain, const Address& address) {
+    const std::string& file = router_.domains_.file();
+    if (!domain.problem.empty())
+        throw RouteTemporary{{451, "4.3.5", fmt::format("Mail for {} cannot be delivered now", domain.name)},
+                             fmt::format("{}:{}: {}", file, domain.line, domain.problem)};
+    if (!domain.active) {
+        note({.text = fmt::format("domain {} is not active", domain.name), .file = file, .line = domain.line});
+        return leave_out(address.to_string(), "its domain is not active",
+                         {550, "5.2.1",
+                          fmt::format("{}: the domain {} does not take mail at present", address.to_string(),
+                                      domain.name)});
+    }
+    note({.text = fmt::format("virtual domain {}", domain.name), .file = file, .line = domain.line});
+    const std::string mark = to_lower(address.local_part()) + "@" + domain.name;
+    // A name in its own alias means the mailbox.
+    if (!open_.empty() && open_.back() == mark && take_virtual_user(domain, address.local_part(), address))
+        return;
+    if (std::find(open_.begin(), open_.end(), mark) != open_.end()) return leave_out_loop(mark);
+    if (finished_.contains(mark)) return;
+    take_virtual_name(domain, address, mark);
+}
+
+/// What is there by that name comes first, exactly or without its extension; "*" takes what is left.
+void Router::Expansion::take_virtual_name(const VirtualDomain& domain, const Address& address,
+                                          const std::string& mark) {
+    const std::string name = to_lower(address.local_part());
+    if (const DomainEntry entry = look_up(domain, name); entry.alias && name != "*") {
+        const bool has_owner = !name.starts_with("owner-") && look_up(domain, "owner-" + name).alias;
+        return take_alias({name, domain.name, mark, &domain, entry.alias_line}, *entry.alias, has_owner);
+    }
+    if (take_virtual_user(domain, address.local_part(), address)) return;
+    const auto extension = extension_in(address.local_part(), router_.config_.recipient_delimiter);
+    if (!extension.empty() &&
+        take_virtual_user(domain, name.substr(0, name.size() - extension.size() - 1), address))
+        return;
+    if (is_always_there(name)) return take_domain_owner(domain, address);
+    // "* -> foo" without a foo: nothing more can be had from "*".
+    if (std::find(catching_.begin(), catching_.end(), domain.name) == catching_.end()) {
+        if (const DomainEntry all = look_up(domain, "*"); all.alias) {
+            catching_.push_back(domain.name);
+            take_alias({"*", domain.name, mark, &domain, all.alias_line, address.local_part()}, *all.alias, false);
+            catching_.pop_back();
+            return;
+        }
+    }
+    leave_out_unknown(address);
+}
+
+/// The mailbox of that name, if there is one. Virtual users have no home, and so no files that say more.
+bool Router::Expansion::take_virtual_user(const VirtualDomain& domain, const std::string& name,
+                                          const Address& address) {
+    const DomainEntry entry = look_up(domain, name);
+    std::string user = entry.user.value_or("");
+    if (entry.status == DomainEntry::Status::not_shown && is_virtual_user_name(name)) {
+        note({fmt::format("the files of {} cannot be looked at from here", domain.name)});
+        user = to_lower(name);
+    }
+    if (user.empty()) return false;
+    note({.text = fmt::format("virtual user {}@{}", user, domain.name),
+          .file = router_.domains_.folder_of(domain) + "/passwd"});
+    reach({Target::Kind::mailbox, user, address, "", "", domain.name}, "mailbox " + user + "@" + domain.name);
+    return true;
+}
+
+/// RFC 5321 section 4.5.1: there is always a postmaster. Who looks after the domain is who can help; root's
+/// domains have the host's postmaster.
+void Router::Expansion::take_domain_owner(const VirtualDomain& domain, const Address& address) {
+    const auto owner = find_login(domain.owner);
+    const bool has_owner = owner && owner->uid != 0;
+    const std::string name = has_owner ? owner->name : "postmaster";
+    note({.text = fmt::format("{} goes to {}, who looks after the domain", address.to_string(), name),
+          .file = router_.domains_.file(),
+          .line = domain.line});
+    take_local(Address(name, router_.config_.hostname));
+    if (route_.hops.empty()) take_postmaster();
+}
+
+DomainEntry Router::Expansion::look_up(const VirtualDomain& domain, const std::string& name) const {
+    DomainEntry entry = router_.files_.domain_entry(router_.domains_.folder_of(domain), domain, name);
+    if (entry.status == DomainEntry::Status::trouble)
+        throw RouteTemporary{{451, "4.3.5", fmt::format("Mail for {} cannot be delivered now", domain.name)},
+                             entry.problem};
+    return entry;
+}
+
+}  // namespace postoffice

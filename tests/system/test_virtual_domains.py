@@ -1,0 +1,320 @@
+"""Virtual domains: whose mail goes where, with whose rights, and what nobody gets by any trick."""
+import os
+import smtplib
+import stat
+
+import pytest
+
+from accounts import password_of
+from conftest import needs_root
+from host import wait_for
+from virtual import VirtualDomains
+
+pytestmark = needs_root
+
+
+@pytest.fixture
+def domains(folder):
+    return VirtualDomains(folder)
+
+
+@pytest.fixture
+def mail_host(make_host, domains):
+    """own.test is alice's, and nobody else may look at its files; root.test is root's; off.test is switched off."""
+    domains.add("own.test", "alice", ["vera", "Victor"],
+                "info: vera, bob@host.test\nteam: vera, victor\nvictor: victor, vera\n*: vera\n"
+                "robot: |/home/alice/robot\nwrong: |/home/alice/exit67\nfile: /home/alice/archive\n"
+                "loop: pool\npool: loop\nbroken: <x\n")
+    domains.add("root.test", "root", ["vera"], "robot: |/bin/cat\n*: *@own.test\n", mode=0o644)
+    domains.add("off.test", "alice", ["vera"], active="0")
+    host = make_host("host", **domains.settings())
+    host.start()
+    return host
+
+
+def send(host, *recipients, sender="a@example.org", subject="hello"):
+    with host.smtp() as smtp:
+        return smtp.sendmail(sender, list(recipients), f"Subject: {subject}\r\n\r\ntext\r\n".encode())
+
+
+def rcpt(host, *recipients):
+    """The codes, as text: "250 2.1.5"."""
+    replies = host.dialogue("EHLO client.test", "MAIL FROM:<a@example.org>", *[f"RCPT TO:<{r}>" for r in recipients])
+    return [reply.splitlines()[-1][:9] for reply in replies[3:]]
+
+
+def wait_for_mail(host, domains, user, domain, text):
+    return wait_for(lambda: text in domains.mailbox(user, domain) and domains.mailbox(user, domain),
+                    what=lambda: f"mail for {user}@{domain}; log: {host.log_text()[-3000:]}")
+
+
+def executable(path, text):
+    with open(path, "w") as file:
+        file.write("#!/bin/sh\n" + text)
+    os.chmod(path, 0o755)
+
+
+def test_mail_arrives_and_belongs_to_the_mail_account(mail_host, domains):
+    send(mail_host, "VERA@own.test", "victor@own.test", "vera@root.test")
+    box = domains.mailbox("vera", "own.test")
+    assert b"Return-Path: <a@example.org>\n" in box and b"Delivered-To: VERA@own.test\n" in box
+    assert box.startswith(b"From a@example.org ") and box.endswith(b"\n\n")
+    assert box.count(b"Subject: hello") == 1, "as himself and as another's alias: once is enough"
+    assert b"Subject: hello" in domains.mailbox("Victor", "own.test")
+    assert b"Subject: hello" in domains.mailbox("vera", "root.test")
+    for path in (domains.mailbox_path("vera", "own.test"), os.path.join(domains.spool, "own.test")):
+        status = os.lstat(path)
+        assert (status.st_uid, status.st_gid) == domains.mail_ids()
+        assert stat.S_IMODE(status.st_mode) & 0o077 == 0
+
+
+@pytest.mark.parametrize("files", ["private", "open to all"])
+def test_rcpt_trace_and_delivery_agree(mail_host, domains, files):
+    if files == "open to all":
+        os.chmod(os.path.join(domains.etc, "own.test"), 0o755)
+        for name in ("passwd", "aliases"):
+            os.chmod(os.path.join(domains.etc, "own.test", name), 0o644)
+    cases = {
+        "vera@own.test": ("250 2.1.5", "virtual user vera@own.test"),
+        "Vera+ext@own.test": ("250 2.1.5", "virtual user vera@own.test"),
+        "nobody@own.test": ("250 2.1.5", "alias nobody@own.test -> vera"),
+        "info@own.test": ("250 2.1.5", "alias info@own.test -> vera, bob@host.test"),
+        "sales@root.test": ("250 2.1.5", "alias sales@root.test -> *@own.test"),
+        "postmaster@own.test": ("250 2.1.5", "postmaster@own.test goes to alice, who looks after the domain"),
+        "webmaster@root.test": ("250 2.1.5", "webmaster@root.test goes to postmaster, who looks after the domain"),
+        "loop@own.test": ("550 5.4.6", "alias loop@own.test -> pool"),
+        "broken@own.test": ("451 4.3.5", "<x"),
+        "vera@off.test": ("550 5.2.1", "domain off.test is not active"),
+        "postmaster@off.test": ("550 5.2.1", "domain off.test is not active"),
+    }
+    assert dict(zip(cases, rcpt(mail_host, *cases))) == {a: code for a, (code, _) in cases.items()}
+    for address, (code, step) in cases.items():
+        traced = mail_host.run("sendmail", "-bt", address).stdout.decode()
+        assert f"RCPT from a stranger:     {code}" in traced, traced
+        assert step in traced
+        verified = mail_host.run("sendmail", "-bv", address).returncode
+        assert verified == {"2": 0, "4": 75, "5": 67}[code[0]], address
+
+
+def test_a_subdomain_is_another_domain(mail_host):
+    traced = mail_host.run("sendmail", "-bt", "vera@sub.own.test").stdout.decode()
+    assert "RCPT from a stranger:     550 5.7.1" in traced
+
+
+def test_aliases_and_everybody_else(mail_host, domains):
+    assert send(mail_host, "info@own.test", subject="for info") == {}
+    assert b"for info" in domains.mailbox("vera", "own.test")
+    assert b"for info" in mail_host.mailbox("bob")
+    send(mail_host, "who.knows@own.test", subject="for nobody")
+    assert b"for nobody" in domains.mailbox("vera", "own.test")
+    send(mail_host, "victor@root.test", subject="to the same name")
+    assert b"to the same name" in domains.mailbox("Victor", "own.test")
+    assert not os.path.exists(domains.mailbox_path("victor", "root.test"))
+
+
+def test_without_everybody_else_the_unknown_are_refused(mail_host, domains):
+    domains.write("own.test", "aliases", "")
+    assert rcpt(mail_host, "nobody@own.test", "vera@own.test", "*@own.test") == ["550 5.1.1", "250 2.1.5", "550 5.1.1"]
+
+
+def test_postmaster_is_the_owner(mail_host):
+    send(mail_host, "postmaster@own.test", "webmaster@own.test", subject="who are you")
+    mail_host.wait_for_mail("alice", b"who are you")
+
+
+def test_changes_hold_at_once(mail_host, domains):
+    domains.write("own.test", "aliases", "")
+    assert rcpt(mail_host, "new@own.test") == ["550 5.1.1"]
+    domains.write("own.test", "passwd", "new:x\n")
+    assert rcpt(mail_host, "new@own.test", "vera@own.test") == ["250 2.1.5", "550 5.1.1"]
+    domains.write("own.test", "aliases", "vera: new\n")
+    send(mail_host, "vera@own.test", subject="moved")
+    assert b"moved" in domains.mailbox("new", "own.test")
+    domains.set("own.test", "alice", active="0")
+    assert rcpt(mail_host, "new@own.test") == ["550 5.2.1"]
+    domains.set("own.test", "alice", active="1")
+    assert rcpt(mail_host, "new@own.test") == ["250 2.1.5"]
+    domains.set("own.test", "bob")  # who may not look at these files
+    assert rcpt(mail_host, "new@own.test") == ["451 4.3.5"]
+
+
+def test_through_the_queue(mail_host, domains):
+    mail_host.run("sendmail", "vera@own.test", "x@own.test", input=b"Subject: from here\n\nx\n", check=True)
+    wait_for_mail(mail_host, domains, "vera", "own.test", b"from here")
+    mail_host.wait_for_empty_queue()
+    assert domains.mailbox("vera", "own.test").count(b"Subject: from here") == 1
+
+
+def test_a_report_finds_its_way_to_everybody_else(mail_host, domains):
+    executable("/home/alice/exit67", "exit 67\n")
+    send(mail_host, "wrong@own.test", sender="who.ever@own.test")
+    box = wait_for_mail(mail_host, domains, "vera", "own.test", b"multipart/report")
+    assert b"To: who.ever@own.test" in box
+
+
+def test_maildirs(mail_host, domains):
+    mail_host.write_config(vhost_maildir="1")
+    mail_host.reload()
+    send(mail_host, "vera@own.test")
+    new = os.path.join(domains.mailbox_path("vera", "own.test"), "new")
+    assert len(os.listdir(new)) == 1
+    assert os.stat(new).st_uid == domains.mail_ids()[0]
+
+
+# -- whose rights
+
+def test_programs_run_as_the_owner(mail_host, domains):
+    executable("/home/alice/robot", "id -u >/home/alice/ran; id -g >>/home/alice/ran; cat >>/home/alice/ran\n"
+                                    "echo $RECIPIENT $USER >>/home/alice/ran\n")
+    send(mail_host, "robot@own.test", "file@own.test", subject="work")
+    mail_host.wait_for_empty_queue()
+    with open("/home/alice/ran") as file:
+        text = file.read()
+    assert text.startswith("7901\n7901\nFrom a@example.org") and "Subject: work" in text
+    assert text.endswith("robot@own.test alice\n")
+    assert os.stat("/home/alice/archive").st_uid == 7901
+    for name in ("ran", "archive", "robot"):
+        os.unlink(f"/home/alice/{name}")
+
+
+def test_nothing_runs_as_root(mail_host, domains):
+    send(mail_host, "robot@root.test")
+    wait_for(lambda: "Nothing is done as root for root.test" in mail_host.log_text(), what="the refusal")
+    assert mail_host.queue()[0]["recipients"]
+
+
+def test_no_process_with_a_domains_mail_is_root(mail_host, domains):
+    send(mail_host, "vera@own.test", "vera@root.test")
+    titles = {pid: title for pid, title in mail_host.processes().items() if "deliver " in title}
+    uids = {}
+    for pid, title in titles.items():
+        with open(f"/proc/{pid}/status") as file:
+            status = dict(line.split(":", 1) for line in file if ":" in line)
+        uids[title.split("deliver ")[1]] = set(status["Uid"].split()) | set(status["Gid"].split())
+    mail = {str(i) for i in domains.mail_ids()}
+    assert uids == {"vera@own.test": mail, "vera@root.test": mail, "own.test": {"7901"}}, "root.test can be seen by all"
+
+
+def test_an_owner_who_is_not_there(mail_host, domains):
+    domains.set("own.test", "no-such-login")
+    assert rcpt(mail_host, "vera@own.test", "postmaster@own.test") == ["451 4.3.5", "451 4.3.5"]
+
+
+# -- tricks
+
+@pytest.fixture
+def prey(folder):
+    path = os.path.join(folder, "prey")
+    with open(path, "w") as file:
+        file.write("mine\n")
+    os.chown(path, *VirtualDomains.mail_ids())
+    return path
+
+
+def expect_deferred(host, domains, prey=None):
+    with pytest.raises(smtplib.SMTPDataError) as told:
+        send(host, "vera@own.test")
+    assert told.value.smtp_code == 451
+    host.run("sendmail", "vera@own.test", input=b"Subject: x\n\nx\n", check=True)
+    wait_for(lambda: host.queue() and "deferred" in host.log_text(), what="the deferral")
+    if prey:
+        with open(prey) as file:
+            assert file.read() == "mine\n"
+
+
+def make_spool_folder(domains, mode=0o700):
+    path = os.path.join(domains.spool, "own.test")
+    os.mkdir(path)
+    os.chmod(path, mode)
+    os.chown(path, *domains.mail_ids())
+    return path
+
+
+def test_a_mailbox_that_is_a_link(mail_host, domains, prey):
+    os.symlink(prey, os.path.join(make_spool_folder(domains), "vera"))
+    expect_deferred(mail_host, domains, prey)
+
+
+def test_a_mailbox_with_two_names(mail_host, domains, prey):
+    os.link(prey, os.path.join(make_spool_folder(domains), "vera"))
+    expect_deferred(mail_host, domains, prey)
+
+
+def test_a_mailbox_of_another(mail_host, domains):
+    path = os.path.join(make_spool_folder(domains), "vera")
+    with open(path, "w") as file:
+        file.write("mine\n")
+    os.chown(path, 7904, 7904)
+    expect_deferred(mail_host, domains, path)
+
+
+def test_a_mailbox_that_is_a_fifo(mail_host, domains):
+    os.mkfifo(os.path.join(make_spool_folder(domains), "vera"))
+    expect_deferred(mail_host, domains)
+
+
+def test_a_mail_folder_that_is_a_link(mail_host, domains, folder):
+    elsewhere = os.path.join(folder, "elsewhere")
+    os.mkdir(elsewhere)
+    os.chown(elsewhere, *domains.mail_ids())
+    os.symlink(elsewhere, os.path.join(domains.spool, "own.test"))
+    expect_deferred(mail_host, domains)
+    assert os.listdir(elsewhere) == []
+
+
+def test_a_mail_folder_that_others_can_write(mail_host, domains):
+    make_spool_folder(domains, mode=0o777)
+    expect_deferred(mail_host, domains)
+
+
+def test_a_passwd_that_leads_elsewhere(mail_host, domains, folder):
+    theirs = os.path.join(folder, "theirs")
+    with open(theirs, "w") as file:
+        file.write("mallory:x\n")
+    path = os.path.join(domains.etc, "own.test", "passwd")
+    for target, owner in ((theirs, 0), (theirs, 7904), ("/dev/zero", None), ("/etc/shadow", None)):
+        if owner is not None:
+            os.chown(theirs, owner, owner)
+        os.unlink(path)
+        os.symlink(target, path)
+        assert rcpt(mail_host, "mallory@own.test") == ["451 4.3.5"], target
+    os.chown(theirs, 7901, 7901)  # in the owner's home it may be
+    os.unlink(path)
+    os.symlink(theirs, path)
+    assert rcpt(mail_host, "mallory@own.test") == ["250 2.1.5"]
+
+
+# -- logging in
+
+def log_in(host, user, password):
+    with host.smtp() as smtp:
+        smtp.ehlo()
+        try:
+            return smtp.login(user, password)[0]
+        except smtplib.SMTPAuthenticationError as error:
+            return error.smtp_code
+
+
+def test_users_log_in_and_send_under_their_name(mail_host, domains):
+    assert log_in(mail_host, "vera@own.test", "vera pass") == 235
+    assert log_in(mail_host, "VICTOR@Own.Test", "Victor pass") == 235
+    assert log_in(mail_host, "vera@own.test", "Victor pass") == 535
+    assert log_in(mail_host, "vera@off.test", "vera pass") == 535, "switched off"
+    assert log_in(mail_host, "vera@nowhere.test", "vera pass") == 535
+    assert log_in(mail_host, "alice", password_of("alice")) == 235
+    with mail_host.smtp() as smtp:
+        smtp.login("vera@own.test", "vera pass")
+        smtp.sendmail("vera@own.test", ["alice@host.test", "victor@own.test"], b"Subject: from vera\r\n\r\nx\r\n")
+    assert b"Return-Path: <vera@own.test>" in mail_host.wait_for_mail("alice", b"from vera")
+    assert b"from vera" in domains.mailbox("Victor", "own.test")
+    assert "user=vera@own.test" in mail_host.log_text()
+
+
+def test_a_full_mailbox(mail_host, domains):
+    mail_host.write_config(mailbox_size="1k")
+    mail_host.reload()
+    send(mail_host, "vera@own.test", subject="there is room")
+    with pytest.raises(smtplib.SMTPDataError) as told:
+        send(mail_host, "vera@own.test", subject="x" * 800)
+    assert told.value.smtp_code == 451 and b"Mailbox full" in told.value.smtp_error
+    assert b"xxx" not in domains.mailbox("vera", "own.test")

@@ -1,0 +1,203 @@
+// Virtual domains: what domains.cf says, what a domain's own files say, and whose files are believed.
+#include "postoffice/mail/virtual_domains.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/mail/domain_files.h"
+#include "postoffice/mail/users.h"
+
+namespace postoffice {
+namespace {
+
+using Status = DomainEntry::Status;
+
+TEST(Domains, FieldsAndComments) {
+    const auto domains = parse_domains(
+        "# owner:domain:active:comment\n\nalice:One.Example:1:Alice's: all of it\n"
+        " 1001 : two.example : 0 :\r\nroot:three.example:7\n");
+    ASSERT_EQ(domains.size(), 3u);
+    EXPECT_EQ(domains[0].name, "one.example");
+    EXPECT_EQ(domains[0].owner, "alice");
+    EXPECT_TRUE(domains[0].active);
+    EXPECT_EQ(domains[0].comment, "Alice's: all of it");
+    EXPECT_EQ(domains[0].line, 3u);
+    EXPECT_EQ(domains[1].owner, "1001");
+    EXPECT_EQ(domains[1].name, "two.example");
+    EXPECT_FALSE(domains[1].active) << "the field is there, and says no";
+    EXPECT_TRUE(domains[2].active);
+    for (const auto& domain : domains) EXPECT_EQ(domain.problem, "");
+}
+
+TEST(Domains, BrokenLinesKeepTheirNames) {
+    const auto domains = parse_domains(
+        "alice:one.example\nalice:two.example:yes:\n:three.example:1:\nalice:../etc:1:\nalice\n"
+        "bob:four.example:1:\ncarol:FOUR.example:1:\nal\x01ice:five.example:1:\n" +
+        std::string(65, 'x') + ":six.example:1:\n");
+    ASSERT_EQ(domains.size(), 9u);
+    for (std::size_t i = 0; i < domains.size(); ++i)
+        EXPECT_EQ(domains[i].problem.empty(), domains[i].name == "four.example" && domains[i].owner == "bob")
+            << i << " " << domains[i].problem;
+    EXPECT_EQ(domains[0].name, "one.example");
+    EXPECT_FALSE(domains[0].active);
+    EXPECT_NE(domains[6].problem.find("already in line 6"), std::string::npos);
+}
+
+TEST(VirtualUsers, BothForms) {
+    const auto shortly = parse_virtual_user("bob:$6$x$y\r");
+    ASSERT_TRUE(shortly);
+    EXPECT_EQ(shortly->name, "bob");
+    EXPECT_EQ(shortly->hash, "$6$x$y");
+    const auto longer = parse_virtual_user("bob:hash:0:0:Bob B.:/etc:/bin/false");
+    ASSERT_TRUE(longer);
+    EXPECT_EQ(longer->hash, "hash");
+    for (const std::string& line :
+         {std::string(), std::string("# bob:hash"), std::string(":hash"), std::string("bob"),
+          std::string("bob:hash:1000"), std::string("a/b:hash"), std::string(".:hash"),
+          std::string("..:hash"), std::string("-f:hash"), std::string("*:hash"), std::string("a b:hash"),
+          std::string("a@b:hash"), std::string("b\x01:hash"), std::string("b\xc3\xb6:hash"),
+          std::string("a\0b:hash", 8), std::string(65, 'x') + ":hash"})
+        EXPECT_FALSE(parse_virtual_user(line)) << line;
+}
+
+class DomainFolder : public testing::Test {
+  protected:
+    void SetUp() override {
+        std::string pattern = testing::TempDir() + "vhosts.XXXXXX";
+        ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+        top_ = pattern;
+        folder_ = top_ + "/v.example";
+        std::filesystem::create_directory(folder_);
+        domain_ = {"v.example", std::to_string(::getuid()), true, "", 1, ""};
+    }
+    void TearDown() override { std::filesystem::remove_all(top_); }
+    void put(const std::string& name, const std::string& text, mode_t mode = 0600) const {
+        const std::string path = top_ + "/" + name;
+        std::ofstream(path + ".new", std::ios::trunc | std::ios::binary) << text;
+        ASSERT_EQ(::chmod((path + ".new").c_str(), mode), 0);
+        std::filesystem::rename(path + ".new", path);
+    }
+    Status status_of(const std::string& name = "bob") const {
+        return DomainFiles(folder_, domain_).look_up(name).status;
+    }
+
+    std::string top_, folder_;
+    VirtualDomain domain_;
+};
+
+TEST_F(DomainFolder, UsersAndAliases) {
+    put("v.example/passwd", "# users\nBob:hash\nbob:second\ncarol:x:0:0:::\n\nnonsense\n");
+    put("v.example/aliases", "info: bob,\n  carol\n*: bob\nbroken\nbob: \\bob, x@y.example\n");
+    DomainFiles files(folder_, domain_);
+    const auto bob = files.look_up("BOB");
+    EXPECT_EQ(bob.status, Status::answered);
+    EXPECT_EQ(bob.user, "Bob") << "of two with one name the first";
+    EXPECT_EQ(bob.alias, "\\bob, x@y.example");
+    EXPECT_EQ(files.look_up("Info").alias, "bob, carol");
+    EXPECT_FALSE(files.look_up("info").user);
+    EXPECT_EQ(files.look_up("*").alias, "bob");
+    EXPECT_TRUE(files.look_up("carol").user);
+    const auto nobody = files.look_up("nobody");
+    EXPECT_EQ(nobody.status, Status::answered);
+    EXPECT_FALSE(nobody.user || nobody.alias);
+    EXPECT_EQ(files.look_up("broken").status, Status::trouble);
+    EXPECT_FALSE(files.look_up(std::string(1000, 'x')).user);
+    EXPECT_FALSE(files.look_up(std::string("bob\0x", 5)).user);
+}
+
+TEST_F(DomainFolder, ChangesAreSeen) {
+    DomainFiles files(folder_, domain_);
+    EXPECT_FALSE(files.look_up("bob").user);
+    put("v.example/passwd", "bob:hash\n");
+    EXPECT_TRUE(files.look_up("bob").user);
+    put("v.example/passwd", "eve:hash\n");
+    EXPECT_FALSE(files.look_up("bob").user);
+    EXPECT_TRUE(files.look_up("eve").user);
+    put("v.example/aliases", "bob: eve\n");
+    EXPECT_EQ(files.look_up("bob").alias, "eve");
+    std::filesystem::remove(folder_ + "/aliases");
+    std::filesystem::remove(folder_ + "/passwd");
+    EXPECT_FALSE(files.look_up("eve").user);
+    std::filesystem::remove(folder_);
+    EXPECT_EQ(files.look_up("eve").status, Status::trouble) << "not a domain without users";
+}
+
+TEST_F(DomainFolder, WhatOthersCanWriteIsNotBelieved) {
+    put("v.example/passwd", "bob:hash\n", 0644);
+    EXPECT_EQ(status_of(), Status::answered);
+    for (const mode_t mode : {0620, 0602, 0666}) {
+        put("v.example/passwd", "bob:hash\n", mode);
+        EXPECT_EQ(status_of(), Status::trouble) << mode;
+    }
+    domain_.owner = "no-such-login-here";
+    put("v.example/passwd", "bob:hash\n");
+    EXPECT_EQ(status_of(), Status::trouble);
+}
+
+TEST_F(DomainFolder, WhatIsNoFileIsNotOpened) {
+    const std::string path = folder_ + "/passwd";
+    ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    EXPECT_EQ(status_of(), Status::trouble);
+    std::filesystem::remove(path);
+    std::filesystem::create_directory(path);
+    EXPECT_EQ(status_of(), Status::trouble);
+    std::filesystem::remove(path);
+    std::filesystem::create_symlink("/dev/zero", path);
+    EXPECT_EQ(status_of(), Status::trouble);
+    std::filesystem::remove(path);
+    std::filesystem::create_symlink(folder_ + "/nowhere", path);
+    EXPECT_EQ(status_of(), Status::trouble);
+}
+
+TEST_F(DomainFolder, ALinkLeadsToTheOwnersFilesOnly) {
+    if (::getuid() != 0) GTEST_SKIP() << "NEEDS ROOT: files of others";
+    const uid_t owner = 64001;
+    domain_.owner = "nobody";
+    const auto nobody = find_login("nobody");
+    ASSERT_TRUE(nobody);
+    const std::string target = top_ + "/target";
+    put("target", "bob:hash\n", 0600);
+    std::filesystem::create_symlink(target, folder_ + "/passwd");
+    EXPECT_EQ(status_of(), Status::trouble) << "root's file, and anybody may have made the link";
+    ASSERT_EQ(::chown(target.c_str(), owner, owner), 0);
+    EXPECT_EQ(status_of(), Status::trouble) << "a third one's";
+    ASSERT_EQ(::chown(target.c_str(), nobody->uid, nobody->gid), 0);
+    EXPECT_EQ(status_of(), Status::answered);
+    std::filesystem::remove(folder_ + "/passwd");
+    put("v.example/passwd", "bob:hash\n", 0600);
+    EXPECT_EQ(status_of(), Status::answered) << "root's, where root put it";
+    std::filesystem::create_hard_link(folder_ + "/passwd", top_ + "/other-name");
+    EXPECT_EQ(status_of(), Status::trouble);
+}
+
+TEST_F(DomainFolder, TheTableFollowsItsFile) {
+    DomainTable table(top_);
+    EXPECT_TRUE(table.refresh());
+    EXPECT_EQ(table.find("v.example"), nullptr);
+    put("domains.cf", "root:v.example:1:\nroot:w.example:1:\nbob:w.example:0:\n", 0644);
+    EXPECT_TRUE(table.refresh());
+    EXPECT_FALSE(table.refresh());
+    ASSERT_NE(table.find("v.example"), nullptr);
+    ASSERT_NE(table.find("w.example"), nullptr);
+    EXPECT_TRUE(table.find("w.example")->active) << "of two with one name the first";
+    EXPECT_EQ(table.folder_of(*table.find("v.example")), folder_);
+    put("domains.cf", "root:w.example:1:\n", 0666);
+    EXPECT_TRUE(table.refresh());
+    EXPECT_THROW((void)table.find("v.example"), FormatError) << "everybody could have written it";
+    put("domains.cf", "root:w.example:1:\n", 0644);
+    EXPECT_TRUE(table.refresh());
+    EXPECT_EQ(table.find("v.example"), nullptr);
+    DomainTable none("");
+    EXPECT_FALSE(none.refresh());
+    EXPECT_EQ(none.find("v.example"), nullptr);
+}
+
+}  // namespace
+}  // namespace postoffice
