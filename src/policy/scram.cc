@@ -17,7 +17,7 @@ namespace postoffice {
 namespace {
 
 constexpr std::string_view scheme = "{SCRAM-SHA-256}";
-constexpr unsigned most_iterations = 10'000'000;
+constexpr unsigned most_iterations = 1'000'000;
 static_assert(SHA256_DIGEST_LENGTH == std::tuple_size_v<ScramDigest>);
 
 const unsigned char* octets(std::string_view text) {

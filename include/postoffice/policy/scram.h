@@ -28,7 +28,7 @@ struct ScramVerifier {
 };
 
 /// "{SCRAM-SHA-256}iterations,salt,StoredKey,ServerKey", the last three in base 64: the form of Dovecot.
-/// nullopt for anything else, with more than ten million iterations too: checking such a password would be an
+/// nullopt for anything else, with more than a million iterations too: checking such a password would be an
 /// attack.
 std::optional<ScramVerifier> parse_scram_verifier(std::string_view stored);
 
