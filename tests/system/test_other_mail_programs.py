@@ -1,5 +1,5 @@
-"""A mailbox in the hands of several programs at once: we append, procmail appends, s-nail reads; Dovecot reads and writes
-into it what it wants to remember, or s-nail takes messages out. Nothing is lost, doubled or torn. 800 deliveries; 10,000 with --long."""
+"""A mailbox in the hands of several programs at once. We append and s-nail reads; procmail appends, and Dovecot writes
+into it what it wants to remember; or s-nail takes messages out. Nothing is lost, doubled or torn. 800 deliveries; 10,000 with --long."""
 import os
 import re
 import shutil
@@ -67,8 +67,10 @@ class Others:
         self.run("s-nail", "-n", "-R", "-H", "-f", self.path, MAILRC="/dev/null")
 
     def mover(self):
-        """The first message goes to another file, and the mailbox is written anew."""
-        self.run("s-nail", "-n", "-S", "keep", "-f", self.path, input="move 1 /home/alice/moved\nquit\n", MAILRC="/dev/null")
+        """The first message goes to another file, and the mailbox is written anew. As the user's own mailbox: with -f
+        s-nail looks for new mail before it has the lock."""
+        self.run("s-nail", "-n", "-S", "keep", "-S", "hold", input="move 1 /home/alice/moved\nquit\n", MAILRC="/dev/null",
+                 MAIL=self.path)
 
     def stop(self):
         self.stopping.set()
@@ -102,8 +104,8 @@ def tokens_in(path):
 @needs_root
 @needs("procmail", "doveadm", "s-nail")
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("writer", ["dovecot", "mover"])
-def test_deliveries_beside_other_programs(host, folder, writer, is_long):
+@pytest.mark.parametrize("names", [["reader", "procmail", "dovecot"], ["reader", "mover"]], ids=["procmail, Dovecot", "s-nail"])
+def test_deliveries_beside_other_programs(host, folder, names, is_long):
     each = 1250 if is_long else 100
     host.write_config(mail_dir="/var/mail", rate_messages="0", rate_recipients="0", rate_connections="0")
     path = "/var/mail/alice"
@@ -116,7 +118,7 @@ def test_deliveries_beside_other_programs(host, folder, writer, is_long):
         file.write(f"mail_location = mbox:/home/alice/dovecot:INBOX={path}\nmail_privileged_group = mail\n"
                    "log_path = /dev/stderr\nssl = no\nmbox_write_locks = dotlock fcntl\nmbox_read_locks = fcntl\n")
     host.start()
-    others = Others(path, folder, ["procmail", "reader", writer])
+    others = Others(path, folder, names)
     clients = [threading.Thread(target=send_many, args=(host, number, each)) for number in range(CLIENTS)]
     for client in clients:
         client.start()
