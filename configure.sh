@@ -139,6 +139,8 @@ packages() {
     echo bsd-mailx s-nail mutt git git-email libmailtools-perl libemail-valid-perl swaks php-cli cron
     # What stands in front of a mail server: a proxy, a packet filter.
     echo haproxy nftables
+    # Other programs that work on mailboxes.
+    echo procmail dovecot-core
     # Clients and certificates for TLS and AUTH.
     echo openssl curl msmtp gsasl dovecot-core ca-certificates
     # Network namespaces, processes, unprivileged users, ports for the tests themselves.

@@ -4,11 +4,14 @@
 #include <pwd.h>
 #include <string.h>
 
+#include <algorithm>
+
 #include "postoffice/base/base64.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
 #include "postoffice/mail/domain_files.h"
+#include "postoffice/mail/virtual_domains.h"
 #include "postoffice/net/kernel_random.h"
 #include "postoffice/policy/pam.h"
 #include "postoffice/policy/passwords.h"
@@ -17,7 +20,6 @@ namespace postoffice {
 namespace {
 
 constexpr std::size_t nonce_octets = 18;
-constexpr std::size_t most_password_file = 64u << 20;
 constexpr std::size_t longest_machine_id = 4096;
 
 /// A name to log in with, taken apart.
@@ -34,34 +36,6 @@ Login parse_login(const Config& config, const std::string& user) {
     return {user.substr(0, at), domain, config.is_local_domain(domain)};
 }
 
-/// What the passwd of a virtual domain says of a name.
-struct Finding {
-    std::optional<VirtualUser> user;
-    std::string typical;  ///< a hash of the domain's, for what must look as if a user were there; "" if none
-};
-
-std::string typical_hash(const Fd& passwd) {
-    const std::string text = disk::read_all(passwd.get(), most_password_file);
-    for (std::string_view rest = text; !rest.empty();)
-        if (auto user = parse_virtual_user(take_until(rest, '\n')); user && can_be_checked(user->hash))
-            return user->hash;
-    return "";
-}
-
-/// As long as the domain is active: who may not get mail does not send any. Throws if it cannot be told.
-Finding find_in_domain(const Config& config, const Login& login) {
-    DomainTable domains(config.vhost_dir);
-    domains.refresh();
-    const VirtualDomain* domain = domains.find(login.domain);
-    if (domain == nullptr) return {};
-    if (!domain->problem.empty()) throw FormatError(domain->name + ": " + domain->problem);
-    if (!domain->active) return {};
-    const auto open = [&] { return open_domain_file(domains.folder_of(*domain), *domain, "passwd"); };
-    const Fd file = open(), again = open();
-    if (!file || !again) return {};
-    return {find_virtual_user(file.get(), login.name), typical_hash(again)};
-}
-
 /// An account of the host. root does not send mail from elsewhere: its password is not there to be guessed at
 /// here.
 AuthVerdict check_account(const std::string& name, const std::string& password, const std::string& client) {
@@ -73,15 +47,37 @@ AuthVerdict check_account(const std::string& name, const std::string& password, 
     return {outcome, canonical};
 }
 
+/// The users of a virtual domain, as long as that is active: who may not get mail does not send any. Throws
+/// if they cannot be told.
+std::vector<VirtualUser> users_of(const Config& config, const std::string& domain_name) {
+    DomainTable domains(config.vhost_dir);
+    domains.refresh();
+    const VirtualDomain* domain = domains.find(domain_name);
+    if (domain == nullptr) return {};
+    if (!domain->problem.empty()) throw FormatError(domain->name + ": " + domain->problem);
+    if (!domain->active) return {};
+    const Fd file = open_domain_file(domains.folder_of(*domain), *domain, "passwd");
+    return file ? read_virtual_users(file.get()) : std::vector<VirtualUser>();
+}
+
+/// For what must look as if a user were there; empty if the domain has none.
+std::string typical_hash(const std::vector<VirtualUser>& users) {
+    const auto found = std::find_if(users.begin(), users.end(),
+                                    [](const VirtualUser& user) { return is_usable_hash(user.hash); });
+    return found == users.end() ? "" : found->hash;
+}
+
 AuthVerdict check_password(const Config& config, const std::string& user, const std::string& password,
                            const std::string& client) {
     const Login login = parse_login(config, user);
     if (login.is_account) return check_account(login.name, password, client);
-    const auto [found, typical] = find_in_domain(config, login);
+    const auto users = users_of(config, login.domain);
+    const VirtualUser* virtual_user = find_virtual_user(users, login.name);
     // A name that nobody has takes as long as one that somebody has.
-    const bool is_right = is_password(password, found ? found->hash : typical);
-    if (!found || !is_right) return {AuthOutcome::no, ""};
-    return {AuthOutcome::yes, found->name + "@" + login.domain};
+    const bool is_right =
+        is_password(password, virtual_user != nullptr ? virtual_user->hash : typical_hash(users));
+    if (virtual_user == nullptr || !is_right) return {AuthOutcome::no, ""};
+    return {AuthOutcome::yes, virtual_user->name + "@" + login.domain};
 }
 
 std::string fresh_nonce() {
@@ -99,13 +95,12 @@ struct Claim {
 
 Claim look_up(const Config& config, const std::string& user, const ScramDigest& salt_key) {
     const Login login = parse_login(config, user);
-    const auto [found, typical] = login.is_account ? Finding() : find_in_domain(config, login);
-    if (found)
+    const auto users = login.is_account ? std::vector<VirtualUser>() : users_of(config, login.domain);
+    if (const VirtualUser* found = find_virtual_user(users, login.name))
         if (auto verifier = parse_scram_verifier(found->hash))
             return {std::move(*verifier), found->name + "@" + login.domain};
-    return {
-        made_up_verifier(salt_key, to_lower(login.name) + "@" + login.domain, parse_scram_verifier(typical)),
-        ""};
+    const auto model = parse_scram_verifier(typical_hash(users));
+    return {made_up_verifier(salt_key, to_lower(login.name) + "@" + login.domain, model), ""};
 }
 
 void converse_by_scram(const Config& config, const std::string& user, const Fd& channel,

@@ -265,8 +265,9 @@ std::variant<AgentDuty, DeliveryResult> Spawner::take_up(Purpose purpose, const 
     }
     const Fd passwd = open_domain_file(folder, domain, "passwd");
     become_user(account, {});
-    const auto user = passwd ? find_virtual_user(passwd.get(), assignment.virtual_user) : std::nullopt;
-    if (!user) return failed("5.1.1", "No such user");
+    const auto users = passwd ? read_virtual_users(passwd.get()) : std::vector<VirtualUser>();
+    const VirtualUser* user = find_virtual_user(users, assignment.virtual_user);
+    if (user == nullptr) return failed("5.1.1", "No such user");
     return AgentDuty{user->name + "@" + domain.name,
                      open_virtual_mailbox(config_, user->name, domain.name), nullptr, {}, nullptr};
 } catch (const UnfitMailbox& error) {

@@ -76,13 +76,19 @@ Fd open_domain_file(const std::string& folder, const VirtualDomain& domain, cons
     return open_believed(folder + "/" + name, owner_of(domain));
 }
 
-std::optional<VirtualUser> find_virtual_user(int passwd_file, std::string_view name) {
+std::vector<VirtualUser> read_virtual_users(int passwd_file) {
     const std::string text = disk::read_all(passwd_file, most_octets);
+    std::vector<VirtualUser> users;
     for (std::string_view rest = text; !rest.empty();)
-        if (auto user = parse_virtual_user(take_until(rest, '\n'));
-            user && equals_ignoring_case(user->name, name))
-            return user;
-    return std::nullopt;
+        if (auto user = parse_virtual_user(take_until(rest, '\n'))) users.push_back(std::move(*user));
+    return users;
+}
+
+const VirtualUser* find_virtual_user(const std::vector<VirtualUser>& users, std::string_view name) {
+    const auto found = std::find_if(users.begin(), users.end(), [&](const VirtualUser& user) {
+        return equals_ignoring_case(user.name, name);
+    });
+    return found == users.end() ? nullptr : &*found;
 }
 
 DomainFiles::DomainFiles(std::string folder, VirtualDomain domain)

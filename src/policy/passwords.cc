@@ -41,10 +41,6 @@ bool is_usable(std::string_view hash) {
 
 }  // namespace
 
-bool can_be_checked(std::string_view hash) {
-    return parse_scram_verifier(hash) || is_usable(without_scheme(hash));
-}
-
 bool is_password(std::string_view password, std::string_view hash) {
     if (const auto verifier = parse_scram_verifier(hash)) return is_scram_password(password, *verifier);
     hash = without_scheme(hash);
@@ -56,6 +52,10 @@ bool is_password(std::string_view password, std::string_view hash) {
     ::explicit_bzero(phrase.data(), phrase.size());
     if (!usable || result == nullptr || result[0] == '*') return false;
     return is_equal(result, setting);
+}
+
+bool is_usable_hash(std::string_view hash) {
+    return parse_scram_verifier(hash) || is_usable(without_scheme(hash));
 }
 
 std::string hash_password(std::string_view password) {

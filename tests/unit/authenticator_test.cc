@@ -27,7 +27,7 @@ class Authenticator : public ::testing::Test {
         if (!has_scram) GTEST_SKIP() << "SCRAM is not built in";
         std::filesystem::create_directory(folder_ / "v.example");
         put(folder_ / "v.example/passwd", users);
-        put(folder_ / "domains.cf", "root:v.example:1:for logins\n");
+        put(folder_ / "domains.cf", std::to_string(::getuid()) + ":v.example:1:\n");
         config_.vhost_dir = folder_.path();
     }
     void start(const AuthenticatorLimits& limits) {

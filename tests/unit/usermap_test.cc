@@ -24,7 +24,9 @@ class TestFiles final : public UserFiles {
         return known == files.end() ? UserFile{} : known->second;
     }
     Config config;
-    DomainEntry domain_entry(const std::string&, const VirtualDomain&, const std::string&) override { return {}; }
+    DomainEntry domain_entry(const std::string&, const VirtualDomain&, const std::string&) override {
+        return {};
+    }
 };
 
 class UserMapTest : public testing::Test {

@@ -24,7 +24,7 @@ namespace postoffice {
 /// One line of a domain's passwd.
 struct VirtualUser {
     std::string name;  ///< as it is written there; also the name of the mailbox
-    std::string hash;  ///< crypt(5)
+    std::string hash;  ///< as policy/passwords.h knows it
 };
 
 inline constexpr std::size_t most_virtual_name = 64;
@@ -42,8 +42,10 @@ std::optional<VirtualUser> parse_virtual_user(std::string_view line);
 /// not be believed or whose owner has no account.
 Fd open_domain_file(const std::string& folder, const VirtualDomain& domain, const std::string& name);
 
-/// Looks for one user, in any case, in an open passwd. Throws std::system_error.
-std::optional<VirtualUser> find_virtual_user(int passwd, std::string_view name);
+/// All users of an open passwd, in its order. Throws std::system_error.
+std::vector<VirtualUser> read_virtual_users(int passwd);
+/// The first of them with this name, in any case; nullptr if there is none.
+const VirtualUser* find_virtual_user(const std::vector<VirtualUser>& users, std::string_view name);
 
 /// What is known of one name in a domain.
 struct DomainEntry {
