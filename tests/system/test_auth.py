@@ -170,7 +170,8 @@ def test_slow_pam_delays_nobody_else(login_host, folder):
         for user, password in (("alice", password_of("alice")), ("vera@virtual.test", "v pass")):
             with submission(login_host) as smtp:
                 assert smtp.login(user, password)[0] == 235
-        assert len(with_title(login_host, "authenticating")) == 30
+        # All of them still wait; who was answered may be about to end.
+        assert len(with_title(login_host, "authenticating")) >= 30
         os.unlink(gate)
         assert [smtp.getreply()[0] for smtp in waiting] == [235] * 30
 
@@ -215,7 +216,7 @@ def test_a_captured_session_keeps_nobody_out(login_host, folder):
             attacker.start()
         try:
             wait_for(lambda: len(questions) == 500, what="a flood")
-            assert len(with_title(login_host, "authenticating")) == 4
+            assert len(with_title(login_host, "authenticating")) <= 4
             for user, password in (("alice", password_of("alice")), ("vera@virtual.test", "v pass")) * 3:
                 with submission(login_host) as smtp:
                     assert smtp.login(user, password)[0] == 235
