@@ -130,7 +130,7 @@ class Postfix:
         self.inside("postconf", "-F", "*/*/chroot=n")
         self.inside("postconf", "-M#", "smtp/inet")
         self.inside("postconf", "-M", f"{self.port}/inet={self.port} inet n - n - - smtpd")
-        self.inside("postconf", "compatibility_level=3.6", f"myhostname={self.domain}", f"mydestination={self.domain}",
+        self.inside("postconf", "compatibility_level=3.6", "mailbox_command=", f"myhostname={self.domain}", f"mydestination={self.domain}",
                     "mynetworks=127.0.0.0/8", "inet_interfaces=127.0.0.1", f"relayhost=[127.0.0.1]:{sink_port}",
                     "mailbox_size_limit=0", "message_size_limit=0", "default_process_limit=700",
                     "smtpd_client_connection_count_limit=0", "maillog_file=/var/log/postfix.log", "inet_protocols=ipv4", *settings)

@@ -154,6 +154,7 @@ Trace Tracer::trace(const Address& address) {
     if (!is_accepted) inquiry_.note(is_temporary ? inquiry::not_now : inquiry::unknown_user);
     if (is_accepted && (!route.is_local || inquiry_.may_see_aliases()))
         for (const Route::Hop& hop : route.hops) trace.destinations.push_back(destination(hop));
+    if (is_accepted && !route.is_local) inquiry_.note(inquiry_.judge_remote(address).exit_code);
     const Reply reply = is_accepted ? Reply{250, "2.1.5", "Recipient OK"} : route.refusal;
     trace.trusted = trace.authenticated = reply.line();
     const auto refusal = route.is_local ? std::nullopt : refuse_relaying(config_, address, "a stranger");
@@ -201,7 +202,6 @@ Destination Tracer::destination(const Route::Hop& hop) {
         }
         case Target::Kind::remote: {
             const auto verdict = inquiry_.judge_remote(target.address);
-            inquiry_.note(verdict.exit_code);
             return {"remote", "", target.address.to_string(),
                     verdict.exit_code == 0 ? "by " + verdict.text : verdict.text, sender};
         }

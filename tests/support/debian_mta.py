@@ -44,7 +44,9 @@ class Postfix:
                 "myhostname": hostname, "mydestination": hostname, "mynetworks": "127.0.0.0/8 [::1]/128",
                 "relayhost": "", "inet_interfaces": "all", "inet_protocols": "all",
                 "maillog_file": "/var/log/postfix.log",
-                "mailbox_size_limit": "0", "message_size_limit": "0", "compatibility_level": "3.6", **settings})
+                "mailbox_size_limit": "0", "message_size_limit": "0", "compatibility_level": "3.6",
+                "mailbox_command": "",  # where procmail is installed, Debian has it deliver
+                **settings})
             self._write("/etc/aliases", aliases)
             subprocess.run(self._command("newaliases"), check=True)
         except BaseException:
