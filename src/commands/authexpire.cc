@@ -12,7 +12,7 @@
 #include "postoffice/commands/commands.h"
 #include "postoffice/config/options.h"
 #include "postoffice/config/values.h"
-#include "postoffice/daemon/master.h"
+#include "postoffice/daemon/service_identity.h"
 #include "postoffice/policy/greylist_store.h"
 
 namespace postoffice {

@@ -3,30 +3,28 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 
+#include "generation.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
-#include "postoffice/base/letterbox.h"
 #include "postoffice/base/lock.h"
 #include "postoffice/base/log.h"
-#include "postoffice/base/privileges.h"
 #include "postoffice/base/shared_flag.h"
 #include "postoffice/config/build.h"
 #include "postoffice/daemon/authenticator.h"
 #include "postoffice/daemon/coal_runner.h"
 #include "postoffice/daemon/control_socket.h"
 #include "postoffice/daemon/listener.h"
+#include "postoffice/daemon/service_identity.h"
 #include "postoffice/daemon/spawner.h"
 #include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/runner.h"
 #include "postoffice/mail/spool.h"
-#include "postoffice/net/tls_key.h"
 #include "postoffice/policy/rate_table.h"
 
 namespace postoffice {
@@ -37,50 +35,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds restart_pause{1};
 constexpr std::chrono::seconds drain_limit{60};
-
-// What one `listen=` was bound to.
-struct Port {
-    ListenAddress listen;
-    std::vector<Fd> sockets;
-};
-
-// One set of helpers that share a configuration. After a reload the old generation drains beside the new one.
-struct Generation {
-    /// Throws FormatError if the certificate cannot be used.
-    explicit Generation(Config c) : config(std::move(c)) {
-        if (!config.tls_certificate.empty()) tls.emplace(config.tls_certificate, config.tls_key);
-        if (const auto exposure = exposure_of_key(config))
-            log_event("", "tls-key", {{"warning", *exposure}});
-        if (!config.coal_command.empty()) coal_requests = make_letterbox();
-    }
-
-    enum Role { spawner, authenticator, runner, listener, coal, role_count };
-    struct Helper {
-        pid_t pid = 0;
-        Clock::time_point may_start_at{};
-    };
-
-    const Config config;
-    /// Read as root, inherited by the listener and its sessions, which could not read the key.
-    std::optional<TlsServer> tls;
-    std::vector<Port> ports;
-    /// For the spawner. The master holds it, too, so that a spawner may die and its successor finds what
-    /// waits.
-    Letterbox requests = make_letterbox();
-    Letterbox logins = make_letterbox();     ///< the same for the authenticator
-    std::optional<Letterbox> coal_requests;  ///< the same for the coal runner; only with coal-command
-    Helper helpers[role_count];
-
-    bool is_gone() const {
-        return std::all_of(std::begin(helpers), std::end(helpers),
-                           [](const Helper& h) { return h.pid == 0; });
-    }
-};
-
-const char* name_of(Generation::Role role) {
-    constexpr const char* names[] = {"spawner", "authenticator", "queue runner", "listener", "coal runner"};
-    return names[role];
-}
 
 class Master {
   public:
@@ -415,22 +369,6 @@ int wait_for_daemon(Fd read_end) {
 }
 
 }  // namespace
-
-ServiceIdentity service_identity(const Config& config) {
-    if (::geteuid() != 0) return {::getuid(), ::getgid()};
-    errno = 0;
-    const passwd* account = ::getpwnam(config.user.c_str());
-    if (account == nullptr)
-        throw_errno(errno != 0 ? errno : ENOENT,
-                    "user=" + config.user + ": there is no such account; postoffice needs one of its own");
-    return {account->pw_uid, account->pw_gid};
-}
-
-void confine_to(const ServiceIdentity& identity) {
-    become_forever(identity.uid, identity.gid, {identity.gid});
-    forbid_new_privileges();
-    ::umask(027);
-}
 
 int run_master(const Config& config, const MasterSettings& settings) {
     if (settings.foreground) return Master(config, settings).run();

@@ -9,7 +9,7 @@
 #include "postoffice/base/letterbox.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/process.h"
-#include "postoffice/daemon/master.h"
+#include "postoffice/daemon/service_identity.h"
 #include "postoffice/daemon/spawner.h"
 #include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/runner.h"

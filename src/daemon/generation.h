@@ -1,0 +1,64 @@
+// A generation: the helpers of the master that share a configuration, and what they were given.
+#pragma once
+
+#include <sys/types.h>
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <optional>
+#include <vector>
+
+#include "postoffice/base/fd.h"
+#include "postoffice/base/letterbox.h"
+#include "postoffice/base/log.h"
+#include "postoffice/config/config.h"
+#include "postoffice/net/tls.h"
+#include "postoffice/net/tls_key.h"
+
+namespace postoffice {
+
+// What one `listen=` was bound to.
+struct Port {
+    ListenAddress listen;
+    std::vector<Fd> sockets;
+};
+
+// One set of helpers that share a configuration. After a reload the old generation drains beside the new one.
+struct Generation {
+    /// Throws FormatError if the certificate cannot be used.
+    explicit Generation(Config c) : config(std::move(c)) {
+        if (!config.tls_certificate.empty()) tls.emplace(config.tls_certificate, config.tls_key);
+        if (const auto exposure = exposure_of_key(config)) log_event("", "tls-key", {{"warning", *exposure}});
+        if (!config.coal_command.empty()) coal_requests = make_letterbox();
+    }
+
+    enum Role { spawner, authenticator, runner, listener, coal, role_count };
+    struct Helper {
+        pid_t pid = 0;
+        std::chrono::steady_clock::time_point may_start_at{};
+    };
+
+    const Config config;
+    /// Read as root, inherited by the listener and its sessions, which could not read the key.
+    std::optional<TlsServer> tls;
+    std::vector<Port> ports;
+    /// For the spawner. The master holds it, too, so that a spawner may die and its successor finds what
+    /// waits.
+    Letterbox requests = make_letterbox();
+    Letterbox logins = make_letterbox();     ///< the same for the authenticator
+    std::optional<Letterbox> coal_requests;  ///< the same for the coal runner; only with coal-command
+    Helper helpers[role_count];
+
+    bool is_gone() const {
+        return std::all_of(std::begin(helpers), std::end(helpers),
+                           [](const Helper& h) { return h.pid == 0; });
+    }
+};
+
+inline const char* name_of(Generation::Role role) {
+    constexpr const char* names[] = {"spawner", "authenticator", "queue runner", "listener", "coal runner"};
+    return names[role];
+}
+
+}  // namespace postoffice
