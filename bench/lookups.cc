@@ -1,7 +1,7 @@
-// make bench-virtual: how long the router takes for an address of a virtual domain: one domain with 10,000
-// users, and 1,000 domains with ten users and aliases each. Once with files that this process may read
-// itself, once asking the agent of the domain. Prints means; asserts nothing. As root, or as an ordinary user
-// on a host of his own.
+// make bench-lookups: how long newaliases takes for 100,000 aliases, and the router for one of them; then for
+// an address of a virtual domain: one domain with 10,000 users, and 1,000 domains with ten users and aliases
+// each. Once with files that this process may read itself, once asking the agent of the domain. Prints means;
+// asserts nothing. As root, or as an ordinary user on a host of his own.
 #include <fmt/format.h>
 #include <pwd.h>
 #include <signal.h>
@@ -25,6 +25,7 @@ namespace {
 
 using namespace postoffice;
 
+constexpr int alias_count = 100'000;
 constexpr int domain_count = 1000, users_of_each = 10, users_of_large = 10'000;
 
 void write_domain(const std::string& folder, int users) {
@@ -36,6 +37,11 @@ void write_domain(const std::string& folder, int users) {
         aliases << "alias" << i << ": user" << i << "\n";
     }
     aliases << "*: user0\n";
+}
+
+void write_aliases(const std::string& path) {
+    std::ofstream aliases(path);
+    for (int i = 0; i < alias_count; ++i) aliases << "name" << i << ": person" << i << "@far.example\n";
 }
 
 void make_domains(const std::string& folder) {
@@ -69,7 +75,9 @@ int main() {
     if (const passwd* self = ::getpwuid(::getuid()); self != nullptr && self->pw_uid != 0)
         config.only_user = self->pw_name;
 
-    AliasTable aliases("");
+    const std::string source = folder + "/aliases";
+    write_aliases(source);
+    AliasTable aliases(source);
     UserDirectory users(config.only_user);
     OwnEyes files(config);
     Router router(config, aliases, users, files);
@@ -78,6 +86,10 @@ int main() {
     const auto go = [&](const std::string& name, const std::string& domain) {
         if (router.route(Address(name, domain)).status != Route::Status::accepted) std::abort();
     };
+    measure("newaliases, 100,000 aliases", 1,
+            [&] { build_alias_database(source, parse_alias_file(read_alias_file(source))); });
+    measure("an alias of 100,000", 100'000,
+            [&] { go(fmt::format("name{}", up_to(alias_count)), "host.example"); });
     const auto small = [&] { return fmt::format("d{}.example", up_to(domain_count)); };
     measure("first look into 10,000 users and 10,000 aliases", 1, [&] { go("user1", "large.example"); });
     measure("a user of 10,000", 100'000,
