@@ -19,7 +19,7 @@
 namespace postoffice {
 namespace {
 
-constexpr int most_clients = 1000;  // bounds what a slow leak can become
+constexpr int most_clients = 1000;  // served to their end: bounds what a slow leak can become
 constexpr Milliseconds patience_with_front_ends = std::chrono::seconds(10);
 constexpr Milliseconds local_patience = std::chrono::seconds(45);
 
@@ -71,7 +71,7 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
                                    .auditing = sockets.auditing,
                                    .flusher = &flusher};
 
-    for (int served = 0; served < most_clients; ++served) {
+    for (int served = 0;;) {
         auto handover = receive_struct<ClientHandover>(channel.get());
         if (!handover || handover->descriptors.size() != 1) return 0;
         SessionState& state = handover->value.state;
@@ -91,9 +91,10 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
                 continue;
             }
         }
+        // Whoever says that he is ready will be given somebody: so it ends without a word.
+        if (++served == most_clients) return 0;
         send_struct(channel.get(), SessionOver());
     }
-    return 0;
 }
 
 }  // namespace postoffice

@@ -6,6 +6,7 @@ import signal
 import smtplib
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -366,3 +367,25 @@ def test_swaks_is_served(host):
     assert done.returncode == 0, done.stdout
     box = host.wait_for_mail(local_user(), b"Subject: by swaks")
     assert b"\n.\n..\n>From here\n" in box
+
+
+def test_a_process_that_has_served_many_takes_nobody_with_it(host):
+    """After a thousand clients a session process makes room for a new one, and others are waiting for it just then."""
+    host.write_config(clients="200")
+    host.start()
+    lost = []
+
+    def come_and_go():
+        for _ in range(2000):
+            with socket.create_connection(("127.0.0.1", host.port), timeout=20) as client:
+                if not client.recv(100).startswith(b"220"):
+                    lost.append(client.getsockname())
+                client.sendall(b"QUIT\r\n")
+                while client.recv(1000):
+                    pass
+    clients = [threading.Thread(target=come_and_go) for _ in range(30)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    assert lost == []
