@@ -157,8 +157,8 @@ Trace Tracer::trace(const Address& address) {
     if (is_accepted && !route.is_local) inquiry_.note(inquiry_.judge_remote(address).exit_code);
     const Reply reply = is_accepted ? Reply{250, "2.1.5", "Recipient OK"} : route.refusal;
     trace.trusted = trace.authenticated = reply.line();
-    const auto refusal = route.is_local ? std::nullopt : refuse_relaying(config_, address, "a stranger");
-    trace.stranger = refusal.value_or(reply).line();
+    const bool is_denied = !route.is_local && is_for_known_clients(config_, address);
+    trace.stranger = (is_denied ? relaying_denied(config_, address, "a stranger") : reply).line();
     return trace;
 }
 
@@ -196,7 +196,8 @@ Destination Tracer::destination(const Route::Hop& hop) {
     switch (target.kind) {
         case Target::Kind::mailbox: {
             if (!target.domain.empty())
-                return {"mailbox", who, virtual_mailbox_path(config_, target.user, target.domain), "", sender};
+                return {"mailbox", who, virtual_mailbox_path(config_, target.user, target.domain), "",
+                        sender};
             const auto account = inquiry_.find_account(target.user);
             return {"mailbox", target.user, account ? mailbox_path_of(config_, *account) : "", "", sender};
         }

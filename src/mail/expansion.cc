@@ -30,9 +30,7 @@ void Router::Expansion::take_recipient(const Address& address) {
 /// its way. What is in the way of virtual users cannot be seen from here.
 void Router::Expansion::refuse_if_hopeless() {
     const Target& target = route_.hops.front().target;
-    if (route_.hops.size() != 1 || target.kind == Target::Kind::remote ||
-        target.kind == Target::Kind::discard || !target.domain.empty())
-        return;
+    if (route_.hops.size() != 1 || !may_have_obstacle(target, router_.config_)) return;
     const bool is_alias = !target.alias.empty();
     const auto account = router_.users_.find(is_alias ? router_.config_.alias_user : target.user);
     if (!account) return;

@@ -42,6 +42,19 @@ std::string folder_of(const Target& target, const Account& account) {
 
 }  // namespace
 
+bool may_have_obstacle(const Target& target, const Config& config) {
+    if (!target.domain.empty()) return false;  // its user is none of the host's
+    switch (target.kind) {
+        case Target::Kind::mailbox:
+            return config.mailbox_size != 0;
+        case Target::Kind::program:
+        case Target::Kind::file:
+            return true;
+        default:
+            return false;
+    }
+}
+
 std::optional<Obstacle> obstacle_to(const Target& target, const Account& account, const Config& config) {
     const Reply later{451, "4.3.5",
                       fmt::format("Mail for {} cannot be delivered now", target.address.local_part())};

@@ -4,8 +4,11 @@
 
 namespace postoffice {
 
-std::optional<Reply> refuse_relaying(const Config& config, const Address& address, std::string_view client) {
-    if (config.relay || config.is_local_domain(address.domain())) return std::nullopt;
+bool is_for_known_clients(const Config& config, const Address& address) {
+    return !config.relay && !config.is_local_domain(address.domain());
+}
+
+Reply relaying_denied(const Config& config, const Address& address, std::string_view client) {
     return Reply{550, "5.7.1",
                  fmt::format("relaying denied: <{}> is not in a domain of {}, and {} may not send through it",
                              address.to_string(), config.hostname, client)};

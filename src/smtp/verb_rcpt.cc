@@ -61,11 +61,10 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
         return {452, "4.5.3", fmt::format("Too many recipients: {} at a time, please", config.recipients)};
 
     const Address address = without_own_literal(original, config.hostname);
-    std::optional<Reply> relaying;
-    if (!dialogue.services.router.serves(address))
-        relaying = refuse_relaying(config, address, dialogue.client());
-    if (relaying && !dialogue.client_is_known()) {
-        if (dialogue.standing() != Standing::unclear) return *relaying;
+    if (is_for_known_clients(config, address) && !dialogue.services.router.serves(address) &&
+        !dialogue.client_is_known()) {
+        if (dialogue.standing() != Standing::unclear)
+            return relaying_denied(config, address, dialogue.client());
         return {451, "4.4.3",
                 fmt::format("whether {} may send through {} cannot be looked up now; please try again later",
                             dialogue.client(), config.hostname)};
@@ -78,8 +77,8 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
     return {250, "2.1.5", "Recipient OK"};
 }
 
-// With hide-recipients a stranger hears of names that do not exist only when he has a message for them. Not even the
-// time that an answer takes tells him more.
+// With hide-recipients a stranger hears of names that do not exist only when he has a message for them. Not
+// even the time that an answer takes tells him more.
 bool hides(Dialogue& dialogue, const Reply& reply) {
     const bool is_about_the_name = refuses_address(reply) && reply.status != "5.7.1";
     return dialogue.config().hide_recipients && is_about_the_name && !dialogue.client_is_known();

@@ -318,3 +318,13 @@ def test_a_full_mailbox(mail_host, domains):
         send(mail_host, "vera@own.test", subject="x" * 800)
     assert told.value.smtp_code == 451 and b"Mailbox full" in told.value.smtp_error
     assert b"xxx" not in domains.mailbox("vera", "own.test")
+
+
+def test_the_mailbox_of_an_account_with_the_same_name_is_another_one(mail_host, domains):
+    """It is full; nobody who writes to the virtual user is to hear of that."""
+    domains.add("same.test", "alice", ["bob"])
+    mail_host.write_config(mailbox_size="1k")
+    mail_host.reload()
+    with open(mail_host.mailbox_path("bob"), "w") as file:
+        file.write("x" * 4096)
+    assert rcpt(mail_host, "bob@same.test", "bob@host.test") == ["250 2.1.5", "452 4.2.2"]

@@ -18,6 +18,10 @@ struct Obstacle {
     std::string detail;  ///< for the log and the trace
 };
 
+/// Whether obstacle_to() could say anything of it: if not, nobody need ask who the account is. Never for what
+/// is in a virtual domain.
+bool may_have_obstacle(const Target& target, const Config& config);
+
 /// `account`: of `target.user`; for an alias's program or file, whoever runs it.
 std::optional<Obstacle> obstacle_to(const Target& target, const Account& account, const Config& config);
 

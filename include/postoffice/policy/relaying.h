@@ -1,7 +1,6 @@
 // Who may send through this host to others: RFC 5321 section 3.6.2, postoffice.cf(5) "Who may send here".
 #pragma once
 
-#include <optional>
 #include <string_view>
 
 #include "postoffice/config/config.h"
@@ -10,8 +9,9 @@
 
 namespace postoffice {
 
-/// Why a client that is none of ours may not send to this address; nothing if it is in a domain of ours, or
-/// everybody may send anywhere. `client`: as it is called in the answer.
-std::optional<Reply> refuse_relaying(const Config& config, const Address& address, std::string_view client);
+/// Whether only clients of ours may send to this address: it is in no domain of ours, and `relay` is off.
+bool is_for_known_clients(const Config& config, const Address& address);
+/// What everybody else hears. `client`: as it is called in the answer.
+Reply relaying_denied(const Config& config, const Address& address, std::string_view client);
 
 }  // namespace postoffice
