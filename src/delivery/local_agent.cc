@@ -54,7 +54,7 @@ class LocalAgent {
     bool read_request(Channel& channel);
     bool read_other_request(const Channel& channel, const DeliveryRequest& start, std::size_t size);
     bool read_delivery_request(Channel& channel, const DeliveryRequest& request, std::vector<Fd> descriptors);
-    void tell_file(const Channel& channel, const FileRequest& request) const;
+    void tell_file(const Channel& channel, const FileRequest& request);
     void tell_domain_entry(const Channel& channel, const DomainRequest& request) const;
     void deliver_batch();
     void append_all(Mailbox& mailbox);
@@ -66,7 +66,7 @@ class LocalAgent {
     void answer_batch();
 
     const Config& config_;
-    const AgentDuty duty_;
+    AgentDuty duty_;
     const Seconds idle_;
     SignalSource signals_{SIGTERM, SIGINT};
     Fd control_;
@@ -203,9 +203,10 @@ bool LocalAgent::read_delivery_request(Channel& channel, const DeliveryRequest& 
     return true;
 }
 
-void LocalAgent::tell_file(const Channel& channel, const FileRequest& request) const {
-    const UserFile file = read_user_file(
-        *duty_.account, names_of({request.extension.str(), request.alias_file.str()}, config_));
+void LocalAgent::tell_file(const Channel& channel, const FileRequest& request) {
+    const bool had_group = duty_.group.needed;
+    const UserFile file = read_own_file(
+        *duty_.account, names_of({request.extension.str(), request.alias_file.str()}, config_), duty_.group);
     FileAnswer answer;
     answer.status = static_cast<std::uint8_t>(file.status);
     answer.path.assign_cut(file.path);
@@ -216,6 +217,8 @@ void LocalAgent::tell_file(const Channel& channel, const FileRequest& request) c
     const auto descriptors = text ? std::span(&descriptor, 1) : std::span<const int>();
     if (send_packet_now(channel.socket.get(), bytes, descriptors) == Sent::full)
         (void)::shutdown(channel.socket.get(), SHUT_RDWR);
+    // Mail may need the group: another agent takes it.
+    if (had_group && !duty_.group.needed) leave();
 }
 
 void LocalAgent::tell_domain_entry(const Channel& channel, const DomainRequest& request) const {
@@ -315,7 +318,7 @@ void LocalAgent::answer_batch() {
 
 AgentDuty duty_of_account(const Config& config, const Account& account, const MailboxGroup& group) {
     return {account.name, open_mailbox_of(config, account, group),
-            open_forbidden_folder_of(config, account, group), account, nullptr};
+            open_forbidden_folder_of(config, account, group), account, group, nullptr};
 }
 
 int run_local_agent(const Config& config, AgentDuty duty, Fd control, Seconds idle) {

@@ -20,24 +20,6 @@
 namespace postoffice {
 namespace {
 
-/// The mailbox group is effective while this lives.
-class EffectiveGroup {
-  public:
-    explicit EffectiveGroup(const MailboxGroup& group) : own_(::getegid()), changed_(group.needed) {
-        if (changed_ && ::setegid(group.gid) != 0) throw_errno("take the mailbox group");
-    }
-    ~EffectiveGroup() {
-        if (changed_ && ::setegid(own_) != 0)
-            std::abort();  // must not go on with a group that is not the user's
-    }
-    EffectiveGroup(const EffectiveGroup&) = delete;
-    EffectiveGroup& operator=(const EffectiveGroup&) = delete;
-
-  private:
-    gid_t own_;
-    bool changed_;
-};
-
 bool same_file(const struct stat& a, const struct stat& b) {
     return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }

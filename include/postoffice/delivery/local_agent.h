@@ -34,6 +34,7 @@ struct AgentDuty {
     std::unique_ptr<Mailbox> mailbox;           ///< null: it takes no mail
     std::unique_ptr<Mailbox> forbidden_folder;  ///< null if there is none
     std::optional<Account> account;             ///< whose delivery files it tells of, if it does
+    MailboxGroup group;                         ///< that it was given beside its own
     std::unique_ptr<DomainFiles> domain;        ///< null: it knows of no domain
 };
 

@@ -11,6 +11,7 @@
 #include "postoffice/base/clock.h"
 #include "postoffice/base/privileges.h"
 #include "postoffice/config/config.h"
+#include "postoffice/delivery/mailbox_group.h"
 
 namespace postoffice {
 
@@ -27,13 +28,6 @@ struct DeliveryStamp {
 class UnfitMailbox : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
-};
-
-/// How an agent may write below mail_dir when the mailbox group is needed for creating files there: it runs
-/// with the user's own ids, and this group as its saved group id, made effective only while it creates one.
-struct MailboxGroup {
-    bool needed = false;
-    gid_t gid = 0;
 };
 
 class Mailbox {
