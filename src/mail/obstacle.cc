@@ -46,7 +46,7 @@ bool may_have_obstacle(const Target& target, const Config& config) {
     if (!target.domain.empty()) return false;  // its user is none of the host's
     switch (target.kind) {
         case Target::Kind::mailbox:
-            return config.mailbox_size != 0;
+            return config.mailbox_size != 0 && config.local_transport.empty();
         case Target::Kind::program:
         case Target::Kind::file:
             return true;
