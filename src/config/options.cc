@@ -211,8 +211,9 @@ std::string set_vhost_user(Config& config, std::string_view value) {
 }
 
 std::string set_log(Config& config, std::string_view value) {
-    if (value != "syslog" && value != "stderr") return store(parse_absolute_path(value), config.log);
-    config.log = value;
+    const auto path = parse_absolute_path(value);
+    if (!path && value != "syslog" && value != "stderr") return path.problem() + ", nor syslog or stderr";
+    config.log = path ? *path : value;
     return "";
 }
 

@@ -58,6 +58,25 @@ def test_who_is_blacklisted_hears_no(strangers, folder):
     assert codes(attempt(strangers, "good", "A@good.test", "x")) == [250, 250, 554], "the address alone counts more"
 
 
+def test_the_factors_of_the_wait(strangers, folder):
+    configure(strangers, folder, greylist_unnamed="3", greylist_null="50", greylist_null_unnamed="70")
+
+    def wait(client, sender):
+        return int(re.search(r"again in (\d+) seconds", attempt(strangers, client, sender, "x")[2])[1])
+
+    assert wait("good", "a@good.test") == 2 and wait("nameless", "b@good.test") == 6
+    assert wait("good", "") == 100
+    assert 100 < wait("nameless", "") <= 140, "in the same network: some of it may be over"
+
+
+def test_with_greylist_from_a_sender_is_known_everywhere(strangers, folder):
+    configure(strangers, folder, greylist_from="1", greylist_spf="0")
+    assert outcome(strangers, "good", "a@good.test") == LATER
+    wait_for(lambda: outcome(strangers, "six", "a@good.test") == TAKEN, what="the end, from another network")
+    assert [line.split("\t")[0] for line in authexpire(strangers.host, "-l").stdout.decode().splitlines()
+            if line.startswith("a@")] == ["a@good.test"]
+
+
 def test_authorised_beforehand(strangers, folder):
     configure(strangers, folder)
     assert strangers.host.run("authexpire", "-a", "c@good.test[192.0.2.0/24]").returncode == 0
