@@ -228,6 +228,11 @@ compile_and_run() {
     compile "$@" && (cd "$work" && ./probe)
 }
 
+# For --version.
+has() {
+    FEATURES="${FEATURES:+$FEATURES, }$1"
+}
+
 need() {
     die "$1 (config.log has the details; './configure.sh --get-deps' installs what is missing)"
 }
@@ -287,6 +292,7 @@ END
     try "that libidn2 knows domains beyond ASCII" compile_and_run ||
         need "no working libidn2 (Debian: libidn2-dev; or leave it out: --without-idn)"
     IDN_FLAGS=-DPOSTOFFICE_IDN
+    has "internationalised domains"
 }
 
 probe_library() {
@@ -352,6 +358,7 @@ int main() { return !dlopen("libpam.so.0", RTLD_NOW); }
 END
         try "for PAM" compile_and_run || need "no PAM (Debian: libpam0g-dev; or --without-pam)"
         LEFT_OUT="$LEFT_OUT policy/no_pam"
+        has PAM
     else
         LEFT_OUT="$LEFT_OUT policy/pam"
     fi
@@ -368,6 +375,7 @@ END
         try "for OpenSSL 3" compile_and_run -lssl -lcrypto || need "no OpenSSL 3 (Debian: libssl-dev; or --without-tls)"
         TLS_LIBS="-lssl -lcrypto"
         LEFT_OUT="$LEFT_OUT net/no_tls policy/no_scram"
+        has TLS
     else
         LEFT_OUT="$LEFT_OUT net/tls policy/scram"
     fi
@@ -415,6 +423,7 @@ END
         if try "for libwrap with $library" compile_and_run $library; then
             LIBWRAP=$library
             LEFT_OUT="$LEFT_OUT policy/no_libwrap"
+            has "TCP wrappers"
             return 0
         fi
     done
@@ -499,6 +508,7 @@ LDFLAGS    := $LDFLAGS
 LINK_STATIC := $LINK_STATIC
 FMT_SOURCE := $FMT_SOURCE
 IDN_FLAGS  := $IDN_FLAGS
+FEATURES   := ${FEATURES:-no libraries that can be left out}
 LEFT_OUT   :=$LEFT_OUT
 LIBS       := $FMT_LIB $TLS_LIBS -lcrypt -lgdbm $LIBWRAP $RESOLV_LIB
 PYTHON     := $PYTHON
@@ -518,7 +528,7 @@ own_ldflags=${LDFLAGS:+yes}
 own_cxxflags=${own_cxxflags:-no}
 own_ldflags=${own_ldflags:-no}
 : "${CXX:=g++}" "${CXXFLAGS:=-O2 -g}" "${LDFLAGS:=}"
-FMT_SOURCE= FMT_LIB= IDN_FLAGS= RESOLV_LIB= TLS_LIBS= LIBWRAP= LEFT_OUT= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
+FMT_SOURCE= FMT_LIB= IDN_FLAGS= RESOLV_LIB= TLS_LIBS= LIBWRAP= LEFT_OUT= FEATURES= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
 # The Python that has Debian's packages, where there is one.
 PYTHON=/usr/bin/python3
 [ -x $PYTHON ] || PYTHON=python3

@@ -1,19 +1,14 @@
 """Who may send here: clients with addresses and names of their own, real tables and a real name server."""
 import os
 import pwd
-import subprocess
 
 import pytest
 
-from conftest import needs_root
-from host import BINARY, wait_for
+from conftest import needs_libwrap, needs_root
+from host import wait_for
 from strangers import CLIENTS, all_strangers, strangers  # noqa: F401
 
 pytestmark = needs_root
-
-HAS_LIBWRAP = b"hosts_access" in subprocess.run(["strings", "-a", BINARY], capture_output=True).stdout \
-    if os.path.exists("/usr/bin/strings") else b"hosts_access" in open(BINARY, "rb").read()
-needs_libwrap = pytest.mark.skipif(not HAS_LIBWRAP, reason="BUILT WITHOUT LIBWRAP")
 
 
 def ok(reply):

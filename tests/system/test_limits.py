@@ -6,7 +6,7 @@ import pytest
 
 from conftest import needs_root
 from host import wait_for
-from processes import with_title
+from processes import helpers, with_title
 from outsiders import CROWD, CROWD6, outsiders  # noqa: F401
 
 pytestmark = needs_root
@@ -109,7 +109,7 @@ def test_a_refused_sender_may_be_silent_for_a_tenth_of_the_time(outsiders):
 
 
 def listener_of(host):
-    return with_title(host, "listener")[0]
+    return helpers(host, "listener")[0]
 
 
 def test_descriptors_are_raised_to_what_all_clients_need(outsiders):
