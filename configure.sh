@@ -137,6 +137,10 @@ packages() {
     echo nsd dnsmasq-base
     # Programs that send mail through sendmail, or speak SMTP, as on a real host.
     echo bsd-mailx s-nail mutt git git-email libmailtools-perl libemail-valid-perl swaks php-cli cron
+    # Another implementation of SPF, to compare verdicts with.
+    echo python3-spf python3-dns
+    # Another program that reads and writes databases.
+    echo python3-gdbm
     # What stands in front of a mail server: a proxy, a packet filter.
     echo haproxy nftables
     # Other programs that work on mailboxes.

@@ -211,8 +211,9 @@ std::string set_vhost_user(Config& config, std::string_view value) {
 }
 
 std::string set_log(Config& config, std::string_view value) {
-    if (value != "syslog" && value != "stderr") return store(parse_absolute_path(value), config.log);
-    config.log = value;
+    const auto path = parse_absolute_path(value);
+    if (!path && value != "syslog" && value != "stderr") return path.problem() + ", nor syslog or stderr";
+    config.log = path ? *path : value;
     return "";
 }
 
@@ -343,6 +344,12 @@ std::span<const Option> table() {
          set_number<&C::greylist_null, 1, 100>},
         {"greylist-null-unnamed", "number", "5", "the same for both", SetBy::file, false,
          set_number<&C::greylist_null_unnamed, 1, 100>},
+        {"greylist-spf", "flag", "1", "the hosts that a sender's domain names in SPF count as one", SetBy::file,
+         false, set_flag<&C::greylist_spf>},
+        {"greylist-written", "time", "14d", "whom our users wrote to need not wait for so long; 0 = must",
+         SetBy::file, false, set_time<&C::greylist_written, 0>},
+        {"greylist-bounces", "time", "7d", "so long after they sent mail they get bounces at once; 0 = never",
+         SetBy::file, false, set_time<&C::greylist_bounces, 0>},
         {"db-dir", "path", "/var/lib/postoffice", "folder of the greylist's databases", SetBy::file, false,
          set_path<&C::db_dir>},
 

@@ -5,9 +5,10 @@
 #include "postoffice/base/log.h"
 #include "postoffice/policy/client.h"
 #include "postoffice/policy/dns_lists.h"
-#include "postoffice/policy/greylist_store.h"
+#include "postoffice/policy/greylisting.h"
 #include "postoffice/policy/hosts_access.h"
 #include "postoffice/policy/sender.h"
+#include "postoffice/policy/spf.h"
 
 namespace postoffice {
 namespace {
@@ -43,6 +44,13 @@ std::optional<Reply> check_lists(Dialogue& dialogue, const Resolver& resolver, c
     return std::nullopt;
 }
 
+/// SPF is looked at for what speaks for a client, never for what speaks against it.
+bool domain_vouches_for(const Dialogue& dialogue, const GreylistFacts& facts) {
+    if (!dialogue.config().greylist_spf) return false;
+    const auto verdict = check_spf(dialogue.resolver(), {facts.client, facts.sender, dialogue.state.helo.str()});
+    return verdict.result == SpfResult::pass && !verdict.passes_everybody;
+}
+
 /// Not earlier than DATA, so that hosts which ask whether a sender exists, by a dialogue without a message, hear yes.
 /// What cannot be looked up keeps nobody out.
 std::optional<Reply> check_greylist(Dialogue& dialogue) try {
@@ -50,9 +58,11 @@ std::optional<Reply> check_greylist(Dialogue& dialogue) try {
     const Client client = dialogue.facts();
     if (!config.greylist || !client.address || dialogue.state.list_status == ListStatus::known_good)
         return std::nullopt;
-    const GreylistFacts facts{dialogue.transaction.sender(), *client.address,
-                              client.name_status == NameStatus::verified};
-    const GreylistVerdict verdict = consult_greylist(config, facts, now_unix());
+    GreylistFacts facts{dialogue.transaction.sender(), *client.address,
+                        client.name_status == NameStatus::verified};
+    if (facts.sender.is_null()) facts.recipients = dialogue.transaction.recipients();
+    const GreylistVerdict verdict =
+        consult_greylist(config, facts, now_unix(), [&] { return domain_vouches_for(dialogue, facts); });
     if (verdict.kind == GreylistVerdict::Kind::pass) return std::nullopt;
     if (verdict.kind == GreylistVerdict::Kind::never)
         return Reply{554, "5.7.1", fmt::format("{} takes no mail from this sender", config.hostname)};

@@ -8,6 +8,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/utf8.h"
 #include "postoffice/mail/spool.h"
+#include "postoffice/policy/correspondents.h"
 #include "postoffice/policy/soliciting.h"
 
 namespace postoffice {
@@ -132,6 +133,9 @@ Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
     if (reply.is_positive()) {
         ++dialogue.state.messages;
         dialogue.state.conduct.message_was_accepted();
+        // What comes on standard input becomes a local submission, and is noted as one.
+        if (!dialogue.is_standard_input())
+            note_correspondence(dialogue.config(), envelope, dialogue.client_is_known(), now_unix());
     } else {
         log_refused(reply);
     }

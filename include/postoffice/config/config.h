@@ -143,6 +143,9 @@ struct Config {
     unsigned greylist_unnamed = 2;       ///< the wait is so many times longer for clients without a name,
     unsigned greylist_null = 4;          ///< for <>,
     unsigned greylist_null_unnamed = 5;  ///< and for both
+    bool greylist_spf = true;            ///< the hosts that a sender's domain names in SPF count as one
+    Seconds greylist_written{14 * 86400};        ///< who was written to from here is known for so long
+    Seconds greylist_bounces{7 * 86400};         ///< so long mail from <> may come to who sent mail
     std::string db_dir = "/var/lib/postoffice";  ///< the greylist's databases
 
     // Local delivery
