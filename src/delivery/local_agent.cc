@@ -43,6 +43,7 @@ class LocalAgent {
         Fd message;
         std::string id;
         DeliveryStamp stamp;
+        MailFolder folder = MailFolder::inbox;
         DeliveryResult result;
     };
 
@@ -198,8 +199,8 @@ bool LocalAgent::read_delivery_request(Channel& channel, const DeliveryRequest& 
     job.channel = channel.socket.get();
     job.message = std::move(descriptors.front());
     job.id = printable(request.id.str());
-    job.stamp = {printable(request.sender.str()), printable(request.recipient.str()),
-                 printable(request.forbidden.str())};
+    job.stamp = {printable(request.sender.str()), printable(request.recipient.str())};
+    job.folder = static_cast<MailFolder>(request.folder);
     return true;
 }
 
@@ -243,7 +244,8 @@ void LocalAgent::tell_domain_entry(const Channel& channel, const DomainRequest& 
 void LocalAgent::deliver_batch() {
     ::alarm(static_cast<unsigned>(batch_patience.count()));
     append_all(*duty_.mailbox);
-    if (duty_.forbidden_folder) append_all(*duty_.forbidden_folder);
+    for (const auto& folder : {&duty_.forbidden_folder, &duty_.spam_folder})
+        if (*folder) append_all(**folder);
     ::alarm(0);
     answer_batch();
 }
@@ -279,7 +281,9 @@ void LocalAgent::append(Mailbox& mailbox, Job& job) {
 
 /// A configuration that has no folder any more takes what was meant for it as other mail.
 Mailbox& LocalAgent::mailbox_for(const Job& job) const {
-    return !job.stamp.spam.empty() && duty_.forbidden_folder ? *duty_.forbidden_folder : *duty_.mailbox;
+    const bool is_forbidden = job.folder == MailFolder::forbidden && duty_.forbidden_folder;
+    const bool is_spam = job.folder == MailFolder::spam && duty_.spam_folder;
+    return is_forbidden ? *duty_.forbidden_folder : is_spam ? *duty_.spam_folder : *duty_.mailbox;
 }
 
 /// The next request meets a new agent: what was wrong may be what this one was given when it began, such as
@@ -317,8 +321,13 @@ void LocalAgent::answer_batch() {
 }  // namespace
 
 AgentDuty duty_of_account(const Config& config, const Account& account, const MailboxGroup& group) {
-    return {account.name, open_mailbox_of(config, account, group),
-            open_forbidden_folder_of(config, account, group), account, group, nullptr};
+    return {account.name,
+            open_mailbox_of(config, account, group),
+            open_folder_of(config, account, group, MailFolder::forbidden),
+            open_folder_of(config, account, group, MailFolder::spam),
+            account,
+            group,
+            nullptr};
 }
 
 int run_local_agent(const Config& config, AgentDuty duty, Fd control, Seconds idle) {

@@ -177,10 +177,11 @@ std::unique_ptr<Mailbox> open_mailbox_of(const Config& config, const Account& ac
                             .limit = config.mailbox_size});
 }
 
-std::unique_ptr<Mailbox> open_forbidden_folder_of(const Config& config, const Account& account,
-                                                  const MailboxGroup& group) {
-    if (config.forbidden.action != Forbidden::Action::folder) return nullptr;
-    const std::string& folder = config.forbidden.folder;
+std::unique_ptr<Mailbox> open_folder_of(const Config& config, const Account& account,
+                                        const MailboxGroup& group, MailFolder which) {
+    const UnwantedMail& option = which == MailFolder::forbidden ? config.forbidden : config.spam;
+    if (which == MailFolder::inbox || option.action != UnwantedMail::Action::folder) return nullptr;
+    const std::string& folder = option.folder;
     const bool in_home = folder.starts_with("~/") && account.uid != 0;
     if (!in_home) {
         const auto end = folder.find_last_not_of('/') + 1;
