@@ -119,7 +119,7 @@ void create(const Config& config, ChangedFile& file, const VirtualDomain& domain
                               fmt::format("{} is there already, in line {}", domain.name, other.line)};
     const auto owner = find_login(domain.owner);
     if (!owner) throw ToolFailure{EX_NOUSER, fmt::format("{} has no account", domain.owner)};
-    const auto keeper = find_login(config.vhost_user);
+    const auto keeper = vhost_account(config);
     if (!keeper) throw ToolFailure{EX_NOUSER, fmt::format("vhost-user={} has no account", config.vhost_user)};
     make_folder(config.vhost_spool, *keeper, 0700);
     make_domain_folder(config.vhost_dir + "/" + domain.name, *owner);
