@@ -269,7 +269,11 @@ std::variant<AgentDuty, DeliveryResult> Spawner::take_up(Purpose purpose, const 
     const VirtualUser* user = find_virtual_user(users, assignment.virtual_user);
     if (user == nullptr) return failed("5.1.1", "No such user");
     return AgentDuty{user->name + "@" + domain.name,
-                     open_virtual_mailbox(config_, user->name, domain.name), nullptr, {}, nullptr};
+                     open_virtual_mailbox(config_, user->name, domain.name),
+                     nullptr,
+                     {},
+                     nullptr,
+                     AgentDuty::VirtualMailbox{user->name, domain.name}};
 } catch (const UnfitMailbox& error) {
     return deferred("4.2.0", error.what());
 } catch (const std::exception& error) {
@@ -282,11 +286,10 @@ void Spawner::start_instruction_agent(Purpose purpose, const Assignment& assignm
     const Account& account = assignment.account;
     const pid_t pid = spawn_process("deliver " + account.name, [&] {
         forget_everything();
-        const MailboxGroup group =
-            assignment.domain ? MailboxGroup() : mailbox_group_for(config_, account);
+        const MailboxGroup group = assignment.domain ? MailboxGroup() : mailbox_group_for(config_, account);
         become_user(account, group);
-        return run_instruction_agent(config_, account, group,
-                                     {purpose == Purpose::alias, assignment.domain}, std::move(channel));
+        return run_instruction_agent(config_, account, group, {purpose == Purpose::alias, assignment.domain},
+                                     std::move(channel));
     });
     const auto patience = config_.command_timeout + limits_.room + Seconds(30);
     leaving_.emplace(

@@ -46,7 +46,6 @@ class Router::Expansion {
     void take_recipient(const Address& address);
 
   private:
-    void refuse_if_hopeless();
     void take_address(const Address& address);
     void take_local(const Address& address);
     void take_alias(const AliasSource& alias, const std::string& value, bool has_owner);

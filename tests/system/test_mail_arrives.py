@@ -142,7 +142,7 @@ def test_a_mailbox_has_its_limit(host):
         client.sendmail("a@example.org", [user], MESSAGE)
         with pytest.raises(smtplib.SMTPDataError) as refused:
             client.sendmail("a@example.org", [user], big + big)
-        assert (refused.value.smtp_code, refused.value.smtp_error[:5]) == (451, b"4.2.2")
+        assert (refused.value.smtp_code, refused.value.smtp_error) == (452, f"4.2.2 The mailbox of {user} is full".encode())
         client.sendmail("a@example.org", [user], big)
     path = host.mailbox_path(user)
     before = host.mailbox(user)
