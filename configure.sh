@@ -160,7 +160,7 @@ packages() {
     # What stands in front of a mail server: a proxy, a packet filter.
     echo haproxy nftables
     # Other programs that work on mailboxes.
-    echo procmail dovecot-core
+    echo procmail dovecot-core dovecot-lmtpd
     # Clients and certificates for TLS and AUTH.
     echo openssl curl msmtp gsasl dovecot-core ca-certificates
     # Network namespaces, processes, unprivileged users, ports for the tests themselves.

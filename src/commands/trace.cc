@@ -195,6 +195,8 @@ Destination Tracer::destination(const Route::Hop& hop) {
     const std::string who = (target.user.empty() ? "alias " + target.alias : target.user) + at_domain;
     switch (target.kind) {
         case Target::Kind::mailbox: {
+            if (!config_.local_transport.empty())
+                return {"mailbox", who, "", "by LMTP to " + config_.local_transport, sender};
             if (!target.domain.empty())
                 return {"mailbox", who, virtual_mailbox_path(config_, target.user, target.domain), "",
                         sender};

@@ -102,6 +102,8 @@ void notice_limits(const Config& config, std::vector<std::string>& notices) {
     if (config.destination_agents > config.agents)
         notices.push_back(fmt::format("destination-agents={} never takes effect with agents={}",
                                       config.destination_agents, config.agents));
+    if (!config.local_transport.empty() && config.mailbox_size != 0)
+        notices.push_back("mailbox-size never takes effect with local-transport: quotas are its server's business");
     if (config.retry.front() >= config.qreturn)
         notices.push_back(fmt::format("qreturn={} returns mail before the first retry after {}",
                                       duration_text(config.qreturn), duration_text(config.retry.front())));

@@ -131,17 +131,20 @@ Result<std::string> parse_host_port(std::string_view text) {
     return value;
 }
 
-Result<std::string> parse_nameserver(std::string_view text) {
-    if (auto plain = parse_ip_address(text)) return plain;
+Result<std::string> parse_address_port(std::string_view text, std::uint16_t default_port) {
+    const auto joined = [](const std::string& address, std::uint16_t port) {
+        const bool ipv6 = address.find(':') != std::string::npos;
+        return port == 0 ? address : fmt::format(fmt::runtime(ipv6 ? "[{}]:{}" : "{}:{}"), address, port);
+    };
+    if (const auto plain = parse_ip_address(text)) return joined(*plain, default_port);
     const auto parts = split_host_port(text);
     if (!parts) return Problem{parts.problem()};
     const auto address = parse_ip_address(parts->host);
     if (!address) return Problem{address.problem()};
-    if (!parts->has_port) return *address;
+    if (!parts->has_port) return joined(*address, default_port);
     const auto port = parse_port(parts->port, 1);
     if (!port) return Problem{port.problem()};
-    const bool ipv6 = address->find(':') != std::string::npos;
-    return ipv6 ? fmt::format("[{}]:{}", *address, *port) : fmt::format("{}:{}", *address, *port);
+    return joined(*address, *port);
 }
 
 Result<std::string> parse_trusted_host(std::string_view text) {

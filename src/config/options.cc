@@ -141,7 +141,11 @@ std::string add_listen(Config& config, std::string_view value) {
 }
 
 std::string add_nameserver(Config& config, std::string_view value) {
-    return append(parse_nameserver(value), config.nameservers);
+    return append(parse_address_port(value, 0), config.nameservers);
+}
+
+std::string set_local_transport(Config& config, std::string_view value) {
+    return store(parse_local_transport(value), config.local_transport);
 }
 
 std::string set_home_mailbox(Config& config, std::string_view value) {
@@ -257,6 +261,8 @@ std::span<const Option> table() {
          set_path<&C::mail_dir>},
         {"home-mailbox", "text", "", "mailbox below the home instead; ends with / = maildir", SetBy::file,
          false, set_home_mailbox},
+        {"local-transport", "text", "mailbox", "who takes local mail: mailbox, or lmtp:/SOCKET, lmtp:ADDRESS:PORT",
+         SetBy::file, false, set_local_transport},
         {"aliases", "path", "/etc/aliases", "source of the aliases", SetBy::file, false,
          set_path<&C::aliases>},
         {"control", "path", "", "socket of the daemon; unset = queue-dir/control", SetBy::file, false,

@@ -1,5 +1,6 @@
 // Values of options about where addresses lead.
 #include <fmt/format.h>
+#include <sys/un.h>
 
 #include <algorithm>
 
@@ -8,6 +9,8 @@
 
 namespace postoffice {
 namespace {
+
+constexpr std::uint16_t lmtp_port = 24;  // as most servers have it; RFC 2033 forbids 25 alone
 
 /// A file of personal aliases: below the home, with no way out of it.
 std::string alias_file_problem(std::string_view path) {
@@ -27,6 +30,20 @@ std::string target_problem(std::string_view target, bool has_user) {
 }
 
 }  // namespace
+
+Result<std::string> parse_local_transport(std::string_view text) {
+    constexpr std::string_view lmtp = "lmtp:";
+    constexpr std::size_t longest_path = sizeof(sockaddr_un::sun_path) - 1;
+    if (text == "mailbox") return std::string();
+    if (!text.starts_with(lmtp))
+        return Problem{fmt::format("\"{}\": write mailbox, lmtp:/PATH or lmtp:ADDRESS:PORT", printable(text))};
+    const auto place = text.substr(lmtp.size());
+    if (!place.starts_with('/')) return parse_address_port(place, lmtp_port);
+    if (printable(place) != place) return Problem{"control characters"};
+    if (place.size() > longest_path)
+        return Problem{fmt::format("the path of a socket can have {} octets", longest_path)};
+    return std::string(place);
+}
 
 Result<UserMap> parse_usermap(std::string_view text) {
     if (printable(text) != text) return Problem{"control characters"};

@@ -142,7 +142,6 @@ class AuthenticatorProcess {
 
 int run_authenticator(const Config& config, Fd requests, const AuthenticatorLimits& limits) {
     ignore_sigpipe();
-    name_senders(requests.get());
     return AuthenticatorProcess(config, std::move(requests), limits).run();
 }
 

@@ -1,5 +1,7 @@
 #include "postoffice/daemon/session_process.h"
 
+#include <optional>
+
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/packet.h"
@@ -9,6 +11,7 @@
 #include "postoffice/delivery/acceptance.h"
 #include "postoffice/delivery/agent_channel.h"
 #include "postoffice/delivery/arrivals.h"
+#include "postoffice/delivery/local_transport.h"
 #include "postoffice/delivery/spool_flusher.h"
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/users.h"
@@ -22,6 +25,7 @@ namespace {
 constexpr int most_clients = 1000;  // served to their end: bounds what a slow leak can become
 constexpr Milliseconds patience_with_front_ends = std::chrono::seconds(10);
 constexpr Milliseconds local_patience = std::chrono::seconds(45);
+constexpr Milliseconds transport_idle = std::chrono::seconds(2);
 
 // False if the front end does not say who its client is.
 bool learn_client(const Fd& socket, SessionState& state) {
@@ -34,6 +38,16 @@ bool learn_client(const Fd& socket, SessionState& state) {
         log_event("", "proxy-header", {{"client", state.client_address.str()}, {"error", error.what()}});
         return false;
     }
+}
+
+// A connection to a server that keeps the mailboxes is of use to the next client, if that comes soon.
+std::optional<ReceivedStruct<ClientHandover>> next_client(const Fd& channel, LocalTransport& local) {
+    if (local.is_connected()) try {
+            return receive_struct<ClientHandover>(channel.get(), Deadline::after(transport_idle));
+        } catch (const Timeout&) {
+            local.rest();
+        }
+    return receive_struct<ClientHandover>(channel.get());
 }
 
 // The client's next word decides who serves it.
@@ -50,8 +64,9 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
     const Resolver resolver(ResolverSettings::from(config.nameservers));
     AliasTable aliases(config.aliases);
     UserDirectory users(config.only_user);
-    AgentChannels local(sockets.spawner, local_patience, config.command_timeout);
-    AgentFiles files(config, local);
+    AgentChannels agents(sockets.spawner, local_patience, config.command_timeout);
+    AgentFiles files(config, agents);
+    LocalTransport local(config, agents, std::chrono::duration_cast<Seconds>(local_patience));
     Router router(config, aliases, users, files, interface_addresses());
     Bouncer bouncer(config, spool, router);
     Acceptance acceptance(spool, local, bouncer,
@@ -72,7 +87,7 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
                                    .flusher = &flusher};
 
     for (int served = 0;;) {
-        auto handover = receive_struct<ClientHandover>(channel.get());
+        auto handover = next_client(channel, local);
         if (!handover || handover->descriptors.size() != 1) return 0;
         SessionState& state = handover->value.state;
         set_process_title("SMTP " + state.client_address.str());

@@ -15,6 +15,7 @@
 #include "postoffice/base/text.h"
 #include "postoffice/delivery/acceptance.h"
 #include "postoffice/delivery/agent_channel.h"
+#include "postoffice/delivery/local_transport.h"
 #include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/queue_job.h"
 #include "postoffice/mail/aliases.h"
@@ -193,8 +194,9 @@ int run_intake_worker(const Config& config, Fd channel, int spawner, int arrival
     const auto tell = [arrivals](const std::string& id) { announce_arrival(arrivals, id); };
     AliasTable aliases(config.aliases);
     UserDirectory users(config.only_user);
-    AgentChannels local(spawner, local_patience, config.command_timeout);
-    AgentFiles files(config, local);
+    AgentChannels agents(spawner, local_patience, config.command_timeout);
+    AgentFiles files(config, agents);
+    LocalTransport local(config, agents, std::chrono::duration_cast<Seconds>(local_patience));
     Router router(config, aliases, users, files, interface_addresses());
     Bouncer bouncer(config, spool, router);
     Acceptance acceptance(spool, local, bouncer, tell);
@@ -203,6 +205,7 @@ int run_intake_worker(const Config& config, Fd channel, int spawner, int arrival
         IntakeJobDone done;
         done.id = job->value.id;
         done.try_again = intake.take(job->value.id.str()) == Intake::Outcome::try_again ? 1 : 0;
+        local.rest();
         send_struct(channel.get(), done);
     }
     return 0;

@@ -10,6 +10,7 @@
 #include "postoffice/base/packet.h"
 #include "postoffice/base/process.h"
 #include "postoffice/delivery/agent_channel.h"
+#include "postoffice/delivery/local_transport.h"
 #include "postoffice/delivery/queue_job.h"
 #include "postoffice/delivery/remote_delivery.h"
 #include "postoffice/mail/spool.h"
@@ -39,7 +40,8 @@ class QueueAgent {
     QueueAgent(const Config& config, const QueueAgentTask& task, int spawner)
         : config_(config),
           task_(task),
-          local_(spawner, local_patience, config.command_timeout),
+          agents_(spawner, local_patience, config.command_timeout),
+          local_(config, agents_, std::chrono::duration_cast<Seconds>(local_patience)),
           resolver_(ResolverSettings::from(config.nameservers)) {}
 
     QueueJobDone work(QueueEntry& entry, std::span<const std::uint32_t> indices, int message) {
@@ -60,6 +62,7 @@ class QueueAgent {
 
     void rest() {
         if (remote_) remote_->close();
+        local_.rest();
     }
 
   private:
@@ -122,7 +125,8 @@ class QueueAgent {
 
     const Config& config_;
     const QueueAgentTask& task_;
-    AgentChannels local_;
+    AgentChannels agents_;
+    LocalTransport local_;
     Resolver resolver_;
     std::unique_ptr<RemoteDelivery> remote_;
 };

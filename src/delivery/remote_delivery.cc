@@ -156,8 +156,8 @@ void RemoteDelivery::walk(Attempt& attempt) {
             if (tried.size() == most_addresses || ceiling.passed()) break;
             if (std::find(tried.begin(), tried.end(), address) != tried.end()) continue;
             tried.push_back(address);
-            client_ = std::make_unique<SmtpClient>(Endpoint{address, route.port}, host.name, config_.hostname,
-                                                   timeouts_, talk_);
+            const MailServer server{host.name, Endpoint{address, route.port}};
+            client_ = std::make_unique<SmtpClient>(server, config_.hostname, timeouts_, talk_);
             if (client_->refusal()) {
                 if (!refusal || says_more(*client_->refusal(), *refusal)) refusal = client_->refusal();
                 client_.reset();

@@ -102,7 +102,7 @@ std::optional<Obstacle> MailboxState::known() const {
 bool may_have_obstacle(const Target& target, const Config& config) {
     switch (target.kind) {
         case Target::Kind::mailbox:
-            return config.mailbox_size != 0;
+            return config.mailbox_size != 0 && config.local_transport.empty();
         case Target::Kind::program:
         case Target::Kind::file:
             return true;

@@ -5,8 +5,11 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -208,6 +211,25 @@ Fd connect_to(const Endpoint& peer, Deadline deadline) {
     socklen_t size = sizeof error;
     if (::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) throw_errno("getsockopt");
     if (error != 0) throw_errno(error, "connect to " + peer.to_string());
+    return socket;
+}
+
+// Such a socket cannot be waited for with poll(2) while its server is busy: the kernel waits.
+Fd connect_to(const std::string& path, Deadline deadline) {
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    if (path.size() >= sizeof name.sun_path) throw_errno(ENAMETOOLONG, "connect to " + path);
+    path.copy(name.sun_path, path.size());
+    Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!socket) throw_errno("socket");
+    const int patience = std::max(deadline.poll_timeout(), 1);
+    const timeval most{patience / 1000, patience % 1000 * 1000};
+    if (::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most) != 0) throw_errno("setsockopt");
+    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) {
+        if (errno == EAGAIN || errno == EINPROGRESS) throw Timeout("connect to " + path + " timed out");
+        throw_errno("connect to " + path);
+    }
+    if (::fcntl(socket.get(), F_SETFL, O_NONBLOCK) != 0) throw_errno("fcntl");
     return socket;
 }
 

@@ -13,37 +13,40 @@ namespace {
 
 constexpr Seconds goodbye_patience{5};
 
-std::string peer_text(const std::string& name, const IpAddress& address) {
-    const std::string literal = address.to_literal();
-    return name == literal ? literal : name + " " + literal;
+std::string peer_text(const MailServer& server) {
+    const auto* endpoint = std::get_if<Endpoint>(&server.place);
+    const std::string literal = endpoint != nullptr ? endpoint->address.to_literal() : server.name;
+    return server.name == literal ? literal : server.name + " " + literal;
 }
 
 }  // namespace
 
-SmtpClient::SmtpClient(const Endpoint& server, const std::string& server_name, const std::string& own_name,
-                       const ClientTimeouts& timeouts, std::function<void(const std::string&)> talk)
+SmtpClient::SmtpClient(const MailServer& server, const std::string& own_name, const ClientTimeouts& timeouts,
+                       std::function<void(const std::string&)> talk)
     : timeouts_(timeouts),
       talk_(std::move(talk)),
-      peer_(peer_text(server_name, server.address)),
-      ceiling_(Deadline::after(timeouts.message)) {
+      peer_(peer_text(server)),
+      ceiling_(Deadline::after(timeouts.message)),
+      speaks_lmtp_(server.speaks_lmtp) {
     try {
         open(server, own_name);
     } catch (const ClosingDown& e) {
         refuse(judge(e.reply));
     } catch (const std::runtime_error& e) {  // Timeout, PeerGone, std::system_error
         refuse(connection_ ? lost(e.what())
-                           : deferred("4.4.1", fmt::format("{}: {}", server_name, e.what())));
+                           : deferred("4.4.1", fmt::format("{}: {}", server.name, e.what())));
     }
 }
 
 SmtpClient::~SmtpClient() = default;
 
 // A server that hangs up on EHLO gets a second call with HELO (RFC 5321 section 3.2 and its predecessors).
-void SmtpClient::open(const Endpoint& server, const std::string& own_name) {
+void SmtpClient::open(const MailServer& server, const std::string& own_name) {
     for (const bool extended : {true, false}) {
         connection_.reset();
         step_ = "connecting";
-        connection_.emplace(connect_to(server, within(timeouts_.connect)));
+        connection_.emplace(std::visit(
+            [&](const auto& place) { return connect_to(place, within(timeouts_.connect)); }, server.place));
         step_ = "waiting for the greeting";
         const Reply greeting = completion(read_reply(timeouts_.greeting));
         if (!greeting.is_positive()) return refuse(judge(greeting));
@@ -54,6 +57,11 @@ void SmtpClient::open(const Endpoint& server, const std::string& own_name) {
 // False if the server closed the connection instead of answering EHLO.
 bool SmtpClient::say_hello(const std::string& own_name, bool extended) {
     step_ = "greeting";
+    if (speaks_lmtp_) {
+        const Reply reply = completion(answer_to("LHLO " + own_name));
+        reply.is_positive() ? learn_extensions(reply.text) : refuse(judge(reply));
+        return true;
+    }
     if (extended) {
         command("EHLO " + own_name);
         try {

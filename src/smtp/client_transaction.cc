@@ -123,14 +123,19 @@ void SmtpClient::transact(Transaction& transaction) {
     refuse_locally(transaction);
     if (!transaction.has_open()) return;
     if (!ask_envelope(transaction)) return;
-    std::optional<Reply> verdict = send_body(transaction.message);
-    if (!verdict) {
-        transaction.may_have_been_taken = true;
-        step_ = "waiting for the answer to the message";
-        verdict = completion(read_reply(timeouts_.final_dot));
-        needs_reset_ = false;
-    }
-    transaction.settle_open(judge(*verdict));
+    if (const auto refusal = send_body(transaction.message)) return transaction.settle_open(judge(*refusal));
+    transaction.may_have_been_taken = true;
+    step_ = "waiting for the answer to the message";
+    read_verdicts(transaction);
+    needs_reset_ = false;
+}
+
+// One for all, or, in LMTP, one for each recipient that was accepted, in order (RFC 2033 section 4.2).
+void SmtpClient::read_verdicts(Transaction& transaction) {
+    if (!speaks_lmtp_)
+        return transaction.settle_open(judge(completion(read_reply(timeouts_.final_dot))));
+    for (auto& open : transaction.results)
+        if (!open) open = judge(completion(read_reply(timeouts_.final_dot)));
 }
 
 // What need not be asked.
@@ -209,6 +214,8 @@ bool SmtpClient::is_go_ahead(Transaction& transaction, const Reply& reply) {
     const bool go_ahead = reply.code >= 300 && reply.code < 400;
     if (!transaction.has_open()) {
         if (!go_ahead) return false;
+        // Without recipients it would answer nothing (RFC 2033 section 4.2), or who knows what.
+        if (speaks_lmtp_) throw BadReply("it wants the message for nobody");
         // It wants the message, for nobody: an empty one is the way out (RFC 2920 section 3.1).
         (void)completion(answer_to("."));
         needs_reset_ = false;

@@ -122,13 +122,26 @@ TEST(Values, RelayHosts) {
 }
 
 TEST(Values, Nameservers) {
-    EXPECT_EQ(*parse_nameserver("192.0.2.1"), "192.0.2.1");
-    EXPECT_EQ(*parse_nameserver("::1"), "::1");
-    EXPECT_EQ(*parse_nameserver("127.0.0.1:5301"), "127.0.0.1:5301");
-    EXPECT_EQ(*parse_nameserver("[127.0.0.1]:5301"), "127.0.0.1:5301");
-    EXPECT_EQ(*parse_nameserver("[::1]:53"), "[::1]:53");
+    EXPECT_EQ(*parse_address_port("192.0.2.1", 0), "192.0.2.1");
+    EXPECT_EQ(*parse_address_port("::1", 0), "::1");
+    EXPECT_EQ(*parse_address_port("127.0.0.1:5301", 0), "127.0.0.1:5301");
+    EXPECT_EQ(*parse_address_port("[127.0.0.1]:5301", 0), "127.0.0.1:5301");
+    EXPECT_EQ(*parse_address_port("[::1]:53", 0), "[::1]:53");
     for (const auto bad : {"", "ns.example.org", "127.0.0.1:", "127.0.0.1:0", "[::1]:", ":53"})
-        EXPECT_FALSE(parse_nameserver(bad)) << bad;
+        EXPECT_FALSE(parse_address_port(bad, 0)) << bad;
+}
+
+TEST(Values, LocalTransports) {
+    EXPECT_EQ(*parse_local_transport("mailbox"), "");
+    EXPECT_EQ(*parse_local_transport("lmtp:/run/dovecot/lmtp"), "/run/dovecot/lmtp");
+    EXPECT_EQ(*parse_local_transport("lmtp:192.0.2.1"), "192.0.2.1:24");
+    EXPECT_EQ(*parse_local_transport("lmtp:192.0.2.1:2400"), "192.0.2.1:2400");
+    EXPECT_EQ(*parse_local_transport("lmtp:2001:db8::1"), "[2001:db8::1]:24");
+    EXPECT_EQ(*parse_local_transport("lmtp:[2001:db8::1]:2400"), "[2001:db8::1]:2400");
+    const std::string too_long = "lmtp:/" + std::string(107, 'x');
+    for (const auto* bad : {"", "maildir", "lmtp", "lmtp:", "lmtp:store", "lmtp:store.example:24", "lmtp:192.0.2.1:0",
+                            "lmtp:192.0.2.1:x", "LMTP:/run/x", "lmtp:/run/\x01", too_long.c_str()})
+        EXPECT_FALSE(parse_local_transport(bad)) << bad;
 }
 
 TEST(Values, TrustedHosts) {

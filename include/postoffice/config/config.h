@@ -159,6 +159,9 @@ struct Config {
     // Remote delivery
     std::vector<std::string> nameservers;  ///< "IP" or "IP:PORT" or "[IPv6]:PORT"; empty = resolv.conf
     std::uint16_t remote_port = 25;
+    /// Who takes mail for local mailboxes, by LMTP: path of a socket, "ADDRESS:PORT" or "[ADDRESS]:PORT". Empty:
+    /// nobody, they are files and maildirs.
+    std::string local_transport;
     std::string relay_host;  ///< "HOST" or "HOST:PORT"; empty = MX
     bool forward_all = false;
     bool immediate = true;

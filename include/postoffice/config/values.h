@@ -38,8 +38,10 @@ Result<std::string> parse_ip_address(std::string_view text);
 Result<std::string> parse_domain(std::string_view text);
 /// "HOST" or "HOST:PORT"; HOST is a name, an IPv4 address, or an address in brackets. Returned in lower case.
 Result<std::string> parse_host_port(std::string_view text);
-/// "IP", "IP:PORT" or "[IP]:PORT" of a name server.
-Result<std::string> parse_nameserver(std::string_view text);
+/// "lmtp:/PATH", "lmtp:ADDRESS[:PORT]": as Config::local_transport. "mailbox": empty.
+Result<std::string> parse_local_transport(std::string_view text);
+/// "IP", "IP:PORT" or "[IP]:PORT". `default_port`: is added where none is given; 0 = none.
+Result<std::string> parse_address_port(std::string_view text, std::uint16_t default_port);
 /// A host as `trusted=` has it: a name, or an address, which gets brackets. IPv6 in the kernel's spelling.
 Result<std::string> parse_trusted_host(std::string_view text);
 /// "bounce", "accept", "folder:PATH" or "file:PATH", where PATH is ~/PATH or NAME.

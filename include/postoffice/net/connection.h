@@ -88,5 +88,7 @@ class Connection {
 /// Connects with a deadline. Throws Timeout, std::system_error (with the peer in its text).
 struct Endpoint;
 Fd connect_to(const Endpoint& peer, Deadline deadline);
+/// The same, to a socket in the file system.
+Fd connect_to(const std::string& path, Deadline deadline);
 
 }  // namespace postoffice

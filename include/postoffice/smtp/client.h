@@ -1,5 +1,5 @@
-// The client side of SMTP: one connection to one server, many transactions. RFC 5321, 1870 (SIZE), 2920
-// (PIPELINING), 3461 (DSN), 6152 (8BITMIME), 6531 (SMTPUTF8), 9422 (LIMITS).
+// The client side of SMTP, and of LMTP: one connection to one server, many transactions. RFC 5321, 1870 (SIZE),
+// 2033 (LMTP), 2920 (PIPELINING), 3461 (DSN), 6152 (8BITMIME), 6531 (SMTPUTF8), 9422 (LIMITS).
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "postoffice/base/clock.h"
@@ -27,6 +28,14 @@ struct ClientTimeouts {
     Seconds data_block{180};
     Seconds final_dot{600};
     Seconds message{3600};
+};
+
+/// Whom to call, and in which language.
+struct MailServer {
+    std::string name;                            ///< for people
+    std::variant<Endpoint, std::string> place;   ///< or the path of a socket
+    /// LMTP (RFC 2033): the greeting is LHLO, and each accepted recipient has an answer to the message.
+    bool speaks_lmtp = false;
 };
 
 /// What a server is told of a message.
@@ -57,8 +66,8 @@ class SmtpClient {
   public:
     /// Connects and greets: EHLO, or HELO where that is not understood. `talk`: called with each line,
     /// ">>> " or "<<< " in front; may be empty. Any trouble ends up in refusal(), nothing of it is thrown.
-    SmtpClient(const Endpoint& server, const std::string& server_name, const std::string& own_name,
-               const ClientTimeouts& timeouts, std::function<void(const std::string&)> talk = {});
+    SmtpClient(const MailServer& server, const std::string& own_name, const ClientTimeouts& timeouts,
+               std::function<void(const std::string&)> talk = {});
     ~SmtpClient();  ///< closes; quit() first for politeness
 
     /// Why there is no session, as a result for every recipient: the server's refusal in greeting or HELO, or
@@ -81,7 +90,7 @@ class SmtpClient {
   private:
     struct Transaction;
 
-    void open(const Endpoint& server, const std::string& own_name);
+    void open(const MailServer& server, const std::string& own_name);
     bool say_hello(const std::string& own_name, bool extended);
     void learn_extensions(std::string_view text);
     void learn_limits(std::string_view text);
@@ -96,6 +105,7 @@ class SmtpClient {
     std::string rcpt_command(const Transaction& transaction, std::size_t index) const;
     std::optional<Reply> send_body(int message);
     std::optional<Reply> last_words();
+    void read_verdicts(Transaction& transaction);
 
     void command(std::string_view line);
     void refuse_answers_to_nothing();
@@ -113,6 +123,7 @@ class SmtpClient {
     std::string_view step_ = "connecting";  // what we are at, for error texts
     Deadline ceiling_;                      // for the message at hand
     std::optional<DeliveryResult> refusal_;
+    const bool speaks_lmtp_;
     bool pipelining_ = false, eight_bit_mime_ = false, size_ = false, dsn_ = false, smtputf8_ = false;
     std::uint64_t size_limit_ = 0;  // 0: none
     std::size_t most_recipients_ = std::numeric_limits<std::size_t>::max();

@@ -1,0 +1,126 @@
+#include "postoffice/delivery/local_transport.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "postoffice/base/error.h"
+#include "postoffice/base/text.h"
+#include "postoffice/mail/user_files.h"
+
+namespace postoffice {
+namespace {
+
+MailServer server_of(const Config& config) {
+    const std::string& place = config.local_transport;
+    if (place.starts_with('/')) return {place, place, true};
+    const auto endpoint = Endpoint::parse(place, 0);
+    if (!endpoint) throw FormatError("local-transport: " + place + " is no address");
+    return {endpoint->to_string(), *endpoint, true};
+}
+
+std::uint64_t size_of(int message) {
+    struct stat status {};
+    if (::fstat(message, &status) != 0) throw_errno("fstat");
+    return static_cast<std::uint64_t>(status.st_size);
+}
+
+}  // namespace
+
+/// Deliveries with one sender, and what has come of them.
+struct LocalTransport::Batch {
+    OutgoingEnvelope envelope;
+    std::vector<std::size_t> places;      ///< of its recipients among the deliveries
+    std::vector<DeliveryResult> results;  ///< as far as they are known, in the same order
+};
+
+LocalTransport::LocalTransport(const Config& config, AgentChannels& agents, Seconds patience)
+    : config_(config), agents_(agents), patience_(patience) {}
+
+Address LocalTransport::address_for(const Config& config, const MailboxDelivery& delivery) {
+    const std::string& led_here = delivery.recipient.local_part();
+    std::string local_part = delivery.user;
+    const std::string_view extension = extension_in(led_here, config.recipient_delimiter);
+    const std::size_t length = led_here.size() - extension.size() - 1;  // of the name before it
+    if (!extension.empty() && equals_ignoring_case(led_here.substr(0, length), local_part))
+        local_part += led_here.substr(length);
+    const std::string& domain = delivery.domain.empty() ? delivery.recipient.domain() : delivery.domain;
+    return Address(local_part, domain.empty() ? config.hostname : domain);
+}
+
+std::vector<DeliveryResult> LocalTransport::deliver(const std::vector<MailboxDelivery>& deliveries,
+                                                    int message) {
+    if (config_.local_transport.empty()) return agents_.deliver(deliveries, message);
+    std::vector<DeliveryResult> results(deliveries.size());
+    std::vector<MailboxDelivery> for_agents;
+    std::vector<std::size_t> places_of_those;
+    std::vector<Batch> batches;
+    for (std::size_t i = 0; i < deliveries.size(); ++i) {
+        const MailboxDelivery& delivery = deliveries[i];
+        if (!delivery.forbidden.empty() && delivery.domain.empty()) {
+            for_agents.push_back(delivery);
+            places_of_those.push_back(i);
+            continue;
+        }
+        auto batch = std::find_if(batches.begin(), batches.end(),
+                                  [&](const Batch& b) { return b.envelope.sender == delivery.sender; });
+        if (batch == batches.end())
+            batch = batches.insert(batches.end(), Batch{{delivery.sender, {}, Body::eight_bit_mime}, {}, {}});
+        batch->envelope.recipients.emplace_back(address_for(config_, delivery));
+        batch->places.push_back(i);
+    }
+    for (Batch& batch : batches) {
+        send(batch, message);
+        for (std::size_t k = 0; k < batch.places.size(); ++k)
+            results[batch.places[k]] = std::move(batch.results[k]);
+    }
+    auto by_agents = agents_.deliver(for_agents, message);
+    for (std::size_t k = 0; k < by_agents.size(); ++k) results[places_of_those[k]] = std::move(by_agents[k]);
+    return results;
+}
+
+DeliveryResult LocalTransport::carry_out(const InstructionDelivery& delivery, int message) {
+    return agents_.carry_out(delivery, message);
+}
+
+void LocalTransport::connect() {
+    const ClientTimeouts timeouts{patience_, patience_, patience_, patience_, patience_, patience_};
+    client_ = std::make_unique<SmtpClient>(server_of(config_), config_.hostname, timeouts);
+}
+
+/// In as many transactions as the server wants (RFC 9422). Over a connection that was kept and turns out to
+/// be gone, a second time.
+void LocalTransport::send(Batch& batch, int message) try {
+    const std::uint64_t size = size_of(message);
+    const auto everybody = std::move(batch.envelope.recipients);
+    while (batch.results.size() < everybody.size()) {
+        const bool was_kept = client_ && client_->is_alive();
+        if (!was_kept) connect();
+        // Which server that is says our own configuration: it is never the message's fault.
+        if (const auto refusal = client_->refusal()) {
+            client_.reset();
+            batch.results.resize(batch.places.size(), deferred("4.3.5", refusal->reply.text, refusal->by));
+            return;
+        }
+        const auto first = everybody.begin() + static_cast<std::ptrdiff_t>(batch.results.size());
+        const auto left = static_cast<std::size_t>(everybody.end() - first);
+        const auto count = std::min(client_->most_recipients(), left);
+        batch.envelope.recipients.assign(first, first + static_cast<std::ptrdiff_t>(count));
+        TransactionResult done = client_->send(batch.envelope, message, size);
+        if (!done.connection_usable) client_.reset();
+        if (was_kept && !client_ && done.other_host_may_help) continue;
+        std::move(done.recipients.begin(), done.recipients.end(), std::back_inserter(batch.results));
+    }
+} catch (const std::exception& error) {
+    client_.reset();
+    batch.results.resize(batch.places.size(), deferred("4.3.0", error.what()));
+}
+
+void LocalTransport::rest() {
+    if (client_) client_->quit();
+    client_.reset();
+}
+
+}  // namespace postoffice
