@@ -69,8 +69,9 @@ int show(const Config& config, const std::vector<std::string>& names) {
     for (const VirtualDomain& domain : domains)
         fmt::print("{}\n",
                    printable(domain.problem.empty()
-                                 ? fmt::format("{}: owner {}, {}{}{}", domain.name, domain.owner,
-                                               domain.active ? "active" : "not active",
+                                 ? fmt::format("{}{}: owner {}, {}{}{}", domain.name,
+                                               domain.with_subdomains ? " and all below it" : "",
+                                               domain.owner, domain.active ? "active" : "not active",
                                                domain.comment.empty() ? "" : ": ", domain.comment)
                                  : fmt::format("{}:{}: {}", table.file(), domain.line, domain.problem)));
     return EX_OK;
@@ -98,7 +99,8 @@ void make_domain_folder(const std::string& path, const Account& owner) {
 
 VirtualDomain new_domain(const std::vector<std::string>& words) {
     VirtualDomain domain;
-    const auto name = parse_domain(words[1]);
+    domain.with_subdomains = words[1].starts_with('.');
+    const auto name = parse_domain(words[1].substr(domain.with_subdomains ? 1 : 0));
     if (!name) throw ToolFailure{EX_DATAERR, name.problem()};
     domain.name = *name;
     domain.owner = words[2];

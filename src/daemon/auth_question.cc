@@ -52,7 +52,7 @@ AuthVerdict check_account(const std::string& name, const std::string& password, 
 std::vector<VirtualUser> users_of(const Config& config, const std::string& domain_name) {
     DomainTable domains(config.vhost_dir);
     domains.refresh();
-    const VirtualDomain* domain = domains.find(domain_name);
+    const VirtualDomain* domain = domains.find_line(domain_name);
     if (domain == nullptr) return {};
     if (!domain->problem.empty()) throw FormatError(domain->name + ": " + domain->problem);
     if (!domain->active) return {};

@@ -74,7 +74,8 @@ std::optional<Obstacle> Router::obstacle_to(const Route& route) try {
         return std::nullopt;
     const Target& target = route.hops.front().target;
     if (target.kind == Target::Kind::mailbox && !target.domain.empty())
-        return files_.virtual_mailbox(target.user, target.domain).known();
+        return config_.local_transport.empty() ? files_.virtual_mailbox(target.user, target.domain).known()
+                                               : std::nullopt;
     if (target.domain.empty() && !may_have_obstacle(target, config_)) return std::nullopt;
     const auto account = account_for(target);
     return account ? postoffice::obstacle_to(target, *account, config_) : std::nullopt;

@@ -191,6 +191,72 @@ CASES = {
         "host.test": own(users=["vera"]),
     }, lambda host, domains: (domains.set("nobodys.test", "no-such-login"), domains.set("uid.test", "7902"),
                               os.chmod(os.path.join(domains.etc, "closed.test", "passwd"), 0o666))),
+    "subdomains": Case({}, "", {}, {
+        "vera@own.test": ["vera@own.test"],
+        "vera@sub.own.test": ["vera@own.test"],
+        "Vera+x@a.b.Own.Test": ["vera@own.test"],
+        "info@sub.own.test": ["bob"],
+        "nobody@sub.own.test": UNKNOWN,
+        "postmaster@sub.own.test": ["alice"],
+        "robot@sub.own.test": [f"|{keeps('alice')}"],
+        "same@sub.own.test": ["same@elsewhere.test"],
+        "both@own.test": ["vera@own.test"],
+        "vera@other.own.test": ["vera@other.own.test"],
+        "info@other.own.test": UNKNOWN,
+        "vera@x.other.own.test": ["vera@own.test"],
+        "vera@off.own.test": OFF,
+        "vera@xown.test": ["vera@xown.test"],
+        "vera@x.plain.test": ["vera@x.plain.test"],
+        "vera@closed.test": OFF,
+        "vera@x.closed.test": OFF,
+    }, {
+        "own.test": own(users=["vera"], subdomains=True, aliases=f"""
+            info: bob@host.test
+            both: vera, vera@a.own.test
+            same: *@elsewhere.test
+            robot: |{keeps('alice')}
+            """),
+        "other.own.test": own(users=["vera"]),
+        "off.own.test": own(users=["vera"], active="0"),
+        "plain.test": own(users=["vera"]),
+        "closed.test": own(users=["vera"], active="0", subdomains=True),
+    }),
+    # Everything in the home of one administrator: all users, known and unknown, each with a file.
+    "all to one account": Case({}, "postmaster: bob\n", {
+        "alice": {".forward": "/home/alice/box\n",
+                  ".forward+abc--own.test": "\\abc@own.test\n",
+                  ".forward+kvt--own.test": "\\alice\n",
+                  ".forward+abc--sub.own.test": f"|{keeps('alice')}\n",
+                  ".forward+round--own.test": "round@own.test\n",
+                  ".forward+far--own.test": "you@elsewhere.test\n",
+                  ".forward+no--own.test": "no.such.user\n"},
+    }, {
+        "abc@own.test": ["abc@own.test"],
+        "ABC@Own.test": ["abc@own.test"],
+        "abc@sub.own.test": [f"|{keeps('alice')}"],
+        "kvt@own.test": ["alice"],
+        "any@own.test": ["/home/alice/box"],
+        "any@a.b.own.test": ["/home/alice/box"],
+        "any+ext@own.test": ["/home/alice/box"],
+        "\"a/b\"@own.test": ["/home/alice/box"],
+        "far@own.test": ["you@elsewhere.test"],
+        "no@own.test": UNKNOWN,
+        "round@own.test": LOOP,
+        "postmaster@own.test": ["/home/alice/box"],
+        "webmaster@own.test": ["bob"],
+    }, {
+        "own.test": own(users=["abc"], subdomains=True, aliases="""
+            abc: alice+*--*@host.test
+            webmaster: postmaster@host.test
+            *: alice+*--*@host.test
+            """),
+    }),
+    "all to one account, by dot-qmail": Case({"delivery_files": ".qmail", "recipient_delimiter": "-"}, "", {
+        "alice": {".qmail": "./Mailbox\n", ".qmail-abc--own:test": "&bob\n", ".qmail-default": "./list\n"},
+    }, {
+        "abc@own.test": ["bob"],
+        "any@own.test": ["/home/alice/list"],
+    }, {"own.test": own(users=[], aliases="*: alice-*--*@host.test\n")}),
     "mailboxes in the way": Case({"mailbox_size": "16k"}, "", {}, {
         "fits@own.test": ["fits@own.test"],
         "new@own.test": ["new@own.test"],

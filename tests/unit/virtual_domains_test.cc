@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
@@ -34,6 +35,16 @@ TEST(Domains, FieldsAndComments) {
     EXPECT_FALSE(domains[1].active) << "the field is there, and says no";
     EXPECT_TRUE(domains[2].active);
     for (const auto& domain : domains) EXPECT_EQ(domain.problem, "");
+}
+
+TEST(Domains, WithSubdomains) {
+    const auto domains =
+        parse_domains("alice:.One.example:1:\nbob:one.example:1:\nbob:.:1:\nbob:..x.example:1:\n");
+    ASSERT_EQ(domains.size(), 4u);
+    EXPECT_EQ(domains[0].name, "one.example");
+    EXPECT_TRUE(domains[0].with_subdomains);
+    EXPECT_EQ(domains[0].problem, "");
+    for (std::size_t i = 1; i < domains.size(); ++i) EXPECT_NE(domains[i].problem, "") << i;
 }
 
 TEST(Domains, BrokenLinesKeepTheirNames) {
@@ -91,6 +102,33 @@ class DomainFolder : public testing::Test {
     std::string top_, folder_;
     VirtualDomain domain_;
 };
+
+TEST_F(DomainFolder, TheNearestDomainAboveANameHasIt) {
+    put("domains.cf",
+        "root:.one.example:1:\nroot:sub.one.example:1:\nroot:.a.sub.one.example:0:\nroot:two.example:1:\n",
+        0644);
+    DomainTable table(top_);
+    table.refresh();
+    const auto found = [&](std::string_view name) {
+        const VirtualDomain* domain = table.find(name);
+        return domain == nullptr ? "" : domain->name;
+    };
+    for (const auto& [name, owner] :
+         std::map<std::string, std::string>{{"one.example", "one.example"},
+                                            {"x.one.example", "one.example"},
+                                            {"x.y.one.example", "one.example"},
+                                            {"sub.one.example", "sub.one.example"},
+                                            {"x.sub.one.example", "one.example"},
+                                            {"x.a.sub.one.example", "a.sub.one.example"},
+                                            {"xone.example", ""},
+                                            {".one.example", "one.example"},
+                                            {"example", ""},
+                                            {"", ""},
+                                            {"x.two.example", ""}})
+        EXPECT_EQ(found(name), owner) << name;
+    EXPECT_EQ(table.find_line("x.one.example"), nullptr);
+    EXPECT_NE(table.find_line("one.example"), nullptr);
+}
 
 TEST_F(DomainFolder, UsersAndAliases) {
     put("v.example/passwd", "# users\nBob:hash\nbob:second\ncarol:x:0:0:::\n\nnonsense\n");
