@@ -24,6 +24,7 @@
 #include "postoffice/delivery/local_agent.h"
 #include "postoffice/mail/delivery_result.h"
 #include "postoffice/mail/domain_files.h"
+#include "postoffice/mail/users.h"
 
 namespace postoffice {
 namespace {
@@ -261,13 +262,20 @@ std::variant<AgentDuty, DeliveryResult> Spawner::take_up(Purpose purpose, const 
     const std::string folder = domains_.folder_of(domain);
     if (purpose == Purpose::domain) {
         become_user(account, {});
-        return AgentDuty{domain.name, nullptr, nullptr, {}, std::make_unique<DomainFiles>(folder, domain)};
+        return AgentDuty{domain.name,
+                         nullptr,
+                         nullptr,
+                         {},
+                         std::make_unique<DomainFiles>(folder, domain, vhost_uid(config_))};
     }
     const Fd passwd = open_domain_file(folder, domain, "passwd");
     become_user(account, {});
     const auto users = passwd ? read_virtual_users(passwd.get()) : std::vector<VirtualUser>();
     const VirtualUser* user = find_virtual_user(users, assignment.virtual_user);
     if (user == nullptr) return failed("5.1.1", "No such user");
+    const auto owner = find_login(domain.owner);
+    if (!owner || standing_of(*user, *owner, account.uid) != UserStanding::in_domain)
+        return deferred("4.3.5", "No mailbox in " + domain.name);
     return AgentDuty{user->name + "@" + domain.name,
                      open_virtual_mailbox(config_, user->name, domain.name),
                      nullptr,

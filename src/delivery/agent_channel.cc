@@ -299,6 +299,7 @@ DomainEntry AgentChannels::domain_entry(const std::string& domain, const std::st
         (!user.empty() && !is_virtual_user_name(user)))
         throw FormatError("an answer that makes no sense");
     if (!user.empty()) entry.user = user;
+    entry.is_owner = !user.empty() && answer.is_owner != 0;
     if (!descriptors.empty()) entry.alias = disk::read_all(descriptors.front().get(), most_alias_octets);
     return entry;
 } catch (const std::exception& error) {

@@ -68,7 +68,8 @@ void Router::Expansion::take_virtual_name(const VirtualDomain& domain, const Add
     leave_out_unknown(address);
 }
 
-/// The mailbox of that name, if there is one. Virtual users have no home, and so no files that say more.
+/// The mailbox of that name, if there is one. Virtual users have no home, and so no files that say more; nor
+/// do those of the account that one may be.
 bool Router::Expansion::take_virtual_user(const VirtualDomain& domain, const std::string& name,
                                           const Address& address) {
     const DomainEntry entry = look_up(domain, name);
@@ -78,8 +79,14 @@ bool Router::Expansion::take_virtual_user(const VirtualDomain& domain, const std
         user = to_lower(name);
     }
     if (user.empty()) return false;
-    note({.text = fmt::format("virtual user {}@{}", user, domain.name),
-          .file = router_.domains_.folder_of(domain) + "/passwd"});
+    const std::string file = router_.domains_.folder_of(domain) + "/passwd";
+    if (const auto owner = entry.is_owner ? find_login(domain.owner) : std::nullopt) {
+        note({.text = fmt::format("virtual user {}@{} is the account {}", user, domain.name, owner->name),
+              .file = file});
+        reach({Target::Kind::mailbox, owner->name, address}, "mailbox " + owner->name);
+        return true;
+    }
+    note({.text = fmt::format("virtual user {}@{}", user, domain.name), .file = file});
     reach({Target::Kind::mailbox, user, address, "", "", domain.name}, "mailbox " + user + "@" + domain.name);
     return true;
 }

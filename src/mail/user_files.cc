@@ -136,7 +136,7 @@ DomainEntry OwnEyes::domain_entry(const std::string& folder, const VirtualDomain
     auto files = domains_.find(key);
     if (files == domains_.end()) {
         if (domains_.size() >= most_domains) domains_.clear();
-        files = domains_.emplace(key, DomainFiles(folder, domain)).first;
+        files = domains_.emplace(key, DomainFiles(folder, domain, vhost_uid(config_))).first;
     }
     return files->second.look_up(name);
 }

@@ -123,6 +123,13 @@ std::optional<Account> vhost_account(const Config& config) {
                             : with_group(find_login(text.substr(0, dot)), text.substr(dot + 1));
 }
 
+std::optional<uid_t> vhost_uid(const Config& config) try {
+    const auto account = vhost_account(config);
+    return account ? std::optional(account->uid) : std::nullopt;
+} catch (const std::system_error&) {
+    return std::nullopt;
+}
+
 UserDirectory::UserDirectory(std::string only_user) : only_user_(std::move(only_user)) {}
 
 std::optional<Account> UserDirectory::find(const std::string& name) {

@@ -80,6 +80,20 @@ def lists(host, domains):
     os.chmod("/home/alice", 0o755)
 
 
+def real_users(host, domains):
+    domains.write("own.test", "passwd", """kvt:x:7901:100:kvtname:/home/alice/:
+abc:x:7901:100:abcname:.:
+below:x:7901:100::/home/alice/below:/bin/sh
+short:x
+kept:x:8:8::/var/spool/virtual/own.test/kept:
+toor:x:0:0::/home/alice:
+rooted:x:0:0::/root:
+bob:x:7902:7902::/home/bob:
+""")
+    domains.write("shown.test", "passwd", "kvt:x:7901:100::/home/alice:\nbob:x:7902:7902::/home/bob:\n", 0o644)
+    domains.write("root.test", "passwd", "root:x:0:0::/root:\nvera:x:::::\n", 0o644)
+
+
 def in_the_way(host, domains):
     spool = os.path.join(domains.spool, "own.test")
     os.mkdir(spool, 0o700)
@@ -221,6 +235,28 @@ CASES = {
         "plain.test": own(users=["vera"]),
         "closed.test": own(users=["vera"], active="0", subdomains=True),
     }),
+    "users who are the owner": Case({}, "", {"alice": {".forward": "bob\n"}}, {
+        "kvt@own.test": ["alice"],
+        "KVT+x@own.test": ["alice"],
+        "boss@own.test": ["alice"],
+        "mine@own.test": ["bob"],
+        "abc@own.test": ["abc@own.test"],
+        "below@own.test": ["below@own.test"],
+        "short@own.test": ["short@own.test"],
+        "kept@own.test": ["kept@own.test"],
+        "toor@own.test": BROKEN,
+        "rooted@own.test": BROKEN,
+        "bob@own.test": BROKEN,
+        "both@own.test": ["alice", "abc@own.test"],
+        "kvt@shown.test": ["alice"],
+        "bob@shown.test": BROKEN,
+        "root@root.test": BROKEN,
+        "vera@root.test": ["vera@root.test"],
+    }, {
+        "own.test": own(users=[], aliases="boss: kvt\nmine: alice@host.test\nboth: kvt, abc, boss\n"),
+        "shown.test": own(users=[], mode=0o644),
+        "root.test": {"owner": "root", "users": [], "mode": 0o644},
+    }, real_users),
     # Everything in the home of one administrator: all users, known and unknown, each with a file.
     "all to one account": Case({}, "postmaster: bob\n", {
         "alice": {".forward": "/home/alice/box\n",

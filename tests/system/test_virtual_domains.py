@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from accounts import password_of
+from accounts import hash_of, password_of
 from conftest import needs_root
 from host import wait_for
 from virtual import VirtualDomains
@@ -307,6 +307,14 @@ def test_users_log_in_and_send_under_their_name(mail_host, domains):
     assert b"Return-Path: <vera@own.test>" in mail_host.wait_for_mail("alice", b"from vera")
     assert b"from vera" in domains.mailbox("Victor", "own.test")
     assert "user=vera@own.test" in mail_host.log_text()
+
+
+def test_nobody_logs_in_as_somebody_else(mail_host, domains):
+    lines = [f"{name}:{hash_of(name + ' pass')}:{uid}:100::{home}:" for name, uid, home in
+             [("kvt", 7901, "/home/alice"), ("abc", 7901, "."), ("toor", 0, "/root"), ("bob", 7902, "/home/bob")]]
+    domains.write("own.test", "passwd", "\n".join(lines) + "\n")
+    codes = {name: log_in(mail_host, f"{name}@own.test", f"{name} pass") for name in ("kvt", "abc", "toor", "bob")}
+    assert codes == {"kvt": 235, "abc": 235, "toor": 535, "bob": 535}
 
 
 def test_a_full_mailbox(mail_host, domains):

@@ -94,8 +94,9 @@ struct DomainRequest {
 struct DomainAnswer {
     static constexpr std::uint32_t expected_magic = 0x504f5641;
     std::uint32_t magic = expected_magic;
-    std::uint8_t status = 0;  ///< as DomainEntry::Status
-    FixedString<80> user;     ///< empty: there is no such mailbox
+    std::uint8_t status = 0;    ///< as DomainEntry::Status
+    std::uint8_t is_owner = 0;  ///< as DomainEntry::is_owner
+    FixedString<80> user;       ///< empty: there is no such user
     FixedString<512> problem;
 };
 inline constexpr std::size_t most_alias_octets = 1u << 20;

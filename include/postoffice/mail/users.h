@@ -17,6 +17,8 @@ std::optional<Account> find_login(const std::string& login_or_uid);
 /// Whose the mailboxes of virtual users are: vhost-user=, with the group that this may name instead of the
 /// account's own; on a host that does not run as root its only user. Throws like find_login().
 std::optional<Account> vhost_account(const Config& config);
+/// Its uid; nullopt also if it cannot be told now.
+std::optional<uid_t> vhost_uid(const Config& config);
 
 class UserDirectory {
   public:
