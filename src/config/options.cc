@@ -305,6 +305,8 @@ std::span<const Option> table() {
          false, set_path<&C::vhost_spool>},
         {"vhost-user", "text", default_vhost_user(), "account that these mailboxes belong to", SetBy::file,
          false, set_vhost_user},
+        {"vhost-form", "flag", "0", "owners of virtual domains change users by a letter", SetBy::file, false,
+         set_flag<&C::vhost_form>},
         {"vhost-maildir", "flag", "0", "virtual users have maildirs", SetBy::file, false,
          set_flag<&C::vhost_maildir>},
         {"hide-recipients", "flag", "0", "names that do not exist are refused with the message", SetBy::file, false,

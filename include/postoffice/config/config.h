@@ -111,6 +111,7 @@ struct Config {
     std::string vhost_dir;  ///< virtual domains: domains.cf and a folder for each; empty: there are none
     std::string vhost_spool;     ///< their mailboxes: DOMAIN/USER
     std::string vhost_user;      ///< account that mailboxes of virtual users belong to; see vhost_account()
+    bool vhost_form = false;     ///< their owners may change users by a letter
     bool vhost_maildir = false;  ///< each is a maildir; false: an mbox
 
     // Who may send here
