@@ -157,10 +157,14 @@ packages() {
     echo nsd dnsmasq-base
     # Programs that send mail through sendmail, or speak SMTP, as on a real host.
     echo bsd-mailx s-nail mutt git git-email libmailtools-perl libemail-valid-perl swaks php-cli cron
+    # Another implementation of SPF, to compare verdicts with.
+    echo python3-spf python3-dns
+    # Another program that reads and writes databases.
+    echo python3-gdbm
     # What stands in front of a mail server: a proxy, a packet filter.
     echo haproxy nftables
     # Other programs that work on mailboxes.
-    echo procmail dovecot-core dovecot-lmtpd
+    echo procmail dovecot-core dovecot-lmtpd bindfs
     # Clients and certificates for TLS and AUTH.
     echo openssl curl msmtp gsasl dovecot-core ca-certificates
     # Network namespaces, processes, unprivileged users, ports for the tests themselves.
@@ -244,6 +248,11 @@ compile_and_run() {
     compile "$@" && (cd "$work" && ./probe)
 }
 
+# For --version.
+has() {
+    FEATURES="${FEATURES:+$FEATURES, }$1"
+}
+
 need() {
     die "$1 (config.log has the details; './configure.sh --get-deps' installs what is missing)"
 }
@@ -303,6 +312,7 @@ END
     try "that libidn2 knows domains beyond ASCII" compile_and_run ||
         need "no working libidn2 (Debian: libidn2-dev; or leave it out: --without-idn)"
     IDN_FLAGS=-DPOSTOFFICE_IDN
+    has "internationalised domains"
 }
 
 probe_library() {
@@ -368,6 +378,7 @@ int main() { return !dlopen("libpam.so.0", RTLD_NOW); }
 END
         try "for PAM" compile_and_run || need "no PAM (Debian: libpam0g-dev; or --without-pam)"
         LEFT_OUT="$LEFT_OUT policy/no_pam"
+        has PAM
     else
         LEFT_OUT="$LEFT_OUT policy/pam"
     fi
@@ -384,6 +395,7 @@ END
         try "for OpenSSL 3" compile_and_run -lssl -lcrypto || need "no OpenSSL 3 (Debian: libssl-dev; or --without-tls)"
         TLS_LIBS="-lssl -lcrypto"
         LEFT_OUT="$LEFT_OUT net/no_tls policy/no_scram"
+        has TLS
     else
         LEFT_OUT="$LEFT_OUT net/tls policy/scram"
     fi
@@ -431,6 +443,7 @@ END
         if try "for libwrap with $library" compile_and_run $library; then
             LIBWRAP=$library
             LEFT_OUT="$LEFT_OUT policy/no_libwrap"
+            has "TCP wrappers"
             return 0
         fi
     done
@@ -518,6 +531,7 @@ LDFLAGS    := $LDFLAGS
 LINK_STATIC := $LINK_STATIC
 FMT_SOURCE := $FMT_SOURCE
 IDN_FLAGS  := $IDN_FLAGS
+FEATURES   := ${FEATURES:-no libraries that can be left out}
 LEFT_OUT   :=$LEFT_OUT
 LIBS       := $FMT_LIB $TLS_LIBS -lcrypt -lgdbm $LIBWRAP $RESOLV_LIB
 PYTHON     := $PYTHON
@@ -537,7 +551,7 @@ own_ldflags=${LDFLAGS:+yes}
 own_cxxflags=${own_cxxflags:-no}
 own_ldflags=${own_ldflags:-no}
 : "${CXX:=g++}" "${CXXFLAGS:=-O2 -g}" "${LDFLAGS:=}"
-FMT_SOURCE= FMT_LIB= IDN_FLAGS= RESOLV_LIB= TLS_LIBS= LIBWRAP= LEFT_OUT= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
+FMT_SOURCE= FMT_LIB= IDN_FLAGS= RESOLV_LIB= TLS_LIBS= LIBWRAP= LEFT_OUT= FEATURES= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
 # The Python that has Debian's packages, where there is one.
 PYTHON=/usr/bin/python3
 [ -x $PYTHON ] || PYTHON=python3

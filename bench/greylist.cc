@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "postoffice/policy/greylist_store.h"
+#include "postoffice/policy/greylisting.h"
 
 namespace {
 

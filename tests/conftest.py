@@ -6,6 +6,7 @@ is left behind, however a test ends.
 """
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -69,11 +70,13 @@ def is_long(request):
     return request.config.getoption("--long")
 
 
-def _is_built_with(library):
-    """Whether the program names it, as it does what it loads or is linked with."""
-    with open(BINARY, "rb") as file:
-        return library in file.read()
+def _is_built_with(feature):
+    """What the program says of itself."""
+    told = subprocess.run([BINARY, "--version"], capture_output=True, text=True, check=True).stdout
+    return feature in told[told.index("built with"):]
 
 
-needs_tls = pytest.mark.skipif(not _is_built_with(b"libssl.so"), reason="BUILT WITHOUT TLS: --without-tls")
-needs_pam = pytest.mark.skipif(not _is_built_with(b"libpam.so"), reason="BUILT WITHOUT PAM: --without-pam")
+needs_tls = pytest.mark.skipif(not _is_built_with("TLS"), reason="BUILT WITHOUT TLS: --without-tls")
+needs_pam = pytest.mark.skipif(not _is_built_with("PAM"), reason="BUILT WITHOUT PAM: --without-pam")
+needs_libwrap = pytest.mark.skipif(not _is_built_with("TCP wrappers"),
+                                   reason="BUILT WITHOUT TCP WRAPPERS: --without-tcp-wrappers")

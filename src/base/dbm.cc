@@ -33,6 +33,11 @@ datum to_datum(std::string_view text) {
     return {const_cast<char*>(text.data()), static_cast<int>(text.size())};
 }
 
+std::string take_text(datum value) {
+    const std::unique_ptr<char, decltype(&std::free)> owned(value.dptr, std::free);
+    return std::string(value.dptr, static_cast<std::size_t>(value.dsize));
+}
+
 }  // namespace
 
 void Dbm::Close::operator()(gdbm_file_info* database) const {
@@ -57,19 +62,42 @@ std::optional<std::string> Dbm::find(std::string_view key) {
     } catch (const FormatError& error) {
         throw FormatError(fmt::format("{}: {}", name_, error.what()));
     }
-    const std::unique_ptr<char, decltype(&std::free)> owned(value.dptr, std::free);
-    if (owned) return std::string(value.dptr, static_cast<std::size_t>(value.dsize));
+    if (value.dptr != nullptr) return take_text(value);
     if (gdbm_last_errno(database_.get()) == GDBM_ITEM_NOT_FOUND) return std::nullopt;
     throw FormatError(fmt::format("{}: {}", name_, gdbm_db_strerror(database_.get())));
 }
 
-DbmBuilder::DbmBuilder(std::string path, mode_t mode, gid_t group)
+void Dbm::for_each(const std::function<void(std::string key, std::string value)>& visit) {
+    datum key{};
+    const auto next = [&](datum (*step)(gdbm_file_info*, datum)) {
+        const datum former = key;
+        try {
+            key = step(database_.get(), former);
+        } catch (const FormatError& error) {
+            throw FormatError(fmt::format("{}: {}", name_, error.what()));
+        }
+        if (key.dptr == nullptr && gdbm_last_errno(database_.get()) != GDBM_ITEM_NOT_FOUND)
+            throw FormatError(fmt::format("{}: {}", name_, gdbm_db_strerror(database_.get())));
+    };
+    next([](gdbm_file_info* database, datum) { return gdbm_firstkey(database); });
+    while (key.dptr != nullptr) {
+        const datum current = key;
+        const std::unique_ptr<char, decltype(&std::free)> owned(current.dptr, std::free);
+        const std::string text(current.dptr, static_cast<std::size_t>(current.dsize));
+        auto value = find(text);
+        if (!value) throw FormatError(fmt::format("{}: it lists a key that it does not find", name_));
+        visit(text, std::move(*value));
+        next(gdbm_nextkey);
+    }
+}
+
+DbmBuilder::DbmBuilder(std::string path, mode_t mode, gid_t group, uid_t owner)
     : path_(std::move(path)), temporary_(fmt::format("{}.{}", path_, ::getpid())) {
     disk::unlink_if_exists(temporary_);
     file_ = disk::open(temporary_, O_RDWR | O_CREAT | O_EXCL, 0600);
     try {
         // The group first: chown clears bits of the mode. Who may not give the file away keeps it to himself.
-        if (::fchown(file_.get(), static_cast<uid_t>(-1), group) != 0) mode &= ~static_cast<mode_t>(S_IRWXG);
+        if (::fchown(file_.get(), owner, group) != 0) mode &= ~static_cast<mode_t>(S_IRWXG);
         if (::fchmod(file_.get(), mode) != 0) throw_errno("chmod " + temporary_);
         // Without mmap: a full disk must be an error of write(2), not SIGBUS.
         constexpr int flags = GDBM_NEWDB | GDBM_NOLOCK | GDBM_NOMMAP | GDBM_CLOEXEC;

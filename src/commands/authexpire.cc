@@ -7,6 +7,7 @@
 
 #include <cstdio>
 
+#include "explain_greylist.h"
 #include "postoffice/base/privileges.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
@@ -25,6 +26,8 @@ struct Task {
     Seconds age{14 * 86400};
     std::optional<std::string> config_file;
     std::string authorise, blacklist, explain;
+    Address sender;  ///< --explain of mail that this client brings
+    std::optional<IpAddress> client;
     bool blacklisted_too = false;  ///< -E
     bool null_senders = false;     ///< -z
     bool never_retried = false;    ///< -u
@@ -38,8 +41,22 @@ int usage() {
     fmt::print(stderr,
                "usage: authexpire [-C file] [-Enuvz] [age]\n"
                "       authexpire [-C file] [-lw]\n"
-               "       authexpire [-C file] [-a | -b | -d | --explain] key\n");
+               "       authexpire [-C file] [-a | -b | -d | --explain] key\n"
+               "       authexpire [-C file] --explain sender address\n");
     return EX_USAGE;
+}
+
+/// --explain SENDER ADDRESS.
+bool read_mail(const char* client, Task& task) {
+    const auto sender = parse_mailbox(task.explain);
+    task.client = IpAddress::parse(client);
+    if (!task.client)
+        fmt::print(stderr, "authexpire: \"{}\" is no IP address\n", printable(client));
+    else if (!sender)
+        fmt::print(stderr, "authexpire: \"{}\": {}\n", printable(task.explain), sender.problem());
+    else
+        task.sender = *sender;
+    return task.client && sender;
 }
 
 /// False: the command line is wrong, and that was said.
@@ -86,6 +103,7 @@ bool read_arguments(int argc, char** argv, Task& task) {
                 return false;
         }
     if (::optind == argc) return true;
+    if (!task.explain.empty()) return ::optind + 1 == argc && read_mail(argv[::optind], task);
     const auto age = parse_duration(argv[::optind]);
     if (!age || age->count() < least_age || ::optind + 1 != argc) {
         fmt::print(stderr, "authexpire: {}\n",
@@ -96,10 +114,6 @@ bool read_arguments(int argc, char** argv, Task& task) {
     }
     task.age = *age;
     return true;
-}
-
-std::string when(UnixTime time) {
-    return time == 0 ? "never" : rfc3339_utc(time);
 }
 
 class Expiry {
@@ -127,32 +141,6 @@ class Expiry {
             if (!blacklisted) entry.last = entry.passed = now;
             return std::optional(entry);
         });
-        return EX_OK;
-    }
-
-    int explain(const std::string& key) const {
-        const auto entry = store_.find(to_lower(key));
-        if (!entry) {
-            fmt::print("{}: never seen, or forgotten; mail would have to wait {}\n", printable(key),
-                       duration_text(config_.delay));
-            return EX_UNAVAILABLE;
-        }
-        fmt::print("{}\n", printable(key));
-        if (entry->is_blacklisted) {
-            fmt::print("  blacklisted: mail is refused for good (authexpire -a takes it off)\n");
-            return EX_OK;
-        }
-        fmt::print(
-            "  first seen {}\n  last seen  {}\n  asked to come back later: {} times\n  let through: {}\n",
-            when(entry->first), when(entry->last), entry->tries, when(entry->passed));
-        const UnixTime ready = entry->first + config_.delay.count();
-        if (entry->passed != 0)
-            fmt::print("  mail is taken\n");
-        else if (now_unix() < ready)
-            fmt::print("  mail has to wait until {}, or longer from a host without a name or from <>\n",
-                       when(ready));
-        else
-            fmt::print("  the next try after {} is taken\n", when(ready));
         return EX_OK;
     }
 
@@ -203,7 +191,8 @@ int authexpire(int argc, char** argv) {
         }
         Expiry expiry(task, loaded.config);
         if (task.list) return expiry.list();
-        if (!task.explain.empty()) return expiry.explain(task.explain);
+        if (task.client) return explain_greylist_mail(loaded.config, task.sender, *task.client);
+        if (!task.explain.empty()) return explain_greylist_key(loaded.config, task.explain);
         if (!task.authorise.empty()) return expiry.decide(task.authorise, false);
         if (!task.blacklist.empty()) return expiry.decide(task.blacklist, true);
         return expiry.expire();

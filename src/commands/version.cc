@@ -11,8 +11,8 @@ namespace postoffice {
 int show_version(const CommandLine& line) {
     fmt::print("Version {}\n", version());
     if (line.mode == Mode::show_version)
-        fmt::print("postoffice, configuration file {}, spool {}\n", default_config_file(),
-                   default_queue_dir());
+        fmt::print("postoffice, configuration file {}, spool {}\nbuilt with {}\n", default_config_file(),
+                   default_queue_dir(), features());
     return std::fflush(stdout) == 0 ? 0 : 74;
 }
 

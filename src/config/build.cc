@@ -6,6 +6,10 @@ std::string_view version() {
     return POSTOFFICE_VERSION;
 }
 
+std::string_view features() {
+    return POSTOFFICE_FEATURES;
+}
+
 std::string default_config_folder() {
     return POSTOFFICE_CONFDIR;
 }

@@ -155,6 +155,8 @@ Result<std::string> parse_trusted_host(std::string_view text) {
     const auto address = parse_ip_address(inner);
     if (address) return fmt::format("[{}]", *address);
     if (in_brackets) return Problem{address.problem()};
+    if (text.find('/') != text.npos)
+        return Problem{fmt::format("\"{}\" is a network: name its hosts, one by one", printable(text))};
     return parse_domain(text);
 }
 

@@ -162,7 +162,11 @@ std::string set_home_mailbox(Config& config, std::string_view value) {
 }
 
 std::string set_forbidden(Config& config, std::string_view value) {
-    return store(parse_forbidden(value), config.forbidden);
+    return store(parse_unwanted_mail(value), config.forbidden);
+}
+
+std::string set_spam(Config& config, std::string_view value) {
+    return store(parse_spam(value), config.spam);
 }
 
 template <auto Member>
@@ -218,8 +222,9 @@ std::string set_vhost_user(Config& config, std::string_view value) {
 }
 
 std::string set_log(Config& config, std::string_view value) {
-    if (value != "syslog" && value != "stderr") return store(parse_absolute_path(value), config.log);
-    config.log = value;
+    const auto path = parse_absolute_path(value);
+    if (!path && value != "syslog" && value != "stderr") return path.problem() + ", nor syslog or stderr";
+    config.log = path ? *path : value;
     return "";
 }
 
@@ -325,6 +330,8 @@ std::span<const Option> table() {
          set_flag<&C::localmx>},
         {"forbidden", "text", "bounce", "hosts in hosts.deny: bounce, accept or folder:PATH", SetBy::file,
          false, set_forbidden},
+        {"spam", "text", "bounce", "mail that a DNS list calls spam: bounce[:WHY], accept or folder:PATH", SetBy::file,
+         false, set_spam},
         {"paranoid", "flag", "0", "no mail from addresses without a name", SetBy::file, false,
          set_flag<&C::paranoid>},
         {"dnscheck", "flag", "0", "nor from those whose name does not lead back", SetBy::file, false,
@@ -352,6 +359,12 @@ std::span<const Option> table() {
          set_number<&C::greylist_null, 1, 100>},
         {"greylist-null-unnamed", "number", "5", "the same for both", SetBy::file, false,
          set_number<&C::greylist_null_unnamed, 1, 100>},
+        {"greylist-spf", "flag", "1", "the hosts that a sender's domain names in SPF count as one", SetBy::file,
+         false, set_flag<&C::greylist_spf>},
+        {"greylist-written", "time", "14d", "whom our users wrote to need not wait for so long; 0 = must",
+         SetBy::file, false, set_time<&C::greylist_written, 0>},
+        {"greylist-bounces", "time", "7d", "so long after they sent mail they get bounces at once; 0 = never",
+         SetBy::file, false, set_time<&C::greylist_bounces, 0>},
         {"db-dir", "path", "/var/lib/postoffice", "folder of the greylist's databases", SetBy::file, false,
          set_path<&C::db_dir>},
 

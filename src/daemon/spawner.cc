@@ -262,11 +262,10 @@ std::variant<AgentDuty, DeliveryResult> Spawner::take_up(Purpose purpose, const 
     const std::string folder = domains_.folder_of(domain);
     if (purpose == Purpose::domain) {
         become_user(account, {});
-        return AgentDuty{domain.name,
-                         nullptr,
-                         nullptr,
-                         {},
-                         std::make_unique<DomainFiles>(folder, domain, vhost_uid(config_))};
+        AgentDuty duty;
+        duty.name = domain.name;
+        duty.domain = std::make_unique<DomainFiles>(folder, domain, vhost_uid(config_));
+        return duty;
     }
     const Fd passwd = open_domain_file(folder, domain, "passwd");
     become_user(account, {});
@@ -279,6 +278,8 @@ std::variant<AgentDuty, DeliveryResult> Spawner::take_up(Purpose purpose, const 
     return AgentDuty{user->name + "@" + domain.name,
                      open_virtual_mailbox(config_, user->name, domain.name),
                      nullptr,
+                     nullptr,
+                     {},
                      {},
                      nullptr,
                      AgentDuty::VirtualMailbox{user->name, domain.name}};

@@ -24,6 +24,7 @@
 #include "postoffice/mail/submitter.h"
 #include "postoffice/mail/users.h"
 #include "postoffice/net/mx.h"
+#include "postoffice/policy/correspondents.h"
 
 namespace postoffice {
 namespace {
@@ -170,7 +171,10 @@ Intake::Outcome Intake::take_in(const std::string& id, Drop& drop) {
         if (envelope.recipients.empty()) return Outcome::taken;
     }
     const Reply reply = acceptor_.accept(id, envelope, message);
-    if (reply.is_positive()) return Outcome::taken;
+    if (reply.is_positive()) {
+        note_correspondence(config_, envelope, true, now_unix());
+        return Outcome::taken;
+    }
     if (reply.is_temporary()) return Outcome::try_again;
     return refuse(id, std::move(envelope), message, reply);
 }

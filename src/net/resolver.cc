@@ -132,7 +132,7 @@ Resolver Resolver::until(Deadline deadline) const {
 }
 
 // Follows CNAMEs (RFC 1034 section 3.6.2), inside an answer as far as it goes, then by asking again.
-Resolver::Answer Resolver::lookup(const std::string& name, DnsType type) const {
+RecordLookup Resolver::records(const std::string& name, DnsType type) const {
     DnsQuestion question{normalized_name(name), type};
     const auto text = [&] { return fmt::format("{} of {}", to_string(type), printable(name)); };
     if (!encode_query(0, question, false))
@@ -151,7 +151,7 @@ Resolver::Answer Resolver::lookup(const std::string& name, DnsType type) const {
                         fmt::format("{}: more than {} CNAMEs", text(), most_indirections)};
             question.name = alias->target;
         }
-        Answer answer;
+        RecordLookup answer;
         for (const auto& record : reply->answers)
             if (record.type == type && record.owner == question.name) answer.records.push_back(record);
         if (!answer.records.empty()) {
@@ -185,10 +185,10 @@ AddressLookup Resolver::listed_addresses(const std::string& host) const {
 AddressLookup Resolver::addresses(const std::string& host) const {
     if (const auto literal = IpAddress::parse(host)) return {DnsStatus::found, {*literal}, {}};
     if (auto listed = listed_addresses(host); listed.status == DnsStatus::found) return listed;
-    Answer v4 = lookup(host, DnsType::a);
+    RecordLookup v4 = records(host, DnsType::a);
     // A name that does not exist has no address of any kind; a server that is silent now will be again.
     if (v4.status == DnsStatus::no_name || v4.status == DnsStatus::temporary) return {v4.status, {}, v4.why};
-    Answer v6 = lookup(host, DnsType::aaaa);
+    RecordLookup v6 = records(host, DnsType::aaaa);
     if (v4.records.empty() && v6.status == DnsStatus::temporary) return {v6.status, {}, v6.why};
     AddressLookup result;
     for (const auto* answer : {&v6, &v4})
@@ -200,7 +200,7 @@ AddressLookup Resolver::addresses(const std::string& host) const {
 }
 
 MxLookup Resolver::mx(const std::string& domain) const {
-    Answer answer = lookup(domain, DnsType::mx);
+    RecordLookup answer = records(domain, DnsType::mx);
     MxLookup result{answer.status, {}, std::move(answer.why)};
     for (auto& record : answer.records)
         result.records.push_back({record.preference, std::move(record.target)});
@@ -211,7 +211,7 @@ NameLookup Resolver::names(const IpAddress& address) const {
     if (!settings_.hosts_file.empty())
         if (auto listed = names_in_hosts_file(settings_.hosts_file, address); !listed.empty())
             return {DnsStatus::found, std::move(listed), {}};
-    Answer answer = lookup(address.reverse_name(), DnsType::ptr);
+    RecordLookup answer = records(address.reverse_name(), DnsType::ptr);
     NameLookup result{answer.status, {}, std::move(answer.why)};
     for (auto& record : answer.records)
         if (can_be_host_name(record.target)) result.names.push_back(std::move(record.target));

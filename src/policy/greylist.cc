@@ -24,6 +24,11 @@ std::string sender_text(const Address& sender) {
     return sender.is_null() ? "<>" : to_lower(sender.to_string());
 }
 
+std::string key_in(const Config& config, const GreylistFacts& facts, const std::string& pool) {
+    const bool anywhere = config.greylist_from && !facts.sender.is_null();
+    return anywhere ? sender_text(facts.sender) : fmt::format("{}[{}]", sender_text(facts.sender), pool);
+}
+
 }  // namespace
 
 std::string GreylistEntry::text() const {
@@ -120,10 +125,11 @@ std::string greylist_network(const IpAddress& client) {
 }
 
 std::string greylist_key(const Config& config, const GreylistFacts& facts) {
-    const std::string sender = sender_text(facts.sender);
-    return config.greylist_from && !facts.sender.is_null()
-               ? sender
-               : sender + "[" + greylist_network(facts.client) + "]";
+    return key_in(config, facts, greylist_network(facts.client));
+}
+
+std::string greylist_key_by_domain(const Config& config, const GreylistFacts& facts) {
+    return key_in(config, facts, facts.sender.domain());
 }
 
 }  // namespace postoffice

@@ -163,38 +163,4 @@ void GreylistStore::visit(const Visit& visit, bool may_change) const {
     }
 }
 
-GreylistVerdict consult_greylist(const Config& config, const GreylistFacts& facts, UnixTime now) {
-    using Kind = GreylistVerdict::Kind;
-    const GreylistStore store(config.db_dir);
-    const std::string key = greylist_key(config, facts);
-    const std::string network = "[" + greylist_network(facts.client) + "]";
-
-    GreylistFacts anywhere = facts;
-    if (!facts.sender.is_null()) {
-        const auto sender = store.find(to_lower(anywhere.sender.to_string()));
-        if (sender && sender->is_blacklisted) return {Kind::never, 0, *sender, false};
-    }
-    const auto neighbours = store.find(network);
-    if (neighbours && neighbours->is_blacklisted) return {Kind::never, 0, *neighbours, false};
-
-    GreylistVerdict verdict = judge_greylisted(config, facts, store.find(key), now);
-    if (verdict.kind == Kind::wait && neighbours && neighbours->passed != 0 && !facts.sender.is_null())
-        verdict = {Kind::pass, 0, {now, now, 0, now, false}, true};
-    if (!verdict.is_changed) return verdict;
-    // Judged again with the file locked: another session may have been here meanwhile.
-    const bool by_neighbours = verdict.kind == Kind::pass && neighbours && neighbours->passed != 0;
-    store.change(key, [&](const std::optional<GreylistEntry>& before) {
-        if (!by_neighbours) verdict = judge_greylisted(config, facts, before, now);
-        return std::optional(verdict.entry);
-    });
-    const bool came_back = verdict.kind == Kind::pass && verdict.entry.tries > 0 && !facts.sender.is_null();
-    if (came_back)
-        store.change(network, [&](const std::optional<GreylistEntry>& before) {
-            GreylistEntry entry = before.value_or(GreylistEntry{now, now, 0, 0, false});
-            if (!entry.is_blacklisted) entry.last = entry.passed = now;
-            return std::optional(entry);
-        });
-    return verdict;
-}
-
 }  // namespace postoffice

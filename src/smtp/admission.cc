@@ -5,14 +5,15 @@
 #include "postoffice/base/log.h"
 #include "postoffice/policy/client.h"
 #include "postoffice/policy/dns_lists.h"
-#include "postoffice/policy/greylist_store.h"
+#include "postoffice/policy/greylisting.h"
 #include "postoffice/policy/hosts_access.h"
 #include "postoffice/policy/sender.h"
+#include "postoffice/policy/spf.h"
 
 namespace postoffice {
 namespace {
 
-using Action = Forbidden::Action;
+using Action = UnwantedMail::Action;
 
 void log_rejection(const Dialogue& dialogue, const AccessVerdict& verdict, std::string_view what) {
     log_event("", "REJECT", {{"client", dialogue.client()}, {"why", verdict.why}, {"action", what}});
@@ -35,12 +36,26 @@ std::optional<Reply> check_lists(Dialogue& dialogue, const Resolver& resolver, c
         const auto verdict = consult_dns_lists(dialogue.config(), resolver, client.address.value());
         state.list_status = verdict.status;
         state.listed.assign_cut(verdict.why);
+        if (dialogue.config().spam.action != Action::bounce && !verdict.why.empty())
+            log_event("", "SPAM",
+                      {{"client", dialogue.client()},
+                       {"why", verdict.why},
+                       {"action", name_of(dialogue.config().spam.action)}});
     }
-    const std::string text =
-        fmt::format("{} takes no mail from you: {}", dialogue.config().hostname, state.listed.str());
+    const UnwantedMail& spam = dialogue.config().spam;
+    if (spam.action != Action::bounce) return std::nullopt;  // but see unwanted_mail()
+    const std::string text = fmt::format("{} takes no mail from you: {}", dialogue.config().hostname,
+                                         spam.why.empty() ? state.listed.str() : spam.why);
     if (state.list_status == ListStatus::listed) return Reply{554, "5.7.1", text};
     if (state.list_status == ListStatus::maybe_listed) return Reply{450, "4.7.1", text};
     return std::nullopt;
+}
+
+/// SPF is looked at for what speaks for a client, never for what speaks against it.
+bool domain_vouches_for(const Dialogue& dialogue, const GreylistFacts& facts) {
+    if (!dialogue.config().greylist_spf) return false;
+    const auto verdict = check_spf(dialogue.resolver(), {facts.client, facts.sender, dialogue.state.helo.str()});
+    return verdict.result == SpfResult::pass && !verdict.passes_everybody;
 }
 
 /// Not earlier than DATA, so that hosts which ask whether a sender exists, by a dialogue without a message, hear yes.
@@ -50,9 +65,11 @@ std::optional<Reply> check_greylist(Dialogue& dialogue) try {
     const Client client = dialogue.facts();
     if (!config.greylist || !client.address || dialogue.state.list_status == ListStatus::known_good)
         return std::nullopt;
-    const GreylistFacts facts{dialogue.transaction.sender(), *client.address,
-                              client.name_status == NameStatus::verified};
-    const GreylistVerdict verdict = consult_greylist(config, facts, now_unix());
+    GreylistFacts facts{dialogue.transaction.sender(), *client.address,
+                        client.name_status == NameStatus::verified};
+    if (facts.sender.is_null()) facts.recipients = dialogue.transaction.recipients();
+    const GreylistVerdict verdict =
+        consult_greylist(config, facts, now_unix(), [&] { return domain_vouches_for(dialogue, facts); });
     if (verdict.kind == GreylistVerdict::Kind::pass) return std::nullopt;
     if (verdict.kind == GreylistVerdict::Kind::never)
         return Reply{554, "5.7.1", fmt::format("{} takes no mail from this sender", config.hostname)};
@@ -114,10 +131,16 @@ std::optional<Reply> check_before_data(Dialogue& dialogue) {
     return check_greylist(dialogue);
 }
 
-std::string reason_for_folder(const Dialogue& dialogue) {
-    const bool to_folder =
-        dialogue.config().forbidden.action == Action::folder && !dialogue.is_authenticated();
-    return to_folder ? dialogue.state.forbidden.str() : "";
+Unwanted unwanted_mail(const Dialogue& dialogue) {
+    const SessionState& state = dialogue.state;
+    const Config& config = dialogue.config();
+    if (dialogue.is_authenticated()) return {};
+    if (config.forbidden.action == Action::folder && !state.forbidden.str().empty())
+        return {MailFolder::forbidden, state.forbidden.str()};
+    const bool is_listed =
+        state.list_status == ListStatus::listed || state.list_status == ListStatus::maybe_listed;
+    if (config.spam.action == Action::bounce || !is_listed) return {};
+    return {config.spam.action == Action::folder ? MailFolder::spam : MailFolder::inbox, state.listed.str()};
 }
 
 }  // namespace postoffice

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 #include "postoffice/mail/envelope.h"
 #include "postoffice/mail/recipients.h"
@@ -51,6 +52,7 @@ class Transaction {
 
     /// Recipients accepted, as the client counts them.
     std::size_t recipient_count() const { return originals_.size(); }
+    std::vector<std::string> recipients() const { return {originals_.begin(), originals_.end()}; }
     std::size_t refused_count() const { return refused_; }
     std::size_t hidden_refusal_count() const { return hidden_; }
     /// The only recipient; null if there are several.

@@ -36,6 +36,16 @@ def with_title(host, text):
     return [pid for pid, title in host.processes().items() if text in title]
 
 
+def helpers(host, name):
+    """pids of the master's own children with that name. What one of them forks has its title for a moment."""
+    def parent(pid):
+        try:
+            return int(status(pid)["PPid"])
+        except (FileNotFoundError, ProcessLookupError):
+            return 0
+    return [pid for pid in with_title(host, f"postoffice: {name}") if parent(pid) == host.process.pid]
+
+
 def wait_for_title(host, text, count=1):
     def found():
         pids = with_title(host, text)

@@ -39,6 +39,10 @@ neighbour.customer.test. A 192.0.2.16
 *.wild.test. MX 10 host.test.
 both.test.  A   192.0.2.18
 null.test.  MX 0 .
+farm.test.  A   192.0.2.10
+farm.test.  TXT "v=spf1 a:good.test a:six.test -all"
+everybody.test. A 192.0.2.10
+everybody.test. TXT "v=spf1 +all"
 bare.test.  TXT "nothing else"
 10.2.0.192.in-addr.arpa. PTR good.test.
 12.2.0.192.in-addr.arpa. PTR liar.test.

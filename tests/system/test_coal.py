@@ -8,7 +8,7 @@ import pytest
 
 from conftest import needs_root
 from host import TOP, wait_for
-from processes import kill, status, with_title
+from processes import helpers, kill, status
 from outsiders import CROWD, CROWD6, SERVER, outsiders  # noqa: F401
 
 pytestmark = needs_root
@@ -87,21 +87,21 @@ def test_a_program_that_others_could_have_written_is_not_run(outsiders, folder):
 
 def test_a_dead_runner_comes_again(outsiders, folder):
     host = outsiders.start(coal_command=program(folder, NOTES), coal="20/1h")
-    before = with_title(host, "coal runner")
+    before = helpers(host, "coal runner")
     assert len(before) == 1 and status(before[0])["Uid"].split()[0] == "0"
     kill(before[0])
-    wait_for(lambda: with_title(host, "coal runner") not in ([], before), what="another one")
+    wait_for(lambda: helpers(host, "coal runner") not in ([], before), what="another one")
     speak_http(outsiders, CROWD[0])
     wait_for(lambda: named(folder), what="an address")
     host.reload()
-    wait_for(lambda: len(with_title(host, "coal runner")) == 1, what="one runner after a reload")
+    wait_for(lambda: len(helpers(host, "coal runner")) == 1, what="one runner after a reload")
     speak_http(outsiders, CROWD[1])
     wait_for(lambda: len(named(folder)) == 2, what=lambda: f"the next; log: {host.log_text()}")
 
 
 def test_without_a_command_there_is_no_runner(outsiders):
     host = outsiders.start()
-    assert with_title(host, "coal runner") == []
+    assert helpers(host, "coal runner") == []
 
 
 def examples_of_the_manual():

@@ -13,8 +13,9 @@ import pytest
 
 from conftest import needs_root
 from host import free_port, local_user, wait_for
+from network import Network, NetworkHost, NoNetwork
 from own_network import own_network
-from processes import descriptors, is_alive, kill, wait_for_title, with_title
+from processes import descriptors, helpers, is_alive, kill, wait_for_title, with_title
 from strict_sink import StrictSink
 
 MESSAGE = b"From: a@example.org\r\nTo: you\r\nSubject: %s\r\n\r\nbody\r\n"
@@ -146,7 +147,7 @@ def test_reload_changes_options_and_drops_nobody(host):
     client.quit()
     host.wait_for_mail(local_user(), b"begun before")
     for helper in ("listener", "queue runner", "spawner"):
-        wait_for(lambda: len(with_title(host, helper)) == 1, what=f"the end of the old {helper}")
+        wait_for(lambda: len(helpers(host, helper)) == 1, what=f"the end of the old {helper}")
 
 
 def test_a_bad_file_changes_nothing(host):
@@ -193,7 +194,7 @@ def test_mail_of_a_session_from_before_a_reload_goes_out_at_once(host):
         client.mail("a@example.org")
         client.rcpt("you@elsewhere.test")
         host.reload()
-        wait_for(lambda: len(with_title(host, "queue runner")) == 1, what="one runner")
+        wait_for(lambda: len(helpers(host, "queue runner")) == 1, what="one runner")
         assert client.data(MESSAGE % b"queued late")[0] == 250
         client.quit()
         wait_for(lambda: sink.transactions, what="delivery to the sink")
@@ -254,8 +255,8 @@ def test_without_its_master_the_rest_leaves_and_makes_room(host):
     host.start()
     client = in_a_transaction(host)
     assert client.docmd("DATA")[0] == 354
-    helpers = with_title(host, "listener") + with_title(host, "spawner") + with_title(host, "queue runner")
-    assert len(helpers) == 3
+    children = helpers(host, "listener") + helpers(host, "spawner") + helpers(host, "queue runner")
+    assert len(children) == 3
     host.process.kill()
     host.process.wait()
     host.process = None
@@ -264,7 +265,7 @@ def test_without_its_master_the_rest_leaves_and_makes_room(host):
     code, _ = client.getreply()
     assert code in (250, 451)
     client.close()
-    wait_for(lambda: not any(is_alive(pid) for pid in helpers), what="the end of the helpers")
+    wait_for(lambda: not any(is_alive(pid) for pid in children), what="the end of the helpers")
     host.start()
     send(host, b"by the next one")
     host.wait_for_mail(local_user(), b"by the next one")
@@ -274,10 +275,10 @@ def test_without_its_master_the_rest_leaves_and_makes_room(host):
 @pytest.mark.parametrize("helper", ["listener", "queue runner", "spawner"])
 def test_a_fallen_helper_is_replaced(host, helper):
     host.start()
-    pid, = with_title(host, f"postoffice: {helper}")
+    pid, = helpers(host, helper)
     kill(pid)
     wait_for(lambda: re.search(f'helper-ended helper="?{helper}"? how="signal 9"', host.log_text()), what="its end")
-    wait_for(lambda: [p for p in with_title(host, f"postoffice: {helper}") if p != pid], what="another one")
+    wait_for(lambda: [p for p in helpers(host, helper) if p != pid], what="another one")
     wait_for(host.answers, what="an answer")
     send(host, b"by SMTP")
     host.wait_for_mail(local_user(), b"by SMTP")
@@ -389,3 +390,24 @@ def test_a_process_that_has_served_many_takes_nobody_with_it(host):
     for client in clients:
         client.join()
     assert lost == []
+
+
+@needs_root
+def test_an_address_that_comes_later_is_served_from_then_on(folder):
+    try:
+        network = Network()
+    except NoNetwork as why:
+        pytest.skip(f"NEEDS network namespaces: {why}")
+    machine = network.add_machine("late")
+    host = NetworkHost(machine, folder, listen=["127.0.0.1:25", "192.0.2.7:25", "[2001:db8::7]:25"])
+    try:
+        host.start()
+        assert "listening-early listen=192.0.2.7:25" in host.log_text()
+        subprocess.run([*machine.prefix, "ip", "address", "add", "192.0.2.7/32", "dev", "lo"], check=True)
+        subprocess.run([*machine.prefix, "ip", "address", "add", "2001:db8::7/128", "dev", "lo"], check=True)
+        for address in ("192.0.2.7", "2001:db8::7"):
+            with machine.inside(), smtplib.SMTP(address, 25, timeout=30) as client:
+                assert client.noop()[0] == 250
+    finally:
+        host.end()
+        network.close()

@@ -15,7 +15,7 @@ import pytest
 import tracked
 from conftest import needs_root
 from host import free_port, wait_for
-from processes import is_alive, kill, wait_for_title, with_title
+from processes import helpers, is_alive, kill, wait_for_title, with_title
 from sick_nameserver import SickNameServer
 from strict_sink import StrictSink
 
@@ -347,11 +347,11 @@ def test_a_helper_that_is_killed_again_and_again(host, title):
     host.start()
     sender = Sender(host)
     for _ in range(3):
-        pid = wait_for_title(host, title)[0]
+        pid = wait_for(lambda: helpers(host, title), what="it")[0]
         assert kill(pid)
         wait_for(lambda: not is_alive(pid), what="its end")
         assert sender.sendmail() == 0
-        wait_for(lambda: any(p != pid for p in with_title(host, title)), what="its successor")
+        wait_for(lambda: any(p != pid for p in helpers(host, title)), what="its successor")
         wait_for(host.answers, what="the port")
         wait_for(lambda: sender.smtp() == 250, what="service as before")
     host.run("runq")
@@ -362,7 +362,7 @@ def test_a_helper_that_is_killed_again_and_again(host, title):
 def test_a_spawner_that_hangs(host):
     host.start()
     sender = Sender(host)
-    spawner = wait_for_title(host, "spawner")[0]
+    spawner = wait_for(lambda: helpers(host, "spawner"), what="it")[0]
     os.kill(spawner, signal.SIGSTOP)
     replies = []
     waiting = threading.Thread(target=lambda: replies.append(sender.smtp()))
@@ -400,7 +400,7 @@ def test_a_listener_killed_with_clients_in_the_middle(host):
         client.mail("a@example.org")
         client.rcpt("alice@host.test")
         assert client.docmd("DATA")[0] == 354
-        kill(wait_for_title(host, "listener")[0])
+        kill(wait_for(lambda: helpers(host, "listener"), what="it")[0])
         client.send(b"Subject: x\r\n\r\nhalf a message\r\n")
         assert client.docmd(".")[0] == 250, "who is being served is not cut off"
     wait_for(host.answers, what="a new listener")

@@ -8,7 +8,7 @@ import threading
 
 from host import local_user, wait_for
 from mutations import dialogues, mutated
-from processes import with_title
+from processes import helpers
 from strict_sink import StrictSink
 
 DIALOGUES = 10_000
@@ -47,7 +47,7 @@ def talk(port, seed, count, failures):
 
 
 def pids(host):
-    return host.process.pid, with_title(host, "listener"), with_title(host, "queue runner"), with_title(host, "spawner")
+    return host.process.pid, helpers(host, "listener"), helpers(host, "queue runner"), helpers(host, "spawner")
 
 
 def test_dialogues_that_went_wrong(host):

@@ -17,11 +17,11 @@ def configure(strangers, folder, **more):
     strangers.configure(greylist="1", delay="2s", db_dir=os.path.join(folder, "db"), **more)
 
 
-def attempt(strangers, client, sender, subject):
+def attempt(strangers, client, sender, subject, recipient="alice@host.test"):
     """The replies to MAIL, RCPT and DATA; the message itself is sent if it is wanted."""
     with strangers.talk(client) as talk:
         talk.say(f"EHLO {client}.test")
-        replies = [talk.say(f"MAIL FROM:<{sender}>"), talk.say("RCPT TO:<alice@host.test>"), talk.say("DATA")]
+        replies = [talk.say(f"MAIL FROM:<{sender}>"), talk.say(f"RCPT TO:<{recipient}>"), talk.say("DATA")]
         if replies[-1].startswith("354"):
             replies[-1] = talk.say(f"Subject: {subject}\r\n\r\nx\r\n.")
         talk.say("QUIT")
@@ -30,6 +30,13 @@ def attempt(strangers, client, sender, subject):
 
 def codes(replies):
     return [int(reply[:3]) for reply in replies]
+
+
+TAKEN, LATER = [250, 250, 250], [250, 250, 451]
+
+
+def outcome(strangers, client, sender, **more):
+    return codes(attempt(strangers, client, sender, "x", **more))
 
 
 def test_a_stranger_waits_and_is_known_then(strangers, folder):
@@ -51,6 +58,25 @@ def test_who_is_blacklisted_hears_no(strangers, folder):
     assert codes(attempt(strangers, "good", "A@good.test", "x")) == [250, 250, 554], "the address alone counts more"
 
 
+def test_the_factors_of_the_wait(strangers, folder):
+    configure(strangers, folder, greylist_unnamed="3", greylist_null="50", greylist_null_unnamed="70")
+
+    def wait(client, sender):
+        return int(re.search(r"again in (\d+) seconds", attempt(strangers, client, sender, "x")[2])[1])
+
+    assert wait("good", "a@good.test") == 2 and wait("nameless", "b@good.test") == 6
+    assert wait("good", "") == 100
+    assert 100 < wait("nameless", "") <= 140, "in the same network: some of it may be over"
+
+
+def test_with_greylist_from_a_sender_is_known_everywhere(strangers, folder):
+    configure(strangers, folder, greylist_from="1", greylist_spf="0")
+    assert outcome(strangers, "good", "a@good.test") == LATER
+    wait_for(lambda: outcome(strangers, "six", "a@good.test") == TAKEN, what="the end, from another network")
+    assert [line.split("\t")[0] for line in authexpire(strangers.host, "-l").stdout.decode().splitlines()
+            if line.startswith("a@")] == ["a@good.test"]
+
+
 def test_authorised_beforehand(strangers, folder):
     configure(strangers, folder)
     assert strangers.host.run("authexpire", "-a", "c@good.test[192.0.2.0/24]").returncode == 0
@@ -62,11 +88,106 @@ def test_known_good_clients_never_wait(strangers, folder):
     assert codes(attempt(strangers, "both", "d@good.test", "x")) == [250, 250, 250]
 
 
+def test_hosts_that_spf_names_are_one_sender(strangers, folder):
+    configure(strangers, folder)
+    assert outcome(strangers, "good", "a@farm.test") == LATER
+    wait_for(lambda: outcome(strangers, "six", "a@farm.test") == TAKEN, what="the end, by another host")
+    assert outcome(strangers, "good", "b@farm.test") == TAKEN, "one of its hosts came back"
+    assert outcome(strangers, "customer", "b@farm.test") == LATER, "that one is not its host"
+    listed = authexpire(strangers.host, "-l").stdout.decode()
+    assert "\n[farm.test]\t" in "\n" + listed and "a@farm.test[farm.test]\t" in listed
+
+
+def test_without_greylist_spf_each_network_waits(strangers, folder):
+    configure(strangers, folder, greylist_spf="0")
+    assert outcome(strangers, "good", "a@farm.test") == LATER
+    wait_for(lambda: outcome(strangers, "good", "a@farm.test") == TAKEN, what="the end")
+    assert outcome(strangers, "six", "a@farm.test") == LATER
+    assert "[farm.test]" not in authexpire(strangers.host, "-l").stdout.decode()
+
+
+@pytest.mark.parametrize("sender", ["a@everybody.test", "a@broken.test", "a@bare.test"])
+def test_what_spf_does_not_tell_leaves_the_network(strangers, folder, sender):
+    configure(strangers, folder, verify_from="0")
+    assert outcome(strangers, "good", sender) == LATER
+    assert f"{sender}[192.0.2.0/24]\t" in authexpire(strangers.host, "-l").stdout.decode()
+
+
+def user_writes(strangers, sender, recipient, by_smtp):
+    """Noted when it is accepted, which for a submission is a moment after it was left."""
+    host = strangers.host
+    if by_smtp:
+        with strangers.machines["host"].inside():
+            with host.smtp() as client:
+                client.sendmail(sender, [recipient], "Subject: hello\r\n\r\n")
+    else:
+        host.run("sendmail", "-f", sender, recipient, input=b"Subject: hello\n\n", check=True)
+    wait_for(lambda: authexpire(host, "--explain", f"to:{recipient}").returncode == 0, what="the note")
+
+
+@pytest.mark.parametrize("by_smtp", [True, False], ids=["smtp", "sendmail"])
+def test_who_was_written_to_answers_at_once(strangers, folder, by_smtp):
+    configure(strangers, folder)
+    assert outcome(strangers, "good", "pal@elsewhere.test") == LATER
+    user_writes(strangers, "alice@host.test", "pal@elsewhere.test", by_smtp)
+    assert outcome(strangers, "six", "Pal@elsewhere.test", recipient="bob@host.test") == TAKEN
+    assert outcome(strangers, "six", "other@elsewhere.test") == LATER
+    explained = authexpire(strangers.host, "--explain", "to:pal@elsewhere.test").stdout
+    assert b"its mail need not wait until" in explained
+
+
+def test_with_greylist_written_0_everybody_waits(strangers, folder):
+    configure(strangers, folder, greylist_written="0")
+    user_writes(strangers, "alice@host.test", "pal@elsewhere.test", by_smtp=True)
+    assert outcome(strangers, "good", "pal@elsewhere.test") == LATER
+
+
+@pytest.mark.parametrize("by_smtp", [True, False], ids=["smtp", "sendmail"])
+def test_bounces_to_who_sent_mail_come_at_once(strangers, folder, by_smtp):
+    configure(strangers, folder)
+    assert outcome(strangers, "good", "") == LATER
+    user_writes(strangers, "alice@host.test", "nobody@elsewhere.test", by_smtp)
+    assert outcome(strangers, "good", "") == TAKEN
+    assert outcome(strangers, "good", "", recipient="bob@host.test") == LATER, "bob has sent nothing"
+    strangers.configure(greylist="1", db_dir=os.path.join(folder, "db"), greylist_bounces="0")
+    assert outcome(strangers, "good", "") == LATER
+
+
+def test_a_strangers_letter_makes_nobody_known(strangers, folder):
+    configure(strangers, folder, trusted="[192.0.2.30]", relay="1")
+    assert authexpire(strangers.host, "-a", "[192.0.2.0/24]").returncode == 0
+    assert outcome(strangers, "good", "spam@good.test", recipient="pal@elsewhere.test") == TAKEN
+    keys = [line.split("\t")[0] for line in authexpire(strangers.host, "-l").stdout.decode().splitlines()]
+    assert sorted(keys) == ["[192.0.2.0/24]", "spam@good.test[192.0.2.0/24]"]
+
+
 def test_without_its_database_nobody_waits(strangers, folder):
     configure(strangers, folder)
     os.rename(os.path.join(folder, "db"), os.path.join(folder, "db.gone"))
     assert codes(attempt(strangers, "good", "e@good.test", "x")) == [250, 250, 250]
     assert "greylist" in strangers.host.log_text()
+
+
+def test_what_would_become_of_mail(strangers, folder):
+    configure(strangers, folder)
+
+    def explain(*arguments):
+        done = authexpire(strangers.host, "--explain", *arguments)
+        return done.returncode, done.stdout.decode()
+
+    assert outcome(strangers, "good", "a@farm.test") == LATER
+    status, text = explain("a@farm.test", "2001:db8::14")
+    assert status == 0
+    assert "a@farm.test[farm.test]\n" in text and "SPF: pass, by a:six.test of farm.test\n" in text
+    assert re.search(r"mail from <a@farm.test> that six.test\[2001:db8::14\] brings (is taken|has to wait [12]s)\n", text)
+    _, text = explain("a@everybody.test", "192.0.2.11")
+    assert "SPF: pass, as for everybody, by all of everybody.test\n" in text.replace("+all", "all")
+    assert "unknown[192.0.2.11] brings has to wait 4s" in text
+    assert authexpire(strangers.host, "-b", "[2001:db8::/64]").returncode == 0
+    assert "is refused for good\n" in explain("x@good.test", "2001:db8::14")[1]
+    assert "has to wait 8s" in explain("<>", "192.0.2.10")[1]
+    assert explain("a@b@c", "192.0.2.10")[0] == explain("a@b", "farm.test")[0] == 64
+    assert explain("a@b", "192.0.2.10", "x")[0] == 64
 
 
 @pytest.fixture

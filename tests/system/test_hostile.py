@@ -17,7 +17,7 @@ import time
 from certificates import Authority
 from conftest import needs_root, needs_tls
 from host import wait_for
-from processes import with_title
+from processes import helpers, with_title
 from outsiders import CROWD, SERVER, outsiders  # noqa: F401
 
 pytestmark = needs_root
@@ -110,13 +110,13 @@ def serves(outsiders, what, tls=None):
 
 
 def is_whole(host, listener):
-    assert with_title(host, "listener") == listener, host.log_text()[-2000:]
+    assert helpers(host, "listener") == listener, host.log_text()[-2000:]
     assert "crash" not in host.log_text()
 
 
 def test_silent_connections(outsiders):
     host = outsiders.start(**SETTINGS)
-    listener = with_title(host, "listener")
+    listener = helpers(host, "listener")
     wait_for(lambda: with_title(host, "SMTP idle") == [] or kibibytes(host), what="calm")
     before = kibibytes(host)
     with Watch(host) as watch:
@@ -149,7 +149,7 @@ def drip(connections, texts, over):
 
 def test_dripping_connections(outsiders):
     host = outsiders.start(**SETTINGS)
-    listener = with_title(host, "listener")
+    listener = helpers(host, "listener")
     before = kibibytes(host)
     connections, over = call(outsiders, 200), threading.Event()
     for one in connections:
@@ -188,7 +188,7 @@ def test_dripping_handshakes(outsiders, tmp_path):
     authority = Authority(str(tmp_path))
     host = outsiders.start(**SETTINGS, tls_certificate=authority.issue("host.test", "host.pem"))
     tls = ssl.create_default_context(cafile=authority.certificate)
-    listener = with_title(host, "listener")
+    listener = helpers(host, "listener")
     before = kibibytes(host)
     connections, over = call(outsiders, 200), threading.Event()
     for one in connections:
@@ -214,7 +214,7 @@ def test_dripping_handshakes(outsiders, tmp_path):
 
 def test_clients_that_vanish_inside_a_message(outsiders):
     host = outsiders.start(**SETTINGS)
-    listener = with_title(host, "listener")
+    listener = helpers(host, "listener")
     for n, one in enumerate(call(outsiders, 200)):
         until_reply(one, b"220")
         one.sendall(b"MAIL FROM:<a@far.test>\r\nRCPT TO:<alice@host.test>\r\nDATA\r\n")
@@ -232,7 +232,7 @@ def test_clients_that_vanish_inside_a_message(outsiders):
 
 def test_endless_lines_and_huge_arguments(outsiders):
     host = outsiders.start(**SETTINGS)
-    listener = with_title(host, "listener")
+    listener = helpers(host, "listener")
     before = kibibytes(host)
     connections, over = call(outsiders, 50), threading.Event()
     for one in connections:
@@ -270,7 +270,7 @@ def test_endless_lines_and_huge_arguments(outsiders):
 
 def test_connects_and_resets(outsiders):
     host = outsiders.start(**SETTINGS)
-    listener = with_title(host, "listener")
+    listener = helpers(host, "listener")
     serves(outsiders, "before the resets")
     rng = random.Random(1)
     reset = struct.pack("ii", 1, 0)

@@ -182,6 +182,34 @@ def test_who_rewrites_what_he_dropped_is_still_himself(machine):
     assert "X-Authentication-Warning: host.test: mallory set sender to <aliceee@host.test> using -f" in box
 
 
+def configure(machine, text):
+    machine.run("tee", "-a", machine.config, input=text.encode())
+
+
+def test_untrusted_set_sender_0_lets_only_the_trusted_choose(machine):
+    configure(machine, "untrusted-set-sender=0\ntrusted-users=alice\n")
+    text = b"Subject: who am I\n\n"
+    done = machine.run(SENDMAIL, "-f", "boss@example.org", "bob", user="mallory", input=text, check=False)
+    assert done.returncode == 77 and b"mallory may not set the sender to boss@example.org" in done.stderr
+    assert machine.run(SENDMAIL, "-f", "mallory", "bob", user="mallory", input=text).returncode == 0
+    machine.run(SENDMAIL, "-f", "boss@example.org", "bob", user="alice", input=text)
+    machine.start()
+    box = machine.wait_for_mail("bob", "Return-Path: <boss@example.org>")
+    wait_for(lambda: "Return-Path: <mallory@host.test>" in machine.mailbox("bob"), what="the other message")
+    assert "X-Authentication-Warning" not in box
+
+
+@pytest.mark.parametrize("trusted", ["", "trusted-users=bob,alice\n", "trusted-users=alice-s-group\n"])
+def test_trusted_users_choose_a_sender_without_a_warning(machine, trusted):
+    machine.run("groupadd", "-g", "7999", "alice-s-group")
+    machine.run("usermod", "-a", "-G", "alice-s-group", "alice")
+    configure(machine, trusted)
+    machine.run(SENDMAIL, "-f", "boss@example.org", "bob", user="alice", input=b"Subject: who am I\n\n")
+    machine.start()
+    box = machine.wait_for_mail("bob", "Return-Path: <boss@example.org>")
+    assert ("X-Authentication-Warning: host.test: alice set sender to <boss@example.org>" in box) == (not trusted)
+
+
 @pytest.mark.parametrize("text", [
     "rm {name}; ln -s /root-only-secret {name}",
     "rm {name}; ln -s /var/mail/bob {name}",

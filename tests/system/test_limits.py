@@ -2,9 +2,11 @@
 import select
 import time
 
+import pytest
+
 from conftest import needs_root
 from host import wait_for
-from processes import with_title
+from processes import helpers, with_title
 from outsiders import CROWD, CROWD6, outsiders  # noqa: F401
 
 pytestmark = needs_root
@@ -75,9 +77,10 @@ def test_the_silent_make_room(outsiders):
     assert all(line.ask("NOOP").startswith(b"250") for line in seated), "the others stay"
 
 
-def test_a_crowd_has_less_patience_with_messages(outsiders):
+@pytest.mark.parametrize("octets, settings", [(1, {}), (500, {"data_rate": "10k"})], ids=["default", "data-rate"])
+def test_a_crowd_has_less_patience_with_messages(outsiders, octets, settings):
     """A minute is the time to become fast enough; when all places are taken, ten seconds are."""
-    host = outsiders.start(clients="2")
+    host = outsiders.start(clients="2", **settings)
     slow = [outsiders.greeted(source) for source in CROWD[:2]]
     for line in slow:
         line.say(b"MAIL FROM:<a@far.test>\r\nRCPT TO:<postmaster@host.test>\r\nDATA\r\n")
@@ -87,7 +90,7 @@ def test_a_crowd_has_less_patience_with_messages(outsiders):
         assert time.monotonic() - start < 50, "dripping goes on"
         for line in slow:
             try:
-                line.say(b"x")
+                line.say(b"x" * octets + b"\r\n")
             except OSError:
                 pass
         time.sleep(0.5)
@@ -106,7 +109,7 @@ def test_a_refused_sender_may_be_silent_for_a_tenth_of_the_time(outsiders):
 
 
 def listener_of(host):
-    return with_title(host, "listener")[0]
+    return helpers(host, "listener")[0]
 
 
 def test_descriptors_are_raised_to_what_all_clients_need(outsiders):

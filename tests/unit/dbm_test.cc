@@ -12,6 +12,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
@@ -66,6 +67,18 @@ TEST_F(DbmTest, KeepsOctetsOfAnyKind) {
     EXPECT_EQ(database.find("a\0b"s), "\0\xff"s);
     EXPECT_EQ(database.find("a"), std::nullopt);
     EXPECT_EQ(database.find("empty"), "");
+}
+
+TEST_F(DbmTest, ListsEveryEntryOnce) {
+    build(3000);
+    std::map<std::string, std::string> found;
+    open().for_each([&](const std::string& key, const std::string& value) {
+        EXPECT_TRUE(found.emplace(key, value).second) << key;
+    });
+    EXPECT_EQ(found.size(), 3000u);
+    EXPECT_EQ(found["name2999"], "value2999");
+    DbmBuilder(path_, 0644, ::getgid()).commit();
+    open().for_each([](const std::string& key, const std::string&) { ADD_FAILURE() << key; });
 }
 
 TEST_F(DbmTest, ReadersSeeTheOldOneUntilTheyOpenTheNew) {
@@ -155,6 +168,11 @@ TEST_F(DbmTest, DamageNeverEndsTheProcess) {
         try {
             Dbm database = open();
             for (int i = 0; i < 200; ++i) (void)database.find(fmt::format("name{}", i));
+        } catch (const FormatError& error) {
+            EXPECT_NE(std::string(error.what()), "");
+        }
+        try {
+            open().for_each([](const std::string&, const std::string&) {});
         } catch (const FormatError& error) {
             EXPECT_NE(std::string(error.what()), "");
         }

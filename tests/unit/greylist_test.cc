@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "postoffice/policy/correspondents.h"
 #include "postoffice/policy/greylist_store.h"
+#include "postoffice/policy/greylisting.h"
 
 namespace postoffice {
 namespace {
@@ -138,6 +140,140 @@ TEST_F(GreylistFiles, BlacklistsByAddressAndByNetwork) {
     EXPECT_EQ(consult_greylist(config_, from("Bad@far.example"), noon).kind, Kind::never);
     EXPECT_EQ(consult_greylist(config_, from("good@far.example", "198.51.100.9"), noon).kind, Kind::never);
     EXPECT_EQ(consult_greylist(config_, from("good@far.example"), noon).kind, Kind::wait);
+}
+
+Voucher answering(bool answer, int& asked) {
+    return [answer, &asked] {
+        ++asked;
+        return answer;
+    };
+}
+
+TEST_F(GreylistFiles, HostsThatADomainVouchesForAreOne) {
+    int asked = 0;
+    const Voucher yes = answering(true, asked);
+    const auto consult = [&](const std::string& sender, const std::string& address, UnixTime when) {
+        return consult_greylist(config_, from(sender, address), when, yes).kind;
+    };
+    EXPECT_EQ(consult("a@far.example", "192.0.2.7", noon), Kind::wait);
+    EXPECT_EQ(consult("a@far.example", "198.51.100.7", noon + 3599), Kind::wait);
+    EXPECT_EQ(consult("a@far.example", "203.0.113.7", noon + 3600), Kind::pass)
+        << "another host, the same wait";
+    EXPECT_EQ(consult("b@far.example", "198.51.100.9", noon + 3700), Kind::pass) << "the domain came back";
+    EXPECT_EQ(consult("b@other.example", "198.51.100.9", noon + 3700), Kind::wait)
+        << "that is another domain";
+    EXPECT_EQ(consult("", "198.51.100.9", noon + 3700), Kind::wait);
+    EXPECT_FALSE(GreylistStore(folder_).find("a@far.example[192.0.2.0/24]"));
+}
+
+TEST_F(GreylistFiles, ADomainIsAskedOnlyForWhoWouldWait) {
+    int asked = 0;
+    const Voucher no = answering(false, asked);
+    const auto consult = [&](const std::string& sender, UnixTime when) {
+        return consult_greylist(config_, from(sender), when, no).kind;
+    };
+    EXPECT_EQ(consult("", noon), Kind::wait);
+    EXPECT_EQ(asked, 0) << "<> has no domain";
+    EXPECT_EQ(consult("a@far.example", noon), Kind::wait);
+    EXPECT_EQ(consult("a@far.example", noon + 10), Kind::wait);
+    EXPECT_EQ(asked, 2);
+    EXPECT_EQ(consult("a@far.example", noon + 3600), Kind::pass);
+    EXPECT_EQ(consult("a@far.example", noon + 3601), Kind::pass);
+    EXPECT_EQ(consult("b@far.example", noon + 3602), Kind::pass) << "by its network";
+    EXPECT_EQ(asked, 2);
+}
+
+TEST_F(GreylistFiles, ADomainCanBeBlacklistedForItsOwnHosts) {
+    GreylistStore(folder_).change("[far.example]", [](const auto&) { return GreylistEntry::parse("*"); });
+    int asked = 0;
+    EXPECT_EQ(consult_greylist(config_, from("a@far.example"), noon, answering(true, asked)).kind,
+              Kind::never);
+    EXPECT_EQ(consult_greylist(config_, from("a@far.example"), noon, answering(false, asked)).kind,
+              Kind::wait);
+}
+
+TEST_F(GreylistFiles, APreviewRemembersNothing) {
+    EXPECT_EQ(preview_greylist(config_, from("a@far.example"), noon).kind, Kind::wait);
+    EXPECT_EQ(count(), 0u);
+    EXPECT_EQ(consult_greylist(config_, from("a@far.example"), noon).kind, Kind::wait);
+    EXPECT_EQ(preview_greylist(config_, from("a@far.example"), noon + 3600).kind, Kind::pass);
+    EXPECT_EQ(GreylistStore(folder_).find("a@far.example[192.0.2.0/24]")->passed, 0);
+}
+
+/// A message to these, which the router found to lead to other hosts.
+Envelope letter(const std::string& sender, const std::vector<std::string>& recipients) {
+    Envelope envelope;
+    if (!sender.empty()) envelope.sender = *parse_addr_spec(sender);
+    for (const auto& text : recipients) {
+        const Address to = *parse_addr_spec(text);
+        envelope.recipients.push_back({to, {Target::Kind::remote, "", to}});
+    }
+    return envelope;
+}
+
+TEST_F(GreylistFiles, WhoWasWrittenToNeedNotWait) {
+    config_.greylist = true;
+    note_correspondence(config_, letter("alice@host.test", {"Pen.Friend@far.example"}), true, noon);
+    const auto consult = [&](const std::string& sender, UnixTime when) {
+        return consult_greylist(config_, from(sender, "198.51.100.7"), when).kind;
+    };
+    EXPECT_EQ(consult("pen.friend@far.example", noon + 1), Kind::pass);
+    EXPECT_EQ(consult("pen.friend@far.example", noon + 2), Kind::pass);
+    EXPECT_EQ(consult("other@far.example", noon + 2), Kind::wait) << "the address counts, not its host";
+    EXPECT_FALSE(GreylistStore(folder_).find("[198.51.100.0/24]")) << "nobody came back yet";
+    const auto later = noon + config_.greylist_written.count();
+    EXPECT_EQ(consult_greylist(config_, from("pen.friend@far.example"), later).kind, Kind::pass);
+    EXPECT_EQ(consult_greylist(config_, from("pen.friend@far.example", "203.0.113.1"), later + 1).kind,
+              Kind::wait);
+    EXPECT_EQ(consult("pen.friend@far.example", later + 1), Kind::pass) << "its wait ran meanwhile";
+
+    config_.greylist_written = Seconds(0);
+    EXPECT_EQ(consult_greylist(config_, from("pen.friend@far.example", "203.0.113.9"), noon + 3).kind,
+              Kind::wait);
+}
+
+TEST_F(GreylistFiles, BouncesToWhoReallySentMailNeedNotWait) {
+    config_.greylist = true;
+    note_correspondence(config_, letter("Alice@host.test", {"x@far.example"}), true, noon);
+    const auto bounce_to = [&](const std::vector<std::string>& recipients, UnixTime when) {
+        GreylistFacts facts = from("", "198.51.100.7");
+        facts.recipients = recipients;
+        return consult_greylist(config_, facts, when).kind;
+    };
+    EXPECT_EQ(bounce_to({"alice@host.test"}, noon + 1), Kind::pass);
+    EXPECT_EQ(bounce_to({"alice@host.test"}, noon + 5), Kind::pass);
+    EXPECT_EQ(bounce_to({"bob@host.test"}, noon + 1), Kind::wait);
+    EXPECT_EQ(bounce_to({"alice@host.test", "bob@host.test"}, noon + 1), Kind::wait) << "all of them";
+    EXPECT_EQ(bounce_to({}, noon + 1), Kind::wait);
+    const auto end = noon + config_.greylist_bounces.count();
+    EXPECT_EQ(bounce_to({"alice@host.test"}, end), Kind::pass);
+    EXPECT_EQ(bounce_to({"alice@host.test"}, end + 1), Kind::wait);
+    config_.greylist_bounces = Seconds(0);
+    EXPECT_EQ(bounce_to({"alice@host.test"}, noon + 1), Kind::wait);
+}
+
+TEST_F(GreylistFiles, WhatIsNoLetterOfOurs) {
+    config_.greylist = true;
+    note_correspondence(config_, letter("", {"x@far.example"}), true, noon);
+    note_correspondence(config_, letter("stranger@far.example", {"x@far.example"}), false, noon);
+    Envelope local = letter("alice@host.test", {"bob@host.test"});
+    local.recipients.front().target.kind = Target::Kind::mailbox;
+    note_correspondence(config_, local, true, noon);
+    EXPECT_EQ(count(), 0u);
+    config_.greylist = false;
+    note_correspondence(config_, letter("alice@host.test", {"x@far.example"}), true, noon);
+    EXPECT_EQ(count(), 0u);
+
+    // What strangers write to a list bounces to its owner.
+    config_.greylist = true;
+    Envelope list = letter("stranger@far.example", {"x@far.example"});
+    list.recipients.front().sender = *parse_addr_spec("owner-list@host.test");
+    note_correspondence(config_, list, false, noon);
+    EXPECT_TRUE(GreylistStore(folder_).find("from:owner-list@host.test"));
+    EXPECT_EQ(count(), 1u);
+
+    config_.db_dir = "/nowhere/at/all";
+    EXPECT_NO_THROW(note_correspondence(config_, letter("alice@host.test", {"x@far.example"}), true, noon));
 }
 
 TEST_F(GreylistFiles, ManyProcessesLoseNothing) {

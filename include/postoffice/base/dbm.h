@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,8 @@ class Dbm {
     /// The value, or nullopt if there is no such key. Throws FormatError; then nothing more can be had from
     /// this database.
     std::optional<std::string> find(std::string_view key);
+    /// Every entry, in no order. Throws FormatError.
+    void for_each(const std::function<void(std::string key, std::string value)>& visit);
 
   private:
     struct Close {
@@ -40,8 +43,8 @@ class Dbm {
 /// or FormatError where gdbm itself gives up.
 class DbmBuilder {
   public:
-    /// `group` may read it if `mode` says so.
-    DbmBuilder(std::string path, mode_t mode, gid_t group);
+    /// `group` may read it if `mode` says so. `owner`: to whom root gives it.
+    DbmBuilder(std::string path, mode_t mode, gid_t group, uid_t owner = static_cast<uid_t>(-1));
     ~DbmBuilder();
     DbmBuilder(const DbmBuilder&) = delete;
     DbmBuilder& operator=(const DbmBuilder&) = delete;

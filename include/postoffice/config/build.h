@@ -9,6 +9,8 @@ namespace postoffice {
 
 /// "0.1"
 std::string_view version();
+/// What can be left out and is there, for people: "TLS, PAM, TCP wrappers".
+std::string_view features();
 /// The folder of configuration files, "/etc".
 std::string default_config_folder();
 /// Path of the configuration file unless -C says otherwise.

@@ -45,6 +45,12 @@ struct MxLookup {
     std::string why;
 };
 
+struct RecordLookup {
+    DnsStatus status = DnsStatus::temporary;
+    std::vector<DnsRecord> records;  ///< of the type asked for, at the end of the CNAMEs
+    std::string why;
+};
+
 /// One of several questions asked together.
 struct QuickAnswer {
     DnsStatus status = DnsStatus::temporary;
@@ -80,6 +86,8 @@ class Resolver {
     /// The names of an address, from the hosts file, else PTR records. Nobody has checked that they lead
     /// back.
     NameLookup names(const IpAddress& address) const;
+    /// Records of one type, from DNS alone.
+    RecordLookup records(const std::string& name, DnsType type) const;
     /// All at the same time, parallel to `questions`, and all within `patience`: the servers are asked one
     /// after the other for what is still open. For many small questions that are not worth waiting for, such
     /// as those to DNS lists.
@@ -87,13 +95,6 @@ class Resolver {
                                           Milliseconds patience) const;
 
   private:
-    struct Answer {
-        DnsStatus status = DnsStatus::temporary;
-        std::vector<DnsRecord> records;  // of the type asked for, at the end of the CNAMEs
-        std::string why;
-    };
-    Answer lookup(const std::string& name, DnsType type) const;
-
     ResolverSettings settings_;
     std::optional<Deadline> deadline_;
 };

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "postoffice/base/clock.h"
 #include "postoffice/config/config.h"
@@ -33,6 +34,7 @@ struct GreylistFacts {
     Address sender;
     IpAddress client;
     bool client_has_name = true;
+    std::vector<std::string> recipients = {};  ///< as Address::to_string() has them; of mail from <> alone
 };
 
 struct GreylistVerdict {
@@ -55,5 +57,7 @@ std::string greylist_network(const IpAddress& client);
 /// "sender@domain[network]", or the sender alone with `greylist-from`; in lower case; "<>" for the null
 /// sender.
 std::string greylist_key(const Config& config, const GreylistFacts& facts);
+/// The same for clients that the sender's domain vouches for: "sender@domain[domain]".
+std::string greylist_key_by_domain(const Config& config, const GreylistFacts& facts);
 
 }  // namespace postoffice

@@ -44,9 +44,4 @@ class GreylistStore {
     const Milliseconds patience_;
 };
 
-/// What the greylist says of a message, and remembers of it. In this order: the sender, or the sender at this
-/// network, is blacklisted; the network has shown that it tries again, by which all its senders are known;
-/// the sender itself. Throws as GreylistStore does.
-GreylistVerdict consult_greylist(const Config& config, const GreylistFacts& facts, UnixTime now);
-
 }  // namespace postoffice

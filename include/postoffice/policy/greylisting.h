@@ -1,0 +1,26 @@
+// What becomes of a message by the greylist: the decision of greylist.h, made with what greylist_store.h
+// remembers, for all that count as one.
+#pragma once
+
+#include <functional>
+
+#include "postoffice/policy/greylist.h"
+
+namespace postoffice {
+
+/// Whether the domain of the sender vouches for the client. Asked at most once, and only if the client would
+/// have to wait without it, since it asks DNS.
+using Voucher = std::function<bool()>;
+
+/// What the greylist says of a message, and remembers of it. In this order: the sender, or the sender at this
+/// network, is blacklisted; the sender itself is known, or its network, one host of which has shown that it
+/// tries again; it was written to from here, or it is a bounce to somebody who sent mail; the domain vouches
+/// for the client, and the same is asked for all hosts that it vouches for. Throws as GreylistStore does.
+GreylistVerdict consult_greylist(const Config& config, const GreylistFacts& facts, UnixTime now,
+                                 const Voucher& domain_vouches = {});
+
+/// The same, and nothing is remembered.
+GreylistVerdict preview_greylist(const Config& config, const GreylistFacts& facts, UnixTime now,
+                                 const Voucher& domain_vouches = {});
+
+}  // namespace postoffice

@@ -1,0 +1,108 @@
+#include "explain_greylist.h"
+
+#include <fmt/format.h>
+#include <sysexits.h>
+
+#include <array>
+
+#include "postoffice/base/text.h"
+#include "postoffice/config/values.h"
+#include "postoffice/policy/client.h"
+#include "postoffice/policy/greylist_store.h"
+#include "postoffice/policy/greylisting.h"
+#include "postoffice/policy/spf.h"
+
+namespace postoffice {
+namespace {
+
+std::string when(UnixTime time) {
+    return time == 0 ? "never" : rfc3339_utc(time);
+}
+
+/// Of "to:" and "from:": `most` is how long it helps.
+void print_correspondent(const GreylistEntry& entry, std::string_view what, std::string_view whose,
+                         Seconds most) {
+    fmt::print("  {} {}\n", what, when(entry.last));
+    const UnixTime end = entry.last + most.count();
+    if (most.count() > 0 && now_unix() <= end)
+        fmt::print("  {} need not wait until {}\n", whose, when(end));
+    else
+        fmt::print("  {} has to wait like that of others\n", whose);
+}
+
+void print_sender(const Config& config, const GreylistEntry& entry) {
+    fmt::print("  first seen {}\n  last seen  {}\n  asked to come back later: {} times\n  let through: {}\n",
+               when(entry.first), when(entry.last), entry.tries, when(entry.passed));
+    const UnixTime ready = entry.first + config.delay.count();
+    if (entry.passed != 0)
+        fmt::print("  mail is taken\n");
+    else if (now_unix() < ready)
+        fmt::print("  mail has to wait until {}, or longer from a host without a name or from <>\n",
+                   when(ready));
+    else
+        fmt::print("  the next try after {} is taken\n", when(ready));
+}
+
+void print_entry(const Config& config, const std::string& key, const GreylistEntry& entry) {
+    fmt::print("{}\n", printable(key));
+    if (entry.is_blacklisted)
+        fmt::print("  blacklisted: mail is refused for good (authexpire -a takes it off)\n");
+    else if (key.starts_with("to:"))
+        print_correspondent(entry, "written to from here last", "its mail", config.greylist_written);
+    else if (key.starts_with("from:"))
+        print_correspondent(entry, "has sent mail last", "mail from <> to it", config.greylist_bounces);
+    else
+        print_sender(config, entry);
+}
+
+}  // namespace
+
+int explain_greylist_key(const Config& config, const std::string& key) {
+    const auto entry = GreylistStore(config.db_dir).find(to_lower(key));
+    if (!entry) {
+        fmt::print("{}: never seen, or forgotten; mail would have to wait {}\n", printable(key),
+                   duration_text(config.delay));
+        return EX_UNAVAILABLE;
+    }
+    print_entry(config, key, *entry);
+    return EX_OK;
+}
+
+int explain_greylist_mail(const Config& config, const Address& sender, const IpAddress& client) {
+    const Resolver resolver(ResolverSettings::from(config.nameservers));
+    const ClientName name = find_client_name(resolver, client);
+    const GreylistFacts facts{sender, client, name.status == NameStatus::verified};
+    const std::string text = sender.is_null() ? "<>" : to_lower(sender.to_string());
+
+    const GreylistStore store(config.db_dir);
+    const std::array<std::string, 6> keys{
+        text,         "[" + greylist_network(client) + "]", text + "[" + greylist_network(client) + "]",
+        "to:" + text, "[" + sender.domain() + "]",          greylist_key_by_domain(config, facts)};
+    for (const std::string& key : keys)
+        if (const auto entry = store.find(key)) print_entry(config, key, *entry);
+
+    bool is_vouched_for = false;
+    if (config.greylist_spf && !sender.is_null()) {
+        const SpfVerdict spf = check_spf(resolver, {client, sender, name.name});
+        is_vouched_for = spf.result == SpfResult::pass && !spf.passes_everybody;
+        fmt::print("SPF: {}{}, by {}\n", to_string(spf.result),
+                   spf.passes_everybody ? ", as for everybody" : "", spf.why);
+    }
+    const auto verdict = preview_greylist(config, facts, now_unix(), [&] { return is_vouched_for; });
+    fmt::print("mail from <{}> that {}[{}] brings ", printable(sender.to_string()), name.name,
+               client.to_string());
+    switch (verdict.kind) {
+        case GreylistVerdict::Kind::pass:
+            fmt::print("is taken\n");
+            break;
+        case GreylistVerdict::Kind::wait:
+            fmt::print("has to wait {}\n", duration_text(Seconds(verdict.seconds)));
+            break;
+        case GreylistVerdict::Kind::never:
+            fmt::print("is refused for good\n");
+            break;
+    }
+    return EX_OK;
+}
+
+}  // namespace postoffice
