@@ -328,9 +328,9 @@ std::span<const Option> table() {
 
         {"localmx", "flag", "0", "relay for hosts that have this one as their MX", SetBy::file, false,
          set_flag<&C::localmx>},
-        {"forbidden", "text", "bounce", "hosts in hosts.deny: bounce, accept or folder:PATH", SetBy::file,
+        {"forbidden", "text", "bounce", "hosts in hosts.deny: bounce, accept or folder:PATH", SetBy::root,
          false, set_forbidden},
-        {"spam", "text", "bounce", "mail that a DNS list calls spam: bounce[:WHY], accept or folder:PATH", SetBy::file,
+        {"spam", "text", "bounce", "mail that a DNS list calls spam: bounce[:WHY], accept or folder:PATH", SetBy::root,
          false, set_spam},
         {"paranoid", "flag", "0", "no mail from addresses without a name", SetBy::file, false,
          set_flag<&C::paranoid>},
