@@ -168,14 +168,14 @@ def test_a_quota_is_told_to_the_client(host, dovecot):
 def test_mail_waits_while_the_server_is_away(host, dovecot):
     store = dovecot("alice@host.test")
     store.stop()
-    host.write_config(local_transport="lmtp:" + store.socket)
+    host.write_config(local_transport="lmtp:" + store.socket, retry="1s")
     host.start()
     with host.smtp() as client:
         with pytest.raises(smtplib.SMTPDataError) as refused:
             client.sendmail("a@example.org", ["alice"], text("from a client"))
     assert refused.value.smtp_code == 451, refused.value
     host.run("sendmail", "alice", input=text("from here").encode(), check=True)
-    wait_for(lambda: "deferred" in host.log_text(), what=host.log_text)
+    wait_for(lambda: [m for m in host.queue() if m["queue_name"] == "deferred"], what=host.log_text)
     store.start()
     host.run("runq", check=True)
     wait_for(lambda: store.messages("alice@host.test"), what=lambda: store.log() + host.log_text())
