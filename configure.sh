@@ -144,7 +144,7 @@ packages() {
     # What stands in front of a mail server: a proxy, a packet filter.
     echo haproxy nftables
     # Other programs that work on mailboxes.
-    echo procmail dovecot-core dovecot-lmtpd
+    echo procmail dovecot-core dovecot-lmtpd bindfs
     # Clients and certificates for TLS and AUTH.
     echo openssl curl msmtp gsasl dovecot-core ca-certificates
     # Network namespaces, processes, unprivileged users, ports for the tests themselves.

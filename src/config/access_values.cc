@@ -1,4 +1,4 @@
-// Values that say who may send here: what to do with forbidden hosts, DNS lists, solicitation keywords.
+// Values that say who may send here: what to do with mail that nobody wants, DNS lists, solicitation keywords.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -25,9 +25,9 @@ std::string problem_of_name(std::string_view name) {
 
 }  // namespace
 
-Result<Forbidden> parse_forbidden(std::string_view text) {
-    if (equals_ignoring_case(text, "bounce")) return Forbidden{};
-    if (equals_ignoring_case(text, "accept")) return Forbidden{Forbidden::Action::accept, ""};
+Result<UnwantedMail> parse_unwanted_mail(std::string_view text) {
+    if (equals_ignoring_case(text, "bounce")) return UnwantedMail{};
+    if (equals_ignoring_case(text, "accept")) return UnwantedMail{UnwantedMail::Action::accept, "", ""};
     auto path = text;
     const auto action = take_until(path, ':');
     if (!equals_ignoring_case(action, "folder") && !equals_ignoring_case(action, "file"))
@@ -35,13 +35,20 @@ Result<Forbidden> parse_forbidden(std::string_view text) {
     path = trim(path);
     if (!path.starts_with("~")) {
         if (auto problem = problem_of_name(path); !problem.empty()) return Problem{std::move(problem)};
-        return Forbidden{Forbidden::Action::folder, std::string(path)};
+        return UnwantedMail{UnwantedMail::Action::folder, std::string(path), ""};
     }
     if (!path.starts_with("~/")) return Problem{"the home of another user: write ~/PATH"};
     const auto below_home = parse_absolute_path(path.substr(1));
     if (!below_home) return Problem{below_home.problem()};
     if (*below_home == "/") return Problem{"it names no folder"};
-    return Forbidden{Forbidden::Action::folder, "~" + *below_home + (path.ends_with('/') ? "/" : "")};
+    return UnwantedMail{UnwantedMail::Action::folder, "~" + *below_home + (path.ends_with('/') ? "/" : ""), ""};
+}
+
+Result<UnwantedMail> parse_spam(std::string_view text) {
+    auto why = text;
+    if (!equals_ignoring_case(take_until(why, ':'), "bounce")) return parse_unwanted_mail(text);
+    if (printable(why) != why) return Problem{"control characters"};
+    return UnwantedMail{UnwantedMail::Action::bounce, "", std::string(trim(why))};
 }
 
 Result<DnsList> parse_dns_list(std::string_view text) {

@@ -44,7 +44,7 @@ class Applier {
 
         remember(where, *option);
         if (option->repeatable && value && value->empty()) return;
-        auto wrong = option->set(loaded_.config, value.value_or("1"));
+        auto wrong = option->set(loaded_.config, value_today(name, value.value_or("1")));
         if (!wrong.empty()) problem(where, fmt::format("{}: {}", name, wrong));
     }
 

@@ -14,25 +14,25 @@ namespace {
 struct OldSpelling {
     std::string_view old;
     std::string_view name;
+    std::string_view prefix = "";  ///< of its values today
 };
-constexpr std::array<OldSpelling, 3> old_spellings = {{
+constexpr auto old_spellings = std::to_array<OldSpelling>({
     {"self", "hostname"},
     {"blacklist", "forbidden"},
     {"queuedir", "queue-dir"},
-}};
+    {"junkfolder", "spam", "folder:"},
+});
 
 /// Options of other versions of postoffice. Saying so beats guessing at a misspelling.
 constexpr auto options_of_other_versions = std::to_array<std::string_view>({
     "dead-letter",
     "filter",
-    "junkfolder",
     "mailq-users",
     "masquerade",
     "mxpool",
     "relay-auth",
     "relay-tls",
     "safe",
-    "spam",
     "submit-limit",
     "t-arguments",
 });
@@ -62,11 +62,17 @@ std::string_view nearest_name(std::string_view name) {
 }  // namespace
 
 const Option* find_option(std::string_view name) {
-    for (const auto& [old, current] : old_spellings)
-        if (name == old) name = current;
+    for (const auto& spelling : old_spellings)
+        if (name == spelling.old) name = spelling.name;
     const auto options = option_table();
     const auto found = std::find_if(options.begin(), options.end(), [&](auto& o) { return o.name == name; });
     return found == options.end() ? nullptr : &*found;
+}
+
+std::string value_today(std::string_view name, std::string_view value) {
+    for (const auto& spelling : old_spellings)
+        if (name == spelling.old) return std::string(spelling.prefix).append(value);
+    return std::string(value);
 }
 
 bool is_option_name(std::string_view name) {

@@ -162,7 +162,11 @@ std::string set_home_mailbox(Config& config, std::string_view value) {
 }
 
 std::string set_forbidden(Config& config, std::string_view value) {
-    return store(parse_forbidden(value), config.forbidden);
+    return store(parse_unwanted_mail(value), config.forbidden);
+}
+
+std::string set_spam(Config& config, std::string_view value) {
+    return store(parse_spam(value), config.spam);
 }
 
 template <auto Member>
@@ -315,8 +319,10 @@ std::span<const Option> table() {
 
         {"localmx", "flag", "0", "relay for hosts that have this one as their MX", SetBy::file, false,
          set_flag<&C::localmx>},
-        {"forbidden", "text", "bounce", "hosts in hosts.deny: bounce, accept or folder:PATH", SetBy::file,
+        {"forbidden", "text", "bounce", "hosts in hosts.deny: bounce, accept or folder:PATH", SetBy::root,
          false, set_forbidden},
+        {"spam", "text", "bounce", "mail that a DNS list calls spam: bounce[:WHY], accept or folder:PATH", SetBy::root,
+         false, set_spam},
         {"paranoid", "flag", "0", "no mail from addresses without a name", SetBy::file, false,
          set_flag<&C::paranoid>},
         {"dnscheck", "flag", "0", "nor from those whose name does not lead back", SetBy::file, false,

@@ -79,8 +79,10 @@ bool may_deliver_as(const Account& account) {
 }
 
 MailboxGroup mailbox_group_for(const Config& config, const Account& account) {
-    const bool has_folder_there =
-        config.forbidden.action == Forbidden::Action::folder && !config.forbidden.folder.starts_with('~');
+    const auto is_there = [](const UnwantedMail& option) {
+        return option.action == UnwantedMail::Action::folder && !option.folder.starts_with('~');
+    };
+    const bool has_folder_there = is_there(config.forbidden) || is_there(config.spam);
     if (::geteuid() != 0 || account.uid == 0 || (!config.home_mailbox.empty() && !has_folder_there))
         return {};
     struct stat directory {};

@@ -1,11 +1,25 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <cerrno>
+
 #include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
 #include "postoffice/daemon/listener.h"
 
 namespace postoffice {
 namespace {
+
+// A host that starts may get its addresses later.
+bool bind_before_it_is_ours(int socket, const sockaddr_storage& storage, socklen_t length) {
+    const int on = 1;
+    if (::setsockopt(socket, IPPROTO_IP, IP_FREEBIND, &on, sizeof on) != 0 ||
+        ::bind(socket, reinterpret_cast<const sockaddr*>(&storage), length) != 0)
+        return false;
+    const auto endpoint = Endpoint::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage));
+    log_event("", "listening-early", {{"listen", endpoint->to_string()}, {"reason", "no such address here yet"}});
+    return true;
+}
 
 Fd bind_one(const Endpoint& endpoint, bool only_v6) {
     sockaddr_storage storage;
@@ -15,7 +29,8 @@ Fd bind_one(const Endpoint& endpoint, bool only_v6) {
     const int on = 1;
     (void)::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (only_v6) (void)::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0)
+    if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0 &&
+        !(errno == EADDRNOTAVAIL && bind_before_it_is_ours(socket.get(), storage, length)))
         throw_errno("bind " + endpoint.to_string());
     // A short backlog makes a burst of clients crawl through SYN retransmissions.
     if (::listen(socket.get(), 1024) != 0) throw_errno("listen on " + endpoint.to_string());

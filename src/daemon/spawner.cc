@@ -261,7 +261,7 @@ std::variant<AgentDuty, DeliveryResult> Spawner::take_up(Purpose purpose, const 
     const std::string folder = domains_.folder_of(domain);
     if (purpose == Purpose::domain) {
         become_user(account, {});
-        return AgentDuty{domain.name, nullptr, nullptr, {}, std::make_unique<DomainFiles>(folder, domain)};
+        return AgentDuty{domain.name, nullptr, nullptr, nullptr, {}, {}, std::make_unique<DomainFiles>(folder, domain)};
     }
     const Fd passwd = open_domain_file(folder, domain, "passwd");
     become_user(account, {});
@@ -269,7 +269,7 @@ std::variant<AgentDuty, DeliveryResult> Spawner::take_up(Purpose purpose, const 
     const VirtualUser* user = find_virtual_user(users, assignment.virtual_user);
     if (user == nullptr) return failed("5.1.1", "No such user");
     return AgentDuty{user->name + "@" + domain.name,
-                     open_virtual_mailbox(config_, user->name, domain.name), nullptr, {}, nullptr};
+                     open_virtual_mailbox(config_, user->name, domain.name), nullptr, nullptr, {}, {}, nullptr};
 } catch (const UnfitMailbox& error) {
     return deferred("4.2.0", error.what());
 } catch (const std::exception& error) {

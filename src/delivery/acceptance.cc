@@ -87,7 +87,7 @@ Reply Acceptance::deliver_now(const std::string& id, const Envelope& envelope, M
     deliveries.reserve(envelope.recipients.size());
     for (const Recipient& r : envelope.recipients)
         deliveries.push_back(
-            {id, r.target.user, sender_for(r, envelope), r.target.address, envelope.forbidden, r.target.domain});
+            {id, r.target.user, sender_for(r, envelope), r.target.address, envelope.folder, r.target.domain});
 
     const Fd reader = message.open_for_reading();
     const std::vector<DeliveryResult> results = local_.deliver(deliveries, reader.get());

@@ -97,7 +97,7 @@ std::optional<ReceivedStruct<Answer>> ask_on(int socket, const Request& request,
 }
 
 bool fill_request(DeliveryRequest& request, const MailboxDelivery& delivery) {
-    request.forbidden.assign_cut(delivery.forbidden);
+    request.folder = static_cast<std::uint8_t>(delivery.folder);
     return request.id.assign(delivery.id) && request.sender.assign(delivery.sender.to_string()) &&
            request.recipient.assign(delivery.recipient.to_string());
 }

@@ -81,7 +81,7 @@ class InstructionAgent {
     DeliveryResult carry_out(const InstructionRequest& request, int message);
 
   private:
-    Source look_up(const InstructionRequest& request) const;
+    Source look_up(const InstructionRequest& request);
     bool is_for_alias() const { return place_.in_aliases || place_.domain; }
     Source look_up_alias(const std::string& alias, const std::string& instruction) const;
     Source look_up_domain(const std::string& alias, const std::string& instruction) const;
@@ -97,7 +97,7 @@ class InstructionAgent {
 
     const Config& config_;
     const Account& account_;
-    const MailboxGroup& group_;
+    MailboxGroup group_;
     const InstructionPlace& place_;
     std::string id_, sender_, recipient_, extension_;
     Address address_;
@@ -133,7 +133,7 @@ DeliveryResult InstructionAgent::carry_out(const InstructionRequest& request, in
 }
 
 /// Only what the user's own file, or the alias, says now: that is all the authority there is.
-Source InstructionAgent::look_up(const InstructionRequest& request) const {
+Source InstructionAgent::look_up(const InstructionRequest& request) {
     const auto kind = static_cast<Kind>(request.kind);
     const std::string instruction = request.instruction.str();
     const bool is_whole = kind == Kind::instructions;
@@ -145,7 +145,7 @@ Source InstructionAgent::look_up(const InstructionRequest& request) const {
                              : look_up_alias(request.alias.str(), instruction);
     }
 
-    const UserFile found = read_user_file(account_, names_of({to_lower(extension_), ""}, config_));
+    const UserFile found = read_own_file(account_, names_of({to_lower(extension_), ""}, config_), group_);
     Source source;
     source.path = found.path;
     if (found.status == UserFile::Status::trouble || found.status == UserFile::Status::not_shown) {

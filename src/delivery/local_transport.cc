@@ -59,7 +59,7 @@ std::vector<DeliveryResult> LocalTransport::deliver(const std::vector<MailboxDel
     std::vector<Batch> batches;
     for (std::size_t i = 0; i < deliveries.size(); ++i) {
         const MailboxDelivery& delivery = deliveries[i];
-        if (!delivery.forbidden.empty() && delivery.domain.empty()) {
+        if (delivery.folder != MailFolder::inbox && delivery.domain.empty()) {
             for_agents.push_back(delivery);
             places_of_those.push_back(i);
             continue;

@@ -20,24 +20,6 @@
 namespace postoffice {
 namespace {
 
-/// The mailbox group is effective while this lives.
-class EffectiveGroup {
-  public:
-    explicit EffectiveGroup(const MailboxGroup& group) : own_(::getegid()), changed_(group.needed) {
-        if (changed_ && ::setegid(group.gid) != 0) throw_errno("take the mailbox group");
-    }
-    ~EffectiveGroup() {
-        if (changed_ && ::setegid(own_) != 0)
-            std::abort();  // must not go on with a group that is not the user's
-    }
-    EffectiveGroup(const EffectiveGroup&) = delete;
-    EffectiveGroup& operator=(const EffectiveGroup&) = delete;
-
-  private:
-    gid_t own_;
-    bool changed_;
-};
-
 bool same_file(const struct stat& a, const struct stat& b) {
     return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
@@ -195,10 +177,11 @@ std::unique_ptr<Mailbox> open_mailbox_of(const Config& config, const Account& ac
                             .limit = config.mailbox_size});
 }
 
-std::unique_ptr<Mailbox> open_forbidden_folder_of(const Config& config, const Account& account,
-                                                  const MailboxGroup& group) {
-    if (config.forbidden.action != Forbidden::Action::folder) return nullptr;
-    const std::string& folder = config.forbidden.folder;
+std::unique_ptr<Mailbox> open_folder_of(const Config& config, const Account& account,
+                                        const MailboxGroup& group, MailFolder which) {
+    const UnwantedMail& option = which == MailFolder::forbidden ? config.forbidden : config.spam;
+    if (which == MailFolder::inbox || option.action != UnwantedMail::Action::folder) return nullptr;
+    const std::string& folder = option.folder;
     const bool in_home = folder.starts_with("~/") && account.uid != 0;
     if (!in_home) {
         const auto end = folder.find_last_not_of('/') + 1;

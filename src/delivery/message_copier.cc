@@ -96,7 +96,6 @@ void MessageCopier::put_stamp(const DeliveryStamp& stamp) {
     }
     output_.append("Return-Path: <").append(stamp.sender).append(">\n");
     output_.append("Delivered-To: ").append(stamp.recipient).append("\n");
-    if (!stamp.spam.empty()) output_.append("X-Spam: ").append(stamp.spam).append("\n");
 }
 
 void MessageCopier::put_line(Reading& reading, std::string_view piece) {

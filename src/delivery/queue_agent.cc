@@ -76,7 +76,7 @@ class QueueAgent {
             const Target& target = envelope.recipients[indices[i]].target;
             if (target.kind == Target::Kind::mailbox) {
                 deliveries.push_back(
-                    {entry.id(), target.user, envelope.sender, target.address, envelope.forbidden, target.domain});
+                    {entry.id(), target.user, envelope.sender, target.address, envelope.folder, target.domain});
                 places.push_back(i);
             } else if (target.kind == Target::Kind::discard) {
                 results[i] = delivered("Discarded, as asked");

@@ -37,8 +37,10 @@ void take_header_line(Journal& journal, std::string_view key, std::string_view v
         split_client(value, envelope.origin);
     } else if (key == "helo") {
         envelope.origin.helo = unescaped(value);
-    } else if (key == "forbidden") {
-        envelope.forbidden = unescaped(value);
+    } else if (key == "folder") {
+        envelope.folder = value == "forbidden" ? MailFolder::forbidden
+                          : value == "spam"    ? MailFolder::spam
+                                               : MailFolder::inbox;
     } else if (key == "submitter") {
         envelope.origin.submitter = unescaped(value);
     } else if (key == "body") {
@@ -94,7 +96,8 @@ std::string journal_header(const std::string& id, const Envelope& envelope,
         line("client", escaped(origin.client_name, "[") + " [" + escaped(origin.client_address, "[]") + "]");
     line("helo", escaped(origin.helo));
     line("submitter", escaped(origin.submitter));
-    line("forbidden", escaped(envelope.forbidden));
+    if (envelope.folder != MailFolder::inbox)
+        line("folder", envelope.folder == MailFolder::forbidden ? "forbidden" : "spam");
     line("body", envelope.body == Body::eight_bit_mime ? "8BITMIME" : "7BIT");
     if (envelope.utf8_header) line("header", "UTF-8");
     if (size) line("size", fmt::format("{}", *size));

@@ -171,6 +171,7 @@ void MessageReceiver::note_field(std::string_view name) {
     has_date_ = has_date_ || equals_ignoring_case(name, "Date");
     has_message_id_ = has_message_id_ || equals_ignoring_case(name, "Message-ID");
     has_from_ = has_from_ || equals_ignoring_case(name, "From");
+    has_spam_ = has_spam_ || equals_ignoring_case(name, "X-Spam");
     if (equals_ignoring_case(name, "Received") && ++received_ > settings_.hops)
         refusal_ =
             Reply{554, "5.4.6", fmt::format("Too many hops: more than {} Received fields", settings_.hops)};
@@ -194,6 +195,10 @@ void MessageReceiver::complete_header() {
         eight_bit_header_ = eight_bit_header_ || !is_ascii(settings_.sender);
     }
     if (!has_message_id_) store(fmt::format("Message-ID: <{}@{}>\n", settings_.id, settings_.hostname));
+    if (!settings_.spam.empty() && !has_spam_) {
+        store(fmt::format("X-Spam: {}\n", printable(settings_.spam)));
+        eight_bit_header_ = eight_bit_header_ || !is_ascii(settings_.spam);
+    }
 }
 
 void MessageReceiver::store(std::string_view bytes) {

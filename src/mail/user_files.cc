@@ -18,6 +18,10 @@ using Status = UserFile::Status;
 /// Whose files are kept in memory. Beyond that it is begun anew: sooner slow than without bound.
 constexpr std::size_t most_domains = 5000;
 
+/// Accounts that shall have no home have this one (Debian Policy section 9.2.3; the BSDs as well): nothing is
+/// missing there.
+constexpr std::string_view home_of_nobody = "/nonexistent";
+
 /// Why the file must not be believed: somebody else could have written it.
 std::string distrust(const struct stat& file, const struct stat& home, const Account& account) {
     if (!S_ISREG(file.st_mode)) return "not a regular file";
@@ -102,6 +106,7 @@ std::vector<std::string> delivery_file_names(const Config& config, const std::st
 }  // namespace
 
 UserFile read_user_file(const Account& account, const std::vector<std::string>& names) {
+    if (account.home == home_of_nobody) return {};
     if (!account.home.starts_with('/')) return {Status::ignored, account.home, "", "there is no home"};
     struct stat home {};
     if (auto file = look_at_home(account, home); file.status != Status::none) return file;

@@ -76,7 +76,7 @@ std::optional<Piece> take_piece(std::string_view& rest) {
         return macro;
     }
     if (kind != '%' && kind != '_' && kind != '-') return std::nullopt;
-    piece.literal = kind == '%' ? "%" : kind == '_' ? " " : "%20";
+    piece.literal = std::string(kind == '%' ? "%" : kind == '_' ? " " : "%20");
     rest.remove_prefix(2);
     return piece;
 }

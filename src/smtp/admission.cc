@@ -13,7 +13,7 @@
 namespace postoffice {
 namespace {
 
-using Action = Forbidden::Action;
+using Action = UnwantedMail::Action;
 
 void log_rejection(const Dialogue& dialogue, const AccessVerdict& verdict, std::string_view what) {
     log_event("", "REJECT", {{"client", dialogue.client()}, {"why", verdict.why}, {"action", what}});
@@ -36,9 +36,16 @@ std::optional<Reply> check_lists(Dialogue& dialogue, const Resolver& resolver, c
         const auto verdict = consult_dns_lists(dialogue.config(), resolver, client.address.value());
         state.list_status = verdict.status;
         state.listed.assign_cut(verdict.why);
+        if (dialogue.config().spam.action != Action::bounce && !verdict.why.empty())
+            log_event("", "SPAM",
+                      {{"client", dialogue.client()},
+                       {"why", verdict.why},
+                       {"action", name_of(dialogue.config().spam.action)}});
     }
-    const std::string text =
-        fmt::format("{} takes no mail from you: {}", dialogue.config().hostname, state.listed.str());
+    const UnwantedMail& spam = dialogue.config().spam;
+    if (spam.action != Action::bounce) return std::nullopt;  // but see unwanted_mail()
+    const std::string text = fmt::format("{} takes no mail from you: {}", dialogue.config().hostname,
+                                         spam.why.empty() ? state.listed.str() : spam.why);
     if (state.list_status == ListStatus::listed) return Reply{554, "5.7.1", text};
     if (state.list_status == ListStatus::maybe_listed) return Reply{450, "4.7.1", text};
     return std::nullopt;
@@ -124,10 +131,16 @@ std::optional<Reply> check_before_data(Dialogue& dialogue) {
     return check_greylist(dialogue);
 }
 
-std::string reason_for_folder(const Dialogue& dialogue) {
-    const bool to_folder =
-        dialogue.config().forbidden.action == Action::folder && !dialogue.is_authenticated();
-    return to_folder ? dialogue.state.forbidden.str() : "";
+Unwanted unwanted_mail(const Dialogue& dialogue) {
+    const SessionState& state = dialogue.state;
+    const Config& config = dialogue.config();
+    if (dialogue.is_authenticated()) return {};
+    if (config.forbidden.action == Action::folder && !state.forbidden.str().empty())
+        return {MailFolder::forbidden, state.forbidden.str()};
+    const bool is_listed =
+        state.list_status == ListStatus::listed || state.list_status == ListStatus::maybe_listed;
+    if (config.spam.action == Action::bounce || !is_listed) return {};
+    return {config.spam.action == Action::folder ? MailFolder::spam : MailFolder::inbox, state.listed.str()};
 }
 
 }  // namespace postoffice

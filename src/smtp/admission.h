@@ -4,10 +4,12 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "dialogue.h"
 #include "postoffice/mail/address.h"
+#include "postoffice/mail/envelope.h"
 #include "postoffice/mail/reply.h"
 
 namespace postoffice {
@@ -24,7 +26,11 @@ std::optional<Reply> check_stranger(Dialogue& dialogue, const Address& sender);
 
 std::optional<Reply> check_before_data(Dialogue& dialogue);
 
-/// Why its mail goes to the folder of `forbidden`; empty if it does not.
-std::string reason_for_folder(const Dialogue& dialogue);
+/// What speaks against the mail of a client that is served all the same.
+struct Unwanted {
+    MailFolder folder = MailFolder::inbox;  ///< of those of its recipients that are mailboxes here
+    std::string why = {};                   ///< for an X-Spam field; empty: nothing
+};
+Unwanted unwanted_mail(const Dialogue& dialogue);
 
 }  // namespace postoffice

@@ -41,14 +41,15 @@ MessageReceiver::Settings receiver_settings(const Dialogue& dialogue, const std:
             .id = id,
             .sender = dialogue.transaction.sender().to_string(),
             .size = config.size,
-            .hops = config.hops};
+            .hops = config.hops,
+            .spam = unwanted_mail(dialogue).why};
 }
 
 // What users have written down for mail that they want, such as programs, is not done with this. Virtual users
 // have no folder: theirs is taken as other mail.
-void send_to_folder(Envelope& envelope, std::string reason) {
-    envelope.forbidden = std::move(reason);
-    if (envelope.forbidden.empty()) return;
+void send_to_folder(Envelope& envelope, MailFolder folder) {
+    envelope.folder = folder;
+    if (folder == MailFolder::inbox) return;
     std::vector<Recipient> kept;
     for (Recipient& recipient : envelope.recipients) {
         Target& target = recipient.target;
@@ -123,7 +124,7 @@ Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
         refusal = check_solicitation(dialogue.config().no_soliciting, unfolded(receiver_.solicitation()));
     Envelope envelope = dialogue.transaction.take_envelope(origin_of(dialogue), receiver_.has_eight_bit(),
                                                            receiver_.has_eight_bit_header());
-    send_to_folder(envelope, reason_for_folder(dialogue));
+    send_to_folder(envelope, unwanted_mail(dialogue).folder);
     if (refusal) {
         log_refused(*refusal);
         return *refusal;

@@ -13,14 +13,14 @@
 namespace postoffice {
 namespace {
 
-std::string name_of(const Forbidden& forbidden) {
-    switch (forbidden.action) {
-        case Forbidden::Action::bounce:
+std::string name_of(const UnwantedMail& option) {
+    switch (option.action) {
+        case UnwantedMail::Action::bounce:
             return "bounce";
-        case Forbidden::Action::accept:
+        case UnwantedMail::Action::accept:
             return "accept";
-        case Forbidden::Action::folder:
-            return "folder:" + forbidden.folder;
+        case UnwantedMail::Action::folder:
+            return "folder:" + option.folder;
     }
     return "";
 }
@@ -83,6 +83,7 @@ std::string lines_about(Dialogue& dialogue) {
     add("minfree", config.minfree);
     add("timeout", config.timeout.count());
     add("forbidden", name_of(config.forbidden));
+    add("spam", name_of(config.spam));
     add("relay", yes(config.relay));
     add("localmx", yes(config.localmx));
     add("paranoid", yes(config.paranoid));

@@ -176,8 +176,48 @@ def test_the_folder_is_remembered_in_the_queue_and_only_mailboxes_have_one(stran
     wait_for(lambda: messages(strangers, f"{path}:queued", "through-the-queue"), what="the folder")
     wait_for(lambda: [m for m in strangers.sink.messages if b"through-the-queue" in m[2]], what="the other host")
     (away,) = [m for m in strangers.sink.messages if b"through-the-queue" in m[2]]
-    assert b"X-Spam" not in away[2]
+    assert away[2].count(b"X-Spam: host.test does not want mail from") == 1
     assert messages(strangers, path, "through-the-queue") == []
+
+
+# -- spam
+
+def test_spam_is_refused_with_a_reason_of_our_own(strangers):
+    strangers.configure(dnsbl="bad.test", spam="bounce:see host.test/spam")
+    assert strangers.mail("listed") == "554 5.7.1 host.test takes no mail from you: see host.test/spam"
+    assert ok(strangers.mail("good"))
+
+
+def test_spam_that_is_accepted_says_why_it_is_spam(strangers):
+    strangers.host.write_aliases("both: bob, far@elsewhere.test\n")
+    strangers.configure(dnsbl="bad.test", spam="accept")
+    assert ok(strangers.mail("listed", "x@listed.test", "both@host.test", text="Subject: marked\n\n"))
+    assert ok(strangers.mail("listed", "x@listed.test", text="X-Spam: somebody else said so\nSubject: marked-before\n\n"))
+    assert ok(strangers.mail("good", "x@good.test", text="Subject: not-marked\n\n"))
+    path = strangers.host.mailbox_path("bob")
+    (marked,) = wait_for(lambda: messages(strangers, path, "Subject: marked\n"), what="the mail")
+    assert "\nX-Spam: 192.0.2.13 is on bad.test" in marked
+    (before,) = messages(strangers, path, "marked-before")
+    assert before.count("X-Spam") == 1 and "somebody else" in before
+    (good,) = messages(strangers, path, "not-marked")
+    assert "X-Spam" not in good
+    wait_for(lambda: [m for m in strangers.sink.messages if b"Subject: marked" in m[2]], what="the other host")
+    (away,) = [m for m in strangers.sink.messages if b"Subject: marked" in m[2]]
+    assert b"X-Spam: 192.0.2.13 is on bad.test" in away[2]
+    assert "SPAM client=listed.test" in strangers.host.log_text()
+
+
+@pytest.mark.parametrize("option", [{"spam": "folder:~/junk"}, {"junkfolder": "~/junk"}], ids=["today", "old spelling"])
+def test_spam_can_go_to_a_folder(strangers, option):
+    strangers.configure(dnsbl="bad.test", **option)
+    assert ok(strangers.mail("listed", "x@listed.test", text="Subject: to-the-junk\n\n"))
+    try:
+        (mine,) = messages(strangers, "/home/bob/junk", "to-the-junk")
+        assert "\nX-Spam: 192.0.2.13 is on bad.test" in mine
+        assert messages(strangers, strangers.host.mailbox_path("bob"), "to-the-junk") == []
+    finally:
+        if os.path.exists("/home/bob/junk"):
+            os.remove("/home/bob/junk")
 
 
 # -- names

@@ -13,6 +13,7 @@ import pytest
 
 from conftest import needs_root
 from host import free_port, local_user, wait_for
+from network import Network, NetworkHost, NoNetwork
 from own_network import own_network
 from processes import descriptors, helpers, is_alive, kill, wait_for_title, with_title
 from strict_sink import StrictSink
@@ -389,3 +390,24 @@ def test_a_process_that_has_served_many_takes_nobody_with_it(host):
     for client in clients:
         client.join()
     assert lost == []
+
+
+@needs_root
+def test_an_address_that_comes_later_is_served_from_then_on(folder):
+    try:
+        network = Network()
+    except NoNetwork as why:
+        pytest.skip(f"NEEDS network namespaces: {why}")
+    machine = network.add_machine("late")
+    host = NetworkHost(machine, folder, listen=["127.0.0.1:25", "192.0.2.7:25", "[2001:db8::7]:25"])
+    try:
+        host.start()
+        assert "listening-early listen=192.0.2.7:25" in host.log_text()
+        subprocess.run([*machine.prefix, "ip", "address", "add", "192.0.2.7/32", "dev", "lo"], check=True)
+        subprocess.run([*machine.prefix, "ip", "address", "add", "2001:db8::7/128", "dev", "lo"], check=True)
+        for address in ("192.0.2.7", "2001:db8::7"):
+            with machine.inside(), smtplib.SMTP(address, 25, timeout=30) as client:
+                assert client.noop()[0] == 250
+    finally:
+        host.end()
+        network.close()

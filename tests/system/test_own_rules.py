@@ -397,3 +397,11 @@ def test_debug_lists_the_maps(host):
     with host.smtp() as client:
         told = client.docmd("DEBUG")[1]
     assert b"usermap: *-~:~/.alias,bounce" in told and b"usermap: x*:bob" in told
+
+
+def test_an_account_that_shall_have_no_home_lacks_nothing(host):
+    host.start()
+    send(host, "nobody@host.test")
+    host.wait_for_mail("nobody", b"Subject: hello")
+    assert "delivery-file-ignored" not in host.log_text()
+    assert b"not believed" not in host.run("sendmail", "-bt", "nobody").stdout

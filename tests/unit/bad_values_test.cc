@@ -59,6 +59,7 @@ constexpr BadValue bad_values[] = {
     {"etrn", "192.0.2.0/24", "\"192.0.2.0/24\" is a network: name its hosts, one by one"},
     {"localmx", "maybe", not_a_flag},
     {"forbidden", "reject", "\"reject\": write bounce, accept or folder:PATH"},
+    {"spam", "reject", "\"reject\": write bounce, accept or folder:PATH"},
     {"paranoid", "maybe", not_a_flag},
     {"dnscheck", "maybe", not_a_flag},
     {"dnsbl", "list.example=10.0.0.1", "10.0.0.1: DNS lists answer with addresses of 127.0.0.0/8"},

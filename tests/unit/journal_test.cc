@@ -44,7 +44,7 @@ void expect_round_trip(const Envelope& envelope) {
     EXPECT_EQ(journal.envelope.origin.client_name, envelope.origin.client_name);
     EXPECT_EQ(journal.envelope.origin.client_address, envelope.origin.client_address);
     EXPECT_EQ(journal.envelope.origin.submitter, envelope.origin.submitter);
-    EXPECT_EQ(journal.envelope.forbidden, envelope.forbidden);
+    EXPECT_EQ(journal.envelope.folder, envelope.folder);
     ASSERT_EQ(journal.envelope.recipients.size(), envelope.recipients.size());
     ASSERT_EQ(journal.recipients.size(), envelope.recipients.size());
     for (std::size_t i = 0; i < envelope.recipients.size(); ++i) {
@@ -124,7 +124,7 @@ TEST(Journal, KeepsEnvelopes) {
     expect_round_trip(envelope_for_two());
     Envelope local = envelope_for_two();
     local.sender = Address();
-    local.forbidden = "host.test does not want mail from you\nto: 1 remote";
+    local.folder = MailFolder::spam;
     local.origin = {"local", "", "", "", "uid 1000 (bob)"};
     local.body = Body::eight_bit_mime;
     local.arrived = 5'000'000'000;  // does not fit 32 bits

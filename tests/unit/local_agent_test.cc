@@ -142,29 +142,44 @@ TEST_F(LocalAgent, OneMessageThatFailsDoesNotFailTheOthers) {
 }
 
 TEST_F(LocalAgent, WhatIsForbiddenGoesToItsFolder) {
-    config_.forbidden = {Forbidden::Action::folder, "spam"};
+    config_.forbidden = {UnwantedMail::Action::folder, "spam"};
     Agent agent(config_);
     const Fd first = agent.channel(), second = agent.channel();
     agent.stop();
-    ask(first.get(), "S: bad\n\n", "a@example.org", "we do not like you");
+    ask(first.get(), "S: bad\n\n", "a@example.org", MailFolder::forbidden);
     ask(second.get(), "S: good\n\n");
     agent.child().signal(SIGCONT);
     EXPECT_EQ(0, answer_on(first.get()).outcome);
     EXPECT_EQ(0, answer_on(second.get()).outcome);
     EXPECT_EQ(1U, count_of(contents(box()), "S: "));
-    EXPECT_EQ(0U, count_of(contents(box()), "X-Spam"));
     const std::string folder = contents(box() + ":spam");
-    EXPECT_EQ(1U, count_of(folder, "\nX-Spam: we do not like you\nS: bad\n"));
+    EXPECT_EQ(1U, count_of(folder, "S: bad\n"));
     EXPECT_EQ(1U, count_of(folder, "S: "));
 }
 
+TEST_F(LocalAgent, SpamHasAFolderOfItsOwn) {
+    config_.forbidden = {UnwantedMail::Action::folder, "forbidden"};
+    config_.spam = {UnwantedMail::Action::folder, "spam"};
+    Agent agent(config_);
+    const Fd channel = agent.channel();
+    ask(channel.get(), "S: spam\n\n", "a@example.org", MailFolder::spam);
+    EXPECT_EQ(0, answer_on(channel.get()).outcome);
+    ask(channel.get(), "S: forbidden\n\n", "a@example.org", MailFolder::forbidden);
+    EXPECT_EQ(0, answer_on(channel.get()).outcome);
+    ask(channel.get(), "S: nonsense\n\n", "a@example.org", static_cast<MailFolder>(99));
+    EXPECT_EQ(0, answer_on(channel.get()).outcome);
+    EXPECT_EQ(1U, count_of(contents(box() + ":spam"), "S: spam"));
+    EXPECT_EQ(1U, count_of(contents(box() + ":forbidden"), "S: forbidden"));
+    EXPECT_EQ(1U, count_of(contents(box()), "S: nonsense"));
+}
+
 TEST_F(LocalAgent, TroubleWithTheFolderIsNoneWithTheMailbox) {
-    config_.forbidden = {Forbidden::Action::folder, "spam"};
+    config_.forbidden = {UnwantedMail::Action::folder, "spam"};
     std::filesystem::create_directory(box() + ":spam");
     Agent agent(config_);
     const Fd first = agent.channel(), second = agent.channel();
     agent.stop();
-    ask(first.get(), "S: bad\n\n", "a@example.org", "no");
+    ask(first.get(), "S: bad\n\n", "a@example.org", MailFolder::forbidden);
     ask(second.get(), "S: good\n\n");
     agent.child().signal(SIGCONT);
     EXPECT_EQ(1, answer_on(first.get()).outcome);
@@ -174,7 +189,7 @@ TEST_F(LocalAgent, TroubleWithTheFolderIsNoneWithTheMailbox) {
 TEST_F(LocalAgent, WithoutAFolderWhatIsForbiddenIsMailLikeOther) {
     Agent agent(config_);
     const Fd channel = agent.channel();
-    ask(channel.get(), "S: x\n\n", "a@example.org", "no");
+    ask(channel.get(), "S: x\n\n", "a@example.org", MailFolder::forbidden);
     EXPECT_EQ(0, answer_on(channel.get()).outcome);
     EXPECT_EQ(1U, count_of(contents(box()), "S: x"));
     EXPECT_EQ(1U, names_in(folder_.path()).size());

@@ -114,9 +114,9 @@ inline Fd give_channel(int control) {
 }
 
 inline void ask(int channel, const std::string& message, const std::string& sender = "a@example.org",
-                const std::string& forbidden = "") {
+                MailFolder folder = MailFolder::inbox) {
     DeliveryRequest request;
-    request.forbidden.assign_cut(forbidden);
+    request.folder = static_cast<std::uint8_t>(folder);
     request.id.assign_cut("q1");
     request.sender.assign_cut(sender);
     request.recipient.assign_cut("somebody@example.org");

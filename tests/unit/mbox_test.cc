@@ -327,13 +327,14 @@ TEST_F(Mbox, ForbiddenFolderIsBelowHomeOrBesideTheMailbox) {
     account.home = folder_ / "home";
     std::filesystem::create_directory(account.home);
     const auto folder_is = [&](const std::string& folder, const std::string& expected) {
-        config.forbidden = {Forbidden::Action::folder, folder};
-        const auto mailbox = open_forbidden_folder_of(config, account, {});
+        config.forbidden = {UnwantedMail::Action::folder, folder};
+        const auto mailbox = open_folder_of(config, account, {}, MailFolder::forbidden);
         mailbox->begin();
         mailbox->finish();
         EXPECT_TRUE(std::filesystem::exists(expected)) << expected;
     };
-    EXPECT_FALSE(open_forbidden_folder_of(config, account, {}));
+    for (const auto which : {MailFolder::inbox, MailFolder::forbidden, MailFolder::spam})
+        EXPECT_FALSE(open_folder_of(config, account, {}, which));
     account.uid = 0;
     folder_is("~/own/", folder_ / "somebody:own");
     folder_is("junk", folder_ / "somebody:junk");

@@ -396,7 +396,7 @@ class VirtualSpawner : public Spawner {
         auto by = channels();
         const Fd message = disk::memory_file("S: x\n\n");
         const Address someone("a", "example.org");
-        return by.deliver({{"q1", user, someone, someone, "", domain}}, message.get())[0];
+        return by.deliver({{"q1", user, someone, someone, MailFolder::inbox, domain}}, message.get())[0];
     }
     DeliveryResult carry_out(const std::string& alias, const std::string& domain,
                              const std::string& command) const {

@@ -155,15 +155,26 @@ TEST(Values, TrustedHosts) {
 }
 
 TEST(Values, WhatToDoWithForbiddenHosts) {
-    using Action = Forbidden::Action;
-    EXPECT_EQ(parse_forbidden("bounce")->action, Action::bounce);
-    EXPECT_EQ(parse_forbidden("Accept")->action, Action::accept);
-    EXPECT_EQ(*parse_forbidden("folder:spam"), (Forbidden{Action::folder, "spam"}));
-    EXPECT_EQ(*parse_forbidden("file: ~/mail//spam"), (Forbidden{Action::folder, "~/mail/spam"}));
-    EXPECT_EQ(*parse_forbidden("folder:~/Maildir/.Junk/"), (Forbidden{Action::folder, "~/Maildir/.Junk/"}));
+    using Action = UnwantedMail::Action;
+    EXPECT_EQ(parse_unwanted_mail("bounce")->action, Action::bounce);
+    EXPECT_EQ(parse_unwanted_mail("Accept")->action, Action::accept);
+    EXPECT_EQ(*parse_unwanted_mail("folder:spam"), (UnwantedMail{Action::folder, "spam"}));
+    EXPECT_EQ(*parse_unwanted_mail("file: ~/mail//spam"), (UnwantedMail{Action::folder, "~/mail/spam"}));
+    EXPECT_EQ(*parse_unwanted_mail("folder:~/Maildir/.Junk/"), (UnwantedMail{Action::folder, "~/Maildir/.Junk/"}));
     for (const char* bad : {"", "reject", "folder", "folder:", "folder:~", "folder:~/", "folder:~bob/x",
                             "folder:~/../x", "folder:/var/x", "folder:a/b", "folder:.x", "folder:a\tb"})
-        EXPECT_FALSE(parse_forbidden(bad)) << bad;
+        EXPECT_FALSE(parse_unwanted_mail(bad)) << bad;
+}
+
+TEST(Values, WhatToDoWithSpam) {
+    using Action = UnwantedMail::Action;
+    EXPECT_EQ(*parse_spam("bounce"), UnwantedMail{});
+    EXPECT_EQ(*parse_spam("bounce: see https://host.test/spam"),
+              (UnwantedMail{Action::bounce, "", "see https://host.test/spam"}));
+    EXPECT_EQ(parse_spam("accept")->action, Action::accept);
+    EXPECT_EQ(*parse_spam("folder:junk"), (UnwantedMail{Action::folder, "junk"}));
+    for (const auto* bad : {"", "bounced", "accept:why", "folder", "folder:", "folder:a/b", "bounce:two\nlines"})
+        EXPECT_FALSE(parse_spam(bad)) << bad;
 }
 
 TEST(Values, DnsLists) {

@@ -26,17 +26,18 @@ struct RateLimit {
     bool operator==(const RateLimit&) const = default;
 };
 
-/// What becomes of a host that hosts.deny does not want.
-struct Forbidden {
+/// What becomes of mail from a host that hosts.deny does not want, or of spam.
+struct UnwantedMail {
     enum class Action {
         bounce,  ///< it is refused
-        accept,  ///< as if nothing stood in hosts.deny, but for a line in the log
-        folder,  ///< its mail for mailboxes here goes to `folder`
+        accept,  ///< it is mail like other
+        folder,  ///< what is for mailboxes here goes to `folder`
     } action = Action::bounce;
     /// "~/PATH" below the user's home (trailing '/' = maildir), or "NAME" for the file USER:NAME below
     /// mail_dir.
     std::string folder;
-    bool operator==(const Forbidden&) const = default;
+    std::string why = {};  ///< of a bounce: what the client is told in place of the reason itself
+    bool operator==(const UnwantedMail&) const = default;
 };
 
 /// A DNS list of addresses (RFC 5782).
@@ -115,7 +116,8 @@ struct Config {
 
     // Who may send here
     bool localmx = false;        ///< hosts that have us as their mail host may relay
-    Forbidden forbidden;         ///< hosts that hosts.deny names
+    UnwantedMail forbidden;      ///< from hosts that hosts.deny names
+    UnwantedMail spam;           ///< from hosts on one of `dnsbl`
     bool paranoid = false;       ///< no mail from addresses without a name
     bool dnscheck = false;       ///< nor from those whose name does not lead back
     bool checkhelo = false;      ///< no client may call itself by our name

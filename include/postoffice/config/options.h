@@ -40,6 +40,8 @@ struct Option {
 std::span<const Option> option_table();
 /// The option of this name or of this older spelling; nullptr if there is none.
 const Option* find_option(std::string_view name);
+/// What `value` is called in an option of today, where an older spelling meant the same by less.
+std::string value_today(std::string_view name, std::string_view value);
 /// True for names in the table and their old spellings, and for names that a later version will have.
 bool is_option_name(std::string_view name);
 /// Why `name` is no option, and what may have been meant.

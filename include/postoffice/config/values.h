@@ -45,7 +45,9 @@ Result<std::string> parse_address_port(std::string_view text, std::uint16_t defa
 /// A host as `trusted=` has it: a name, or an address, which gets brackets. IPv6 in the kernel's spelling.
 Result<std::string> parse_trusted_host(std::string_view text);
 /// "bounce", "accept", "folder:PATH" or "file:PATH", where PATH is ~/PATH or NAME.
-Result<Forbidden> parse_forbidden(std::string_view text);
+Result<UnwantedMail> parse_unwanted_mail(std::string_view text);
+/// The same, and "bounce:WHY".
+Result<UnwantedMail> parse_spam(std::string_view text);
 /// "ZONE" or "ZONE=ADDRESS,ADDRESS…", with IPv4 addresses.
 Result<DnsList> parse_dns_list(std::string_view text);
 /// "PATTERN:TARGET,TARGET…", usermap(7); the pattern in lower case.

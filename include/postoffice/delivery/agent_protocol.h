@@ -50,9 +50,7 @@ struct DeliveryRequest {
     FixedString<32> id;
     FixedString<512> sender;  ///< wire form, without brackets; empty for <>
     FixedString<512> recipient;
-    /// Not empty: it goes to the folder of `forbidden`, which the agent has from its own configuration. This
-    /// is why, for the message's X-Spam field.
-    FixedString<512> forbidden;
+    std::uint8_t folder = 0;  ///< as MailFolder; where that is the agent has from its own configuration
 };
 
 /// The answer to one DeliveryRequest (in order), or, before any, to a SpawnRequest that cannot be met.

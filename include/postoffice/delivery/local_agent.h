@@ -33,7 +33,9 @@ struct AgentDuty {
     std::string name;                           ///< for the log: "bob", "vera@virtual.example"
     std::unique_ptr<Mailbox> mailbox;           ///< null: it takes no mail
     std::unique_ptr<Mailbox> forbidden_folder;  ///< null if there is none
+    std::unique_ptr<Mailbox> spam_folder;       ///< the same
     std::optional<Account> account;             ///< whose delivery files it tells of, if it does
+    MailboxGroup group;                         ///< that it was given beside its own
     std::unique_ptr<DomainFiles> domain;        ///< null: it knows of no domain
 };
 

@@ -11,6 +11,8 @@
 #include "postoffice/base/clock.h"
 #include "postoffice/base/privileges.h"
 #include "postoffice/config/config.h"
+#include "postoffice/delivery/mailbox_group.h"
+#include "postoffice/mail/envelope.h"
 
 namespace postoffice {
 
@@ -19,7 +21,6 @@ namespace postoffice {
 struct DeliveryStamp {
     std::string sender;
     std::string recipient;
-    std::string spam = "";  ///< for an X-Spam field, if not empty
 };
 
 /// What stands where the mailbox should be is not a mailbox of this user: a link, a directory, another
@@ -27,13 +28,6 @@ struct DeliveryStamp {
 class UnfitMailbox : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
-};
-
-/// How an agent may write below mail_dir when the mailbox group is needed for creating files there: it runs
-/// with the user's own ids, and this group as its saved group id, made effective only while it creates one.
-struct MailboxGroup {
-    bool needed = false;
-    gid_t gid = 0;
 };
 
 class Mailbox {
@@ -68,9 +62,9 @@ std::unique_ptr<Mailbox> open_mailbox_of(const Config& config, const Account& ac
 /// written by others; std::system_error.
 std::unique_ptr<Mailbox> open_virtual_mailbox(const Config& config, const std::string& user,
                                               const std::string& domain);
-/// The folder that `forbidden` gives to this account, or a null pointer if there is none. Root's is always
+/// The folder that the option of this name gives to this account, or a null pointer if there is none. Root's is always
 /// below mail_dir.
-std::unique_ptr<Mailbox> open_forbidden_folder_of(const Config& config, const Account& account,
-                                                  const MailboxGroup& group);
+std::unique_ptr<Mailbox> open_folder_of(const Config& config, const Account& account,
+                                        const MailboxGroup& group, MailFolder folder);
 
 }  // namespace postoffice

@@ -22,12 +22,12 @@ class Acceptor {
 
 /// One delivery into a mailbox of this host.
 struct MailboxDelivery {
-    std::string id;              ///< queue id, for log and Received
-    std::string user;            ///< account, or user of `domain`
-    Address sender;              ///< for Return-Path and the From line
-    Address recipient;           ///< for Delivered-To
-    std::string forbidden = "";  ///< as Envelope::forbidden
-    std::string domain = "";     ///< a virtual one; empty: the account is one of this host
+    std::string id;     ///< queue id, for log and Received
+    std::string user;   ///< account, or user of `domain`
+    Address sender;     ///< for Return-Path and the From line
+    Address recipient;  ///< for Delivered-To
+    MailFolder folder = MailFolder::inbox;
+    std::string domain = "";  ///< a virtual one; empty: the account is one of this host
 };
 
 /// What a user's delivery file or an alias asks for: a program, a file, a file of instructions.

@@ -57,6 +57,9 @@ struct Recipient {
     RecipientWishes wishes{};         ///< what the sender wants to hear of it
 };
 
+/// Which of its user's folders a message is for; the options of these names say where that is.
+enum class MailFolder : std::uint8_t { inbox, forbidden, spam };
+
 struct Envelope {
     Address sender;  ///< null for <>
     Body body = Body::seven_bit;
@@ -72,9 +75,7 @@ struct Envelope {
     /// the sender that of a list's owner.
     std::vector<Recipient> expanded;
     Origin origin;
-    /// Why hosts.deny does not want its client: it goes to the folder of `forbidden`, as far as its
-    /// recipients are mailboxes here. Empty: it is welcome.
-    std::string forbidden = "";
+    MailFolder folder = MailFolder::inbox;  ///< as far as its recipients are mailboxes here
     UnixTime arrived = 0;
 };
 

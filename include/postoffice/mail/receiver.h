@@ -1,5 +1,5 @@
 // Streams a message into its file and completes it, once, on receipt: our Received field on top; Date,
-// Message-ID and From where they are missing. RFC 5321 sections 4.4, 6.3; RFC 5322 section 3.6.
+// Message-ID and From where they are missing, and X-Spam where it is due. RFC 5321 sections 4.4, 6.3; RFC 5322 section 3.6.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,7 @@ class MessageReceiver {
         std::string sender;      ///< address for a missing From; empty = MAILER-DAEMON@hostname
         std::uint64_t size = 0;  ///< most octets of the message as the client sent it; 0 = no limit
         unsigned hops = 100;     ///< most Received fields
+        std::string spam = {};   ///< for an X-Spam field, unless the message has one; empty: none
     };
     /// Keeps a reference to `message`. `top_fields`: whole lines put above everything else.
     MessageReceiver(Message& message, Settings settings, const std::string& top_fields);
@@ -71,7 +72,7 @@ class MessageReceiver {
     bool eight_bit_header_ = false;
     bool in_solicitation_ = false;
     std::string solicitation_;
-    bool has_date_ = false, has_message_id_ = false, has_from_ = false;
+    bool has_date_ = false, has_message_id_ = false, has_from_ = false, has_spam_ = false;
     bool ends_with_newline_ = true;
     unsigned received_ = 0;
     std::uint64_t octets_ = 0;
