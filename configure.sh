@@ -11,6 +11,9 @@ libdir=
 mandir=
 confdir=/etc
 queuedir=/var/spool/postoffice
+vhostdir=
+vspool=/var/spool/virtual
+vuser=mail
 get_deps=no
 with_idn=yes
 libwrap=if-there
@@ -28,6 +31,9 @@ usage: ./configure.sh [--get-deps] [--prefix=DIR] [--execdir=DIR] [...]
   --mandir=DIR         manual pages                           [PREFIX/man; with /usr PREFIX/share/man]
   --confdir=DIR        postoffice.cf                          [/etc]
   --with-queuedir=DIR  the spool                              [/var/spool/postoffice]
+  --with-vhost[=DIR]   virtual domains are in DIR             [none; without DIR: /etc/virtual]
+  --with-vspool=DIR    mailboxes of virtual users             [/var/spool/virtual]
+  --with-vuser=USER    who keeps these mailboxes; USER:GROUP, names or numbers  [mail]
   --without-idn        no internationalised addresses, and no libidn2
   --without-tls        leave TLS (OpenSSL 3) out
   --without-pam        check passwords of accounts without PAM, by the shadow file
@@ -64,20 +70,31 @@ absolute() {
     esac
 }
 
+# account NAME VALUE: what vhost-user= takes.
+account() {
+    case $2 in
+    *:*:* | *: | :* | -* | '' | *[!A-Za-z0-9_.:\$-]*) die "$1=$2 is not USER, USER:GROUP or USER.GROUP" ;;
+    root | 0 | root[:.]* | 0[:.]* | *[:.]root | *[:.]0) die "$1=$2: mailboxes are never written as root" ;;
+    *\$*) die "$1=$2: '\$' cannot stand in a name here" ;;
+    esac
+}
+
 read_arguments() {
     while [ $# -gt 0 ]; do
         name=${1%%=*}
         case $1 in
         *=*) value=${1#*=} ;;
-        --prefix | --execdir | --sbindir | --libdir | --mandir | --confdir | --with-queuedir | --src)
+        --prefix | --execdir | --sbindir | --libdir | --mandir | --confdir | --with-queuedir | --src | --with-vspool)
             [ $# -gt 1 ] || die "$1 needs a directory"
             shift
             value=$1
             ;;
+        --with-vhost | --with-vhosts) value=/etc/virtual ;;
         *) value= ;;
         esac
         case $name in
-        --prefix | --execdir | --sbindir | --libdir | --mandir | --confdir | --with-queuedir) absolute "$name" "$value" ;;
+        --prefix | --execdir | --sbindir | --libdir | --mandir | --confdir | --with-queuedir | --with-vhost | --with-vhosts | --with-vspool) absolute "$name" "$value" ;;
+        --with-vuser) account "$name" "$value" ;;
         esac
         case $name in
         --prefix) prefix=$value ;;
@@ -87,6 +104,10 @@ read_arguments() {
         --mandir) mandir=$value ;;
         --confdir) confdir=$value ;;
         --with-queuedir) queuedir=$value ;;
+        --with-vhost | --with-vhosts) vhostdir=$value ;;
+        --without-vhost | --without-vhosts) vhostdir= ;;
+        --with-vspool) vspool=$value ;;
+        --with-vuser) vuser=$value ;;
         --src) src=$value ;;
         --with-tcp-wrappers | --with-tcpwrappers | --with-libwrap) libwrap=yes ;;
         --without-tcp-wrappers | --without-tcpwrappers | --without-libwrap) libwrap=no ;;
@@ -98,8 +119,7 @@ read_arguments() {
         --with-pam | --use-pam) with_pam=yes ;;
         --without-pam) with_pam=no ;;
         --help | -h) usage && exit 0 ;;
-        --with-milter | --with-av | --with-auth | --with-greylist | \
-            --with-vhost | --with-vhosts | --with-vspool | --with-vuser | --with-coal) unavailable "$name" ;;
+        --with-milter | --with-av | --with-auth | --with-greylist | --with-coal) unavailable "$name" ;;
         --use-gdbm | --with-gdbm) passed_over "$name" "gdbm is always used" ;;
         --use-mailwrappers | --with-mailwrappers) passed_over "$name" "not available in this version, passed over" ;;
         --use-peer-flag) passed_over "$name" "not available in this version, passed over" ;;
@@ -501,6 +521,9 @@ LIBDIR     := $libdir
 MANDIR     := $mandir
 CONFDIR    := $confdir
 QUEUEDIR   := $queuedir
+VHOSTDIR   := $vhostdir
+VHOSTSPOOL := $vspool
+VHOSTUSER  := $vuser
 CXX        := $CXX
 CXXFLAGS   := $CXXFLAGS
 CPPFLAGS   :=$CPPFLAGS_LARGE

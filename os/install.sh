@@ -3,7 +3,8 @@
 # the files, for a package; without, and as root, it also makes the account and the spool. What stood in the place of
 # one of our names is kept as NAME.before-postoffice, and os/uninstall.sh puts it back.
 set -eu
-: "${DESTDIR=}" "$SRC" "$BUILD" "$EXECDIR" "$SBINDIR" "$LIBDIR" "$MANDIR" "$CONFDIR" "$QUEUEDIR"
+: "${DESTDIR=}" "${VHOSTDIR=}" "${VHOSTSPOOL=/var/spool/virtual}" "${VHOSTUSER=mail}"
+: "$SRC" "$BUILD" "$EXECDIR" "$SBINDIR" "$LIBDIR" "$MANDIR" "$CONFDIR" "$QUEUEDIR"
 . "$SRC/os/names.sh"
 account=postoffice
 
@@ -25,7 +26,11 @@ make_account() {
 install_text() {
     mkdir -p "$(dirname "$2")"
     sed -e "s#/etc/postoffice\\.cf#$CONFDIR/postoffice.cf#g" -e "s#/var/spool/postoffice#$QUEUEDIR#g" \
-        -e "s#/usr/local/sbin#$SBINDIR#g" "$1" >"$2.new"
+        -e "s#/usr/local/sbin#$SBINDIR#g" -e "s#/var/spool/virtual#$VHOSTSPOOL#g" \
+        -e "s%^#vhost-user=mail\$%#vhost-user=$VHOSTUSER%" \
+        -e "s%^\(\.It Cm vhost-user .*default : Ql \)mail\$%\1$VHOSTUSER%" \
+        ${VHOSTDIR:+-e "s%^#vhost-dir=(unset)\$%#vhost-dir=$VHOSTDIR%"} \
+        ${VHOSTDIR:+-e "s%^\(\.It Cm vhost-dir .*default : \)unset\$%\1Ql $VHOSTDIR%"} "$1" >"$2.new"
     chmod "${3:-644}" "$2.new"
     mv -f "$2.new" "$2"
 }

@@ -17,6 +17,19 @@ AddressInquiry::AddressInquiry(const Config& config)
       may_see_aliases_(is_trusted_submitter(config, ::getuid()) ||
                        ::access(config.aliases.c_str(), R_OK) == 0) {}
 
+Route AddressInquiry::route(const Address& address, bool in_full) {
+    Route route = local_.router().route(address, in_full);
+    auto obstacle = local_.router().obstacle_to(route);
+    if (!obstacle) return route;
+    const Target& target = route.hops.front().target;
+    route.status = Route::Status::temporary;
+    route.refusal = std::move(obstacle->reply);
+    route.steps.push_back(
+        {std::move(obstacle->detail), target.alias.empty() && target.domain.empty() ? target.user : ""});
+    route.hops.clear();
+    return route;
+}
+
 bool AddressInquiry::may_see_files_of(const std::string& user) const {
     return is_trusted_submitter(config_, ::getuid()) || identify_caller().login == user;
 }

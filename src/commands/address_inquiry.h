@@ -18,7 +18,8 @@ class AddressInquiry {
   public:
     explicit AddressInquiry(const Config& config);
 
-    Route route(const Address& address, bool in_full) { return local_.router().route(address, in_full); }
+    /// As it is answered at RCPT: an obstacle makes it a temporary refusal.
+    Route route(const Address& address, bool in_full);
 
     std::optional<Account> find_account(const std::string& name) { return local_.users().find(name); }
 

@@ -45,11 +45,11 @@ Config config_for_tool(const std::optional<std::string>& file) {
 }
 
 VirtualDomain find_domain(const Config& config, const std::string& name) {
-    const auto checked = parse_domain(name);
+    const auto checked = parse_domain(name.substr(name.starts_with('.') ? 1 : 0));
     if (!checked) throw ToolFailure{EX_DATAERR, checked.problem()};
     DomainTable domains(config.vhost_dir);
     domains.refresh();
-    const VirtualDomain* domain = domains.find(*checked);
+    const VirtualDomain* domain = domains.find_line(*checked);
     if (domain == nullptr)
         throw ToolFailure{EX_NOHOST, fmt::format("{} is not in {}", *checked, domains.file())};
     if (!domain->problem.empty())

@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "caller.h"
+#include "domain_form.h"
 #include "failed_submission.h"
 #include "local_router.h"
 #include "postoffice/base/disk.h"
@@ -64,6 +65,7 @@ class SubmitCommand {
     void choose_sender();
     Submission::Settings submission_settings() const;
     void read_message();
+    std::optional<int> take_form() const;
     void check_recipients();
     bool has_utf8_address() const;
     DropEnvelope drop_envelope() const;
@@ -99,6 +101,7 @@ int SubmitCommand::run() {
     for (const std::string& word : line_.words) recipients_.add_word(word);
     message_.emplace(drop_directory_);
     read_message();
+    if (const auto exit_code = take_form()) return *exit_code;
     check_recipients();
     if (!recipients_.accepted().empty()) store();
 
@@ -168,6 +171,24 @@ void SubmitCommand::read_message() {
         throw Failure{failed.error == EBADF ? 66 : 74, failed.what()};
     }
     if (recipients_.empty()) throw Failure{64, "No recipient addresses found in the header"};
+}
+
+/// A letter that is done instead of being sent; its exit status. What the owner of the domain is told is a
+/// letter, too: whoever wrote this one may have nobody to read what is printed.
+std::optional<int> SubmitCommand::take_form() const {
+    if (line_.gateway || recipients_.accepted().size() != 1 || !recipients_.refused().empty())
+        return std::nullopt;
+    const Address& to = recipients_.accepted().front();
+    const auto outcome = carry_out_form(config_, caller_.uid, to, *message_);
+    if (!outcome) return std::nullopt;
+    log_event(
+        "", "domain-form",
+        {{"domain", to.domain()}, {"uid", std::to_string(caller_.uid)}, {"done", outcome->done ? "1" : "0"}});
+    nudge(config_.control, "drop " + mail_form_answer(drop_directory_, config_.hostname, to,
+                                                      Address(caller_.login, config_.hostname), *outcome));
+    if (outcome->done) return 0;
+    tell(outcome->text);
+    return 65;
 }
 
 void SubmitCommand::check_recipients() {

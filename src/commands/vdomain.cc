@@ -1,27 +1,22 @@
 // vdomain: which virtual domains there are.
 #include <fmt/format.h>
 #include <getopt.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
 #include <vector>
 
 #include "changed_file.h"
 #include "domain_edits.h"
+#include "domain_setup.h"
 #include "domain_tool.h"
-#include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/config/values.h"
-#include "postoffice/mail/users.h"
 
 namespace postoffice {
 namespace {
-
-constexpr mode_t table_mode = 0644;
 
 struct Task {
     std::optional<std::string> config_file;
@@ -69,36 +64,18 @@ int show(const Config& config, const std::vector<std::string>& names) {
     for (const VirtualDomain& domain : domains)
         fmt::print("{}\n",
                    printable(domain.problem.empty()
-                                 ? fmt::format("{}: owner {}, {}{}{}", domain.name, domain.owner,
-                                               domain.active ? "active" : "not active",
+                                 ? fmt::format("{}{}: owner {}, {}{}{}", domain.name,
+                                               domain.with_subdomains ? " and all below it" : "",
+                                               domain.owner, domain.active ? "active" : "not active",
                                                domain.comment.empty() ? "" : ": ", domain.comment)
                                  : fmt::format("{}:{}: {}", table.file(), domain.line, domain.problem)));
     return EX_OK;
 }
 
-/// A folder of this owner's, if it is not there.
-void make_folder(const std::string& path, const Account& owner, mode_t mode) {
-    if (::mkdir(path.c_str(), 0700) != 0) {
-        if (errno == EEXIST) return;
-        throw_errno(path);
-    }
-    if (::chown(path.c_str(), owner.uid, owner.gid) != 0 || ::chmod(path.c_str(), mode) != 0)
-        throw_errno(path);
-}
-
-/// What is in the folder of a domain belongs to its owner: it must not be another's already.
-void make_domain_folder(const std::string& path, const Account& owner) {
-    make_folder(path, owner, owner.uid == 0 ? 0755 : 0700);
-    struct stat status {};
-    if (::lstat(path.c_str(), &status) != 0) throw_errno(path);
-    if (!S_ISDIR(status.st_mode) || status.st_uid != owner.uid)
-        throw ToolFailure{EX_CANTCREAT,
-                          fmt::format("{} is there, and is no folder of {}'s", path, owner.name)};
-}
-
 VirtualDomain new_domain(const std::vector<std::string>& words) {
     VirtualDomain domain;
-    const auto name = parse_domain(words[1]);
+    domain.with_subdomains = words[1].starts_with('.');
+    const auto name = parse_domain(words[1].substr(domain.with_subdomains ? 1 : 0));
     if (!name) throw ToolFailure{EX_DATAERR, name.problem()};
     domain.name = *name;
     domain.owner = words[2];
@@ -109,36 +86,18 @@ VirtualDomain new_domain(const std::vector<std::string>& words) {
     return domain;
 }
 
-/// The folders first: the domain takes mail from the moment that its line is there.
-void create(const Config& config, ChangedFile& file, const VirtualDomain& domain) {
-    if (config.is_local_domain(domain.name))
-        throw ToolFailure{EX_DATAERR, domain.name + " is a domain of the host itself"};
-    for (const VirtualDomain& other : parse_domains(file.text()))
-        if (other.name == domain.name)
-            throw ToolFailure{EX_CANTCREAT,
-                              fmt::format("{} is there already, in line {}", domain.name, other.line)};
-    const auto owner = find_login(domain.owner);
-    if (!owner) throw ToolFailure{EX_NOUSER, fmt::format("{} has no account", domain.owner)};
-    const auto keeper = find_login(config.vhost_user);
-    if (!keeper) throw ToolFailure{EX_NOUSER, fmt::format("vhost-user={} has no account", config.vhost_user)};
-    make_folder(config.vhost_spool, *keeper, 0700);
-    make_domain_folder(config.vhost_dir + "/" + domain.name, *owner);
-    file.replace(with_domain(file.text(), domain));
-}
-
 int change(const Config& config, const Task& task) {
     if (::geteuid() != 0)
         throw ToolFailure{EX_NOPERM, "which domains there are, and which are active, is for root to say"};
-    if (!task.undo && task.words[0] == "create" && ::mkdir(config.vhost_dir.c_str(), 0755) != 0 &&
-        errno != EEXIST)
-        throw_errno(config.vhost_dir);
-    ChangedFile file(config.vhost_dir, "domains.cf", table_mode);
-    if (task.undo) {
-        file.undo();
+    if (!task.undo && task.words[0] == "create") {
+        const VirtualDomain domain = new_domain(task.words);
+        (void)make_domain_folders(config, domain);
+        enter_domain(config, domain);
         return EX_OK;
     }
-    if (task.words[0] == "create") {
-        create(config, file, new_domain(task.words));
+    ChangedFile file(config.vhost_dir, "domains.cf", domain_table_mode);
+    if (task.undo) {
+        file.undo();
         return EX_OK;
     }
     VirtualDomain domain = find_domain(config, task.words[1]);

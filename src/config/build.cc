@@ -22,4 +22,16 @@ std::string_view default_queue_dir() {
     return POSTOFFICE_QUEUEDIR;
 }
 
+std::string_view default_vhost_dir() {
+    return POSTOFFICE_VHOSTDIR;
+}
+
+std::string_view default_vhost_spool() {
+    return POSTOFFICE_VHOSTSPOOL;
+}
+
+std::string_view default_vhost_user() {
+    return POSTOFFICE_VHOSTUSER;
+}
+
 }  // namespace postoffice

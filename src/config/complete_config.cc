@@ -28,6 +28,9 @@ void complete_listeners(Config& config) {
 
 void complete_places(Config& config) {
     if (config.queue_dir.empty()) config.queue_dir = default_queue_dir();
+    if (config.vhost_dir.empty()) config.vhost_dir = default_vhost_dir();
+    if (config.vhost_spool.empty()) config.vhost_spool = default_vhost_spool();
+    if (config.vhost_user.empty()) config.vhost_user = default_vhost_user();
     if (config.tls_key.empty()) config.tls_key = config.tls_certificate;
     if (config.control.empty()) config.control = config.queue_dir + "/control";
 }

@@ -210,8 +210,15 @@ std::string set_alias_user(Config& config, std::string_view value) {
 }
 
 std::string set_vhost_user(Config& config, std::string_view value) {
-    if (value == "root") return "mailboxes of virtual users are never written as root";
-    return store(parse_login(value), config.vhost_user);
+    const auto colon = value.find(':');
+    const auto user = parse_login(value.substr(0, colon));
+    const auto group =
+        colon == value.npos ? Result<std::string>(std::string("x")) : parse_login(value.substr(colon + 1));
+    if (!user || !group) return user ? group.problem() : user.problem();
+    if (*user == "root" || *user == "0" || *group == "root" || *group == "0")
+        return "mailboxes of virtual users are never written as root";
+    config.vhost_user = value;
+    return "";
 }
 
 std::string set_log(Config& config, std::string_view value) {
@@ -297,12 +304,14 @@ std::span<const Option> table() {
          set_flag<&C::auth_scram>},
         {"auth-failures", "number", "10", "failed logins in an hour before an address has to wait",
          SetBy::file, false, set_number<&C::auth_failures, 1, many>},
-        {"vhost-dir", "path", "", "virtual domains, a folder each; unset = none", SetBy::file, false,
-         set_path<&C::vhost_dir>},
-        {"vhost-spool", "path", "/var/spool/virtual", "mailboxes of virtual users, DOMAIN/USER", SetBy::file,
+        {"vhost-dir", "path", default_vhost_dir(), "virtual domains, a folder each; unset = none",
+         SetBy::file, false, set_path<&C::vhost_dir>},
+        {"vhost-spool", "path", default_vhost_spool(), "mailboxes of virtual users, DOMAIN/USER", SetBy::file,
          false, set_path<&C::vhost_spool>},
-        {"vhost-user", "text", "mail", "account that these mailboxes belong to", SetBy::file, false,
-         set_vhost_user},
+        {"vhost-user", "text", default_vhost_user(), "account that these mailboxes belong to", SetBy::file,
+         false, set_vhost_user},
+        {"vhost-form", "flag", "0", "owners of virtual domains change users by a letter", SetBy::file, false,
+         set_flag<&C::vhost_form>},
         {"vhost-maildir", "flag", "0", "virtual users have maildirs", SetBy::file, false,
          set_flag<&C::vhost_maildir>},
         {"hide-recipients", "flag", "0", "names that do not exist are refused with the message", SetBy::file, false,

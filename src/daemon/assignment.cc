@@ -53,12 +53,12 @@ Answer assign(const Config& config, const DomainTable& domains, Purpose purpose,
     if (is_mailbox) {
         const std::string user = name.substr(0, at);
         if (!is_virtual_user_name(user)) return failed("5.1.1", "No such user");
-        return for_domain(account_for(config, config.vhost_user), *domain, user);
+        return for_domain(vhost_account(config), *domain, user);
     }
     const auto owner = account_for(config, domain->owner);
     // The files of a domain of root's are looked at by the account that its mailboxes belong to.
     if (purpose == Purpose::domain && owner && owner->uid == 0)
-        return for_domain(account_for(config, config.vhost_user), *domain);
+        return for_domain(vhost_account(config), *domain);
     return for_domain(owner, *domain);
 }
 

@@ -11,6 +11,7 @@
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
 #include "postoffice/mail/domain_files.h"
+#include "postoffice/mail/users.h"
 #include "postoffice/mail/virtual_domains.h"
 #include "postoffice/net/kernel_random.h"
 #include "postoffice/policy/pam.h"
@@ -52,12 +53,17 @@ AuthVerdict check_account(const std::string& name, const std::string& password, 
 std::vector<VirtualUser> users_of(const Config& config, const std::string& domain_name) {
     DomainTable domains(config.vhost_dir);
     domains.refresh();
-    const VirtualDomain* domain = domains.find(domain_name);
+    const VirtualDomain* domain = domains.find_line(domain_name);
     if (domain == nullptr) return {};
     if (!domain->problem.empty()) throw FormatError(domain->name + ": " + domain->problem);
     if (!domain->active) return {};
     const Fd file = open_domain_file(domains.folder_of(*domain), *domain, "passwd");
-    return file ? read_virtual_users(file.get()) : std::vector<VirtualUser>();
+    auto users = file ? read_virtual_users(file.get()) : std::vector<VirtualUser>();
+    const auto owner = find_login(domain->owner);
+    std::erase_if(users, [&, keeper = vhost_uid(config)](const VirtualUser& user) {
+        return !owner || standing_of(user, *owner, keeper) == UserStanding::refused;
+    });
+    return users;
 }
 
 /// For what must look as if a user were there; empty if the domain has none.

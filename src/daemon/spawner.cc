@@ -24,6 +24,7 @@
 #include "postoffice/delivery/local_agent.h"
 #include "postoffice/mail/delivery_result.h"
 #include "postoffice/mail/domain_files.h"
+#include "postoffice/mail/users.h"
 
 namespace postoffice {
 namespace {
@@ -261,15 +262,27 @@ std::variant<AgentDuty, DeliveryResult> Spawner::take_up(Purpose purpose, const 
     const std::string folder = domains_.folder_of(domain);
     if (purpose == Purpose::domain) {
         become_user(account, {});
-        return AgentDuty{domain.name, nullptr, nullptr, nullptr, {}, {}, std::make_unique<DomainFiles>(folder, domain)};
+        AgentDuty duty;
+        duty.name = domain.name;
+        duty.domain = std::make_unique<DomainFiles>(folder, domain, vhost_uid(config_));
+        return duty;
     }
     const Fd passwd = open_domain_file(folder, domain, "passwd");
     become_user(account, {});
     const auto users = passwd ? read_virtual_users(passwd.get()) : std::vector<VirtualUser>();
     const VirtualUser* user = find_virtual_user(users, assignment.virtual_user);
     if (user == nullptr) return failed("5.1.1", "No such user");
+    const auto owner = find_login(domain.owner);
+    if (!owner || standing_of(*user, *owner, account.uid) != UserStanding::in_domain)
+        return deferred("4.3.5", "No mailbox in " + domain.name);
     return AgentDuty{user->name + "@" + domain.name,
-                     open_virtual_mailbox(config_, user->name, domain.name), nullptr, nullptr, {}, {}, nullptr};
+                     open_virtual_mailbox(config_, user->name, domain.name),
+                     nullptr,
+                     nullptr,
+                     {},
+                     {},
+                     nullptr,
+                     AgentDuty::VirtualMailbox{user->name, domain.name}};
 } catch (const UnfitMailbox& error) {
     return deferred("4.2.0", error.what());
 } catch (const std::exception& error) {
@@ -282,11 +295,10 @@ void Spawner::start_instruction_agent(Purpose purpose, const Assignment& assignm
     const Account& account = assignment.account;
     const pid_t pid = spawn_process("deliver " + account.name, [&] {
         forget_everything();
-        const MailboxGroup group =
-            assignment.domain ? MailboxGroup() : mailbox_group_for(config_, account);
+        const MailboxGroup group = assignment.domain ? MailboxGroup() : mailbox_group_for(config_, account);
         become_user(account, group);
-        return run_instruction_agent(config_, account, group,
-                                     {purpose == Purpose::alias, assignment.domain}, std::move(channel));
+        return run_instruction_agent(config_, account, group, {purpose == Purpose::alias, assignment.domain},
+                                     std::move(channel));
     });
     const auto patience = config_.command_timeout + limits_.room + Seconds(30);
     leaving_.emplace(

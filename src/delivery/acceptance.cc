@@ -67,8 +67,12 @@ Reply storage_trouble(const std::string& id, const std::system_error& error) {
 }  // namespace
 
 Acceptance::Acceptance(const Spool& spool, LocalDelivery& local, Bouncer& bouncer,
-                       std::function<void(const std::string&)> on_queued)
-    : spool_(spool), local_(local), bouncer_(bouncer), on_queued_(std::move(on_queued)) {}
+                       std::function<void(const std::string&)> on_queued, Untaken untaken)
+    : spool_(spool),
+      local_(local),
+      bouncer_(bouncer),
+      on_queued_(std::move(on_queued)),
+      untaken_(untaken) {}
 
 Reply Acceptance::accept(const std::string& id, const Envelope& envelope, Message& message) try {
     if (all_mailboxes(envelope)) return deliver_now(id, envelope, message);
@@ -112,7 +116,8 @@ Reply Acceptance::deliver_now(const std::string& id, const Envelope& envelope, M
     if (done > 0) send_notices(id, envelope, message, results);
     if (done == results.size()) return {250, "2.0.0", id + " delivered"};
     // Nobody has it yet: the client keeps it, and hears the reason instead of getting a bounce.
-    if (done == 0) return deferral != nullptr ? deferral->reply : failure->reply;
+    if (done == 0 && untaken_ == Untaken::refused)
+        return deferral != nullptr ? deferral->reply : failure->reply;
     return queue(id, envelope, message, results);
 }
 

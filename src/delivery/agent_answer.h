@@ -1,6 +1,7 @@
 // What the agents of users say of a delivery.
 #pragma once
 
+#include <string>
 #include <system_error>
 
 #include "postoffice/delivery/agent_protocol.h"
@@ -8,8 +9,9 @@
 
 namespace postoffice {
 
-/// What a failing system call on a mailbox means to the sender's server (RFC 3463 section 3.3 and 3.4).
-DeliveryResult deferred_for(const std::system_error& error);
+/// What a failing system call on a mailbox means to the sender's server (RFC 3463 section 3.3 and 3.4). The
+/// same words as at RCPT, where the mailbox is known to be full.
+DeliveryResult deferred_for(const std::system_error& error, const std::string& mailbox = "The mailbox");
 
 DeliveryAnswer answer_of(const DeliveryResult& result);
 

@@ -21,6 +21,9 @@ namespace {
 /// A fresh channel, too, may meet an agent that is just about to leave.
 constexpr unsigned most_tries = 3;
 
+/// Whether a mailbox takes mail is worth to be known at RCPT, not to be waited for.
+constexpr Milliseconds patience_with_questions{5'000};
+
 Sent send_before(int socket, std::span<const std::byte> bytes, int descriptor, const Deadline& deadline) {
     for (;;) {
         const Sent sent = send_packet_now(socket, bytes, std::span(&descriptor, 1));
@@ -289,16 +292,51 @@ DomainEntry AgentChannels::domain_entry(const std::string& domain, const std::st
     DomainRequest request;
     if (!request.name.assign(name)) return {};  // nothing has such a name
     const auto [answer, descriptors] = ask<DomainAnswer>({SpawnRequest::Purpose::domain, domain}, request);
-    DomainEntry entry{static_cast<DomainEntry::Status>(answer.status), {}, {}, printable(answer.problem.str())};
+    DomainEntry entry{
+        static_cast<DomainEntry::Status>(answer.status), {}, {}, printable(answer.problem.str())};
     const std::string user = answer.user.str();
     if (entry.status > DomainEntry::Status::trouble || descriptors.size() > 1 ||
         (!user.empty() && !is_virtual_user_name(user)))
         throw FormatError("an answer that makes no sense");
     if (!user.empty()) entry.user = user;
+    entry.is_owner = !user.empty() && answer.is_owner != 0;
     if (!descriptors.empty()) entry.alias = disk::read_all(descriptors.front().get(), most_alias_octets);
     return entry;
 } catch (const std::exception& error) {
     return {DomainEntry::Status::trouble, {}, {}, "files of " + domain + ": " + error.what()};
+}
+
+/// A spawner that has no agent to give answers in its place. That it has no room is no word on the mailbox.
+MailboxState AgentChannels::virtual_mailbox(const std::string& user, const std::string& domain) {
+    const AgentName agent{SpawnRequest::Purpose::virtual_mailbox, user + "@" + domain};
+    const auto deadline = Deadline::after(patience_with_questions);
+    try {
+        for (unsigned tries = 0; tries < most_tries; ++tries) {
+            Channel& channel = channel_to(agent, deadline);
+            channel.last_use = ++uses_;
+            const ObstacleRequest request;
+            const bool is_sent =
+                send_packet_now(channel.socket.get(), std::as_bytes(std::span(&request, 1))) == Sent::yes;
+            const auto answer = is_sent ? receive_answer(channel.socket.get(), deadline)
+                                        : waiting_answer(channel.socket.get());
+            if (!answer || answer->for_all != 0) channels_.erase(agent);
+            if (!answer) continue;
+            DeliveryResult result = result_of(*answer);
+            if (result.outcome != DeliveryResult::Outcome::deferred || result.reply.status == "4.3.2")
+                return {};
+            const std::string detail = agent.user + ": " + result.reply.text;
+            return {MailboxState::Status::hindered, {std::move(result.reply), detail}};
+        }
+    } catch (const std::exception&) {
+        channels_.erase(agent);  // a late answer must never be taken for that to a later question
+    }
+    return {MailboxState::Status::not_shown, {}};
+}
+
+MailboxState AgentFiles::virtual_mailbox(const std::string& user, const std::string& domain) {
+    MailboxState state = own_eyes_.virtual_mailbox(user, domain);
+    if (state.status == MailboxState::Status::not_shown) state = channels_.virtual_mailbox(user, domain);
+    return state;
 }
 
 UserFile AgentFiles::find(const Account& account, const WantedFile& wanted) {

@@ -2,11 +2,14 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
+#include "postoffice/base/utf8.h"
 #include "postoffice/delivery/program.h"
 
 namespace postoffice {
@@ -30,6 +33,12 @@ Fd with_trace(int message, const std::string& recipient) {
 }
 
 }  // namespace
+
+std::string forwarded_by(const Recipient& recipient, const Envelope& envelope) {
+    std::string by = recipient.original.to_string();
+    if (equals_ignoring_case(by, recipient.target.address.to_string())) return "";
+    return envelope.utf8_header || is_ascii(by) ? by : "";
+}
 
 bool was_delivered_to(int message, const std::string& recipient) {
     constexpr std::string_view name = "delivered-to:";
@@ -60,6 +69,10 @@ DeliveryResult forward_message(const ForwardedBy& by, const std::vector<Address>
                                   {"LOGNAME", by.account.name}};
     const ProgramEnd end = run_program("/proc/self/exe", arguments, "/", environment, copy.get(), deadline);
     DeliveryResult result = result_of(end);
+    const int code = !end.timed_out && WIFEXITED(end.status) ? WEXITSTATUS(end.status) : EX_TEMPFAIL;
+    const bool is_about_the_mail = code == EX_DATAERR || code == EX_NOUSER || code == EX_NOHOST;
+    if (result.outcome == DeliveryResult::Outcome::failed && !is_about_the_mail)
+        return deferred("4.3.5", result.reply.text);  // something is wrong with this host
     if (result.outcome == DeliveryResult::Outcome::delivered) result.reply.text = "Forwarded";
     return result;
 }

@@ -1,5 +1,9 @@
-// Sends a message on in a user's name: what a delivery file with branches forwards is submitted with our own
-// sendmail, as the user could do it himself, and is durable when this returns.
+// Mail that is sent on, and how it is known when it comes back: by the field Delivered-To (RFC 9228) of who
+// sent it on.
+//
+// What a delivery file with branches forwards is submitted with our own sendmail, as the user could do it
+// himself, and is durable when forward_message() returns. Everything else that leads elsewhere is in the
+// queue under the address that it leads to, and gets its field on the way out.
 #pragma once
 
 #include <string>
@@ -10,6 +14,7 @@
 #include "postoffice/config/config.h"
 #include "postoffice/mail/address.h"
 #include "postoffice/mail/delivery_result.h"
+#include "postoffice/mail/envelope.h"
 
 namespace postoffice {
 
@@ -23,6 +28,10 @@ struct ForwardedBy {
 /// `message`: a regular file. Throws std::system_error if sendmail cannot be started.
 DeliveryResult forward_message(const ForwardedBy& by, const std::vector<Address>& to, int message,
                                const Deadline& deadline);
+
+/// The address here that sends this recipient's mail on, by an alias or a delivery file; "" if it goes where
+/// it was sent to, or if the address cannot stand in this header.
+std::string forwarded_by(const Recipient& recipient, const Envelope& envelope);
 
 /// True if the header has "Delivered-To: recipient": the message has been here before (RFC 9228).
 bool was_delivered_to(int message, const std::string& recipient);

@@ -27,6 +27,7 @@
 #include "postoffice/mail/domain_files.h"
 #include "postoffice/mail/envelope.h"
 #include "postoffice/mail/user_files.h"
+#include "postoffice/mail/users.h"
 
 namespace postoffice {
 namespace {
@@ -189,7 +190,8 @@ Source InstructionAgent::look_up_domain(const std::string& alias, const std::str
     const VirtualDomain& domain = *place_.domain;
     Source source;
     try {
-        const DomainEntry entry = DomainFiles(config_.vhost_dir + "/" + domain.name, domain).look_up(alias);
+        const DomainEntry entry =
+            DomainFiles(config_.vhost_dir + "/" + domain.name, domain, vhost_uid(config_)).look_up(alias);
         if (entry.status != DomainEntry::Status::answered) throw FormatError(entry.problem);
         const auto include = [&](const std::string& path) { return read_domain_include(domain, path); };
         source.has_it = entry.alias && alias_has(*entry.alias, instruction, include, 0);

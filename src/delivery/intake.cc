@@ -203,7 +203,7 @@ int run_intake_worker(const Config& config, Fd channel, int spawner, int arrival
     LocalTransport local(config, agents, std::chrono::duration_cast<Seconds>(local_patience));
     Router router(config, aliases, users, files, interface_addresses());
     Bouncer bouncer(config, spool, router);
-    Acceptance acceptance(spool, local, bouncer, tell);
+    Acceptance acceptance(spool, local, bouncer, tell, Acceptance::Untaken::queued);
     Intake intake(config, spool, router, acceptance, tell);
     while (auto job = receive_struct<IntakeJob>(channel.get())) {
         IntakeJobDone done;

@@ -21,6 +21,7 @@
 #include "postoffice/base/text.h"
 #include "postoffice/delivery/agent_protocol.h"
 #include "postoffice/mail/delivery_result.h"
+#include "postoffice/mail/obstacle.h"
 #include "postoffice/mail/user_files.h"
 
 namespace postoffice {
@@ -57,6 +58,7 @@ class LocalAgent {
     bool read_delivery_request(Channel& channel, const DeliveryRequest& request, std::vector<Fd> descriptors);
     void tell_file(const Channel& channel, const FileRequest& request);
     void tell_domain_entry(const Channel& channel, const DomainRequest& request) const;
+    void tell_obstacle(const Channel& channel) const;
     void deliver_batch();
     void append_all(Mailbox& mailbox);
     void append(Mailbox& mailbox, Job& job);
@@ -162,8 +164,9 @@ bool LocalAgent::read_request(Channel& channel) {
     if (arrival.kind == Arrival::Kind::end) return false;
     if (arrival.kind == Arrival::Kind::packet) {
         const std::size_t size = arrival.packet.size;
-        if (size < sizeof request ? read_other_request(channel, request, size)
-                                  : read_delivery_request(channel, request, std::move(arrival.packet.descriptors)))
+        if (size < sizeof request
+                ? read_other_request(channel, request, size)
+                : read_delivery_request(channel, request, std::move(arrival.packet.descriptors)))
             return true;
     }
     log_event("", "protocol", {{"agent", duty_.name}, {"error", "malformed request"}});
@@ -173,7 +176,8 @@ bool LocalAgent::read_request(Channel& channel) {
 /// A question about files. `start`: as much as there is of a packet of `size` octets.
 bool LocalAgent::read_other_request(const Channel& channel, const DeliveryRequest& start, std::size_t size) {
     static_assert(sizeof(FileRequest) < sizeof(DeliveryRequest) &&
-                  sizeof(DomainRequest) < sizeof(DeliveryRequest));
+                  sizeof(DomainRequest) < sizeof(DeliveryRequest) &&
+                  sizeof(ObstacleRequest) < sizeof(DeliveryRequest));
     const auto read_into = [&](auto& request) {
         if (size != sizeof request) return false;
         std::memcpy(static_cast<void*>(&request), &start, sizeof request);
@@ -185,6 +189,10 @@ bool LocalAgent::read_other_request(const Channel& channel, const DeliveryReques
     }
     if (DomainRequest name; duty_.domain && read_into(name)) {
         tell_domain_entry(channel, name);
+        return true;
+    }
+    if (ObstacleRequest obstacle; duty_.virtual_mailbox && read_into(obstacle)) {
+        tell_obstacle(channel);
         return true;
     }
     return false;
@@ -227,6 +235,7 @@ void LocalAgent::tell_domain_entry(const Channel& channel, const DomainRequest& 
     DomainAnswer answer;
     answer.status = static_cast<std::uint8_t>(entry.status);
     answer.user.assign_cut(entry.user.value_or(""));
+    answer.is_owner = entry.is_owner ? 1 : 0;
     answer.problem.assign_cut(entry.problem);
     const bool is_too_long = entry.alias && entry.alias->size() > most_alias_octets;
     if (is_too_long) {
@@ -238,6 +247,15 @@ void LocalAgent::tell_domain_entry(const Channel& channel, const DomainRequest& 
     const auto bytes = std::as_bytes(std::span(&answer, 1));
     const auto descriptors = value ? std::span(&descriptor, 1) : std::span<const int>();
     if (send_packet_now(channel.socket.get(), bytes, descriptors) == Sent::full)
+        (void)::shutdown(channel.socket.get(), SHUT_RDWR);
+}
+
+void LocalAgent::tell_obstacle(const Channel& channel) const {
+    const auto& [user, domain] = *duty_.virtual_mailbox;
+    const auto obstacle = look_at_virtual_mailbox(config_, ::geteuid(), user, domain).known();
+    const DeliveryAnswer answer = answer_of(obstacle ? deferred(obstacle->reply.status, obstacle->reply.text)
+                                                     : delivered("Nothing is in the way"));
+    if (send_packet_now(channel.socket.get(), std::as_bytes(std::span(&answer, 1))) == Sent::full)
         (void)::shutdown(channel.socket.get(), SHUT_RDWR);
 }
 
@@ -259,7 +277,7 @@ void LocalAgent::append_all(Mailbox& mailbox) {
             if (belongs_here(job)) append(mailbox, job);
         mailbox.finish();
     } catch (const std::system_error& e) {
-        fail_batch(mailbox, deferred_for(e), e.what());
+        fail_batch(mailbox, deferred_for(e, "The mailbox of " + duty_.name), e.what());
     } catch (const Timeout& e) {
         fail_batch(mailbox, deferred("4.2.0", e.what()), e.what());
     } catch (const UnfitMailbox& e) {
@@ -273,7 +291,7 @@ void LocalAgent::append(Mailbox& mailbox, Job& job) {
         mailbox.append(job.stamp, job.message.get());
         job.result = delivered("Delivered to the mailbox of " + duty_.name);
     } catch (const std::system_error& e) {
-        not_delivered(job, deferred_for(e), e.what());
+        not_delivered(job, deferred_for(e, "The mailbox of " + duty_.name), e.what());
     } catch (const FormatError& e) {
         not_delivered(job, deferred("4.3.0", e.what()), e.what());
     }

@@ -16,6 +16,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/delivery/mailbox.h"
 #include "postoffice/delivery/message_copier.h"
+#include "postoffice/mail/mailbox_path.h"
 
 namespace postoffice {
 namespace {
@@ -68,9 +69,8 @@ void Maildir::require_directory(const std::string& path) {
         disk::sync_directory(path.substr(0, std::max<std::size_t>(path.rfind('/'), 1)));
         if (::lstat(path.c_str(), &status) != 0) throw_errno("stat " + path);
     }
-    if (S_ISLNK(status.st_mode)) throw UnfitMailbox("maildir is a symbolic link");
-    if (!S_ISDIR(status.st_mode)) throw UnfitMailbox("maildir is not a directory");
-    if (status.st_uid != ::geteuid()) throw UnfitMailbox("maildir belongs to another user");
+    if (const auto why = unfit_as_maildir(status, ::geteuid()); !why.empty())
+        throw UnfitMailbox(std::string(why));
 }
 
 std::string Maildir::unique_name() {

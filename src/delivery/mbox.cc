@@ -24,12 +24,9 @@ bool same_file(const struct stat& a, const struct stat& b) {
     return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/// The one place that says what may be appended to.
 void require_mailbox(const struct stat& status) {
-    if (S_ISLNK(status.st_mode)) throw UnfitMailbox("mailbox is a symbolic link");
-    if (!S_ISREG(status.st_mode)) throw UnfitMailbox("mailbox is not a regular file");
-    if (status.st_uid != ::geteuid()) throw UnfitMailbox("mailbox belongs to another user");
-    if (status.st_nlink > 1) throw UnfitMailbox("mailbox has more than one link");
+    if (const auto why = unfit_as_mbox(status, ::geteuid()); !why.empty())
+        throw UnfitMailbox(std::string(why));
 }
 
 class Mbox final : public Mailbox {
@@ -130,7 +127,8 @@ void Mbox::append(const DeliveryStamp& stamp, int message) {
     try {
         const std::string_view gap = end_ == start_ ? std::string_view(gap_) : std::string_view();
         const auto end = end_ + static_cast<off_t>(copier_.copy(gap, stamp, message, file_.get()));
-        if (options_.limit != 0 && static_cast<std::uint64_t>(end) > options_.limit) throw_errno(EDQUOT, path_);
+        if (options_.limit != 0 && static_cast<std::uint64_t>(end) > options_.limit)
+            throw_errno(EDQUOT, path_);
         end_ = end;
     } catch (...) {
         take_back_to(end_);

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <memory>
 #include <span>
 
+#include "forwarding.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/packet.h"
@@ -53,9 +55,9 @@ class QueueAgent {
 
         QueueJobDone done;
         done.destination_is_down = outcome.destination_is_down ? 1 : 0;
+        if (outcome.destination_is_down) done.why.assign_cut(why_down_.reply.text);
         for (std::size_t i = 0; i < indices.size(); ++i) {
             record(entry, indices[i], outcome.results[i]);
-            if (outcome.destination_is_down) done.why.assign_cut(outcome.results[i].reply.text);
         }
         return done;
     }
@@ -94,9 +96,41 @@ class QueueAgent {
         if (!remote_)
             remote_ = std::make_unique<RemoteDelivery>(config_, resolver_, task_.destination, talk());
         const Envelope& envelope = entry.journal().envelope;
+        std::map<std::string, std::vector<std::size_t>> ways;  // by whom they are forwarded
+        for (std::size_t i = 0; i < indices.size(); ++i)
+            ways[forwarded_by(envelope.recipients[indices[i]], envelope)].push_back(i);
+
+        RemoteDelivery::Outcome outcome{std::vector<DeliveryResult>(indices.size()), false};
+        for (const auto& [by, places] : ways) {
+            std::vector<DeliveryResult> results;
+            if (!by.empty() && was_delivered_to(message, by)) {
+                results.assign(places.size(),
+                               failed("5.4.6", "Mail loop: mail for " + by +
+                                                   " comes back from where it is forwarded to"));
+            } else if (outcome.destination_is_down) {
+                results.assign(places.size(), why_down_);
+            } else {
+                std::vector<std::uint32_t> part;
+                for (const std::size_t place : places) part.push_back(indices[place]);
+                auto sent = send(entry, part, by, message);
+                outcome.destination_is_down = sent.destination_is_down;
+                results = std::move(sent.results);
+                why_down_ = results.back();
+            }
+            for (std::size_t k = 0; k < places.size(); ++k)
+                outcome.results[places[k]] = std::move(results[k]);
+        }
+        return outcome;
+    }
+
+    /// `by`: as forwarded_by() says; another host that knows of it sees by this field that mail goes round.
+    RemoteDelivery::Outcome send(const QueueEntry& entry, std::span<const std::uint32_t> indices,
+                                 const std::string& by, int message) {
+        const Envelope& envelope = entry.journal().envelope;
         OutgoingEnvelope outgoing{envelope.sender,      {},
                                   envelope.body,        envelope.utf8_header,
                                   envelope.return_part, envelope.envelope_id};
+        if (!by.empty()) outgoing.trace = "Delivered-To: " + by + "\n";
         for (const auto index : indices) {
             const Recipient& recipient = envelope.recipients[index];
             outgoing.recipients.emplace_back(recipient.target.address, recipient.wishes);
@@ -129,6 +163,7 @@ class QueueAgent {
     LocalTransport local_;
     Resolver resolver_;
     std::unique_ptr<RemoteDelivery> remote_;
+    DeliveryResult why_down_;  ///< the last word on the destination
 };
 
 // Indices come from the runner, but the journal is what counts: one that is out of range would be our bug.

@@ -7,19 +7,16 @@
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/delivery/mailbox.h"
+#include "postoffice/mail/mailbox_path.h"
 
 namespace postoffice {
 namespace {
 
-/// The mailboxes below must not be somebody else's to exchange.
 void require_own_folder(const std::string& path) {
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) throw_errno("stat " + path);
-    if (S_ISLNK(status.st_mode)) throw UnfitMailbox("mail folder of the domain is a symbolic link");
-    if (!S_ISDIR(status.st_mode)) throw UnfitMailbox("mail folder of the domain is not a directory");
-    if (status.st_uid != ::geteuid()) throw UnfitMailbox("mail folder of the domain belongs to another user");
-    if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        throw UnfitMailbox("mail folder of the domain can be written by others");
+    if (const auto why = unfit_as_domain_folder(status, ::geteuid()); !why.empty())
+        throw UnfitMailbox(std::string(why));
 }
 
 void make_folder(const std::string& path) {

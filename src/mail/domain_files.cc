@@ -20,11 +20,16 @@ constexpr std::size_t most_octets = 16u << 20;
 constexpr const char* passwd = "passwd";
 constexpr const char* aliases = "aliases";
 
-uid_t owner_of(const VirtualDomain& domain) {
-    const auto account = find_login(domain.owner);
+Account owner_of(const VirtualDomain& domain) {
+    auto account = find_login(domain.owner);
     if (!account)
         throw FormatError(fmt::format("{}: its owner {} has no account", domain.name, domain.owner));
-    return account->uid;
+    return std::move(*account);
+}
+
+std::string without_slash(std::string path) {
+    while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+    return path;
 }
 
 /// Why it is not to be believed. What is found is all that is known of it so far: it is not open.
@@ -69,11 +74,25 @@ std::optional<VirtualUser> parse_virtual_user(std::string_view line) {
     if (line.empty() || line.front() == '#') return std::nullopt;
     const auto fields = split(line, ':');
     if ((fields.size() != 2 && fields.size() != 7) || !is_virtual_user_name(fields[0])) return std::nullopt;
-    return VirtualUser{std::string(fields[0]), std::string(fields[1])};
+    VirtualUser user{std::string(fields[0]), std::string(fields[1])};
+    if (fields.size() == 7) {
+        user.uid = fields[2];
+        user.home = fields[5];
+    }
+    return user;
+}
+
+UserStanding standing_of(const VirtualUser& user, const Account& owner, std::optional<uid_t> keeper) {
+    if (user.uid.empty()) return UserStanding::in_domain;
+    const auto uid = parse_number(user.uid);
+    if (!uid || *uid == 0) return UserStanding::refused;
+    if (*uid != owner.uid) return keeper && *uid == *keeper ? UserStanding::in_domain : UserStanding::refused;
+    const bool is_owner = user.home.starts_with('/') && without_slash(user.home) == without_slash(owner.home);
+    return is_owner ? UserStanding::owner : UserStanding::in_domain;
 }
 
 Fd open_domain_file(const std::string& folder, const VirtualDomain& domain, const std::string& name) {
-    return open_believed(folder + "/" + name, owner_of(domain));
+    return open_believed(folder + "/" + name, owner_of(domain).uid);
 }
 
 std::vector<VirtualUser> read_virtual_users(int passwd_file) {
@@ -91,14 +110,22 @@ const VirtualUser* find_virtual_user(const std::vector<VirtualUser>& users, std:
     return found == users.end() ? nullptr : &*found;
 }
 
-DomainFiles::DomainFiles(std::string folder, VirtualDomain domain)
-    : folder_(std::move(folder)), domain_(std::move(domain)) {}
+DomainFiles::DomainFiles(std::string folder, VirtualDomain domain, std::optional<uid_t> keeper)
+    : folder_(std::move(folder)), domain_(std::move(domain)), keeper_(keeper) {}
 
 DomainEntry DomainFiles::look_up(const std::string& name) try {
     refresh();
     const std::string lower = to_lower(name);
     DomainEntry entry;
-    if (const auto user = users_.find(lower); user != users_.end()) entry.user = user->second;
+    if (const auto user = users_.find(lower); user != users_.end()) {
+        const User& found = user->second;
+        if (found.standing == UserStanding::refused)
+            throw FormatError(
+                fmt::format("{}/{}:{}: the uid of {} is root's, or somebody's who is not the owner", folder_,
+                            passwd, found.line, found.name));
+        entry.user = found.name;
+        entry.is_owner = found.standing == UserStanding::owner;
+    }
     if (const auto alias = aliases_.find(lower); alias != aliases_.end()) {
         const AliasEntry& found = alias->second;
         if (!found.problem.empty())
@@ -149,10 +176,15 @@ void DomainFiles::read_users() {
     users_.clear();
     const Fd file = open_domain_file(folder_, domain_, passwd);
     if (!file) return;
+    const Account owner = owner_of(domain_);
     const std::string text = disk::read_all(file.get(), most_octets);
-    for (std::string_view rest = text; !rest.empty();)
-        if (auto user = parse_virtual_user(take_until(rest, '\n')))
-            users_.try_emplace(to_lower(user->name), user->name);  // of two with one name the first
+    unsigned line = 0;
+    for (std::string_view rest = text; !rest.empty();) {
+        ++line;
+        if (const auto user = parse_virtual_user(take_until(rest, '\n')))  // of two with one name the first
+            users_.try_emplace(to_lower(user->name),
+                               User{user->name, standing_of(*user, owner, keeper_), line});
+    }
 }
 
 void DomainFiles::read_aliases() {
@@ -169,7 +201,7 @@ void DomainFiles::read_aliases() {
 }
 
 std::vector<IncludeLine> read_domain_include(const VirtualDomain& domain, const std::string& path) {
-    const uid_t owner = owner_of(domain);
+    const uid_t owner = owner_of(domain).uid;
     const Fd file = open_believed(path, owner);
     struct stat status {};
     if (!file) throw_errno(ENOENT, path);

@@ -8,6 +8,21 @@
 #include "postoffice/base/text.h"
 
 namespace postoffice {
+namespace {
+
+/// "*@other.example" keeps the name; "owner+*--*@host.example" the name and the domain.
+std::string with_stars_replaced(std::string text, const Address& asked) {
+    std::size_t at = 0;
+    for (const std::string* part : {&asked.local_part(), &asked.domain()}) {
+        at = text.find('*', at);
+        if (at == text.npos) break;
+        text.replace(at, 1, *part);
+        at += part->size();
+    }
+    return text;
+}
+
+}  // namespace
 
 void Router::Expansion::take_alias(const AliasSource& alias, const std::string& value, bool has_owner) {
     const auto targets = parse_alias_value(value);
@@ -36,10 +51,8 @@ void Router::Expansion::take_targets(const AliasSource& alias, const std::vector
         check_bounds(alias.shown);
         Address address = target.address;
         if (alias.owned_by != nullptr) {
-            address = address.qualified(alias.domain);
-            // "*@other.example" keeps the name.
-            if (address.local_part() == "*")
-                address = Address(alias.caught.empty() ? alias.name : alias.caught, address.domain());
+            address = Address(with_stars_replaced(address.local_part(), alias.address()),
+                              address.qualified(alias.domain).domain());
         }
         switch (target.kind) {
             case AliasTarget::Kind::address:

@@ -22,14 +22,15 @@ void Router::Expansion::take_virtual(const VirtualDomain& domain, const Address&
         throw RouteTemporary{{451, "4.3.5", fmt::format("Mail for {} cannot be delivered now", domain.name)},
                              fmt::format("{}:{}: {}", file, domain.line, domain.problem)};
     if (!domain.active) {
-        note({.text = fmt::format("domain {} is not active", domain.name), .file = file, .line = domain.line});
+        note(
+            {.text = fmt::format("domain {} is not active", domain.name), .file = file, .line = domain.line});
         return leave_out(address.to_string(), "its domain is not active",
                          {550, "5.2.1",
                           fmt::format("{}: the domain {} does not take mail at present", address.to_string(),
                                       domain.name)});
     }
     note({.text = fmt::format("virtual domain {}", domain.name), .file = file, .line = domain.line});
-    const std::string mark = to_lower(address.local_part()) + "@" + domain.name;
+    const std::string mark = to_lower(address.local_part()) + "@" + address.domain();
     // A name in its own alias means the mailbox.
     if (!open_.empty() && open_.back() == mark && take_virtual_user(domain, address.local_part(), address))
         return;
@@ -42,9 +43,11 @@ void Router::Expansion::take_virtual(const VirtualDomain& domain, const Address&
 void Router::Expansion::take_virtual_name(const VirtualDomain& domain, const Address& address,
                                           const std::string& mark) {
     const std::string name = to_lower(address.local_part());
+    const std::string subdomain = address.domain() == domain.name ? "" : address.domain();
     if (const DomainEntry entry = look_up(domain, name); entry.alias && name != "*") {
         const bool has_owner = !name.starts_with("owner-") && look_up(domain, "owner-" + name).alias;
-        return take_alias({name, domain.name, mark, &domain, entry.alias_line}, *entry.alias, has_owner);
+        return take_alias({name, domain.name, mark, &domain, entry.alias_line, subdomain}, *entry.alias,
+                          has_owner);
     }
     if (take_virtual_user(domain, address.local_part(), address)) return;
     const auto extension = extension_in(address.local_part(), router_.config_.recipient_delimiter);
@@ -56,7 +59,8 @@ void Router::Expansion::take_virtual_name(const VirtualDomain& domain, const Add
     if (std::find(catching_.begin(), catching_.end(), domain.name) == catching_.end()) {
         if (const DomainEntry all = look_up(domain, "*"); all.alias) {
             catching_.push_back(domain.name);
-            take_alias({"*", domain.name, mark, &domain, all.alias_line, address.local_part()}, *all.alias, false);
+            take_alias({"*", domain.name, mark, &domain, all.alias_line, subdomain, address.local_part()},
+                       *all.alias, false);
             catching_.pop_back();
             return;
         }
@@ -64,7 +68,8 @@ void Router::Expansion::take_virtual_name(const VirtualDomain& domain, const Add
     leave_out_unknown(address);
 }
 
-/// The mailbox of that name, if there is one. Virtual users have no home, and so no files that say more.
+/// The mailbox of that name, if there is one. Virtual users have no home, and so no files that say more; nor
+/// do those of the account that one may be.
 bool Router::Expansion::take_virtual_user(const VirtualDomain& domain, const std::string& name,
                                           const Address& address) {
     const DomainEntry entry = look_up(domain, name);
@@ -74,8 +79,14 @@ bool Router::Expansion::take_virtual_user(const VirtualDomain& domain, const std
         user = to_lower(name);
     }
     if (user.empty()) return false;
-    note({.text = fmt::format("virtual user {}@{}", user, domain.name),
-          .file = router_.domains_.folder_of(domain) + "/passwd"});
+    const std::string file = router_.domains_.folder_of(domain) + "/passwd";
+    if (const auto owner = entry.is_owner ? find_login(domain.owner) : std::nullopt) {
+        note({.text = fmt::format("virtual user {}@{} is the account {}", user, domain.name, owner->name),
+              .file = file});
+        reach({Target::Kind::mailbox, owner->name, address}, "mailbox " + owner->name);
+        return true;
+    }
+    note({.text = fmt::format("virtual user {}@{}", user, domain.name), .file = file});
     reach({Target::Kind::mailbox, user, address, "", "", domain.name}, "mailbox " + user + "@" + domain.name);
     return true;
 }

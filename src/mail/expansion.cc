@@ -6,7 +6,6 @@
 
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
-#include "postoffice/mail/obstacle.h"
 
 namespace postoffice {
 namespace {
@@ -21,22 +20,9 @@ void Router::Expansion::take_recipient(const Address& address) {
     if (route_.hops.empty() && equals_ignoring_case(address.local_part(), "postmaster") &&
         router_.is_on_host(address))
         take_postmaster();
-    if (!route_.hops.empty()) return refuse_if_hopeless();
+    if (!route_.hops.empty()) return;
     route_.status = Route::Status::unknown;
     route_.refusal = dead_end_.value();
-}
-
-/// Of several destinations each speaks for itself; where there is one, its sender hears at once what is in
-/// its way. What is in the way of virtual users cannot be seen from here.
-void Router::Expansion::refuse_if_hopeless() {
-    const Target& target = route_.hops.front().target;
-    if (route_.hops.size() != 1 || !may_have_obstacle(target, router_.config_)) return;
-    const bool is_alias = !target.alias.empty();
-    const auto account = router_.users_.find(is_alias ? router_.config_.alias_user : target.user);
-    if (!account) return;
-    if (auto obstacle = obstacle_to(target, *account, router_.config_))
-        throw RouteTemporary{std::move(obstacle->reply), std::move(obstacle->detail),
-                             is_alias ? "" : account->name};
 }
 
 void Router::Expansion::take_address(const Address& address) {

@@ -29,24 +29,28 @@ struct RouteTemporary {
 /// An alias that is being expanded: of this host, or of a virtual domain.
 struct AliasSource {
     std::string name;
-    std::string domain;       ///< the one that names without a domain are in
-    std::string shown;        ///< for people, and the mark of what is open: "list", "list@virtual.example"
+    std::string domain;  ///< the one that names without a domain are in
+    std::string shown;   ///< for people, and the mark of what is open: "list", "list@virtual.example"
     const VirtualDomain* owned_by = nullptr;  ///< null: of this host
     unsigned line = 0;                        ///< in that domain's aliases; 0: not known
+    std::string asked_domain =
+        "";                   ///< of a virtual domain: which of its subdomains, if it is not `domain` itself
     std::string caught = "";  ///< of a virtual domain's "*": the name that it stands in for
 
     /// What led here.
-    Address address() const { return Address(caught.empty() ? name : caught, domain); }
+    Address address() const {
+        return Address(caught.empty() ? name : caught, asked_domain.empty() ? domain : asked_domain);
+    }
 };
 
 class Router::Expansion {
   public:
-    Expansion(Router& router, Route& route, bool in_full) : router_(router), route_(route), in_full_(in_full) {}
+    Expansion(Router& router, Route& route, bool in_full)
+        : router_(router), route_(route), in_full_(in_full) {}
 
     void take_recipient(const Address& address);
 
   private:
-    void refuse_if_hopeless();
     void take_address(const Address& address);
     void take_local(const Address& address);
     void take_alias(const AliasSource& alias, const std::string& value, bool has_owner);
@@ -64,7 +68,8 @@ class Router::Expansion {
     bool take_usermap(const std::string& name, const Address& address);
     bool take_map(const UserMap& map, const std::optional<Account>& account, const std::string& name);
     bool take_personal_alias(const Account& account, const std::string& file, const std::string& name);
-    void take_own_targets(const Account& account, const std::string& where, const std::vector<AliasTarget>& targets);
+    void take_own_targets(const Account& account, const std::string& where,
+                          const std::vector<AliasTarget>& targets);
 
     bool take_account(const Address& address);
     bool take_mailbox(const Address& address);
@@ -83,7 +88,7 @@ class Router::Expansion {
     Router& router_;
     Route& route_;
     const bool in_full_;
-    std::vector<std::string> open_;       ///< aliases, and accounts as "~name", being expanded, outermost first
+    std::vector<std::string> open_;  ///< aliases, and accounts as "~name", being expanded, outermost first
     std::vector<std::string> including_;  ///< files being included, outermost first
     std::vector<std::string> catching_;   ///< virtual domains whose "*" is being expanded, outermost first
     std::set<std::string> finished_;      ///< aliases and accounts that were expanded

@@ -12,16 +12,45 @@ namespace {
 
 /// Nothing is said of what lies in a home: a session that may not look there would answer otherwise than
 /// root's trace.
+bool is_private(const std::string& path, const Account& account) {
+    return path == account.home || path.starts_with(account.home + "/");
+}
+
+/// Only what anybody sees.
 bool is_gone(const std::string& path, const Account& account) {
-    if (path == account.home || path.starts_with(account.home + "/")) return false;
+    if (is_private(path, account)) return false;
     struct stat status {};
     return ::stat(path.c_str(), &status) != 0 && (errno == ENOENT || errno == ENOTDIR);
 }
 
-bool is_full(const std::string& mailbox, std::uint64_t limit) {
+using Status = MailboxState::Status;
+
+Obstacle full(const std::string& whose, const std::string& path) {
+    return {{452, "4.2.2", fmt::format("The mailbox of {} is full", whose)},
+            path + " has reached mailbox-size"};
+}
+
+/// What an agent that finds it so would say.
+MailboxState unfit(std::string_view why, const std::string& path) {
+    return {Status::hindered, {{451, "4.2.0", std::string(why)}, fmt::format("{}: {}", path, why)}};
+}
+
+MailboxState not_found() {
+    return {errno == ENOENT ? Status::takes_mail : Status::not_shown, {}};
+}
+
+/// `path`: a maildir if it ends with '/'. One that is not there will be made.
+MailboxState look_at_mailbox(std::string path, const std::string& whose, std::optional<uid_t> owner,
+                             std::uint64_t limit) {
+    const bool is_maildir = path.ends_with('/');
+    if (is_maildir) path.pop_back();
     struct stat status {};
-    return limit != 0 && ::lstat(mailbox.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
-           static_cast<std::uint64_t>(status.st_size) >= limit;
+    if (::lstat(path.c_str(), &status) != 0) return not_found();
+    const auto why = is_maildir ? unfit_as_maildir(status, owner) : unfit_as_mbox(status, owner);
+    if (!why.empty()) return unfit(why, path);
+    if (!is_maildir && limit != 0 && static_cast<std::uint64_t>(status.st_size) >= limit)
+        return {Status::hindered, full(whose, path)};
+    return {};
 }
 
 /// The program that a command begins with, where that is plain to see: not what the shell makes of it.
@@ -40,10 +69,37 @@ std::string folder_of(const Target& target, const Account& account) {
     return path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
 }
 
+/// Certain, whatever groups the account is in, and whatever an access list says: that has its bounds in the
+/// bits of the group.
+bool may_surely_not_write(const struct stat& folder, const Account& account) {
+    if (account.uid == 0) return false;
+    const mode_t needed = folder.st_uid == account.uid ? S_IWUSR : S_IWGRP | S_IWOTH;
+    return (folder.st_mode & needed) == 0;
+}
+
+std::optional<std::string> obstacle_to_file(const Target& target, const Account& account) {
+    const std::string folder = folder_of(target, account);
+    if (is_private(folder, account)) return std::nullopt;
+    struct stat status {};
+    if (::stat(folder.c_str(), &status) != 0) {
+        if (errno == ENOENT || errno == ENOTDIR) return folder + " does not exist";
+        return std::nullopt;
+    }
+    const auto state = look_at_mailbox(target.instruction, account.name, account.uid, 0);
+    if (state.status == Status::hindered) return state.obstacle.detail;
+    const bool must_be_made = ::access(target.instruction.c_str(), F_OK) != 0 && errno == ENOENT;
+    if (must_be_made && may_surely_not_write(status, account))
+        return fmt::format("{} cannot be written by {}", folder, account.name);
+    return std::nullopt;
+}
+
 }  // namespace
 
+std::optional<Obstacle> MailboxState::known() const {
+    return status == Status::hindered ? std::optional(obstacle) : std::nullopt;
+}
+
 bool may_have_obstacle(const Target& target, const Config& config) {
-    if (!target.domain.empty()) return false;  // its user is none of the host's
     switch (target.kind) {
         case Target::Kind::mailbox:
             return config.mailbox_size != 0 && config.local_transport.empty();
@@ -56,24 +112,44 @@ bool may_have_obstacle(const Target& target, const Config& config) {
 }
 
 std::optional<Obstacle> obstacle_to(const Target& target, const Account& account, const Config& config) {
-    const Reply later{451, "4.3.5",
-                      fmt::format("Mail for {} cannot be delivered now", target.address.local_part())};
+    const auto later = [&](std::string detail) {
+        return Obstacle{
+            {451, "4.3.5", fmt::format("Mail for {} cannot be delivered now", target.address.local_part())},
+            std::move(detail)};
+    };
     if (target.kind == Target::Kind::mailbox) {
-        const std::string path = mailbox_path_of(config, account);
-        if (has_mailbox_in_home(config, account) || !is_full(path, config.mailbox_size)) return std::nullopt;
-        return Obstacle{{452, "4.2.2", fmt::format("The mailbox of {} is full", account.name)},
-                        path + " has reached mailbox-size"};
+        if (has_mailbox_in_home(config, account)) return std::nullopt;
+        return look_at_mailbox(mailbox_path_of(config, account), account.name, account.uid,
+                               config.mailbox_size)
+            .known();
     }
-    if (target.kind == Target::Kind::program) {
-        const std::string program = program_of(target.instruction.substr(1));
-        if (!program.empty() && is_gone(program, account))
-            return Obstacle{later, program + " does not exist"};
-    }
+    if (target.kind != Target::Kind::program && target.kind != Target::Kind::file) return std::nullopt;
+    if (config.only_user.empty() && (account.uid == 0 || account.gid == 0))
+        return later("nothing is run or written as root");
     if (target.kind == Target::Kind::file) {
-        const std::string folder = folder_of(target, account);
-        if (is_gone(folder, account)) return Obstacle{later, folder + " does not exist"};
+        if (auto detail = obstacle_to_file(target, account)) return later(std::move(*detail));
+        return std::nullopt;
     }
+    const std::string program = program_of(target.instruction.substr(1));
+    if (!program.empty() && is_gone(program, account)) return later(program + " does not exist");
     return std::nullopt;
+}
+
+MailboxState look_at_virtual_mailbox(const Config& config, uid_t keeper, const std::string& user,
+                                     const std::string& domain) {
+    struct stat status {};
+    const std::string folder = config.vhost_spool + "/" + domain;
+    if (::lstat(folder.c_str(), &status) != 0) {
+        if (errno != ENOENT) return not_found();
+        // It will be made, unless what it is made in is missing.
+        if (::stat(config.vhost_spool.c_str(), &status) == 0 || errno != ENOENT) return {};
+        return {
+            Status::hindered,
+            {{451, "4.3.0", "Local delivery is not possible now"}, config.vhost_spool + " does not exist"}};
+    }
+    if (const auto why = unfit_as_domain_folder(status, keeper); !why.empty()) return unfit(why, folder);
+    return look_at_mailbox(virtual_mailbox_path(config, user, domain), user + "@" + domain, keeper,
+                           config.mailbox_size);
 }
 
 }  // namespace postoffice

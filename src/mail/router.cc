@@ -69,4 +69,26 @@ Route Router::route(const Address& recipient, bool in_full) {
     return route;
 }
 
+std::optional<Obstacle> Router::obstacle_to(const Route& route) try {
+    if (route.status != Route::Status::accepted || !route.is_local || route.hops.size() != 1)
+        return std::nullopt;
+    const Target& target = route.hops.front().target;
+    if (target.kind == Target::Kind::mailbox && !target.domain.empty())
+        return config_.local_transport.empty() ? files_.virtual_mailbox(target.user, target.domain).known()
+                                               : std::nullopt;
+    if (target.domain.empty() && !may_have_obstacle(target, config_)) return std::nullopt;
+    const auto account = account_for(target);
+    return account ? postoffice::obstacle_to(target, *account, config_) : std::nullopt;
+} catch (const std::exception&) {
+    return std::nullopt;  // the delivery will tell
+}
+
+/// Whose rights a program, a file or a mailbox of the host's is written with.
+std::optional<Account> Router::account_for(const Target& target) {
+    if (target.alias.empty()) return users_.find(target.user);
+    if (!users_.only_user().empty()) return users_.find(users_.only_user());
+    const VirtualDomain* domain = target.domain.empty() ? nullptr : domains_.find(target.domain);
+    return find_login(domain != nullptr ? domain->owner : config_.alias_user);
+}
+
 }  // namespace postoffice

@@ -9,6 +9,7 @@
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
 #include "postoffice/mail/delivery_file.h"
+#include "postoffice/mail/users.h"
 
 namespace postoffice {
 namespace {
@@ -140,9 +141,20 @@ DomainEntry OwnEyes::domain_entry(const std::string& folder, const VirtualDomain
     auto files = domains_.find(key);
     if (files == domains_.end()) {
         if (domains_.size() >= most_domains) domains_.clear();
-        files = domains_.emplace(key, DomainFiles(folder, domain)).first;
+        files = domains_.emplace(key, DomainFiles(folder, domain, vhost_uid(config_))).first;
     }
     return files->second.look_up(name);
+}
+
+MailboxState OwnEyes::virtual_mailbox(const std::string& user, const std::string& domain) try {
+    const auto keeper = vhost_account(config_);
+    if (!keeper)
+        return {MailboxState::Status::hindered,
+                {{451, "4.3.5", "The account for mail of " + domain + " is not there"},
+                 "vhost-user=" + config_.vhost_user}};
+    return look_at_virtual_mailbox(config_, keeper->uid, user, domain);
+} catch (const std::exception&) {
+    return {MailboxState::Status::not_shown, {}};
 }
 
 UserFile OwnEyes::find(const Account& account, const WantedFile& wanted) {

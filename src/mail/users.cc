@@ -1,6 +1,7 @@
 #include "postoffice/mail/users.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
 
@@ -81,6 +82,52 @@ std::optional<Account> find_login(const std::string& login_or_uid) {
             return ::getpwuid_r(static_cast<uid_t>(*number), entry, buffer, size, found);
         },
         login_or_uid);
+}
+
+namespace {
+
+std::optional<gid_t> find_group(const std::string& name_or_gid) {
+    if (const auto number = parse_number(name_or_gid))
+        return *number < std::numeric_limits<gid_t>::max() ? std::optional(static_cast<gid_t>(*number))
+                                                           : std::nullopt;
+    group entry{};
+    group* found = nullptr;
+    int error = ERANGE;
+    for (std::size_t size = 4096; error == ERANGE && size <= (1u << 20); size *= 4) {
+        const auto buffer = std::make_unique<char[]>(size);
+        error = ::getgrnam_r(name_or_gid.c_str(), &entry, buffer.get(), size, &found);
+    }
+    if (found != nullptr) return entry.gr_gid;
+    if (error == 0 || means_not_found(error)) return std::nullopt;
+    throw_errno(error, "group " + printable(name_or_gid));
+}
+
+std::optional<Account> with_group(std::optional<Account> account, const std::string& name_or_gid) {
+    const auto gid = account ? find_group(name_or_gid) : std::nullopt;
+    if (!gid) return std::nullopt;
+    account->gid = *gid;
+    return account;
+}
+
+}  // namespace
+
+std::optional<Account> vhost_account(const Config& config) {
+    if (!config.only_user.empty()) return find_login(config.only_user);
+    const std::string& text = config.vhost_user;
+    if (const auto colon = text.find(':'); colon != text.npos)
+        return with_group(find_login(text.substr(0, colon)), text.substr(colon + 1));
+    if (auto account = find_login(text)) return account;
+    // A dot, too, may stand between user and group; but a login name may have one in it.
+    const auto dot = text.rfind('.');
+    return dot == text.npos ? std::nullopt
+                            : with_group(find_login(text.substr(0, dot)), text.substr(dot + 1));
+}
+
+std::optional<uid_t> vhost_uid(const Config& config) try {
+    const auto account = vhost_account(config);
+    return account ? std::optional(account->uid) : std::nullopt;
+} catch (const std::system_error&) {
+    return std::nullopt;
 }
 
 UserDirectory::UserDirectory(std::string only_user) : only_user_(std::move(only_user)) {}

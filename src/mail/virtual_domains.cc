@@ -24,7 +24,9 @@ VirtualDomain parse_line(std::string_view rest, unsigned line) {
     VirtualDomain domain;
     domain.line = line;
     domain.owner = trim(take_until(rest, ':'));
-    const auto name = trim(take_until(rest, ':'));
+    auto name = trim(take_until(rest, ':'));
+    domain.with_subdomains = name.starts_with('.');
+    if (domain.with_subdomains) name.remove_prefix(1);
     const auto active = trim(take_until(rest, ':'));
     domain.comment = trim(rest);
     const auto checked = parse_domain(name);
@@ -82,11 +84,13 @@ bool DomainTable::refresh() {
     const TrustedFile file = is_there ? read_trusted_file(file_, ::geteuid()) : TrustedFile();
     if (file.exit_code != 0) return give_up(file.problem);
     domains_.clear();
+    any_subdomains_ = false;
     problem_.clear();
     for (VirtualDomain& domain : parse_domains(file.text)) {
         if (!domain.problem.empty())
             log_event("", "domain-broken",
                       {{"at", fmt::format("{}:{}", file_, domain.line)}, {"problem", domain.problem}});
+        any_subdomains_ = any_subdomains_ || domain.with_subdomains;
         domains_.try_emplace(domain.name, std::move(domain));  // of two with one name the first
     }
     stamp_ = stamp;
@@ -112,10 +116,21 @@ std::vector<VirtualDomain> DomainTable::all() const {
     return domains;
 }
 
-const VirtualDomain* DomainTable::find(const std::string& name) const {
+const VirtualDomain* DomainTable::find_line(std::string_view name) const {
     require_readable();
     const auto domain = domains_.find(name);
     return domain == domains_.end() ? nullptr : &domain->second;
+}
+
+const VirtualDomain* DomainTable::find(std::string_view name) const {
+    if (const VirtualDomain* domain = find_line(name)) return domain;
+    if (!any_subdomains_) return nullptr;
+    for (auto dot = name.find('.'); dot != name.npos; dot = name.find('.')) {
+        name.remove_prefix(dot + 1);
+        const VirtualDomain* domain = find_line(name);
+        if (domain != nullptr && domain->with_subdomains) return domain;
+    }
+    return nullptr;
 }
 
 }  // namespace postoffice

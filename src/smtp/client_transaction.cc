@@ -48,7 +48,7 @@ struct SmtpClient::Transaction {
         : envelope(what),
           sender(what.sender.to_string()),
           message(file),
-          size(octets),
+          size(octets + what.trace.size()),
           results(what.recipients.size()) {
         recipients.reserve(what.recipients.size());
         for (const auto& to : what.recipients) recipients.push_back(to.address.to_string());
@@ -123,7 +123,7 @@ void SmtpClient::transact(Transaction& transaction) {
     refuse_locally(transaction);
     if (!transaction.has_open()) return;
     if (!ask_envelope(transaction)) return;
-    if (const auto refusal = send_body(transaction.message)) return transaction.settle_open(judge(*refusal));
+    if (const auto refusal = send_body(transaction.envelope.trace, transaction.message)) return transaction.settle_open(judge(*refusal));
     transaction.may_have_been_taken = true;
     step_ = "waiting for the answer to the message";
     read_verdicts(transaction);
@@ -260,11 +260,12 @@ std::string SmtpClient::rcpt_command(const Transaction& transaction, std::size_t
 
 // Sends message and final dot. A server that hangs up in the middle may have said why: that is returned, and
 // the connection is closed then.
-std::optional<Reply> SmtpClient::send_body(int message) {
+std::optional<Reply> SmtpClient::send_body(std::string_view trace, int message) {
     step_ = "sending the message";
     BodyEncoder encoder;
     std::string encoded;
     std::array<char, block_size> block;
+    encoder.encode(trace, encoded);
     try {
         for (std::uint64_t offset = 0;;) {
             const std::size_t n = read_block(message, block, offset);

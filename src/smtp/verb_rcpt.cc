@@ -71,6 +71,10 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
     }
     const Route route = dialogue.services.router.route(address);
     if (route.status != Route::Status::accepted) return route.refusal;
+    if (const auto obstacle = dialogue.services.router.obstacle_to(route)) {
+        log_event("", "route-deferred", {{"recipient", address.to_string()}, {"reason", obstacle->detail}});
+        return obstacle->reply;
+    }
     if (auto refusal = count_recipient(config, dialogue.services.rates, dialogue.rated())) return *refusal;
     transaction.add_recipient(original, route, parameters.wishes);
     dialogue.state.conduct.recipient_was_accepted();

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "../../src/commands/domain_edits.h"
+#include "../../src/commands/domain_form.h"
 #include "postoffice/base/text.h"
 #include "postoffice/config/values.h"
 #include "postoffice/mail/domain_files.h"
@@ -28,6 +29,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             const auto without = without_user(text, name);
             if (!without || without_user(*without, name)) std::abort();
         }
+    if (const auto line = find_update_line(text); line && line->find('\n') != line->npos) std::abort();
+    if (const auto update = parse_user_update(text)) {
+        if (!is_virtual_user_name(update->user)) std::abort();
+        if (update->password && printable(*update->password) != *update->password) std::abort();
+        if (update->forward && printable(*update->forward) != *update->forward) std::abort();
+    }
     const std::string with = with_alias(text, "some-name", "x");
     const auto entries = parse_alias_file(with);
     bool found = false;

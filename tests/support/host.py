@@ -11,7 +11,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("POSTOFFICE_BINARY", os.path.join(TOP, "build", "postoffice"))
 NAMES = ["postoffice", "smtpd", "sendmail", "authexpire", "dbm", "mailq", "runq", "newaliases", "vdomain",
-         "vpasswd", "valias"]
+         "vpasswd", "valias", "virtdomain"]
 
 
 def free_port(address="127.0.0.1"):

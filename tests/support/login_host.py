@@ -12,7 +12,7 @@ def make_login_host(make_host, authority, folder):
     os.makedirs(domain)
     with open(os.path.join(domain, "passwd"), "w") as file:
         file.write(f"# short and long\nvera:{hash_of('v pass')}\n"
-                   f"victor:{hash_of('w pass')}:2000:2000:Victor V.:./victor:/bin/false\nlocked:!{hash_of('x')}\nempty:\n")
+                   f"victor:{hash_of('w pass')}:8:8:Victor V.:./victor:/bin/false\nlocked:!{hash_of('x')}\nempty:\n")
     os.chmod(os.path.join(domain, "passwd"), 0o600)
     with open(os.path.join(folder, "vhosts", "domains.cf"), "w") as file:
         file.write("root:virtual.test:1:for logins\n")

@@ -24,16 +24,16 @@ class VirtualDomains:
     def settings(self):
         return {"vhost_dir": self.etc, "vhost_spool": self.spool}
 
-    def set(self, domain, owner, active="1"):
+    def set(self, domain, owner, active="1", subdomains=False):
         """A line of domains.cf, put in place at once."""
-        self.lines[domain] = f"{owner}:{domain}:{active}:a test\n"
+        self.lines[domain] = f"{owner}:{'.' if subdomains else ''}{domain}:{active}:a test\n"
         path = os.path.join(self.etc, "domains.cf")
         with open(path + ".new", "w") as file:
             file.write("# owner:domain:active:comment\n" + "".join(self.lines.values()))
         os.chmod(path + ".new", 0o644)
         os.rename(path + ".new", path)
 
-    def add(self, domain, owner, users=(), aliases="", active="1", mode=0o600):
+    def add(self, domain, owner, users=(), aliases="", active="1", mode=0o600, subdomains=False):
         """A domain with its files, which nobody but their owner can look at."""
         account = pwd.getpwnam(owner)
         path = os.path.join(self.etc, domain)
@@ -42,7 +42,7 @@ class VirtualDomains:
         os.chmod(path, 0o700 if mode & 0o77 == 0 and owner != "root" else 0o755)
         self.write(domain, "passwd", "".join(f"{user}:{hash_of(user + ' pass')}\n" for user in users), mode)
         self.write(domain, "aliases", aliases, mode)
-        self.set(domain, owner, active)
+        self.set(domain, owner, active, subdomains)
 
     def write(self, domain, name, text, mode=0o600):
         path = os.path.join(self.etc, domain, name)

@@ -2,28 +2,15 @@
 table of configurations and addresses. What the table says is what all three must say."""
 import json
 import os
-import smtplib
 
 import pytest
 
 from conftest import needs_root
-from host import wait_for
-from sink import Sink
+from trace_table import Case, keeps, table_of
 
-PEOPLE = {"alice": 7901, "bob": 7902, "Carol": 7903, "mallory": 7904}
 UNKNOWN, LOOP, BROKEN, LIST_BROKEN = "550 5.1.1", "550 5.4.6", "451 4.3.5", "451 4.2.4"
 
-#: A name of a place in /home/USER, where a program or a file leaves what it gets.
-KEPT = "kept"
-
-
-def keeps(user, name=KEPT):
-    """A program of a delivery file that keeps messages, and where."""
-    return f"cat >>/home/{user}/{name}"
-
-
-#: name: (options, aliases, {user: {file: text}}, {address: what it leads to}). What it leads to is a list of mailboxes,
-#: remote addresses, "| program", "/files", "private rules of USER" (instructions), or the reply that refuses it.
+#: (options, aliases, {user: {file: text}}, {address: what it leads to}), see Case
 CASES = {
     "accounts": ({"local_domain": ["ours.test", "also.test"]}, "", {}, {
         "alice": ["alice"],
@@ -188,6 +175,7 @@ CASES = {
         gone2: "|/usr/no/such/program || true"
         some: |/usr/no/such/program, bob
         nofolder: /no/such/folder/file
+        locked: FOLDER/file
         """, {
         "alice": {".forward": "|/no/program\n", ".forward+sh": "|no-such-word; cat >>/home/alice/said\n",
                   ".forward+f": "/nowhere/none/file\n", ".forward+m": "/nowhere/none/\n"},
@@ -195,6 +183,7 @@ CASES = {
         "gone": BROKEN,
         "gone2": BROKEN,
         "nofolder": BROKEN,
+        "locked": BROKEN,
         "alice": BROKEN,
         "alice+sh": ["|no-such-word; cat >>/home/alice/said"],
         "alice+f": BROKEN,
@@ -213,157 +202,16 @@ CASES = {
 ALL = [(name, address) for name, (*_, addresses) in CASES.items() for address in addresses]
 
 
-def clear_homes():
-    for user, uid in PEOPLE.items():
-        os.system(f"rm -rf /home/{user}/* /home/{user}/.[a-z]*")
-        os.chmod(f"/home/{user}", 0o750)
-        os.chown(f"/home/{user}", uid, uid)
-
-
-def write(path, text, uid):
-    with open(path, "w") as file:
-        file.write(text)
-    os.chmod(path, 0o600)
-    os.chown(path, uid, uid)
-
-
-class Table:
-    """Hosts for the table, one at a time: the tests come in its order."""
-
-    def __init__(self, make_host):
-        self.make_host = make_host
-        self.name = self.host = None
-        self.sink = Sink()
-        self.sink.__enter__()
-        self.count = self.made = 0
-
-    def host_for(self, name):
-        if name == self.name:
-            return self.host
-        if self.host:
-            self.host.stop()
-        options, aliases, homes, _ = CASES[name]
-        clear_homes()
-        self.name = name
-        self.made += 1
-        host = self.host = self.make_host(str(self.made), relay_host=f"[127.0.0.1]:{self.sink.port}", retry="1s")
-        host.write_config(**options)
-        write(f"{host.folder}/list", "alice\n# a comment\nbob, you@elsewhere.test\n", 0)
-        write(f"{host.folder}/broken", "alice\n<\n", 0)
-        write(f"{host.folder}/again", f"bob\n:include:{host.folder}/again\n", 0)
-        for file in ("list", "broken", "again"):
-            os.chmod(f"{host.folder}/{file}", 0o644)
-        host.write_aliases("".join(line.strip() + "\n" for line in
-                                   aliases.replace("FOLDER", host.folder).splitlines()))
-        for user, files in homes.items():
-            for file, text in files.items():
-                if file == ".":
-                    os.chmod(f"/home/{user}", text)
-                else:
-                    write(f"/home/{user}/{file}", text, PEOPLE[user])
-        host.start()
-        return host
-
-    def end(self):
-        self.sink.__exit__(None, None, None)
-        clear_homes()
-
-
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
-    from host import Host
-    folder = tmp_path_factory.mktemp("table")
-    for path in [folder, *folder.parents]:
-        if "pytest" in str(path):
-            os.chmod(path, 0o755)
-    made = []
-
-    def make_host(name, **settings):
-        path = str(folder / name)
-        os.mkdir(path, 0o755)
-        made.append(Host(path, **settings))
-        return made[-1]
-    table = Table(make_host)
-    yield table
-    for host in made:
-        host.end()
-    table.end()
-
-
-def trace(host, address):
-    shown = json.loads(host.run("sendmail", "-bt", "--json", address).stdout)
-    if shown["status"] != "accepted":
-        return shown["rcpt"]["trusted"][:9], shown
-    names = {"mailbox": lambda d: d["user"], "remote": lambda d: d["what"], "program": lambda d: "|" + d["what"],
-             "file": lambda d: d["what"], "discard": lambda d: "nowhere",
-             "instructions": lambda d: "private rules of " + d["user"]}
-    return [names[d["kind"]](d) for d in shown["destinations"]], shown
-
-
-def expected_places(expected):
-    return set(expected) - {"nowhere"} if isinstance(expected, list) else set()
-
-
-def places_with(host, sink, token):
-    """Where the message is: as the table names it."""
-    found = set()
-    for user in PEOPLE:
-        home = f"/home/{user}"
-        maildir = os.path.join(home, "Maildir", "new")
-        files = [host.mailbox_path(user)]
-        if os.path.isdir(maildir):
-            files += [os.path.join(maildir, name) for name in os.listdir(maildir)]
-        if any(token in content(file) for file in files):
-            found.add(user)
-        for name in (KEPT, "said", "box", "list", "Mailbox", "no", "yes"):
-            if token in content(f"{home}/{name}"):
-                found.add({KEPT: f"|{keeps(user)}", "said": f"|no-such-word; {keeps(user, 'said')}",
-                           "yes": f"private rules of {user}"}.get(name, f"{home}/{name}"))
-        for name in os.listdir(f"{home}/md/new") if os.path.isdir(f"{home}/md/new") else []:
-            if token in content(f"{home}/md/new/{name}"):
-                found.add(f"{home}/md/")
-    for _, recipients, text in list(sink.messages):
-        if token in text:
-            found.update(recipients)
-    return found
-
-
-def content(path):
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return b""
+    with table_of({name: Case(*case) for name, case in CASES.items()}, tmp_path_factory) as made:
+        yield made
 
 
 @needs_root
 @pytest.mark.parametrize("name,address", ALL, ids=[f"{name}: {address}" for name, address in ALL])
 def test_trace_reply_and_delivery_agree(table, name, address):
-    host = table.host_for(name)
-    table.name = None  # until the end: a host where something went wrong is not for the next address
-    expected = CASES[name][3][address]
-    traced, shown = trace(host, address)
-    if isinstance(expected, list):
-        assert sorted(traced) == sorted(expected), shown
-    else:
-        assert traced == expected, shown
-    table.count += 1
-    token = f"token-{table.count}-".encode()
-    qualified = address if "@" in address else f"{address}@host.test"
-    with host.smtp() as client:
-        client.mail("sender@elsewhere.test")
-        code, text = client.docmd("RCPT", f"TO:<{qualified}>")
-        assert f"{code} {text.decode()}" == shown["rcpt"]["trusted"]
-        if code != 250:
-            table.name = name
-            return
-        assert client.data(b"Subject: " + token + b"\r\n\r\nbody\r\n")[0] == 250
-    host.wait_for_empty_queue()
-    wanted = expected_places(expected)
-    wait_for(lambda: places_with(host, table.sink, token) >= wanted,
-             what=lambda: f"{wanted}; {places_with(host, table.sink, token)}; {host.log_text()[-2000:]}")
-    assert places_with(host, table.sink, token) == wanted
-    table.name = name
+    table.check(name, address)
 
 
 @needs_root

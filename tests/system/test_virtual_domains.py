@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from accounts import password_of
+from accounts import hash_of, password_of
 from conftest import needs_root
 from host import wait_for
 from virtual import VirtualDomains
@@ -25,7 +25,7 @@ def mail_host(make_host, domains):
                 "info: vera, bob@host.test\nteam: vera, victor\nvictor: victor, vera\n*: vera\n"
                 "robot: |/home/alice/robot\nwrong: |/home/alice/exit67\nfile: /home/alice/archive\n"
                 "loop: pool\npool: loop\nbroken: <x\n")
-    domains.add("root.test", "root", ["vera"], "robot: |/bin/cat\n*: *@own.test\n", mode=0o644)
+    domains.add("root.test", "root", ["vera"], "robot: |/bin/cat\nrobots: robot, vera\n*: *@own.test\n", mode=0o644)
     domains.add("off.test", "alice", ["vera"], active="0")
     host = make_host("host", **domains.settings())
     host.start()
@@ -178,7 +178,8 @@ def test_programs_run_as_the_owner(mail_host, domains):
 
 
 def test_nothing_runs_as_root(mail_host, domains):
-    send(mail_host, "robot@root.test")
+    assert rcpt(mail_host, "robot@root.test") == ["451 4.3.5"]
+    send(mail_host, "robots@root.test")
     wait_for(lambda: "Nothing is done as root for root.test" in mail_host.log_text(), what="the refusal")
     assert mail_host.queue()[0]["recipients"]
 
@@ -212,9 +213,7 @@ def prey(folder):
 
 
 def expect_deferred(host, domains, prey=None):
-    with pytest.raises(smtplib.SMTPDataError) as told:
-        send(host, "vera@own.test")
-    assert told.value.smtp_code == 451
+    assert rcpt(host, "vera@own.test") == ["451 4.2.0"]
     host.run("sendmail", "vera@own.test", input=b"Subject: x\n\nx\n", check=True)
     wait_for(lambda: host.queue() and "deferred" in host.log_text(), what="the deferral")
     if prey:
@@ -310,14 +309,30 @@ def test_users_log_in_and_send_under_their_name(mail_host, domains):
     assert "user=vera@own.test" in mail_host.log_text()
 
 
+def test_nobody_logs_in_as_somebody_else(mail_host, domains):
+    lines = [f"{name}:{hash_of(name + ' pass')}:{uid}:100::{home}:" for name, uid, home in
+             [("kvt", 7901, "/home/alice"), ("abc", 7901, "."), ("toor", 0, "/root"), ("bob", 7902, "/home/bob")]]
+    domains.write("own.test", "passwd", "\n".join(lines) + "\n")
+    codes = {name: log_in(mail_host, f"{name}@own.test", f"{name} pass") for name in ("kvt", "abc", "toor", "bob")}
+    assert codes == {"kvt": 235, "abc": 235, "toor": 535, "bob": 535}
+
+
 def test_a_full_mailbox(mail_host, domains):
     mail_host.write_config(mailbox_size="1k")
     mail_host.reload()
     send(mail_host, "vera@own.test", subject="there is room")
     with pytest.raises(smtplib.SMTPDataError) as told:
         send(mail_host, "vera@own.test", subject="x" * 800)
-    assert told.value.smtp_code == 451 and b"Mailbox full" in told.value.smtp_error
+    answer = (452, b"4.2.2 The mailbox of vera@own.test is full")
+    assert (told.value.smtp_code, told.value.smtp_error) == answer
     assert b"xxx" not in domains.mailbox("vera", "own.test")
+    with open(domains.mailbox_path("vera", "own.test"), "a") as file:
+        file.write("x" * 1024)
+    with mail_host.smtp() as client:
+        client.mail("a@example.org")
+        assert client.rcpt("vera@own.test") == answer
+    traced = mail_host.run("sendmail", "-bt", "vera@own.test").stdout.decode()
+    assert f"{domains.mailbox_path('vera', 'own.test')} has reached mailbox-size" in traced
 
 
 def test_the_mailbox_of_an_account_with_the_same_name_is_another_one(mail_host, domains):
@@ -327,4 +342,23 @@ def test_the_mailbox_of_an_account_with_the_same_name_is_another_one(mail_host, 
     mail_host.reload()
     with open(mail_host.mailbox_path("bob"), "w") as file:
         file.write("x" * 4096)
+    os.chown(mail_host.mailbox_path("bob"), 7902, 7902)
     assert rcpt(mail_host, "bob@same.test", "bob@host.test") == ["250 2.1.5", "452 4.2.2"]
+
+
+def test_the_mail_account_may_have_another_group(mail_host, domains):
+    for number, given in enumerate(("mail:bob", "mail.bob", "8:7902")):
+        domain = f"group{number}.test"
+        domains.add(domain, "alice", ["vera"])
+        mail_host.write_config(vhost_user=given)
+        mail_host.reload()
+        send(mail_host, f"vera@{domain}")
+        for path in (domains.mailbox_path("vera", domain), os.path.join(domains.spool, domain)):
+            status = os.lstat(path)
+            assert (status.st_uid, status.st_gid) == (domains.mail_ids()[0], 7902), given
+    mail_host.write_config(vhost_user="mail:no-such-group")
+    mail_host.reload()
+    assert rcpt(mail_host, "vera@own.test") == ["451 4.3.5"]
+    mail_host.write_config(vhost_user="mail:root")
+    done = mail_host.run("sendmail", "-bC")
+    assert done.returncode == 78 and b"never written as root" in done.stdout + done.stderr

@@ -138,7 +138,14 @@ def test_domains(tool_host, domains):
     assert rcpt(host, "nobody@own.test") == ["250"], "not ours any more"
     done(host, "root", "vdomain", "--undo")
     assert rcpt(host, "nobody@own.test") == ["550"]
-    for arguments, code in [(["create", "own.test", "alice"], 73), (["create", "../x", "alice"], 65),
+    done(host, "root", "vdomain", "create", ".all.test", "alice")
+    done(host, "root", "vpasswd", "-a", "vera@all.test", input=b"x\n")
+    assert rcpt(host, "vera@all.test", "vera@any.all.test") == ["250", "250"]
+    done(host, "root", "vdomain", "disable", "all.test")
+    assert rcpt(host, "vera@all.test", "vera@any.all.test") == ["550", "550"]
+    assert "all.test and all below it: owner alice, not active" in done(host, "bob", "vdomain", "show", ".all.test")
+    done(host, "root", "vdomain", "enable", ".all.test")
+    for arguments, code in [(["create", "own.test", "alice"], 73), (["create", "all.test", "alice"], 73), (["create", "../x", "alice"], 65),
                             (["create", "new.test", "no-such-login"], 67), (["create", "host.test", "alice"], 65),
                             (["enable", "nowhere.test"], 68), (["frobnicate"], 64), ([], 64)]:
         assert run_as(host, "root", "vdomain", *arguments).returncode == code, arguments

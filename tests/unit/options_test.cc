@@ -26,12 +26,13 @@ std::vector<std::string> lines_of(const std::string& path) {
 }
 
 Defaults table_defaults() {
-    Defaults defaults;
-    for (const auto& option : option_table()) {
-        const bool configured = option.name == "queue-dir";
-        defaults[std::string(option.name)] =
-            configured ? "/var/spool/postoffice" : std::string(option.fallback);
-    }
+    // Those that configure.sh may have been told otherwise; `make install` puts them into the documents.
+    const Defaults configured{{"queue-dir", "/var/spool/postoffice"},
+                              {"vhost-dir", ""},
+                              {"vhost-spool", "/var/spool/virtual"},
+                              {"vhost-user", "mail"}};
+    Defaults defaults = configured;
+    for (const auto& option : option_table()) defaults.try_emplace(std::string(option.name), option.fallback);
     return defaults;
 }
 
@@ -114,6 +115,32 @@ TEST(OptionTable, DefaultsAreThoseOfConfig) {
     complete_config(plain);
     EXPECT_TRUE(plain.problems.empty());
     EXPECT_TRUE(spelled.config == plain.config);
+}
+
+TEST(OptionTable, VirtualDomainsAreWhereTheBuildSays) {
+    LoadedConfig plain;
+    complete_config(plain);
+    EXPECT_EQ(plain.config.vhost_dir, default_vhost_dir());
+    EXPECT_EQ(plain.config.vhost_spool, default_vhost_spool());
+    EXPECT_EQ(plain.config.vhost_user, default_vhost_user());
+    EXPECT_EQ(find_option("vhost-dir")->fallback, default_vhost_dir());
+    EXPECT_EQ(find_option("vhost-spool")->fallback, default_vhost_spool());
+    EXPECT_EQ(find_option("vhost-user")->fallback, default_vhost_user());
+}
+
+TEST(OptionTable, VhostUserMayHaveAGroup) {
+    const Option& option = *find_option("vhost-user");
+    for (const std::string good : {"mail", "mail:mail", "mail.mail", "8:8", "8", "v.mail", "v.mail:users"}) {
+        Config config;
+        EXPECT_EQ(option.set(config, good), "") << good;
+        EXPECT_EQ(config.vhost_user, good);
+    }
+    for (const std::string bad :
+         {"", "root", "0", "root:mail", "mail:root", "mail:0", "mail:", ":mail", "a:b:c", "a b"}) {
+        Config config;
+        EXPECT_NE(option.set(config, bad), "") << bad;
+        EXPECT_EQ(config.vhost_user, "");
+    }
 }
 
 TEST(OptionTable, IsWellFormed) {

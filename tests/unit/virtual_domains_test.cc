@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
@@ -36,6 +37,16 @@ TEST(Domains, FieldsAndComments) {
     for (const auto& domain : domains) EXPECT_EQ(domain.problem, "");
 }
 
+TEST(Domains, WithSubdomains) {
+    const auto domains =
+        parse_domains("alice:.One.example:1:\nbob:one.example:1:\nbob:.:1:\nbob:..x.example:1:\n");
+    ASSERT_EQ(domains.size(), 4u);
+    EXPECT_EQ(domains[0].name, "one.example");
+    EXPECT_TRUE(domains[0].with_subdomains);
+    EXPECT_EQ(domains[0].problem, "");
+    for (std::size_t i = 1; i < domains.size(); ++i) EXPECT_NE(domains[i].problem, "") << i;
+}
+
 TEST(Domains, BrokenLinesKeepTheirNames) {
     const auto domains = parse_domains(
         "alice:one.example\nalice:two.example:yes:\n:three.example:1:\nalice:../etc:1:\nalice\n"
@@ -58,6 +69,8 @@ TEST(VirtualUsers, BothForms) {
     const auto longer = parse_virtual_user("bob:hash:0:0:Bob B.:/etc:/bin/false");
     ASSERT_TRUE(longer);
     EXPECT_EQ(longer->hash, "hash");
+    EXPECT_EQ(longer->uid, "0");
+    EXPECT_EQ(longer->home, "/etc");
     for (const std::string& line :
          {std::string(), std::string("# bob:hash"), std::string(":hash"), std::string("bob"),
           std::string("bob:hash:1000"), std::string("a/b:hash"), std::string(".:hash"),
@@ -65,6 +78,30 @@ TEST(VirtualUsers, BothForms) {
           std::string("a@b:hash"), std::string("b\x01:hash"), std::string("b\xc3\xb6:hash"),
           std::string("a\0b:hash", 8), std::string(65, 'x') + ":hash"})
         EXPECT_FALSE(parse_virtual_user(line)) << line;
+}
+
+TEST(VirtualUsers, TheLongFormNamesTheOwnerOrNobody) {
+    const Account owner{"alice", 1001, 1001, "/home/alice", "", ""}, root{"root", 0, 0, "/root", "", ""};
+    const auto standing = [](const std::string& uid, const std::string& home, const Account& account) {
+        return standing_of({"vera", "x", uid, home}, account, 8);
+    };
+    EXPECT_EQ(standing("", "", owner), UserStanding::in_domain);
+    EXPECT_EQ(standing("", "/home/alice", owner), UserStanding::in_domain);
+    EXPECT_EQ(standing("1001", ".", owner), UserStanding::in_domain);
+    EXPECT_EQ(standing("1001", "", owner), UserStanding::in_domain);
+    EXPECT_EQ(standing("1001", "/home/alice/vera", owner), UserStanding::in_domain);
+    EXPECT_EQ(standing("1001", "/home/alice", owner), UserStanding::owner);
+    EXPECT_EQ(standing("1001", "/home/alice/", owner), UserStanding::owner);
+    for (const std::string uid : {"0", "1002", "-1", "alice", "01001x", "99999999999999999999"})
+        for (const std::string home : {"/home/alice", "/root", ".", ""})
+            EXPECT_EQ(standing(uid, home, owner), UserStanding::refused) << uid << " " << home;
+    EXPECT_EQ(standing("8", "/var/spool/virtual/v.example/vera", owner), UserStanding::in_domain);
+    EXPECT_EQ(standing("8", "/home/alice", owner), UserStanding::in_domain);
+    EXPECT_EQ(standing("8", ".", root), UserStanding::in_domain);
+    EXPECT_EQ(standing_of({"vera", "x", "8", "."}, owner, {}), UserStanding::refused);
+    EXPECT_EQ(standing("0", "/root", root), UserStanding::refused);
+    EXPECT_EQ(standing("1001", ".", root), UserStanding::refused);
+    EXPECT_EQ(standing("", "/root", root), UserStanding::in_domain);
 }
 
 class DomainFolder : public testing::Test {
@@ -92,8 +129,35 @@ class DomainFolder : public testing::Test {
     VirtualDomain domain_;
 };
 
+TEST_F(DomainFolder, TheNearestDomainAboveANameHasIt) {
+    put("domains.cf",
+        "root:.one.example:1:\nroot:sub.one.example:1:\nroot:.a.sub.one.example:0:\nroot:two.example:1:\n",
+        0644);
+    DomainTable table(top_);
+    table.refresh();
+    const auto found = [&](std::string_view name) {
+        const VirtualDomain* domain = table.find(name);
+        return domain == nullptr ? "" : domain->name;
+    };
+    for (const auto& [name, owner] :
+         std::map<std::string, std::string>{{"one.example", "one.example"},
+                                            {"x.one.example", "one.example"},
+                                            {"x.y.one.example", "one.example"},
+                                            {"sub.one.example", "sub.one.example"},
+                                            {"x.sub.one.example", "one.example"},
+                                            {"x.a.sub.one.example", "a.sub.one.example"},
+                                            {"xone.example", ""},
+                                            {".one.example", "one.example"},
+                                            {"example", ""},
+                                            {"", ""},
+                                            {"x.two.example", ""}})
+        EXPECT_EQ(found(name), owner) << name;
+    EXPECT_EQ(table.find_line("x.one.example"), nullptr);
+    EXPECT_NE(table.find_line("one.example"), nullptr);
+}
+
 TEST_F(DomainFolder, UsersAndAliases) {
-    put("v.example/passwd", "# users\nBob:hash\nbob:second\ncarol:x:0:0:::\n\nnonsense\n");
+    put("v.example/passwd", "# users\nBob:hash\nbob:second\ncarol:x:::::\neve:x:0:0:::\n\nnonsense\n");
     put("v.example/aliases", "info: bob,\n  carol\n*: bob\nbroken\nbob: \\bob, x@y.example\n");
     DomainFiles files(folder_, domain_);
     const auto bob = files.look_up("BOB");
@@ -104,6 +168,9 @@ TEST_F(DomainFolder, UsersAndAliases) {
     EXPECT_FALSE(files.look_up("info").user);
     EXPECT_EQ(files.look_up("*").alias, "bob");
     EXPECT_TRUE(files.look_up("carol").user);
+    const auto eve = files.look_up("eve");
+    EXPECT_EQ(eve.status, Status::trouble);
+    EXPECT_NE(eve.problem.find("v.example/passwd:5: the uid of eve"), std::string::npos) << eve.problem;
     const auto nobody = files.look_up("nobody");
     EXPECT_EQ(nobody.status, Status::answered);
     EXPECT_FALSE(nobody.user || nobody.alias);

@@ -110,9 +110,10 @@ struct Config {
     unsigned auth_failures = 10;  ///< failed logins within an hour after which an address has to wait
 
     std::string vhost_dir;  ///< virtual domains: domains.cf and a folder for each; empty: there are none
-    std::string vhost_spool = "/var/spool/virtual";  ///< their mailboxes: DOMAIN/USER
-    std::string vhost_user = "mail";                 ///< account that mailboxes of virtual users belong to
-    bool vhost_maildir = false;                      ///< each is a maildir; false: an mbox
+    std::string vhost_spool;     ///< their mailboxes: DOMAIN/USER
+    std::string vhost_user;      ///< account that mailboxes of virtual users belong to; see vhost_account()
+    bool vhost_form = false;     ///< their owners may change users by a letter
+    bool vhost_maildir = false;  ///< each is a maildir; false: an mbox
 
     // Who may send here
     bool localmx = false;        ///< hosts that have us as their mail host may relay

@@ -14,10 +14,15 @@ namespace postoffice {
 
 class Acceptance final : public Acceptor {
   public:
+    /// What becomes of a message that nobody could be given now.
+    enum class Untaken {
+        refused,  ///< its client keeps it, and hears why
+        queued,   ///< nobody waits for an answer
+    };
     /// Keeps the references. `bouncer`: sends the notices of success that are due at once. `on_queued`:
     /// called with each id that was committed, after its lock was released.
     Acceptance(const Spool& spool, LocalDelivery& local, Bouncer& bouncer,
-               std::function<void(const std::string&)> on_queued);
+               std::function<void(const std::string&)> on_queued, Untaken untaken = Untaken::refused);
     Reply accept(const std::string& id, const Envelope& envelope, Message& message) override;
 
   private:
@@ -33,6 +38,7 @@ class Acceptance final : public Acceptor {
     LocalDelivery& local_;
     Bouncer& bouncer_;
     std::function<void(const std::string&)> on_queued_;
+    const Untaken untaken_;
 };
 
 }  // namespace postoffice

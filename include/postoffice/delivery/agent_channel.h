@@ -32,6 +32,9 @@ class AgentChannels final : public LocalDelivery {
     /// Status::trouble.
     DomainEntry domain_entry(const std::string& domain, const std::string& name);
 
+    /// Asks the agent of a virtual mailbox. Does not throw: not_shown, also if it takes long.
+    MailboxState virtual_mailbox(const std::string& user, const std::string& domain);
+
     /// Channels kept at most, and users served at a time; the least recently used goes first.
     static constexpr std::size_t most_channels = 8;
     /// Requests on one channel that wait for their answers, at most: fewer than what a socket holds.
@@ -65,16 +68,18 @@ class AgentChannels final : public LocalDelivery {
     std::uint64_t uses_ = 0;
 };
 
-/// Delivery files, and those of virtual domains, for the router of an unprivileged process: what everybody may
-/// see it reads itself, the rest their owner's agent tells it.
+/// Delivery files, and those of virtual domains, for the router of an unprivileged process: what everybody
+/// may see it reads itself, the rest their owner's agent tells it.
 class AgentFiles final : public UserFiles {
   public:
-    /// With `only_domains`, homes are left alone: what cannot be seen there is seen when the mail is delivered.
+    /// With `only_domains`, homes are left alone: what cannot be seen there is seen when the mail is
+    /// delivered.
     AgentFiles(const Config& config, AgentChannels& channels, bool only_domains = false)
         : own_eyes_(config), channels_(channels), only_domains_(only_domains) {}
     UserFile find(const Account& account, const WantedFile& wanted) override;
     DomainEntry domain_entry(const std::string& folder, const VirtualDomain& domain,
                              const std::string& name) override;
+    MailboxState virtual_mailbox(const std::string& user, const std::string& domain) override;
 
   private:
     OwnEyes own_eyes_;

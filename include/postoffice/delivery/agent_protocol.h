@@ -7,10 +7,10 @@
 //
 // Nobody waits for a channel to arrive: the client writes its requests at once, and they wait in the socket.
 //
-// A mailbox agent stays for a while and also tells what the user's delivery files say (FileRequest). A domain's
-// agent, which runs with the rights of its owner, stays for a while and tells what its files say of a name
-// (DomainRequest). An instruction agent carries out one InstructionRequest: it looks for the instruction in the user's own file,
-// or in the alias, and does it only if it stands there.
+// A mailbox agent stays for a while and also tells what the user's delivery files say (FileRequest). A
+// domain's agent, which runs with the rights of its owner, stays for a while and tells what its files say of
+// a name (DomainRequest). An instruction agent carries out one InstructionRequest: it looks for the
+// instruction in the user's own file, or in the alias, and does it only if it stands there.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,8 @@ struct SpawnRequest {
         mailbox,       ///< DeliveryRequests and FileRequests of `user`
         instructions,  ///< one InstructionRequest of `user`
         alias,  ///< one InstructionRequest of an alias, by the account alias-user; `user` is not looked at
-        virtual_mailbox,  ///< DeliveryRequests; `user` is "USER@DOMAIN", the account vhost-user
+        virtual_mailbox,  ///< DeliveryRequests, ObstacleRequests; `user` is "USER@DOMAIN", the account
+                          ///< vhost-user
         domain,           ///< DomainRequests; `user` is a virtual domain, the account its owner's
         domain_alias,     ///< one InstructionRequest of an alias of that domain, likewise
     };
@@ -91,11 +92,19 @@ struct DomainRequest {
 struct DomainAnswer {
     static constexpr std::uint32_t expected_magic = 0x504f5641;
     std::uint32_t magic = expected_magic;
-    std::uint8_t status = 0;  ///< as DomainEntry::Status
-    FixedString<80> user;     ///< empty: there is no such mailbox
+    std::uint8_t status = 0;    ///< as DomainEntry::Status
+    std::uint8_t is_owner = 0;  ///< as DomainEntry::is_owner
+    FixedString<80> user;       ///< empty: there is no such user
     FixedString<512> problem;
 };
 inline constexpr std::size_t most_alias_octets = 1u << 20;
+
+/// To the agent of a virtual mailbox: is anything known to be in the way of mail for it? No descriptor. The
+/// answer is a DeliveryAnswer, which is what a delivery would be answered now.
+struct ObstacleRequest {
+    static constexpr std::uint32_t expected_magic = 0x504f4f51;
+    std::uint32_t magic = expected_magic;
+};
 
 /// To an instruction agent; one descriptor with it: the message. The answer is a DeliveryAnswer.
 struct InstructionRequest {

@@ -37,6 +37,11 @@ struct AgentDuty {
     std::optional<Account> account;             ///< whose delivery files it tells of, if it does
     MailboxGroup group;                         ///< that it was given beside its own
     std::unique_ptr<DomainFiles> domain;        ///< null: it knows of no domain
+    /// Whose mailbox it is, if it is one in a virtual domain.
+    struct VirtualMailbox {
+        std::string user, domain;
+    };
+    std::optional<VirtualMailbox> virtual_mailbox = {};
 };
 
 /// All that an account's own agent does.

@@ -18,9 +18,11 @@ struct DeliveryResult {
 inline DeliveryResult delivered(std::string text, std::string by = "") {
     return {DeliveryResult::Outcome::delivered, {250, "2.0.0", std::move(text)}, std::move(by), false};
 }
+/// RFC 5321 section 4.2.2: where there is no room it is 452.
 inline DeliveryResult deferred(std::string status, std::string text, std::string by = "") {
+    const int code = status == "4.2.2" || status == "4.3.1" ? 452 : 451;
     return {
-        DeliveryResult::Outcome::deferred, {451, std::move(status), std::move(text)}, std::move(by), false};
+        DeliveryResult::Outcome::deferred, {code, std::move(status), std::move(text)}, std::move(by), false};
 }
 inline DeliveryResult failed(std::string status, std::string text, std::string by = "") {
     return {DeliveryResult::Outcome::failed, {550, std::move(status), std::move(text)}, std::move(by), false};

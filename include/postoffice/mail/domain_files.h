@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "postoffice/base/fd.h"
+#include "postoffice/base/privileges.h"
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/virtual_domains.h"
 
@@ -23,8 +24,9 @@ namespace postoffice {
 
 /// One line of a domain's passwd.
 struct VirtualUser {
-    std::string name;  ///< as it is written there; also the name of the mailbox
-    std::string hash;  ///< as policy/passwords.h knows it
+    std::string name;                 ///< as it is written there; also the name of the mailbox
+    std::string hash;                 ///< as policy/passwords.h knows it
+    std::string uid = "", home = "";  ///< of the long form
 };
 
 inline constexpr std::size_t most_virtual_name = 64;
@@ -33,7 +35,19 @@ inline constexpr std::size_t most_virtual_name = 64;
 /// and blanks, and with neither a dot nor a hyphen in front.
 bool is_virtual_user_name(std::string_view name);
 
-/// "user:hash" (vm-pop3d, .htpasswd), or the seven fields of passwd(5), of which only these two count.
+/// Who is meant by a user's line.
+enum class UserStanding {
+    in_domain,  ///< a user with a mailbox in the domain, and nothing else
+    owner,      ///< the account that looks after the domain: his mail is for its mailbox
+    refused,    ///< somebody that he cannot be
+};
+
+/// Other programs become who stands in the long form, so it can name nobody but the owner and the account
+/// that keeps the mailboxes (of vhost-user=), and never root; or there is no uid. With the owner's home
+/// beside his uid the user is the owner himself; any other home, such as ".", means nothing.
+UserStanding standing_of(const VirtualUser& user, const Account& owner, std::optional<uid_t> keeper);
+
+/// "user:hash" (vm-pop3d, .htpasswd), or the seven fields of passwd(5).
 /// nullopt: a comment, or no such line.
 std::optional<VirtualUser> parse_virtual_user(std::string_view line);
 
@@ -54,16 +68,17 @@ struct DomainEntry {
         not_shown,  ///< this process may not look; somebody with the owner's rights may
         trouble,    ///< `problem`: mail has to wait
     } status = Status::answered;
-    std::optional<std::string> user = {};   ///< the mailbox of that name, as passwd spells it
+    std::optional<std::string> user = {};   ///< the user of that name, as passwd spells it
     std::optional<std::string> alias = {};  ///< its raw value, for parse_alias_value()
     std::string problem = "";
     unsigned alias_line = 0;  ///< where it stands; 0: not known
+    bool is_owner = false;    ///< `user` is the domain's owner himself, with the mailbox of his account
 };
 
 class DomainFiles {
   public:
-    /// `folder`: the domain's. Nothing is opened yet.
-    DomainFiles(std::string folder, VirtualDomain domain);
+    /// `folder`: the domain's. `keeper`: see standing_of(). Nothing is opened yet.
+    DomainFiles(std::string folder, VirtualDomain domain, std::optional<uid_t> keeper = {});
     /// In any case of letters. Two calls of stat(2) and a look into the index. Does not throw.
     DomainEntry look_up(const std::string& name);
 
@@ -75,7 +90,13 @@ class DomainFiles {
 
     std::string folder_;
     VirtualDomain domain_;
-    std::unordered_map<std::string, std::string> users_;  // lower case -> as written
+    std::optional<uid_t> keeper_;
+    struct User {
+        std::string name;  // as written
+        UserStanding standing = UserStanding::in_domain;
+        unsigned line = 0;
+    };
+    std::unordered_map<std::string, User> users_;  // by the name in lower case
     std::unordered_map<std::string, AliasEntry> aliases_;
     std::optional<FileStamp> users_stamp_, aliases_stamp_;  // of what is in the index
 };

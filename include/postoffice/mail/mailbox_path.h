@@ -1,7 +1,11 @@
-// Where the mailbox of an account, or of a virtual user, is.
+// Where the mailbox of an account, or of a virtual user, is, and what may be written to as one.
 #pragma once
 
+#include <sys/stat.h>
+
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "postoffice/base/privileges.h"
 #include "postoffice/config/config.h"
@@ -14,5 +18,13 @@ bool has_mailbox_in_home(const Config& config, const Account& account);
 
 /// USER in the folder DOMAIN of vhost-spool; ends with '/' for a maildir.
 std::string virtual_mailbox_path(const Config& config, const std::string& user, const std::string& domain);
+
+/// Why what stands there is no mailbox of this owner's: the one rule of whoever writes to it, and of whoever
+/// is asked before; "" if it is one. `status`: of lstat(2). Without an owner, any will do.
+std::string_view unfit_as_mbox(const struct stat& status, std::optional<uid_t> owner);
+std::string_view unfit_as_maildir(const struct stat& status, std::optional<uid_t> owner);
+/// The same for the folder with the mailboxes of a virtual domain: these must not be somebody else's to
+/// exchange.
+std::string_view unfit_as_domain_folder(const struct stat& status, uid_t owner);
 
 }  // namespace postoffice

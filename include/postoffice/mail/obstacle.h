@@ -1,6 +1,5 @@
 // What is known to be in the way of a delivery before it is tried, so that a sender hears of it while he
-// still has the message. Only what anybody can see: where this process may not look, there is nothing in the
-// way.
+// still has the message. Only what can be seen: where nobody may look, there is nothing in the way.
 #pragma once
 
 #include <optional>
@@ -18,11 +17,27 @@ struct Obstacle {
     std::string detail;  ///< for the log and the trace
 };
 
-/// Whether obstacle_to() could say anything of it: if not, nobody need ask who the account is. Never for what
-/// is in a virtual domain.
+/// What somebody who looked at a mailbox has seen.
+struct MailboxState {
+    enum class Status {
+        takes_mail,  ///< as far as can be told
+        hindered,    ///< by the obstacle
+        not_shown,   ///< this process may not look; somebody with its owner's rights may
+    } status = Status::takes_mail;
+    Obstacle obstacle = {};
+    std::optional<Obstacle> known() const;
+};
+
+/// Whether obstacle_to() could say anything of what is in no virtual domain: if not, nobody need ask who the
+/// account is.
 bool may_have_obstacle(const Target& target, const Config& config);
 
-/// `account`: of `target.user`; for an alias's program or file, whoever runs it.
+/// Mailbox, program or file. `account`: of `target.user`; for an alias's program or file, whoever runs it.
+/// Never for a mailbox in a virtual domain.
 std::optional<Obstacle> obstacle_to(const Target& target, const Account& account, const Config& config);
+
+/// The mailbox of a user in a virtual domain. `keeper`: whom it must belong to. Does not throw.
+MailboxState look_at_virtual_mailbox(const Config& config, uid_t keeper, const std::string& user,
+                                     const std::string& domain);
 
 }  // namespace postoffice

@@ -2,6 +2,7 @@
 // on delivery, in -bv and in the trace.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "postoffice/config/config.h"
 #include "postoffice/mail/address.h"
 #include "postoffice/mail/envelope.h"
+#include "postoffice/mail/obstacle.h"
 #include "postoffice/mail/reply.h"
 #include "postoffice/mail/virtual_domains.h"
 #include "postoffice/net/ip_address.h"
@@ -54,6 +56,10 @@ class Router {
     /// `recipient` is qualified, or a name of this host. Does not throw: trouble is Status::temporary.
     /// `in_full`: each line of a list that is included is a step, too.
     Route route(const Address& recipient, bool in_full = false);
+    /// What is in the way of a route that was accepted: for who still has the message. Of several
+    /// destinations each speaks for itself, so only a single one can have anything in its way. Does not
+    /// throw.
+    std::optional<Obstacle> obstacle_to(const Route& route);
     /// The address is in a domain of ours, virtual ones too; or it has no domain. Throws FormatError if
     /// that depends on a domains.cf(5) that cannot be read now.
     bool serves(const Address& address);
@@ -64,6 +70,7 @@ class Router {
     bool is_on_host(const Address& address) const;
     bool is_ours(const Address& address) const;
     const VirtualDomain* virtual_domain_of(const Address& address) const;
+    std::optional<Account> account_for(const Target& target);
 
     const Config& config_;
     AliasTable& aliases_;

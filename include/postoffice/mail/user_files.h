@@ -1,6 +1,6 @@
-// What users keep in their homes about their mail, delivery files and personal aliases: which file holds for an
-// address, and whether it may be believed; and what the owner of a virtual domain says of a name there. The
-// files are read with their owner's rights by whoever has them; everybody else sees what their owner lets
+// What users keep in their homes about their mail, delivery files and personal aliases: which file holds for
+// an address, and whether it may be believed; and what the owner of a virtual domain says of a name there.
+// The files are read with their owner's rights by whoever has them; everybody else sees what their owner lets
 // everybody see.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include "postoffice/config/config.h"
 #include "postoffice/mail/delivery_file.h"
 #include "postoffice/mail/domain_files.h"
+#include "postoffice/mail/obstacle.h"
 
 namespace postoffice {
 
@@ -41,8 +42,8 @@ struct WantedFile {
     std::string alias_file;  ///< or, if not empty, this file of personal aliases that a usermap names
 };
 
-/// The names, relative to the home, where it may stand; the first that exists holds. None for an alias file that no
-/// usermap names.
+/// The names, relative to the home, where it may stand; the first that exists holds. None for an alias file
+/// that no usermap names.
 std::vector<std::string> names_of(const WantedFile& wanted, const Config& config);
 
 /// Which language a delivery file is written in: its name says it.
@@ -61,6 +62,8 @@ class UserFiles {
     /// Does not throw. `folder`: the domain's.
     virtual DomainEntry domain_entry(const std::string& folder, const VirtualDomain& domain,
                                      const std::string& name) = 0;
+    /// Does not throw.
+    virtual MailboxState virtual_mailbox(const std::string& user, const std::string& domain) = 0;
 };
 
 class OwnEyes final : public UserFiles {
@@ -69,6 +72,7 @@ class OwnEyes final : public UserFiles {
     UserFile find(const Account& account, const WantedFile& wanted) override;
     DomainEntry domain_entry(const std::string& folder, const VirtualDomain& domain,
                              const std::string& name) override;
+    MailboxState virtual_mailbox(const std::string& user, const std::string& domain) override;
 
   private:
     const Config& config_;

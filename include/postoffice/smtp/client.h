@@ -51,6 +51,8 @@ struct OutgoingEnvelope {
     bool utf8_header = false;  ///< see Envelope
     ReturnPart return_part = ReturnPart::unspecified;
     std::string envelope_id{};  ///< xtext
+    /// Fields in front of the message's own, whole lines with LF.
+    std::string trace{};
 };
 
 /// What one transaction came to.
@@ -103,7 +105,7 @@ class SmtpClient {
     DeliveryResult judge_recipient(const Reply& reply, bool others_are_accepted) const;
     std::string mail_command(const Transaction& transaction) const;
     std::string rcpt_command(const Transaction& transaction, std::size_t index) const;
-    std::optional<Reply> send_body(int message);
+    std::optional<Reply> send_body(std::string_view trace, int message);
     std::optional<Reply> last_words();
     void read_verdicts(Transaction& transaction);
 

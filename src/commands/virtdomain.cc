@@ -1,0 +1,242 @@
+// virtdomain: what the program of that name did for sites that kept their virtual domains with it, in the
+// same words. vdomain, vpasswd and valias do all of it, and more.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <getopt.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "changed_file.h"
+#include "domain_edits.h"
+#include "domain_setup.h"
+#include "domain_tool.h"
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/text.h"
+#include "postoffice/commands/commands.h"
+#include "postoffice/config/values.h"
+#include "postoffice/mail/domain_files.h"
+#include "postoffice/mail/users.h"
+#include "postoffice/policy/passwords.h"
+
+namespace postoffice {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr mode_t private_mode = 0600;
+constexpr std::size_t most_header = 256 * 1024;
+constexpr std::size_t most_message = 512u << 20;
+
+int usage() {
+    fmt::print(stderr,
+               "usage: virtdomain [-C file] CREATE domain owner password [postfix]\n"
+               "       virtdomain [-C file] DELETE domain owner password\n"
+               "       virtdomain [-C file] [MAILBOUNCE] [user@domain]\n");
+    return EX_USAGE;
+}
+
+/// In a process of its own, with the rights of this account for good. Throws ToolFailure with what that said.
+void run_as(const Account& account, const std::function<int()>& body) {
+    std::fflush(nullptr);
+    const pid_t child = ::fork();
+    if (child < 0) throw_errno("fork");
+    if (child == 0)
+        ::_exit(run_domain_tool("virtdomain", [&] {
+            become_forever(account.uid, account.gid, groups_of(account));
+            return body();
+        }));
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0)
+        if (errno != EINTR) throw_errno("waitpid");
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != EX_OK)
+        throw ToolFailure{WIFEXITED(status) ? WEXITSTATUS(status) : EX_OSERR,
+                          "not all of it was done as " + account.name};
+}
+
+void require_root() {
+    if (::geteuid() != 0) throw ToolFailure{EX_NOPERM, "which domains there are is for root to say"};
+}
+
+/// The postmaster is the owner himself; all others are the owner's to make.
+int write_first_files(const Config& config, const VirtualDomain& domain, const Account& owner,
+                      const std::string& password) {
+    const std::string folder = config.vhost_dir + "/" + domain.name;
+    {
+        ChangedFile passwd(folder, "passwd", private_mode);
+        const std::string others = without_user(passwd.text(), "postmaster").value_or(passwd.text());
+        const std::string line = fmt::format("postmaster:x:{}:{}::{}:\n", owner.uid, owner.gid, owner.home);
+        passwd.replace(with_user(others + line, "postmaster", hash_password(password)));
+    }
+    if (!domain.with_subdomains) return EX_OK;
+    ChangedFile aliases(folder, "aliases", private_mode);
+    aliases.replace(
+        with_alias(aliases.text(), "*",
+                   fmt::format("{}{}*--*@{}", owner.name, config.recipient_delimiter[0], config.hostname)));
+    return EX_OK;
+}
+
+int create(const Config& config, const std::vector<std::string>& words) {
+    require_root();
+    VirtualDomain domain;
+    const auto name = parse_domain(words[1]);
+    if (!name) throw ToolFailure{EX_DATAERR, name.problem()};
+    domain.name = *name;
+    domain.owner = words[2];
+    domain.active = true;
+    domain.with_subdomains = words.size() < 5;
+    if (words[3].empty()) throw ToolFailure{EX_DATAERR, "no password"};
+    if (domain.with_subdomains && config.recipient_delimiter.empty())
+        throw ToolFailure{EX_CONFIG, "recipient-delimiter= is empty: one account cannot have all addresses"};
+    const auto owner = find_login(domain.owner);
+    if (owner && owner->uid == 0) throw ToolFailure{EX_NOUSER, "root cannot be the user of a domain"};
+    const Account account = make_domain_folders(config, domain);
+    domain.owner = account.name;
+    run_as(account, [&] { return write_first_files(config, domain, account, words[3]); });
+    enter_domain(config, domain);
+    return EX_OK;
+}
+
+/// ".forward+user--domain", also of its subdomains.
+bool is_file_of(const VirtualDomain& domain, const std::string& name) {
+    const auto dashes = name.rfind("--");
+    if (!name.starts_with(".forward") || dashes == name.npos) return false;
+    const std::string of = name.substr(dashes + 2);
+    return of == domain.name || (domain.with_subdomains && of.ends_with("." + domain.name));
+}
+
+int remove_owners_files(const Config& config, const VirtualDomain& domain, const Account& owner) {
+    const std::string folder = config.vhost_dir + "/" + domain.name;
+    for (const std::string name : {"passwd", "aliases"})
+        for (const char* state : {"", "~", ".new"}) disk::unlink_if_exists(folder + "/" + name + state);
+    std::error_code none;
+    for (const fs::directory_entry& entry : fs::directory_iterator(owner.home, none))
+        if (is_file_of(domain, entry.path().filename())) disk::unlink_if_exists(entry.path());
+    return EX_OK;
+}
+
+int remove_mail(const std::string& folder) {
+    std::error_code error;
+    fs::remove_all(folder, error);  // follows no links
+    if (error) throw std::system_error(error, folder);
+    return EX_OK;
+}
+
+void require_password(const Config& config, const VirtualDomain& domain, const std::string& password) {
+    const Fd file = open_domain_file(config.vhost_dir + "/" + domain.name, domain, "passwd");
+    const auto users = file ? read_virtual_users(file.get()) : std::vector<VirtualUser>();
+    const VirtualUser* postmaster = find_virtual_user(users, "postmaster");
+    if (postmaster == nullptr || !is_password(password, postmaster->hash))
+        throw ToolFailure{EX_NOPERM, "that is not the password of postmaster@" + domain.name};
+}
+
+int remove(const Config& config, const std::vector<std::string>& words) {
+    require_root();
+    const VirtualDomain domain = find_domain(config, words[1]);
+    const auto owner = find_login(domain.owner);
+    const auto named = find_login(words[2]);
+    if (!owner || !named || owner->uid != named->uid || owner->uid == 0)
+        throw ToolFailure{EX_NOUSER, fmt::format("{} does not look after {}", words[2], domain.name)};
+    require_password(config, domain, words[3]);
+    const auto keeper = vhost_account(config);
+    if (!keeper) throw ToolFailure{EX_NOUSER, fmt::format("vhost-user={} has no account", config.vhost_user)};
+    {
+        ChangedFile table(config.vhost_dir, "domains.cf", domain_table_mode);
+        table.replace(without_domain(table.text(), domain.name).value_or(table.text()));
+    }
+    run_as(*owner, [&] { return remove_owners_files(config, domain, *owner); });
+    run_as(*keeper, [&] { return remove_mail(config.vhost_spool + "/" + domain.name); });
+    const std::string folder = config.vhost_dir + "/" + domain.name;
+    if (::rmdir(folder.c_str()) != 0) fmt::print(stderr, "virtdomain: {} is left: it is not empty\n", folder);
+    return EX_OK;
+}
+
+/// Who the message is for: as given, or by the extension of an address like "owner+user--domain".
+VirtualName meant_user(const std::vector<std::string>& words) {
+    if (!words.empty()) return parse_virtual_name(words[0]);
+    const char* variable = std::getenv("EXTENSION");
+    const std::string extension = variable == nullptr ? "" : variable;
+    const auto dashes = extension.rfind("--");
+    if (dashes == extension.npos || dashes == 0)
+        throw ToolFailure{EX_USAGE, "for whom? neither an address nor an EXTENSION like user--domain"};
+    return {extension.substr(0, dashes), to_lower(extension.substr(dashes + 2))};
+}
+
+/// Standard input without the line that mailboxes have in front, and with a field by which a loop is known.
+Fd read_message(const std::string& recipient) {
+    std::string text = disk::read_all(STDIN_FILENO, most_message);
+    if (text.starts_with("From ")) text.erase(0, std::min(text.find('\n'), text.size() - 1) + 1);
+    const std::string field = "Delivered-To: " + recipient;
+    const std::string_view header =
+        std::string_view(text).substr(0, std::min(text.find("\n\n"), most_header));
+    for (std::string_view rest = header; !rest.empty();)
+        if (equals_ignoring_case(trim(take_until(rest, '\n')), field))
+            throw ToolFailure{EX_DATAERR, recipient + ": mail loop: it has been here before"};
+    return disk::memory_file(field + "\n" + text);
+}
+
+int deliver(const Config& config, const std::vector<std::string>& words, bool bounces) {
+    const VirtualName meant = meant_user(words);
+    DomainTable table(config.vhost_dir);
+    table.refresh();
+    const VirtualDomain* domain = table.find(meant.domain);
+    if (domain == nullptr) throw ToolFailure{EX_NOHOST, meant.domain + " is no virtual domain"};
+    const DomainEntry entry =
+        DomainFiles(act_as_owner(config, *domain), *domain, vhost_uid(config)).look_up(meant.user);
+    if (entry.status != DomainEntry::Status::answered) throw ToolFailure{EX_TEMPFAIL, entry.problem};
+    if (!entry.user && bounces)
+        throw ToolFailure{EX_NOUSER, fmt::format("{}@{}: no such user", meant.user, meant.domain)};
+    const std::string to = entry.user.value_or("postmaster") + "@" + domain->name;
+    const Fd message = read_message(to);
+
+    const char* variable = std::getenv("SENDER");
+    std::vector<std::string> arguments{"sendmail", "-oi", "-G"};
+    if (variable != nullptr) arguments.insert(arguments.end(), {"-f", *variable == '\0' ? "<>" : variable});
+    if (config.file_was_asked_for) arguments.insert(arguments.end(), {"-C", config.file});
+    arguments.insert(arguments.end(), {"--", to});
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    if (::dup2(message.get(), STDIN_FILENO) < 0 || ::lseek(STDIN_FILENO, 0, SEEK_SET) < 0)
+        throw_errno("dup2");
+    ::execv("/proc/self/exe", argv.data());
+    throw_errno("sendmail");
+}
+
+int carry_out(const std::optional<std::string>& config_file, std::vector<std::string> words) {
+    const std::string verb = words.empty() ? "" : words[0];
+    const auto count = words.size();
+    const bool bounces = verb == "MAILBOUNCE";
+    if (bounces) words.erase(words.begin());
+    const bool is_creation = verb == "CREATE" && (count == 4 || (count == 5 && words[4] == "postfix"));
+    const bool is_removal = verb == "DELETE" && count == 4;
+    const bool is_delivery = verb != "CREATE" && verb != "DELETE" && words.size() <= 1;
+    if (!is_creation && !is_removal && !is_delivery) return usage();
+    const Config config = config_for_tool(config_file);
+    if (is_creation) return create(config, words);
+    if (is_removal) return remove(config, words);
+    return deliver(config, words, bounces);
+}
+
+}  // namespace
+
+int virtdomain(int argc, char** argv) {
+    std::optional<std::string> config_file;
+    ::optind = 1;
+    for (int c = 0; (c = ::getopt(argc, argv, "+C:")) != -1;) {
+        if (c != 'C') return usage();
+        config_file = ::optarg;
+    }
+    return run_domain_tool("virtdomain", [&] {
+        return carry_out(config_file, {argv + ::optind, argv + argc});
+    });
+}
+
+}  // namespace postoffice

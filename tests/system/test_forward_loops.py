@@ -1,0 +1,133 @@
+"""Mail that is sent on and comes back: cut at the second pass, with a reason for its sender, and not when it has gone round
+until a hundred hosts have had it."""
+import os
+
+import pytest
+
+from conftest import needs_root
+from virtual import VirtualDomains
+
+pytestmark = needs_root
+
+
+@pytest.fixture
+def pair(make_host):
+    """a.test and b.test, each the other's only way to anywhere."""
+    a, b = make_host("a", hostname="a.test", retry="1s"), make_host("b", hostname="b.test", retry="1s")
+    a.write_config(relay_host=f"[127.0.0.1]:{b.port}")
+    b.write_config(relay_host=f"[127.0.0.1]:{a.port}")
+    return a, b
+
+
+@pytest.fixture
+def delivery_file():
+    """write(user, text): a .forward that is gone after the test."""
+    made = []
+
+    def write(user, text, name=".forward"):
+        path = f"/home/{user}/{name}"
+        with open(path, "w") as file:
+            file.write(text)
+        os.chown(path, *[{"alice": 7901, "bob": 7902}[user]] * 2)
+        made.append(path)
+    yield write
+    for path in made:
+        os.unlink(path)
+
+
+def send(host, to, body="x\n"):
+    host.run("sendmail", "-f", "carol@a.test", to, input=f"Subject: round and round\n\n{body}".encode(), check=True)
+
+
+def report(host):
+    """The only report that the sender gets."""
+    text = host.wait_for_mail("Carol", b"multipart/report")
+    assert text.count(b"multipart/report") == 1
+    return text
+
+
+def words(text):
+    return b" ".join(text.split())
+
+
+def hops(text):
+    """How often the message that was returned has been received somewhere, and by whom it was sent on."""
+    returned = text[text.rindex(b"message/rfc822"):] if b"message/rfc822" in text else text
+    return returned.count(b"\nReceived: "), [line[14:] for line in returned.splitlines()
+                                              if line.startswith(b"Delivered-To: ")]
+
+
+def test_two_users_who_send_each_other_their_mail(pair, delivery_file):
+    a, b = pair
+    delivery_file("alice", "bob@b.test\n")
+    delivery_file("bob", "alice@a.test\n")
+    for host in pair:
+        host.start()
+    send(a, "alice@a.test")
+    text = report(a)
+    assert b"Status: 5.4.6" in text
+    assert b"Mail loop: mail for alice@a.test comes back from where it is forwarded to" in words(text)
+    received, by = hops(text)
+    assert received == 3 and by[:2] == [b"bob@b.test", b"alice@a.test"]
+    for host in pair:
+        host.wait_for_empty_queue()
+
+
+@pytest.mark.parametrize("second", ["an alias", "a list"])
+def test_other_ways_to_send_it_on(pair, delivery_file, second):
+    a, b = pair
+    delivery_file("alice", "bob@b.test\n")
+    b.write_aliases("bob: alice@a.test\n" + ("owner-bob: carol@a.test\n" if second == "a list" else ""))
+    for host in pair:
+        host.start()
+    send(a, "ALICE@a.test")
+    text = words(report(a))
+    assert b"Mail loop: " in text, text.decode()
+    for host in pair:
+        host.wait_for_empty_queue()
+
+
+def test_a_virtual_domain_that_is_caught_elsewhere(pair, folder):
+    a, b = pair
+    domains = VirtualDomains(folder)
+    domains.add("own.test", "alice", [], "*: *@b.test\n")
+    a.write_config(**domains.settings())
+    b.write_aliases("any: any@own.test\n")
+    for host in pair:
+        host.start()
+    send(a, "any@own.test")
+    assert b"Mail loop: mail for any@own.test comes back" in words(report(a))
+
+
+def test_others_get_theirs(pair, delivery_file):
+    """A loop is one recipient's; and what is forwarded once is no loop, however often the same is sent."""
+    a, b = pair
+    delivery_file("alice", "bob@b.test, \\alice\n")
+    delivery_file("bob", "alice@a.test, \\bob\n")
+    for host in pair:
+        host.start()
+    send(a, "alice@a.test")
+    text = words(report(a))
+    assert b"Mail loop: " in text, text.decode()
+    for host in pair:
+        host.wait_for_empty_queue()
+    # Each time it came by.
+    assert a.mailbox("alice").count(b"Subject: round and round\n") == 2
+    assert b.mailbox("bob").count(b"Subject: round and round\n") == 1
+
+
+def test_who_sends_it_on_is_told_once_to_each_host(pair, make_host):
+    """Those who are forwarded by one address go together, and hear of nobody else's."""
+    a, b = pair
+    a.write_aliases("team: one@b.test, two@b.test\nother: two@b.test, three@b.test\n")
+    b.write_aliases("one: bob\ntwo: bob\nthree: carol\n")
+    for host in pair:
+        host.start()
+    a.run("sendmail", "team", "other", "carol@b.test", input=b"Subject: for many\n\nx\n", check=True)
+    for host in pair:
+        host.wait_for_empty_queue()
+    copies = [copy for user in ("bob", "Carol") for copy in b.mailbox(user).split(b"\nFrom ")]
+    assert len(copies) == 3  # bob's, and two of Carol's: the one for herself
+    by = [sorted(line[14:].decode() for line in copy.splitlines() if line.startswith(b"Delivered-To: "))
+          for copy in copies]
+    assert sorted(by) == [["bob@b.test", "team@a.test"], ["carol@b.test"], ["carol@b.test", "other@a.test"]], by

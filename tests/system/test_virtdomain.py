@@ -1,0 +1,159 @@
+"""virtdomain: domains made, served and removed in the words of another program."""
+import os
+import subprocess
+
+import pytest
+
+from conftest import needs_root
+from host import wait_for
+from virtual import VirtualDomains
+
+pytestmark = needs_root
+UIDS = {"root": 0, "alice": 7901, "bob": 7902}
+
+
+@pytest.fixture
+def domains(folder):
+    return VirtualDomains(folder)
+
+
+@pytest.fixture
+def host(make_host, domains):
+    os.rmdir(domains.spool)
+    made = make_host("host", **domains.settings())
+    made.start()
+    os.chmod(made.spool, 0o751)  # since this sendmail is not installed, and has not the group
+    os.chmod(f"{made.spool}/drop", 0o3733)
+    yield made
+    for name in os.listdir("/home/alice"):
+        if name.startswith(".forward"):
+            os.unlink(f"/home/alice/{name}")
+
+
+def run(host, *words, user="root", input=b"", **variables):
+    return subprocess.run([host.command("virtdomain"), "-C", host.config, *words], input=input, capture_output=True,
+                          timeout=60, user=UIDS[user], group=UIDS[user], extra_groups=[],
+                          env={"PATH": os.environ["PATH"], **variables})
+
+
+def done(host, *words, **options):
+    result = run(host, *words, **options)
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+def rcpt(host, *recipients):
+    replies = host.dialogue("EHLO client.test", "MAIL FROM:<a@example.org>", *[f"RCPT TO:<{r}>" for r in recipients])
+    return [reply.splitlines()[-1][:9] for reply in replies[3:]]
+
+
+def leads_to(host, address):
+    text = host.run("sendmail", "-bt", address).stdout.decode()
+    return [line.strip()[3:] for line in text.splitlines() if line.startswith("  => ")]
+
+
+def forward(name, text):
+    path = f"/home/alice/{name}"
+    with open(path, "w") as file:
+        file.write(text)
+    os.chown(path, 7901, 7901)
+
+
+def test_a_domain_of_one_administrator(host, domains):
+    done(host, "CREATE", "own.test", "alice", "secret")
+    mailbox = f"mailbox {host.mailbox_path('alice')} of alice"
+    assert leads_to(host, "postmaster@own.test") == [mailbox]
+    assert leads_to(host, "any@sub.own.test") == [mailbox]
+    forward(".forward+abc--own.test", "bob\n")
+    assert leads_to(host, "abc@own.test") == [f"mailbox {host.mailbox_path('bob')} of bob"]
+    with host.smtp() as smtp:
+        assert smtp.login("postmaster@own.test", "secret")[0] == 235
+    for name in ("passwd", "aliases"):
+        status = os.stat(os.path.join(domains.etc, "own.test", name))
+        assert (status.st_uid, status.st_mode & 0o777) == (7901, 0o600), name
+    assert run(host, "CREATE", "own.test", "bob", "x").returncode == 73
+
+
+def test_a_domain_as_postfix_has_them(host, domains):
+    done(host, "CREATE", "own.test", "alice", "secret", "postfix")
+    assert rcpt(host, "postmaster@own.test", "any@own.test") == ["250 2.1.5", "550 5.1.1"]
+    assert not os.path.exists(os.path.join(domains.etc, "own.test", "aliases"))
+    with open(os.path.join(domains.etc, "domains.cf")) as file:
+        assert file.read() == "alice:own.test:1:\n"
+
+
+def test_what_was_made_is_removed(host, domains):
+    done(host, "CREATE", "own.test", "alice", "secret")
+    done(host, "CREATE", "other.test", "alice", "secret")
+    host.run("vpasswd", "-a", "vera@own.test", input=b"x\n", check=True)
+    host.run("vpasswd", "-a", "vera@other.test", input=b"x\n", check=True)
+    for name in (".forward", ".forward+abc--own.test", ".forward+a--sub.own.test", ".forward+abc--other.test",
+                 ".forward+abc--xown.test"):
+        forward(name, "bob\n")
+    with host.smtp() as smtp:
+        smtp.sendmail("a@example.org", ["vera@own.test", "vera@other.test"], b"Subject: x\r\n\r\nx\r\n")
+    assert domains.mailbox("vera", "own.test")
+    os.symlink("/home/bob", os.path.join(domains.spool, "own.test", "link"))
+    for words, code in [(("own.test", "alice", "wrong"), 77), (("own.test", "bob", "secret"), 67),
+                        (("nowhere.test", "alice", "secret"), 68), (("own.test", "alice"), 64)]:
+        assert run(host, "DELETE", *words).returncode == code, words
+    assert rcpt(host, "vera@own.test") == ["250 2.1.5"]
+
+    done(host, "DELETE", "own.test", "alice", "secret")
+    assert os.listdir(domains.spool) == ["other.test"] and domains.mailbox("vera", "other.test")
+    assert sorted(os.listdir(domains.etc)) == ["domains.cf", "domains.cf~", "other.test"]
+    assert sorted(name for name in os.listdir("/home/alice") if name.startswith(".forward")) == [
+        ".forward", ".forward+abc--other.test", ".forward+abc--xown.test"]
+    assert os.path.isdir("/home/bob")
+    assert rcpt(host, "vera@other.test") == ["250 2.1.5"]
+    assert "own.test" not in host.run("vdomain", "show").stdout.decode()
+
+
+def test_what_is_not_of_its_making_stays(host, domains):
+    done(host, "CREATE", "own.test", "alice", "secret")
+    path = os.path.join(domains.etc, "own.test", "notes")
+    with open(path, "w") as file:
+        file.write("mine\n")
+    result = run(host, "DELETE", "own.test", "alice", "secret")
+    assert result.returncode == 0 and b"not empty" in result.stderr
+    assert os.listdir(os.path.join(domains.etc, "own.test")) == ["notes"]
+
+
+def test_mail_for_who_is_there(host, domains):
+    done(host, "CREATE", "own.test", "alice", "secret")
+    host.run("vpasswd", "-a", "vera@own.test", input=b"x\n", check=True)
+    message = b"From a@example.org Sat Nov 21 10:00:00 2026\nReturn-Path: <a@example.org>\nSubject: hello\n\nFrom here\n"
+    done(host, "MAILBOUNCE", "vera@own.test", input=message, SENDER="a@example.org")
+    done(host, "MAILBOUNCE", input=message, EXTENSION="VERA--sub.own.test", SENDER="")
+    host.run("runq")  # which the owner's sendmail cannot tell it here
+    wait_for(lambda: domains.mailbox("vera", "own.test").count(b"\nSubject: hello\n") == 2,
+             what=lambda: f"two messages; {host.log_text()[-2000:]}")
+    box = domains.mailbox("vera", "own.test")
+    assert b"Return-Path: <a@example.org>\n" in box and b"Return-Path: <>\n" in box
+    assert box.count(b"\n>From here\n") == 2 and b"From a@example.org Sat Nov 21 10:00" not in box
+
+    for words, variables in [(["MAILBOUNCE", "nobody@own.test"], {}), (["MAILBOUNCE"], {"EXTENSION": "nobody--own.test"})]:
+        result = run(host, *words, input=message, **variables)
+        assert result.returncode == 67 and b"nobody@own.test: no such user" in result.stderr
+    done(host, input=message.replace(b"hello", b"unknown"), EXTENSION="nobody--own.test")
+    host.run("runq")
+    host.wait_for_mail("alice", b"Subject: unknown")
+
+    looped = b"Delivered-To: vera@own.test\n" + message.split(b"\n", 1)[1]
+    assert run(host, "MAILBOUNCE", "vera@own.test", input=looped).returncode == 65
+    for words, code in [(["MAILBOUNCE"], 64), (["vera@nowhere.test"], 68), (["a b@own.test"], 65),
+                        (["MAILBOUNCE", "vera@own.test", "x"], 64), (["FROBNICATE", "x"], 64)]:
+        assert run(host, *words, input=message).returncode == code, words
+
+
+def test_only_root_and_the_owner(host, domains):
+    done(host, "CREATE", "own.test", "alice", "secret")
+    for user in ("alice", "bob"):
+        assert run(host, "CREATE", "new.test", user, "x", user=user).returncode == 77
+        assert run(host, "DELETE", "own.test", "alice", "secret", user=user).returncode == 77
+    assert run(host, "MAILBOUNCE", "nobody@own.test", user="bob").returncode == 77
+    assert run(host, "MAILBOUNCE", "nobody@own.test", user="alice").returncode == 67
+    for words, code in [(("new.test", "root", "x"), 67), (("new.test", "no-such-login", "x"), 67),
+                        (("../x", "alice", "x"), 65), (("host.test", "alice", "x"), 65), (("new.test", "alice", ""), 65),
+                        (("new.test", "alice", "x", "sendmail"), 64)]:
+        assert run(host, "CREATE", *words).returncode == code, words
+    assert sorted(os.listdir(domains.etc)) == ["domains.cf", "domains.cf~", "own.test"]
