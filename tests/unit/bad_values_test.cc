@@ -50,6 +50,7 @@ constexpr BadValue bad_values[] = {
     {"vhost-spool", "../virtual", "\"../virtual\" is not an absolute path"},
     {"vhost-user", "root", "mailboxes of virtual users are never written as root"},
     {"vhost-maildir", "maybe", not_a_flag},
+    {"vhost-form", "maybe", not_a_flag},
     {"hide-recipients", "maybe", not_a_flag},
     {"audit", "maybe", not_a_flag},
     {"debug", "maybe", not_a_flag},
