@@ -4,14 +4,20 @@
 
 #include <algorithm>
 #include <iterator>
+#include <stdexcept>
 #include <utility>
 
 #include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
 #include "postoffice/mail/user_files.h"
 
 namespace postoffice {
 namespace {
+
+struct NoServer : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
 
 MailServer server_of(const Config& config) {
     const std::string& place = config.local_transport;
@@ -98,12 +104,9 @@ void LocalTransport::send(Batch& batch, int message) try {
     while (batch.results.size() < everybody.size()) {
         const bool was_kept = client_ && client_->is_alive();
         if (!was_kept) connect();
-        // Which server that is says our own configuration: it is never the message's fault.
-        if (const auto refusal = client_->refusal()) {
-            client_.reset();
-            batch.results.resize(batch.places.size(), deferred("4.3.5", refusal->reply.text, refusal->by));
-            return;
-        }
+        // Which server that is says our own configuration: it is never the message's fault, nor of interest
+        // to its sender.
+        if (const auto refusal = client_->refusal()) throw NoServer(refusal->reply.line());
         const auto first = everybody.begin() + static_cast<std::ptrdiff_t>(batch.results.size());
         const auto left = static_cast<std::size_t>(everybody.end() - first);
         const auto count = std::min(client_->most_recipients(), left);
@@ -115,7 +118,8 @@ void LocalTransport::send(Batch& batch, int message) try {
     }
 } catch (const std::exception& error) {
     client_.reset();
-    batch.results.resize(batch.places.size(), deferred("4.3.0", error.what()));
+    log_event("", "local-transport", {{"server", config_.local_transport}, {"error", error.what()}});
+    batch.results.resize(batch.places.size(), deferred("4.3.5", "The mailboxes cannot be reached now"));
 }
 
 void LocalTransport::rest() {

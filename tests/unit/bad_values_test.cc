@@ -49,6 +49,7 @@ constexpr BadValue bad_values[] = {
     {"vhost-dir", "virtual", "\"virtual\" is not an absolute path"},
     {"vhost-spool", "../virtual", "\"../virtual\" is not an absolute path"},
     {"vhost-user", "root", "mailboxes of virtual users are never written as root"},
+    {"vhost-form", "maybe", not_a_flag},
     {"vhost-maildir", "maybe", not_a_flag},
     {"vhost-form", "maybe", not_a_flag},
     {"hide-recipients", "maybe", not_a_flag},
