@@ -105,34 +105,63 @@ class Ours:
         self.host.end()
 
 
-class Postfix:
-    name = "Postfix"
+class DebianCopy:
+    """This machine's file system once more, in memory and for this run alone, to install a mail server of Debian in."""
 
-    def __init__(self, folder, sink_port, *settings):
+    def __init__(self, folder):
         self.root = os.path.join(folder, "root")
-        for name in ("root", "upper", "work", "spool", "mail"):
-            os.mkdir(os.path.join(folder, name), 0o755)
-        mount("-t", "tmpfs", "tmpfs", os.path.join(folder, "work"))
         over = os.path.join(folder, "work")
+        for path in (self.root, over):
+            os.mkdir(path, 0o755)
+        mount("-t", "tmpfs", "tmpfs", over)
         os.mkdir(f"{over}/u")
         os.mkdir(f"{over}/w")
         mount("-t", "overlay", "-o", f"lowerdir=/,upperdir={over}/u,workdir={over}/w", "overlay", self.root)
         mount("--rbind", "/dev", self.root + "/dev")
         mount("-t", "proc", "proc", self.root + "/proc")
+        # The overlay shows the disk below, not the private accounts that are mounted over it.
+        for name in ("passwd", "group"):
+            shutil.copyfile(f"/etc/{name}", f"{self.root}/etc/{name}")
+        self.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", mode=0o755)
+
+    def write(self, path, text, mode=0o644):
+        with open(self.root + path, "w") as file:
+            file.write(text)
+        os.chmod(self.root + path, mode)
+
+    def install(self, package):
+        self.inside("sh", "-c", f"apt-get -q -y --no-install-recommends install {package} >/tmp/log 2>&1 || "
+                    "{ cat /tmp/log; exit 1; }")
+
+    def inside(self, *command):
+        subprocess.run(["chroot", self.root, *command], check=True, stdin=subprocess.DEVNULL,
+                       env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C",
+                            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+
+
+def answers(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as s:
+            return s.recv(3) == b"220"
+    except OSError:
+        return False
+
+
+class Postfix:
+    name = "Postfix"
+
+    def __init__(self, folder, sink_port, *settings):
+        for name in ("spool", "mail"):
+            os.mkdir(os.path.join(folder, name), 0o755)
+        self.copy = DebianCopy(folder)
+        self.root, self.inside = self.copy.root, self.copy.inside
         # What it syncs lies on the same disk as ours, not in the overlay.
         os.makedirs(self.root + "/var/spool/postfix", exist_ok=True)
         mount("--bind", os.path.join(folder, "spool"), self.root + "/var/spool/postfix")
         mount("--bind", os.path.join(folder, "mail"), self.root + "/var/mail")
         os.chmod(os.path.join(folder, "mail"), 0o2775)
         os.chown(os.path.join(folder, "mail"), 0, 8)
-        # The overlay shows the disk below, not the private accounts that are mounted over it.
-        for name in ("passwd", "group"):
-            shutil.copyfile(f"/etc/{name}", f"{self.root}/etc/{name}")
-        with open(self.root + "/usr/sbin/policy-rc.d", "w") as file:
-            file.write("#!/bin/sh\nexit 101\n")
-        os.chmod(self.root + "/usr/sbin/policy-rc.d", 0o755)
-        self.inside("sh", "-c", "apt-get -q -y --no-install-recommends install postfix >/tmp/log 2>&1 || "
-                    "{ cat /tmp/log; exit 1; }")
+        self.copy.install("postfix")
         self.port = hosts.free_port()
         self.domain = "postfix.test"
         self.inside("postconf", "-F", "*/*/chroot=n")
@@ -143,22 +172,10 @@ class Postfix:
                     "mailbox_size_limit=0", "message_size_limit=0", "default_process_limit=700",
                     "smtpd_client_connection_count_limit=0", "maillog_file=/var/log/postfix.log", "inet_protocols=ipv4", *settings)
         self.inside("postfix", "start")
-        hosts.wait_for(self.answers, what="Postfix answering")
+        hosts.wait_for(lambda: answers(self.port), what="Postfix answering")
         with open(self.root + "/var/spool/postfix/pid/master.pid") as file:
             self.pid = int(file.read())
         self.box = os.path.join(folder, "mail", "alice")
-
-    def answers(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as s:
-                return s.recv(3) == b"220"
-        except OSError:
-            return False
-
-    def inside(self, *command):
-        subprocess.run(["chroot", self.root, *command], check=True, stdin=subprocess.DEVNULL,
-                       env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C",
-                            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
 
     def sendmail(self):
         return ["chroot", self.root, "sh", "-c"], "/usr/sbin/sendmail -t"
@@ -177,6 +194,12 @@ class Postfix:
 
 def mount(*arguments):
     subprocess.run(["mount", *arguments], check=True)
+
+
+def unmount(folder):
+    """What DebianCopy mounted."""
+    subprocess.run(["umount", "--recursive", "--lazy", os.path.join(folder, "root")], stderr=subprocess.DEVNULL)
+    subprocess.run(["umount", "--lazy", os.path.join(folder, "work")], stderr=subprocess.DEVNULL)
 
 
 def make_file_system(folder):
@@ -244,12 +267,19 @@ def submitted(side, count=150):
     return took
 
 
-def idle_clients(side, count=500):
-    """KiB for each client that was greeted and says nothing."""
-    before = memory_kib(side.pid)
-    clients = [socket.create_connection(("127.0.0.1", side.port), timeout=60) for _ in range(count)]
-    for client in clients:
+def idle_clients(side, count=500, says=b"", before=None):
+    """KiB for each client that was greeted, says no more than this, and is silent then. `before`: what the server had
+    when it was new; a heap that has grown once stays for the next clients."""
+    if before is None:
+        before = memory_kib(side.pid)
+    clients = []
+    for _ in range(count):  # one after the other: a server may let few wait for their greeting
+        client = socket.create_connection(("127.0.0.1", side.port), timeout=60)
         client.recv(512)
+        if says:
+            client.sendall(says)
+            client.recv(4096)
+        clients.append(client)
     time.sleep(4)
     used = (memory_kib(side.pid) - before) / count
     for client in clients:
@@ -305,8 +335,7 @@ def main():
         for side in sides:
             side.stop()
         sink.kill()
-        subprocess.run(["umount", "--recursive", "--lazy", os.path.join(folder, "root")], stderr=subprocess.DEVNULL)
-        subprocess.run(["umount", "--lazy", os.path.join(folder, "work")], stderr=subprocess.DEVNULL)
+        unmount(folder)
         if OWN_FILE_SYSTEM:
             subprocess.run(["umount", "--lazy", folder], stderr=subprocess.DEVNULL)
         shutil.rmtree(folder, ignore_errors=True)

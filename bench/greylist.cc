@@ -10,7 +10,7 @@
 #include <random>
 #include <vector>
 
-#include "postoffice/policy/greylist_store.h"
+#include "postoffice/policy/correspondents.h"
 #include "postoffice/policy/greylisting.h"
 
 namespace {
@@ -46,6 +46,7 @@ int main() {
     if (::mkdtemp(folder.data()) == nullptr) return 1;
     Config config;
     config.db_dir = folder;
+    config.greylist = true;
     const auto start = Clock::now();
     for (std::size_t n = 0; n < entries; ++n) (void)consult_greylist(config, stranger(n), now);
     fmt::print("{} strangers, {:.1f} us for each to be asked to come back\n", entries,
@@ -53,20 +54,37 @@ int main() {
                    static_cast<double>(entries));
 
     std::mt19937_64 random(1);
-    std::vector<double> known, unknown, passed;
-    const auto timed = [&](std::size_t n, UnixTime when, std::vector<double>& into) {
-        const GreylistFacts facts = stranger(n);
+    std::vector<double> known, unknown, passed, vouched, written, noted;
+    const auto time = [](auto&& what, std::vector<double>& into) {
         const auto began = Clock::now();
-        (void)consult_greylist(config, facts, when);
+        what();
         into.push_back(std::chrono::duration<double, std::micro>(Clock::now() - began).count());
+    };
+    const auto timed = [&](std::size_t n, UnixTime when, std::vector<double>& into,
+                           const Voucher& voucher = {}) {
+        const GreylistFacts facts = stranger(n);
+        time([&] { (void)consult_greylist(config, facts, when, voucher); }, into);
     };
     for (std::size_t i = 0; i < checks; ++i) {
         timed(random() % entries, now + 1, known);
         timed(entries + i, now + 1, unknown);
     }
+    // Without the time that DNS takes to say so.
+    for (std::size_t i = 0; i < checks; ++i) timed(2 * entries + i, now + 1, vouched, [] { return true; });
+    for (std::size_t i = 0; i < checks; ++i) {
+        const Address there = stranger(3 * entries + i).sender;
+        Envelope letter;
+        letter.sender = Address("alice", "host.example");
+        letter.recipients.push_back({there, {Target::Kind::remote, "", there}});
+        time([&] { note_correspondence(config, letter, true, now); }, noted);
+        timed(3 * entries + i, now + 1, written);
+    }
     for (std::size_t i = 0; i < checks; ++i) timed(random() % entries, now + 86'400, passed);
     report("too early again", known);
     report("never seen before", unknown);
+    report("vouched for by its domain, never seen before", vouched);
+    report("written to from here, never seen before", written);
+    report("noting whom a message was sent to", noted);
     report("back in time, or of a network that was", passed);
     std::filesystem::remove_all(folder);
     return 0;

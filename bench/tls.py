@@ -124,8 +124,7 @@ def main():
     finally:
         for side in sides:
             side.stop()
-        subprocess.run(["umount", "--recursive", "--lazy", os.path.join(folder, "root")], stderr=subprocess.DEVNULL)
-        subprocess.run(["umount", "--lazy", os.path.join(folder, "work")], stderr=subprocess.DEVNULL)
+        compare.unmount(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 

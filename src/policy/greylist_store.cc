@@ -42,19 +42,27 @@ std::string take_text(datum value) {
 /// One file, locked while this lives. The lock is another file beside it, which is never replaced.
 class GreylistStore::File {
   public:
-    enum Use { unopened, reading, writing };
-    File(const std::string& path, Milliseconds patience, Use use) : path_(path) {
+    File(const std::string& path, Milliseconds patience) : path_(path) {
         lock_ = disk::open(path + ".lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0640);
         const auto deadline = Deadline::after(patience);
         while (!try_lock(lock_.get())) {
             if (deadline.passed()) throw Timeout(path + ": somebody else keeps it locked");
             std::this_thread::sleep_for(lock_pause);
         }
-        if (use != unopened) open(use == writing);
     }
     ~File() { close(); }
     File(const File&) = delete;
     File& operator=(const File&) = delete;
+
+    /// A file that is not there is an empty one for who only reads.
+    void open(bool may_write) {
+        if (!may_write && ::access(path_.c_str(), F_OK) != 0) return;
+        const int flags = (may_write ? GDBM_WRCREAT : GDBM_READER) | GDBM_NOLOCK | GDBM_NOMMAP | GDBM_CLOEXEC;
+        database_ = gdbm_open(path_.c_str(), 0, flags, 0640, give_up);
+        if (database_ != nullptr) return;
+        if (gdbm_check_syserr(gdbm_errno) && errno != 0) throw_errno(path_);
+        throw FormatError(path_ + ": " + gdbm_strerror(gdbm_errno));
+    }
 
     std::optional<GreylistEntry> find(const std::string& key) {
         if (database_ == nullptr) return std::nullopt;
@@ -97,16 +105,6 @@ class GreylistStore::File {
     }
 
   private:
-    /// A file that is not there is an empty one for who only reads.
-    void open(bool may_write) {
-        if (!may_write && ::access(path_.c_str(), F_OK) != 0) return;
-        const int flags = (may_write ? GDBM_WRCREAT : GDBM_READER) | GDBM_NOLOCK | GDBM_NOMMAP | GDBM_CLOEXEC;
-        database_ = gdbm_open(path_.c_str(), 0, flags, 0640, give_up);
-        if (database_ != nullptr) return;
-        if (gdbm_check_syserr(gdbm_errno) && errno != 0) throw_errno(path_);
-        throw FormatError(path_ + ": " + gdbm_strerror(gdbm_errno));
-    }
-
     void close() noexcept {
         if (database_ == nullptr) return;
         try {
@@ -132,34 +130,51 @@ std::string GreylistStore::path_of(const std::string& key) const {
 }
 
 std::optional<GreylistEntry> GreylistStore::find(const std::string& key) const {
-    return File(path_of(key), patience_, File::reading).find(key);
+    File file(path_of(key), patience_);
+    try {
+        file.open(false);
+        return file.find(key);
+    } catch (const FormatError& error) {
+        file.set_aside(error.what());
+        return std::nullopt;
+    }
 }
 
 void GreylistStore::change(const std::string& key, const Change& change) const {
-    const std::string path = path_of(key);
+    File file(path_of(key), patience_);
     try {
-        File file(path, patience_, File::writing);
+        file.open(true);
         const auto before = file.find(key);
         file.put(key, change(before));
     } catch (const FormatError& error) {
-        File(path, patience_, File::unopened).set_aside(error.what());
-        File(path, patience_, File::writing).put(key, change(std::nullopt));
+        file.set_aside(error.what());
+        file.open(true);
+        file.put(key, change(std::nullopt));
     }
+}
+
+void GreylistStore::visit_file(File& file, const Visit& visit, bool may_change) const {
+    std::size_t gone = 0;
+    const auto keys = file.keys();
+    for (const std::string& key : keys) {
+        const auto entry = file.find(key);
+        const auto wanted = visit(key, entry.value_or(GreylistEntry{}));
+        if (!may_change) continue;
+        if (!wanted) ++gone;
+        if (!wanted || !entry || wanted->text() != entry->text()) file.put(key, wanted);
+    }
+    if (gone > keys.size() / 4) file.make_smaller();
 }
 
 void GreylistStore::visit(const Visit& visit, bool may_change) const {
     for (unsigned number = 0; number < files; ++number) {
-        File file(path_of(number), Milliseconds(30'000), may_change ? File::writing : File::reading);
-        std::size_t gone = 0;
-        const auto keys = file.keys();
-        for (const std::string& key : keys) {
-            const auto entry = file.find(key);
-            const auto wanted = visit(key, entry.value_or(GreylistEntry{}));
-            if (!may_change) continue;
-            if (!wanted) ++gone;
-            if (!wanted || !entry || wanted->text() != entry->text()) file.put(key, wanted);
+        File file(path_of(number), Milliseconds(30'000));
+        try {
+            file.open(may_change);
+            visit_file(file, visit, may_change);
+        } catch (const FormatError& error) {
+            file.set_aside(error.what());
         }
-        if (gone > keys.size() / 4) file.make_smaller();
     }
 }
 

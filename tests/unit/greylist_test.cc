@@ -321,16 +321,31 @@ TEST_F(GreylistFiles, WhoIsKilledBlocksNobody) {
 }
 
 TEST_F(GreylistFiles, ADamagedFileIsSetAside) {
-    for (int i = 0; i < 64; ++i)
-        consult_greylist(config_, from("a" + std::to_string(i) + "@far.example"), noon);
-    for (const auto& file : std::filesystem::directory_iterator(folder_))
-        if (file.path().extension() == ".db")
-            std::ofstream(file.path(), std::ios::trunc) << "this is no database";
+    const auto fill = [&] {
+        for (int i = 0; i < 64; ++i)
+            consult_greylist(config_, from("a" + std::to_string(i) + "@far.example"), noon);
+    };
+    const auto damage = [&](const std::string& content) {
+        fill();
+        for (const auto& file : std::filesystem::directory_iterator(folder_))
+            if (file.path().extension() == ".db") std::ofstream(file.path(), std::ios::trunc) << content;
+    };
     const GreylistStore store(folder_);
-    EXPECT_NO_THROW(store.change("a@b", [](const auto&) {
-        return std::optional(GreylistEntry{1, 1, 1, 0, false});
-    }));
-    EXPECT_EQ(store.find("a@b")->tries, 1u);
+    // A process that is killed can leave an empty one.
+    for (const std::string content : {"this is no database", ""}) {
+        damage(content);
+        EXPECT_NO_THROW(store.change("a@b", [](const auto&) {
+            return std::optional(GreylistEntry{1, 1, 1, 0, false});
+        }));
+        EXPECT_EQ(store.find("a@b")->tries, 1u);
+        EXPECT_EQ(consult_greylist(config_, from("a1@far.example"), noon + 9).seconds, 3600) << "forgotten";
+        EXPECT_EQ(consult_greylist(config_, from("a1@far.example"), noon + 19).seconds, 3590)
+            << "and begun anew";
+        damage(content);
+        EXPECT_EQ(count(), 0u);
+        fill();
+        EXPECT_EQ(count(), 64u);
+    }
     EXPECT_THROW(GreylistStore("/nowhere/at/all").find("a"), std::system_error);
 }
 

@@ -22,7 +22,7 @@ class GreylistStore {
     /// Below `folder`, which must exist when it is used. `patience`: for the lock of a file.
     explicit GreylistStore(std::string folder, Milliseconds patience = Milliseconds(2000));
 
-    /// Throws std::system_error, FormatError, Timeout, as everything here.
+    /// Throws std::system_error, Timeout, as everything here.
     std::optional<GreylistEntry> find(const std::string& key) const;
 
     /// What is to become of an entry; nullopt: it goes. Called with the file locked, so that nothing that
@@ -37,6 +37,7 @@ class GreylistStore {
 
   private:
     class File;
+    void visit_file(File& file, const Visit& visit, bool may_change) const;
     std::string path_of(const std::string& key) const;
     std::string path_of(unsigned number) const;
 
