@@ -108,9 +108,8 @@ std::optional<std::string> without_alias(std::string_view aliases, const std::st
 }
 
 std::string with_domain(std::string_view domains, const VirtualDomain& domain) {
-    const std::string line =
-        fmt::format("{}:{}{}:{}:{}", domain.owner, domain.with_subdomains ? "." : "", domain.name,
-                    domain.active ? 1 : 0, domain.comment);
+    const std::string line = fmt::format("{}:{}{}:{}:{}", domain.owner, domain.with_subdomains ? "." : "",
+                                         domain.name, domain.active ? 1 : 0, domain.comment);
     const auto changed = with_domain_changed(domains, domain.name, line);
     return changed ? *changed : with_line_at_end(domains, line);
 }

@@ -1,4 +1,5 @@
-// Values that say who may send here: what to do with mail that nobody wants, DNS lists, solicitation keywords.
+// Values that say who may send here: what to do with mail that nobody wants, DNS lists, solicitation
+// keywords.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -41,7 +42,8 @@ Result<UnwantedMail> parse_unwanted_mail(std::string_view text) {
     const auto below_home = parse_absolute_path(path.substr(1));
     if (!below_home) return Problem{below_home.problem()};
     if (*below_home == "/") return Problem{"it names no folder"};
-    return UnwantedMail{UnwantedMail::Action::folder, "~" + *below_home + (path.ends_with('/') ? "/" : ""), ""};
+    return UnwantedMail{UnwantedMail::Action::folder, "~" + *below_home + (path.ends_with('/') ? "/" : ""),
+                        ""};
 }
 
 Result<UnwantedMail> parse_spam(std::string_view text) {

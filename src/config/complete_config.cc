@@ -22,8 +22,11 @@ void complete_listeners(Config& config) {
     if (config.submission_port == 0) return;
     ListenAddress submission;
     submission.port = config.submission_port;
-    const auto is_there = [&](const ListenAddress& l) { return l.address.empty() && l.port == submission.port; };
-    if (std::none_of(config.listen.begin(), config.listen.end(), is_there)) config.listen.push_back(submission);
+    const auto is_there = [&](const ListenAddress& l) {
+        return l.address.empty() && l.port == submission.port;
+    };
+    if (std::none_of(config.listen.begin(), config.listen.end(), is_there))
+        config.listen.push_back(submission);
 }
 
 void complete_places(Config& config) {
@@ -103,7 +106,8 @@ void notice_limits(const Config& config, std::vector<std::string>& notices) {
         notices.push_back(fmt::format("destination-agents={} never takes effect with agents={}",
                                       config.destination_agents, config.agents));
     if (!config.local_transport.empty() && config.mailbox_size != 0)
-        notices.push_back("mailbox-size never takes effect with local-transport: quotas are its server's business");
+        notices.push_back(
+            "mailbox-size never takes effect with local-transport: quotas are its server's business");
     if (config.retry.front() >= config.qreturn)
         notices.push_back(fmt::format("qreturn={} returns mail before the first retry after {}",
                                       duration_text(config.qreturn), duration_text(config.retry.front())));

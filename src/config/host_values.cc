@@ -112,7 +112,8 @@ Result<ListenAddress> parse_listen(std::string_view text) {
         else if (option == "lmtp")
             return Problem{"\"lmtp\" is not available in this version"};
         else
-            return Problem{fmt::format("\"{}\" is not an option of listen: tls, submission", printable(option))};
+            return Problem{
+                fmt::format("\"{}\" is not an option of listen: tls, submission", printable(option))};
     }
     return listen;
 }

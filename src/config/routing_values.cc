@@ -36,7 +36,8 @@ Result<std::string> parse_local_transport(std::string_view text) {
     constexpr std::size_t longest_path = sizeof(sockaddr_un::sun_path) - 1;
     if (text == "mailbox") return std::string();
     if (!text.starts_with(lmtp))
-        return Problem{fmt::format("\"{}\": write mailbox, lmtp:/PATH or lmtp:ADDRESS:PORT", printable(text))};
+        return Problem{
+            fmt::format("\"{}\": write mailbox, lmtp:/PATH or lmtp:ADDRESS:PORT", printable(text))};
     const auto place = text.substr(lmtp.size());
     if (!place.starts_with('/')) return parse_address_port(place, lmtp_port);
     if (printable(place) != place) return Problem{"control characters"};

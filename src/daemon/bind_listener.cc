@@ -17,7 +17,8 @@ bool bind_before_it_is_ours(int socket, const sockaddr_storage& storage, socklen
         ::bind(socket, reinterpret_cast<const sockaddr*>(&storage), length) != 0)
         return false;
     const auto endpoint = Endpoint::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage));
-    log_event("", "listening-early", {{"listen", endpoint->to_string()}, {"reason", "no such address here yet"}});
+    log_event("", "listening-early",
+              {{"listen", endpoint->to_string()}, {"reason", "no such address here yet"}});
     return true;
 }
 

@@ -68,11 +68,7 @@ Reply storage_trouble(const std::string& id, const std::system_error& error) {
 
 Acceptance::Acceptance(const Spool& spool, LocalDelivery& local, Bouncer& bouncer,
                        std::function<void(const std::string&)> on_queued, Untaken untaken)
-    : spool_(spool),
-      local_(local),
-      bouncer_(bouncer),
-      on_queued_(std::move(on_queued)),
-      untaken_(untaken) {}
+    : spool_(spool), local_(local), bouncer_(bouncer), on_queued_(std::move(on_queued)), untaken_(untaken) {}
 
 Reply Acceptance::accept(const std::string& id, const Envelope& envelope, Message& message) try {
     if (all_mailboxes(envelope)) return deliver_now(id, envelope, message);

@@ -25,8 +25,7 @@ EffectiveGroup::EffectiveGroup(const MailboxGroup& group) : own_(::getegid()), c
 }
 
 EffectiveGroup::~EffectiveGroup() {
-    if (changed_ && ::setegid(own_) != 0)
-        std::abort();  // must not go on with a group that is not the user's
+    if (changed_ && ::setegid(own_) != 0) std::abort();  // must not go on with a group that is not the user's
 }
 
 UserFile read_own_file(const Account& account, const std::vector<std::string>& names, MailboxGroup& group) {

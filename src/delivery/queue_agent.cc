@@ -77,8 +77,8 @@ class QueueAgent {
         for (std::size_t i = 0; i < indices.size(); ++i) {
             const Target& target = envelope.recipients[indices[i]].target;
             if (target.kind == Target::Kind::mailbox) {
-                deliveries.push_back(
-                    {entry.id(), target.user, envelope.sender, target.address, envelope.folder, target.domain});
+                deliveries.push_back({entry.id(), target.user, envelope.sender, target.address,
+                                      envelope.folder, target.domain});
                 places.push_back(i);
             } else if (target.kind == Target::Kind::discard) {
                 results[i] = delivered("Discarded, as asked");

@@ -319,9 +319,8 @@ std::string top_header(const DsnRequest& request, const std::string& boundary,
     return received_field(request.hostname, request.id, envelope, "") +
            fmt::format("From: Mail Delivery System <MAILER-DAEMON@{}>\n", request.hostname) +
            field("To", request.to.to_string()) +
-           fmt::format("Subject: {}\nDate: {}\nMessage-ID: <{}@{}>\n",
-                       subject_of(main_action(request)), rfc5322_date(request.now), request.id,
-                       request.hostname) +
+           fmt::format("Subject: {}\nDate: {}\nMessage-ID: <{}@{}>\n", subject_of(main_action(request)),
+                       rfc5322_date(request.now), request.id, request.hostname) +
            thread_fields(original_header) +
            fmt::format(
                "Auto-Submitted: auto-replied\nMIME-Version: 1.0\n"
@@ -347,8 +346,8 @@ std::string_view original_type(const Original& original, bool utf8_header) {
 
 DsnForm write_dsn(Message& report, const Journal& journal, const DsnRequest& request, int original_fd) {
     // RFC 3461 section 4.3: with anything but a failure comes the header, whatever was asked for.
-    const bool whole = main_action(request) == DsnAction::failed &&
-                       journal.envelope.return_part != ReturnPart::headers;
+    const bool whole =
+        main_action(request) == DsnAction::failed && journal.envelope.return_part != ReturnPart::headers;
     const Original original = read_original(original_fd, whole);
     const bool utf8 = request.to.needs_utf8();
     const std::string human = human_part(journal, request, original);

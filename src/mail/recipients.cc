@@ -9,11 +9,12 @@ namespace {
 // difference: the same message, but other people hear of its failure.
 std::string destination_key(const Route::Hop& hop) {
     const Target& target = hop.target;
-    std::string key = target.kind == Target::Kind::mailbox  ? "u" + target.user + "\n" + target.domain
-                      : target.kind == Target::Kind::remote ? "a" + target.address.to_string()
-                      : target.kind == Target::Kind::discard
-                          ? "nowhere"
-                          : "i" + target.user + "\n" + target.alias + "\n" + target.domain + "\n" + target.instruction;
+    std::string key =
+        target.kind == Target::Kind::mailbox  ? "u" + target.user + "\n" + target.domain
+        : target.kind == Target::Kind::remote ? "a" + target.address.to_string()
+        : target.kind == Target::Kind::discard
+            ? "nowhere"
+            : "i" + target.user + "\n" + target.alias + "\n" + target.domain + "\n" + target.instruction;
     if (hop.new_sender) key.append("\n").append(hop.sender.to_string());
     return key;
 }

@@ -224,7 +224,8 @@ Fd connect_to(const std::string& path, Deadline deadline) {
     if (!socket) throw_errno("socket");
     const int patience = std::max(deadline.poll_timeout(), 1);
     const timeval most{patience / 1000, patience % 1000 * 1000};
-    if (::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most) != 0) throw_errno("setsockopt");
+    if (::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most) != 0)
+        throw_errno("setsockopt");
     if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) {
         if (errno == EAGAIN || errno == EINPROGRESS) throw Timeout("connect to " + path + " timed out");
         throw_errno("connect to " + path);

@@ -54,12 +54,13 @@ std::optional<Reply> check_lists(Dialogue& dialogue, const Resolver& resolver, c
 /// SPF is looked at for what speaks for a client, never for what speaks against it.
 bool domain_vouches_for(const Dialogue& dialogue, const GreylistFacts& facts) {
     if (!dialogue.config().greylist_spf) return false;
-    const auto verdict = check_spf(dialogue.resolver(), {facts.client, facts.sender, dialogue.state.helo.str()});
+    const auto verdict =
+        check_spf(dialogue.resolver(), {facts.client, facts.sender, dialogue.state.helo.str()});
     return verdict.result == SpfResult::pass && !verdict.passes_everybody;
 }
 
-/// Not earlier than DATA, so that hosts which ask whether a sender exists, by a dialogue without a message, hear yes.
-/// What cannot be looked up keeps nobody out.
+/// Not earlier than DATA, so that hosts which ask whether a sender exists, by a dialogue without a message,
+/// hear yes. What cannot be looked up keeps nobody out.
 std::optional<Reply> check_greylist(Dialogue& dialogue) try {
     const Config& config = dialogue.config();
     const Client client = dialogue.facts();

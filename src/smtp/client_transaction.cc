@@ -123,7 +123,8 @@ void SmtpClient::transact(Transaction& transaction) {
     refuse_locally(transaction);
     if (!transaction.has_open()) return;
     if (!ask_envelope(transaction)) return;
-    if (const auto refusal = send_body(transaction.envelope.trace, transaction.message)) return transaction.settle_open(judge(*refusal));
+    if (const auto refusal = send_body(transaction.envelope.trace, transaction.message))
+        return transaction.settle_open(judge(*refusal));
     transaction.may_have_been_taken = true;
     step_ = "waiting for the answer to the message";
     read_verdicts(transaction);
@@ -132,8 +133,7 @@ void SmtpClient::transact(Transaction& transaction) {
 
 // One for all, or, in LMTP, one for each recipient that was accepted, in order (RFC 2033 section 4.2).
 void SmtpClient::read_verdicts(Transaction& transaction) {
-    if (!speaks_lmtp_)
-        return transaction.settle_open(judge(completion(read_reply(timeouts_.final_dot))));
+    if (!speaks_lmtp_) return transaction.settle_open(judge(completion(read_reply(timeouts_.final_dot))));
     for (auto& open : transaction.results)
         if (!open) open = judge(completion(read_reply(timeouts_.final_dot)));
 }

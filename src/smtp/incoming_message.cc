@@ -45,8 +45,8 @@ MessageReceiver::Settings receiver_settings(const Dialogue& dialogue, const std:
             .spam = unwanted_mail(dialogue).why};
 }
 
-// What users have written down for mail that they want, such as programs, is not done with this. Virtual users
-// have no folder: theirs is taken as other mail.
+// What users have written down for mail that they want, such as programs, is not done with this. Virtual
+// users have no folder: theirs is taken as other mail.
 void send_to_folder(Envelope& envelope, MailFolder folder) {
     envelope.folder = folder;
     if (folder == MailFolder::inbox) return;

@@ -17,8 +17,8 @@ std::string default_config_folder();
 std::string default_config_file();
 /// The spool unless queue-dir= says otherwise.
 std::string_view default_queue_dir();
-/// What vhost-dir=, vhost-spool= and vhost-user= are unless they are set. Without a folder ("") there are no virtual
-/// domains.
+/// What vhost-dir=, vhost-spool= and vhost-user= are unless they are set. Without a folder ("") there are no
+/// virtual domains.
 std::string_view default_vhost_dir();
 std::string_view default_vhost_spool();
 std::string_view default_vhost_user();

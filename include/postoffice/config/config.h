@@ -49,7 +49,7 @@ struct DnsList {
 
 /// Addresses that users make up themselves: usermap(7).
 struct UserMap {
-    std::string pattern;               ///< as fnmatch(3) has it, lower case; one '~' at most stands for an account
+    std::string pattern;  ///< as fnmatch(3) has it, lower case; one '~' at most stands for an account
     std::vector<std::string> targets;  ///< "~", "~/FILE" or an address
     bool operator==(const UserMap&) const = default;
 };
@@ -109,7 +109,7 @@ struct Config {
     bool auth_scram = false;      ///< SCRAM-SHA-256 is offered, for virtual users
     unsigned auth_failures = 10;  ///< failed logins within an hour after which an address has to wait
 
-    std::string vhost_dir;  ///< virtual domains: domains.cf and a folder for each; empty: there are none
+    std::string vhost_dir;       ///< virtual domains: domains.cf and a folder for each; empty: there are none
     std::string vhost_spool;     ///< their mailboxes: DOMAIN/USER
     std::string vhost_user;      ///< account that mailboxes of virtual users belong to; see vhost_account()
     bool vhost_form = false;     ///< their owners may change users by a letter
@@ -140,15 +140,15 @@ struct Config {
     std::vector<std::string> proxies;  ///< addresses of front ends that speak the PROXY protocol
 
     // Greylist
-    bool greylist = false;               ///< unknown senders are asked to come back later
-    bool greylist_from = false;          ///< a sender is known wherever it sends from
-    Seconds delay{3600};                 ///< how much later
-    unsigned greylist_unnamed = 2;       ///< the wait is so many times longer for clients without a name,
-    unsigned greylist_null = 4;          ///< for <>,
-    unsigned greylist_null_unnamed = 5;  ///< and for both
-    bool greylist_spf = true;            ///< the hosts that a sender's domain names in SPF count as one
-    Seconds greylist_written{14 * 86400};        ///< who was written to from here is known for so long
-    Seconds greylist_bounces{7 * 86400};         ///< so long mail from <> may come to who sent mail
+    bool greylist = false;                 ///< unknown senders are asked to come back later
+    bool greylist_from = false;            ///< a sender is known wherever it sends from
+    Seconds delay{3600};                   ///< how much later
+    unsigned greylist_unnamed = 2;         ///< the wait is so many times longer for clients without a name,
+    unsigned greylist_null = 4;            ///< for <>,
+    unsigned greylist_null_unnamed = 5;    ///< and for both
+    bool greylist_spf = true;              ///< the hosts that a sender's domain names in SPF count as one
+    Seconds greylist_written{14 * 86400};  ///< who was written to from here is known for so long
+    Seconds greylist_bounces{7 * 86400};   ///< so long mail from <> may come to who sent mail
     std::string db_dir = "/var/lib/postoffice";  ///< the greylist's databases
 
     // Local delivery
@@ -165,8 +165,8 @@ struct Config {
     // Remote delivery
     std::vector<std::string> nameservers;  ///< "IP" or "IP:PORT" or "[IPv6]:PORT"; empty = resolv.conf
     std::uint16_t remote_port = 25;
-    /// Who takes mail for local mailboxes, by LMTP: path of a socket, "ADDRESS:PORT" or "[ADDRESS]:PORT". Empty:
-    /// nobody, they are files and maildirs.
+    /// Who takes mail for local mailboxes, by LMTP: path of a socket, "ADDRESS:PORT" or "[ADDRESS]:PORT".
+    /// Empty: nobody, they are files and maildirs.
     std::string local_transport;
     std::string relay_host;  ///< "HOST" or "HOST:PORT"; empty = MX
     bool forward_all = false;

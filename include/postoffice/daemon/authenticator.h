@@ -14,7 +14,7 @@ namespace postoffice {
 struct AuthenticatorLimits {
     std::size_t children = 100;  ///< questions being answered; more than these are told to try again later
     std::size_t of_one_session = 4;  ///< one, and some whose children have answered and are about to end
-    Seconds patience{30};       ///< a child that takes longer is killed, which says "not now"
+    Seconds patience{30};            ///< a child that takes longer is killed, which says "not now"
 };
 
 /// Serves AuthRequests from `requests`, the reader of its letterbox, until SIGTERM. Returns the exit status.

@@ -1,6 +1,7 @@
 // The instruction agent: a process that has become one user, and carries out one thing that this user's own
-// delivery file, an alias of the host, or one of a virtual domain that is this user's, asks for: a command, a file to append to, or the whole file with
-// its branches. What to do is named in the request, and done only if it stands where it is said to stand.
+// delivery file, an alias of the host, or one of a virtual domain that is this user's, asks for: a command, a
+// file to append to, or the whole file with its branches. What to do is named in the request, and done only
+// if it stands where it is said to stand.
 #pragma once
 
 #include <optional>

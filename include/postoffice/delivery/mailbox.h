@@ -62,8 +62,8 @@ std::unique_ptr<Mailbox> open_mailbox_of(const Config& config, const Account& ac
 /// written by others; std::system_error.
 std::unique_ptr<Mailbox> open_virtual_mailbox(const Config& config, const std::string& user,
                                               const std::string& domain);
-/// The folder that the option of this name gives to this account, or a null pointer if there is none. Root's is always
-/// below mail_dir.
+/// The folder that the option of this name gives to this account, or a null pointer if there is none. Root's
+/// is always below mail_dir.
 std::unique_ptr<Mailbox> open_folder_of(const Config& config, const Account& account,
                                         const MailboxGroup& group, MailFolder folder);
 

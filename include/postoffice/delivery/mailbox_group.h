@@ -1,5 +1,5 @@
-// How an agent may write below mail-dir when the folder's group is needed for creating files there: it runs with
-// the user's own ids, and this group as its saved group id, made effective only while it creates one.
+// How an agent may write below mail-dir when the folder's group is needed for creating files there: it runs
+// with the user's own ids, and this group as its saved group id, made effective only while it creates one.
 #pragma once
 
 #include <sys/types.h>
@@ -29,9 +29,9 @@ class EffectiveGroup {
     bool changed_;
 };
 
-/// read_user_file() of the user that this process is. A file system that shows itself to one user alone (FUSE)
-/// wants all ids of a process to be his: where that hides the file, the group is given up, for good, and
-/// `group` is not needed any more. Throws std::system_error.
+/// read_user_file() of the user that this process is. A file system that shows itself to one user alone
+/// (FUSE) wants all ids of a process to be his: where that hides the file, the group is given up, for good,
+/// and `group` is not needed any more. Throws std::system_error.
 UserFile read_own_file(const Account& account, const std::vector<std::string>& names, MailboxGroup& group);
 
 }  // namespace postoffice

@@ -32,7 +32,7 @@ struct Instruction {
 
 struct DeliveryFile {
     std::vector<Instruction> instructions;  ///< empty: nothing but comments, which leaves the mailbox
-    bool runs_in_order = false;              ///< what happens can be told only by running it, in order
+    bool runs_in_order = false;             ///< what happens can be told only by running it, in order
 };
 
 /// Larger files are not read.

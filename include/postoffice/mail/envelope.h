@@ -37,7 +37,7 @@ struct Target {
     /// mailbox, program, file, instructions: canonical name of the account, or of the user of `domain`; with
     /// `alias`: empty
     std::string user;
-    Address address;   ///< remote: where to send; else the address that led here (for Delivered-To)
+    Address address;  ///< remote: where to send; else the address that led here (for Delivered-To)
     /// As it stands in the user's delivery file, or in the alias: whoever carries it out looks it up there.
     std::string instruction = "";
     std::string alias = "";  ///< of a program or file that an alias names

@@ -1,5 +1,6 @@
 // Streams a message into its file and completes it, once, on receipt: our Received field on top; Date,
-// Message-ID and From where they are missing, and X-Spam where it is due. RFC 5321 sections 4.4, 6.3; RFC 5322 section 3.6.
+// Message-ID and From where they are missing, and X-Spam where it is due. RFC 5321 sections 4.4, 6.3; RFC
+// 5322 section 3.6.
 #pragma once
 
 #include <cstdint>

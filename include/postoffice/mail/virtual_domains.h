@@ -16,7 +16,7 @@ namespace postoffice {
 
 /// One line of domains.cf: "owner:domain:active:comment".
 struct VirtualDomain {
-    std::string name;  ///< lower case, with A-labels; of a broken line as much as can be told, maybe ""
+    std::string name;   ///< lower case, with A-labels; of a broken line as much as can be told, maybe ""
     std::string owner;  ///< login or uid of whoever looks after it
     bool active = false;
     std::string comment;

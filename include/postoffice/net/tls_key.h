@@ -8,8 +8,8 @@
 
 namespace postoffice {
 
-/// "FILE: the key in it can be read by …", if the file with the key that the configuration names can be read by
-/// others than root and whoever runs this; nullopt if not, if there is none, or if that cannot be seen.
+/// "FILE: the key in it can be read by …", if the file with the key that the configuration names can be read
+/// by others than root and whoever runs this; nullopt if not, if there is none, or if that cannot be seen.
 std::optional<std::string> exposure_of_key(const Config& config);
 
 }  // namespace postoffice

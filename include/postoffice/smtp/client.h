@@ -1,5 +1,5 @@
-// The client side of SMTP, and of LMTP: one connection to one server, many transactions. RFC 5321, 1870 (SIZE),
-// 2033 (LMTP), 2920 (PIPELINING), 3461 (DSN), 6152 (8BITMIME), 6531 (SMTPUTF8), 9422 (LIMITS).
+// The client side of SMTP, and of LMTP: one connection to one server, many transactions. RFC 5321, 1870
+// (SIZE), 2033 (LMTP), 2920 (PIPELINING), 3461 (DSN), 6152 (8BITMIME), 6531 (SMTPUTF8), 9422 (LIMITS).
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,8 @@ struct ClientTimeouts {
 
 /// Whom to call, and in which language.
 struct MailServer {
-    std::string name;                            ///< for people
-    std::variant<Endpoint, std::string> place;   ///< or the path of a socket
+    std::string name;                           ///< for people
+    std::variant<Endpoint, std::string> place;  ///< or the path of a socket
     /// LMTP (RFC 2033): the greeting is LHLO, and each accepted recipient has an answer to the message.
     bool speaks_lmtp = false;
 };

@@ -19,22 +19,22 @@ struct SessionState {
         refused,    ///< 554 was sent: only QUIT is answered kindly
         timed_out,  ///< was parked and its patience ran out: say 421 and close
     } phase = Phase::arrived;
-    std::uint8_t extended = 0;       ///< EHLO was said
-    std::uint8_t tls_first = 0;      ///< came to a listener where TLS begins with the first octet
-    std::uint8_t submission = 0;     ///< came to a listener for users: TLS and AUTH before any mail
+    std::uint8_t extended = 0;    ///< EHLO was said
+    std::uint8_t tls_first = 0;   ///< came to a listener where TLS begins with the first octet
+    std::uint8_t submission = 0;  ///< came to a listener for users: TLS and AUTH before any mail
     NameStatus name_status = NameStatus::unasked;  ///< how sure client_name is
     ListStatus list_status = ListStatus::unasked;  ///< what the DNS lists say, once they were asked
-    std::uint16_t errors = 0;        ///< commands refused so far
-    std::uint32_t messages = 0;      ///< accepted so far
-    Conduct conduct;                 ///< what else may count against the client
-    FixedString<64> client_address;  ///< "192.0.2.1"; empty: standard input, not a socket
-    FixedString<256> client_name;    ///< verified host name or "unknown"; set once greeted
-    FixedString<256> helo;           ///< as the client said it; empty before HELO
+    std::uint16_t errors = 0;                      ///< commands refused so far
+    std::uint32_t messages = 0;                    ///< accepted so far
+    Conduct conduct;                               ///< what else may count against the client
+    FixedString<64> client_address;                ///< "192.0.2.1"; empty: standard input, not a socket
+    FixedString<256> client_name;                  ///< verified host name or "unknown"; set once greeted
+    FixedString<256> helo;                         ///< as the client said it; empty before HELO
     /// Why hosts.deny does not want this client, which `forbidden` lets in all the same; empty: it is
     /// welcome.
     FixedString<256> forbidden;
-    FixedString<256> listed;         ///< what a DNS list has against it
-    FixedString<256> user;           ///< who the client proved to be by AUTH; empty: nobody
+    FixedString<256> listed;  ///< what a DNS list has against it
+    FixedString<256> user;    ///< who the client proved to be by AUTH; empty: nobody
 };
 
 }  // namespace postoffice
