@@ -32,7 +32,7 @@ class Machine:
     def __init__(self):
         version = subprocess.run([BINARY, "-V"], capture_output=True, text=True, check=True).stdout.split()
         self.config = version[version.index("file") + 1].rstrip(",")
-        self.spool = version[-1]
+        self.spool = version[version.index("spool") + 1]
         self.drop = os.path.join(self.spool, "drop")
         self.folder = tempfile.mkdtemp(prefix="postoffice-machine-")
         overlays = {"/" + path.split("/")[1] for path in ("/etc", "/usr", "/var", self.config, self.spool)}
