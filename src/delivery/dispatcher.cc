@@ -242,8 +242,7 @@ void Dispatcher::give_up(QueueEntry& entry) const {
         const RecipientState& state = journal.recipients[i];
         if (state.status != RecipientState::Status::waiting) continue;
         const std::string why = state.attempts > 0 ? state.last.reply.line() : "it was never tried";
-        entry.record(i, failed("5.4.7", fmt::format("not delivered within {}; the last attempt said: {}",
-                                                    duration_text(config_.qreturn), why)));
+        entry.record(i, given_up(config_, why));
     }
 }
 

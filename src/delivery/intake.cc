@@ -18,6 +18,7 @@
 #include "postoffice/delivery/local_transport.h"
 #include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/queue_job.h"
+#include "postoffice/delivery/retry.h"
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/receiver.h"
 #include "postoffice/mail/recipients.h"
@@ -130,12 +131,13 @@ Intake::Outcome Intake::take_in(const std::string& id, Drop& drop) {
     for (const auto& [address, wishes] : drop.envelope.recipients) {
         const Address recipient = address.qualified(config_.hostname);
         Route route = router_.route(recipient);
-        if (route.status == Route::Status::temporary) {
+        if (route.status == Route::Status::temporary && !has_expired(config_, drop.written, now_unix())) {
             log_event(id, "drop-deferred", {{"to", recipient.to_string()}, {"reason", route.refusal.line()}});
             return Outcome::try_again;
         }
-        if (route.status == Route::Status::unknown) {
-            refusal = route.refusal;
+        if (route.status != Route::Status::accepted) {
+            const bool is_late = route.status == Route::Status::temporary;
+            refusal = is_late ? given_up(config_, route.refusal.line()).reply : route.refusal;
             refused.recipients.push_back({recipient, {Target::Kind::remote, "", recipient}, {}, wishes});
             continue;
         }

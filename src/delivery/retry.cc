@@ -1,5 +1,7 @@
 #include "postoffice/delivery/retry.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <random>
 
@@ -22,6 +24,11 @@ UnixTime next_attempt(const Config& config, UnixTime arrived, UnixTime now, unsi
 
 bool has_expired(const Config& config, UnixTime arrived, UnixTime now) {
     return now - arrived >= config.qreturn.count();
+}
+
+DeliveryResult given_up(const Config& config, const std::string& last_words) {
+    return failed("5.4.7", fmt::format("not delivered within {}; the last attempt said: {}",
+                                       duration_text(config.qreturn), last_words));
 }
 
 }  // namespace postoffice

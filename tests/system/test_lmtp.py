@@ -169,7 +169,7 @@ def test_a_quota_is_told_to_the_client(host, dovecot):
 def test_mail_waits_while_the_server_is_away(host, dovecot):
     store = dovecot("alice@host.test")
     store.stop()
-    host.write_config(local_transport="lmtp:" + store.socket)
+    host.write_config(local_transport="lmtp:" + store.socket, retry="1s")
     host.start()
     with host.smtp() as client:
         with pytest.raises(smtplib.SMTPDataError) as refused:

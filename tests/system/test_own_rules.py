@@ -213,6 +213,16 @@ def test_an_error_in_the_file_keeps_the_mail_waiting_at_its_sender(host):
     assert "line 2" in host.log_text()
 
 
+def test_mail_from_here_does_not_wait_for_a_broken_file_for_ever(host):
+    write("alice", ".forward", ":include:/etc/passwd\n")
+    host.write_config(qreturn="1s", retry="1s")
+    host.start()
+    host.run("sendmail", "-f", "bob@host.test", "alice@host.test", "mallory@host.test", input=b"Subject: hello\n\n", check=True)
+    wait_for(lambda: host.run("runq", "-qf", check=True) and b"Subject: hello" in host.mailbox("mallory"), what=host.log_text)
+    report = host.wait_for_mail("bob", b"alice@host.test", seconds=60)
+    assert b"not delivered within 1s; the last attempt said: 451 4.3.5" in b" ".join(report.split())
+
+
 def test_root_runs_nothing(host):
     if os.path.exists("/root/.forward"):
         pytest.skip("root has a .forward here")

@@ -51,7 +51,6 @@ constexpr BadValue bad_values[] = {
     {"vhost-user", "root", "mailboxes of virtual users are never written as root"},
     {"vhost-form", "maybe", not_a_flag},
     {"vhost-maildir", "maybe", not_a_flag},
-    {"vhost-form", "maybe", not_a_flag},
     {"hide-recipients", "maybe", not_a_flag},
     {"audit", "maybe", not_a_flag},
     {"debug", "maybe", not_a_flag},

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "postoffice/base/clock.h"
 #include "postoffice/config/config.h"
+#include "postoffice/mail/delivery_result.h"
 
 namespace postoffice {
 
@@ -18,5 +20,7 @@ UnixTime next_attempt(const Config& config, UnixTime arrived, UnixTime now, unsi
 
 /// True from arrival plus `qreturn` on: what fails for now then fails for good.
 bool has_expired(const Config& config, UnixTime arrived, UnixTime now);
+/// What is told then. `last_words`: what the last attempt came to.
+DeliveryResult given_up(const Config& config, const std::string& last_words);
 
 }  // namespace postoffice
