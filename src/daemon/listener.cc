@@ -258,31 +258,39 @@ void Listener::serve_waiting() {
     }
 }
 
-// Nothing, too, if there is no descriptor left for the client; then the process goes, as if it had ended.
-std::optional<ReceivedStruct<SessionOver>> Listener::answer_of(int channel) try {
-    return receive_struct<SessionOver>(channel);
+// As the end of the process counts, too, that there is no descriptor left for the client.
+Arrival Listener::answer_of(int channel, SessionOver& over) try {
+    Arrival arrival = receive_packet_now(channel, std::as_writable_bytes(std::span(&over, 1)));
+    if (arrival.kind == Arrival::Kind::packet && arrival.packet.size != sizeof over)
+        arrival.kind = Arrival::Kind::unusable;
+    return arrival;
 } catch (const std::system_error& error) {
     log_event("", "client-lost", {{"reason", error.what()}});
-    return std::nullopt;
+    return {Arrival::Kind::end, {}};
 }
 
 void Listener::process_answered(Processes::iterator process) {
     const int channel = process->worker.channel.get();
-    auto over = answer_of(channel);
+    SessionOver over;
+    Arrival arrival = answer_of(channel, over);
+    // The event was that of another process, which was dismissed since, and whose descriptor this one got.
+    if (arrival.kind == Arrival::Kind::nothing) return;
+    const bool is_answer = arrival.kind == Arrival::Kind::packet;
     if (process->is_busy) --busy_;
     const bool was_busy = std::exchange(process->is_busy, false);
     const bool is_front_end = process->is_front_end;
     const IpAddress address = process->client;
     processes_.splice(processes_.begin(), processes_, process);
-    if (!over) {  // it ended: that is how every session but a clean one ends
+    if (!is_answer) {  // it ended: that is how every session but a clean one ends
         process_of_.erase(channel);
         processes_.erase(process);
     }
-    if (over && was_busy && over->value.how == SessionOver::How::parked && over->descriptors.size() == 1) {
+    if (is_answer && was_busy && over.how == SessionOver::How::parked &&
+        arrival.packet.descriptors.size() == 1) {
         Client client;
-        client.socket = std::move(over->descriptors.front());
+        client.socket = std::move(arrival.packet.descriptors.front());
         client.address = address;
-        client.state = over->value.state;
+        client.state = over.state;
         return client_came_back(std::move(client), is_front_end);
     }
     if (was_busy && !is_front_end) admission_.left(address);
