@@ -259,23 +259,19 @@ void Listener::serve_waiting() {
 }
 
 // As the end of the process counts, too, that there is no descriptor left for the client.
-Arrival Listener::answer_of(int channel, SessionOver& over) try {
-    Arrival arrival = receive_packet_now(channel, std::as_writable_bytes(std::span(&over, 1)));
-    if (arrival.kind == Arrival::Kind::packet && arrival.packet.size != sizeof over)
-        arrival.kind = Arrival::Kind::unusable;
-    return arrival;
+StructArrival<SessionOver> Listener::answer_of(int channel) try {
+    return receive_struct_now<SessionOver>(channel);
 } catch (const std::system_error& error) {
     log_event("", "client-lost", {{"reason", error.what()}});
-    return {Arrival::Kind::end, {}};
+    return {Arrival::Kind::end};
 }
 
 void Listener::process_answered(Processes::iterator process) {
     const int channel = process->worker.channel.get();
-    SessionOver over;
-    Arrival arrival = answer_of(channel, over);
+    auto over = answer_of(channel);
     // The event was that of another process, which was dismissed since, and whose descriptor this one got.
-    if (arrival.kind == Arrival::Kind::nothing) return;
-    const bool is_answer = arrival.kind == Arrival::Kind::packet;
+    if (over.kind == Arrival::Kind::nothing) return;
+    const bool is_answer = over.kind == Arrival::Kind::packet;
     if (process->is_busy) --busy_;
     const bool was_busy = std::exchange(process->is_busy, false);
     const bool is_front_end = process->is_front_end;
@@ -285,12 +281,11 @@ void Listener::process_answered(Processes::iterator process) {
         process_of_.erase(channel);
         processes_.erase(process);
     }
-    if (is_answer && was_busy && over.how == SessionOver::How::parked &&
-        arrival.packet.descriptors.size() == 1) {
+    if (is_answer && was_busy && over.value.how == SessionOver::How::parked && over.descriptors.size() == 1) {
         Client client;
-        client.socket = std::move(arrival.packet.descriptors.front());
+        client.socket = std::move(over.descriptors.front());
         client.address = address;
-        client.state = over.state;
+        client.state = over.value.state;
         return client_came_back(std::move(client), is_front_end);
     }
     if (was_busy && !is_front_end) admission_.left(address);

@@ -171,21 +171,23 @@ bool Dispatcher::serve(int channel) {
 
 void Dispatcher::job_done(Place place, Agent& agent) {
     Destination& destination = place->second;
-    const auto done = receive_struct<QueueJobDone>(agent.worker.channel.get());
+    const auto answer = receive_struct_now<QueueJobDone>(agent.worker.channel.get());
+    if (answer.kind == Arrival::Kind::nothing) return;
+    const bool is_done = answer.kind == Arrival::Kind::packet;
     std::optional<Job> job = std::exchange(agent.job, std::nullopt);
     agent.worker.idle_since = Clock::now();
-    if (!done) {
+    if (!is_done) {
         log_event("", "queue-agent-ended",
                   {{"pid", std::to_string(agent.worker.pid)}, {"destination", place->first.domain}});
         destination.agents.remove_if([&](const Agent& a) { return &a == &agent; });
         --agents_;
-    } else if (done->value.destination_is_down != 0) {
+    } else if (answer.value.destination_is_down != 0) {
         destination.down_until = Clock::now() + down_time;
-        destination.down_because = done->value.why.str();
+        destination.down_because = answer.value.why.str();
     }
     if (job) {
         job->message->entry.reload();
-        if (done)
+        if (is_done)
             finish(std::move(*job));
         else
             defer_job(std::move(*job), "the delivery process ended");

@@ -59,7 +59,9 @@ bool IntakePool::serve(int channel) {
     const auto member = std::find_if(members_.begin(), members_.end(),
                                      [&](const Member& m) { return m.worker.channel.get() == channel; });
     if (member == members_.end()) return false;
-    const bool is_alive = receive_struct<IntakeJobDone>(channel).has_value();
+    const auto answer = receive_struct_now<IntakeJobDone>(channel);
+    if (answer.kind == Arrival::Kind::nothing) return true;
+    const bool is_alive = answer.kind == Arrival::Kind::packet;
     // Taken, left for better times, or the death of its worker: the folder tells when it is looked at again.
     known_.erase(member->id);
     member->id.clear();

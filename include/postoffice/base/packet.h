@@ -62,6 +62,25 @@ struct ReceivedStruct {
     std::vector<Fd> descriptors;
 };
 
+/// What has come by now, if anything: for who waits for many, and may have heard of a socket that is gone,
+/// whose number another one has by now. Of another size than T: unusable.
+template <class T>
+struct StructArrival {
+    Arrival::Kind kind = Arrival::Kind::nothing;
+    T value{};
+    std::vector<Fd> descriptors{};
+};
+template <class T>
+StructArrival<T> receive_struct_now(int socket) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    StructArrival<T> result;
+    Arrival arrival = receive_packet_now(socket, std::as_writable_bytes(std::span(&result.value, 1)));
+    const bool is_other = arrival.kind == Arrival::Kind::packet && arrival.packet.size != sizeof(T);
+    result.kind = is_other ? Arrival::Kind::unusable : arrival.kind;
+    result.descriptors = std::move(arrival.packet.descriptors);
+    return result;
+}
+
 /// nullopt at end of file or if the packet has another size than T (a foreign or captured peer).
 template <class T>
 std::optional<ReceivedStruct<T>> receive_struct(int socket, std::optional<Deadline> deadline = std::nullopt) {

@@ -83,7 +83,7 @@ class Listener {
     void serve_waiting();
     std::uint32_t park_after() const;
     void process_answered(Processes::iterator process);
-    static Arrival answer_of(int channel, SessionOver& over);
+    static StructArrival<SessionOver> answer_of(int channel);
     void client_came_back(Client client, bool is_front_end);
     void dismiss_idle(std::size_t most);
 
