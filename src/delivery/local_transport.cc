@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <stdexcept>
 #include <utility>
 
 #include "postoffice/base/error.h"
@@ -14,10 +13,6 @@
 
 namespace postoffice {
 namespace {
-
-struct NoServer : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
 
 MailServer server_of(const Config& config) {
     const std::string& place = config.local_transport;
@@ -106,7 +101,7 @@ void LocalTransport::send(Batch& batch, int message) try {
         if (!was_kept) connect();
         // Which server that is says our own configuration: it is never the message's fault, nor of interest
         // to its sender.
-        if (const auto refusal = client_->refusal()) throw NoServer(refusal->reply.line());
+        if (const auto refusal = client_->refusal()) throw PeerGone(refusal->reply.line());
         const auto first = everybody.begin() + static_cast<std::ptrdiff_t>(batch.results.size());
         const auto left = static_cast<std::size_t>(everybody.end() - first);
         const auto count = std::min(client_->most_recipients(), left);
