@@ -1,7 +1,10 @@
 """A host whose users log in: accounts, and virtual users of virtual.test."""
 import os
 
+import pytest
+
 from accounts import hash_of
+from certificates import Authority
 from host import free_port
 
 
@@ -22,3 +25,13 @@ def make_login_host(make_host, authority, folder):
     host.write_config(listen=[f"127.0.0.1:{host.port}", f"127.0.0.1:{host.submission_port},submission",
                               f"127.0.0.1:{host.submissions_port},tls,submission"])
     return host
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(str(tmp_path_factory.mktemp("ca")))
+
+
+@pytest.fixture
+def login_host(make_host, authority, folder):
+    return make_login_host(make_host, authority, folder).start()

@@ -15,10 +15,9 @@ import threading
 import pytest
 
 from accounts import password_of
-from certificates import Authority
 from conftest import needs_pam, needs_root, needs_tls
 from host import wait_for
-from login_host import make_login_host
+from login_host import authority, login_host  # noqa: F401
 from pam_stack import held_logins
 from processes import descriptors, wait_for_title, with_title
 from sink import Sink
@@ -28,16 +27,6 @@ pytestmark = [needs_root, needs_tls]
 
 def b64(text):
     return base64.b64encode(text if isinstance(text, bytes) else text.encode()).decode()
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(str(tmp_path_factory.mktemp("ca")))
-
-
-@pytest.fixture
-def login_host(make_host, authority, folder):
-    return make_login_host(make_host, authority, folder).start()
 
 
 def submission(host):

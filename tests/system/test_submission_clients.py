@@ -6,9 +6,8 @@ import subprocess
 
 import pytest
 
-from certificates import Authority
 from conftest import needs_root, needs_tls
-from login_host import make_login_host
+from login_host import authority, login_host  # noqa: F401
 from talk import Talk, trusting
 
 pytestmark = [needs_root, needs_tls]
@@ -45,16 +44,6 @@ MAILS = {
     "ios": ("MAIL FROM:<%s>", "RCPT TO:<%s>"),
     "outlook": ("MAIL FROM: <%s>", "RCPT TO: <%s>"),
 }
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(str(tmp_path_factory.mktemp("ca")))
-
-
-@pytest.fixture
-def login_host(make_host, authority, folder):
-    return make_login_host(make_host, authority, folder).start()
 
 
 @pytest.mark.parametrize("tls", ["STARTTLS", "from the beginning"])
