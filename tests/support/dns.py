@@ -19,7 +19,9 @@ class NameServer:
         self._log = os.path.join(folder, "nsd.log")
         self._configuration = os.path.join(folder, "nsd.conf")
         lines = ["server:", f'  zonesdir: "{folder}"', f'  logfile: "{self._log}"', '  username: ""', '  database: ""',
-                 "  server-count: 1", "  round-robin: yes"]
+                 "  server-count: 1", "  round-robin: yes",
+                 # Or it leaves some questions of a client without an answer that asks more than 200 times a second.
+                 "  rrl-ratelimit: 0", "  rrl-whitelist-ratelimit: 0"]
         lines += [f'  {name}: "{folder}/nsd.{name}"' for name in ("pidfile", "xfrdfile", "zonelistfile")]
         lines += [f"  ip-address: {address}@{port}" for address in addresses]
         lines += ["remote-control:", "  control-enable: no"]
