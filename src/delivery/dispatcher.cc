@@ -141,7 +141,11 @@ void Dispatcher::hand_over(Agent& agent, Job job) {
     std::copy(job.recipients.begin(), job.recipients.end(), request.recipients);
     try {
         const Fd message = job.message->entry.open_message();
-        const int descriptors[] = {job.message->entry.fd(), message.get()};
+        std::vector<int> descriptors = {job.message->entry.fd(), message.get()};
+        if (const Watch* watch = events_.watch_of(job.message->entry.id())) {
+            request.watcher_sees_all = watch->sees_all() ? 1 : 0;
+            descriptors.push_back(watch->fd());
+        }
         send_struct(agent.worker.channel.get(), request, descriptors);
         agent.job = std::move(job);
     } catch (const PeerGone&) {
@@ -224,12 +228,14 @@ void Dispatcher::stop() {
 void Dispatcher::defer_job(Job job, const std::string& why) {
     QueueEntry& entry = job.message->entry;
     const DeliveryResult result = deferred("4.4.1", why);
+    const Watch* watch = events_.watch_of(entry.id());
     for (const auto index : job.recipients)
         if (entry.journal().recipients[index].status == RecipientState::Status::waiting) {
             entry.record(index, result);
             const Recipient& recipient = entry.journal().envelope.recipients[index];
             log_event(entry.id(), "deferred",
                       {{"to", "<" + recipient.original.to_string() + ">"}, {"reply", result.reply.line()}});
+            if (watch != nullptr) watch->tell(recipient, result);
         }
     finish(std::move(job));
 }

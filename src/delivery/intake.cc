@@ -64,16 +64,17 @@ Intake::Intake(const Config& config, const Spool& spool, Router& router, Accepto
       acceptor_(acceptor),
       on_queued_(std::move(on_queued)) {}
 
-Intake::Outcome Intake::take(const std::string& id) {
+Intake::Outcome Intake::take(const std::string& id, Watch& watch) {
     const std::string path = spool_.drop_directory() + "/" + id;
     try {
         auto drop = open_drop(spool_.drop_directory(), id, config_.recipients);
         if (!drop) return Outcome::taken;
+        if (watch) watch.admit(drop->owner, is_trusted_submitter(config_, drop->owner));
         // Two may come across it: a worker that outlived its runner, or a queue run beside the server.
         if (!try_lock(drop->file.get())) return Outcome::try_again;
         if (is_removed(drop->file.get())) return Outcome::taken;
         // A crash may have fallen between its commit and the removal of the drop.
-        const Outcome outcome = spool_.finish_commit(id) ? Outcome::taken : take_in(id, *drop);
+        const Outcome outcome = spool_.finish_commit(id) ? Outcome::taken : take_in(id, *drop, watch);
         if (outcome == Outcome::taken) disk::unlink_if_exists(path);
         return outcome;
     } catch (const FormatError& error) {
@@ -123,22 +124,24 @@ Envelope Intake::envelope_of(const Drop& drop) const {
     return envelope;
 }
 
-Intake::Outcome Intake::take_in(const std::string& id, Drop& drop) {
+Intake::Outcome Intake::take_in(const std::string& id, Drop& drop, const Watch& watch) {
     Envelope envelope = envelope_of(drop);
     Envelope refused = envelope;
     RecipientCollector accepted;
     Reply refusal;
     for (const auto& [address, wishes] : drop.envelope.recipients) {
         const Address recipient = address.qualified(config_.hostname);
+        const Recipient sought{recipient, {Target::Kind::remote, "", recipient}, {}, wishes};
         Route route = router_.route(recipient);
         if (route.status == Route::Status::temporary && !has_expired(config_, drop.written, now_unix())) {
             log_event(id, "drop-deferred", {{"to", recipient.to_string()}, {"reason", route.refusal.line()}});
+            watch.tell(sought, {DeliveryResult::Outcome::deferred, route.refusal, ""});
             return Outcome::try_again;
         }
         if (route.status != Route::Status::accepted) {
             const bool is_late = route.status == Route::Status::temporary;
             refusal = is_late ? given_up(config_, route.refusal.line()).reply : route.refusal;
-            refused.recipients.push_back({recipient, {Target::Kind::remote, "", recipient}, {}, wishes});
+            refused.recipients.push_back(sought);
             continue;
         }
         accepted.add(recipient, route, wishes);
@@ -162,14 +165,15 @@ Intake::Outcome Intake::take_in(const std::string& id, Drop& drop) {
         }
         envelope.recipients.insert(envelope.recipients.end(), refused.recipients.begin(),
                                    refused.recipients.end());
-        return refuse(id, std::move(envelope), message, *problem);
+        return refuse(id, std::move(envelope), message, *problem, watch);
     }
     if (!refused.recipients.empty()) {
         // Two entries: what is refused is reported by the queue, and must not hold up the rest.
         const std::string other = envelope.recipients.empty() ? id : Spool::new_id();
         Message copy(spool_.directory());
         copy.append_copy_of(message);
-        if (refuse(other, std::move(refused), copy, refusal) == Outcome::try_again) return Outcome::try_again;
+        if (refuse(other, std::move(refused), copy, refusal, watch) == Outcome::try_again)
+            return Outcome::try_again;
         if (envelope.recipients.empty()) return Outcome::taken;
     }
     const Reply reply = acceptor_.accept(id, envelope, message);
@@ -178,16 +182,19 @@ Intake::Outcome Intake::take_in(const std::string& id, Drop& drop) {
         return Outcome::taken;
     }
     if (reply.is_temporary()) return Outcome::try_again;
-    return refuse(id, std::move(envelope), message, reply);
+    return refuse(id, std::move(envelope), message, reply, watch);
 }
 
 // Nobody waits for an answer any more: the refusal goes into the queue as a failure, and from there to the
 // sender.
-Intake::Outcome Intake::refuse(const std::string& id, Envelope envelope, Message& message,
-                               const Reply& reply) {
+Intake::Outcome Intake::refuse(const std::string& id, Envelope envelope, Message& message, const Reply& reply,
+                               const Watch& watch) {
     QueueEntry entry = spool_.commit(id, envelope, message);
-    for (std::size_t i = 0; i < envelope.recipients.size(); ++i)
-        entry.record(i, {DeliveryResult::Outcome::failed, reply, ""});
+    const DeliveryResult result{DeliveryResult::Outcome::failed, reply, ""};
+    for (std::size_t i = 0; i < envelope.recipients.size(); ++i) {
+        entry.record(i, result);
+        watch.tell(envelope.recipients[i], result);
+    }
     entry.sync();
     log_event(id, "refused", {{"from", envelope.origin.submitter}, {"reason", reply.line()}});
     { const QueueEntry released = std::move(entry); }
@@ -205,14 +212,24 @@ int run_intake_worker(const Config& config, Fd channel, int spawner, int arrival
     LocalTransport local(config, agents, std::chrono::duration_cast<Seconds>(local_patience));
     Router router(config, aliases, users, files, interface_addresses());
     Bouncer bouncer(config, spool, router);
-    Acceptance acceptance(spool, local, bouncer, tell, Acceptance::Untaken::queued);
+    Watch watch;  // of the message at hand
+    Acceptance acceptance(spool, local, bouncer, tell, Acceptance::Untaken::queued,
+                          [&watch](const Recipient& recipient, const DeliveryResult& result) {
+                              watch.tell(recipient, result);
+                          });
     Intake intake(config, spool, router, acceptance, tell);
     while (auto job = receive_struct<IntakeJob>(channel.get())) {
         IntakeJobDone done;
         done.id = job->value.id;
-        done.try_again = intake.take(job->value.id.str()) == Intake::Outcome::try_again ? 1 : 0;
+        if (job->value.is_watched != 0) watch = Watch::take(spool.drop_directory(), done.id.str());
+        done.try_again = intake.take(done.id.str(), watch) == Intake::Outcome::try_again ? 1 : 0;
         local.rest();
-        send_struct(channel.get(), done);
+        // More is told by who delivers what was queued, if anything was.
+        std::vector<int> descriptors;
+        if (watch && done.try_again == 0) descriptors.push_back(watch.fd());
+        done.watcher_sees_all = watch.sees_all() ? 1 : 0;
+        send_struct(channel.get(), done, descriptors);
+        watch = Watch();
     }
     return 0;
 }

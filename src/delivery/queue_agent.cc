@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <span>
@@ -16,6 +17,7 @@
 #include "postoffice/delivery/queue_job.h"
 #include "postoffice/delivery/remote_delivery.h"
 #include "postoffice/mail/spool.h"
+#include "postoffice/mail/watch.h"
 
 namespace postoffice {
 namespace {
@@ -46,7 +48,8 @@ class QueueAgent {
           local_(config, agents_, std::chrono::duration_cast<Seconds>(local_patience)),
           resolver_(ResolverSettings::from(config.nameservers)) {}
 
-    QueueJobDone work(QueueEntry& entry, std::span<const std::uint32_t> indices, int message) {
+    QueueJobDone work(QueueEntry& entry, std::span<const std::uint32_t> indices, int message, Watch watch) {
+        watch_ = std::move(watch);
         RemoteDelivery::Outcome outcome;
         if (task_.is_local)
             outcome.results = deliver_locally(entry, indices, message);
@@ -59,6 +62,7 @@ class QueueAgent {
         for (std::size_t i = 0; i < indices.size(); ++i) {
             record(entry, indices[i], outcome.results[i]);
         }
+        watch_ = Watch();
         return done;
     }
 
@@ -93,8 +97,7 @@ class QueueAgent {
 
     RemoteDelivery::Outcome deliver_remotely(const QueueEntry& entry, std::span<const std::uint32_t> indices,
                                              int message) {
-        if (!remote_)
-            remote_ = std::make_unique<RemoteDelivery>(config_, resolver_, task_.destination, talk());
+        if (!remote_) remote_ = std::make_unique<RemoteDelivery>(config_, resolver_, task_.destination);
         const Envelope& envelope = entry.journal().envelope;
         std::map<std::string, std::vector<std::size_t>> ways;  // by whom they are forwarded
         for (std::size_t i = 0; i < indices.size(); ++i)
@@ -137,7 +140,10 @@ class QueueAgent {
             std::string& original = outgoing.recipients.back().wishes.original_recipient;
             if (original.empty()) original = original_recipient_of(recipient.original);
         }
-        return remote_->deliver(outgoing, message, entry.message_size());
+        remote_->let_hear(audience(envelope.recipients, indices));
+        auto outcome = remote_->deliver(outgoing, message, entry.message_size());
+        remote_->let_hear({});  // the goodbye is nobody's news, and the watch is over by then
+        return outcome;
     }
 
     void record(QueueEntry& entry, std::size_t index, const DeliveryResult& result) {
@@ -150,11 +156,18 @@ class QueueAgent {
                    {"target", describe(recipient.target)},
                    {"by", result.by.empty() ? config_.hostname : result.by},
                    {"reply", result.reply.line()}});
+        watch_.tell(recipient, result);
     }
 
-    std::function<void(const std::string&)> talk() const {
-        if (!task_.verbose) return {};
-        return [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+    /// Who hears the dialogue about these recipients: the person who runs the queue by hand; a submitter who
+    /// waits, as long as none of them was led here by somebody else's choice.
+    std::function<void(const std::string&)> audience(const std::vector<Recipient>& recipients,
+                                                     std::span<const std::uint32_t> indices) const {
+        if (task_.verbose) return [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+        if (!watch_ || !std::all_of(indices.begin(), indices.end(),
+                                    [&](auto index) { return watch_.may_see(recipients[index]); }))
+            return {};
+        return [this](const std::string& line) { watch_.say(line); };
     }
 
     const Config& config_;
@@ -164,6 +177,7 @@ class QueueAgent {
     Resolver resolver_;
     std::unique_ptr<RemoteDelivery> remote_;
     DeliveryResult why_down_;  ///< the last word on the destination
+    Watch watch_;              ///< of the message at hand
 };
 
 // Indices come from the runner, but the journal is what counts: one that is out of range would be our bug.
@@ -190,11 +204,14 @@ int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel
             agent.rest();
             job = receive_struct<QueueJob>(channel.get());
         }
-        if (!job || job->descriptors.size() != 2) break;
+        if (!job || job->descriptors.size() < 2) break;
         QueueEntry entry(config.queue_dir, std::move(job->descriptors[0]));
         const auto indices = checked_indices(job->value, entry);
         set_process_title("delivering " + entry.id() + " to " + name);
-        const QueueJobDone done = agent.work(entry, indices, job->descriptors[1].get());
+        Watch watch;
+        if (job->descriptors.size() > 2)
+            watch = Watch(std::move(job->descriptors[2]), job->value.watcher_sees_all != 0);
+        const QueueJobDone done = agent.work(entry, indices, job->descriptors[1].get(), std::move(watch));
         set_process_title("idle, last delivered to " + name);
         send_struct(channel.get(), done);
     }

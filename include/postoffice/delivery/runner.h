@@ -14,6 +14,7 @@
 #include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/dispatcher.h"
 #include "postoffice/delivery/intake_pool.h"
+#include "postoffice/delivery/watched_messages.h"
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/router.h"
 #include "postoffice/mail/spool.h"
@@ -56,6 +57,8 @@ class Runner {
     void hear_arrivals();
     void hear_commands();
     void obey(std::string_view text);
+    void take_over_watched(const std::string& id, Watch watch);
+    void forget(const std::string& id);
     void housekeeping();
     int poll_timeout() const;
     bool is_done() const;
@@ -69,6 +72,7 @@ class Runner {
     AgentFiles files_;
     Router router_;
     Bouncer bouncer_;
+    WatchedMessages watched_;
     Dispatcher dispatcher_;
     IntakePool intake_;
     ArrivalReader arrivals_;
