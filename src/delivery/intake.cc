@@ -131,17 +131,17 @@ Intake::Outcome Intake::take_in(const std::string& id, Drop& drop, const Watch& 
     Reply refusal;
     for (const auto& [address, wishes] : drop.envelope.recipients) {
         const Address recipient = address.qualified(config_.hostname);
-        const Recipient sought{recipient, {Target::Kind::remote, "", recipient}, {}, wishes};
         Route route = router_.route(recipient);
         if (route.status == Route::Status::temporary && !has_expired(config_, drop.written, now_unix())) {
             log_event(id, "drop-deferred", {{"to", recipient.to_string()}, {"reason", route.refusal.line()}});
-            watch.tell(sought, {DeliveryResult::Outcome::deferred, route.refusal, ""});
+            watch.tell({recipient, {Target::Kind::remote, "", recipient}},
+                       {DeliveryResult::Outcome::deferred, route.refusal, ""});
             return Outcome::try_again;
         }
         if (route.status != Route::Status::accepted) {
             const bool is_late = route.status == Route::Status::temporary;
             refusal = is_late ? given_up(config_, route.refusal.line()).reply : route.refusal;
-            refused.recipients.push_back(sought);
+            refused.recipients.push_back({recipient, {Target::Kind::remote, "", recipient}, {}, wishes});
             continue;
         }
         accepted.add(recipient, route, wishes);
@@ -204,7 +204,12 @@ Intake::Outcome Intake::refuse(const std::string& id, Envelope envelope, Message
 
 int run_intake_worker(const Config& config, Fd channel, int spawner, int arrivals) {
     const Spool spool(config.queue_dir);
-    const auto tell = [arrivals](const std::string& id) { announce_arrival(arrivals, id); };
+    std::string at_hand;
+    bool is_queued = false;
+    const auto tell = [&](const std::string& id) {
+        announce_arrival(arrivals, id);
+        is_queued = is_queued || id == at_hand;
+    };
     AliasTable aliases(config.aliases);
     UserDirectory users(config.only_user);
     AgentChannels agents(spawner, local_patience, config.command_timeout);
@@ -221,12 +226,13 @@ int run_intake_worker(const Config& config, Fd channel, int spawner, int arrival
     while (auto job = receive_struct<IntakeJob>(channel.get())) {
         IntakeJobDone done;
         done.id = job->value.id;
-        if (job->value.is_watched != 0) watch = Watch::take(spool.drop_directory(), done.id.str());
-        done.try_again = intake.take(done.id.str(), watch) == Intake::Outcome::try_again ? 1 : 0;
+        at_hand = done.id.str();
+        is_queued = false;
+        if (job->value.is_watched != 0) watch = Watch::take(spool.drop_directory(), at_hand);
+        done.try_again = intake.take(at_hand, watch) == Intake::Outcome::try_again ? 1 : 0;
         local.rest();
-        // More is told by who delivers what was queued, if anything was.
         std::vector<int> descriptors;
-        if (watch && done.try_again == 0) descriptors.push_back(watch.fd());
+        if (watch && is_queued) descriptors.push_back(watch.fd());  // more is told by who delivers it
         done.watcher_sees_all = watch.sees_all() ? 1 : 0;
         send_struct(channel.get(), done, descriptors);
         watch = Watch();
