@@ -13,24 +13,16 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/packet.h"
 #include "postoffice/base/text.h"
-#include "postoffice/delivery/acceptance.h"
-#include "postoffice/delivery/agent_channel.h"
 #include "postoffice/delivery/arrivals.h"
-#include "postoffice/delivery/local_transport.h"
 #include "postoffice/delivery/queue_job.h"
-#include "postoffice/delivery/retry.h"
-#include "postoffice/mail/aliases.h"
+#include "postoffice/delivery/reception.h"
 #include "postoffice/mail/receiver.h"
 #include "postoffice/mail/recipients.h"
 #include "postoffice/mail/submitter.h"
-#include "postoffice/mail/users.h"
-#include "postoffice/net/mx.h"
 #include "postoffice/policy/correspondents.h"
 
 namespace postoffice {
 namespace {
-
-constexpr Milliseconds local_patience = std::chrono::minutes(2);
 
 bool is_removed(int file) {
     struct stat status {};
@@ -131,20 +123,18 @@ Intake::Outcome Intake::take_in(const std::string& id, Drop& drop, const Watch& 
     Reply refusal;
     for (const auto& [address, wishes] : drop.envelope.recipients) {
         const Address recipient = address.qualified(config_.hostname);
-        Route route = router_.route(recipient);
-        if (route.status == Route::Status::temporary && !has_expired(config_, drop.written, now_unix())) {
-            log_event(id, "drop-deferred", {{"to", recipient.to_string()}, {"reason", route.refusal.line()}});
-            watch.tell({recipient, {Target::Kind::remote, "", recipient}},
-                       {DeliveryResult::Outcome::deferred, route.refusal, ""});
-            return Outcome::try_again;
+        const Route route = router_.route(recipient);
+        switch (route.status) {
+            case Route::Status::accepted:
+                accepted.add(recipient, route, wishes);
+                break;
+            case Route::Status::temporary:
+                accepted.add_unrouted(recipient, wishes);
+                break;
+            case Route::Status::unknown:
+                refusal = route.refusal;
+                refused.recipients.push_back({recipient, {Target::Kind::remote, "", recipient}, {}, wishes});
         }
-        if (route.status != Route::Status::accepted) {
-            const bool is_late = route.status == Route::Status::temporary;
-            refusal = is_late ? given_up(config_, route.refusal.line()).reply : route.refusal;
-            refused.recipients.push_back({recipient, {Target::Kind::remote, "", recipient}, {}, wishes});
-            continue;
-        }
-        accepted.add(recipient, route, wishes);
     }
     accepted.move_to(envelope);
 
@@ -204,25 +194,20 @@ Intake::Outcome Intake::refuse(const std::string& id, Envelope envelope, Message
 
 int run_intake_worker(const Config& config, Fd channel, int spawner, int arrivals) {
     const Spool spool(config.queue_dir);
+    Watch watch;  // of the message at hand
     std::string at_hand;
     bool is_queued = false;
-    const auto tell = [&](const std::string& id) {
-        announce_arrival(arrivals, id);
-        is_queued = is_queued || id == at_hand;
+    const auto note = [&](const std::string& id) { is_queued = is_queued || id == at_hand; };
+    Reception::Settings settings = Reception::unattended(spawner, arrivals);
+    settings.on_queued = note;
+    settings.on_settled = [&watch](const Recipient& recipient, const DeliveryResult& result) {
+        watch.tell(recipient, result);
     };
-    AliasTable aliases(config.aliases);
-    UserDirectory users(config.only_user);
-    AgentChannels agents(spawner, local_patience, config.command_timeout);
-    AgentFiles files(config, agents);
-    LocalTransport local(config, agents, std::chrono::duration_cast<Seconds>(local_patience));
-    Router router(config, aliases, users, files, interface_addresses());
-    Bouncer bouncer(config, spool, router);
-    Watch watch;  // of the message at hand
-    Acceptance acceptance(spool, local, bouncer, tell, Acceptance::Untaken::queued,
-                          [&watch](const Recipient& recipient, const DeliveryResult& result) {
-                              watch.tell(recipient, result);
-                          });
-    Intake intake(config, spool, router, acceptance, tell);
+    Reception reception(config, spool, settings);
+    Intake intake(config, spool, reception.router(), reception.acceptor(), [&](const std::string& id) {
+        announce_arrival(arrivals, id);
+        note(id);
+    });
     while (auto job = receive_struct<IntakeJob>(channel.get())) {
         IntakeJobDone done;
         done.id = job->value.id;
@@ -230,7 +215,7 @@ int run_intake_worker(const Config& config, Fd channel, int spawner, int arrival
         is_queued = false;
         if (job->value.is_watched != 0) watch = Watch::take(spool.drop_directory(), at_hand);
         done.try_again = intake.take(at_hand, watch) == Intake::Outcome::try_again ? 1 : 0;
-        local.rest();
+        reception.rest();
         std::vector<int> descriptors;
         if (watch && is_queued) descriptors.push_back(watch.fd());  // more is told by who delivers it
         done.watcher_sees_all = watch.sees_all() ? 1 : 0;

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "forwarding.h"
+#include "late_routing.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/packet.h"
@@ -27,10 +29,10 @@ using Outcome = DeliveryResult::Outcome;
 constexpr Milliseconds local_patience = std::chrono::minutes(2);
 constexpr Seconds connection_idle{5};  // a kept connection waits so long for the next message
 
-const char* word_for(Outcome outcome) {
+const char* word_for(Outcome outcome, Target::Kind kind) {
     switch (outcome) {
         case Outcome::delivered:
-            return "delivered";
+            return kind == Target::Kind::unrouted ? "routed" : "delivered";
         case Outcome::deferred:
             return "deferred";
         case Outcome::failed:
@@ -41,9 +43,11 @@ const char* word_for(Outcome outcome) {
 
 class QueueAgent {
   public:
-    QueueAgent(const Config& config, const QueueAgentTask& task, int spawner)
+    QueueAgent(const Config& config, const QueueAgentTask& task, int spawner, int arrivals)
         : config_(config),
           task_(task),
+          spawner_(spawner),
+          arrivals_(arrivals),
           agents_(spawner, local_patience, config.command_timeout),
           local_(config, agents_, std::chrono::duration_cast<Seconds>(local_patience)),
           resolver_(ResolverSettings::from(config.nameservers)) {}
@@ -68,6 +72,7 @@ class QueueAgent {
 
     void rest() {
         if (remote_) remote_->close();
+        if (late_routing_) late_routing_->rest();
         local_.rest();
     }
 
@@ -86,6 +91,9 @@ class QueueAgent {
                 places.push_back(i);
             } else if (target.kind == Target::Kind::discard) {
                 results[i] = delivered("Discarded, as asked");
+            } else if (target.kind == Target::Kind::unrouted) {
+                if (!late_routing_) late_routing_.emplace(config_, spawner_, arrivals_);
+                results[i] = late_routing_->take_in(entry, indices[i], message);
             } else {
                 results[i] = local_.carry_out({entry.id(), target, envelope.sender}, message);
             }
@@ -142,7 +150,7 @@ class QueueAgent {
         }
         remote_->let_hear(audience(envelope.recipients, indices));
         auto outcome = remote_->deliver(outgoing, message, entry.message_size());
-        remote_->let_hear({});  // the goodbye is nobody's news, and the watch is over by then
+        remote_->let_hear(print());  // the watch is over when goodbye is said
         return outcome;
     }
 
@@ -151,31 +159,43 @@ class QueueAgent {
         if (result.notice_passed_on && entry.journal().is_to_report(index))
             entry.record_reported(index, "left to " + result.by);
         const Recipient& recipient = entry.journal().envelope.recipients[index];
-        log_event(entry.id(), word_for(result.outcome),
+        log_event(entry.id(), word_for(result.outcome, recipient.target.kind),
                   {{"to", "<" + recipient.original.to_string() + ">"},
                    {"target", describe(recipient.target)},
                    {"by", result.by.empty() ? config_.hostname : result.by},
                    {"reply", result.reply.line()}});
-        watch_.tell(recipient, result);
+        // What becomes of one who goes on in a message of his own is not known yet.
+        const bool goes_on =
+            recipient.target.kind == Target::Kind::unrouted && result.outcome == Outcome::delivered;
+        if (!goes_on) watch_.tell(recipient, result);
     }
 
     /// Who hears the dialogue about these recipients: the person who runs the queue by hand; a submitter who
     /// waits, as long as none of them was led here by somebody else's choice.
     std::function<void(const std::string&)> audience(const std::vector<Recipient>& recipients,
                                                      std::span<const std::uint32_t> indices) const {
-        if (task_.verbose) return [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+        if (task_.verbose) return print();
         if (!watch_ || !std::all_of(indices.begin(), indices.end(),
                                     [&](auto index) { return watch_.may_see(recipients[index]); }))
             return {};
         return [this](const std::string& line) { watch_.say(line); };
     }
 
+    /// Empty unless a person runs the queue by hand.
+    std::function<void(const std::string&)> print() const {
+        if (!task_.verbose) return {};
+        return [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+    }
+
     const Config& config_;
     const QueueAgentTask& task_;
+    const int spawner_;
+    const int arrivals_;
     AgentChannels agents_;
     LocalTransport local_;
     Resolver resolver_;
     std::unique_ptr<RemoteDelivery> remote_;
+    std::optional<LateRouting> late_routing_;
     DeliveryResult why_down_;  ///< the last word on the destination
     Watch watch_;              ///< of the message at hand
 };
@@ -191,8 +211,8 @@ std::span<const std::uint32_t> checked_indices(const QueueJob& job, const QueueE
 
 }  // namespace
 
-int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel, int spawner) {
-    QueueAgent agent(config, task, spawner);
+int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel, int spawner, int arrivals) {
+    QueueAgent agent(config, task, spawner, arrivals);
     const std::string name = task.is_local              ? "mailboxes"
                              : task.destination.empty() ? config.relay_host
                                                         : task.destination;

@@ -87,7 +87,7 @@ bool Watch::may_see(const Recipient& recipient) const {
     if (sees_all_) return true;
     const Target& target = recipient.target;
     if (target.address != recipient.original) return false;
-    return target.kind == Target::Kind::remote ||
+    return target.kind == Target::Kind::remote || target.kind == Target::Kind::unrouted ||
            (target.kind == Target::Kind::mailbox &&
             starts_with_ignoring_case(recipient.original.local_part(), target.user));
 }

@@ -31,7 +31,7 @@ def program(folder, text):
 def named(folder):
     try:
         with open(os.path.join(folder, "named")) as file:
-            return [line for line in file.read().splitlines() if "|" in line]
+            return [line for line in file.read().split("\n")[:-1] if "|" in line]
     except FileNotFoundError:
         return []
 

@@ -73,7 +73,8 @@ def test_v_shows_the_dialogue_with_another_host(relaying, sink):
     places = [lines.index(line) for line in wanted]
     assert places == sorted(places)
     assert lines[-1] == "you@elsewhere.test: delivered: 250 2.0.0 kept ([127.0.0.1])"
-    assert len(sink.messages) == 1 and relaying.spool_files() == []
+    assert len(sink.messages) == 1
+    relaying.wait_for_empty_queue()
 
 
 def test_a_connection_that_was_kept_is_shown_to_the_next_one_alone(relaying, sink):
@@ -170,6 +171,27 @@ def test_without_a_server_the_message_waits_for_it(host):
     assert len(drops) == 2 and not any("watch" in name for name in drops)
     host.start()
     wait_for(lambda: host.mailbox(local_user()).count(b"Subject: watched") == 2, what="both messages")
+
+
+@needs_root
+def test_a_recipient_that_nobody_can_look_up_now(host):
+    host.start()
+    path = "/home/bob/.forward"
+    with open(path, "w") as file:
+        file.write(":include:/etc/passwd\n")
+    os.chown(path, 7902, 7902)
+    try:
+        status, said = send(host, "-v", "alice", "bob")
+    finally:
+        os.unlink(path)
+    assert status == 0
+    first, second = last_lines(said, 2)
+    assert first.startswith("alice@host.test: delivered: 250 ")
+    assert second.startswith("bob@host.test: deferred, waits in the queue: 451 4.3.5 ")
+    assert b"Subject: watched" in host.mailbox("alice")
+    # Found at last, he goes on in a message of his own, which nobody watches.
+    assert host.run("runq", "-qf").returncode == 0
+    host.wait_for_mail("bob", b"Subject: watched")
 
 
 # -- how long

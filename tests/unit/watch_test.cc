@@ -103,6 +103,7 @@ TEST_F(WatchTest, replies_of_others_are_not_for_every_reader) {
         {recipient("Bob+news", Kind::mailbox, "Bob+news", "bob"), true},
         {recipient("team", Kind::mailbox, "bob", "bob"), false},
         {recipient("team", Kind::mailbox, "team", "bob"), false},
+        {recipient("bob", Kind::unrouted, "bob"), true},
         {recipient("bob", Kind::program, "bob", "bob"), false},
         {recipient("bob", Kind::file, "bob", "bob"), false},
         {recipient("bob", Kind::instructions, "bob", "bob"), false},
