@@ -24,6 +24,7 @@
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/mail/drop.h"
+#include "postoffice/mail/spool.h"
 #include "postoffice/mail/submitter.h"
 #include "postoffice/mail/watch.h"
 #include "recipients.h"
@@ -78,7 +79,8 @@ class SubmitCommand {
     bool has_utf8_address() const;
     DropEnvelope drop_envelope() const;
     void store();
-    void hand_over(const std::string& id);
+    Fd leave_fifo(const std::string& id) const;
+    void hand_over(const std::string& id, Fd fifo);
     int follow_delivery();
     bool reports_by_mail() const;
     bool mail_report(int undelivered) const;
@@ -239,23 +241,33 @@ DropEnvelope SubmitCommand::drop_envelope() const {
 void SubmitCommand::store() {
     if (disk::free_space(config_.queue_dir) < config_.minfree)
         throw Failure{71, fmt::format("the message was not stored: no space left in {}", config_.queue_dir)};
-    const std::string id = write_drop(drop_directory_, drop_envelope(), *message_);
+    const std::string id = Spool::new_id();
+    const bool waits = (line_.deliver_now || line_.verbose) && !line_.queue_only;
+    Fd fifo = waits && config_.delivery_wait.count() > 0 ? leave_fifo(id) : Fd();
+    try {
+        write_drop(drop_directory_, drop_envelope(), *message_, id);
+    } catch (const std::system_error&) {
+        if (fifo) remove_watch(drop_directory_, id);
+        throw;
+    }
     explain(id + ": stored");
-    if (!line_.queue_only) hand_over(id);
+    if (!line_.queue_only) hand_over(id, std::move(fifo));
     if (watch_) return;
     for (const Address& address : recipients_.accepted()) explain(address.to_string() + ": queued");
 }
 
-/// Tells the server of the drop, and begins to listen if the caller wants to know what becomes of it.
-void SubmitCommand::hand_over(const std::string& id) {
-    Fd fifo;
-    if ((line_.deliver_now || line_.verbose) && config_.delivery_wait.count() > 0) {
-        try {
-            fifo = make_watch(drop_directory_, id);
-        } catch (const std::system_error& error) {
-            explain(fmt::format("what becomes of it cannot be told: {}", error.what()));
-        }
+/// It stands there before the drop does, for who finds that without being told.
+Fd SubmitCommand::leave_fifo(const std::string& id) const {
+    try {
+        return make_watch(drop_directory_, id);
+    } catch (const std::system_error& error) {
+        explain(fmt::format("what becomes of the message cannot be told: {}", error.what()));
+        return Fd();
     }
+}
+
+/// Tells the server of the drop, and begins to listen if the caller wants to know what becomes of it.
+void SubmitCommand::hand_over(const std::string& id, Fd fifo) {
     if (nudge(config_.control, (fifo ? "watch " : "drop ") + id)) {
         if (fifo) watch_.emplace(std::move(fifo), recipients_.accepted());
         return;

@@ -23,9 +23,7 @@ void IntakePool::add(const std::string& id, bool is_watched) {
     IntakeJob job;
     if (!job.id.assign(id)) return;  // longer than any id of ours
     job.is_watched = is_watched ? 1 : 0;
-    // One that was found in the folder before its submitter told of it goes to a worker once more, who takes
-    // the FIFO away.
-    if (!known_.insert(id).second && !is_watched) return;
+    if (!known_.insert(id).second) return;
     waiting_.push_back(job);
     dispatch();
 }

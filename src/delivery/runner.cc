@@ -143,7 +143,8 @@ void Runner::sweep() try {
 }
 
 void Runner::rescan_drops() {
-    for (const std::string& id : list_drops(spool_.drop_directory())) intake_.add(id);
+    const std::string folder = spool_.drop_directory();
+    for (const std::string& id : list_drops(folder)) intake_.add(id, has_watch(folder, id));
     next_drop_scan_ = now_unix() + drop_scan_interval;
 }
 

@@ -145,6 +145,11 @@ Fd make_watch(const std::string& drop_directory, const std::string& id) {
     }
 }
 
+bool has_watch(const std::string& drop_directory, const std::string& id) {
+    struct stat status {};
+    return ::lstat(watch_path(drop_directory, id).c_str(), &status) == 0;
+}
+
 void remove_watch(const std::string& drop_directory, const std::string& id) {
     (void)::unlink(watch_path(drop_directory, id).c_str());
 }

@@ -40,9 +40,15 @@ def sink():
         yield made
 
 
+def relay_to(make_host, endpoint, **settings):
+    if os.geteuid() != 0:
+        pytest.skip("NEEDS ROOT: relay-host is not for everybody to name")
+    return make_host("host", relay_host=endpoint, **settings).start()
+
+
 @pytest.fixture
 def relaying(make_host, sink):
-    return make_host("host", relay_host=sink.endpoint).start()
+    return relay_to(make_host, sink.endpoint)
 
 
 # -- what is told
@@ -77,6 +83,30 @@ def test_v_shows_the_dialogue_with_another_host(relaying, sink):
     relaying.wait_for_empty_queue()
 
 
+def test_a_host_without_relay_shows_it_as_well(make_host):
+    with Sink(address="127.0.0.2") as other:
+        host = make_host("host", remote_port=str(other.port)).start()
+        status, said = send(host, "-v", "you@[127.0.0.2]")
+        assert status == 0 and "127.0.0.2 >> RCPT TO:<you@[127.0.0.2]>" in said, host.log_text()
+        assert last_lines(said) == ["you@[127.0.0.2]: delivered: 250 2.0.0 kept ([127.0.0.2])"]
+        assert len(other.messages) == 1
+
+
+def test_a_server_that_finds_the_message_by_itself_tells_as_well(host):
+    """As when it has just been started, or a queue run looks into the folder at this moment."""
+    host.start()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(os.path.join(host.folder, "deaf"))
+        waiting = subprocess.Popen([host.command("sendmail"), "-C", host.config, f"-ocontrol={host.folder}/deaf", "-v", "-i",
+                                    local_user()], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        waiting.stdin.write(TEXT)
+        waiting.stdin.close()
+        assert deaf.recv(100).startswith(b"watch ")
+        nudge(host, "run")
+        assert b": delivered: 250 " in waiting.stderr.read()
+        assert waiting.wait(60) == 0
+
+
 def test_a_connection_that_was_kept_is_shown_to_the_next_one_alone(relaying, sink):
     assert send(relaying, "-odi", "first@elsewhere.test") == (0, "")
     _, said = send(relaying, "-v", "second@elsewhere.test")
@@ -93,7 +123,7 @@ def test_what_cannot_be_delivered_yet_waits_in_the_queue(relaying):
 
 
 def test_a_host_that_nobody_reaches(make_host):
-    host = make_host("host", relay_host=f"[127.0.0.1]:{free_port()}").start()
+    host = relay_to(make_host, f"[127.0.0.1]:{free_port()}")
     for number in range(2):  # at the second it is known that it is down
         status, said = send(host, "-v", f"you{number}@elsewhere.test")
         assert status == 0
@@ -145,7 +175,7 @@ def test_a_list_goes_out_under_its_owner(relaying, sink):
 
 
 def test_minus_odi_does_not_wait_for_the_next_queue_run(make_host, sink):
-    host = make_host("host", relay_host=sink.endpoint, immediate="0").start()
+    host = relay_to(make_host, sink.endpoint, immediate="0")
     assert send(host, "-odi", "you@elsewhere.test") == (0, "")
     assert len(sink.messages) == 1
     assert send(host, "-odb", "two@elsewhere.test") == (0, "")
@@ -198,7 +228,7 @@ def test_a_recipient_that_nobody_can_look_up_now(host):
 
 def test_nobody_waits_longer_than_delivery_wait(make_host):
     with StrictSink(silent=True) as silent:
-        host = make_host("host", relay_host=f"[127.0.0.1]:{silent.port}", delivery_wait="1s").start()
+        host = relay_to(make_host, f"[127.0.0.1]:{silent.port}", delivery_wait="1s")
         assert send(host, "-odi", "you@elsewhere.test") == (0, "")
         status, said = send(host, "-v", "two@elsewhere.test")
         assert (status, last_lines(said)) == (0, ["two@elsewhere.test: still being delivered"])
@@ -210,7 +240,7 @@ def test_nobody_waits_longer_than_delivery_wait(make_host):
 
 def test_a_server_that_is_stopped_lets_everybody_go(make_host):
     with StrictSink(silent=True) as silent:
-        host = make_host("host", relay_host=f"[127.0.0.1]:{silent.port}", delivery_wait="1h").start()
+        host = relay_to(make_host, f"[127.0.0.1]:{silent.port}", delivery_wait="1h")
         waiting = subprocess.Popen([host.command("sendmail"), "-C", host.config, "-v", "-i", "you@elsewhere.test"],
                                    stdin=subprocess.PIPE, stderr=subprocess.PIPE)
         waiting.stdin.close()
@@ -322,16 +352,10 @@ def test_root_sees_everything(as_user):
 @needs_root
 def test_nobody_hears_of_another_users_message(host):
     """mallory has guessed the id of a message of root's, and leaves a FIFO for it."""
-    host.start()
-    assert send(host, "-odq", "-f", "<>", "alice")[0] == 0
-    drop = os.path.join(host.spool, "drop")
-    id = os.listdir(drop)[0]
-    path = os.path.join(drop, f"{id}.watch")
-    os.mkfifo(path)
+    path = f"{left_in_drop(host, 'alice')}.watch"
+    fifo = leave_fifo(path)
     os.chown(path, 7904, 7900)
-    os.chmod(path, 0o660)
-    fifo = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    nudge(host, f"watch {id}")
+    host.start()
     host.wait_for_mail("alice", b"Subject: watched")
     wait_for(lambda: not os.path.exists(path), what="the end of the FIFO's name")
     assert os.read(fifo, 1000) == b""
@@ -339,6 +363,24 @@ def test_nobody_hears_of_another_users_message(host):
 
 
 # -- what somebody might try
+
+def left_in_drop(host, recipient, text=TEXT):
+    """The path of a message that waits for the server to be started."""
+    drop = os.path.join(host.spool, "drop")
+    before = set(os.listdir(drop)) if os.path.exists(drop) else set()
+    if not before:
+        host.start()
+        host.stop()  # made the spool
+    assert send(host, "-odq", "-f", "<>", recipient, text=text)[0] == 0
+    new, = set(os.listdir(drop)) - before
+    return os.path.join(drop, new)
+
+
+def leave_fifo(path):
+    os.mkfifo(path)
+    os.chmod(path, 0o666)
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+
 
 def nudge(host, text, descriptors=()):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as control:
@@ -351,9 +393,6 @@ def open_descriptors(pid):
 
 
 def test_what_stands_where_a_fifo_should(host):
-    host.start()
-    drop = os.path.join(host.spool, "drop")
-
     def link(path):
         os.symlink("/dev/zero", path)
 
@@ -364,14 +403,14 @@ def test_what_stands_where_a_fifo_should(host):
         with socket.socket(socket.AF_UNIX) as made:
             made.bind(path)
 
-    for number, make in enumerate([os.mkfifo, link, file, listening, os.mkdir, lambda path: None]):
-        assert send(host, "-odq", local_user(), text=b"Subject: number %d.\n\n" % number)[0] == 0
-        id = next(name for name in os.listdir(drop) if "." not in name)
-        make(os.path.join(drop, f"{id}.watch"))
-        nudge(host, f"watch {id}")
+    ways = [os.mkfifo, link, file, listening, os.mkdir]
+    for number, make in enumerate(ways):
+        make(left_in_drop(host, local_user(), text=b"Subject: number %d.\n\n" % number) + ".watch")
+    host.start()
+    for number in range(len(ways)):
         host.wait_for_mail(local_user(), b"Subject: number %d." % number)
-    left = [name for name in os.listdir(drop) if "." in name]
-    assert len(left) == 1 and os.path.isdir(os.path.join(drop, left[0])), "nothing but a folder cannot be removed"
+    left = wait_for(lambda: len(host.spool_files()) == 1 and host.spool_files(), what="the end of all but one")
+    assert os.path.isdir(os.path.join(host.spool, "drop", left[0])), "nothing but a folder cannot be removed"
 
 
 def test_descriptors_that_somebody_sends_are_not_kept(host):
@@ -391,20 +430,12 @@ def test_descriptors_that_somebody_sends_are_not_kept(host):
 def test_who_never_reads_holds_neither_mail_nor_descriptors(make_host):
     """Many messages to a host that says nothing, each with a FIFO that somebody opens and forgets."""
     with StrictSink(silent=True) as silent:
-        host = make_host("host", relay_host=f"[127.0.0.1]:{silent.port}").start()
-        drop = os.path.join(host.spool, "drop")
+        host = relay_to(make_host, f"[127.0.0.1]:{silent.port}")
+        host.stop()
+        fifos = [leave_fifo(left_in_drop(host, f"n{number}@elsewhere.test") + ".watch") for number in range(100)]
+        host.start()
+        wait_for(lambda: len(host.queue()) == 100 and not os.listdir(os.path.join(host.spool, "drop")), what="the queue")
         runner, = helpers(host, "queue runner")
-        fifos = []
-        for number in range(100):
-            assert send(host, "-odq", "-f", "<>", f"n{number}@elsewhere.test")[0] == 0
-            id = next(name for name in os.listdir(drop) if "." not in name)
-            path = os.path.join(drop, f"{id}.watch")
-            os.mkfifo(path, 0o620)
-            os.chmod(path, 0o666)
-            fifos.append(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
-            nudge(host, f"watch {id}")
-            wait_for(lambda: not os.path.exists(path), what="the taking of the drop")
-        wait_for(lambda: len(host.queue()) == 100, what="the queue")
         held = [os.readlink(f"/proc/{runner}/fd/{fd}") for fd in os.listdir(f"/proc/{runner}/fd")
                 if os.path.islink(f"/proc/{runner}/fd/{fd}")]
         assert 0 < sum(".watch" in path for path in held) <= 64

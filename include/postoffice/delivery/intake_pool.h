@@ -24,8 +24,8 @@ class IntakePool {
     IntakePool(std::function<Worker()> start,
                std::function<void(const std::string& id, Watch watch)> on_watched);
 
-    /// Takes in a drop, now or when a worker is free. Known ids are ignored, unless somebody watches them
-    /// now.
+    /// Takes in a drop, now or when a worker is free. Known ids are ignored: who watches one left his FIFO
+    /// before it could be found.
     void add(const std::string& id, bool is_watched = false);
     /// A worker has it, and on_watched will be called.
     bool is_taking_in_watched(const std::string& id) const;

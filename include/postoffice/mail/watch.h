@@ -1,7 +1,8 @@
 // A submitter who waits for what becomes of his message (sendmail -odi, -v): he leaves a FIFO beside it in
-// drop/, and whoever works on the message tells it there. The server opens the FIFO itself, so it takes no
-// descriptor from anybody, and the file system vouches for whose it is. Nobody who tells ever waits: what
-// does not fit into the FIFO is lost. When all who may tell more have closed it, the reader is at its end.
+// drop/, before that is there to be found, and whoever works on the message tells it there. The server opens
+// the FIFO itself, so it takes no descriptor from anybody, and the file system vouches for whose it is.
+// Nobody who tells ever waits: what does not fit into the FIFO is lost. When all who may tell more have
+// closed it, the reader is at its end.
 #pragma once
 
 #include <sys/types.h>
@@ -68,6 +69,8 @@ std::optional<WatchEvent> parse_watch_event(std::string_view line);
 /// Makes the FIFO of a drop, for its owner and the folder's group, and opens it for reading without waiting.
 /// Throws std::system_error.
 Fd make_watch(const std::string& drop_directory, const std::string& id);
+/// A FIFO stands beside this drop, or something of that name.
+bool has_watch(const std::string& drop_directory, const std::string& id);
 /// Removes its name, if it is still there. Does not throw.
 void remove_watch(const std::string& drop_directory, const std::string& id);
 /// Removes FIFOs older than `age`, whose makers were killed before the server heard of them. Returns how
