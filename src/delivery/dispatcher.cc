@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t most_waiting = 40;       // jobs of one destination with an open message each
 constexpr std::chrono::seconds down_time{60};  // after no host of a destination could be reached
 constexpr std::chrono::seconds agent_idle_limit{30};
+constexpr unsigned most_turns = 20;     // jobs over one connection while other destinations wait for an agent
 constexpr UnixTime trouble_delay = 60;  // our own trouble (disk full): try again soon
 
 }  // namespace
@@ -114,25 +115,58 @@ void Dispatcher::read_backlog(Place place) {
 }
 
 Dispatcher::Agent* Dispatcher::free_agent(Place place) {
-    Destination& destination = place->second;
-    for (Agent& agent : destination.agents)
-        if (!agent.job) return &agent;
-    if (destination.agents.size() >= config_.destination_agents) return nullptr;
-    if (agents_ >= config_.agents && !end_one_idle_agent()) return nullptr;
-    Agent agent;
-    agent.worker = events_.start_agent({place->first.domain, place->first.is_local, false});
-    ++agents_;
-    return &destination.agents.emplace_back(std::move(agent));
+    Pool& pool = pool_of(place);
+    for (Agent& agent : pool.agents)
+        if (agent.place == place && !agent.job) return &agent;
+    if (place->second.agents >= config_.destination_agents) return nullptr;
+    if (pool.agents.size() >= config_.agents) {
+        const auto idle = idle_agent(pool);
+        if (idle == pool.agents.end()) {
+            wait_in_line(place);
+            return nullptr;
+        }
+        remove_agent(pool, idle);
+    }
+    pool.agents.push_back({events_.start_agent({place->first.domain, place->first.is_local, false}), place});
+    ++place->second.agents;
+    return &pool.agents.back();
 }
 
-bool Dispatcher::end_one_idle_agent() {
-    for (auto& [key, destination] : destinations_)
-        for (auto agent = destination.agents.begin(); agent != destination.agents.end(); ++agent)
-            if (!agent->job) {
-                destination.agents.erase(agent);
-                --agents_;
-                return true;
-            }
+std::list<Dispatcher::Agent>::iterator Dispatcher::idle_agent(Pool& pool) {
+    return std::find_if(pool.agents.begin(), pool.agents.end(), [](const Agent& a) { return !a.job; });
+}
+
+void Dispatcher::remove_agent(Pool& pool, std::list<Agent>::iterator agent) {
+    --agent->place->second.agents;
+    pool.agents.erase(agent);
+}
+
+// ---- destinations for which there is no agent
+
+void Dispatcher::wait_in_line(Place place) {
+    if (place->second.is_in_line) return;
+    place->second.is_in_line = true;
+    pool_of(place).line.push_back(place->first);
+}
+
+// Whoever does not get an agent is in the line again, and the rest need not ask.
+void Dispatcher::serve_line(Pool& pool) {
+    for (std::size_t left = pool.line.size(); left > 0; --left) {
+        const auto place = destinations_.find(pool.line.front());
+        pool.line.pop_front();
+        if (place == destinations_.end()) continue;
+        place->second.is_in_line = false;
+        dispatch(place);
+        if (place->second.is_in_line) return;
+    }
+}
+
+// Whether this agent, which is free now, may go on with its own destination's jobs. A busy destination keeps
+// its connections for a while, and not for ever.
+bool Dispatcher::has_turn(Agent& agent) {
+    agent.turns = pool_of(agent.place).line.empty() ? 0 : agent.turns + 1;
+    if (agent.turns < most_turns) return true;
+    agent.turns = 0;
     return false;
 }
 
@@ -161,27 +195,28 @@ void Dispatcher::hand_over(Agent& agent, Job job) {
 }
 
 bool Dispatcher::serve(int channel) {
-    for (auto place = destinations_.begin(); place != destinations_.end(); ++place)
-        for (Agent& agent : place->second.agents)
-            if (agent.worker.channel.get() == channel) {
-                job_done(place, agent);
+    for (Pool& pool : pools_)
+        for (auto agent = pool.agents.begin(); agent != pool.agents.end(); ++agent)
+            if (agent->worker.channel.get() == channel) {
+                job_done(pool, agent);
                 return true;
             }
     return false;
 }
 
-void Dispatcher::job_done(Place place, Agent& agent) {
+void Dispatcher::job_done(Pool& pool, std::list<Agent>::iterator agent) {
+    const Place place = agent->place;
     Destination& destination = place->second;
-    const auto answer = receive_struct_now<QueueJobDone>(agent.worker.channel.get());
+    const auto answer = receive_struct_now<QueueJobDone>(agent->worker.channel.get());
     if (answer.kind == Arrival::Kind::nothing) return;
     const bool is_done = answer.kind == Arrival::Kind::packet;
-    std::optional<Job> job = std::exchange(agent.job, std::nullopt);
-    agent.worker.idle_since = Clock::now();
+    std::optional<Job> job = std::exchange(agent->job, std::nullopt);
+    agent->worker.idle_since = Clock::now();
+    const bool may_go_on = has_turn(*agent);
     if (!is_done) {
         log_event("", "queue-agent-ended",
-                  {{"pid", std::to_string(agent.worker.pid)}, {"destination", place->first.domain}});
-        destination.agents.remove_if([&](const Agent& a) { return &a == &agent; });
-        --agents_;
+                  {{"pid", std::to_string(agent->worker.pid)}, {"destination", place->first.domain}});
+        remove_agent(pool, agent);
     } else if (answer.value.destination_is_down != 0) {
         destination.down_until = Clock::now() + down_time;
         destination.down_because = answer.value.why.str();
@@ -193,25 +228,31 @@ void Dispatcher::job_done(Place place, Agent& agent) {
         else
             defer_job(std::move(*job), "the delivery process ended");
     }
-    dispatch(place);
+    if (may_go_on)
+        dispatch(place);
+    else if (!destination.waiting.empty())
+        wait_in_line(place);
+    serve_line(pool);
 }
 
 void Dispatcher::end_idle_agents() {
     const auto now = Clock::now();
-    for (auto place = destinations_.begin(); place != destinations_.end();) {
-        Destination& destination = place->second;
-        agents_ -= destination.agents.remove_if(
-            [&](const Agent& a) { return !a.job && now - a.worker.idle_since > agent_idle_limit; });
-        const bool is_unused = destination.agents.empty() && destination.waiting.empty() &&
-                               destination.backlog.empty() && now >= destination.down_until;
-        place = is_unused ? destinations_.erase(place) : std::next(place);
-    }
+    for (Pool& pool : pools_)
+        for (auto agent = pool.agents.begin(); agent != pool.agents.end();) {
+            const auto next = std::next(agent);
+            if (!agent->job && now - agent->worker.idle_since > agent_idle_limit) remove_agent(pool, agent);
+            agent = next;
+        }
+    std::erase_if(destinations_, [now](const auto& entry) {
+        const Destination& destination = entry.second;
+        return destination.agents == 0 && destination.waiting.empty() && destination.backlog.empty() &&
+               now >= destination.down_until;
+    });
 }
 
 void Dispatcher::add_poll_entries(std::vector<pollfd>& entries) const {
-    for (const auto& [key, destination] : destinations_)
-        for (const Agent& agent : destination.agents)
-            entries.push_back({agent.worker.channel.get(), POLLIN, 0});
+    for (const Pool& pool : pools_)
+        for (const Agent& agent : pool.agents) entries.push_back({agent.worker.channel.get(), POLLIN, 0});
 }
 
 void Dispatcher::stop() {

@@ -73,29 +73,42 @@ class Dispatcher {
         std::string domain;  ///< empty for mailboxes and for the relay host
         auto operator<=>(const Key&) const = default;
     };
-    struct Agent {
-        Worker worker;
-        std::optional<Job> job;  ///< empty while idle
-    };
     struct Destination {
         std::deque<Job> waiting;
         std::deque<std::string>
             backlog;  ///< ids for which there was no room in `waiting`: neither open nor locked
-        std::list<Agent> agents;
+        std::size_t agents = 0;
         Clock::time_point down_until{};
         std::string down_because;
         bool is_reading_backlog = false;
+        bool is_in_line = false;
     };
     using Place = std::map<Key, Destination>::iterator;
+    struct Agent {
+        Worker worker;
+        Place place;
+        std::optional<Job> job = std::nullopt;  ///< empty while idle
+        unsigned turns = 0;  ///< jobs done one after the other while other destinations had no agent
+    };
+    /// Agents for other hosts, or for this one: neither kind takes the places of the other.
+    struct Pool {
+        std::list<Agent> agents;
+        std::deque<Key> line;  ///< destinations with jobs for which there was no agent, the first come first
+    };
 
     Key key_of(const Target& target) const;
     std::map<Key, std::vector<std::uint32_t>> divide(const QueueEntry& entry) const;
     void dispatch(Place place);
     Agent* free_agent(Place place);
-    bool end_one_idle_agent();
+    Pool& pool_of(Place place) { return pools_[place->first.is_local ? 1 : 0]; }
+    static std::list<Agent>::iterator idle_agent(Pool& pool);
+    void remove_agent(Pool& pool, std::list<Agent>::iterator agent);
+    void wait_in_line(Place place);
+    void serve_line(Pool& pool);
+    bool has_turn(Agent& agent);
     void hand_over(Agent& agent, Job job);
     void read_backlog(Place place);
-    void job_done(Place place, Agent& agent);
+    void job_done(Pool& pool, std::list<Agent>::iterator agent);
     void defer_job(Job job, const std::string& why);
     void finish(Job job);
     void settle(ActiveMessage& message);
@@ -108,7 +121,7 @@ class Dispatcher {
     Events events_;
     std::map<std::string, ActiveMessage> active_;
     std::map<Key, Destination> destinations_;
-    std::size_t agents_ = 0;
+    Pool pools_[2];
     bool stopping_ = false;
 };
 
