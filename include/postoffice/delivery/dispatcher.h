@@ -44,6 +44,9 @@ class Dispatcher {
     /// Begins work on a message. False if it cannot be had: gone, damaged, or owned by another process.
     bool start(const std::string& id);
     bool is_idle() const { return active_.empty(); }
+    /// Does a little of what waits for nothing but time: calling it again and again gets to the end of it.
+    void go_on();
+    bool can_go_on() const { return !unread_.empty() && has_room(); }
     /// Hosts that did not answer are tried again at once (the admin asked for it).
     void forget_down_destinations();
     /// What waits for a worker goes back to the queue; what is on the wire is finished.
@@ -61,6 +64,7 @@ class Dispatcher {
 
     struct ActiveMessage {
         QueueEntry entry;
+        std::size_t waiting = 0;  ///< recipients that nothing had become of when it was taken
         unsigned jobs_left = 0;
     };
     /// Recipients of one message that share a destination.
@@ -76,6 +80,7 @@ class Dispatcher {
     struct Agent {
         Worker worker;
         std::optional<Job> job;  ///< empty while idle
+        unsigned jobs_done = 0;
     };
     struct Destination {
         std::deque<Job> waiting;
@@ -85,6 +90,8 @@ class Dispatcher {
         Clock::time_point down_until{};
         std::string down_because;
         bool is_reading_backlog = false;
+        bool is_in_line = false;
+        bool is_unread = false;
     };
     using Place = std::map<Key, Destination>::iterator;
 
@@ -92,11 +99,16 @@ class Dispatcher {
     std::map<Key, std::vector<std::uint32_t>> divide(const QueueEntry& entry) const;
     void dispatch(Place place);
     Agent* free_agent(Place place);
+    bool has_spare_agent() const;
     bool end_one_idle_agent();
+    void serve_line();
+    bool must_give_way(const Destination& destination, const Agent& agent) const;
+    void end_agent(Destination& destination, const Agent& agent);
     void hand_over(Agent& agent, Job job);
     void read_backlog(Place place);
     void job_done(Place place, Agent& agent);
     void defer_job(Job job, const std::string& why);
+    void settle_job(Job job, const DeliveryResult& result);
     void finish(Job job);
     void settle(ActiveMessage& message);
     void give_up(QueueEntry& entry) const;
@@ -108,7 +120,10 @@ class Dispatcher {
     Events events_;
     std::map<std::string, ActiveMessage> active_;
     std::map<Key, Destination> destinations_;
+    std::deque<Place> line_;    ///< who has mail and no agent, since there are as many as there may be
+    std::deque<Place> unread_;  ///< whose backlog waits for room, or for its turn, and for nothing else
     std::size_t agents_ = 0;
+    std::size_t busy_ = 0;  ///< agents with a job
     bool stopping_ = false;
 };
 
