@@ -215,6 +215,7 @@ Destination Tracer::destination(const Route::Hop& hop) {
         case Target::Kind::instructions:
             return {"instructions", who, target.instruction, "", sender};
         case Target::Kind::discard:
+        case Target::Kind::unrouted:  // stands in journals only
             break;
     }
     return {"discard", "", "/dev/null", "", sender};

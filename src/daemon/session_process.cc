@@ -8,14 +8,8 @@
 #include "postoffice/base/process.h"
 #include "postoffice/daemon/coal_runner.h"
 #include "postoffice/daemon/session_handover.h"
-#include "postoffice/delivery/acceptance.h"
-#include "postoffice/delivery/agent_channel.h"
-#include "postoffice/delivery/arrivals.h"
-#include "postoffice/delivery/local_transport.h"
+#include "postoffice/delivery/reception.h"
 #include "postoffice/delivery/spool_flusher.h"
-#include "postoffice/mail/aliases.h"
-#include "postoffice/mail/users.h"
-#include "postoffice/net/mx.h"
 #include "postoffice/net/proxy_header.h"
 #include "postoffice/smtp/session.h"
 
@@ -24,7 +18,7 @@ namespace {
 
 constexpr int most_clients = 1000;  // served to their end: bounds what a slow leak can become
 constexpr Milliseconds patience_with_front_ends = std::chrono::seconds(10);
-constexpr Milliseconds local_patience = std::chrono::seconds(45);
+constexpr Seconds local_patience{45};  // clients wait ten minutes (RFC 5321 section 4.5.3.2.6), some less
 constexpr Milliseconds transport_idle = std::chrono::seconds(2);
 
 // False if the front end does not say who its client is.
@@ -41,11 +35,11 @@ bool learn_client(const Fd& socket, SessionState& state) {
 }
 
 // A connection to a server that keeps the mailboxes is of use to the next client, if that comes soon.
-std::optional<ReceivedStruct<ClientHandover>> next_client(const Fd& channel, LocalTransport& local) {
-    if (local.is_connected()) try {
+std::optional<ReceivedStruct<ClientHandover>> next_client(const Fd& channel, Reception& reception) {
+    if (reception.is_connected()) try {
             return receive_struct<ClientHandover>(channel.get(), Deadline::after(transport_idle));
         } catch (const Timeout&) {
-            local.rest();
+            reception.rest();
         }
     return receive_struct<ClientHandover>(channel.get());
 }
@@ -62,21 +56,14 @@ void hand_back(const Fd& channel, const Fd& client, const SessionState& state) {
 int run_session_process(const Config& config, Fd channel, const SessionProcessSockets& sockets) {
     const Spool spool(config.queue_dir);
     const Resolver resolver(ResolverSettings::from(config.nameservers));
-    AliasTable aliases(config.aliases);
-    UserDirectory users(config.only_user);
-    AgentChannels agents(sockets.spawner, local_patience, config.command_timeout);
-    AgentFiles files(config, agents);
-    LocalTransport local(config, agents, std::chrono::duration_cast<Seconds>(local_patience));
-    Router router(config, aliases, users, files, interface_addresses());
-    Bouncer bouncer(config, spool, router);
-    Acceptance acceptance(spool, local, bouncer,
-                          [&](const std::string& id) { announce_arrival(sockets.announce, id); });
+    Reception reception(config, spool,
+                        {sockets.spawner, sockets.announce, local_patience, Acceptance::Untaken::refused});
     Misconduct misconduct(config, sockets.rates,
                           [&](const IpAddress& address) { name_to_coal_runner(sockets.coal, address); });
     SpoolFlusher flusher(spool, sockets.announce);
     const SessionServices services{.config = config,
-                                   .router = router,
-                                   .acceptor = acceptance,
+                                   .router = reception.router(),
+                                   .acceptor = reception.acceptor(),
                                    .resolver = resolver,
                                    .rates = sockets.rates,
                                    .tls = sockets.tls,
@@ -87,7 +74,7 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
                                    .flusher = &flusher};
 
     for (int served = 0;;) {
-        auto handover = next_client(channel, local);
+        auto handover = next_client(channel, reception);
         if (!handover || handover->descriptors.size() != 1) return 0;
         SessionState& state = handover->value.state;
         set_process_title("SMTP " + state.client_address.str());
@@ -109,6 +96,7 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
         // Whoever says that he is ready will be given somebody: so it ends without a word.
         if (++served == most_clients) return 0;
         send_struct(channel.get(), SessionOver());
+        set_process_title("SMTP idle");
     }
 }
 

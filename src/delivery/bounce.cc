@@ -127,9 +127,6 @@ std::string Bouncer::queue_report(const Journal& journal, const Entries& entries
                                   int original) {
     const Route route = router_.route(to);
     if (route.status == Route::Status::unknown) return "";
-    if (route.status == Route::Status::temporary)
-        throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
-                                "route " + to.to_string());
 
     const std::string id = Spool::new_id();
     Envelope envelope;
@@ -137,8 +134,12 @@ std::string Bouncer::queue_report(const Journal& journal, const Entries& entries
     envelope.origin.protocol = "local";
     envelope.origin.submitter = "report on " + journal.id;
     // Nobody shall hear what becomes of a report (RFC 3461 section 6.1).
+    const RecipientWishes wishes{{.never = true}, ""};
     RecipientCollector recipients;
-    recipients.add(to, route, {{.never = true}, ""});
+    if (route.status == Route::Status::temporary)
+        recipients.add_unrouted(to, wishes);
+    else
+        recipients.add(to, route, wishes);
     recipients.move_to(envelope);
 
     Message message(spool_.directory());

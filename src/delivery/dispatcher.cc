@@ -33,6 +33,7 @@ Dispatcher::Dispatcher(const Config& config, const Spool& spool, Bouncer& bounce
 
 Dispatcher::Key Dispatcher::key_of(const Target& target) const {
     if (target.kind == Target::Kind::mailbox || target.kind == Target::Kind::discard) return {true, ""};
+    if (target.kind == Target::Kind::unrouted) return {true, "unrouted " + target.address.to_string()};
     // A slow program holds up nobody but those whose it is.
     if (target.kind != Target::Kind::remote)
         return {true, target.alias.empty() ? target.user : "alias " + target.alias + "@" + target.domain};

@@ -13,24 +13,16 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/packet.h"
 #include "postoffice/base/text.h"
-#include "postoffice/delivery/acceptance.h"
-#include "postoffice/delivery/agent_channel.h"
 #include "postoffice/delivery/arrivals.h"
-#include "postoffice/delivery/local_transport.h"
 #include "postoffice/delivery/queue_job.h"
-#include "postoffice/delivery/retry.h"
-#include "postoffice/mail/aliases.h"
+#include "postoffice/delivery/reception.h"
 #include "postoffice/mail/receiver.h"
 #include "postoffice/mail/recipients.h"
 #include "postoffice/mail/submitter.h"
-#include "postoffice/mail/users.h"
-#include "postoffice/net/mx.h"
 #include "postoffice/policy/correspondents.h"
 
 namespace postoffice {
 namespace {
-
-constexpr Milliseconds local_patience = std::chrono::minutes(2);
 
 bool is_removed(int file) {
     struct stat status {};
@@ -130,18 +122,18 @@ Intake::Outcome Intake::take_in(const std::string& id, Drop& drop) {
     Reply refusal;
     for (const auto& [address, wishes] : drop.envelope.recipients) {
         const Address recipient = address.qualified(config_.hostname);
-        Route route = router_.route(recipient);
-        if (route.status == Route::Status::temporary && !has_expired(config_, drop.written, now_unix())) {
-            log_event(id, "drop-deferred", {{"to", recipient.to_string()}, {"reason", route.refusal.line()}});
-            return Outcome::try_again;
+        const Route route = router_.route(recipient);
+        switch (route.status) {
+            case Route::Status::accepted:
+                accepted.add(recipient, route, wishes);
+                break;
+            case Route::Status::temporary:
+                accepted.add_unrouted(recipient, wishes);
+                break;
+            case Route::Status::unknown:
+                refusal = route.refusal;
+                refused.recipients.push_back({recipient, {Target::Kind::remote, "", recipient}, {}, wishes});
         }
-        if (route.status != Route::Status::accepted) {
-            const bool is_late = route.status == Route::Status::temporary;
-            refusal = is_late ? given_up(config_, route.refusal.line()).reply : route.refusal;
-            refused.recipients.push_back({recipient, {Target::Kind::remote, "", recipient}, {}, wishes});
-            continue;
-        }
-        accepted.add(recipient, route, wishes);
     }
     accepted.move_to(envelope);
 
@@ -197,21 +189,14 @@ Intake::Outcome Intake::refuse(const std::string& id, Envelope envelope, Message
 
 int run_intake_worker(const Config& config, Fd channel, int spawner, int arrivals) {
     const Spool spool(config.queue_dir);
-    const auto tell = [arrivals](const std::string& id) { announce_arrival(arrivals, id); };
-    AliasTable aliases(config.aliases);
-    UserDirectory users(config.only_user);
-    AgentChannels agents(spawner, local_patience, config.command_timeout);
-    AgentFiles files(config, agents);
-    LocalTransport local(config, agents, std::chrono::duration_cast<Seconds>(local_patience));
-    Router router(config, aliases, users, files, interface_addresses());
-    Bouncer bouncer(config, spool, router);
-    Acceptance acceptance(spool, local, bouncer, tell, Acceptance::Untaken::queued);
-    Intake intake(config, spool, router, acceptance, tell);
+    Reception reception(config, spool, Reception::unattended(spawner, arrivals));
+    Intake intake(config, spool, reception.router(), reception.acceptor(),
+                  [arrivals](const std::string& id) { announce_arrival(arrivals, id); });
     while (auto job = receive_struct<IntakeJob>(channel.get())) {
         IntakeJobDone done;
         done.id = job->value.id;
         done.try_again = intake.take(job->value.id.str()) == Intake::Outcome::try_again ? 1 : 0;
-        local.rest();
+        reception.rest();
         send_struct(channel.get(), done);
     }
     return 0;

@@ -4,9 +4,11 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "forwarding.h"
+#include "late_routing.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/packet.h"
@@ -25,10 +27,10 @@ using Outcome = DeliveryResult::Outcome;
 constexpr Milliseconds local_patience = std::chrono::minutes(2);
 constexpr Seconds connection_idle{5};  // a kept connection waits so long for the next message
 
-const char* word_for(Outcome outcome) {
+const char* word_for(Outcome outcome, Target::Kind kind) {
     switch (outcome) {
         case Outcome::delivered:
-            return "delivered";
+            return kind == Target::Kind::unrouted ? "routed" : "delivered";
         case Outcome::deferred:
             return "deferred";
         case Outcome::failed:
@@ -39,9 +41,11 @@ const char* word_for(Outcome outcome) {
 
 class QueueAgent {
   public:
-    QueueAgent(const Config& config, const QueueAgentTask& task, int spawner)
+    QueueAgent(const Config& config, const QueueAgentTask& task, int spawner, int arrivals)
         : config_(config),
           task_(task),
+          spawner_(spawner),
+          arrivals_(arrivals),
           agents_(spawner, local_patience, config.command_timeout),
           local_(config, agents_, std::chrono::duration_cast<Seconds>(local_patience)),
           resolver_(ResolverSettings::from(config.nameservers)) {}
@@ -64,6 +68,7 @@ class QueueAgent {
 
     void rest() {
         if (remote_) remote_->close();
+        if (late_routing_) late_routing_->rest();
         local_.rest();
     }
 
@@ -82,6 +87,9 @@ class QueueAgent {
                 places.push_back(i);
             } else if (target.kind == Target::Kind::discard) {
                 results[i] = delivered("Discarded, as asked");
+            } else if (target.kind == Target::Kind::unrouted) {
+                if (!late_routing_) late_routing_.emplace(config_, spawner_, arrivals_);
+                results[i] = late_routing_->take_in(entry, indices[i], message);
             } else {
                 results[i] = local_.carry_out({entry.id(), target, envelope.sender}, message);
             }
@@ -145,7 +153,7 @@ class QueueAgent {
         if (result.notice_passed_on && entry.journal().is_to_report(index))
             entry.record_reported(index, "left to " + result.by);
         const Recipient& recipient = entry.journal().envelope.recipients[index];
-        log_event(entry.id(), word_for(result.outcome),
+        log_event(entry.id(), word_for(result.outcome, recipient.target.kind),
                   {{"to", "<" + recipient.original.to_string() + ">"},
                    {"target", describe(recipient.target)},
                    {"by", result.by.empty() ? config_.hostname : result.by},
@@ -159,10 +167,13 @@ class QueueAgent {
 
     const Config& config_;
     const QueueAgentTask& task_;
+    const int spawner_;
+    const int arrivals_;
     AgentChannels agents_;
     LocalTransport local_;
     Resolver resolver_;
     std::unique_ptr<RemoteDelivery> remote_;
+    std::optional<LateRouting> late_routing_;
     DeliveryResult why_down_;  ///< the last word on the destination
 };
 
@@ -177,8 +188,8 @@ std::span<const std::uint32_t> checked_indices(const QueueJob& job, const QueueE
 
 }  // namespace
 
-int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel, int spawner) {
-    QueueAgent agent(config, task, spawner);
+int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel, int spawner, int arrivals) {
+    QueueAgent agent(config, task, spawner, arrivals);
     const std::string name = task.is_local              ? "mailboxes"
                              : task.destination.empty() ? config.relay_host
                                                         : task.destination;

@@ -68,8 +68,13 @@ Runner::Runner(const Config& config, const RunnerSettings& settings)
 Worker Runner::start_agent(const QueueAgentTask& task) const {
     QueueAgentTask complete = task;
     complete.verbose = settings_.verbose;
-    return start_worker("queue agent", {settings_.spawner}, [&](Fd channel) {
-        return run_queue_agent(config_, complete, std::move(channel), settings_.spawner);
+    // Who talks to other hosts gets nothing by which this one could be asked for anything.
+    if (!task.is_local)
+        return start_worker("queue agent", {}, [&](Fd channel) {
+            return run_queue_agent(config_, complete, std::move(channel), -1, -1);
+        });
+    return start_worker("queue agent", {settings_.spawner, settings_.announce}, [&](Fd channel) {
+        return run_queue_agent(config_, complete, std::move(channel), settings_.spawner, settings_.announce);
     });
 }
 

@@ -13,6 +13,8 @@ std::string describe(const Target& target) {
             return target.address.to_string();
         case Target::Kind::discard:
             return "/dev/null";
+        case Target::Kind::unrouted:
+            return "not known yet";
         case Target::Kind::program:
         case Target::Kind::file:
         case Target::Kind::instructions:

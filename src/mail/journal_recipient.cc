@@ -23,6 +23,7 @@ constexpr TargetForm target_forms[] = {
     {Target::Kind::file, "file", true, true},
     {Target::Kind::instructions, "instructions", true, true},
     {Target::Kind::discard, "discard", false, false},
+    {Target::Kind::unrouted, "unrouted", false, false},
 };
 
 constexpr std::string_view alias_mark = "alias:";

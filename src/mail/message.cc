@@ -44,9 +44,13 @@ void Message::spill() {
 
 void Message::append_copy_of(const Message& other) {
     const Fd source = other.open_for_reading();
+    append_copy_of(source.get());
+}
+
+void Message::append_copy_of(int file) {
     std::string block(memory_limit, '\0');
     for (off_t offset = 0;;) {
-        const std::size_t n = disk::read_at(source.get(), block, offset);
+        const std::size_t n = disk::read_at(file, block, offset);
         if (n == 0) return;
         append({block.data(), n});
         offset += static_cast<off_t>(n);

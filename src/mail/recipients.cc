@@ -10,8 +10,9 @@ namespace {
 std::string destination_key(const Route::Hop& hop) {
     const Target& target = hop.target;
     std::string key =
-        target.kind == Target::Kind::mailbox  ? "u" + target.user + "\n" + target.domain
-        : target.kind == Target::Kind::remote ? "a" + target.address.to_string()
+        target.kind == Target::Kind::mailbox    ? "u" + target.user + "\n" + target.domain
+        : target.kind == Target::Kind::remote   ? "a" + target.address.to_string()
+        : target.kind == Target::Kind::unrouted ? "?" + target.address.to_string()
         : target.kind == Target::Kind::discard
             ? "nowhere"
             : "i" + target.user + "\n" + target.alias + "\n" + target.domain + "\n" + target.instruction;
@@ -49,6 +50,12 @@ void RecipientCollector::add(const Address& original, const Route& route, const 
     }
     if (wishes.notify.success && (owner || route.hops.size() > 1))
         expanded_.push_back({original, {Target::Kind::mailbox, "", original}, owner, wishes});
+}
+
+void RecipientCollector::add_unrouted(const Address& original, const RecipientWishes& wishes) {
+    Route route;
+    route.hops.push_back({{Target::Kind::unrouted, "", original}, {}});
+    add(original, route, wishes);
 }
 
 void RecipientCollector::move_to(Envelope& envelope) {

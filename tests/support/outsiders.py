@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from host import wait_for
 from network import Network, NetworkHost, NoNetwork
 
 SERVER = "192.0.2.1"
@@ -79,6 +80,14 @@ class Outsiders:
         greeting = line.reply()
         assert greeting.startswith(b"220"), greeting
         return line
+
+    def seated(self, *sources):
+        """Greeted all, where there are just as many places. At first whoever looked whether the host had started may
+        still have one."""
+        def place(source):
+            line = self.call(source)
+            return line if line.reply().startswith(b"220") else line.close()
+        return [wait_for(lambda: place(source), what=f"a place for {source}") for source in sources]
 
     def hang_up(self):
         for line in self._open:

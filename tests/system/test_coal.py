@@ -31,8 +31,7 @@ def program(folder, text):
 def named(folder):
     try:
         with open(os.path.join(folder, "named")) as file:
-            # A line is written piece by piece: one without its end is still being written.
-            return [line.rstrip("\n") for line in file if "|" in line and line.endswith("\n")]
+            return [line for line in file.read().split("\n")[:-1] if "|" in line]
     except FileNotFoundError:
         return []
 

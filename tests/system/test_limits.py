@@ -64,7 +64,7 @@ def who_made_room(seated):
 def test_the_silent_make_room(outsiders):
     """Not at once; and those of this host need not wait for it."""
     host = outsiders.start(clients="4")
-    seated = [outsiders.greeted(source) for source in CROWD[:4]]
+    seated = outsiders.seated(*CROWD[:4])
     wait_for(lambda: len(with_title(host, "SMTP idle")) >= 4, what="parked clients")
     assert outsiders.call(CROWD[5]).rest().startswith(b"421 4.3.2 Too many clients")
     outsiders.greeted("127.0.0.1", address="127.0.0.1", machine=outsiders.server).close()
@@ -81,7 +81,7 @@ def test_the_silent_make_room(outsiders):
 def test_a_crowd_has_less_patience_with_messages(outsiders, octets, settings):
     """A minute is the time to become fast enough; when all places are taken, ten seconds are."""
     host = outsiders.start(clients="2", **settings)
-    slow = [outsiders.greeted(source) for source in CROWD[:2]]
+    slow = outsiders.seated(*CROWD[:2])
     for line in slow:
         line.say(b"MAIL FROM:<a@far.test>\r\nRCPT TO:<postmaster@host.test>\r\nDATA\r\n")
         assert [line.reply()[:3] for _ in range(3)] == [b"250", b"250", b"354"]

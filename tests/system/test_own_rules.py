@@ -10,6 +10,7 @@ from host import wait_for
 
 PEOPLE = {"alice": 7901, "bob": 7902, "mallory": 7904}
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: accounts of its own")
+LONG = b"A message that does not fit into memory.\n" * 2000
 TEXT = b"From: sender@example.org\r\nSubject: %s\r\n\r\nFrom here on\r\nthe end\r\n"
 
 
@@ -211,6 +212,43 @@ def test_an_error_in_the_file_keeps_the_mail_waiting_at_its_sender(host):
     code, text = refusal(host, "alice@host.test")
     assert code == 451 and b"include" not in text, "strangers do not hear what is in the file"
     assert "line 2" in host.log_text()
+
+
+def test_a_broken_file_holds_up_nobody_else_and_comes_into_its_own_once_mended(host):
+    write("alice", ".forward", ":include:/etc/passwd\n")
+    host.start()
+    host.run("sendmail", "-N", "success", "-f", "Carol@host.test", "alice@host.test", "bob@host.test",
+             input=b"Subject: hello\n\n" + LONG, check=True)
+    host.wait_for_mail("bob", b"Subject: hello")
+    wait_for(lambda: " deferred to=<alice@host.test> " in host.log_text(), what=host.log_text)
+    waiting = host.run("mailq", check=True).stdout
+    assert b"alice@host.test" in waiting and b"451 4.3.5" in waiting and b"bob@host.test" not in waiting, waiting
+    write("alice", ".forward", "bob\nmallory\n")
+    host.run("runq", "-qf", check=True)
+    assert LONG in host.wait_for_mail("mallory", b"Subject: hello")
+    host.wait_for_empty_queue()
+    assert host.mailbox("bob").count(b"Subject: hello") == 2 and host.mailbox("alice") == b""
+    # What the sender asked to be told went along: that bob has it, and that alice's mail is sent on.
+    actions = sorted(line for line in host.mailbox("Carol").split(b"\n") if line.startswith((b"Action:", b"Final-")))
+    assert actions == [b"Action: delivered", b"Action: expanded", b"Final-Recipient: rfc822; alice@host.test",
+                       b"Final-Recipient: rfc822; bob@host.test"], host.mailbox("Carol")
+
+
+def test_a_report_waits_for_the_list_that_it_is_for(make_host, folder):
+    """A failure is reported once, even if for now nobody can say to whom."""
+    host = make_host("host")
+    host.write_aliases(f"team: :include:{folder}/members\n")
+    host.start()
+    write("bob", ".forward", "|exit 67\n")
+    host.run("sendmail", "-f", "team@host.test", "bob@host.test", input=b"Subject: hello\n\n", check=True)
+    wait_for(lambda: " deferred to=<team@host.test> " in host.log_text(), what=host.log_text)
+    with open(f"{folder}/members", "w") as file:
+        file.write("alice\nmallory\n")
+    host.run("runq", "-qf", check=True)
+    host.wait_for_mail("mallory", b"Action: failed")
+    host.wait_for_mail("alice", b"Action: failed")
+    host.wait_for_empty_queue()
+    assert host.mailbox("mallory").count(b"Action: failed") == 1
 
 
 def test_mail_from_here_does_not_wait_for_a_broken_file_for_ever(host):

@@ -96,6 +96,15 @@ TEST(Journal, KeepsWhoseAVirtualNameIs) {
     }
 }
 
+TEST(Journal, KeepsWhoIsToBeLookedUpAgain) {
+    Envelope envelope = envelope_for_two();
+    const Address vera("vera", "v.test");
+    envelope.recipients = {{vera, {Target::Kind::unrouted, "", vera}}};
+    const Journal journal = parse_journal(journal_header("ID1", envelope));
+    EXPECT_EQ(journal.envelope.recipients.at(0).target.kind, Target::Kind::unrouted);
+    EXPECT_EQ(journal.envelope.recipients.at(0).original, vera);
+}
+
 TEST(Journal, ASuccessThatWasAskedForIsReported) {
     Envelope envelope = envelope_for_two();
     envelope.recipients[0].wishes.notify.success = true;

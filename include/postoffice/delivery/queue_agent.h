@@ -15,8 +15,9 @@ struct QueueAgentTask {
     bool verbose = false;  ///< show the dialogue on standard error
 };
 
-/// Serves QueueJobs from `channel` until the runner closes it. `spawner`: the shared request socket. Returns
-/// the exit status.
-int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel, int spawner);
+/// Serves QueueJobs from `channel` until the runner closes it. Of use to a local one only: `spawner`, whom to
+/// ask for local agents, and `arrivals`, where ids of messages that it queues are told. Returns the exit
+/// status.
+int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel, int spawner, int arrivals);
 
 }  // namespace postoffice

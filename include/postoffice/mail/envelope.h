@@ -33,6 +33,7 @@ struct Target {
         file,          ///< `instruction` is a path; ends with / = maildir
         instructions,  ///< all that the delivery file at the path `instruction` says, in order
         discard,       ///< nowhere: accepted and forgotten
+        unrouted,      ///< `address` could for now not be looked up; the queue does that again
     } kind = Kind::mailbox;
     /// mailbox, program, file, instructions: canonical name of the account, or of the user of `domain`; with
     /// `alias`: empty

@@ -22,6 +22,8 @@ class Message {
     void append(std::string_view bytes);
     /// Throws std::system_error.
     void append_copy_of(const Message& other);
+    /// The whole file; its position stays where it is. Throws std::system_error.
+    void append_copy_of(int file);
     std::uint64_t size() const { return size_; }
 
     /// A read-only descriptor of the whole message with a position of its own: safe to hand to a process of

@@ -1,0 +1,52 @@
+// What it takes to take in a message, whoever brings it: a router that sees what each user's files say, and
+// an Acceptance that delivers or queues.
+#pragma once
+
+#include "postoffice/base/fd.h"
+#include "postoffice/config/config.h"
+#include "postoffice/delivery/acceptance.h"
+#include "postoffice/delivery/agent_channel.h"
+#include "postoffice/delivery/bounce.h"
+#include "postoffice/delivery/local_transport.h"
+#include "postoffice/mail/aliases.h"
+#include "postoffice/mail/router.h"
+#include "postoffice/mail/spool.h"
+#include "postoffice/mail/users.h"
+
+namespace postoffice {
+
+class Reception {
+  public:
+    struct Settings {
+        int spawner = -1;    ///< whom to ask for local agents; not owned
+        int arrivals = -1;   ///< where queued ids are told; not owned
+        Seconds patience{};  ///< for one delivery to mailboxes
+        Acceptance::Untaken untaken = Acceptance::Untaken::queued;
+    };
+    /// For messages for which nobody waits.
+    static Settings unattended(int spawner, int arrivals) { return {spawner, arrivals, Seconds{120}}; }
+
+    /// Keeps the references.
+    Reception(const Config& config, const Spool& spool, const Settings& settings);
+    Reception(const Reception&) = delete;
+    Reception& operator=(const Reception&) = delete;
+
+    Router& router() { return router_; }
+    Acceptor& acceptor() { return acceptance_; }
+    /// A connection to a server that keeps the mailboxes is open.
+    bool is_connected() const { return local_.is_connected(); }
+    /// Nothing is to be taken in for the moment: what is kept open for the next message can go.
+    void rest() { local_.rest(); }
+
+  private:
+    AliasTable aliases_;
+    UserDirectory users_;
+    AgentChannels agents_;
+    AgentFiles files_;
+    LocalTransport local_;
+    Router router_;
+    Bouncer bouncer_;
+    Acceptance acceptance_;
+};
+
+}  // namespace postoffice
