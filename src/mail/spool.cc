@@ -126,6 +126,17 @@ std::uint64_t QueueEntry::message_size() const {
     return status ? static_cast<std::uint64_t>(status->st_size) : 0;
 }
 
+/// Small journals have it in the block that they end in.
+void QueueEntry::make_room_for_results(std::size_t count) const {
+    constexpr std::size_t octets_of_result = 512;  // most have a fifth of it
+    constexpr std::size_t block = 4096;
+    struct stat status {};
+    if (::fstat(fd_.get(), &status) != 0) throw_errno("stat journal");
+    const std::size_t octets = (count + 1) * octets_of_result;
+    const std::size_t left_in_block = (block - static_cast<std::size_t>(status.st_size) % block) % block;
+    if (octets > left_in_block) disk::reserve(fd_.get(), status.st_size, static_cast<off_t>(octets));
+}
+
 void QueueEntry::record(std::size_t index, const DeliveryResult& result) {
     append(journal_event::result(index, result));
 }

@@ -44,6 +44,9 @@ class Dispatcher {
     /// Begins work on a message. False if it cannot be had: gone, damaged, or owned by another process.
     bool start(const std::string& id);
     bool is_idle() const { return active_.empty(); }
+    /// Does a little of what waits for nothing but time: calling it again and again gets to the end of it.
+    void go_on();
+    bool can_go_on() const { return !unread_.empty() && has_room(); }
     /// Hosts that did not answer are tried again at once (the admin asked for it).
     void forget_down_destinations();
     /// What waits for a worker goes back to the queue; what is on the wire is finished.
@@ -61,6 +64,7 @@ class Dispatcher {
 
     struct ActiveMessage {
         QueueEntry entry;
+        std::size_t waiting = 0;  ///< recipients that nothing had become of when it was taken
         unsigned jobs_left = 0;
     };
     /// Recipients of one message that share a destination.
@@ -82,18 +86,19 @@ class Dispatcher {
         std::string down_because;
         bool is_reading_backlog = false;
         bool is_in_line = false;
+        bool is_unread = false;
     };
     using Place = std::map<Key, Destination>::iterator;
     struct Agent {
         Worker worker;
         Place place;
         std::optional<Job> job = std::nullopt;  ///< empty while idle
-        unsigned turns = 0;  ///< jobs done one after the other while other destinations had no agent
+        unsigned jobs_done = 0;
     };
     /// Agents for other hosts, or for this one: neither kind takes the places of the other.
     struct Pool {
         std::list<Agent> agents;
-        std::deque<Key> line;  ///< destinations with jobs for which there was no agent, the first come first
+        std::deque<Place> line;  ///< who has mail and no agent, since there are as many as there may be
     };
 
     Key key_of(const Target& target) const;
@@ -102,14 +107,14 @@ class Dispatcher {
     Agent* free_agent(Place place);
     Pool& pool_of(Place place) { return pools_[place->first.is_local ? 1 : 0]; }
     static std::list<Agent>::iterator idle_agent(Pool& pool);
-    void remove_agent(Pool& pool, std::list<Agent>::iterator agent);
-    void wait_in_line(Place place);
+    static void remove_agent(Pool& pool, std::list<Agent>::iterator agent);
     void serve_line(Pool& pool);
-    bool has_turn(Agent& agent);
+    static bool must_give_way(const Pool& pool, const Agent& agent);
     void hand_over(Agent& agent, Job job);
     void read_backlog(Place place);
     void job_done(Pool& pool, std::list<Agent>::iterator agent);
     void defer_job(Job job, const std::string& why);
+    void settle_job(Job job, const DeliveryResult& result);
     void finish(Job job);
     void settle(ActiveMessage& message);
     void give_up(QueueEntry& entry) const;
@@ -122,6 +127,7 @@ class Dispatcher {
     std::map<std::string, ActiveMessage> active_;
     std::map<Key, Destination> destinations_;
     Pool pools_[2];
+    std::deque<Place> unread_;  ///< whose backlog waits for room, or for its turn, and for nothing else
     bool stopping_ = false;
 };
 

@@ -51,12 +51,14 @@ class Runner {
     void rescan_drops();
     void sweep();
     void start_due();
+    bool start(const std::string& id);
 
     void wait_and_serve(SignalSource& signals);
     void hear_arrivals();
     void hear_commands();
     void obey(std::string_view text);
     void housekeeping();
+    void forget_times();
     int poll_timeout() const;
     bool is_done() const;
 
@@ -81,6 +83,7 @@ class Runner {
     UnixTime next_drop_scan_ = 0;
     UnixTime next_housekeeping_ = 0;
     UnixTime next_sweep_ = 0;
+    UnixTime last_look_ = 0;  ///< at the clock
     bool stopping_ = false;
 };
 
