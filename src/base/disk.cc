@@ -76,6 +76,13 @@ void truncate(int fd, off_t size) {
     if (::ftruncate(fd, size) != 0) throw_errno("truncate");
 }
 
+void reserve(int fd, off_t offset, off_t octets) {
+    while (::fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, octets) != 0) {
+        if (errno == EOPNOTSUPP || errno == ENOSYS) return;
+        if (errno != EINTR) throw_errno("reserve space");
+    }
+}
+
 void set_modification_time(int fd, UnixTime when) {
     const timespec times[2] = {{0, UTIME_OMIT}, {static_cast<time_t>(when), 0}};
     if (::futimens(fd, times) != 0) throw_errno("set modification time");

@@ -14,9 +14,17 @@ namespace postoffice {
 namespace {
 
 constexpr std::size_t most_waiting = 40;       // jobs of one destination with an open message each
+constexpr std::size_t most_read_at_once = 20;  // of a backlog, before others have their turn
+constexpr unsigned most_jobs_in_a_row = 20;    // of an agent that others wait for
 constexpr std::chrono::seconds down_time{60};  // after no host of a destination could be reached
 constexpr std::chrono::seconds agent_idle_limit{30};
 constexpr UnixTime trouble_delay = 60;  // our own trouble (disk full): try again soon
+
+std::size_t recipients_waiting(const Journal& journal) {
+    return static_cast<std::size_t>(std::count_if(
+        journal.recipients.begin(), journal.recipients.end(),
+        [](const RecipientState& state) { return state.status == RecipientState::Status::waiting; }));
+}
 
 }  // namespace
 
@@ -53,7 +61,8 @@ bool Dispatcher::start(const std::string& id) {
             return true;
         }
     }
-    ActiveMessage& message = active_.emplace(id, ActiveMessage{std::move(*entry), 0}).first->second;
+    ActiveMessage& message = active_.emplace(id, ActiveMessage{std::move(*entry)}).first->second;
+    message.waiting = recipients_waiting(message.entry.journal());
     for (auto& [key, recipients] : parts) {
         std::deque<Job>& waiting = destinations_[key].waiting;
         for (std::size_t from = 0; from < recipients.size(); from += QueueJob::most_recipients) {
@@ -90,6 +99,9 @@ void Dispatcher::dispatch(Place place) {
             hand_over(*agent, std::move(job));
         } else {
             destination.waiting.push_front(std::move(job));
+            // Its own agents come back here when they are done; without any it has to wait in line for one.
+            if (destination.agents == 0 && !std::exchange(destination.is_in_line, true))
+                pool_of(place).line.push_back(place);
             return;
         }
     }
@@ -97,46 +109,85 @@ void Dispatcher::dispatch(Place place) {
 }
 
 // Messages that had to wait outside come in as soon as there is room for them. Starting one may dispatch this
-// destination again (it is down, say): the loop goes on here, not one level deeper each time.
+// destination again (it is down, say): the loop goes on here, not one level deeper each time. It makes
+// pauses, since what is deferred at once may be twenty thousand messages.
 void Dispatcher::read_backlog(Place place) {
     Destination& destination = place->second;
     if (destination.is_reading_backlog) return;
     destination.is_reading_backlog = true;
-    while (!destination.backlog.empty() && has_room() && destination.waiting.size() < most_waiting) {
+    const auto may_read = [&] {
+        return has_room() && !destination.backlog.empty() && destination.waiting.size() < most_waiting;
+    };
+    for (std::size_t n = 0; n < most_read_at_once && may_read(); ++n) {
         const std::string id = std::move(destination.backlog.front());
         destination.backlog.pop_front();
-        if (stopping_)
-            events_.on_deferred(id, 0);
-        else if (!start(id))
-            events_.on_gone(id);
+        if (!start(id)) events_.on_gone(id);
     }
     destination.is_reading_backlog = false;
+    if (!destination.backlog.empty() && destination.waiting.size() < most_waiting &&
+        !std::exchange(destination.is_unread, true))
+        unread_.push_back(place);
+}
+
+void Dispatcher::go_on() {
+    for (std::size_t n = unread_.size(); n > 0 && can_go_on(); --n) {
+        const Place place = unread_.front();
+        unread_.pop_front();
+        place->second.is_unread = false;
+        dispatch(place);
+    }
 }
 
 Dispatcher::Agent* Dispatcher::free_agent(Place place) {
-    Destination& destination = place->second;
-    for (Agent& agent : destination.agents)
-        if (!agent.job) return &agent;
-    if (destination.agents.size() >= config_.destination_agents) return nullptr;
-    if (agents_ >= config_.agents && !end_one_idle_agent()) return nullptr;
-    Agent agent;
-    agent.worker = events_.start_agent({place->first.domain, place->first.is_local, false});
-    ++agents_;
-    return &destination.agents.emplace_back(std::move(agent));
+    Pool& pool = pool_of(place);
+    for (Agent& agent : pool.agents)
+        if (agent.place == place && !agent.job) return &agent;
+    if (place->second.agents >= config_.destination_agents) return nullptr;
+    if (pool.agents.size() >= config_.agents) {
+        const auto idle = idle_agent(pool);
+        if (idle == pool.agents.end()) return nullptr;
+        remove_agent(pool, idle);
+    }
+    pool.agents.push_back({events_.start_agent({place->first.domain, place->first.is_local, false}), place});
+    ++place->second.agents;
+    return &pool.agents.back();
 }
 
-bool Dispatcher::end_one_idle_agent() {
-    for (auto& [key, destination] : destinations_)
-        for (auto agent = destination.agents.begin(); agent != destination.agents.end(); ++agent)
-            if (!agent->job) {
-                destination.agents.erase(agent);
-                --agents_;
-                return true;
-            }
-    return false;
+std::list<Dispatcher::Agent>::iterator Dispatcher::idle_agent(Pool& pool) {
+    return std::find_if(pool.agents.begin(), pool.agents.end(), [](const Agent& a) { return !a.job; });
+}
+
+void Dispatcher::remove_agent(Pool& pool, std::list<Agent>::iterator agent) {
+    --agent->place->second.agents;
+    pool.agents.erase(agent);
+}
+
+// In turn, each gets one; who wants more gets them when nobody is in line.
+void Dispatcher::serve_line(Pool& pool) {
+    const auto has_spare_agent = [&] {
+        return pool.agents.size() < config_.agents || idle_agent(pool) != pool.agents.end();
+    };
+    while (!pool.line.empty() && has_spare_agent()) {
+        const Place place = pool.line.front();
+        pool.line.pop_front();
+        place->second.is_in_line = false;
+        dispatch(place);
+    }
+}
+
+// While others wait in line. A new agent costs a process and a connection: one that is the only one of its
+// destination may do some work first.
+bool Dispatcher::must_give_way(const Pool& pool, const Agent& agent) {
+    return !pool.line.empty() && (agent.place->second.agents > 1 || agent.jobs_done >= most_jobs_in_a_row);
 }
 
 void Dispatcher::hand_over(Agent& agent, Job job) {
+    try {
+        job.message->entry.make_room_for_results(job.recipients.size());
+    } catch (const std::system_error& error) {
+        // What is delivered and cannot be noted would be delivered again and again.
+        return defer_job(std::move(job), std::string("the journal cannot be written: ") + error.what());
+    }
     QueueJob request;
     request.count = static_cast<std::uint32_t>(job.recipients.size());
     std::copy(job.recipients.begin(), job.recipients.end(), request.recipients);
@@ -155,9 +206,7 @@ void Dispatcher::hand_over(Agent& agent, Job job) {
     } catch (const std::system_error& error) {
         log_event(job.message->entry.id(), "message-unreadable", {{"reason", error.what()}});
         if (error.code() == std::errc::no_such_file_or_directory) {
-            const DeliveryResult lost = failed("5.3.0", "the text of the message was lost on this host");
-            for (const auto index : job.recipients) job.message->entry.record(index, lost);
-            finish(std::move(job));
+            settle_job(std::move(job), failed("5.3.0", "the text of the message was lost on this host"));
         } else {
             defer_job(std::move(job), "the message could not be read");
         }
@@ -165,31 +214,33 @@ void Dispatcher::hand_over(Agent& agent, Job job) {
 }
 
 bool Dispatcher::serve(int channel) {
-    for (auto place = destinations_.begin(); place != destinations_.end(); ++place)
-        for (Agent& agent : place->second.agents)
-            if (agent.worker.channel.get() == channel) {
-                job_done(place, agent);
+    for (Pool& pool : pools_)
+        for (auto agent = pool.agents.begin(); agent != pool.agents.end(); ++agent)
+            if (agent->worker.channel.get() == channel) {
+                job_done(pool, agent);
                 return true;
             }
     return false;
 }
 
-void Dispatcher::job_done(Place place, Agent& agent) {
+void Dispatcher::job_done(Pool& pool, std::list<Agent>::iterator agent) {
+    const Place place = agent->place;
     Destination& destination = place->second;
-    const auto answer = receive_struct_now<QueueJobDone>(agent.worker.channel.get());
+    const auto answer = receive_struct_now<QueueJobDone>(agent->worker.channel.get());
     if (answer.kind == Arrival::Kind::nothing) return;
     const bool is_done = answer.kind == Arrival::Kind::packet;
-    std::optional<Job> job = std::exchange(agent.job, std::nullopt);
-    agent.worker.idle_since = Clock::now();
-    if (!is_done) {
-        log_event("", "queue-agent-ended",
-                  {{"pid", std::to_string(agent.worker.pid)}, {"destination", place->first.domain}});
-        destination.agents.remove_if([&](const Agent& a) { return &a == &agent; });
-        --agents_;
-    } else if (answer.value.destination_is_down != 0) {
+    std::optional<Job> job = std::exchange(agent->job, std::nullopt);
+    ++agent->jobs_done;
+    agent->worker.idle_since = Clock::now();
+    if (is_done && answer.value.destination_is_down != 0) {
         destination.down_until = Clock::now() + down_time;
         destination.down_because = answer.value.why.str();
     }
+    if (!is_done)
+        log_event("", "queue-agent-ended",
+                  {{"pid", std::to_string(agent->worker.pid)}, {"destination", place->first.domain}});
+    const bool leaves = !is_done || must_give_way(pool, *agent);
+    if (leaves) remove_agent(pool, agent);
     if (job) {
         job->message->entry.reload();
         if (is_done)
@@ -197,47 +248,61 @@ void Dispatcher::job_done(Place place, Agent& agent) {
         else
             defer_job(std::move(*job), "the delivery process ended");
     }
+    if (leaves) serve_line(pool);
     dispatch(place);
+    serve_line(pool);  // if it needs its agent no more
 }
 
 void Dispatcher::end_idle_agents() {
     const auto now = Clock::now();
-    for (auto place = destinations_.begin(); place != destinations_.end();) {
-        Destination& destination = place->second;
-        agents_ -= destination.agents.remove_if(
-            [&](const Agent& a) { return !a.job && now - a.worker.idle_since > agent_idle_limit; });
-        const bool is_unused = destination.agents.empty() && destination.waiting.empty() &&
-                               destination.backlog.empty() && now >= destination.down_until;
-        place = is_unused ? destinations_.erase(place) : std::next(place);
-    }
+    for (Pool& pool : pools_)
+        for (auto agent = pool.agents.begin(); agent != pool.agents.end();) {
+            const auto next = std::next(agent);
+            if (!agent->job && now - agent->worker.idle_since > agent_idle_limit) remove_agent(pool, agent);
+            agent = next;
+        }
+    std::erase_if(destinations_, [now](const auto& entry) {
+        const Destination& destination = entry.second;
+        return destination.agents == 0 && destination.waiting.empty() && destination.backlog.empty() &&
+               now >= destination.down_until && !destination.is_in_line && !destination.is_unread;
+    });
 }
 
 void Dispatcher::add_poll_entries(std::vector<pollfd>& entries) const {
-    for (const auto& [key, destination] : destinations_)
-        for (const Agent& agent : destination.agents)
-            entries.push_back({agent.worker.channel.get(), POLLIN, 0});
+    for (const Pool& pool : pools_)
+        for (const Agent& agent : pool.agents) entries.push_back({agent.worker.channel.get(), POLLIN, 0});
 }
 
 void Dispatcher::stop() {
     stopping_ = true;
+    for (auto& [key, destination] : destinations_) destination.backlog.clear();
     for (auto place = destinations_.begin(); place != destinations_.end(); ++place) dispatch(place);
 }
 
 // ---- what becomes of a message
 
-// Recipients that a worker has settled already keep their outcome.
 void Dispatcher::defer_job(Job job, const std::string& why) {
+    settle_job(std::move(job), deferred("4.4.1", why));
+}
+
+// Recipients that a worker has settled already keep their outcome.
+void Dispatcher::settle_job(Job job, const DeliveryResult& result) {
     QueueEntry& entry = job.message->entry;
-    const DeliveryResult result = deferred("4.4.1", why);
+    const bool is_final = result.outcome == DeliveryResult::Outcome::failed;
     const Watch* watch = events_.watch_of(entry.id());
-    for (const auto index : job.recipients)
-        if (entry.journal().recipients[index].status == RecipientState::Status::waiting) {
-            entry.record(index, result);
-            const Recipient& recipient = entry.journal().envelope.recipients[index];
-            log_event(entry.id(), "deferred",
-                      {{"to", "<" + recipient.original.to_string() + ">"}, {"reply", result.reply.line()}});
-            if (watch != nullptr) watch->tell(recipient, result);
-        }
+    try {
+        for (const auto index : job.recipients)
+            if (entry.journal().recipients[index].status == RecipientState::Status::waiting) {
+                entry.record(index, result);
+                const Recipient& recipient = entry.journal().envelope.recipients[index];
+                log_event(
+                    entry.id(), is_final ? "failed" : "deferred",
+                    {{"to", "<" + recipient.original.to_string() + ">"}, {"reply", result.reply.line()}});
+                if (watch != nullptr) watch->tell(recipient, result);
+            }
+    } catch (const std::system_error& error) {
+        log_event(entry.id(), "not-recorded", {{"reason", error.what()}});
+    }
     finish(std::move(job));
 }
 
@@ -259,14 +324,16 @@ void Dispatcher::settle(ActiveMessage& message) try {
     QueueEntry& entry = message.entry;
     const UnixTime now = now_unix();
     if (has_expired(config_, entry.journal().envelope.arrived, now)) give_up(entry);
-    for (const std::string& report : bouncer_.report(entry, now)) events_.on_queued(report);
+    const std::vector<std::string> reports = bouncer_.report(entry, now);
+    for (const std::string& report : reports) events_.on_queued(report);
     if (!entry.journal().is_finished()) {
         const Journal& journal = entry.journal();
         // defer_until() counts this attempt; the wait is the one that follows it.
         const UnixTime due =
             stopping_ ? now : next_attempt(config_, journal.envelope.arrived, now, journal.attempts + 1);
         if (!stopping_) entry.defer_until(due);
-        entry.sync();
+        // That it was tried in vain need not outlive a crash of the machine: it is tried again then.
+        if (recipients_waiting(journal) != message.waiting || !reports.empty()) entry.sync();
         release(message, due);
         return;
     }
@@ -275,7 +342,7 @@ void Dispatcher::settle(ActiveMessage& message) try {
     log_event(id, "finished", {{"after", duration_text(Seconds(now - entry.journal().envelope.arrived))}});
     active_.erase(id);
     events_.on_finished(id);
-} catch (const std::system_error& error) {
+} catch (const std::exception& error) {
     // The disk would not take a record or a report. What happened is in the journal or will be found out
     // again.
     log_event(message.entry.id(), "not-settled", {{"reason", error.what()}});

@@ -22,6 +22,11 @@ UnixTime next_attempt(const Config& config, UnixTime arrived, UnixTime now, unsi
     return next_attempt(config, arrived, now, attempts, std::random_device{}());
 }
 
+UnixTime longest_wait(const Config& config) {
+    const std::int64_t wait = std::max_element(config.retry.begin(), config.retry.end())->count();
+    return wait + wait / 10;
+}
+
 bool has_expired(const Config& config, UnixTime arrived, UnixTime now) {
     return now - arrived >= config.qreturn.count();
 }

@@ -12,6 +12,7 @@
 #include "postoffice/base/text.h"
 #include "postoffice/delivery/intake.h"
 #include "postoffice/delivery/reaper.h"
+#include "postoffice/delivery/retry.h"
 #include "postoffice/mail/drop.h"
 #include "postoffice/net/mx.h"
 
@@ -22,6 +23,8 @@ constexpr UnixTime drop_scan_interval = 30;  // what a lost nudge costs at most
 constexpr UnixTime after_burst = 1;          // a burst may have overflowed the pipe: look at the spool soon
 constexpr int most_commands = 256;           // before other work gets its turn
 constexpr Seconds sweep_age{3600};
+constexpr Milliseconds longest_turn{50};  // of starting messages, before answers are heard
+constexpr UnixTime clock_tolerance = 20;  // more than the longest pause between two looks at the clock
 
 /// With whoever tells what names there are in a virtual domain, while nothing else is done.
 constexpr Milliseconds patience_with_domains = std::chrono::seconds(5);
@@ -118,7 +121,9 @@ void Runner::hurry(const std::string& id) {
 
 void Runner::rescan(bool ignore_retry_times) {
     if (now_unix() >= next_sweep_) sweep();
-    for (const Spool::Item& item : spool_.scan()) schedule(item.id, item.due);
+    // No message waits for longer than that, whatever the clock was when its file was written.
+    const UnixTime latest = now_unix() + longest_wait(config_);
+    for (const Spool::Item& item : spool_.scan()) schedule(item.id, item.due > latest ? 0 : item.due);
     if (ignore_retry_times) {
         std::set<std::pair<UnixTime, std::string>> all;
         for (const auto& [due, id] : due_) {
@@ -148,15 +153,27 @@ void Runner::rescan_drops() {
     next_drop_scan_ = now_unix() + drop_scan_interval;
 }
 
+/// What does not get its turn is still due, and the loop comes back at once.
 void Runner::start_due() {
     const UnixTime now = now_unix();
-    while (!stopping_ && dispatcher_.has_room() && !due_.empty() && due_.begin()->first <= now) {
+    const Stopwatch turn;
+    dispatcher_.go_on();
+    while (!stopping_ && dispatcher_.has_room() && !due_.empty() && due_.begin()->first <= now &&
+           turn.time() < longest_turn) {
         const std::string id = due_.begin()->second;
         due_.erase(due_.begin());
         // One that another process owns is found again by the next look at the spool.
         known_[id] = being_delivered;
-        if (!dispatcher_.start(id)) forget(id);
+        if (!start(id)) forget(id);
     }
+}
+
+/// False if it cannot be had. A file that cannot be read must not keep the others from being delivered.
+bool Runner::start(const std::string& id) try {
+    return dispatcher_.start(id);
+} catch (const std::system_error& error) {
+    log_event(id, "not-taken", {{"reason", error.what()}});
+    return false;
 }
 
 // ---- the loop
@@ -183,6 +200,7 @@ bool Runner::is_done() const {
 
 int Runner::poll_timeout() const {
     if (stopping_) return 1000;
+    if (dispatcher_.can_go_on()) return 0;
     UnixTime next = std::min(next_rescan_, next_drop_scan_);
     if (!due_.empty() && dispatcher_.has_room()) next = std::min(next, due_.begin()->first);
     return static_cast<int>(std::clamp<UnixTime>(next - now_unix(), 0, 10)) * 1000;
@@ -261,8 +279,18 @@ void Runner::take_over_watched(const std::string& id, Watch watch) {
     if (is_wanted_now) schedule(id, 0);
 }
 
+/// Times of the old reckoning would not come for as long as the clock went back.
+void Runner::forget_times() {
+    log_event("", "clock-went-back", {{"by", duration_text(Seconds(last_look_ - now_unix()))}});
+    for (const auto& [due, id] : due_) known_.erase(id);
+    due_.clear();
+    next_rescan_ = next_drop_scan_ = next_housekeeping_ = next_sweep_ = 0;
+}
+
 void Runner::housekeeping() {
     const UnixTime now = now_unix();
+    if (now < last_look_ - clock_tolerance) forget_times();
+    last_look_ = now;
     if (stopping_ || now < next_housekeeping_) return;
     next_housekeeping_ = now + 1;
     if (now >= next_rescan_) rescan(false);

@@ -60,8 +60,10 @@ bool apply_result(Journal& journal, UnixTime when, DeliveryResult::Outcome outco
     return true;
 }
 
-/// Sets a flag of the recipient whose number the text starts with.
+/// Sets a flag of the recipient whose number the text starts with. Of a line that a full disk cut short, the
+/// number may be the beginning of another one.
 bool apply_flag(Journal& journal, std::string_view text, bool RecipientState::*flag) {
+    if (text.find(':') == std::string_view::npos) return false;
     const auto number = parse_number(take_until(text, ':'));
     if (!number || *number == 0 || *number > journal.recipients.size()) return false;
     journal.recipients[*number - 1].*flag = true;

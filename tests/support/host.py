@@ -1,7 +1,9 @@
 """A mail host of our own: one configuration file, one spool, one daemon, all in one folder."""
+import errno
 import json
 import os
 import pwd
+import random
 import signal
 import smtplib
 import socket
@@ -15,10 +17,16 @@ NAMES = ["postoffice", "smtpd", "sendmail", "authexpire", "dbm", "mailq", "runq"
 
 
 def free_port(address="127.0.0.1"):
+    """Below those that the kernel gives to clients: none of them takes it before the test does."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family) as s:
-        s.bind((address, 0))
-        return s.getsockname()[1]
+    while True:
+        with socket.socket(family) as s:
+            try:
+                s.bind((address, random.randrange(10000, 32000)))
+                return s.getsockname()[1]
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
 
 
 def wait_for(condition, seconds=20, what="condition"):
@@ -85,13 +93,22 @@ class Host:
 
     # -- the daemon
 
-    def start(self, *arguments):
+    def start(self, *arguments, has_clients=False):
+        """`has_clients`: some come all the time."""
         self.process = subprocess.Popen(
             [*self.prefix, self.command("smtpd"), "-C", self.config, "-bD", *arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(os.path.join(self.folder, "stderr"), "w"))
-        if not self.prefix:
+        if has_clients:
             wait_for(self.answers, what="the daemon answering")
+        elif not self.prefix:
+            self.wait_until_ready()
         return self
+
+    def wait_until_ready(self):
+        """It answers, and whoever asked has left: a test about places counts on all of them."""
+        wait_for(self.answers, what="the daemon answering")
+        wait_for(lambda: not any("SMTP" in title and "SMTP idle" not in title for title in self.processes().values()),
+                 what="the session that was asked leaving")
 
     def answers(self):
         if self.process.poll() is not None:

@@ -122,7 +122,7 @@ class NetworkHost(Host):
 
     def start(self, *arguments):
         super().start(*arguments)
-        wait_for(self.answers, what=f"{self.machine.name} answering")
+        self.wait_until_ready()
         return self
 
     def answers(self):

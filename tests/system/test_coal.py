@@ -52,7 +52,8 @@ def test_who_misbehaves_is_named_once(outsiders, folder):
     told, uid = named(folder)[0].rsplit("|", 1)
     assert (told, uid) == (f"1|{CROWD[0]}", "0")
     with open(os.path.join(folder, "named")) as file:
-        environment, *_ = wait_for(lambda: file.seek(0) == 0 and file.read().splitlines()[1:], what="the environment")
+        environment, *_ = wait_for(lambda: file.seek(0) == 0 and file.read().split("\n")[1:-1],
+                                   what="the environment")
     assert "PATH=/usr/sbin:/usr/bin:/sbin:/bin" in environment
     assert len(re.findall(r"\b[A-Z_]+=", environment)) <= 3, environment  # the shell adds PWD and the like
     for _ in range(3):  # forty points again, but within a minute

@@ -17,6 +17,7 @@ from conftest import needs_root
 from host import free_port, wait_for
 from processes import helpers, is_alive, kill, wait_for_title, with_title
 from sick_nameserver import SickNameServer
+from sink import Sink
 from strict_sink import StrictSink
 
 pytestmark = needs_root
@@ -171,6 +172,48 @@ def test_no_space_is_left_to_say_what_became_of_a_delivery(make_host):
             host.reload()
             sender.all_arrive_at(sink)
         host.end()
+
+
+def test_what_cannot_be_recorded_is_not_delivered(make_host):
+    """A journal that is longer than a block of the disk, and a disk without another: delivered then, and not known to
+    be delivered, the message would go out again with every attempt."""
+    recipients = [f"r{i}@far.test" for i in range(60)]
+    port = free_port()
+    host = make_host("host", relay_host=f"[127.0.0.1]:{port}", retry="1s")
+    with small_disk(host.spool, "1m", POSTOFFICE, POSTOFFICE, 0o750):
+        host.start()
+        with host.smtp() as client:
+            client.sendmail("sender@example.org", recipients, tracked.for_smtp(tracked.make("one", 500)))
+        wait_for(lambda: host.log_text().count("deferred") >= 2 * len(recipients), what="two attempts")
+        filler = fill(host.spool)
+        with Sink("127.0.0.1", port) as sink:
+            attempts = host.log_text().count("deferred")
+            wait_for(lambda: host.log_text().count("deferred") > attempts or sink.messages, what="another attempt")
+            wait_for(lambda: not sink.messages or host.log_text().count("crash") > 3, what="more attempts")
+            os.unlink(filler)
+            host.run("runq", "-qf")
+            host.wait_for_empty_queue()
+            assert [list(to) for _, to, _ in sink.messages] == [recipients], len(sink.messages)
+        assert "crash" not in host.log_text()
+        host.end()
+
+
+def test_a_journal_that_cannot_be_opened_holds_up_no_other(make_host):
+    """As after a backup that was put back by root."""
+    with StrictSink() as sink:
+        host = make_host("host", relay_host=f"[127.0.0.1]:{sink.port}", retry="1s")
+        host.start()
+        strange = os.path.join(host.spool, "cm1111111111111")
+        with open(strange, "w") as file:
+            os.fchmod(file.fileno(), 0o600)
+        host.run("runq")
+        wait_for(lambda: "1111111111111" in host.log_text(), what="a look at the strange file")
+        sender = Sender(host)
+        assert sender.smtp("them@far.test") == 250
+        wait_for(lambda: "finished" in host.log_text(), what="the end of the message")
+        os.unlink(strange)
+        sender.all_arrive_at(sink)
+        assert "crash" not in host.log_text() and "helper-ended" not in host.log_text()
 
 
 def test_too_little_free_space(host):

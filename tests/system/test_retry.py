@@ -1,8 +1,10 @@
 """What could not be delivered waits as long as the configuration says, from the first attempt on."""
 import datetime
 import os
+import time
 
-from host import wait_for
+from host import free_port, wait_for
+from sink import Sink
 
 
 def retry_times(host):
@@ -27,3 +29,19 @@ def test_the_first_wait_is_the_first_of_the_list(host):
     times = retry_times(host)
     assert len(times) == 1
     assert 3600 <= seconds_between(*times[0]) <= 3960  # up to a tenth more, by chance
+
+
+def test_a_clock_that_was_ahead_keeps_no_mail_waiting(host):
+    """Journals say by their times when they are due. What was written while the clock was years ahead, is due now."""
+    port = free_port()
+    host.write_config(retry="1h", relay_host=f"[127.0.0.1]:{port}")
+    host.start()
+    host.run("sendmail", "-i", "friend@elsewhere.test", input=b"Subject: waits\n\n", check=True)
+    wait_for(lambda: host.queue() and retry_times(host), what="a first attempt")
+    host.stop()
+    [journal] = [name for name in os.listdir(host.spool) if name.startswith("cm")]
+    os.utime(os.path.join(host.spool, journal), (time.time(), time.time() + 10 * 365 * 86400))
+    with Sink("127.0.0.1", port) as sink:
+        host.start()
+        wait_for(lambda: sink.messages, what=lambda: f"the message; log: {host.log_text()}")
+        host.wait_for_empty_queue()

@@ -213,6 +213,22 @@ TEST(Journal, LastLineWithoutNewlineIsIgnored) {
     EXPECT_EQ(with_events("2026-11-21T11:00:00Z delivered 1: 250 2.0.0 o").recipients[0].attempts, 0U);
 }
 
+// A full disk cuts off a line, and the next one begins anew behind it.
+TEST(Journal, ALineCutShortIsAboutNobodyElse) {
+    Envelope envelope = envelope_for_two();
+    for (int i = 0; i < 10; ++i) envelope.recipients.push_back(envelope.recipients.front());
+    const std::string header = journal_header("ID1", envelope);
+    const DeliveryResult result = failed("5.1.1", "no such user");
+    for (const std::string& event : {journal_event::result(11, result), journal_event::reported(11, "in ID2"),
+                                     journal_event::warned(11, "in ID2")})
+        for (std::size_t cut = 0; cut <= event.size(); ++cut) {
+            const Journal journal = parse_journal(header + event_line(event.substr(0, cut)));
+            EXPECT_EQ(journal.recipients[0].status, RecipientState::Status::waiting) << event.substr(0, cut);
+            EXPECT_FALSE(journal.recipients[0].reported) << event.substr(0, cut);
+            EXPECT_FALSE(journal.recipients[0].warned) << event.substr(0, cut);
+        }
+}
+
 TEST(Journal, BadEventsAreSkipped) {
     const Journal journal = with_events(
         "\ngarbage\n2026-11-21T11:00:00Z deli\n" + event_line("delivered 3: 250 2.0.0 no such recipient") +

@@ -36,6 +36,9 @@ void unlink(const std::string& path);
 /// False if it was not there.
 bool unlink_if_exists(const std::string& path);
 void truncate(int fd, off_t size);
+/// Gives the file space for `octets` from `offset` on, beyond its end, which stays where it is. Where the
+/// file system cannot do that, nothing happens. Throws std::system_error (ENOSPC, EDQUOT).
+void reserve(int fd, off_t offset, off_t octets);
 void set_modification_time(int fd, UnixTime when);
 
 /// Reads a whole small file. Throws std::system_error (EFBIG if larger than `most` octets).

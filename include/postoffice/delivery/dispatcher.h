@@ -37,7 +37,9 @@ class Dispatcher {
         /// A report was queued.
         std::function<void(const std::string& id)> on_queued;
         /// Who is told what becomes of the message; nullptr if nobody.
-        std::function<const Watch*(const std::string& id)> watch_of;
+        std::function<const Watch*(const std::string& id)> watch_of = [](const std::string&) {
+            return nullptr;
+        };
     };
     /// Keeps the references.
     Dispatcher(const Config& config, const Spool& spool, Bouncer& bouncer, Events events);
@@ -47,6 +49,9 @@ class Dispatcher {
     /// Begins work on a message. False if it cannot be had: gone, damaged, or owned by another process.
     bool start(const std::string& id);
     bool is_idle() const { return active_.empty(); }
+    /// Does a little of what waits for nothing but time: calling it again and again gets to the end of it.
+    void go_on();
+    bool can_go_on() const { return !unread_.empty() && has_room(); }
     /// Hosts that did not answer are tried again at once (the admin asked for it).
     void forget_down_destinations();
     /// What waits for a worker goes back to the queue; what is on the wire is finished.
@@ -64,6 +69,7 @@ class Dispatcher {
 
     struct ActiveMessage {
         QueueEntry entry;
+        std::size_t waiting = 0;  ///< recipients that nothing had become of when it was taken
         unsigned jobs_left = 0;
     };
     /// Recipients of one message that share a destination.
@@ -76,30 +82,44 @@ class Dispatcher {
         std::string domain;  ///< empty for mailboxes and for the relay host
         auto operator<=>(const Key&) const = default;
     };
-    struct Agent {
-        Worker worker;
-        std::optional<Job> job;  ///< empty while idle
-    };
     struct Destination {
         std::deque<Job> waiting;
         std::deque<std::string>
             backlog;  ///< ids for which there was no room in `waiting`: neither open nor locked
-        std::list<Agent> agents;
+        std::size_t agents = 0;
         Clock::time_point down_until{};
         std::string down_because;
         bool is_reading_backlog = false;
+        bool is_in_line = false;
+        bool is_unread = false;
     };
     using Place = std::map<Key, Destination>::iterator;
+    struct Agent {
+        Worker worker;
+        Place place;
+        std::optional<Job> job = std::nullopt;  ///< empty while idle
+        unsigned jobs_done = 0;
+    };
+    /// Agents for other hosts, or for this one: neither kind takes the places of the other.
+    struct Pool {
+        std::list<Agent> agents;
+        std::deque<Place> line;  ///< who has mail and no agent, since there are as many as there may be
+    };
 
     Key key_of(const Target& target) const;
     std::map<Key, std::vector<std::uint32_t>> divide(const QueueEntry& entry) const;
     void dispatch(Place place);
     Agent* free_agent(Place place);
-    bool end_one_idle_agent();
+    Pool& pool_of(Place place) { return pools_[place->first.is_local ? 1 : 0]; }
+    static std::list<Agent>::iterator idle_agent(Pool& pool);
+    static void remove_agent(Pool& pool, std::list<Agent>::iterator agent);
+    void serve_line(Pool& pool);
+    static bool must_give_way(const Pool& pool, const Agent& agent);
     void hand_over(Agent& agent, Job job);
     void read_backlog(Place place);
-    void job_done(Place place, Agent& agent);
+    void job_done(Pool& pool, std::list<Agent>::iterator agent);
     void defer_job(Job job, const std::string& why);
+    void settle_job(Job job, const DeliveryResult& result);
     void finish(Job job);
     void settle(ActiveMessage& message);
     void give_up(QueueEntry& entry) const;
@@ -111,7 +131,8 @@ class Dispatcher {
     Events events_;
     std::map<std::string, ActiveMessage> active_;
     std::map<Key, Destination> destinations_;
-    std::size_t agents_ = 0;
+    Pool pools_[2];
+    std::deque<Place> unread_;  ///< whose backlog waits for room, or for its turn, and for nothing else
     bool stopping_ = false;
 };
 

@@ -18,6 +18,9 @@ UnixTime next_attempt(const Config& config, UnixTime arrived, UnixTime now, unsi
 /// The same, by chance.
 UnixTime next_attempt(const Config& config, UnixTime arrived, UnixTime now, unsigned attempts);
 
+/// Seconds; no next_attempt() is further away.
+UnixTime longest_wait(const Config& config);
+
 /// True from arrival plus `qreturn` on: what fails for now then fails for good.
 bool has_expired(const Config& config, UnixTime arrived, UnixTime now);
 /// What is told then. `last_words`: what the last attempt came to.

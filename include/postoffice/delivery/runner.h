@@ -52,6 +52,7 @@ class Runner {
     void rescan_drops();
     void sweep();
     void start_due();
+    bool start(const std::string& id);
 
     void wait_and_serve(SignalSource& signals);
     void hear_arrivals();
@@ -60,6 +61,7 @@ class Runner {
     void take_over_watched(const std::string& id, Watch watch);
     void forget(const std::string& id);
     void housekeeping();
+    void forget_times();
     int poll_timeout() const;
     bool is_done() const;
 
@@ -85,6 +87,7 @@ class Runner {
     UnixTime next_drop_scan_ = 0;
     UnixTime next_housekeeping_ = 0;
     UnixTime next_sweep_ = 0;
+    UnixTime last_look_ = 0;  ///< at the clock
     bool stopping_ = false;
 };
 

@@ -34,6 +34,9 @@ class QueueEntry {
     Fd open_message() const;
     std::uint64_t message_size() const;
 
+    /// Makes sure that the disk has room for the outcomes of `count` recipients, as far as the file system
+    /// can promise that. Throws std::system_error if it has none.
+    void make_room_for_results(std::size_t count) const;
     /// Appends the outcome for recipient `index` (from 0). Not yet synced: see sync().
     void record(std::size_t index, const DeliveryResult& result);
     /// Appends that the sender was told of recipient `index`; `text`: "in ID", "to nobody".
@@ -57,12 +60,13 @@ class QueueEntry {
 
   private:
     friend class Spool;
-    QueueEntry(std::string spool_directory, Fd fd, Journal journal);
+    QueueEntry(std::string spool_directory, Fd fd, Journal journal, off_t known_to);
     void append(const std::string& event);
 
     std::string directory_;
     Fd fd_;
     Journal journal_;
+    off_t known_to_ = 0;  ///< where the first line begins of which journal_ does not know
 };
 
 class Spool {
