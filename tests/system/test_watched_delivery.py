@@ -233,8 +233,7 @@ def test_nobody_waits_longer_than_delivery_wait(make_host):
         assert send(host, "-odi", "you@elsewhere.test") == (0, "")
         status, said = send(host, "-v", "two@elsewhere.test")
         assert (status, last_lines(said)) == (0, ["two@elsewhere.test: still being delivered"])
-        host.write_config(delivery_wait="0")
-        status, said = send(host, "-v", "three@elsewhere.test")
+        status, said = send(host, "-v", "-odelivery-wait=0", "three@elsewhere.test")
         assert (status, last_lines(said)) == (0, ["three@elsewhere.test: queued"])
         wait_for(lambda: len(host.queue()) == 3, what="three messages in the queue")
 
