@@ -99,7 +99,7 @@ int SubmitCommand::run() {
     if (std::getenv("TZ") != nullptr && !is_trusted_submitter(config_, caller_.uid)) ::unsetenv("TZ");
     choose_sender();
     for (const std::string& word : line_.words) recipients_.add_word(word);
-    message_.emplace(drop_directory_);
+    message_.emplace(drop_directory_, config_.minfree);
     read_message();
     if (const auto exit_code = take_form()) return *exit_code;
     check_recipients();

@@ -228,6 +228,31 @@ def test_too_little_free_space(host):
     sender.all_arrive()
 
 
+def test_a_message_without_end_leaves_free_what_must_stay_free(make_host):
+    """Its size is not announced, and not limited. Others can still send while it goes on."""
+    host = make_host("host", minfree="1m")
+    with small_disk(host.spool, "4m", POSTOFFICE, POSTOFFICE, 0o750):
+        host.start()
+        sender = Sender(host)
+        lowest = os.statvfs(host.spool).f_bavail
+        with host.smtp() as client:
+            client.helo()  # of ESMTP, it would have to name its size
+            client.mail("endless@example.org")
+            client.rcpt("alice@host.test")
+            assert client.docmd("DATA")[0] == 354
+            for _ in range(100):
+                client.sock.sendall((b"x" * 98 + b"\r\n") * 800)
+                lowest = min(lowest, os.statvfs(host.spool).f_bavail)
+            wait_for(lambda: os.statvfs(host.spool).f_bavail * 4096 > 3_000_000, what="the room it took")
+            assert sender.smtp(size=200_000) == 250
+            client.sock.sendall(b"\r\n.\r\n")
+            assert client.getreply()[0] == 452
+        assert lowest * 4096 >= 900_000, lowest
+        assert host.run("sendmail", "-i", "alice", input=b"Subject: endless\n\n" + b"x\n" * 2_000_000).returncode == 71
+        sender.all_arrive()
+        host.end()
+
+
 def test_a_spool_that_cannot_be_written(make_host):
     with StrictSink() as sink:
         host = make_host("host", relay_host=f"[127.0.0.1]:{sink.port}", retry="1s")
