@@ -100,8 +100,8 @@ void Dispatcher::dispatch(Place place) {
         } else {
             destination.waiting.push_front(std::move(job));
             // Its own agents come back here when they are done; without any it has to wait in line for one.
-            if (destination.agents.empty() && !std::exchange(destination.is_in_line, true))
-                line_.push_back(place);
+            if (destination.agents == 0 && !std::exchange(destination.is_in_line, true))
+                pool_of(place).line.push_back(place);
             return;
         }
     }
@@ -139,26 +139,37 @@ void Dispatcher::go_on() {
 }
 
 Dispatcher::Agent* Dispatcher::free_agent(Place place) {
-    Destination& destination = place->second;
-    for (Agent& agent : destination.agents)
-        if (!agent.job) return &agent;
-    if (destination.agents.size() >= config_.destination_agents) return nullptr;
-    if (agents_ >= config_.agents && !end_one_idle_agent()) return nullptr;
-    Agent agent;
-    agent.worker = events_.start_agent({place->first.domain, place->first.is_local, false});
-    ++agents_;
-    return &destination.agents.emplace_back(std::move(agent));
+    Pool& pool = pool_of(place);
+    for (Agent& agent : pool.agents)
+        if (agent.place == place && !agent.job) return &agent;
+    if (place->second.agents >= config_.destination_agents) return nullptr;
+    if (pool.agents.size() >= config_.agents) {
+        const auto idle = idle_agent(pool);
+        if (idle == pool.agents.end()) return nullptr;
+        remove_agent(pool, idle);
+    }
+    pool.agents.push_back({events_.start_agent({place->first.domain, place->first.is_local, false}), place});
+    ++place->second.agents;
+    return &pool.agents.back();
 }
 
-bool Dispatcher::has_spare_agent() const {
-    return agents_ < config_.agents || busy_ < agents_;
+std::list<Dispatcher::Agent>::iterator Dispatcher::idle_agent(Pool& pool) {
+    return std::find_if(pool.agents.begin(), pool.agents.end(), [](const Agent& a) { return !a.job; });
+}
+
+void Dispatcher::remove_agent(Pool& pool, std::list<Agent>::iterator agent) {
+    --agent->place->second.agents;
+    pool.agents.erase(agent);
 }
 
 // In turn, each gets one; who wants more gets them when nobody is in line.
-void Dispatcher::serve_line() {
-    while (!line_.empty() && has_spare_agent()) {
-        const Place place = line_.front();
-        line_.pop_front();
+void Dispatcher::serve_line(Pool& pool) {
+    const auto has_spare_agent = [&] {
+        return pool.agents.size() < config_.agents || idle_agent(pool) != pool.agents.end();
+    };
+    while (!pool.line.empty() && has_spare_agent()) {
+        const Place place = pool.line.front();
+        pool.line.pop_front();
         place->second.is_in_line = false;
         dispatch(place);
     }
@@ -166,25 +177,8 @@ void Dispatcher::serve_line() {
 
 // While others wait in line. A new agent costs a process and a connection: one that is the only one of its
 // destination may do some work first.
-bool Dispatcher::must_give_way(const Destination& destination, const Agent& agent) const {
-    return !line_.empty() && (destination.agents.size() > 1 || agent.jobs_done >= most_jobs_in_a_row);
-}
-
-void Dispatcher::end_agent(Destination& destination, const Agent& agent) {
-    destination.agents.remove_if([&](const Agent& a) { return &a == &agent; });
-    --agents_;
-}
-
-bool Dispatcher::end_one_idle_agent() {
-    if (busy_ == agents_) return false;
-    for (auto& [key, destination] : destinations_)
-        for (auto agent = destination.agents.begin(); agent != destination.agents.end(); ++agent)
-            if (!agent->job) {
-                destination.agents.erase(agent);
-                --agents_;
-                return true;
-            }
-    return false;
+bool Dispatcher::must_give_way(const Pool& pool, const Agent& agent) {
+    return !pool.line.empty() && (agent.place->second.agents > 1 || agent.jobs_done >= most_jobs_in_a_row);
 }
 
 void Dispatcher::hand_over(Agent& agent, Job job) {
@@ -202,7 +196,6 @@ void Dispatcher::hand_over(Agent& agent, Job job) {
         const int descriptors[] = {job.message->entry.fd(), message.get()};
         send_struct(agent.worker.channel.get(), request, descriptors);
         agent.job = std::move(job);
-        ++busy_;
     } catch (const PeerGone&) {
         // The end of its channel removes the agent from the list; this part is tried again by schedule.
         defer_job(std::move(job), "the delivery process ended");
@@ -217,32 +210,33 @@ void Dispatcher::hand_over(Agent& agent, Job job) {
 }
 
 bool Dispatcher::serve(int channel) {
-    for (auto place = destinations_.begin(); place != destinations_.end(); ++place)
-        for (Agent& agent : place->second.agents)
-            if (agent.worker.channel.get() == channel) {
-                job_done(place, agent);
+    for (Pool& pool : pools_)
+        for (auto agent = pool.agents.begin(); agent != pool.agents.end(); ++agent)
+            if (agent->worker.channel.get() == channel) {
+                job_done(pool, agent);
                 return true;
             }
     return false;
 }
 
-void Dispatcher::job_done(Place place, Agent& agent) {
+void Dispatcher::job_done(Pool& pool, std::list<Agent>::iterator agent) {
+    const Place place = agent->place;
     Destination& destination = place->second;
-    const auto answer = receive_struct_now<QueueJobDone>(agent.worker.channel.get());
+    const auto answer = receive_struct_now<QueueJobDone>(agent->worker.channel.get());
     if (answer.kind == Arrival::Kind::nothing) return;
     const bool is_done = answer.kind == Arrival::Kind::packet;
-    std::optional<Job> job = std::exchange(agent.job, std::nullopt);
-    if (job) --busy_;
-    ++agent.jobs_done;
-    agent.worker.idle_since = Clock::now();
+    std::optional<Job> job = std::exchange(agent->job, std::nullopt);
+    ++agent->jobs_done;
+    agent->worker.idle_since = Clock::now();
     if (is_done && answer.value.destination_is_down != 0) {
         destination.down_until = Clock::now() + down_time;
         destination.down_because = answer.value.why.str();
     }
     if (!is_done)
         log_event("", "queue-agent-ended",
-                  {{"pid", std::to_string(agent.worker.pid)}, {"destination", place->first.domain}});
-    if (!is_done || must_give_way(destination, agent)) end_agent(destination, agent);
+                  {{"pid", std::to_string(agent->worker.pid)}, {"destination", place->first.domain}});
+    const bool leaves = !is_done || must_give_way(pool, *agent);
+    if (leaves) remove_agent(pool, agent);
     if (job) {
         job->message->entry.reload();
         if (is_done)
@@ -250,28 +244,29 @@ void Dispatcher::job_done(Place place, Agent& agent) {
         else
             defer_job(std::move(*job), "the delivery process ended");
     }
-    serve_line();
+    if (leaves) serve_line(pool);
     dispatch(place);
-    serve_line();  // if it needs its agent no more
+    serve_line(pool);  // if it needs its agent no more
 }
 
 void Dispatcher::end_idle_agents() {
     const auto now = Clock::now();
-    for (auto place = destinations_.begin(); place != destinations_.end();) {
-        Destination& destination = place->second;
-        agents_ -= destination.agents.remove_if(
-            [&](const Agent& a) { return !a.job && now - a.worker.idle_since > agent_idle_limit; });
-        const bool is_unused = destination.agents.empty() && destination.waiting.empty() &&
-                               destination.backlog.empty() && now >= destination.down_until &&
-                               !destination.is_in_line && !destination.is_unread;
-        place = is_unused ? destinations_.erase(place) : std::next(place);
-    }
+    for (Pool& pool : pools_)
+        for (auto agent = pool.agents.begin(); agent != pool.agents.end();) {
+            const auto next = std::next(agent);
+            if (!agent->job && now - agent->worker.idle_since > agent_idle_limit) remove_agent(pool, agent);
+            agent = next;
+        }
+    std::erase_if(destinations_, [now](const auto& entry) {
+        const Destination& destination = entry.second;
+        return destination.agents == 0 && destination.waiting.empty() && destination.backlog.empty() &&
+               now >= destination.down_until && !destination.is_in_line && !destination.is_unread;
+    });
 }
 
 void Dispatcher::add_poll_entries(std::vector<pollfd>& entries) const {
-    for (const auto& [key, destination] : destinations_)
-        for (const Agent& agent : destination.agents)
-            entries.push_back({agent.worker.channel.get(), POLLIN, 0});
+    for (const Pool& pool : pools_)
+        for (const Agent& agent : pool.agents) entries.push_back({agent.worker.channel.get(), POLLIN, 0});
 }
 
 void Dispatcher::stop() {

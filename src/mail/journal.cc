@@ -139,13 +139,19 @@ Journal parse_journal(std::string_view text) {
     if (journal.envelope.recipients.empty()) throw FormatError("journal: no recipients");
     journal.recipients.resize(journal.envelope.recipients.size());
 
-    text.remove_prefix(end + end_mark.size());
-    while (text.find('\n') != std::string_view::npos) {
+    (void)apply_journal_events(journal, text.substr(end + end_mark.size()));
+    return journal;
+}
+
+std::size_t apply_journal_events(Journal& journal, std::string_view text) {
+    const std::size_t whole = text.rfind('\n') + 1;  // 0 without one
+    text = text.substr(0, whole);
+    while (!text.empty()) {
         std::string_view event = take_until(text, '\n');
         const auto when = parse_rfc3339_utc(take_until(event, ' '));
         if (when) (void)apply_journal_event(journal, *when, event);
     }
-    return journal;
+    return whole;
 }
 
 }  // namespace postoffice

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -36,6 +37,11 @@ std::string read_journal(int fd) {
     std::string text(size, '\0');
     text.resize(disk::read_at(fd, text, 0));  // at an offset: the position may be shared with another process
     return text;
+}
+
+/// Octets of the lines of `text` that have an end.
+off_t whole_lines(std::string_view text) {
+    return static_cast<off_t>(text.rfind('\n') + 1);
 }
 
 std::optional<struct stat> status_of(const std::string& path) {
@@ -110,12 +116,17 @@ void remove_quietly(const std::string& path) {
 // QueueEntry
 
 QueueEntry::QueueEntry(std::string spool_directory, Fd journal)
-    : directory_(std::move(spool_directory)),
-      fd_(std::move(journal)),
-      journal_(parse_journal(read_journal(fd_.get()))) {}
+    : directory_(std::move(spool_directory)), fd_(std::move(journal)) {
+    const std::string text = read_journal(fd_.get());
+    journal_ = parse_journal(text);
+    known_to_ = whole_lines(text);
+}
 
-QueueEntry::QueueEntry(std::string spool_directory, Fd fd, Journal journal)
-    : directory_(std::move(spool_directory)), fd_(std::move(fd)), journal_(std::move(journal)) {}
+QueueEntry::QueueEntry(std::string spool_directory, Fd fd, Journal journal, off_t known_to)
+    : directory_(std::move(spool_directory)),
+      fd_(std::move(fd)),
+      journal_(std::move(journal)),
+      known_to_(known_to) {}
 
 Fd QueueEntry::open_message() const {
     return disk::open(directory_ + "/dm" + id(), O_RDONLY | O_NOFOLLOW);
@@ -168,14 +179,19 @@ void QueueEntry::append(const std::string& event) {
     struct stat status {};
     if (::fstat(fd_.get(), &status) != 0) throw_errno("stat journal");
     char last = '\n';
-    if (status.st_size > 0) disk::read_at(fd_.get(), std::span(&last, 1), status.st_size - 1);
-    const UnixTime now = now_unix();
-    disk::write_all(fd_.get(), (last == '\n' ? "" : "\n") + rfc3339_utc(now) + " " + event + "\n");
-    (void)apply_journal_event(journal_, now, event);
+    if (status.st_size > known_to_) disk::read_at(fd_.get(), std::span(&last, 1), status.st_size - 1);
+    disk::write_all(fd_.get(), (last == '\n' ? "" : "\n") + rfc3339_utc(now_unix()) + " " + event + "\n");
+    reload();
 }
 
 void QueueEntry::reload() {
-    journal_ = parse_journal(read_journal(fd_.get()));
+    std::string news;
+    std::array<char, 4096> block;
+    for (std::size_t n = block.size(); n == block.size();) {
+        n = disk::read_at(fd_.get(), block, known_to_ + static_cast<off_t>(news.size()));
+        news.append(block.data(), n);
+    }
+    known_to_ += static_cast<off_t>(apply_journal_events(journal_, news));
 }
 
 void QueueEntry::sync() {
@@ -236,7 +252,7 @@ QueueEntry Spool::commit(const std::string& id, const Envelope& envelope, Messag
         disk::sync_directory(directory_);
         disk::sync(data.get());
         disk::sync(journal.get());
-        return {directory_, std::move(journal), parse_journal(header)};
+        return {directory_, std::move(journal), parse_journal(header), whole_lines(header)};
     } catch (const std::system_error&) {
         remove_quietly(journal_name);
         remove_quietly(message_path(id));
@@ -274,7 +290,7 @@ std::optional<QueueEntry> Spool::take(const std::string& id) const {
         if (message && parsed.size && static_cast<std::uint64_t>(message->st_size) != *parsed.size)
             throw FormatError(
                 fmt::format("message has {} octets instead of {}", message->st_size, *parsed.size));
-        return QueueEntry(directory_, std::move(journal), std::move(parsed));
+        return QueueEntry(directory_, std::move(journal), std::move(parsed), whole_lines(text));
     } catch (const FormatError& error) {
         const std::string aside = directory_ + "/bad" + id;
         disk::rename(path, aside);

@@ -98,7 +98,7 @@ def start_again(host):
     """What was killed may take a moment to give back the ports and the lock on the spool."""
     def try_it():
         try:
-            return host.start()
+            return host.start(has_clients=True)
         except AssertionError:
             host.process.wait(20)
             return None

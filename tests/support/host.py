@@ -93,11 +93,14 @@ class Host:
 
     # -- the daemon
 
-    def start(self, *arguments):
+    def start(self, *arguments, has_clients=False):
+        """`has_clients`: some come all the time."""
         self.process = subprocess.Popen(
             [*self.prefix, self.command("smtpd"), "-C", self.config, "-bD", *arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(os.path.join(self.folder, "stderr"), "w"))
-        if not self.prefix:
+        if has_clients:
+            wait_for(self.answers, what="the daemon answering")
+        elif not self.prefix:
             self.wait_until_ready()
         return self
 

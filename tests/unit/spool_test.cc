@@ -178,6 +178,21 @@ TEST_F(SpoolTest, ReloadSeesWhatOthersAppended) {
     EXPECT_EQ(entry.journal().recipients[0].attempts, 1U);
 }
 
+TEST_F(SpoolTest, WhoAppendsSeesWhatOthersDidMeanwhileOnce) {
+    auto entry = commit();
+    QueueEntry other(folder_.path(), disk::open(spool_.journal_path(entry.id()), O_RDWR | O_APPEND));
+    other.record(0, deferred("4.4.1", "refused"));
+    entry.record(1, ok_);
+    other.record(0, ok_);
+    entry.reload();
+    entry.reload();
+    for (const QueueEntry* one : {&entry, &other}) {
+        EXPECT_EQ(one->journal().recipients[0].attempts, 2U);
+        EXPECT_EQ(one->journal().recipients[1].attempts, 1U);
+        EXPECT_EQ(one->journal().recipients[0].status, RecipientState::Status::delivered);
+    }
+}
+
 TEST_F(SpoolTest, EventAfterACutLineIsNotLost) {
     const std::string id = queued();
     {

@@ -77,16 +77,11 @@ class Dispatcher {
         std::string domain;  ///< empty for mailboxes and for the relay host
         auto operator<=>(const Key&) const = default;
     };
-    struct Agent {
-        Worker worker;
-        std::optional<Job> job;  ///< empty while idle
-        unsigned jobs_done = 0;
-    };
     struct Destination {
         std::deque<Job> waiting;
         std::deque<std::string>
             backlog;  ///< ids for which there was no room in `waiting`: neither open nor locked
-        std::list<Agent> agents;
+        std::size_t agents = 0;
         Clock::time_point down_until{};
         std::string down_because;
         bool is_reading_backlog = false;
@@ -94,19 +89,30 @@ class Dispatcher {
         bool is_unread = false;
     };
     using Place = std::map<Key, Destination>::iterator;
+    struct Agent {
+        Worker worker;
+        Place place;
+        std::optional<Job> job = std::nullopt;  ///< empty while idle
+        unsigned jobs_done = 0;
+    };
+    /// Agents for other hosts, or for this one: neither kind takes the places of the other.
+    struct Pool {
+        std::list<Agent> agents;
+        std::deque<Place> line;  ///< who has mail and no agent, since there are as many as there may be
+    };
 
     Key key_of(const Target& target) const;
     std::map<Key, std::vector<std::uint32_t>> divide(const QueueEntry& entry) const;
     void dispatch(Place place);
     Agent* free_agent(Place place);
-    bool has_spare_agent() const;
-    bool end_one_idle_agent();
-    void serve_line();
-    bool must_give_way(const Destination& destination, const Agent& agent) const;
-    void end_agent(Destination& destination, const Agent& agent);
+    Pool& pool_of(Place place) { return pools_[place->first.is_local ? 1 : 0]; }
+    static std::list<Agent>::iterator idle_agent(Pool& pool);
+    static void remove_agent(Pool& pool, std::list<Agent>::iterator agent);
+    void serve_line(Pool& pool);
+    static bool must_give_way(const Pool& pool, const Agent& agent);
     void hand_over(Agent& agent, Job job);
     void read_backlog(Place place);
-    void job_done(Place place, Agent& agent);
+    void job_done(Pool& pool, std::list<Agent>::iterator agent);
     void defer_job(Job job, const std::string& why);
     void settle_job(Job job, const DeliveryResult& result);
     void finish(Job job);
@@ -120,10 +126,8 @@ class Dispatcher {
     Events events_;
     std::map<std::string, ActiveMessage> active_;
     std::map<Key, Destination> destinations_;
-    std::deque<Place> line_;    ///< who has mail and no agent, since there are as many as there may be
+    Pool pools_[2];
     std::deque<Place> unread_;  ///< whose backlog waits for room, or for its turn, and for nothing else
-    std::size_t agents_ = 0;
-    std::size_t busy_ = 0;  ///< agents with a job
     bool stopping_ = false;
 };
 

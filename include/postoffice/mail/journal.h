@@ -62,6 +62,9 @@ std::string held(std::string_view reason);
 std::string released();
 }  // namespace journal_event
 
+/// Takes in the events in all whole lines of `text`; those that do not parse are skipped. Returns how many
+/// octets these lines are.
+std::size_t apply_journal_events(Journal& journal, std::string_view text);
 /// Takes one event that happened at `when` into the journal's state; false if it does not parse.
 bool apply_journal_event(Journal& journal, UnixTime when, std::string_view event);
 

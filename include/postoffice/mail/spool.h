@@ -60,12 +60,13 @@ class QueueEntry {
 
   private:
     friend class Spool;
-    QueueEntry(std::string spool_directory, Fd fd, Journal journal);
+    QueueEntry(std::string spool_directory, Fd fd, Journal journal, off_t known_to);
     void append(const std::string& event);
 
     std::string directory_;
     Fd fd_;
     Journal journal_;
+    off_t known_to_ = 0;  ///< where the first line begins of which journal_ does not know
 };
 
 class Spool {
