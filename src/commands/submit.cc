@@ -68,6 +68,7 @@ class SubmitCommand {
     std::optional<int> take_form() const;
     void check_recipients();
     bool has_utf8_address() const;
+    Address as_taken_in(const Address& address) const;
     DropEnvelope drop_envelope() const;
     void store();
     bool reports_by_mail() const;
@@ -201,6 +202,12 @@ void SubmitCommand::check_recipients() {
         throw Failure{65, fmt::format("too many recipients: at most {} for one message", config_.recipients)};
 }
 
+/// The server may know this host by another name than we: the resolver may not have told it the whole one
+/// when it began. So what is here is left without a domain.
+Address SubmitCommand::as_taken_in(const Address& address) const {
+    return address.domain() == config_.hostname ? Address(address.local_part(), "") : address;
+}
+
 /// Who writes to such an address means what is in the header, too.
 bool SubmitCommand::has_utf8_address() const {
     const auto& accepted = recipients_.accepted();
@@ -210,7 +217,7 @@ bool SubmitCommand::has_utf8_address() const {
 
 DropEnvelope SubmitCommand::drop_envelope() const {
     DropEnvelope envelope;
-    envelope.sender = sender_;
+    envelope.sender = as_taken_in(sender_);
     envelope.body = eight_bit_ ? Body::eight_bit_mime : Body::seven_bit;
     envelope.utf8_header = utf8_header_ && line_.smtputf8.value_or(has_utf8_address());
     envelope.return_part = parse_return_part(line_.dsn_return).value_or(ReturnPart::unspecified);
@@ -220,7 +227,8 @@ DropEnvelope SubmitCommand::drop_envelope() const {
     // The first host of a message is the one that knows what its sender called the recipients.
     for (const Address& address : recipients_.accepted())
         envelope.recipients.emplace_back(
-            address, RecipientWishes{notify, original_recipient_of(address.qualified(config_.hostname))});
+            as_taken_in(address),
+            RecipientWishes{notify, original_recipient_of(address.qualified(config_.hostname))});
     return envelope;
 }
 
