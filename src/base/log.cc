@@ -14,7 +14,7 @@
 namespace postoffice {
 namespace {
 
-// Set by open_log() before the first fork, read by all processes.
+// Set by open_log() before the first fork, and by reopen_log() before another; read by all processes.
 struct Log {
     enum class Where { syslog, stream } where = Where::syslog;
     Fd file;      // owns the log file
@@ -22,6 +22,17 @@ struct Log {
     std::string tag = "postoffice";
     bool debug = false;
 } the_log;
+
+constexpr std::string_view on_syslog = "syslog", on_stderr = "stderr";
+
+Fd open_file(const std::string& path) {
+    return Fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
+}
+
+void use_syslog() {
+    the_log.where = Log::Where::syslog;
+    ::openlog(the_log.tag.c_str(), LOG_PID | LOG_NDELAY, LOG_MAIL);
+}
 
 void write_line(int priority, const std::string& text) {
     if (the_log.where == Log::Where::syslog) {
@@ -50,19 +61,33 @@ void append_value(std::string& line, std::string_view value) {
 void open_log(const std::string& where, const std::string& tag) {
     the_log.tag = tag;
     the_log.where = Log::Where::stream;
-    if (where == "stderr") {
+    if (where == on_stderr) {
         the_log.fd = STDERR_FILENO;
         the_log.debug = true;
         return;
     }
-    if (where != "syslog") {
-        the_log.file = Fd(::open(where.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
+    if (where != on_syslog) {
+        the_log.file = open_file(where);
         the_log.fd = the_log.file.get();
         if (the_log.file) return;
     }
-    the_log.where = Log::Where::syslog;
-    ::openlog(the_log.tag.c_str(), LOG_PID | LOG_NDELAY, LOG_MAIL);
-    if (where != "syslog") log_event("", "log", {{"file", where}, {"error", std::strerror(errno)}});
+    const int error = errno;
+    use_syslog();
+    if (where != on_syslog) log_event("", "log", {{"file", where}, {"error", std::strerror(error)}});
+}
+
+void reopen_log(const std::string& where) {
+    const bool is_stderr = the_log.where == Log::Where::stream && !the_log.file;
+    if (is_stderr || where == on_stderr) return;
+    if (where == on_syslog) {
+        the_log.file.reset();
+        return use_syslog();
+    }
+    Fd file = open_file(where);
+    if (!file) return log_event("", "log", {{"file", where}, {"error", std::strerror(errno)}});
+    the_log.where = Log::Where::stream;
+    the_log.file = std::move(file);
+    the_log.fd = the_log.file.get();
 }
 
 void log_event(std::string_view id, std::string_view event, std::initializer_list<LogField> fields) {

@@ -77,6 +77,7 @@ class SubmitCommand {
     std::optional<int> take_form() const;
     void check_recipients();
     bool has_utf8_address() const;
+    Address as_taken_in(const Address& address) const;
     DropEnvelope drop_envelope() const;
     void store();
     Fd leave_fifo(const std::string& id) const;
@@ -112,7 +113,7 @@ int SubmitCommand::run() {
     if (std::getenv("TZ") != nullptr && !is_trusted_submitter(config_, caller_.uid)) ::unsetenv("TZ");
     choose_sender();
     for (const std::string& word : line_.words) recipients_.add_word(word);
-    message_.emplace(drop_directory_);
+    message_.emplace(drop_directory_, config_.minfree);
     read_message();
     if (const auto exit_code = take_form()) return *exit_code;
     check_recipients();
@@ -215,6 +216,12 @@ void SubmitCommand::check_recipients() {
         throw Failure{65, fmt::format("too many recipients: at most {} for one message", config_.recipients)};
 }
 
+/// The server may know this host by another name than we: the resolver may not have told it the whole one
+/// when it began. So what is here is left without a domain.
+Address SubmitCommand::as_taken_in(const Address& address) const {
+    return address.domain() == config_.hostname ? Address(address.local_part(), "") : address;
+}
+
 /// Who writes to such an address means what is in the header, too.
 bool SubmitCommand::has_utf8_address() const {
     const auto& accepted = recipients_.accepted();
@@ -224,7 +231,7 @@ bool SubmitCommand::has_utf8_address() const {
 
 DropEnvelope SubmitCommand::drop_envelope() const {
     DropEnvelope envelope;
-    envelope.sender = sender_;
+    envelope.sender = as_taken_in(sender_);
     envelope.body = eight_bit_ ? Body::eight_bit_mime : Body::seven_bit;
     envelope.utf8_header = utf8_header_ && line_.smtputf8.value_or(has_utf8_address());
     envelope.return_part = parse_return_part(line_.dsn_return).value_or(ReturnPart::unspecified);
@@ -234,7 +241,8 @@ DropEnvelope SubmitCommand::drop_envelope() const {
     // The first host of a message is the one that knows what its sender called the recipients.
     for (const Address& address : recipients_.accepted())
         envelope.recipients.emplace_back(
-            address, RecipientWishes{notify, original_recipient_of(address.qualified(config_.hostname))});
+            as_taken_in(address),
+            RecipientWishes{notify, original_recipient_of(address.qualified(config_.hostname))});
     return envelope;
 }
 

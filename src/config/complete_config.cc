@@ -40,8 +40,10 @@ void complete_places(Config& config) {
 
 void complete_hostname(Config& config) {
     if (!config.hostname.empty()) return;
-    config.hostname =
-        config.hostname_from == HostnameFrom::uname ? literal_host_name() : canonical_host_name();
+    const std::string literal = literal_host_name();
+    config.hostname = config.hostname_from == HostnameFrom::uname ? literal : canonical_host_name();
+    // What people and programs here call it; and at a time when the resolver was silent, we did, too.
+    if (!config.is_local_domain(literal)) config.local_domains.push_back(literal);
 }
 
 void sort_unique(std::vector<std::string>& list) {

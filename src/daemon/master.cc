@@ -323,6 +323,7 @@ class Master {
             log_event("", "reload-refused", {{"reason", error.what()}});
             return;
         }
+        reopen_log(next->config.log);
         make_db_folder(next->config);
         std::unique_ptr<Generation> previous = std::exchange(current_, std::move(next));
         previous->ports.clear();

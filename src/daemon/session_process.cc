@@ -55,7 +55,8 @@ void hand_back(const Fd& channel, const Fd& client, const SessionState& state) {
 
 int run_session_process(const Config& config, Fd channel, const SessionProcessSockets& sockets) {
     const Spool spool(config.queue_dir);
-    const Resolver resolver(ResolverSettings::from(config.nameservers));
+    ResolverSource name_servers(config.nameservers);
+    Resolver resolver(name_servers.news().value());
     Reception reception(config, spool,
                         {sockets.spawner, sockets.announce, local_patience, Acceptance::Untaken::refused});
     Misconduct misconduct(config, sockets.rates,
@@ -78,6 +79,7 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
         if (!handover || handover->descriptors.size() != 1) return 0;
         SessionState& state = handover->value.state;
         set_process_title("SMTP " + state.client_address.str());
+        resolver.refresh(name_servers);
         if (state.phase == SessionState::Phase::announced) {
             if (!learn_client(handover->descriptors.front(), state)) return 0;
             hand_back(channel, handover->descriptors.front(), state);

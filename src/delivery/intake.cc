@@ -30,11 +30,12 @@ bool is_removed(int file) {
     return status.st_nlink == 0;
 }
 
-// No more than was there when it was opened: the owner may go on writing.
+// No more than was there when it was opened: the owner may go on writing. And no more than is wanted: nobody
+// waits for the end of his message, and a file of many terabytes may take no room at all.
 void feed_message(const Drop& drop, MessageReceiver& receiver) {
     std::array<char, 65536> block;
     std::uint64_t left = drop.message_size;
-    while (left > 0) {
+    while (left > 0 && !receiver.refusal()) {
         const ssize_t n = ::read(drop.file.get(), block.data(), std::min<std::uint64_t>(left, block.size()));
         if (n == 0) throw FormatError("shorter than it was a moment ago");
         if (n < 0) {
@@ -138,7 +139,7 @@ Intake::Outcome Intake::take_in(const std::string& id, Drop& drop, const Watch& 
     }
     accepted.move_to(envelope);
 
-    Message message(spool_.directory());
+    Message message(spool_.directory(), config_.minfree);
     const std::string top = warning_for(drop) + received_field(config_.hostname, id, envelope, "");
     MessageReceiver receiver(message,
                              {.hostname = config_.hostname,

@@ -50,7 +50,8 @@ class QueueAgent {
           arrivals_(arrivals),
           agents_(spawner, local_patience, config.command_timeout),
           local_(config, agents_, std::chrono::duration_cast<Seconds>(local_patience)),
-          resolver_(ResolverSettings::from(config.nameservers)) {}
+          name_servers_(config.nameservers),
+          resolver_(name_servers_.news().value()) {}
 
     QueueJobDone work(QueueEntry& entry, std::span<const std::uint32_t> indices, int message, Watch watch) {
         watch_ = std::move(watch);
@@ -105,6 +106,7 @@ class QueueAgent {
 
     RemoteDelivery::Outcome deliver_remotely(const QueueEntry& entry, std::span<const std::uint32_t> indices,
                                              int message) {
+        resolver_.refresh(name_servers_);
         if (!remote_) remote_ = std::make_unique<RemoteDelivery>(config_, resolver_, task_.destination);
         const Envelope& envelope = entry.journal().envelope;
         std::map<std::string, std::vector<std::size_t>> ways;  // by whom they are forwarded
@@ -193,6 +195,7 @@ class QueueAgent {
     const int arrivals_;
     AgentChannels agents_;
     LocalTransport local_;
+    ResolverSource name_servers_;
     Resolver resolver_;
     std::unique_ptr<RemoteDelivery> remote_;
     std::optional<LateRouting> late_routing_;

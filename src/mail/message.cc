@@ -12,7 +12,8 @@
 
 namespace postoffice {
 
-Message::Message(std::string spool_directory) : directory_(std::move(spool_directory)) {}
+Message::Message(std::string spool_directory, std::uint64_t minfree)
+    : directory_(std::move(spool_directory)), minfree_(minfree) {}
 
 Message::~Message() {
     if (file_path_.empty()) return;
@@ -30,6 +31,18 @@ void Message::append(std::string_view bytes) {
     else
         memory_.append(bytes);
     size_ += bytes.size();
+    // Looked at all the time, since how long it will be is not known before its end.
+    if (file_ && minfree_ != 0 && disk::free_space(directory_) < minfree_)
+        throw_errno(ENOSPC, "what must stay free in " + directory_);
+}
+
+void Message::abandon() noexcept {
+    try {
+        std::string().swap(memory_);
+        if (file_) disk::truncate(file_.get(), 0);
+    } catch (const std::system_error&) {
+        // The destructor removes the file.
+    }
 }
 
 void Message::spill() {

@@ -206,6 +206,8 @@ void MessageReceiver::store(std::string_view bytes) {
     try {
         message_.append(bytes);
     } catch (const std::system_error& error) {
+        // Its client may go on for long, and others need the room.
+        message_.abandon();
         refusal_ = storage_refusal(error);
     } catch (const std::bad_alloc&) {
         refusal_ = Reply{451, "4.3.0", "Out of memory; try again later"};

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <string_view>
@@ -122,6 +123,20 @@ ResolverSettings ResolverSettings::from(const std::vector<std::string>& nameserv
     }
     if (settings.servers.empty()) read_resolv_conf(resolv_conf, settings);
     if (settings.servers.empty()) settings.servers.push_back({*IpAddress::parse("127.0.0.1"), dns_port});
+    return settings;
+}
+
+ResolverSource::Stamp ResolverSource::stamp() const {
+    struct stat status {};
+    if (!nameservers_.empty() || ::stat(resolv_conf_.c_str(), &status) != 0) return {};
+    return {status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
+}
+
+std::optional<ResolverSettings> ResolverSource::news() {
+    const Stamp now = stamp();
+    if (known_ == now) return std::nullopt;
+    auto settings = ResolverSettings::from(nameservers_, resolv_conf_);
+    known_ = now;
     return settings;
 }
 

@@ -5,6 +5,7 @@
 #include <gdbm.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <memory>
 #include <thread>
@@ -23,9 +24,19 @@ namespace {
 constexpr unsigned files = 16;
 constexpr HashKey spread{0x706f73746f666669, 0x6365677265796c69};  // no secret: it only spreads
 constexpr Milliseconds lock_pause{2};
+/// Nothing is changed while there is less on the disk: what could be written in part is damaged, and all that
+/// it knew is gone.
+constexpr unsigned long long room_for_a_change = 1U << 20;
+
+/// gdbm's own errors are about what is in the file; those of the system say nothing against that.
+[[noreturn]] void fail(const std::string& text) {
+    const int error = errno;
+    if (gdbm_check_syserr(gdbm_errno) && error != 0) throw_errno(error, text);
+    throw FormatError(text);
+}
 
 [[noreturn]] void give_up(const char* text) {
-    throw FormatError(text);
+    fail(text);
 }
 
 datum to_datum(std::string_view text) {
@@ -60,8 +71,7 @@ class GreylistStore::File {
         const int flags = (may_write ? GDBM_WRCREAT : GDBM_READER) | GDBM_NOLOCK | GDBM_NOMMAP | GDBM_CLOEXEC;
         database_ = gdbm_open(path_.c_str(), 0, flags, 0640, give_up);
         if (database_ != nullptr) return;
-        if (gdbm_check_syserr(gdbm_errno) && errno != 0) throw_errno(path_);
-        throw FormatError(path_ + ": " + gdbm_strerror(gdbm_errno));
+        fail(path_ + ": " + gdbm_strerror(gdbm_errno));
     }
 
     std::optional<GreylistEntry> find(const std::string& key) {
@@ -78,7 +88,7 @@ class GreylistStore::File {
         const std::string text = entry ? entry->text() : "";
         const int outcome = entry ? gdbm_store(database_, to_datum(key), to_datum(text), GDBM_REPLACE)
                                   : gdbm_delete(database_, to_datum(key));
-        if (outcome != 0 && entry) throw FormatError(path_ + ": " + gdbm_db_strerror(database_));
+        if (outcome != 0 && entry) fail(path_ + ": " + gdbm_db_strerror(database_));
     }
 
     std::vector<std::string> keys() {
@@ -95,7 +105,7 @@ class GreylistStore::File {
 
     void make_smaller() {
         if (database_ != nullptr && gdbm_reorganize(database_) != 0)
-            throw FormatError(path_ + ": " + gdbm_db_strerror(database_));
+            fail(path_ + ": " + gdbm_db_strerror(database_));
     }
 
     void set_aside(const std::string& why) noexcept {
@@ -109,7 +119,8 @@ class GreylistStore::File {
         if (database_ == nullptr) return;
         try {
             gdbm_close(std::exchange(database_, nullptr));
-        } catch (const FormatError&) {
+        } catch (const std::exception&) {
+            // Whoever finds the damage sets it aside.
         }
     }
 
@@ -142,6 +153,7 @@ std::optional<GreylistEntry> GreylistStore::find(const std::string& key) const {
 
 void GreylistStore::change(const std::string& key, const Change& change) const {
     File file(path_of(key), patience_);
+    if (disk::free_space(folder_) < room_for_a_change) throw_errno(ENOSPC, folder_);
     try {
         file.open(true);
         const auto before = file.find(key);

@@ -95,7 +95,7 @@ std::optional<Reply> refuse_message(Dialogue& dialogue) {
 
 IncomingMessage::IncomingMessage(const Dialogue& dialogue, DataDecoder decoder)
     : id_(Spool::new_id()),
-      message_(dialogue.config().queue_dir),
+      message_(dialogue.config().queue_dir, dialogue.config().minfree),
       receiver_(message_, receiver_settings(dialogue, id_), top_fields(dialogue, id_)),
       decoder_(decoder),
       pace_(dialogue) {}

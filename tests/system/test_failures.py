@@ -15,6 +15,7 @@ import pytest
 import tracked
 from conftest import needs_root
 from host import free_port, wait_for
+from outsiders import CROWD, outsiders  # noqa: F401
 from processes import helpers, is_alive, kill, wait_for_title, with_title
 from sick_nameserver import SickNameServer
 from sink import Sink
@@ -226,6 +227,62 @@ def test_too_little_free_space(host):
     host.reload()
     assert sender.smtp() == 250
     sender.all_arrive()
+
+
+def test_a_message_without_end_leaves_free_what_must_stay_free(make_host):
+    """Its size is not announced, and not limited. Others can still send while it goes on."""
+    host = make_host("host", minfree="1m")
+    with small_disk(host.spool, "4m", POSTOFFICE, POSTOFFICE, 0o750):
+        host.start()
+        sender = Sender(host)
+        lowest = os.statvfs(host.spool).f_bavail
+        with host.smtp() as client:
+            client.helo()  # of ESMTP, it would have to name its size
+            client.mail("endless@example.org")
+            client.rcpt("alice@host.test")
+            assert client.docmd("DATA")[0] == 354
+            for _ in range(100):
+                client.sock.sendall((b"x" * 98 + b"\r\n") * 800)
+                lowest = min(lowest, os.statvfs(host.spool).f_bavail)
+            wait_for(lambda: os.statvfs(host.spool).f_bavail * 4096 > 3_000_000, what="the room it took")
+            assert sender.smtp(size=200_000) == 250
+            client.sock.sendall(b"\r\n.\r\n")
+            assert client.getreply()[0] == 452
+        assert lowest * 4096 >= 900_000, lowest
+        assert host.run("sendmail", "-i", "alice", input=b"Subject: endless\n\n" + b"x\n" * 2_000_000).returncode == 71
+        sender.all_arrive()
+        host.end()
+
+
+def test_a_greylist_on_a_full_disk(outsiders, folder):  # noqa: F811
+    """Strangers need not wait while nothing can be noted, and what was noted before is not lost."""
+    database = os.path.join(folder, "db")
+
+    def ask(number):
+        line = outsiders.greeted(CROWD[number % 100])
+        line.ask("HELO client.test")
+        line.ask(f"MAIL FROM:<a{number}@far.test>")
+        line.ask("RCPT TO:<alice@host.test>")
+        answer = line.ask("DATA")
+        line.close()
+        return answer[:3]
+
+    def known():
+        return set(host.run("authexpire", "-l", check=True).stdout.splitlines())
+
+    with small_disk(database, "2m", POSTOFFICE, POSTOFFICE, 0o750):
+        host = outsiders.start(greylist="1", db_dir=database, rate_connections="0")
+        assert {ask(number) for number in range(40)} == {b"451"}
+        before = known()
+        assert len(before) >= 40
+        filler = fill(database)
+        assert {ask(number) for number in range(40, 1500)} == {b"354"}
+        assert known() == before
+        os.unlink(filler)
+        assert ask(1500) == b"451"
+        assert known() > before
+        assert not [name for name in os.listdir(database) if name.endswith(".bad")]
+        outsiders.end()
 
 
 def test_a_spool_that_cannot_be_written(make_host):

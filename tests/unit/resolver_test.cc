@@ -178,5 +178,32 @@ TEST(ResolverSettings, ResolvConf) {
     EXPECT_EQ(none.servers[0].to_string(), "127.0.0.1:53");
 }
 
+TEST(ResolverSource, HasNewsWhenResolvConfChanged) {
+    const TemporaryFile file("");
+    const std::string path = file.path() + ".later";
+    const std::vector<std::string> none;
+    ResolverSource source(none, path);
+    EXPECT_EQ(source.news().value().servers.at(0).to_string(), "127.0.0.1:53");
+    EXPECT_FALSE(source.news());
+    const auto write = [&](const std::string& text) {
+        std::ofstream(path + ".new") << text;
+        ASSERT_EQ(::rename((path + ".new").c_str(), path.c_str()), 0);
+    };
+    write("nameserver 192.0.2.1\n");
+    EXPECT_EQ(source.news().value().servers.at(0).to_string(), "192.0.2.1:53");
+    EXPECT_FALSE(source.news());
+    write("nameserver 192.0.2.2\n");
+    EXPECT_EQ(source.news().value().servers.at(0).to_string(), "192.0.2.2:53");
+    ASSERT_EQ(::unlink(path.c_str()), 0);
+    EXPECT_EQ(source.news().value().servers.at(0).to_string(), "127.0.0.1:53");
+
+    const std::vector<std::string> given{"192.0.2.9"};
+    ResolverSource configured(given, path);
+    EXPECT_TRUE(configured.news());
+    write("nameserver 192.0.2.1\n");
+    EXPECT_FALSE(configured.news());
+    ASSERT_EQ(::unlink(path.c_str()), 0);
+}
+
 }  // namespace
 }  // namespace postoffice

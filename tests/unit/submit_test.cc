@@ -114,7 +114,7 @@ TEST_F(SubmitTest, a_message_is_stored_in_silence) {
     EXPECT_EQ(outcome.errors, "");
     ASSERT_EQ(outcome.drops.size(), 1U);
     EXPECT_EQ(recipients(outcome.drops[0]), "bob@x.test eve@x.test ");
-    EXPECT_EQ(outcome.drops[0].envelope.sender.to_string(), login_ + "@host.test");
+    EXPECT_EQ(outcome.drops[0].envelope.sender.to_string(), login_) << "the reader knows the host's name";
     EXPECT_EQ(outcome.drops[0].envelope.body, Body::seven_bit);
     EXPECT_EQ(outcome.drops[0].owner, ::getuid());
     EXPECT_TRUE(outcome.texts[0].ends_with("\n\n.\nbody\n"));
@@ -142,8 +142,7 @@ TEST_F(SubmitTest, local_names_must_exist) {
     EXPECT_NE(outcome.errors.find("sendmail: nosuch: unknown user\n"), std::string::npos) << outcome.errors;
     EXPECT_NE(outcome.errors.find("sendmail: gone@also.test: unknown user\n"), std::string::npos);
     ASSERT_GE(outcome.drops.size(), 1U);
-    EXPECT_EQ(recipients(outcome.drops[0]), login_ + "@host.test sales@host.test b@x.test ")
-        << "good ones are sent";
+    EXPECT_EQ(recipients(outcome.drops[0]), login_ + " sales b@x.test ") << "good ones are sent";
 }
 
 TEST_F(SubmitTest, exit_codes_of_bad_recipients) {
@@ -190,7 +189,8 @@ TEST_F(SubmitTest, senders) {
     };
     EXPECT_EQ(sender(""), "");
     EXPECT_EQ(sender("<>"), "");
-    EXPECT_EQ(sender("eve"), "eve@host.test");
+    EXPECT_EQ(sender("eve"), "eve");
+    EXPECT_EQ(sender("eve@host.test"), "eve");
     EXPECT_EQ(sender("@x.test"), login_ + "@x.test");
     EXPECT_EQ(sender("Eve <eve@x.test>"), "eve@x.test");
     EXPECT_EQ(sender("-t"), "exit 65");

@@ -11,8 +11,8 @@ namespace postoffice {
 
 class Message {
   public:
-    /// `spool_directory`: where it spills to when it grows.
-    explicit Message(std::string spool_directory);
+    /// `spool_directory`: where it spills to when it grows. `minfree`: octets that it leaves free there.
+    explicit Message(std::string spool_directory, std::uint64_t minfree = 0);
     ~Message();  ///< removes the tm file, unless keep_as() took it
     Message(const Message&) = delete;
     Message& operator=(const Message&) = delete;
@@ -25,6 +25,8 @@ class Message {
     /// The whole file; its position stays where it is. Throws std::system_error.
     void append_copy_of(int file);
     std::uint64_t size() const { return size_; }
+    /// Gives back what it takes of the disk, as far as that is possible. It must not be used any more.
+    void abandon() noexcept;
 
     /// A read-only descriptor of the whole message with a position of its own: safe to hand to a process of
     /// another user, who can neither change it nor see a later message. Throws std::system_error.
@@ -41,6 +43,7 @@ class Message {
     void spill();
 
     std::string directory_;
+    std::uint64_t minfree_ = 0;
     std::string memory_;     // all of it while file_ is empty
     Fd file_;                // locked, so that sweep() sees that it is in use
     std::string file_path_;  // tm name; empty when none or kept

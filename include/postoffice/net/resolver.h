@@ -71,9 +71,40 @@ struct ResolverSettings {
                                  const std::string& resolv_conf = "/etc/resolv.conf");
 };
 
+/// Who serves for long asks those who are to be asked today: a machine that moves, or is still starting, gets
+/// its name servers later. With Config::nameservers nothing ever changes.
+class ResolverSource {
+  public:
+    /// Keeps the reference.
+    explicit ResolverSource(const std::vector<std::string>& nameservers,
+                            std::string resolv_conf = "/etc/resolv.conf")
+        : nameservers_(nameservers), resolv_conf_(std::move(resolv_conf)) {}
+
+    /// The settings, if they may have changed since the last call; the first call always has them. Throws as
+    /// ResolverSettings::from().
+    std::optional<ResolverSettings> news();
+
+  private:
+    struct Stamp {
+        std::uint64_t device = 0, inode = 0;
+        std::int64_t size = -1;  ///< of no file
+        std::int64_t seconds = 0, nanoseconds = 0;
+        bool operator==(const Stamp&) const = default;
+    };
+    Stamp stamp() const;
+
+    const std::vector<std::string>& nameservers_;
+    std::string resolv_conf_;
+    std::optional<Stamp> known_;
+};
+
 class Resolver {
   public:
     explicit Resolver(ResolverSettings settings) : settings_(std::move(settings)) {}
+    /// As `source` has it now.
+    void refresh(ResolverSource& source) {
+        if (auto settings = source.news()) settings_ = *std::move(settings);
+    }
     /// The same, for somebody who waits: all its lookups together end by the deadline, and what is not known
     /// by then is temporary.
     Resolver until(Deadline deadline) const;

@@ -1,0 +1,47 @@
+"""The name servers of a machine that is still starting, or that moves, come later than the daemon."""
+import os
+import subprocess
+
+from conftest import needs_root
+from dns import NameServer
+from host import wait_for
+from outsiders import outsiders  # noqa: F401
+from processes import with_title
+
+pytestmark = needs_root
+ZONE = "@ SOA ns.sender.test. root.sender.test. 1 60 60 60 60\n@ NS ns\nns A 127.0.0.1\n@ MX 1 ns\n"
+ROOT = "@ SOA ns. root. 1 60 60 60 60\n@ NS ns.\nns. A 127.0.0.1\n"
+
+
+def answer_to_a_stranger(outsiders):  # noqa: F811
+    line = outsiders.greeted()
+    line.ask("HELO client.test")
+    answer = line.ask("MAIL FROM:<somebody@sender.test>")
+    line.ask("QUIT")
+    line.close()
+    return answer[:3]
+
+
+def test_resolv_conf_that_comes_later(outsiders, folder):  # noqa: F811
+    """The processes that are there by then ask the new servers, too."""
+    resolv_conf = os.path.join(folder, "resolv.conf")
+
+    def write(server):
+        with open(resolv_conf, "w") as file:
+            file.write(f"nameserver {server}\noptions timeout:1 attempts:1\n")
+
+    write("127.0.0.9")  # where nobody answers
+    subprocess.run(["mount", "--bind", resolv_conf, "/etc/resolv.conf"], check=True)
+    server = NameServer(folder, {"sender.test.": ZONE, ".": ROOT}, prefix=outsiders.server.prefix)
+    try:
+        host = outsiders.start(nameserver=None, verify_from="1")
+        assert answer_to_a_stranger(outsiders) == b"451"
+        idle = wait_for(lambda: with_title(host, "SMTP idle"), what="the session process")
+        server.start()
+        write("127.0.0.1")
+        assert answer_to_a_stranger(outsiders) == b"250", host.log_text()
+        assert set(idle) & set(wait_for(lambda: with_title(host, "SMTP idle"), what="the session process"))
+    finally:
+        outsiders.end()
+        server.stop()
+        subprocess.run(["umount", "/etc/resolv.conf"], check=True)

@@ -1,0 +1,33 @@
+"""Users of the machine may put anything into drop/, with any program: nobody else's mail suffers from it."""
+import os
+
+from conftest import needs_root
+from host import wait_for
+
+pytestmark = needs_root
+POSTOFFICE = 7900
+MALLORY = 7904
+
+
+def put_drop(host, number, envelope, octets, owner=MALLORY):
+    """A drop that is as long as it says, and mostly a hole."""
+    path = os.path.join(host.spool, "drop", f"x{number:012}")
+    with open(path, "wb") as file:
+        file.write(f"postoffice drop 1 envelope {len(envelope)} message {octets}\n".encode() + envelope)
+        file.truncate(file.tell() + octets)
+        os.fchown(file.fileno(), owner, POSTOFFICE)
+        os.fchmod(file.fileno(), 0o640)
+
+
+def test_files_without_end_hold_nobody_up(host):
+    """More of them than there are workers, each of a size that would take an hour to read."""
+    host.write_config(size="1m")
+    host.start()
+    for number in range(8):
+        put_drop(host, number, b"from: <mallory>\nto: <bob>\n\n", 1 << 40)
+    host.run("runq", check=True)
+    host.run("sendmail", "-i", "alice", input=b"Subject: small\n\n", check=True)
+    host.wait_for_mail("alice", b"Subject: small")
+    wait_for(lambda: host.mailbox("mallory").count(b"Message larger than") >= 8,
+             what=lambda: f"the reports; log: {host.log_text()[-2000:]}")
+    host.wait_for_empty_queue()
