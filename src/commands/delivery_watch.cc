@@ -41,6 +41,10 @@ std::string_view words_for(Outcome outcome) {
     return "failed";
 }
 
+std::string_view without_domain(std::string_view address) {
+    return address.substr(0, address.rfind('@'));
+}
+
 // RFC 3463 section 3.2. `reply`: "550 5.1.1 No such user"; empty: only the server knows it.
 int exit_code_for(std::string_view reply) {
     (void)take_until(reply, ' ');
@@ -51,10 +55,13 @@ int exit_code_for(std::string_view reply) {
 
 }  // namespace
 
-DeliveryWatch::DeliveryWatch(Fd fifo, const std::vector<Address>& recipients) : fifo_(std::move(fifo)) {
+DeliveryWatch::DeliveryWatch(Fd fifo, const std::vector<Address>& recipients, const std::string& hostname)
+    : fifo_(std::move(fifo)) {
     for (const Address& address : recipients) {
         const std::string text = printable(address.to_string());
-        if (places_.emplace(text, states_.size()).second) states_.push_back({text});
+        if (!places_.emplace(text, states_.size()).second) continue;
+        if (address.domain() == hostname) places_.emplace(without_domain(text), states_.size());
+        states_.push_back({text});
     }
 }
 
@@ -89,7 +96,8 @@ bool DeliveryWatch::hear(const std::function<void(const std::string&)>& on_line)
 }
 
 void DeliveryWatch::take(const WatchEvent& event) {
-    const auto place = places_.find(event.recipient);
+    auto place = places_.find(event.recipient);
+    if (place == places_.end()) place = places_.find(without_domain(event.recipient));
     if (place == places_.end()) return;
     State& state = states_[place->second];
     if (!state.is_known || severity(event.outcome) > severity(state.last.outcome)) state.last = event;

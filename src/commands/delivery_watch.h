@@ -17,8 +17,9 @@ namespace postoffice {
 
 class DeliveryWatch {
   public:
-    /// `fifo`: of make_watch(), after the server was told.
-    DeliveryWatch(Fd fifo, const std::vector<Address>& recipients);
+    /// `fifo`: of make_watch(), after the server was told. `hostname`: the server may know another one, and
+    /// speak of the recipients here under that.
+    DeliveryWatch(Fd fifo, const std::vector<Address>& recipients, const std::string& hostname);
 
     /// Until there is nothing more to hear, or the deadline. `on_line`: called with each line of a dialogue.
     void wait(const Deadline& deadline, const std::function<void(const std::string&)>& on_line);

@@ -277,7 +277,7 @@ Fd SubmitCommand::leave_fifo(const std::string& id) const {
 /// Tells the server of the drop, and begins to listen if the caller wants to know what becomes of it.
 void SubmitCommand::hand_over(const std::string& id, Fd fifo) {
     if (nudge(config_.control, (fifo ? "watch " : "drop ") + id)) {
-        if (fifo) watch_.emplace(std::move(fifo), recipients_.accepted());
+        if (fifo) watch_.emplace(std::move(fifo), recipients_.accepted(), config_.hostname);
         return;
     }
     if (fifo) remove_watch(drop_directory_, id);

@@ -17,7 +17,7 @@ class DeliveryWatchTest : public ::testing::Test {
                   static_cast<ssize_t>(text.size()));
         if (is_all) pipe_.write_end.reset();
         const Deadline deadline = Deadline::after(is_all ? Milliseconds(60000) : Milliseconds(1));
-        watch_.emplace(std::move(pipe_.read_end), recipients_);
+        watch_.emplace(std::move(pipe_.read_end), recipients_, "host.test");
         watch_->wait(deadline, [this](const std::string& line) { lines_ += line + "\n"; });
         return *watch_;
     }
@@ -58,6 +58,12 @@ TEST_F(DeliveryWatchTest, the_worst_of_several_places_counts) {
     EXPECT_EQ(told("deferred\tbob@x.test\nfailed\tbob@x.test\ndelivered\tbob@x.test\n"
                    "deferred\tann@x.test\ndelivered\tann@x.test\n"),
               "ann@x.test: deferred, waits in the queue\nbob@x.test: failed\n");
+}
+
+TEST_F(DeliveryWatchTest, the_server_may_call_this_host_by_another_name) {
+    recipients_ = {Address("ann", "host.test"), Address("ann", "x.test")};
+    EXPECT_EQ(told("delivered\tann@host.elsewhere.test\nfailed\tann@x.test\n"),
+              "ann@host.test: delivered\nann@x.test: failed\n");
 }
 
 TEST_F(DeliveryWatchTest, rubbish_is_passed_over) {
