@@ -173,8 +173,8 @@ def test_members_of_the_group_cannot_touch_the_mail_of_others(machine):
 
 def test_who_rewrites_what_he_dropped_is_still_himself(machine):
     name = os.path.basename(send(machine, "mallory", "bob", subject="mine"))
-    done = tamper(machine, f"sed -i.x 's/mallory@host/aliceee@host/' {name}; "
-                           f"sed 's/mallory@host.test/aliceee@host.test/' {name} > /tmp/x; cat /tmp/x > {name}")
+    done = tamper(machine, f"sed -i.x 's/<mallory>/<aliceee>/' {name}; "
+                           f"sed 's/<mallory>/<aliceee>/' {name} > /tmp/x; cat /tmp/x > {name}")
     assert done.returncode == 0
     machine.start()
     box = machine.wait_for_mail("bob", "Subject: mine")
