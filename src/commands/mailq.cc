@@ -105,8 +105,8 @@ std::vector<Listed> list_entries(const Spool& spool) {
     return entries;
 }
 
-std::optional<Listed> list_drop(const Spool& spool, const std::string& id, std::size_t most_recipients) {
-    const auto drop = open_drop(spool.drop_directory(), id, most_recipients);
+std::optional<Listed> list_drop(const Spool& spool, const std::string& id, const Config& config) {
+    const auto drop = open_drop(spool.drop_directory(), id, config.recipients);
     if (!drop) return std::nullopt;
     Listed entry;
     entry.id = entry.journal.id = id;
@@ -114,10 +114,12 @@ std::optional<Listed> list_drop(const Spool& spool, const std::string& id, std::
     entry.size = drop->message_size;
     Envelope& envelope = entry.journal.envelope;
     envelope.arrived = drop->written;
-    envelope.sender = drop->envelope.sender;
+    envelope.sender = drop->envelope.sender.qualified(config.hostname);
     envelope.origin.submitter = fmt::format("uid {}", drop->owner);
-    for (const DropEnvelope::To& to : drop->envelope.recipients)
-        envelope.recipients.push_back({to.address, {Target::Kind::mailbox, "", to.address}});
+    for (const DropEnvelope::To& to : drop->envelope.recipients) {
+        const Address address = to.address.qualified(config.hostname);
+        envelope.recipients.push_back({address, {Target::Kind::mailbox, "", address}});
+    }
     entry.journal.recipients.resize(envelope.recipients.size());
     return entry;
 }
@@ -139,7 +141,7 @@ std::vector<Listed> list_drops_of(const Spool& spool, const Config& config) {
     }
     for (const std::string& id : ids) {
         try {
-            if (auto entry = list_drop(spool, id, config.recipients)) entries.push_back(std::move(*entry));
+            if (auto entry = list_drop(spool, id, config)) entries.push_back(std::move(*entry));
         } catch (const FormatError& error) {
             fmt::print(stderr, "mailq: {}/{}: {}\n", spool.drop_directory(), id, error.what());
         }

@@ -147,10 +147,13 @@ void Runner::sweep() try {
     log_event("", "not-swept", {{"reason", error.what()}});
 }
 
-void Runner::rescan_drops() {
+/// Mail that is in the queue goes out whatever is wrong with this folder.
+void Runner::rescan_drops() try {
+    next_drop_scan_ = now_unix() + drop_scan_interval;
     const std::string folder = spool_.drop_directory();
     for (const std::string& id : list_drops(folder)) intake_.add(id, has_watch(folder, id));
-    next_drop_scan_ = now_unix() + drop_scan_interval;
+} catch (const std::system_error& error) {
+    log_event("", "drops-unreadable", {{"reason", error.what()}});
 }
 
 /// What does not get its turn is still due, and the loop comes back at once.

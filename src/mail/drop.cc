@@ -13,6 +13,7 @@
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
 #include "postoffice/mail/spool.h"
 
@@ -185,6 +186,14 @@ DropEnvelope parse_envelope(std::string_view text, std::size_t most_recipients) 
     return envelope;
 }
 
+/// Its set-gid bit does that, unless somebody took it away; then root at least can mend it.
+void give_to_group_of(const std::string& folder, int file) {
+    struct stat wanted {
+    }, given{};
+    if (::stat(folder.c_str(), &wanted) == 0 && ::fstat(file, &given) == 0 && wanted.st_gid != given.st_gid)
+        (void)!::fchown(file, static_cast<uid_t>(-1), wanted.st_gid);
+}
+
 void copy_message(int from, int to) {
     std::string buffer(65536, '\0');
     for (off_t offset = 0;;) {
@@ -248,6 +257,7 @@ std::string write_drop(const std::string& drop_directory, const DropEnvelope& en
     const Fd source = message.open_for_reading();
     const Fd file = disk::open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0640);
     try {
+        give_to_group_of(drop_directory, file.get());
         if (::fchmod(file.get(), 0640) != 0) throw_errno("chmod " + path);  // whatever the caller's umask
         disk::write_all(file.get(), fmt::format("{}{}{}{}\n{}", first_words, text.size(), middle_word,
                                                 message.size(), text));
@@ -308,6 +318,13 @@ unsigned sweep_drops(const std::string& drop_directory, Seconds age) {
         struct stat status {};
         if (::lstat(path.c_str(), &status) != 0 || status.st_mtime > before) continue;
         const auto progress = progress_of(path);
+        // Whoever writes gives it to the group first. With something in it, it is mail that we cannot read
+        // because of something else, and somebody was told that it is here.
+        if (!progress && status.st_size > 0 && !is_being_read(id)) {
+            log_event(id, "drop-unreadable",
+                      {{"file", path}, {"remedy", "see the groups of file and folder"}});
+            continue;
+        }
         const bool unfinished = is_being_read(id) || !progress || *progress == Progress::unfinished;
         if (unfinished && disk::unlink_if_exists(path)) ++removed;
     }

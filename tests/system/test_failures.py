@@ -217,6 +217,28 @@ def test_a_journal_that_cannot_be_opened_holds_up_no_other(make_host):
         assert "crash" not in host.log_text() and "helper-ended" not in host.log_text()
 
 
+def test_a_drop_folder_that_cannot_be_read(make_host):
+    """As one that root put back from a backup. What comes by SMTP goes out; what was submitted waits."""
+    with StrictSink() as sink:
+        host = make_host("host", relay_host=f"[127.0.0.1]:{sink.port}", retry="1s")
+        host.start()
+        sender = Sender(host)
+        assert sender.sendmail("them@far.test") == 0
+        sender.all_arrive_at(sink)
+        drop = os.path.join(host.spool, "drop")
+        os.chmod(drop, 0o700)
+        os.chown(drop, 0, POSTOFFICE)
+        assert sender.sendmail("them@far.test") == 0  # root can
+        host.run("runq", check=True)
+        assert sender.smtp("them@far.test") == 250
+        wait_for(lambda: host.log_text().count("finished") >= 2, what=lambda: f"the one by SMTP; {host.log_text()}")
+        os.chown(drop, POSTOFFICE, POSTOFFICE)
+        os.chmod(drop, 0o3730)
+        host.run("runq", check=True)
+        sender.all_arrive_at(sink)
+        assert "crash" not in host.log_text() and "helper-ended" not in host.log_text()
+
+
 def test_too_little_free_space(host):
     host.write_config(minfree="100000g")
     host.start()

@@ -1,5 +1,6 @@
 """Users of the machine may put anything into drop/, with any program: nobody else's mail suffers from it."""
 import os
+import time
 
 from conftest import needs_root
 from host import wait_for
@@ -30,4 +31,24 @@ def test_files_without_end_hold_nobody_up(host):
     host.wait_for_mail("alice", b"Subject: small")
     wait_for(lambda: host.mailbox("mallory").count(b"Message larger than") >= 8,
              what=lambda: f"the reports; log: {host.log_text()[-2000:]}")
+    host.wait_for_empty_queue()
+
+
+def test_what_cannot_be_read_is_not_taken_for_rubbish(host):
+    """Somebody may have been told that it is mail: it waits until somebody mends its group."""
+    host.start()
+    host.stop()
+    text = b"from: <bob>\nto: <alice>\n\n"
+    message = b"Subject: waits\n\n"
+    path = os.path.join(host.spool, "drop", "x1")
+    with open(path, "wb") as file:
+        file.write(f"postoffice drop 1 envelope {len(text)} message {len(message)}\n".encode() + text + message)
+        os.fchown(file.fileno(), 0, 0)
+        os.fchmod(file.fileno(), 0o640)
+    os.utime(path, (time.time(), time.time() - 7200))
+    host.start()
+    wait_for(lambda: "x1: drop-unreadable" in host.log_text(), what=lambda: f"a word about it; {host.log_text()}")
+    os.chown(path, 0, POSTOFFICE)
+    host.run("runq", check=True)
+    host.wait_for_mail("alice", b"Subject: waits")
     host.wait_for_empty_queue()

@@ -13,8 +13,8 @@ namespace postoffice {
 /// A file that cannot be opened leaves the log on syslog and says so there.
 void open_log(const std::string& where, const std::string& tag);
 
-/// The same for a server that goes on, before it forks anew: a file is opened again, since another program may
-/// have moved the old one away. What cannot be opened, and standard error, leave the log where it is.
+/// The same for a server that goes on, before it forks anew: a file is opened again, since another program
+/// may have moved the old one away. What cannot be opened, and standard error, leave the log where it is.
 void reopen_log(const std::string& where);
 
 using LogField = std::pair<std::string_view, std::string_view>;
