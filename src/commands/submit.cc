@@ -1,17 +1,19 @@
 // sendmail: a message on standard input becomes a file in drop/. The server need not run; if it does, it is
-// nudged. The only privilege is the spool's group, which lets us create that file, and which is given up
-// then.
+// nudged, and heard if the caller wants to know what becomes of the message. The only privilege is the
+// spool's group, which lets us create that file, and which is given up then.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <optional>
 #include <system_error>
 
 #include "caller.h"
+#include "delivery_watch.h"
 #include "domain_form.h"
 #include "failed_submission.h"
 #include "local_router.h"
@@ -22,7 +24,9 @@
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/mail/drop.h"
+#include "postoffice/mail/spool.h"
 #include "postoffice/mail/submitter.h"
+#include "postoffice/mail/watch.h"
 #include "recipients.h"
 #include "submission.h"
 
@@ -45,6 +49,11 @@ Failure storage_failure(const std::system_error& error) {
     if (number == ENOENT || number == ENOTDIR) exit_code = 69;
     if (number == EIO) exit_code = 74;
     return {exit_code, fmt::format("the message was not stored: {}", error.what())};
+}
+
+/// A reader who has left (-v | head) must not make a message that is stored look lost.
+void write_line_to_stderr(const std::string& line) {
+    (void)std::fputs((line + "\n").c_str(), stderr);
 }
 
 class SubmitCommand {
@@ -71,14 +80,17 @@ class SubmitCommand {
     Address as_taken_in(const Address& address) const;
     DropEnvelope drop_envelope() const;
     void store();
+    Fd leave_fifo(const std::string& id) const;
+    void hand_over(const std::string& id, Fd fifo);
+    int follow_delivery();
     bool reports_by_mail() const;
     bool mail_report(int undelivered) const;
     void tell_refusals(bool mailed, int undelivered) const;
     bool saves_dead_letter() const;
     void explain(const std::string& text) const {
-        if (line_.verbose) fmt::print(stderr, "{}\n", printable(text));
+        if (line_.verbose) write_line_to_stderr(printable(text));
     }
-    void print(const std::string& text) const { fmt::print(stderr, "{}: {}\n", line_.program, text); }
+    void print(const std::string& text) const { write_line_to_stderr(line_.program + ": " + text); }
 
     const Config& config_;
     const CommandLine& line_;
@@ -90,6 +102,7 @@ class SubmitCommand {
     bool eight_bit_ = false;
     bool utf8_header_ = false;
     std::optional<Message> message_;
+    std::optional<DeliveryWatch> watch_;
 };
 
 int SubmitCommand::run() {
@@ -116,7 +129,8 @@ int SubmitCommand::run() {
     if (has_executable_privileges())
         drop_executable_privileges();  // what follows is the caller's own business
     if (!recipients_.refused().empty()) tell_refusals(mailed, undelivered.get());
-    return recipients_.exit_code();
+    const int exit_code = watch_ ? follow_delivery() : 0;
+    return recipients_.exit_code() != 0 ? recipients_.exit_code() : exit_code;
 }
 
 void SubmitCommand::choose_sender() {
@@ -235,10 +249,50 @@ DropEnvelope SubmitCommand::drop_envelope() const {
 void SubmitCommand::store() {
     if (disk::free_space(config_.queue_dir) < config_.minfree)
         throw Failure{71, fmt::format("the message was not stored: no space left in {}", config_.queue_dir)};
-    const std::string id = write_drop(drop_directory_, drop_envelope(), *message_);
-    if (!line_.queue_only) nudge(config_.control, "drop " + id);
+    const std::string id = Spool::new_id();
+    const bool waits = (line_.deliver_now || line_.verbose) && !line_.queue_only;
+    Fd fifo = waits && config_.delivery_wait.count() > 0 ? leave_fifo(id) : Fd();
+    try {
+        write_drop(drop_directory_, drop_envelope(), *message_, id);
+    } catch (const std::system_error&) {
+        if (fifo) remove_watch(drop_directory_, id);
+        throw;
+    }
     explain(id + ": stored");
+    if (!line_.queue_only) hand_over(id, std::move(fifo));
+    if (watch_) return;
     for (const Address& address : recipients_.accepted()) explain(address.to_string() + ": queued");
+}
+
+/// It stands there before the drop does, for who finds that without being told.
+Fd SubmitCommand::leave_fifo(const std::string& id) const {
+    try {
+        return make_watch(drop_directory_, id);
+    } catch (const std::system_error& error) {
+        explain(fmt::format("what becomes of the message cannot be told: {}", error.what()));
+        return Fd();
+    }
+}
+
+/// Tells the server of the drop, and begins to listen if the caller wants to know what becomes of it.
+void SubmitCommand::hand_over(const std::string& id, Fd fifo) {
+    if (nudge(config_.control, (fifo ? "watch " : "drop ") + id)) {
+        if (fifo) watch_.emplace(std::move(fifo), recipients_.accepted(), config_.hostname);
+        return;
+    }
+    if (fifo) remove_watch(drop_directory_, id);
+    explain("no server is running: the message waits for it");
+}
+
+/// The exit status. Who is told by mail is told by the server's report.
+int SubmitCommand::follow_delivery() {
+    watch_->wait(Deadline::after(config_.delivery_wait), [this](const std::string& line) { explain(line); });
+    if (line_.verbose) {
+        for (const std::string& line : watch_->summary()) explain(line);
+    } else if (line_.error_mode == ErrorMode::print) {
+        for (const std::string& line : watch_->failures()) print(line);
+    }
+    return watch_->exit_code();
 }
 
 /// True if the sender is told by mail: asked for, or nobody is there to read what we print (BSD mail and

@@ -429,6 +429,8 @@ std::span<const Option> table() {
          set_flag<&C::untrusted_set_sender>},
         {"trusted-users", "list of users", "", "who may choose the sender without a warning", SetBy::file,
          repeats, add_trusted_users, clear_list<&C::trusted_users>},
+        {"delivery-wait", "time", "1m", "how long sendmail -odi and -v wait for deliveries; 0 = not at all",
+         SetBy::anybody, false, set_time<&C::delivery_wait, 0>},
     });
     return options;
 }

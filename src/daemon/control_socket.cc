@@ -12,6 +12,23 @@
 #include "postoffice/base/error.h"
 
 namespace postoffice {
+namespace {
+
+// Older headers do not have it.
+#ifdef SO_PASSRIGHTS
+constexpr int pass_rights = SO_PASSRIGHTS;
+#else
+constexpr int pass_rights = 83;
+#endif
+
+// Who is the last to close a socket may have to wait for as long as its sender likes (SO_LINGER), and a
+// descriptor that came with a datagram is closed by who reads that. Linux before 6.16 cannot refuse them.
+void refuse_descriptors(int socket) {
+    const int no = 0;
+    (void)::setsockopt(socket, SOL_SOCKET, pass_rights, &no, sizeof no);
+}
+
+}  // namespace
 
 Fd bind_control_socket(const std::string& path, uid_t uid, gid_t gid) {
     sockaddr_un name{};
@@ -20,6 +37,7 @@ Fd bind_control_socket(const std::string& path, uid_t uid, gid_t gid) {
     std::memcpy(name.sun_path, path.data(), path.size());
     Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket) throw_errno("socket");
+    refuse_descriptors(socket.get());
     disk::unlink_if_exists(path);
     const mode_t before = ::umask(0117);
     const int bound = ::bind(socket.get(), reinterpret_cast<sockaddr*>(&name), sizeof name);

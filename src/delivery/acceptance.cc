@@ -67,8 +67,14 @@ Reply storage_trouble(const std::string& id, const std::system_error& error) {
 }  // namespace
 
 Acceptance::Acceptance(const Spool& spool, LocalDelivery& local, Bouncer& bouncer,
-                       std::function<void(const std::string&)> on_queued, Untaken untaken)
-    : spool_(spool), local_(local), bouncer_(bouncer), on_queued_(std::move(on_queued)), untaken_(untaken) {}
+                       std::function<void(const std::string&)> on_queued, Untaken untaken,
+                       std::function<void(const Recipient&, const DeliveryResult&)> on_settled)
+    : spool_(spool),
+      local_(local),
+      bouncer_(bouncer),
+      on_queued_(std::move(on_queued)),
+      untaken_(untaken),
+      on_settled_(std::move(on_settled)) {}
 
 Reply Acceptance::accept(const std::string& id, const Envelope& envelope, Message& message) try {
     if (all_mailboxes(envelope)) return deliver_now(id, envelope, message);
@@ -97,6 +103,7 @@ Reply Acceptance::deliver_now(const std::string& id, const Envelope& envelope, M
     std::size_t done = 0;
     for (std::size_t i = 0; i < results.size(); ++i) {
         const DeliveryResult& result = results[i];
+        if (on_settled_ && result.outcome != Outcome::deferred) on_settled_(envelope.recipients[i], result);
         if (result.outcome == Outcome::delivered) {
             ++done;
             log_event(id, "delivered",

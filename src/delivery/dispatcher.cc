@@ -193,7 +193,11 @@ void Dispatcher::hand_over(Agent& agent, Job job) {
     std::copy(job.recipients.begin(), job.recipients.end(), request.recipients);
     try {
         const Fd message = job.message->entry.open_message();
-        const int descriptors[] = {job.message->entry.fd(), message.get()};
+        std::vector<int> descriptors = {job.message->entry.fd(), message.get()};
+        if (const Watch* watch = events_.watch_of(job.message->entry.id())) {
+            request.watcher_sees_all = watch->sees_all() ? 1 : 0;
+            descriptors.push_back(watch->fd());
+        }
         send_struct(agent.worker.channel.get(), request, descriptors);
         agent.job = std::move(job);
     } catch (const PeerGone&) {
@@ -285,6 +289,7 @@ void Dispatcher::defer_job(Job job, const std::string& why) {
 void Dispatcher::settle_job(Job job, const DeliveryResult& result) {
     QueueEntry& entry = job.message->entry;
     const bool is_final = result.outcome == DeliveryResult::Outcome::failed;
+    const Watch* watch = events_.watch_of(entry.id());
     try {
         for (const auto index : job.recipients)
             if (entry.journal().recipients[index].status == RecipientState::Status::waiting) {
@@ -293,6 +298,7 @@ void Dispatcher::settle_job(Job job, const DeliveryResult& result) {
                 log_event(
                     entry.id(), is_final ? "failed" : "deferred",
                     {{"to", "<" + recipient.original.to_string() + ">"}, {"reply", result.reply.line()}});
+                if (watch != nullptr) watch->tell(recipient, result);
             }
     } catch (const std::system_error& error) {
         log_event(entry.id(), "not-recorded", {{"reason", error.what()}});

@@ -57,16 +57,17 @@ Intake::Intake(const Config& config, const Spool& spool, Router& router, Accepto
       acceptor_(acceptor),
       on_queued_(std::move(on_queued)) {}
 
-Intake::Outcome Intake::take(const std::string& id) {
+Intake::Outcome Intake::take(const std::string& id, Watch& watch) {
     const std::string path = spool_.drop_directory() + "/" + id;
     try {
         auto drop = open_drop(spool_.drop_directory(), id, config_.recipients);
         if (!drop) return Outcome::taken;
+        if (watch) watch.admit(drop->owner, is_trusted_submitter(config_, drop->owner));
         // Two may come across it: a worker that outlived its runner, or a queue run beside the server.
         if (!try_lock(drop->file.get())) return Outcome::try_again;
         if (is_removed(drop->file.get())) return Outcome::taken;
         // A crash may have fallen between its commit and the removal of the drop.
-        const Outcome outcome = spool_.finish_commit(id) ? Outcome::taken : take_in(id, *drop);
+        const Outcome outcome = spool_.finish_commit(id) ? Outcome::taken : take_in(id, *drop, watch);
         if (outcome == Outcome::taken) disk::unlink_if_exists(path);
         return outcome;
     } catch (const FormatError& error) {
@@ -116,7 +117,7 @@ Envelope Intake::envelope_of(const Drop& drop) const {
     return envelope;
 }
 
-Intake::Outcome Intake::take_in(const std::string& id, Drop& drop) {
+Intake::Outcome Intake::take_in(const std::string& id, Drop& drop, const Watch& watch) {
     Envelope envelope = envelope_of(drop);
     Envelope refused = envelope;
     RecipientCollector accepted;
@@ -155,14 +156,15 @@ Intake::Outcome Intake::take_in(const std::string& id, Drop& drop) {
         }
         envelope.recipients.insert(envelope.recipients.end(), refused.recipients.begin(),
                                    refused.recipients.end());
-        return refuse(id, std::move(envelope), message, *problem);
+        return refuse(id, std::move(envelope), message, *problem, watch);
     }
     if (!refused.recipients.empty()) {
         // Two entries: what is refused is reported by the queue, and must not hold up the rest.
         const std::string other = envelope.recipients.empty() ? id : Spool::new_id();
         Message copy(spool_.directory());
         copy.append_copy_of(message);
-        if (refuse(other, std::move(refused), copy, refusal) == Outcome::try_again) return Outcome::try_again;
+        if (refuse(other, std::move(refused), copy, refusal, watch) == Outcome::try_again)
+            return Outcome::try_again;
         if (envelope.recipients.empty()) return Outcome::taken;
     }
     const Reply reply = acceptor_.accept(id, envelope, message);
@@ -171,16 +173,19 @@ Intake::Outcome Intake::take_in(const std::string& id, Drop& drop) {
         return Outcome::taken;
     }
     if (reply.is_temporary()) return Outcome::try_again;
-    return refuse(id, std::move(envelope), message, reply);
+    return refuse(id, std::move(envelope), message, reply, watch);
 }
 
 // Nobody waits for an answer any more: the refusal goes into the queue as a failure, and from there to the
 // sender.
-Intake::Outcome Intake::refuse(const std::string& id, Envelope envelope, Message& message,
-                               const Reply& reply) {
+Intake::Outcome Intake::refuse(const std::string& id, Envelope envelope, Message& message, const Reply& reply,
+                               const Watch& watch) {
     QueueEntry entry = spool_.commit(id, envelope, message);
-    for (std::size_t i = 0; i < envelope.recipients.size(); ++i)
-        entry.record(i, {DeliveryResult::Outcome::failed, reply, ""});
+    const DeliveryResult result{DeliveryResult::Outcome::failed, reply, ""};
+    for (std::size_t i = 0; i < envelope.recipients.size(); ++i) {
+        entry.record(i, result);
+        watch.tell(envelope.recipients[i], result);
+    }
     entry.sync();
     log_event(id, "refused", {{"from", envelope.origin.submitter}, {"reason", reply.line()}});
     { const QueueEntry released = std::move(entry); }
@@ -190,15 +195,33 @@ Intake::Outcome Intake::refuse(const std::string& id, Envelope envelope, Message
 
 int run_intake_worker(const Config& config, Fd channel, int spawner, int arrivals) {
     const Spool spool(config.queue_dir);
-    Reception reception(config, spool, Reception::unattended(spawner, arrivals));
-    Intake intake(config, spool, reception.router(), reception.acceptor(),
-                  [arrivals](const std::string& id) { announce_arrival(arrivals, id); });
+    Watch watch;  // of the message at hand
+    std::string at_hand;
+    bool is_queued = false;
+    const auto note = [&](const std::string& id) { is_queued = is_queued || id == at_hand; };
+    Reception::Settings settings = Reception::unattended(spawner, arrivals);
+    settings.on_queued = note;
+    settings.on_settled = [&watch](const Recipient& recipient, const DeliveryResult& result) {
+        watch.tell(recipient, result);
+    };
+    Reception reception(config, spool, settings);
+    Intake intake(config, spool, reception.router(), reception.acceptor(), [&](const std::string& id) {
+        announce_arrival(arrivals, id);
+        note(id);
+    });
     while (auto job = receive_struct<IntakeJob>(channel.get())) {
         IntakeJobDone done;
         done.id = job->value.id;
-        done.try_again = intake.take(job->value.id.str()) == Intake::Outcome::try_again ? 1 : 0;
+        at_hand = done.id.str();
+        is_queued = false;
+        if (job->value.is_watched != 0) watch = Watch::take(spool.drop_directory(), at_hand);
+        done.try_again = intake.take(at_hand, watch) == Intake::Outcome::try_again ? 1 : 0;
         reception.rest();
-        send_struct(channel.get(), done);
+        std::vector<int> descriptors;
+        if (watch && is_queued) descriptors.push_back(watch.fd());  // more is told by who delivers it
+        done.watcher_sees_all = watch.sees_all() ? 1 : 0;
+        send_struct(channel.get(), done, descriptors);
+        watch = Watch();
     }
     return 0;
 }

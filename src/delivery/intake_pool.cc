@@ -1,11 +1,11 @@
 #include "postoffice/delivery/intake_pool.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/packet.h"
-#include "postoffice/delivery/queue_job.h"
 
 namespace postoffice {
 namespace {
@@ -15,12 +15,22 @@ constexpr std::chrono::seconds idle_limit{10};
 
 }  // namespace
 
-IntakePool::IntakePool(std::function<Worker()> start) : start_(std::move(start)) {}
+IntakePool::IntakePool(std::function<Worker()> start,
+                       std::function<void(const std::string&, Watch)> on_watched)
+    : start_(std::move(start)), on_watched_(std::move(on_watched)) {}
 
-void IntakePool::add(const std::string& id) {
+void IntakePool::add(const std::string& id, bool is_watched) {
+    IntakeJob job;
+    if (!job.id.assign(id)) return;  // longer than any id of ours
+    job.is_watched = is_watched ? 1 : 0;
     if (!known_.insert(id).second) return;
-    waiting_.push_back(id);
+    waiting_.push_back(job);
     dispatch();
+}
+
+bool IntakePool::is_taking_in_watched(const std::string& id) const {
+    return std::any_of(members_.begin(), members_.end(),
+                       [&](const Member& m) { return m.is_watched && m.id == id; });
 }
 
 bool IntakePool::is_idle() const {
@@ -29,7 +39,7 @@ bool IntakePool::is_idle() const {
 }
 
 void IntakePool::stop() {
-    for (const std::string& id : waiting_) known_.erase(id);
+    for (const IntakeJob& job : waiting_) known_.erase(job.id.str());
     waiting_.clear();
 }
 
@@ -39,17 +49,16 @@ void IntakePool::dispatch() {
             std::find_if(members_.begin(), members_.end(), [](const Member& m) { return m.id.empty(); });
         if (member == members_.end()) {
             if (members_.size() >= most_workers) return;
-            member = members_.insert(members_.end(), Member{start_(), ""});
+            member = members_.insert(members_.end(), Member{start_(), "", false});
         }
-        const std::string id = waiting_.front();
+        const IntakeJob job = waiting_.front();
         waiting_.pop_front();
-        IntakeJob job;
-        if (!job.id.assign(id)) continue;  // longer than any id of ours
         try {
             send_struct(member->worker.channel.get(), job);
-            member->id = id;
+            member->id = job.id.str();
+            member->is_watched = job.is_watched != 0;
         } catch (const PeerGone&) {
-            known_.erase(id);  // the next look at the folder finds it again
+            known_.erase(job.id.str());  // the next look at the folder finds it again
             members_.erase(member);
         }
     }
@@ -59,16 +68,23 @@ bool IntakePool::serve(int channel) {
     const auto member = std::find_if(members_.begin(), members_.end(),
                                      [&](const Member& m) { return m.worker.channel.get() == channel; });
     if (member == members_.end()) return false;
-    const auto answer = receive_struct_now<IntakeJobDone>(channel);
+    auto answer = receive_struct_now<IntakeJobDone>(channel);
     if (answer.kind == Arrival::Kind::nothing) return true;
     const bool is_alive = answer.kind == Arrival::Kind::packet;
     // Taken, left for better times, or the death of its worker: the folder tells when it is looked at again.
     known_.erase(member->id);
-    member->id.clear();
+    const std::string id = std::exchange(member->id, "");
+    const bool is_watched = std::exchange(member->is_watched, false);
     member->worker.idle_since = std::chrono::steady_clock::now();
     if (!is_alive) {
         log_event("", "intake-worker-ended", {{"pid", std::to_string(member->worker.pid)}});
         members_.erase(member);
+    }
+    if (is_watched) {
+        Watch watch;
+        if (is_alive && answer.descriptors.size() == 1)
+            watch = Watch(std::move(answer.descriptors[0]), answer.value.watcher_sees_all != 0);
+        on_watched_(id, std::move(watch));
     }
     dispatch();
     return true;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 #include "postoffice/delivery/queue_job.h"
 #include "postoffice/delivery/remote_delivery.h"
 #include "postoffice/mail/spool.h"
+#include "postoffice/mail/watch.h"
 
 namespace postoffice {
 namespace {
@@ -51,7 +53,8 @@ class QueueAgent {
           name_servers_(config.nameservers),
           resolver_(name_servers_.news().value()) {}
 
-    QueueJobDone work(QueueEntry& entry, std::span<const std::uint32_t> indices, int message) {
+    QueueJobDone work(QueueEntry& entry, std::span<const std::uint32_t> indices, int message, Watch watch) {
+        watch_ = std::move(watch);
         RemoteDelivery::Outcome outcome;
         if (task_.is_local)
             outcome.results = deliver_locally(entry, indices, message);
@@ -64,6 +67,7 @@ class QueueAgent {
         for (std::size_t i = 0; i < indices.size(); ++i) {
             record(entry, indices[i], outcome.results[i]);
         }
+        watch_ = Watch();
         return done;
     }
 
@@ -103,8 +107,7 @@ class QueueAgent {
     RemoteDelivery::Outcome deliver_remotely(const QueueEntry& entry, std::span<const std::uint32_t> indices,
                                              int message) {
         resolver_.refresh(name_servers_);
-        if (!remote_)
-            remote_ = std::make_unique<RemoteDelivery>(config_, resolver_, task_.destination, talk());
+        if (!remote_) remote_ = std::make_unique<RemoteDelivery>(config_, resolver_, task_.destination);
         const Envelope& envelope = entry.journal().envelope;
         std::map<std::string, std::vector<std::size_t>> ways;  // by whom they are forwarded
         for (std::size_t i = 0; i < indices.size(); ++i)
@@ -147,7 +150,10 @@ class QueueAgent {
             std::string& original = outgoing.recipients.back().wishes.original_recipient;
             if (original.empty()) original = original_recipient_of(recipient.original);
         }
-        return remote_->deliver(outgoing, message, entry.message_size());
+        remote_->let_hear(audience(envelope.recipients, indices));
+        auto outcome = remote_->deliver(outgoing, message, entry.message_size());
+        remote_->let_hear(print());  // the watch is over when goodbye is said
+        return outcome;
     }
 
     void record(QueueEntry& entry, std::size_t index, const DeliveryResult& result) {
@@ -160,9 +166,25 @@ class QueueAgent {
                    {"target", describe(recipient.target)},
                    {"by", result.by.empty() ? config_.hostname : result.by},
                    {"reply", result.reply.line()}});
+        // What becomes of one who goes on in a message of his own is not known yet.
+        const bool goes_on =
+            recipient.target.kind == Target::Kind::unrouted && result.outcome == Outcome::delivered;
+        if (!goes_on) watch_.tell(recipient, result);
     }
 
-    std::function<void(const std::string&)> talk() const {
+    /// Who hears the dialogue about these recipients: the person who runs the queue by hand; a submitter who
+    /// waits, as long as none of them was led here by somebody else's choice.
+    std::function<void(const std::string&)> audience(const std::vector<Recipient>& recipients,
+                                                     std::span<const std::uint32_t> indices) const {
+        if (task_.verbose) return print();
+        if (!watch_ || !std::all_of(indices.begin(), indices.end(),
+                                    [&](auto index) { return watch_.may_see(recipients[index]); }))
+            return {};
+        return [this](const std::string& line) { watch_.say(line); };
+    }
+
+    /// Empty unless a person runs the queue by hand.
+    std::function<void(const std::string&)> print() const {
         if (!task_.verbose) return {};
         return [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
     }
@@ -178,6 +200,7 @@ class QueueAgent {
     std::unique_ptr<RemoteDelivery> remote_;
     std::optional<LateRouting> late_routing_;
     DeliveryResult why_down_;  ///< the last word on the destination
+    Watch watch_;              ///< of the message at hand
 };
 
 // Indices come from the runner, but the journal is what counts: one that is out of range would be our bug.
@@ -204,11 +227,14 @@ int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel
             agent.rest();
             job = receive_struct<QueueJob>(channel.get());
         }
-        if (!job || job->descriptors.size() != 2) break;
+        if (!job || job->descriptors.size() < 2) break;
         QueueEntry entry(config.queue_dir, std::move(job->descriptors[0]));
         const auto indices = checked_indices(job->value, entry);
         set_process_title("delivering " + entry.id() + " to " + name);
-        const QueueJobDone done = agent.work(entry, indices, job->descriptors[1].get());
+        Watch watch;
+        if (job->descriptors.size() > 2)
+            watch = Watch(std::move(job->descriptors[2]), job->value.watcher_sees_all != 0);
+        const QueueJobDone done = agent.work(entry, indices, job->descriptors[1].get(), std::move(watch));
         set_process_title("idle, last delivered to " + name);
         send_struct(channel.get(), done);
     }

@@ -15,7 +15,10 @@ Reception::Reception(const Config& config, const Spool& spool, const Settings& s
       bouncer_(config, spool, router_),
       acceptance_(
           spool, local_, bouncer_,
-          [arrivals = settings.arrivals](const std::string& id) { announce_arrival(arrivals, id); },
-          settings.untaken) {}
+          [arrivals = settings.arrivals, also = settings.on_queued](const std::string& id) {
+              announce_arrival(arrivals, id);
+              if (also) also(id);
+          },
+          settings.untaken, settings.on_settled) {}
 
 }  // namespace postoffice

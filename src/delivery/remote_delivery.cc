@@ -98,12 +98,8 @@ struct RemoteDelivery::Attempt {
 };
 
 RemoteDelivery::RemoteDelivery(const Config& config, const Resolver& resolver, std::string destination,
-                               std::function<void(const std::string&)> talk, const ClientTimeouts& timeouts)
-    : config_(config),
-      resolver_(resolver),
-      destination_(std::move(destination)),
-      talk_(std::move(talk)),
-      timeouts_(timeouts) {}
+                               const ClientTimeouts& timeouts)
+    : config_(config), resolver_(resolver), destination_(std::move(destination)), timeouts_(timeouts) {}
 
 RemoteDelivery::~RemoteDelivery() = default;
 
@@ -194,6 +190,11 @@ void RemoteDelivery::hand_over(Attempt& attempt) {
         }
         if (!result.connection_usable) client_.reset();
     }
+}
+
+void RemoteDelivery::let_hear(std::function<void(const std::string&)> talk) {
+    talk_ = std::move(talk);
+    if (client_) client_->let_hear(talk_);
 }
 
 void RemoteDelivery::close() {

@@ -52,17 +52,19 @@ Runner::Runner(const Config& config, const RunnerSettings& settings)
                   {.start_agent = [this](const QueueAgentTask& task) { return start_agent(task); },
                    .on_deferred =
                        [this](const std::string& id, UnixTime due) {
-                           known_.erase(id);
+                           forget(id);
                            schedule(id, due);
                        },
                    .on_finished =
                        [this](const std::string& id) {
-                           known_.erase(id);
+                           forget(id);
                            give_to_reaper(spool_, reaper_.get(), id);
                        },
-                   .on_gone = [this](const std::string& id) { known_.erase(id); },
-                   .on_queued = [this](const std::string& id) { schedule(id, 0); }}),
-      intake_([this] { return start_intake_worker(); }),
+                   .on_gone = [this](const std::string& id) { forget(id); },
+                   .on_queued = [this](const std::string& id) { schedule(id, 0); },
+                   .watch_of = [this](const std::string& id) { return watched_.find(id); }}),
+      intake_([this] { return start_intake_worker(); },
+              [this](const std::string& id, Watch watch) { take_over_watched(id, std::move(watch)); }),
       arrivals_(settings.arrivals) {}
 
 Worker Runner::start_agent(const QueueAgentTask& task) const {
@@ -100,6 +102,12 @@ void Runner::schedule(const std::string& id, UnixTime due) {
     if (known_.emplace(id, due).second) due_.emplace(due, id);
 }
 
+/// Settled for now, or gone: nothing is known of it, and who watches it has heard everything.
+void Runner::forget(const std::string& id) {
+    known_.erase(id);
+    watched_.end(id);
+}
+
 // What is with the dispatcher is being tried.
 void Runner::hurry(const std::string& id) {
     const auto known = known_.find(id);
@@ -131,7 +139,9 @@ void Runner::rescan(bool ignore_retry_times) {
 /// What crashes left. Whatever is wrong with the folders, mail goes on.
 void Runner::sweep() try {
     next_sweep_ = now_unix() + sweep_age.count();
-    const unsigned removed = spool_.sweep(sweep_age) + sweep_drops(spool_.drop_directory(), sweep_age);
+    const std::string drop = spool_.drop_directory();
+    const unsigned removed =
+        spool_.sweep(sweep_age) + sweep_drops(drop, sweep_age) + sweep_watches(drop, sweep_age);
     if (removed > 0) log_event("", "swept", {{"files", std::to_string(removed)}});
 } catch (const std::system_error& error) {
     log_event("", "not-swept", {{"reason", error.what()}});
@@ -140,7 +150,8 @@ void Runner::sweep() try {
 /// Mail that is in the queue goes out whatever is wrong with this folder.
 void Runner::rescan_drops() try {
     next_drop_scan_ = now_unix() + drop_scan_interval;
-    for (const std::string& id : list_drops(spool_.drop_directory())) intake_.add(id);
+    const std::string folder = spool_.drop_directory();
+    for (const std::string& id : list_drops(folder)) intake_.add(id, has_watch(folder, id));
 } catch (const std::system_error& error) {
     log_event("", "drops-unreadable", {{"reason", error.what()}});
 }
@@ -156,7 +167,7 @@ void Runner::start_due() {
         due_.erase(due_.begin());
         // One that another process owns is found again by the next look at the spool.
         known_[id] = being_delivered;
-        if (!start(id)) known_.erase(id);
+        if (!start(id)) forget(id);
     }
 }
 
@@ -235,7 +246,7 @@ void Runner::hear_arrivals() {
     const bool is_complete = arrivals_.read([this](const std::string& id, bool is_wanted_now) {
         if (is_wanted_now)
             hurry(id);
-        else if (config_.immediate)
+        else if (config_.immediate && !intake_.is_taking_in_watched(id))
             schedule(id, 0);
     });
     if (!is_complete) next_rescan_ = std::min(next_rescan_, now_unix() + after_burst);
@@ -256,10 +267,19 @@ void Runner::obey(std::string_view text) {
     const std::string id(text);
     if (verb == "drop" && is_queue_id(id)) {
         intake_.add(id);
+    } else if (verb == "watch" && is_queue_id(id)) {
+        intake_.add(id, true);
     } else if (verb == "run") {
         dispatcher_.forget_down_destinations();  // somebody knows better, or wants to know
         rescan(text == "now");
     }
+}
+
+// It comes with who watches it, so that nobody delivers it before that one can be told.
+void Runner::take_over_watched(const std::string& id, Watch watch) {
+    const bool is_wanted_now = config_.immediate || watch;
+    watched_.add(id, std::move(watch));
+    if (is_wanted_now) schedule(id, 0);
 }
 
 /// Times of the old reckoning would not come for as long as the clock went back.

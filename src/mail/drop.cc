@@ -250,9 +250,9 @@ std::optional<Progress> progress_of(const std::string& path) {
 }  // namespace
 
 std::string write_drop(const std::string& drop_directory, const DropEnvelope& envelope,
-                       const Message& message) {
+                       const Message& message, const std::string& given_id) {
     const std::string text = envelope_text(envelope);
-    const std::string id = Spool::new_id();
+    const std::string id = given_id.empty() ? Spool::new_id() : given_id;
     const std::string path = drop_directory + "/" + id;
     const Fd source = message.open_for_reading();
     const Fd file = disk::open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0640);

@@ -19,6 +19,11 @@ std::string peer_text(const MailServer& server) {
     return server.name == literal ? literal : server.name + " " + literal;
 }
 
+std::string place_text(const MailServer& server) {
+    const auto* endpoint = std::get_if<Endpoint>(&server.place);
+    return endpoint != nullptr ? endpoint->address.to_string() : server.name;
+}
+
 }  // namespace
 
 SmtpClient::SmtpClient(const MailServer& server, const std::string& own_name, const ClientTimeouts& timeouts,
@@ -26,6 +31,7 @@ SmtpClient::SmtpClient(const MailServer& server, const std::string& own_name, co
     : timeouts_(timeouts),
       talk_(std::move(talk)),
       peer_(peer_text(server)),
+      place_(place_text(server)),
       ceiling_(Deadline::after(timeouts.message)),
       speaks_lmtp_(server.speaks_lmtp) {
     try {
@@ -45,6 +51,7 @@ void SmtpClient::open(const MailServer& server, const std::string& own_name) {
     for (const bool extended : {true, false}) {
         connection_.reset();
         step_ = "connecting";
+        if (talk_) talk_("connecting to " + peer_);
         connection_.emplace(std::visit(
             [&](const auto& place) { return connect_to(place, within(timeouts_.connect)); }, server.place));
         step_ = "waiting for the greeting";
@@ -121,7 +128,7 @@ void SmtpClient::refuse(DeliveryResult why) {
 }
 
 void SmtpClient::command(std::string_view line) {
-    if (talk_) talk_(fmt::format(">>> {}", line));
+    if (talk_) talk_(fmt::format("{} >> {}", place_, line));
     connection_->write(line, within(timeouts_.command));
     connection_->write("\r\n", within(timeouts_.command));
 }
@@ -152,8 +159,8 @@ Reply SmtpClient::read_reply(Seconds patience) {
     Reply reply = reader.take();
     if (talk_) {
         for (const std::string_view line : split(reply.text, '\n'))
-            talk_(fmt::format("<<< {} {}{}{}", reply.code, reply.status, reply.status.empty() ? "" : " ",
-                              line));
+            talk_(fmt::format("{} << {} {}{}{}", place_, reply.code, reply.status,
+                              reply.status.empty() ? "" : " ", line));
     }
     if (reply.code == 421) throw ClosingDown{std::move(reply)};
     return reply;

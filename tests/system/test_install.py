@@ -98,7 +98,7 @@ def test_an_ordinary_user_submits_through_the_set_gid_program(machine):
 def test_what_is_submitted_without_a_daemon_waits_for_it(machine):
     path = send(machine, "alice", "bob", subject="waits")
     assert mode_of(machine, path) == ("-rw-r-----", "alice", ACCOUNT)
-    assert b"alice@host.test" in machine.run("mailq").stdout
+    assert machine.run("mailq").stdout.splitlines()[1].endswith(b"  alice")
     # Nobody else may list drop/, so that an empty queue is not the whole truth.
     assert b"no server is running" in machine.run("mailq", user="bob").stderr
     machine.start()
@@ -174,7 +174,7 @@ def test_members_of_the_group_cannot_touch_the_mail_of_others(machine):
 def test_who_rewrites_what_he_dropped_is_still_himself(machine):
     name = os.path.basename(send(machine, "mallory", "bob", subject="mine"))
     done = tamper(machine, f"sed -i.x 's/<mallory>/<aliceee>/' {name}; "
-                           f"sed 's/<mallory>/<aliceee>/' {name} > /tmp/x; cat /tmp/x > {name}")
+                           f"sed 's/^from: <mallory>/from: <aliceee>/' {name} > /tmp/x; cat /tmp/x > {name}")
     assert done.returncode == 0
     machine.start()
     box = machine.wait_for_mail("bob", "Subject: mine")

@@ -111,6 +111,7 @@ constexpr BadValue bad_values[] = {
     {"destination-agents", "a few", "\"a few\" is not a whole number"},
     {"untrusted-set-sender", "maybe", not_a_flag},
     {"trusted-users", "alice,a b", "\"a b\" is not the name of an account"},
+    {"delivery-wait", "a minute", "\"a minute\" is not a time: numbers with w, d, h, m or s (1h30m)"},
 };
 
 TEST(BadValues, EachOptionHasARow) {

@@ -100,7 +100,7 @@ class RemoteDeliveryTest : public testing::Test {
 
     RemoteDelivery to(const std::string& destination) {
         ClientTimeouts timeouts{Seconds(20), Seconds(20), Seconds(20), Seconds(20), Seconds(20), Seconds(60)};
-        return RemoteDelivery(config_, resolver_, destination, {}, timeouts);
+        return RemoteDelivery(config_, resolver_, destination, timeouts);
     }
     static RemoteDelivery::Outcome send(RemoteDelivery& delivery,
                                         const std::vector<Address>& recipients = {bob}) {

@@ -59,8 +59,8 @@ TEST(SmtpClientGreeting, EhloIsUsedWhereItIsUnderstood) {
     const Dialogue d(server.endpoint());
     EXPECT_FALSE(d.client.refusal());
     EXPECT_EQ(d.client.peer(), by_mx_test());
-    EXPECT_TRUE(d.said(">>> EHLO me.test"));
-    EXPECT_FALSE(d.said(">>> HELO me.test"));
+    EXPECT_TRUE(d.said("127.0.0.1 >> EHLO me.test"));
+    EXPECT_FALSE(d.said("127.0.0.1 >> HELO me.test"));
 }
 
 TEST(SmtpClientGreeting, HeloIsTheFallback) {
@@ -503,7 +503,7 @@ TEST(SmtpClient, AnAnswerToNothingEndsTheConversation) {
     const auto result = d.send();
     EXPECT_EQ(result.recipients[0].outcome, Outcome::deferred);
     EXPECT_FALSE(result.connection_usable);
-    EXPECT_FALSE(d.said(">>> RCPT TO:<bob@b.test>"));
+    EXPECT_FALSE(d.said("127.0.0.1 >> RCPT TO:<bob@b.test>"));
 }
 
 TEST(SmtpClient, GoAheadInTheWrongPlaceIsNoAnswer) {
@@ -619,9 +619,9 @@ TEST_F(AgainstSink, ManyMessagesOverOneConnection) {
             ASSERT_EQ(result.recipients[1].outcome, Outcome::delivered);
             ASSERT_TRUE(d.client.is_alive());
         }
-        EXPECT_FALSE(d.said(">>> RSET"));
+        EXPECT_FALSE(d.said("127.0.0.1 >> RSET"));
         d.client.quit();
-        EXPECT_TRUE(d.said(">>> QUIT"));
+        EXPECT_TRUE(d.said("127.0.0.1 >> QUIT"));
     }
 }
 
@@ -658,7 +658,7 @@ TEST_F(AgainstSink, HungUpOnEhloStillGetsTheMessageByHelo) {
     const SmtpSink sink({"-q", "EHLO"});
     Dialogue d(sink.endpoint());
     EXPECT_EQ(d.send().recipients[0].outcome, Outcome::delivered);
-    EXPECT_TRUE(d.said(">>> HELO me.test"));
+    EXPECT_TRUE(d.said("127.0.0.1 >> HELO me.test"));
 }
 
 TEST_F(AgainstSink, ARefusalInTheMiddleOfTheMessageIsHeard) {
@@ -721,7 +721,7 @@ TEST(Lmtp, AServerThatOnlySpeaksSmtpIsNotTalkedTo) {
     const Dialogue d(server.endpoint(), patient(), true);
     ASSERT_TRUE(d.client.refusal());
     EXPECT_EQ(d.client.refusal()->outcome, Outcome::failed);
-    EXPECT_FALSE(d.said(">>> HELO me.test"));
+    EXPECT_FALSE(d.said("127.0.0.1 >> HELO me.test"));
 }
 
 TEST(Lmtp, HangingUpOnTheGreetingIsNoReasonToTryAnotherOne) {

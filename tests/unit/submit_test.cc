@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "../../src/commands/caller.h"
 #include "../../src/commands/failed_submission.h"
@@ -18,6 +19,7 @@
 #include "postoffice/base/nudge.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/mail/drop.h"
+#include "postoffice/mail/watch.h"
 
 namespace postoffice {
 namespace {
@@ -81,6 +83,22 @@ class SubmitTest : public ::testing::Test {
         std::string list;
         for (const auto& to : drop.envelope.recipients) list += to.address.to_string() + " ";
         return list;
+    }
+
+    /// Where a server would hear what it is told.
+    Fd control_socket() const {
+        Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        EXPECT_LT(config_.control.size(), sizeof address.sun_path);
+        std::memcpy(address.sun_path, config_.control.data(), config_.control.size());
+        EXPECT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+        return socket;
+    }
+    static std::string heard_at(const Fd& socket) {
+        char text[100];
+        const ssize_t got = ::recv(socket.get(), text, sizeof text, MSG_DONTWAIT);
+        return std::string(text, got < 0 ? 0 : static_cast<std::size_t>(got));
     }
 
     const std::string login_ = identify_caller().login;
@@ -237,17 +255,8 @@ TEST_F(SubmitTest, a_large_message_that_is_still_coming_is_no_drop) {
 }
 
 TEST_F(SubmitTest, a_running_server_is_nudged) {
-    const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    ASSERT_LT(config_.control.size(), sizeof address.sun_path);
-    std::memcpy(address.sun_path, config_.control.data(), config_.control.size());
-    ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-    const auto heard = [&] {
-        char text[100];
-        const ssize_t got = ::recv(socket.get(), text, sizeof text, MSG_DONTWAIT);
-        return std::string(text, got < 0 ? 0 : static_cast<std::size_t>(got));
-    };
+    const Fd socket = control_socket();
+    const auto heard = [&] { return heard_at(socket); };
     submit({"b@x.test"}, "\n");
     EXPECT_TRUE(heard().starts_with("drop "));
     submit({"-odq", "b@x.test"}, "\n");
@@ -256,6 +265,53 @@ TEST_F(SubmitTest, a_running_server_is_nudged) {
     EXPECT_EQ(heard(), "run");
     EXPECT_FALSE(nudge(folder_ + "/nobody", "run"));
     EXPECT_FALSE(nudge(std::string(200, 'x'), "run"));
+}
+
+TEST_F(SubmitTest, who_wants_to_know_leaves_a_fifo_and_hears_of_the_delivery) {
+    const Fd socket = control_socket();
+    for (const char* option : {"-odi", "-v"}) {
+        const Recipient bob{
+            Address("bob", "x.test"), {Target::Kind::remote, "", Address("bob", "x.test")}, {}, {}};
+        std::thread server([&] {
+            char text[100];
+            const ssize_t got = ::recv(socket.get(), text, sizeof text, 0);
+            const std::string nudge(text, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+            EXPECT_TRUE(nudge.starts_with("watch ")) << nudge;
+            Watch watch = Watch::take(folder_ + "/drop", nudge.substr(6));
+            watch.admit(::geteuid(), false);
+            EXPECT_TRUE(watch);
+            watch.say("192.0.2.1 >> MAIL FROM:<>");
+            watch.tell(bob, failed("5.1.1", "No such user"));
+        });
+        const Outcome outcome = submit({option, "bob@x.test"}, "\n");
+        server.join();
+        EXPECT_EQ(outcome.exit_code, 67);
+        const std::string line = "bob@x.test: failed: 550 5.1.1 No such user\n";
+        if (std::string_view(option) == "-odi") {
+            EXPECT_EQ(outcome.errors, "sendmail: " + line);
+        } else {
+            EXPECT_TRUE(outcome.errors.ends_with(": stored\n192.0.2.1 >> MAIL FROM:<>\n" + line));
+        }
+    }
+}
+
+TEST_F(SubmitTest, who_does_not_want_to_know_leaves_no_fifo) {
+    const Fd socket = control_socket();
+    EXPECT_TRUE(submit({"-odb", "b@x.test"}, "\n").errors.empty());
+    EXPECT_TRUE(heard_at(socket).starts_with("drop "));
+    EXPECT_TRUE(submit({"-v", "-odq", "b@x.test"}, "\n").errors.ends_with(": stored\nb@x.test: queued\n"));
+    EXPECT_EQ(heard_at(socket), "");
+    config_.delivery_wait = Seconds(0);
+    EXPECT_TRUE(submit({"-odi", "b@x.test"}, "\n").errors.empty());
+    EXPECT_TRUE(heard_at(socket).starts_with("drop "));
+}
+
+TEST_F(SubmitTest, without_a_server_nobody_waits) {
+    const Outcome outcome = submit({"-v", "b@x.test"}, "\n");
+    EXPECT_EQ(outcome.exit_code, 0);
+    EXPECT_TRUE(
+        outcome.errors.ends_with("no server is running: the message waits for it\nb@x.test: queued\n"));
+    EXPECT_EQ(submit({"-odi", "b@x.test"}, "\n").errors, "");
 }
 
 TEST_F(SubmitTest, dead_letters) {

@@ -182,6 +182,7 @@ struct Config {
     // Local submission
     bool untrusted_set_sender = true;
     std::vector<std::string> trusted_users;
+    Seconds delivery_wait{60};  ///< of sendmail -odi and -v; 0: they do not wait
 
     /// True for the host's own name, "localhost" and each `local-domain=`.
     bool is_local_domain(const std::string& lower_case_domain) const;

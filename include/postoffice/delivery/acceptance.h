@@ -20,9 +20,11 @@ class Acceptance final : public Acceptor {
         queued,   ///< nobody waits for an answer
     };
     /// Keeps the references. `bouncer`: sends the notices of success that are due at once. `on_queued`:
-    /// called with each id that was committed, after its lock was released.
+    /// called with each id that was committed, after its lock was released. `on_settled`: called with each
+    /// recipient that needs no other attempt; may be empty.
     Acceptance(const Spool& spool, LocalDelivery& local, Bouncer& bouncer,
-               std::function<void(const std::string&)> on_queued, Untaken untaken = Untaken::refused);
+               std::function<void(const std::string&)> on_queued, Untaken untaken = Untaken::refused,
+               std::function<void(const Recipient&, const DeliveryResult&)> on_settled = {});
     Reply accept(const std::string& id, const Envelope& envelope, Message& message) override;
 
   private:
@@ -39,6 +41,7 @@ class Acceptance final : public Acceptor {
     Bouncer& bouncer_;
     std::function<void(const std::string&)> on_queued_;
     const Untaken untaken_;
+    std::function<void(const Recipient&, const DeliveryResult&)> on_settled_;
 };
 
 }  // namespace postoffice

@@ -20,6 +20,7 @@
 #include "postoffice/delivery/bounce.h"
 #include "postoffice/delivery/queue_agent.h"
 #include "postoffice/mail/spool.h"
+#include "postoffice/mail/watch.h"
 
 namespace postoffice {
 
@@ -35,6 +36,10 @@ class Dispatcher {
         std::function<void(const std::string& id)> on_gone;
         /// A report was queued.
         std::function<void(const std::string& id)> on_queued;
+        /// Who is told what becomes of the message; nullptr if nobody.
+        std::function<const Watch*(const std::string& id)> watch_of = [](const std::string&) {
+            return nullptr;
+        };
     };
     /// Keeps the references.
     Dispatcher(const Config& config, const Spool& spool, Bouncer& bouncer, Events events);

@@ -11,6 +11,7 @@
 #include "postoffice/mail/drop.h"
 #include "postoffice/mail/router.h"
 #include "postoffice/mail/spool.h"
+#include "postoffice/mail/watch.h"
 
 namespace postoffice {
 
@@ -24,13 +25,14 @@ class Intake {
         taken,      ///< delivered, queued or refused for good; the drop is gone
         try_again,  ///< still in drop/
     };
-    /// Does not throw.
-    Outcome take(const std::string& id);
+    /// `watch`: of who left a FIFO beside the drop; closed if he is not its owner. Does not throw.
+    Outcome take(const std::string& id, Watch& watch);
 
   private:
-    Outcome take_in(const std::string& id, Drop& drop);
+    Outcome take_in(const std::string& id, Drop& drop, const Watch& watch);
     Envelope envelope_of(const Drop& drop) const;
-    Outcome refuse(const std::string& id, Envelope envelope, Message& message, const Reply& reply);
+    Outcome refuse(const std::string& id, Envelope envelope, Message& message, const Reply& reply,
+                   const Watch& watch);
     Address sender_of(const Drop& drop) const;
     std::string warning_for(const Drop& drop) const;
 

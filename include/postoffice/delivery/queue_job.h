@@ -8,11 +8,13 @@
 
 namespace postoffice {
 
-/// Runner to agent: deliver this message to these of its recipients. Descriptors: journal, message.
+/// Runner to agent: deliver this message to these of its recipients. Descriptors: journal, message, and the
+/// FIFO of who watches it, if somebody does.
 struct QueueJob {
     static constexpr std::size_t most_recipients = 100;  // RFC 5321 section 4.5.3.1.8
     std::uint32_t count = 0;
     std::uint32_t recipients[most_recipients] = {};  ///< indices in the journal
+    std::uint8_t watcher_sees_all = 0;               ///< as Watch has it
 };
 
 /// Agent to runner: every outcome is in the journal (appended, not synced).
@@ -24,12 +26,14 @@ struct QueueJobDone {
 /// Runner to intake worker: take in this drop. No descriptors.
 struct IntakeJob {
     FixedString<32> id;
+    std::uint8_t is_watched = 0;  ///< its submitter has left a FIFO beside it
 };
 
-/// Intake worker to runner.
+/// Intake worker to runner. Descriptor: the FIFO, if there may be more to tell.
 struct IntakeJobDone {
     FixedString<32> id;
     std::uint8_t try_again = 0;  ///< it is still in drop/
+    std::uint8_t watcher_sees_all = 0;
 };
 
 }  // namespace postoffice

@@ -2,6 +2,9 @@
 // an Acceptance that delivers or queues.
 #pragma once
 
+#include <functional>
+#include <string>
+
 #include "postoffice/base/fd.h"
 #include "postoffice/config/config.h"
 #include "postoffice/delivery/acceptance.h"
@@ -22,6 +25,9 @@ class Reception {
         int arrivals = -1;   ///< where queued ids are told; not owned
         Seconds patience{};  ///< for one delivery to mailboxes
         Acceptance::Untaken untaken = Acceptance::Untaken::queued;
+        /// As Acceptance calls them, for who wants to know more; may be empty.
+        std::function<void(const std::string&)> on_queued = {};
+        std::function<void(const Recipient&, const DeliveryResult&)> on_settled = {};
     };
     /// For messages for which nobody waits.
     static Settings unattended(int spawner, int arrivals) { return {spawner, arrivals, Seconds{120}}; }

@@ -20,10 +20,9 @@ namespace postoffice {
 class RemoteDelivery {
   public:
     /// `destination`: lower-case domain or address literal, or "" for the relay host. With `forward-all` a
-    /// domain that cannot be resolved goes to the relay host too. Keeps the references. `talk`: as
-    /// SmtpClient.
+    /// domain that cannot be resolved goes to the relay host too. Keeps the references.
     RemoteDelivery(const Config& config, const Resolver& resolver, std::string destination,
-                   std::function<void(const std::string&)> talk = {}, const ClientTimeouts& timeouts = {});
+                   const ClientTimeouts& timeouts = {});
     ~RemoteDelivery();
 
     struct Outcome {
@@ -32,6 +31,8 @@ class RemoteDelivery {
     };
     /// `message`: open for reading. Does not throw.
     Outcome deliver(const OutgoingEnvelope& envelope, int message, std::uint64_t size);
+    /// From now on `talk` hears each line of the dialogues, as in SmtpClient; nobody if it is empty.
+    void let_hear(std::function<void(const std::string&)> talk);
     /// Says QUIT to a connection that is kept.
     void close();
 

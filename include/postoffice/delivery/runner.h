@@ -14,6 +14,7 @@
 #include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/dispatcher.h"
 #include "postoffice/delivery/intake_pool.h"
+#include "postoffice/delivery/watched_messages.h"
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/router.h"
 #include "postoffice/mail/spool.h"
@@ -57,6 +58,8 @@ class Runner {
     void hear_arrivals();
     void hear_commands();
     void obey(std::string_view text);
+    void take_over_watched(const std::string& id, Watch watch);
+    void forget(const std::string& id);
     void housekeeping();
     void forget_times();
     int poll_timeout() const;
@@ -71,6 +74,7 @@ class Runner {
     AgentFiles files_;
     Router router_;
     Bouncer bouncer_;
+    WatchedMessages watched_;
     Dispatcher dispatcher_;
     IntakePool intake_;
     ArrivalReader arrivals_;

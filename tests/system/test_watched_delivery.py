@@ -1,0 +1,501 @@
+"""sendmail -odi and -v: they end when the message is delivered, say what became of it, and hold up nobody."""
+import os
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from conftest import needs_root
+from host import free_port, local_user, wait_for
+from machine import Machine
+from mail_network import hosts, subject  # noqa: F401
+from processes import helpers
+from sink import Sink
+from strict_sink import StrictSink
+
+SO_PASSRIGHTS = 83
+TEXT = b"Subject: watched\n\nbody\n"
+
+
+def send(host, *words, text=TEXT):
+    """Exit status and what was said on standard error; nobody says anything on standard output."""
+    done = host.run("sendmail", "-i", *words, input=text)
+    assert done.stdout == b""
+    return done.returncode, done.stderr.decode()
+
+
+def last_lines(said, count=1):
+    return said.splitlines()[-count:]
+
+
+@pytest.fixture
+def sink():
+    """Takes what is for the world, but knows nobody whose name begins with no, and has no time for later."""
+    def verdict(address):
+        if address.startswith("no"):
+            return "550 5.1.1 no such user"
+        return "451 4.3.0 later" if address.startswith("later") else "250 2.1.5 OK"
+    with Sink(verdict=verdict) as made:
+        yield made
+
+
+def relay_to(make_host, endpoint, **settings):
+    if os.geteuid() != 0:
+        pytest.skip("NEEDS ROOT: relay-host is not for everybody to name")
+    return make_host("host", relay_host=endpoint, **settings).start()
+
+
+@pytest.fixture
+def relaying(make_host, sink):
+    return relay_to(make_host, sink.endpoint)
+
+
+# -- what is told
+
+def test_a_message_to_a_mailbox_is_there_when_odi_ends(host):
+    host.start()
+    assert send(host, "-odi", local_user()) == (0, "")
+    assert b"Subject: watched" in host.mailbox(local_user())
+    assert host.spool_files() == []
+
+
+def test_v_names_the_message_and_what_became_of_it(host):
+    host.start()
+    user = local_user()
+    status, said = send(host, "-v", user)
+    assert status == 0
+    assert re.search(r"^\w+: stored$", said, re.MULTILINE)
+    assert last_lines(said)[0].startswith(f"{user}@host.test: delivered: 250 2.0.0 ")
+    assert b"Subject: watched" in host.mailbox(user)
+
+
+def test_v_shows_the_dialogue_with_another_host(relaying, sink):
+    status, said = send(relaying, "-v", "-f", "me@host.test", "you@elsewhere.test")
+    assert status == 0
+    lines = said.splitlines()
+    wanted = ["127.0.0.1 << 220 sink.test ESMTP", "127.0.0.1 >> EHLO host.test",
+              "127.0.0.1 >> RCPT TO:<you@elsewhere.test>", "127.0.0.1 << 250 2.1.5 OK", "127.0.0.1 << 250 2.0.0 kept"]
+    places = [lines.index(line) for line in wanted]
+    assert places == sorted(places)
+    assert lines[-1] == "you@elsewhere.test: delivered: 250 2.0.0 kept ([127.0.0.1])"
+    assert len(sink.messages) == 1
+    relaying.wait_for_empty_queue()
+
+
+def test_a_host_without_relay_shows_it_as_well(make_host):
+    with Sink(address="127.0.0.2") as other:
+        host = make_host("host", remote_port=str(other.port)).start()
+        status, said = send(host, "-v", "you@[127.0.0.2]")
+        assert status == 0 and "127.0.0.2 >> RCPT TO:<you@[127.0.0.2]>" in said, host.log_text()
+        assert last_lines(said) == ["you@[127.0.0.2]: delivered: 250 2.0.0 kept ([127.0.0.2])"]
+        assert len(other.messages) == 1
+
+
+def test_a_server_that_finds_the_message_by_itself_tells_as_well(host):
+    """As when it has just been started, or a queue run looks into the folder at this moment."""
+    host.start()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(os.path.join(host.folder, "deaf"))
+        waiting = subprocess.Popen([host.command("sendmail"), "-C", host.config, f"-ocontrol={host.folder}/deaf", "-v", "-i",
+                                    local_user()], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        waiting.stdin.write(TEXT)
+        waiting.stdin.close()
+        assert deaf.recv(100).startswith(b"watch ")
+        nudge(host, "run")
+        assert b": delivered: 250 " in waiting.stderr.read()
+        assert waiting.wait(60) == 0
+
+
+def test_a_connection_that_was_kept_is_shown_to_the_next_one_alone(relaying, sink):
+    assert send(relaying, "-odi", "first@elsewhere.test") == (0, "")
+    _, said = send(relaying, "-v", "second@elsewhere.test")
+    assert "RCPT TO:<second@elsewhere.test>" in said and "first@" not in said
+    assert len(sink.messages) == 2
+
+
+def test_what_cannot_be_delivered_yet_waits_in_the_queue(relaying):
+    assert send(relaying, "-odi", "later@elsewhere.test") == (0, "")
+    assert relaying.queue()[0]["recipients"][0]["delay_reason"].endswith("451 4.3.0 later")
+    status, said = send(relaying, "-v", "later-too@elsewhere.test")
+    assert status == 0
+    assert last_lines(said) == ["later-too@elsewhere.test: deferred, waits in the queue: 451 4.3.0 later ([127.0.0.1])"]
+
+
+def test_a_host_that_nobody_reaches(make_host):
+    host = relay_to(make_host, f"[127.0.0.1]:{free_port()}")
+    for number in range(2):  # at the second it is known that it is down
+        status, said = send(host, "-v", f"you{number}@elsewhere.test")
+        assert status == 0
+        assert re.match(rf"you{number}@elsewhere.test: deferred, waits in the queue: 451 4\.4\.1 .*refused", last_lines(said)[0])
+
+
+def test_who_is_refused_is_told_and_reported(relaying):
+    user = local_user()
+    status, said = send(relaying, "-odi", "-f", f"{user}@host.test", "nobody@elsewhere.test")
+    assert status == 67
+    assert said == "sendmail: nobody@elsewhere.test: failed: 550 5.1.1 no such user ([127.0.0.1])\n"
+    relaying.wait_for_mail(user, b"multipart/report")
+
+
+@pytest.mark.parametrize("mode", ["-oem", "-oeq"])
+def test_the_status_alone_where_nobody_reads(relaying, mode):
+    assert send(relaying, "-odi", mode, "-f", "<>", "nobody@elsewhere.test") == (67, "")
+
+
+def test_each_recipient_has_his_own_outcome(relaying):
+    user = local_user()
+    words = [user, "good@elsewhere.test", "nobody@elsewhere.test", "later@elsewhere.test", "nobody-here"]
+    status, said = send(relaying, "-v", *words)
+    assert status == 67
+    assert "nobody-here: unknown user" in said
+    outcomes = dict(line.split(": ")[:2] for line in last_lines(said, 4))
+    assert outcomes == {f"{user}@host.test": "delivered", "good@elsewhere.test": "delivered",
+                        "nobody@elsewhere.test": "failed", "later@elsewhere.test": "deferred, waits in the queue"}
+
+
+def test_an_alias_has_the_worst_of_its_members(relaying):
+    relaying.write_aliases(f"good: {local_user()}, good@elsewhere.test\nmixed: good@elsewhere.test, later@elsewhere.test\n"
+                           f"bad: {local_user()}, nobody@elsewhere.test, later@elsewhere.test\n")
+    status, said = send(relaying, "-v", "-f", "<>", "good", "mixed", "bad")
+    assert "alias good" in said, "the steps"
+    outcomes = [line.split(": ")[:2] for line in last_lines(said, 3)]
+    assert outcomes == [["good@host.test", "delivered"], ["mixed@host.test", "deferred, waits in the queue"],
+                        ["bad@host.test", "failed"]]
+    assert status == 67
+
+
+def test_a_list_goes_out_under_its_owner(relaying, sink):
+    relaying.write_aliases(f"list: good@elsewhere.test\nowner-list: {local_user()}\n")
+    status, said = send(relaying, "-v", local_user(), "list")
+    assert status == 0
+    assert last_lines(said, 2)[0].startswith(f"{local_user()}@host.test: delivered")
+    assert last_lines(said)[0].startswith("list@host.test: ")
+    wait_for(lambda: sink.messages, what="the list's message")
+
+
+def test_minus_odi_does_not_wait_for_the_next_queue_run(make_host, sink):
+    host = relay_to(make_host, sink.endpoint, immediate="0")
+    assert send(host, "-odi", "you@elsewhere.test") == (0, "")
+    assert len(sink.messages) == 1
+    assert send(host, "-odb", "two@elsewhere.test") == (0, "")
+    wait_for(host.queue, what="the queue")
+    assert len(sink.messages) == 1
+
+
+def test_odq_leaves_it_to_the_next_run(host):
+    host.start()
+    status, said = send(host, "-odq", "-v", local_user())
+    assert status == 0 and last_lines(said) == [f"{local_user()}@host.test: queued"]
+    assert len(host.spool_files()) == 1
+
+
+def test_without_a_server_the_message_waits_for_it(host):
+    host.start()
+    host.stop()
+    status, said = send(host, "-v", local_user())
+    assert status == 0
+    assert last_lines(said, 2) == ["no server is running: the message waits for it", f"{local_user()}@host.test: queued"]
+    assert send(host, "-odi", local_user()) == (0, "")
+    drops = host.spool_files()
+    assert len(drops) == 2 and not any("watch" in name for name in drops)
+    host.start()
+    wait_for(lambda: host.mailbox(local_user()).count(b"Subject: watched") == 2, what="both messages")
+
+
+@needs_root
+def test_a_recipient_that_nobody_can_look_up_now(host):
+    host.start()
+    path = "/home/bob/.forward"
+    with open(path, "w") as file:
+        file.write(":include:/etc/passwd\n")
+    os.chown(path, 7902, 7902)
+    try:
+        status, said = send(host, "-v", "alice", "bob")
+    finally:
+        os.unlink(path)
+    assert status == 0
+    first, second = last_lines(said, 2)
+    assert first.startswith("alice@host.test: delivered: 250 ")
+    assert second.startswith("bob@host.test: deferred, waits in the queue: 451 4.3.5 ")
+    assert b"Subject: watched" in host.mailbox("alice")
+    # Found at last, he goes on in a message of his own, which nobody watches.
+    assert host.run("runq", "-qf").returncode == 0
+    host.wait_for_mail("bob", b"Subject: watched")
+
+
+# -- how long
+
+def test_nobody_waits_longer_than_delivery_wait(make_host):
+    with StrictSink(silent=True) as silent:
+        host = relay_to(make_host, f"[127.0.0.1]:{silent.port}", delivery_wait="1s")
+        assert send(host, "-odi", "you@elsewhere.test") == (0, "")
+        status, said = send(host, "-v", "two@elsewhere.test")
+        assert (status, last_lines(said)) == (0, ["two@elsewhere.test: still being delivered"])
+        status, said = send(host, "-v", "-odelivery-wait=0", "three@elsewhere.test")
+        assert (status, last_lines(said)) == (0, ["three@elsewhere.test: queued"])
+        wait_for(lambda: len(host.queue()) == 3, what="three messages in the queue")
+
+
+def test_a_server_that_is_stopped_lets_everybody_go(make_host):
+    with StrictSink(silent=True) as silent:
+        host = relay_to(make_host, f"[127.0.0.1]:{silent.port}", delivery_wait="1h")
+        waiting = subprocess.Popen([host.command("sendmail"), "-C", host.config, "-v", "-i", "you@elsewhere.test"],
+                                   stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        waiting.stdin.close()
+        wait_for(lambda: silent.connections, what="the connection")
+        for pid in host.processes():
+            os.kill(pid, signal.SIGKILL)
+        host.process.wait()
+        host.process = None
+        assert waiting.stderr.read().splitlines()[-1] == b"you@elsewhere.test: queued"
+        assert waiting.wait(60) == 0
+
+
+def test_a_submitter_who_leaves_changes_nothing(relaying, sink):
+    for number in range(10):
+        waiting = subprocess.Popen([relaying.command("sendmail"), "-C", relaying.config, "-v", "-i",
+                                    f"you{number}@elsewhere.test"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        waiting.stdin.close()
+        while b" >> MAIL" not in waiting.stderr.readline():  # the server has the message
+            assert waiting.poll() is None
+        waiting.kill()
+        waiting.wait()
+        waiting.stderr.close()
+    assert send(relaying, "-odi", "last@elsewhere.test") == (0, "")
+    relaying.wait_for_empty_queue()
+
+
+def test_who_closed_standard_error_loses_no_message(relaying, sink):
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = subprocess.run([relaying.command("sendmail"), "-C", relaying.config, "-v", "-i", "you@elsewhere.test"],
+                          input=TEXT, stderr=write_end, timeout=60)
+    os.close(write_end)
+    assert done.returncode == 0
+    assert len(sink.messages) == 1
+
+
+def test_many_at_once(relaying, sink):
+    """More than are watched at a time: the others end as well, and all is delivered once."""
+    command = [relaying.command("sendmail"), "-C", relaying.config, "-odi", "-i"]
+    waiting = [subprocess.Popen([*command, f"n{number}@elsewhere.test"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+               for number in range(120)]
+    for one in waiting:
+        assert one.communicate(TEXT, timeout=60) == (None, b"")
+        assert one.returncode == 0
+    relaying.wait_for_empty_queue()
+    assert len(sink.messages) == 120
+
+
+# -- who may know what
+
+@pytest.fixture
+def as_user(make_host, sink):
+    """send(user, words…) on a host where alice sends her mail on, and an alias leads elsewhere."""
+    host = make_host("host", relay_host=sink.endpoint)
+    host.write_aliases("team: carol-at-home@elsewhere.test\ngone: nobody-home@elsewhere.test\n")
+    with open("/home/alice/.forward", "w") as file:
+        file.write("alice-at-home@elsewhere.test\n")
+    with open("/home/bob/.forward", "w") as file:
+        file.write('"|echo bobs-secret; exit 69"\n')
+    os.chown("/home/alice/.forward", 7901, 7901)
+    os.chown("/home/bob/.forward", 7902, 7902)
+    os.chmod("/home/alice/.forward", 0o600)
+    own = os.path.join(host.folder, "mallory.cf")  # relay-host is not for everybody to name
+    with open(host.config) as file, open(own, "w") as copy:
+        copy.writelines(line for line in file if not line.startswith("relay-host"))
+    host.start()
+
+    def run(user, *words):
+        uid, group = {"root": (0, 0), "mallory": (7904, 7900)}[user]  # the group that the set-gid bit gives
+        done = subprocess.run([host.command("sendmail"), "-C", own, "-i", *words], input=TEXT, capture_output=True,
+                              timeout=60, user=uid, group=group, extra_groups=[])
+        return done.returncode, done.stderr.decode()
+
+    yield run
+    for user in ("alice", "bob"):
+        os.unlink(f"/home/{user}/.forward")
+
+
+@needs_root
+def test_a_user_sees_the_dialogue_about_the_addresses_he_wrote(as_user):
+    status, said = as_user("mallory", "-v", "you@elsewhere.test")
+    assert status == 0
+    assert "127.0.0.1 >> RCPT TO:<you@elsewhere.test>" in said
+    assert last_lines(said) == ["you@elsewhere.test: delivered: 250 2.0.0 kept ([127.0.0.1])"]
+
+
+@needs_root
+@pytest.mark.parametrize("words,outcome", [
+    (["alice"], "alice@host.test: delivered"), (["team"], "team@host.test: delivered"),
+    (["gone"], "gone@host.test: failed"), (["bob"], "bob@host.test: failed"),
+    # In one dialogue with somebody he wrote to himself.
+    (["you@elsewhere.test", "team"], "team@host.test: delivered")])
+def test_where_others_have_their_mail_sent_is_not_for_every_user(as_user, words, outcome):
+    _, said = as_user("mallory", "-v", "-f", "<>", *words)
+    assert last_lines(said) == [outcome]
+    aliases_apart = "\n".join(line for line in said.splitlines() if not line.startswith("alias "))
+    assert "at-home" not in aliases_apart and "-home@" not in aliases_apart and "secret" not in said
+
+
+@needs_root
+def test_root_sees_everything(as_user):
+    status, said = as_user("root", "-v", "alice")
+    assert status == 0
+    assert "127.0.0.1 >> RCPT TO:<alice-at-home@elsewhere.test>" in said
+    status, said = as_user("root", "-v", "-f", "<>", "bob")
+    assert status == 69 and "bobs-secret" in last_lines(said)[0]
+
+
+@needs_root
+def test_nobody_hears_of_another_users_message(host):
+    """mallory has guessed the id of a message of root's, and leaves a FIFO for it."""
+    path = f"{left_in_drop(host, 'alice')}.watch"
+    fifo = leave_fifo(path)
+    os.chown(path, 7904, 7900)
+    host.start()
+    host.wait_for_mail("alice", b"Subject: watched")
+    wait_for(lambda: not os.path.exists(path), what="the end of the FIFO's name")
+    assert os.read(fifo, 1000) == b""
+    os.close(fifo)
+
+
+# -- what somebody might try
+
+def left_in_drop(host, recipient, text=TEXT):
+    """The path of a message that waits for the server to be started."""
+    drop = os.path.join(host.spool, "drop")
+    before = set(os.listdir(drop)) if os.path.exists(drop) else set()
+    if not before:
+        host.start()
+        host.stop()  # made the spool
+    assert send(host, "-odq", "-f", "<>", recipient, text=text)[0] == 0
+    new, = set(os.listdir(drop)) - before
+    return os.path.join(drop, new)
+
+
+def leave_fifo(path):
+    os.mkfifo(path)
+    os.chmod(path, 0o666)
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+
+
+def nudge(host, text, descriptors=()):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as control:
+        control.connect(os.path.join(host.spool, "control"))
+        if not descriptors:
+            control.send(text.encode())
+            return
+        try:
+            socket.send_fds(control, [text.encode()], list(descriptors))
+        except PermissionError:
+            pass  # the kernel knows that they are not wanted
+
+
+def open_descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def test_what_stands_where_a_fifo_should(host):
+    def link(path):
+        os.symlink("/dev/zero", path)
+
+    def file(path):
+        open(path, "w").close()
+
+    def listening(path):
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(path)
+
+    ways = [os.mkfifo, link, file, listening, os.mkdir]
+    for number, make in enumerate(ways):
+        make(left_in_drop(host, local_user(), text=b"Subject: number %d.\n\n" % number) + ".watch")
+    host.start()
+    for number in range(len(ways)):
+        host.wait_for_mail(local_user(), b"Subject: number %d." % number)
+    left = wait_for(lambda: len(host.spool_files()) == 1 and host.spool_files(), what="the end of all but one")
+    assert os.path.isdir(os.path.join(host.spool, "drop", left[0])), "nothing but a folder cannot be removed"
+
+
+def test_descriptors_that_somebody_sends_are_not_kept(host):
+    host.start()
+    assert send(host, "-odi", local_user()) == (0, "")
+    runner, = helpers(host, "queue runner")
+    before = open_descriptors(runner)
+    with open("/dev/null") as other:
+        for number in range(50):
+            nudge(host, f"watch 0UyVmRzKx{number}", [other.fileno()] * 10)
+            nudge(host, "drop", [other.fileno()])
+            nudge(host, "watch", [other.fileno()])
+    assert send(host, "-odi", local_user()) == (0, "")
+    wait_for(lambda: open_descriptors(runner) <= before + 4, what="no more descriptors than workers need")
+
+
+def test_nobody_sends_descriptors_to_the_runner(host):
+    """Whoever is the last to close a socket waits as long as its owner likes (SO_LINGER), and would be the runner."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 0)
+        except OSError:
+            pytest.skip("NEEDS Linux 6.16: SO_PASSRIGHTS")
+    host.start()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as control:
+        control.connect(os.path.join(host.spool, "control"))
+        with pytest.raises(PermissionError):
+            socket.send_fds(control, [b"drop"], [control.fileno()])
+    assert send(host, "-odi", local_user()) == (0, "")
+
+
+def test_who_never_reads_holds_neither_mail_nor_descriptors(make_host):
+    """Many messages to a host that says nothing, each with a FIFO that somebody opens and forgets."""
+    with StrictSink(silent=True) as silent:
+        host = relay_to(make_host, f"[127.0.0.1]:{silent.port}")
+        host.stop()
+        fifos = [leave_fifo(left_in_drop(host, f"n{number}@elsewhere.test") + ".watch") for number in range(100)]
+        host.start()
+        wait_for(lambda: len(host.queue()) == 100 and not os.listdir(os.path.join(host.spool, "drop")), what="the queue")
+        runner, = helpers(host, "queue runner")
+        held = [os.readlink(f"/proc/{runner}/fd/{fd}") for fd in os.listdir(f"/proc/{runner}/fd")
+                if os.path.islink(f"/proc/{runner}/fd/{fd}")]
+        assert 0 < sum(".watch" in path for path in held) <= 64
+        assert send(host, "-odi", local_user()) == (0, "")
+        assert b"Subject: watched" in host.mailbox(local_user())
+        for fifo in fifos:
+            os.close(fifo)
+
+
+# -- as it is installed
+
+@needs_root
+def test_the_set_gid_sendmail_of_an_ordinary_user():
+    machine = Machine()
+    try:
+        machine.install()
+        machine.start()
+        done = machine.run("/usr/sbin/sendmail", "-v", "-i", "alice", user="mallory", input=TEXT)
+        assert last_lines(done.stderr.decode())[0].startswith("alice@host.test: delivered: 250 ")
+        assert "Subject: watched" in machine.mailbox("alice")
+        done = machine.run("/usr/sbin/sendmail", "-FCronDaemon", "-i", "-odi", "-oem", "-oi", "-t", user="mallory",
+                           input=b"To: alice\nSubject: from cron\n\nout\n")
+        assert (done.stdout, done.stderr) == (b"", b"")
+        assert "Subject: from cron" in machine.mailbox("alice")
+        assert machine.drops() == []
+    finally:
+        machine.end()
+
+
+@needs_root
+def test_between_hosts(hosts, subject):
+    text = f"Subject: {subject}\n\nbody\n".encode()
+    status, said = send(hosts.a, "-v", "-f", "<>", "bob@b.test", text=text)
+    assert status == 0
+    assert re.search(r"^(192\.0\.2\.2|2001:db8::2) >> RCPT TO:<bob@b\.test>", said, re.MULTILINE)
+    assert re.match(r"bob@b\.test: delivered: 250 2\.0\.0 .*\(b\.test \[", last_lines(said)[0])
+    assert subject.encode() in hosts.b.mailbox("bob")
+    status, said = send(hosts.a, "-odi", "-f", "<>", "bob@no-such-domain.test", text=text)
+    assert status == 68 and "bob@no-such-domain.test: failed: 550 5.1.2" in said
+    status, said = send(hosts.a, "-odi", "-f", "<>", "bob@null.test", "nosuch@b.test", text=text)
+    assert status == 67, said
+    assert "bob@null.test: failed: 556 5.1.10" in said and "nosuch@b.test: failed: 550 5.1.1" in said
