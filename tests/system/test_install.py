@@ -98,7 +98,7 @@ def test_an_ordinary_user_submits_through_the_set_gid_program(machine):
 def test_what_is_submitted_without_a_daemon_waits_for_it(machine):
     path = send(machine, "alice", "bob", subject="waits")
     assert mode_of(machine, path) == ("-rw-r-----", "alice", ACCOUNT)
-    assert machine.run("mailq").stdout.splitlines()[1].endswith(b"  alice")
+    assert b"alice@host.test" in machine.run("mailq").stdout
     # Nobody else may list drop/, so that an empty queue is not the whole truth.
     assert b"no server is running" in machine.run("mailq", user="bob").stderr
     machine.start()
