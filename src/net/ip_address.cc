@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <net/if.h>
 
 #include <cstring>
 
@@ -11,6 +12,23 @@ namespace postoffice {
 namespace {
 
 constexpr std::uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+// "192.0.2.1", "2001:db8::1", "fe80::1%eth0".
+std::optional<Endpoint> parse_host(std::string_view text, std::uint16_t port) {
+    const auto percent = text.find('%');
+    const auto address = IpAddress::parse(text.substr(0, percent));
+    if (!address) return std::nullopt;
+    if (percent == std::string_view::npos) return Endpoint{*address, port};
+    const std::uint32_t zone = ::if_nametoindex(std::string(text.substr(percent + 1)).c_str());
+    if (!address->is_v6() || zone == 0) return std::nullopt;
+    return Endpoint{*address, port, zone};
+}
+
+std::string zone_text(std::uint32_t zone) {
+    char name[IF_NAMESIZE];
+    if (zone == 0) return "";
+    return ::if_indextoname(zone, name) != nullptr ? fmt::format("%{}", name) : fmt::format("%{}", zone);
+}
 
 }  // namespace
 
@@ -97,7 +115,7 @@ std::string IpAddress::reverse_name() const {
 }
 
 std::optional<Endpoint> Endpoint::parse(std::string_view text, std::uint16_t default_port) {
-    if (const auto plain = IpAddress::parse(text)) return Endpoint{*plain, default_port};
+    if (const auto plain = parse_host(text, default_port)) return plain;
     std::string_view host = text;
     std::string_view port;
     if (!text.empty() && text.front() == '[') {
@@ -118,12 +136,10 @@ std::optional<Endpoint> Endpoint::parse(std::string_view text, std::uint16_t def
         port = text.substr(colon + 1);
         if (port.empty()) return std::nullopt;
     }
-    const auto address = IpAddress::parse(host);
-    if (!address) return std::nullopt;
-    if (port.empty()) return Endpoint{*address, default_port};
+    if (port.empty()) return parse_host(host, default_port);
     const auto number = parse_number(port);
     if (!number || *number > 65535) return std::nullopt;
-    return Endpoint{*address, static_cast<std::uint16_t>(*number)};
+    return parse_host(host, static_cast<std::uint16_t>(*number));
 }
 
 std::optional<Endpoint> Endpoint::from_sockaddr(const sockaddr* address) {
@@ -139,7 +155,7 @@ std::optional<Endpoint> Endpoint::from_sockaddr(const sockaddr* address) {
         std::memcpy(&in, address, sizeof in);
         std::uint8_t bytes[16];
         std::memcpy(bytes, &in.sin6_addr, sizeof bytes);
-        return Endpoint{IpAddress::from_bytes_v6(bytes), ntohs(in.sin6_port)};
+        return Endpoint{IpAddress::from_bytes_v6(bytes), ntohs(in.sin6_port), in.sin6_scope_id};
     }
     return std::nullopt;
 }
@@ -171,14 +187,15 @@ socklen_t Endpoint::to_sockaddr(sockaddr_storage& storage) const {
     sockaddr_in6 in{};
     in.sin6_family = AF_INET6;
     in.sin6_port = htons(port);
+    in.sin6_scope_id = zone;
     std::memcpy(&in.sin6_addr, address.bytes().data(), 16);
     std::memcpy(&storage, &in, sizeof in);
     return sizeof in;
 }
 
 std::string Endpoint::to_string() const {
-    return fmt::format("{}:{}", address.is_v6() ? "[" + address.to_string() + "]" : address.to_string(),
-                       port);
+    if (!address.is_v6()) return fmt::format("{}:{}", address.to_string(), port);
+    return fmt::format("[{}{}]:{}", address.to_string(), zone_text(zone), port);
 }
 
 }  // namespace postoffice

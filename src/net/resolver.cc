@@ -99,8 +99,7 @@ void read_resolv_conf(const std::string& path, ResolverSettings& settings) {
         const auto words = words_of(line);
         if (words.size() < 2) continue;
         if (words[0] == "nameserver") {
-            if (const auto address = IpAddress::parse(words[1]))
-                settings.servers.push_back({*address, dns_port});
+            if (const auto server = Endpoint::parse(words[1], dns_port)) settings.servers.push_back(*server);
         } else if (words[0] == "options") {
             for (const auto option : words) {
                 if (const int seconds = option_value(option, "timeout:", 30))

@@ -1,6 +1,9 @@
 """The name servers of a machine that is still starting, or that moves, come later than the daemon."""
 import os
+import re
 import subprocess
+
+import pytest
 
 from conftest import needs_root
 from dns import NameServer
@@ -22,8 +25,22 @@ def answer_to_a_stranger(outsiders):  # noqa: F811
     return answer[:3]
 
 
-def test_resolv_conf_that_comes_later(outsiders, folder):  # noqa: F811
+def link_local(machine):
+    """The address that the kernel gave to its network card, once nobody else has it."""
+    def settled():
+        told = subprocess.run([*machine.prefix, "ip", "-6", "address", "show", "dev", "eth0", "scope", "link"],
+                              stdout=subprocess.PIPE, text=True, check=True).stdout
+        return "tentative" not in told and re.search(r"inet6 (fe80:[0-9a-f:]+)/", told)
+    return wait_for(settled, what="a link-local address")[1]
+
+
+@pytest.mark.parametrize("where", ["loopback", "link-local"])
+def test_resolv_conf_that_comes_later(outsiders, folder, where):  # noqa: F811
     """The processes that are there by then ask the new servers, too."""
+    address, given = "127.0.0.1", "127.0.0.1"
+    if where == "link-local":
+        address = f"{link_local(outsiders.server)}%eth0"
+        given = "::0"
     resolv_conf = os.path.join(folder, "resolv.conf")
 
     def write(server):
@@ -32,13 +49,13 @@ def test_resolv_conf_that_comes_later(outsiders, folder):  # noqa: F811
 
     write("127.0.0.9")  # where nobody answers
     subprocess.run(["mount", "--bind", resolv_conf, "/etc/resolv.conf"], check=True)
-    server = NameServer(folder, {"sender.test.": ZONE, ".": ROOT}, prefix=outsiders.server.prefix)
+    server = NameServer(folder, {"sender.test.": ZONE, ".": ROOT}, addresses=(given,), prefix=outsiders.server.prefix)
     try:
         host = outsiders.start(nameserver=None, verify_from="1")
         assert answer_to_a_stranger(outsiders) == b"451"
         idle = wait_for(lambda: with_title(host, "SMTP idle"), what="the session process")
         server.start()
-        write("127.0.0.1")
+        write(address)
         assert answer_to_a_stranger(outsiders) == b"250", host.log_text()
         assert set(idle) & set(wait_for(lambda: with_title(host, "SMTP idle"), what="the session process"))
     finally:

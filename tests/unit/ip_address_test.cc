@@ -36,6 +36,19 @@ TEST(Endpoint, ReadsAddressWithOrWithoutPort) {
         EXPECT_FALSE(Endpoint::parse(bad, 25)) << bad;
 }
 
+TEST(Endpoint, LinkLocalAddressesNameTheirInterface) {
+    const auto server = Endpoint::parse("fe80::1%lo", 53);
+    ASSERT_TRUE(server);
+    EXPECT_NE(server->zone, 0U);
+    EXPECT_EQ(server->to_string(), "[fe80::1%lo]:53");
+    EXPECT_EQ(Endpoint::parse("[fe80::1%lo]:5353", 53)->port, 5353);
+    sockaddr_storage storage;
+    server->to_sockaddr(storage);
+    EXPECT_EQ(Endpoint::from_sockaddr(reinterpret_cast<sockaddr*>(&storage)), server);
+    for (const char* text : {"fe80::1%", "fe80::1%no-such-thing", "192.0.2.1%lo", "%lo", "[fe80::1]%lo"})
+        EXPECT_FALSE(Endpoint::parse(text, 53)) << text;
+}
+
 TEST(Endpoint, SurvivesTheWayThroughASockaddr) {
     for (const char* text : {"192.0.2.1:25", "[2001:db8::1]:2525"}) {
         sockaddr_storage storage;

@@ -165,12 +165,13 @@ TEST(ResolverSettings, NameServersOfTheConfiguration) {
 
 TEST(ResolverSettings, ResolvConf) {
     const TemporaryFile file(
-        "# nameserver 192.0.2.9\nsearch example\nnameserver\t192.0.2.1 \nnameserver fe80::1%eth0\n"
-        "nameserver 2001:db8::1\noptions rotate timeout:3 attempts:99\nnameserver");
+        "# nameserver 192.0.2.9\nsearch example\nnameserver\t192.0.2.1 \nnameserver fe80::1%none\n"
+        "nameserver fe80::1%lo\nnameserver 2001:db8::1\noptions rotate timeout:3 attempts:99\nnameserver");
     const auto settings = ResolverSettings::from({}, file.path());
-    ASSERT_EQ(settings.servers.size(), 2U);
+    ASSERT_EQ(settings.servers.size(), 3U);
     EXPECT_EQ(settings.servers[0].to_string(), "192.0.2.1:53");
-    EXPECT_EQ(settings.servers[1].to_string(), "[2001:db8::1]:53");
+    EXPECT_EQ(settings.servers[1].to_string(), "[fe80::1%lo]:53");
+    EXPECT_EQ(settings.servers[2].to_string(), "[2001:db8::1]:53");
     EXPECT_EQ(settings.timeout, Milliseconds(3000));
     EXPECT_EQ(settings.attempts, 5);
     const auto none = ResolverSettings::from({}, file.path() + ".missing");

@@ -45,8 +45,11 @@ class IpAddress {
 struct Endpoint {
     IpAddress address;
     std::uint16_t port = 0;
+    std::uint32_t zone =
+        0;  ///< number of the interface, for IPv6 addresses that say nothing without; 0: none
 
-    /// "IP", "IP:PORT" or "[IPv6]:PORT"; nullopt for anything else.
+    /// "IP", "IP:PORT" or "[IPv6]:PORT", where IPv6 may be followed by "%INTERFACE" (RFC 4007 section 11);
+    /// nullopt for anything else, and if this host has no such interface.
     static std::optional<Endpoint> parse(std::string_view text, std::uint16_t default_port);
     /// The peer of a connected socket; nullopt if it is not an internet socket.
     static std::optional<Endpoint> peer_of(int socket);
@@ -54,7 +57,7 @@ struct Endpoint {
     static std::optional<Endpoint> from_sockaddr(const sockaddr* address);
     /// Fills `storage`; returns the length for bind() and connect().
     socklen_t to_sockaddr(sockaddr_storage& storage) const;
-    /// "192.0.2.1:25", "[2001:db8::1]:25".
+    /// "192.0.2.1:25", "[2001:db8::1]:25", "[fe80::1%eth0]:53".
     std::string to_string() const;
 
     bool operator==(const Endpoint&) const = default;
