@@ -410,7 +410,7 @@ std::span<const Option> table() {
          set_number<&C::remote_port, 1, 65535>},
         {"relay-host", "host", "", "HOST[:PORT] that takes all remote mail", SetBy::root, false,
          set_relay_host},
-        {"forward-all", "flag", "0", "local mail goes to relay-host, too", SetBy::root, false,
+        {"forward-all", "flag", "0", "understood; relay-host takes all mail anyway", SetBy::root, false,
          set_flag<&C::forward_all>},
         {"immediate", "flag", "1", "first attempt at once, not in the next queue run", SetBy::anybody, false,
          set_flag<&C::immediate>},

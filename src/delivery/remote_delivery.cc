@@ -206,14 +206,8 @@ RemoteDelivery::Route RemoteDelivery::find_route() const {
     if (destination_.empty()) return route_to_relay();
     MxList list =
         find_mail_hosts(resolver_, destination_, config_.hostname, own_addresses(config_.remote_port));
-    if (may_use_relay_for(list.status)) return route_to_relay();
     if (list.status != MxList::Status::found) return {{}, 0, no_route(list)};
     return {std::move(list.hosts), config_.remote_port, {}};
-}
-
-bool RemoteDelivery::may_use_relay_for(MxList::Status status) const {
-    const bool is_unresolvable = status == MxList::Status::no_host || status == MxList::Status::temporary;
-    return config_.forward_all && !config_.relay_host.empty() && is_unresolvable;
 }
 
 // The relay host is our own configuration's word: what is wrong with it is never the sender's fault, so all

@@ -16,6 +16,7 @@ from host import free_port, local_user, wait_for
 from network import Network, NetworkHost, NoNetwork
 from own_network import own_network
 from processes import descriptors, helpers, is_alive, kill, wait_for_title, with_title
+from sink import Sink
 from strict_sink import StrictSink
 
 MESSAGE = b"From: a@example.org\r\nTo: you\r\nSubject: %s\r\n\r\nbody\r\n"
@@ -199,6 +200,16 @@ def test_mail_of_a_session_from_before_a_reload_goes_out_at_once(host):
         client.quit()
         wait_for(lambda: sink.transactions, what="delivery to the sink")
         host.wait_for_empty_queue()
+
+
+@pytest.mark.parametrize("forward_all", ["0", "1"])
+def test_a_relay_host_takes_what_no_name_server_knows(host, forward_all):
+    with Sink() as sink:
+        host.write_config(relay_host=f"127.0.0.1:{sink.port}", forward_all=forward_all)
+        host.start()
+        host.run("sendmail", "you@unknown.invalid", input=b"Subject: hello\n\n", check=True)
+        wait_for(lambda: sink.messages, what="delivery to the sink")
+        assert sink.messages[0][1] == ("you@unknown.invalid",)
 
 
 # ---- limits

@@ -304,16 +304,6 @@ TEST_F(RemoteDeliveryTest, ABadRelayHostIsNeverTheSendersFault) {
     expect(send_to(""), Verdict::deferred, "4.4.3");
 }
 
-TEST_F(RemoteDeliveryTest, ForwardAllSendsTheUnresolvableToTheRelayHost) {
-    FakeServer relay({taker(), taker()}, "127.0.0.3");
-    config_.relay_host = relay.endpoint().to_string();
-    expect(send_to("nowhere.test"), Verdict::failed, "5.1.2");
-    config_.forward_all = true;
-    expect(send_to("nowhere.test"), Verdict::delivered, "2.0.0");
-    expect(send_to("broken.test"), Verdict::delivered, "2.0.0");
-    expect(send_to("null.test"), Verdict::failed, "5.1.10");
-}
-
 // --- The kept connection ----------------------------------------------------------------------------------
 
 TEST_F(RemoteDeliveryTest, TheConnectionIsKeptAndDnsLeftAlone) {

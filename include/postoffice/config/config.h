@@ -169,7 +169,7 @@ struct Config {
     /// Empty: nobody, they are files and maildirs.
     std::string local_transport;
     std::string relay_host;  ///< "HOST" or "HOST:PORT"; empty = MX
-    bool forward_all = false;
+    bool forward_all = false;  ///< makes no difference: relay_host takes all that is not local
     bool immediate = true;
     /// Waits between attempts, never empty; the last repeats.
     std::vector<Seconds> retry{Seconds{300},  Seconds{600},  Seconds{1200}, Seconds{2400},

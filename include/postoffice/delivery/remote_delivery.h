@@ -19,8 +19,7 @@ namespace postoffice {
 
 class RemoteDelivery {
   public:
-    /// `destination`: lower-case domain or address literal, or "" for the relay host. With `forward-all` a
-    /// domain that cannot be resolved goes to the relay host too. Keeps the references.
+    /// `destination`: lower-case domain or address literal, or "" for the relay host. Keeps the references.
     RemoteDelivery(const Config& config, const Resolver& resolver, std::string destination,
                    const ClientTimeouts& timeouts = {});
     ~RemoteDelivery();
@@ -50,7 +49,6 @@ class RemoteDelivery {
     void hand_over(Attempt& attempt);
     Route find_route() const;
     Route route_to_relay() const;
-    bool may_use_relay_for(MxList::Status status) const;
     std::vector<IpAddress> own_addresses(std::uint16_t port) const;
 
     const Config& config_;
