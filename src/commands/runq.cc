@@ -1,10 +1,12 @@
-// runq, sendmail -q: one run over the queue. A running server is asked to do it; without one, root or the
-// owner of a private host does it here.
+// runq, sendmail -q: one run over the queue. A running server is asked to do it. Root, or the owner of a
+// private host, does it here if no server is running, or if he wants to see it, or means some messages only.
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <set>
+#include <string>
 #include <system_error>
 
 #include "postoffice/base/error.h"
@@ -13,6 +15,8 @@
 #include "postoffice/base/process.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/daemon/queue_run.h"
+#include "postoffice/mail/spool.h"
+#include "queue_filter.h"
 
 namespace postoffice {
 namespace {
@@ -23,27 +27,44 @@ bool owns_spool(const Config& config) {
     return ::geteuid() == 0 || ::geteuid() == status.st_uid;
 }
 
+std::set<std::string> select_messages(const Config& config, const CommandLine& line) {
+    std::set<std::string> ids;
+    const Spool spool(config.queue_dir);
+    for (const Spool::Item& item : spool.scan())
+        if (const auto journal = spool.peek(item.id); journal && meets_filters(*journal, line.filters))
+            ids.insert(item.id);
+    return ids;
+}
+
+int run_here(const Config& config, const CommandLine& line) {
+    QueueRun run{line.ignore_retry_times, line.verbose, std::nullopt};
+    if (!line.filters.empty()) {
+        run.only = select_messages(config, line);
+        run.ignore_retry_times = true;
+    }
+    if (line.verbose || line.ignore_retry_times) return run_queue_once(config, run);
+    spawn_process("queue run", [&] {
+        ::setsid();
+        detach_standard_streams(false);
+        return run_queue_once(config, run);
+    });
+    return 0;
+}
+
 }  // namespace
 
 int run_queue(const Config& config, const CommandLine& line) {
-    if (nudge(config.control, line.ignore_retry_times ? "run now" : "run")) {
-        if (line.verbose) fmt::print(stderr, "{}: the server was asked to run the queue\n", line.program);
-        return 0;
-    }
     try {
-        if (!owns_spool(config)) {
-            fmt::print(stderr, "{}: no server is running, and without one only root may run the queue\n",
-                       line.program);
-            return 69;
+        const bool is_owner = owns_spool(config);
+        if (is_owner && (line.verbose || !line.filters.empty())) return run_here(config, line);
+        if (nudge(config.control, line.ignore_retry_times ? "run now" : "run")) {
+            if (line.verbose) fmt::print(stderr, "{}: the server was asked to run the queue\n", line.program);
+            return 0;
         }
-        if (line.verbose || line.ignore_retry_times)
-            return run_queue_once(config, line.ignore_retry_times, line.verbose);
-        spawn_process("queue run", [&config] {
-            ::setsid();
-            detach_standard_streams(false);
-            return run_queue_once(config, false, false);
-        });
-        return 0;
+        if (is_owner) return run_here(config, line);
+        fmt::print(stderr, "{}: no server is running, and without one only root may run the queue\n",
+                   line.program);
+        return 69;
     } catch (const std::system_error& error) {
         fmt::print(stderr, "{}: {}\n", line.program, error.what());
         return error.code() == std::errc::no_such_file_or_directory ? 69 : 71;

@@ -27,7 +27,7 @@ int wait_for(pid_t pid) {
 
 }  // namespace
 
-int run_queue_once(const Config& config, bool ignore_retry_times, bool verbose) {
+int run_queue_once(const Config& config, const QueueRun& run) {
     const ServiceIdentity identity = service_identity(config);
     Spool(config.queue_dir).create(identity.uid, identity.gid);
     Letterbox requests = make_letterbox();
@@ -44,8 +44,9 @@ int run_queue_once(const Config& config, bool ignore_retry_times, bool verbose) 
         settings.announce = arrivals.write_end.get();
         settings.spawner = requests.slot.get();
         settings.only_once = true;
-        settings.ignore_retry_times = ignore_retry_times;
-        settings.verbose = verbose;
+        settings.ignore_retry_times = run.ignore_retry_times;
+        settings.verbose = run.verbose;
+        settings.only = run.only ? &*run.only : nullptr;
         close_descriptors_except({settings.arrivals, settings.announce, settings.spawner});
         confine_to(identity);
         return Runner(config, settings).run();

@@ -14,6 +14,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/packet.h"
 #include "postoffice/base/process.h"
+#include "postoffice/base/text.h"
 #include "postoffice/delivery/agent_channel.h"
 #include "postoffice/delivery/local_transport.h"
 #include "postoffice/delivery/queue_job.h"
@@ -161,7 +162,11 @@ class QueueAgent {
         if (result.notice_passed_on && entry.journal().is_to_report(index))
             entry.record_reported(index, "left to " + result.by);
         const Recipient& recipient = entry.journal().envelope.recipients[index];
-        log_event(entry.id(), word_for(result.outcome, recipient.target.kind),
+        const std::string_view word = word_for(result.outcome, recipient.target.kind);
+        if (task_.verbose)
+            fmt::print(stderr, "{}: {}: {}: {}\n", entry.id(), printable(recipient.original.to_string()),
+                       word, printable(result.reply.line()));
+        log_event(entry.id(), word,
                   {{"to", "<" + recipient.original.to_string() + ">"},
                    {"target", describe(recipient.target)},
                    {"by", result.by.empty() ? config_.hostname : result.by},

@@ -123,7 +123,9 @@ void Runner::rescan(bool ignore_retry_times) {
     if (now_unix() >= next_sweep_) sweep();
     // No message waits for longer than that, whatever the clock was when its file was written.
     const UnixTime latest = now_unix() + longest_wait(config_);
-    for (const Spool::Item& item : spool_.scan()) schedule(item.id, item.due > latest ? 0 : item.due);
+    for (const Spool::Item& item : spool_.scan())
+        if (settings_.only == nullptr || settings_.only->contains(item.id))
+            schedule(item.id, item.due > latest ? 0 : item.due);
     if (ignore_retry_times) {
         std::set<std::pair<UnixTime, std::string>> all;
         for (const auto& [due, id] : due_) {
@@ -150,6 +152,7 @@ void Runner::sweep() try {
 /// Mail that is in the queue goes out whatever is wrong with this folder.
 void Runner::rescan_drops() try {
     next_drop_scan_ = now_unix() + drop_scan_interval;
+    if (settings_.only != nullptr) return;
     const std::string folder = spool_.drop_directory();
     for (const std::string& id : list_drops(folder)) intake_.add(id, has_watch(folder, id));
 } catch (const std::system_error& error) {

@@ -111,6 +111,8 @@ def test_an_ordinary_user_can_read_the_queue_and_ask_for_a_run(machine):
     listed = machine.run("mailq", user="mallory")
     assert (listed.stdout, listed.stderr) == (b"Mail queue is empty\n", b"")
     assert machine.run("runq", user="mallory").returncode == 0
+    asked = machine.run("runq", "-v", "-qRbob", user="mallory")
+    assert asked.returncode == 0 and b"the server was asked" in asked.stderr
 
 
 def test_an_ordinary_user_learns_at_once_of_a_wrong_address(machine):
