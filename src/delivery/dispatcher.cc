@@ -99,6 +99,7 @@ void Dispatcher::dispatch(Place place) {
             hand_over(*agent, std::move(job));
         } else {
             destination.waiting.push_front(std::move(job));
+            if (Clock::now() < destination.down_until) continue;  // since no agent could be started
             // Its own agents come back here when they are done; without any it has to wait in line for one.
             if (destination.agents == 0 && !std::exchange(destination.is_in_line, true))
                 pool_of(place).line.push_back(place);
@@ -148,7 +149,14 @@ Dispatcher::Agent* Dispatcher::free_agent(Place place) {
         if (idle == pool.agents.end()) return nullptr;
         remove_agent(pool, idle);
     }
-    pool.agents.push_back({events_.start_agent({place->first.domain, place->first.is_local, false}), place});
+    try {
+        pool.agents.push_back(
+            {events_.start_agent({place->first.domain, place->first.is_local, false}), place});
+    } catch (const std::system_error& error) {  // no process, no descriptor
+        place->second.down_until = Clock::now() + down_time;
+        place->second.down_because = std::string("no process could be started for it: ") + error.what();
+        return nullptr;
+    }
     ++place->second.agents;
     return &pool.agents.back();
 }

@@ -27,6 +27,7 @@ class DispatcherTest : public ::testing::Test {
     };
 
     Worker start_agent(const QueueAgentTask& task) {
+        if (no_processes_) throw std::system_error(EAGAIN, std::generic_category(), "fork");
         int ends[2];
         if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
             throw std::system_error(errno, std::generic_category(), "socketpair");
@@ -94,15 +95,18 @@ class DispatcherTest : public ::testing::Test {
     Bouncer bouncer_{config_, spool_, router_};
     std::list<FakeAgent> agents_;
     unsigned started_ = 0;
+    bool no_processes_ = false;
+    std::vector<std::string> deferred_;
     std::vector<std::string> finished_;
-    Dispatcher dispatcher_{config_,
-                           spool_,
-                           bouncer_,
-                           {.start_agent = [this](const QueueAgentTask& task) { return start_agent(task); },
-                            .on_deferred = [](const std::string&, UnixTime) {},
-                            .on_finished = [this](const std::string& id) { finished_.push_back(id); },
-                            .on_gone = [](const std::string&) {},
-                            .on_queued = [](const std::string&) {}}};
+    Dispatcher dispatcher_{
+        config_,
+        spool_,
+        bouncer_,
+        {.start_agent = [this](const QueueAgentTask& task) { return start_agent(task); },
+         .on_deferred = [this](const std::string& id, UnixTime) { deferred_.push_back(id); },
+         .on_finished = [this](const std::string& id) { finished_.push_back(id); },
+         .on_gone = [](const std::string&) {},
+         .on_queued = [](const std::string&) {}}};
 };
 
 TEST_F(DispatcherTest, MoreDestinationsThanAgentsAreServedOneAfterTheOther) {
@@ -146,6 +150,18 @@ TEST_F(DispatcherTest, NobodyButOthersOfItsKindTakesTheAgentsOfAProgram) {
                             [](const FakeAgent& agent) { return agent.task.is_local; }),
               1);
     EXPECT_EQ(deliver_all().size(), 4U);
+}
+
+TEST_F(DispatcherTest, WithoutAProcessForItAMessageWaits) {
+    no_processes_ = true;
+    const std::string id = queue({at("a.test"), at("b.test")});
+    EXPECT_TRUE(dispatcher_.start(id));
+    EXPECT_EQ(deferred_, std::vector<std::string>{id});
+    EXPECT_TRUE(dispatcher_.is_idle());
+    no_processes_ = false;
+    dispatcher_.forget_down_destinations();
+    ASSERT_TRUE(dispatcher_.start(id)) << "nobody holds its lock";
+    EXPECT_EQ(deliver_all().size(), 2U);
 }
 
 TEST_F(DispatcherTest, OneDestinationHasItsOwnBound) {
