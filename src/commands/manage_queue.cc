@@ -97,21 +97,15 @@ int manage_selected(const Spool& spool, const CommandLine& line) {
     return 0;
 }
 
-bool owns_spool(const Config& config) {
-    struct stat status {};
-    if (::stat(config.queue_dir.c_str(), &status) != 0) throw_errno(config.queue_dir);
-    return ::geteuid() == 0 || ::geteuid() == status.st_uid;
-}
-
 }  // namespace
 
 int manage_queue(const Config& config, const CommandLine& line) {
     try {
-        if (!owns_spool(config)) {
+        const Spool spool(config.queue_dir);
+        if (!spool.is_mine()) {
             fmt::print(stderr, "{}: only root may do that to queued messages\n", line.program);
             return 77;
         }
-        const Spool spool(config.queue_dir);
         if (line.words.empty()) return manage_selected(spool, line);
         int exit_code = 0;
         for (const std::string& id : line.words)

@@ -1,7 +1,6 @@
 // runq, sendmail -q: one run over the queue. A running server is asked to do it. Root, or the owner of a
 // private host, does it here if no server is running, or if he wants to see it, or means some messages only.
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -9,7 +8,6 @@
 #include <string>
 #include <system_error>
 
-#include "postoffice/base/error.h"
 #include "postoffice/base/fd.h"
 #include "postoffice/base/nudge.h"
 #include "postoffice/base/process.h"
@@ -20,12 +18,6 @@
 
 namespace postoffice {
 namespace {
-
-bool owns_spool(const Config& config) {
-    struct stat status {};
-    if (::stat(config.queue_dir.c_str(), &status) != 0) throw_errno(config.queue_dir);
-    return ::geteuid() == 0 || ::geteuid() == status.st_uid;
-}
 
 std::set<std::string> select_messages(const Config& config, const CommandLine& line) {
     std::set<std::string> ids;
@@ -55,7 +47,7 @@ int run_here(const Config& config, const CommandLine& line) {
 
 int run_queue(const Config& config, const CommandLine& line) {
     try {
-        const bool is_owner = owns_spool(config);
+        const bool is_owner = Spool(config.queue_dir).is_mine();
         if (is_owner && (line.verbose || !line.filters.empty())) return run_here(config, line);
         if (nudge(config.control, line.ignore_retry_times ? "run now" : "run")) {
             if (line.verbose) fmt::print(stderr, "{}: the server was asked to run the queue\n", line.program);

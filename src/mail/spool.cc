@@ -211,6 +211,12 @@ void QueueEntry::remove() {
 
 Spool::Spool(std::string directory) : directory_(std::move(directory)) {}
 
+bool Spool::is_mine() const {
+    struct stat status {};
+    if (::stat(directory_.c_str(), &status) != 0) throw_errno(directory_);
+    return ::geteuid() == 0 || ::geteuid() == status.st_uid;
+}
+
 void Spool::create(uid_t uid, gid_t gid) const {
     make_folder(directory_, 0750, uid, gid);
     // Who submits mail may create a file, but neither list the folder nor touch what others put there.

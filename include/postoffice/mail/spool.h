@@ -74,6 +74,8 @@ class Spool {
     explicit Spool(std::string directory);
 
     const std::string& directory() const { return directory_; }
+    /// The caller is root, or the user whose spool it is. Throws std::system_error, if there is none, too.
+    bool is_mine() const;
     /// Creates the folder and drop/ with their modes if missing, owned by `uid` and `gid` when root.
     void create(uid_t uid, gid_t gid) const;
 
