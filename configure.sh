@@ -550,7 +550,7 @@ own_cxxflags=${CXXFLAGS:+yes}
 own_ldflags=${LDFLAGS:+yes}
 own_cxxflags=${own_cxxflags:-no}
 own_ldflags=${own_ldflags:-no}
-: "${CXX:=g++}" "${CXXFLAGS:=-O2 -g}" "${LDFLAGS:=}"
+: "${CXX:=g++}" "${CXXFLAGS:=-O2 -g1}" "${LDFLAGS:=}"
 FMT_SOURCE= FMT_LIB= IDN_FLAGS= RESOLV_LIB= TLS_LIBS= LIBWRAP= LEFT_OUT= FEATURES= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
 # The Python that has Debian's packages, where there is one.
 PYTHON=/usr/bin/python3
