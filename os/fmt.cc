@@ -1,6 +1,6 @@
-// The compiled part of {fmt}, built into our own executable. Debian has {fmt} as a shared library only, and that
-// one brings the shared libstdc++ along: starting sendmail would take twice as long. configure.sh tries whether
-// this file suits the {fmt} at hand and uses -lfmt otherwise.
+// The compiled part of {fmt}, built into our own executable. Debian has {fmt} as a shared library only, and
+// that one brings the shared libstdc++ along: starting sendmail would take twice as long. configure.sh tries
+// whether this file suits the {fmt} at hand and uses -lfmt otherwise.
 #include <fmt/format-inl.h>
 
 FMT_BEGIN_NAMESPACE

@@ -1,7 +1,8 @@
-// Linked with the unchanged objects into build/postoffice-faults. Every call that changes the spool or a mailbox,
-// and every packet and reply that follows one, is a point at which a test can kill the process, or let the call
-// fail. Points are counted over all processes of a host, in memory they share: the file named by
-// POSTOFFICE_FAULTS, beside which the spool and the mailboxes lie. tests/crash/fault_control.py is the other side.
+// Linked with the unchanged objects into build/postoffice-faults. Every call that changes the spool or a
+// mailbox, and every packet and reply that follows one, is a point at which a test can kill the process, or
+// let the call fail. Points are counted over all processes of a host, in memory they share: the file named by
+// POSTOFFICE_FAULTS, beside which the spool and the mailboxes lie. tests/crash/fault_control.py is the other
+// side.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -36,13 +37,15 @@ struct Shared {
 constexpr std::uint32_t just_count = 0, kill_process = 1;
 
 Shared* shared = nullptr;
-std::string* folder = nullptr;  // with a slash at its end; never destroyed, since calls come until the very end
+std::string* folder =
+    nullptr;  // with a slash at its end; never destroyed, since calls come until the very end
 
 __attribute__((constructor)) void join() {
     const char* path = std::getenv("POSTOFFICE_FAULTS");
     if (path == nullptr) return;
     const int fd = ::open(path, O_RDWR | O_CLOEXEC);
-    void* memory = fd < 0 ? MAP_FAILED : ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void* memory =
+        fd < 0 ? MAP_FAILED : ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED) std::abort();
     ::close(fd);
     const std::string_view name(path);
@@ -167,8 +170,9 @@ int __wrap_unlink(const char* path) {
 }
 
 ssize_t __wrap_send(int socket, const void* data, std::size_t size, int flags) {
-    return is_reached_speaking("reply", {static_cast<const char*>(data), size}) ? fire()
-                                                                                : __real_send(socket, data, size, flags);
+    return is_reached_speaking("reply", {static_cast<const char*>(data), size})
+               ? fire()
+               : __real_send(socket, data, size, flags);
 }
 
 ssize_t __wrap_sendmsg(int socket, const msghdr* message, int flags) {

@@ -18,7 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             if (instruction.line == 0) std::abort();
             if (instruction.kind != Instruction::Kind::deliver) continue;
             if (instruction.target.kind == AliasTarget::Kind::include) std::abort();
-            if (instruction.target.kind == AliasTarget::Kind::program && instruction.target.text.empty()) std::abort();
+            if (instruction.target.kind == AliasTarget::Kind::program && instruction.target.text.empty())
+                std::abort();
         }
     }
     return 0;

@@ -183,8 +183,10 @@ TEST(Passwords, OnlyTheRightOne) {
 }
 
 TEST(Passwords, WhatHashesLookLike) {
-    for (const char* usable : {"{CRYPT}$6$somesalt$hash", "$6$other$hash"}) EXPECT_TRUE(is_usable_hash(usable)) << usable;
-    for (const char* locked : {"", "!locked and long", "*", "x"}) EXPECT_FALSE(is_usable_hash(locked)) << locked;
+    for (const char* usable : {"{CRYPT}$6$somesalt$hash", "$6$other$hash"})
+        EXPECT_TRUE(is_usable_hash(usable)) << usable;
+    for (const char* locked : {"", "!locked and long", "*", "x"})
+        EXPECT_FALSE(is_usable_hash(locked)) << locked;
 }
 
 }  // namespace

@@ -149,8 +149,7 @@ TEST_F(ConfigFile, WhatClientsMayDoWithLinesOrderAndTheQueue) {
     EXPECT_EQ(load("bare-newline=normalize").config.bare_newline, BareNewline::normalise);
     EXPECT_EQ(problems(load("\nbare-newline=keep")),
               "postoffice.cf:2: bare-newline: \"keep\" is none of normalise, reject and accept\n");
-    for (const char* bad :
-         {"relaxed-order=maybe", "etrn=a b", "delay-warning=soon", "delay-warnings=1h"})
+    for (const char* bad : {"relaxed-order=maybe", "etrn=a b", "delay-warning=soon", "delay-warnings=1h"})
         EXPECT_EQ(load(bad).problems.size(), 1U) << bad;
 }
 

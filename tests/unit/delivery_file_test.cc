@@ -8,7 +8,8 @@ namespace {
 
 using Kind = AliasTarget::Kind;
 
-/// One word for each instruction: "a:ADDRESS", "u:ACCOUNT", "|COMMAND", "f:PATH", "?LABEL(COMMAND)", ":LABEL".
+/// One word for each instruction: "a:ADDRESS", "u:ACCOUNT", "|COMMAND", "f:PATH", "?LABEL(COMMAND)",
+/// ":LABEL".
 std::string told(std::string_view text, DeliveryDialect dialect) {
     const auto file = parse_delivery_file(text, dialect);
     if (!file) return "problem: " + file.problem();
@@ -29,17 +30,25 @@ std::string told(std::string_view text, DeliveryDialect dialect) {
     return words;
 }
 
-std::string forward(std::string_view text) { return told(text, DeliveryDialect::forward); }
-std::string qmail(std::string_view text) { return told(text, DeliveryDialect::qmail); }
+std::string forward(std::string_view text) {
+    return told(text, DeliveryDialect::forward);
+}
+std::string qmail(std::string_view text) {
+    return told(text, DeliveryDialect::qmail);
+}
 
 TEST(Forward, AllLinesCount) {
     EXPECT_EQ(forward("bob\n# a comment\n\ncarol@example.org, \\alice\n/home/alice/copy\n"),
               "a:bob a:carol@example.org u:alice f:/home/alice/copy");
 }
 
-TEST(Forward, ALastLineWithoutItsEndCounts) { EXPECT_EQ(forward("bob"), "a:bob"); }
+TEST(Forward, ALastLineWithoutItsEndCounts) {
+    EXPECT_EQ(forward("bob"), "a:bob");
+}
 
-TEST(Forward, CarriageReturnsAreBlanks) { EXPECT_EQ(forward("bob\r\ncarol\r\n"), "a:bob a:carol"); }
+TEST(Forward, CarriageReturnsAreBlanks) {
+    EXPECT_EQ(forward("bob\r\ncarol\r\n"), "a:bob a:carol");
+}
 
 TEST(Forward, ABarTakesTheLine) {
     EXPECT_EQ(forward("|/usr/bin/tool -a \"one, two\", three\n"), "|/usr/bin/tool -a \"one, two\", three");
@@ -57,10 +66,12 @@ TEST(Forward, NothingButCommentsSaysNothing) {
 
 TEST(Forward, ErrorsNameTheirLine) {
     EXPECT_EQ(forward("bob\n|\n"), "problem: line 2: no command after the bar");
-    EXPECT_EQ(forward(":include:/etc/passwd\n"), "problem: line 1: :include: is for the aliases of the host only");
+    EXPECT_EQ(forward(":include:/etc/passwd\n"),
+              "problem: line 1: :include: is for the aliases of the host only");
     EXPECT_EQ(forward("bob, \":include:/etc/passwd\"\n"),
               "problem: line 1: :include: is for the aliases of the host only");
-    EXPECT_TRUE(forward("bob\n\nfoo@@bar\n").starts_with("problem: line 3: ")) << forward("bob\n\nfoo@@bar\n");
+    EXPECT_TRUE(forward("bob\n\nfoo@@bar\n").starts_with("problem: line 3: "))
+        << forward("bob\n\nfoo@@bar\n");
     EXPECT_EQ(forward(std::string_view("a\0b\n", 4)), "problem: line 1: a NUL");
 }
 
@@ -76,7 +87,9 @@ TEST(Branches, LabelAndCommand) {
     EXPECT_FALSE(parse_delivery_file(":x\nbob\n", DeliveryDialect::forward)->runs_in_order);
 }
 
-TEST(Branches, ALabelMayBeEmpty) { EXPECT_EQ(qmail("? cmd\n:\n"), "?(cmd) :"); }
+TEST(Branches, ALabelMayBeEmpty) {
+    EXPECT_EQ(qmail("? cmd\n:\n"), "?(cmd) :");
+}
 
 TEST(Qmail, ItsOwnForms) {
     EXPECT_EQ(qmail("&bob@example.org\ncarol@example.org\n./Mailbox\n./Maildir/\n|preline procmail\n+list\n"),

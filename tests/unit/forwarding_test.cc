@@ -13,8 +13,9 @@ bool was_there(const std::string& message, const std::string& recipient) {
 }
 
 TEST(DeliveredTo, IsFoundInTheHeaderOnly) {
-    const std::string message = "Received: from x\nDelivered-To: bob@b.example\ndelivered-TO:\tAlice@A.example \n"
-                                "Subject: Delivered-To: carol@c.example\n\nDelivered-To: dave@d.example\n";
+    const std::string message =
+        "Received: from x\nDelivered-To: bob@b.example\ndelivered-TO:\tAlice@A.example \n"
+        "Subject: Delivered-To: carol@c.example\n\nDelivered-To: dave@d.example\n";
     EXPECT_TRUE(was_there(message, "alice@a.example"));
     EXPECT_TRUE(was_there(message, "bob@b.example"));
     EXPECT_FALSE(was_there(message, "carol@c.example"));

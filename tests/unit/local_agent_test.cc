@@ -44,7 +44,8 @@ class Agent {
               sockets_.ours.reset();
               const rlimit limit{file_size, file_size};
               ::setrlimit(RLIMIT_FSIZE, &limit);
-              return run_local_agent(config, duty_of_account(config, own_account(), {}), std::move(sockets_.theirs), idle);
+              return run_local_agent(config, duty_of_account(config, own_account(), {}),
+                                     std::move(sockets_.theirs), idle);
           }) {
         sockets_.theirs.reset();
     }

@@ -95,7 +95,7 @@ TEST(OptionTable, RootOnlyOptionsAreListedInTheManual) {
     for (const auto& option : option_table())
         if (option.set_by == SetBy::root) root_only.insert(std::string(option.name));
     EXPECT_EQ(root_only, (std::set<std::string>{"trusted", "forbidden", "spam", "coal-command", "relay-host",
-                                               "forward-all", "usermap"}));
+                                                "forward-all", "usermap"}));
     const auto lines = lines_of("man/postoffice.cf.5");
     const auto start = std::find(lines.begin(), lines.end(), "of ordinary users:");
     ASSERT_NE(start, lines.end());

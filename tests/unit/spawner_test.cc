@@ -378,9 +378,11 @@ class VirtualSpawner : public Spawner {
         config_.vhost_user = "eve";
         ASSERT_EQ(0, ::chmod(etc_.path().c_str(), 0755));
         ASSERT_EQ(0, ::chown(spool_.path().c_str(), 64002, 64002));
-        put(etc_ / "domains.cf", "bob:own.test:1:\nroot:root.test:1:\ntoor:toor.test:1:\nghost:ghost.test:1:\n"
-                                 "bob:off.test:0:\nbob:bad.test:x:\n");
-        for (const std::string domain : {"own.test", "root.test", "toor.test", "ghost.test", "off.test", "bad.test"}) {
+        put(etc_ / "domains.cf",
+            "bob:own.test:1:\nroot:root.test:1:\ntoor:toor.test:1:\nghost:ghost.test:1:\n"
+            "bob:off.test:0:\nbob:bad.test:x:\n");
+        for (const std::string domain :
+             {"own.test", "root.test", "toor.test", "ghost.test", "off.test", "bad.test"}) {
             std::filesystem::create_directory(etc_ / domain);
             write(domain + "/passwd", "Vera:x\n");
             write(domain + "/aliases", "robot: |/usr/bin/touch " + (spool_ / "ran") + "\n");
@@ -444,11 +446,16 @@ TEST_F(VirtualSpawner, CapturedClientGetsNoOtherPathAndNoOtherAccount) {
     if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
     start();
     const std::vector<std::pair<std::string, std::string>> names = {
-        {"../x", "own.test"},   {"Vera/../../x", "own.test"}, {"", "own.test"},         {".", "own.test"},
-        {"..", "own.test"},     {"Vera", "../own.test"},      {"Vera", "."},            {"Vera", ""},
-        {"nobody", "own.test"}, {"Vera", "nowhere.test"},     {"Vera", "own.test/"},    {"Vera@own.test", "off.test"},
-        {"Vera", "off.test"},   {"Vera", "bad.test"},         {"Vera", "domains.cf"},   {"*", "own.test"},
-        {"-Vera", "own.test"},  {"Vera", "ghost.test"},       {"Vera\nx", "own.test"}, {std::string(300, 'x'), "own.test"}};
+        {"../x", "own.test"},    {"Vera/../../x", "own.test"},
+        {"", "own.test"},        {".", "own.test"},
+        {"..", "own.test"},      {"Vera", "../own.test"},
+        {"Vera", "."},           {"Vera", ""},
+        {"nobody", "own.test"},  {"Vera", "nowhere.test"},
+        {"Vera", "own.test/"},   {"Vera@own.test", "off.test"},
+        {"Vera", "off.test"},    {"Vera", "bad.test"},
+        {"Vera", "domains.cf"},  {"*", "own.test"},
+        {"-Vera", "own.test"},   {"Vera", "ghost.test"},
+        {"Vera\nx", "own.test"}, {std::string(300, 'x'), "own.test"}};
     for (const auto& [user, domain] : names)
         EXPECT_NE(Outcome::delivered, deliver_to(user, domain).outcome) << user << " " << domain;
     EXPECT_EQ("5.1.1", deliver_to("nobody", "own.test").reply.status);
@@ -495,7 +502,8 @@ TEST_F(VirtualSpawner, ProgramsRunIfTheOwnerSaysSoAndIsNotRoot) {
     const std::string command = "|/usr/bin/touch " + (spool_ / "ran");
     for (const auto* domain : {"root.test", "toor.test", "ghost.test", "off.test", "nowhere.test", ""})
         EXPECT_NE(Outcome::delivered, carry_out("robot", domain, command).outcome) << domain;
-    EXPECT_NE(Outcome::delivered, carry_out("robot", "own.test", command + "2").outcome) << "not what stands there";
+    EXPECT_NE(Outcome::delivered, carry_out("robot", "own.test", command + "2").outcome)
+        << "not what stands there";
     EXPECT_NE(Outcome::delivered, carry_out("other", "own.test", command).outcome);
     EXPECT_EQ(0U, files_in_spool());
     const auto result = carry_out("robot", "own.test", command);

@@ -1,5 +1,5 @@
-// Addresses that users make up. The accounts are those every Unix has: root, daemon, bin, mail; what stands in their
-// homes is the test's.
+// Addresses that users make up. The accounts are those every Unix has: root, daemon, bin, mail; what stands
+// in their homes is the test's.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -55,8 +55,9 @@ class UserMapTest : public testing::Test {
         if (found.status != Route::Status::accepted) return found.refusal.line();
         std::string joined;
         for (const Route::Hop& hop : found.hops)
-            joined += (joined.empty() ? "" : " ") +
-                      (hop.target.kind == Target::Kind::mailbox ? hop.target.user : hop.target.address.to_string());
+            joined +=
+                (joined.empty() ? "" : " ") +
+                (hop.target.kind == Target::Kind::mailbox ? hop.target.user : hop.target.address.to_string());
         return joined;
     }
     TestFiles files_;
@@ -141,8 +142,8 @@ TEST_F(UserMapTest, StepsOfAUsersFileAreHis) {
 TEST(UserMapValue, SaysWhatIsWrong) {
     for (const char* good : {"*-~:~/.alias,bounce", "~:~", "a:b@c.example", "~.*:~/mail/names"})
         EXPECT_TRUE(parse_usermap(good)) << good;
-    for (const char* bad : {"", "a", ":b", "a:", "a:,b", "~~:~", "~-~:x", "*:~", "*:~/.alias", "~:~bob", "~:~/../x",
-                            "~:~/", "~:~/a//b", "~:~/./b", "a:\x01"})
+    for (const char* bad : {"", "a", ":b", "a:", "a:,b", "~~:~", "~-~:x", "*:~", "*:~/.alias", "~:~bob",
+                            "~:~/../x", "~:~/", "~:~/a//b", "~:~/./b", "a:\x01"})
         EXPECT_FALSE(parse_usermap(bad)) << bad;
 }
 

@@ -102,10 +102,12 @@ TEST(Values, Domains) {
     EXPECT_EQ(*parse_domain("Mail.Example.ORG"), "mail.example.org");
     EXPECT_EQ(*parse_domain("x_y"), "x_y");
     if (idn_is_available()) {
-        EXPECT_EQ(*parse_domain("B\xc3\xbc" "cher.example"), "xn--bcher-kva.example");
+        EXPECT_EQ(*parse_domain("B\xc3\xbc"
+                                "cher.example"),
+                  "xn--bcher-kva.example");
     }
-    for (const std::string bad :
-         {"", ".", "a..b", ".a", "a.", "-a.b", "a-.b", "a b", "a@b", "[1.2.3.4]", "b\xfc.de", "b\xe2\x80\x8b\xc3\xbc .de"})
+    for (const std::string bad : {"", ".", "a..b", ".a", "a.", "-a.b", "a-.b", "a b", "a@b", "[1.2.3.4]",
+                                  "b\xfc.de", "b\xe2\x80\x8b\xc3\xbc .de"})
         EXPECT_FALSE(parse_domain(bad)) << bad;
     EXPECT_FALSE(parse_domain(std::string(64, 'a')));
     EXPECT_FALSE(parse_domain(std::string(254, 'a')));
@@ -139,8 +141,9 @@ TEST(Values, LocalTransports) {
     EXPECT_EQ(*parse_local_transport("lmtp:2001:db8::1"), "[2001:db8::1]:24");
     EXPECT_EQ(*parse_local_transport("lmtp:[2001:db8::1]:2400"), "[2001:db8::1]:2400");
     const std::string too_long = "lmtp:/" + std::string(107, 'x');
-    for (const auto* bad : {"", "maildir", "lmtp", "lmtp:", "lmtp:store", "lmtp:store.example:24", "lmtp:192.0.2.1:0",
-                            "lmtp:192.0.2.1:x", "LMTP:/run/x", "lmtp:/run/\x01", too_long.c_str()})
+    for (const auto* bad :
+         {"", "maildir", "lmtp", "lmtp:", "lmtp:store", "lmtp:store.example:24", "lmtp:192.0.2.1:0",
+          "lmtp:192.0.2.1:x", "LMTP:/run/x", "lmtp:/run/\x01", too_long.c_str()})
         EXPECT_FALSE(parse_local_transport(bad)) << bad;
 }
 
@@ -160,7 +163,8 @@ TEST(Values, WhatToDoWithForbiddenHosts) {
     EXPECT_EQ(parse_unwanted_mail("Accept")->action, Action::accept);
     EXPECT_EQ(*parse_unwanted_mail("folder:spam"), (UnwantedMail{Action::folder, "spam"}));
     EXPECT_EQ(*parse_unwanted_mail("file: ~/mail//spam"), (UnwantedMail{Action::folder, "~/mail/spam"}));
-    EXPECT_EQ(*parse_unwanted_mail("folder:~/Maildir/.Junk/"), (UnwantedMail{Action::folder, "~/Maildir/.Junk/"}));
+    EXPECT_EQ(*parse_unwanted_mail("folder:~/Maildir/.Junk/"),
+              (UnwantedMail{Action::folder, "~/Maildir/.Junk/"}));
     for (const char* bad : {"", "reject", "folder", "folder:", "folder:~", "folder:~/", "folder:~bob/x",
                             "folder:~/../x", "folder:/var/x", "folder:a/b", "folder:.x", "folder:a\tb"})
         EXPECT_FALSE(parse_unwanted_mail(bad)) << bad;
@@ -173,7 +177,8 @@ TEST(Values, WhatToDoWithSpam) {
               (UnwantedMail{Action::bounce, "", "see https://host.test/spam"}));
     EXPECT_EQ(parse_spam("accept")->action, Action::accept);
     EXPECT_EQ(*parse_spam("folder:junk"), (UnwantedMail{Action::folder, "junk"}));
-    for (const auto* bad : {"", "bounced", "accept:why", "folder", "folder:", "folder:a/b", "bounce:two\nlines"})
+    for (const auto* bad :
+         {"", "bounced", "accept:why", "folder", "folder:", "folder:a/b", "bounce:two\nlines"})
         EXPECT_FALSE(parse_spam(bad)) << bad;
 }
 
@@ -181,8 +186,8 @@ TEST(Values, DnsLists) {
     EXPECT_EQ(*parse_dns_list("List.Example"), (DnsList{"list.example", {}}));
     EXPECT_EQ(*parse_dns_list("list.example = 127.0.0.2, 127.0.0.4"),
               (DnsList{"list.example", {"127.0.0.2", "127.0.0.4"}}));
-    for (const char* bad : {"", "=127.0.0.2", "list.example=", "list.example=127.0.0.2,", "a b", "list=10.0.0.1",
-                            "list=::1", "list=127.0.0"})
+    for (const char* bad : {"", "=127.0.0.2", "list.example=", "list.example=127.0.0.2,", "a b",
+                            "list=10.0.0.1", "list=::1", "list=127.0.0"})
         EXPECT_FALSE(parse_dns_list(bad)) << bad;
 }
 

@@ -168,7 +168,7 @@ struct Config {
     /// Who takes mail for local mailboxes, by LMTP: path of a socket, "ADDRESS:PORT" or "[ADDRESS]:PORT".
     /// Empty: nobody, they are files and maildirs.
     std::string local_transport;
-    std::string relay_host;  ///< "HOST" or "HOST:PORT"; empty = MX
+    std::string relay_host;    ///< "HOST" or "HOST:PORT"; empty = MX
     bool forward_all = false;  ///< makes no difference: relay_host takes all that is not local
     bool immediate = true;
     /// Waits between attempts, never empty; the last repeats.
