@@ -1,8 +1,7 @@
 """What all tests of the running program share: accounts, a private mail host for each test, peers.
 
-As root the whole run moves into a mount namespace of its own first. There it has its own accounts (bound over
-/etc/passwd and /etc/group), /var/mail and a syslog-free /dev/log, so that nothing of the machine is touched and nothing
-is left behind, however a test ends.
+As root each process that runs tests moves into a machine of its own first (support/accounts.py), so that nothing of the
+real one is touched, nothing is left behind, however a test ends, and several of them can run side by side (pytest -n).
 """
 import os
 import shutil
@@ -16,6 +15,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "support"))
 
 import accounts  # noqa: E402
 from host import BINARY, Host  # noqa: E402
+
+# Tests bring what they rely on: neither the name of the person who runs them nor settings of programs come from outside.
+for variable in set(os.environ) & {"EMAIL", "LOGNAME", "MAIL", "MAILRC", "NAME", "ORGANIZATION", "POSTOFFICE_CONFIG",
+                                   "REPLYTO", "USER", "VISUAL"} | {v for v in os.environ if v.startswith("GIT_")}:
+    os.environ.pop(variable)
 
 if os.geteuid() == 0:
     accounts.enter_private_machine()
@@ -59,6 +63,19 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="NEEDS ROOT: other acc
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: the long form, run with --long")
+    config.addinivalue_line("markers", "xdist_group(name): tests that one process runs (pytest-xdist)")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
+def pytest_collection_modifyitems(items):
+    """What shares a fixture of its module runs in one process: the fixture is made once. All others go wherever there is
+    room."""
+    for item in items:
+        definitions = (item.session._fixturemanager.getfixturedefs(name, item.nodeid) for name in item.fixturenames)
+        if any(found and found[-1].scope == "module" for found in definitions):
+            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+        if "postfix" in item.fixturenames:
+            item.add_marker(pytest.mark.timeout(300))  # the first of them installs it, one process after the other
 
 
 def pytest_addoption(parser):

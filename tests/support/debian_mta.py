@@ -3,12 +3,14 @@
 It is installed in a copy of this machine's file system that lives in memory and only for the run (an overlay mount),
 and it runs in a process namespace of its own: neither its installation nor itself can touch the machine.
 """
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
 
+from accounts import real_network
 from host import TOP, wait_for
 from network import messages_in, wait_for_message
 
@@ -78,9 +80,12 @@ class Postfix:
         return ["unshare", "--mount", "--pid", "--fork", f"--root={self.root}", "--mount-proc", *command]
 
     def _install(self):
-        done = subprocess.run(self._command("sh", "-c", INSTALL), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive",
-                                                             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"})
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+                       "LC_ALL": "C"}
+        with open(os.path.join(CACHE, "in-use"), "w") as in_use:  # apt refuses a second user of its archive
+            fcntl.flock(in_use, fcntl.LOCK_EX)
+            done = subprocess.run(real_network(*self._command("sh", "-c", INSTALL)), stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
         if done.returncode != 0:
             raise NoPostfix(done.stdout.decode(errors="replace")[-500:].strip())
 

@@ -43,9 +43,9 @@ class Machine:
         self._make_people()
 
     def _make_people(self):
-        self.shell(f"userdel {ACCOUNT}; groupdel {ACCOUNT}", check=False)
+        self.shell(f"userdel -f {ACCOUNT}; groupdel -f {ACCOUNT}", check=False)
         for name, uid in PEOPLE:
-            self.shell(f"userdel {name}; groupdel {name}", check=False)
+            self.shell(f"userdel -f {name}; groupdel -f {name}", check=False)
             self.shell(f"groupadd -g {uid} {name} && useradd -u {uid} -g {uid} -d /home/{name} -m -s /bin/sh {name}")
         self.shell("rm -f /var/mail/*")  # useradd may have made mailboxes
 
