@@ -303,7 +303,7 @@ TEST_F(LocalAgent, ManyChannelsDoNotUseUpDescriptors) {
 }
 
 TEST_F(LocalAgent, LeavesWhenIdle) {
-    Agent agent(config_, Seconds(0));
+    Agent agent(config_, Seconds(1));  // with none at all it may leave before the channel arrives
     const Fd channel = agent.channel();
     EXPECT_EQ(99, answer_on(channel.get()).outcome);
     EXPECT_EQ(0, agent.child().wait());
