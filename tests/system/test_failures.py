@@ -588,8 +588,8 @@ def test_no_descriptors_left(make_host):
 
 
 def test_no_processes_left(make_host):
-    # The limit is the user's, on the whole machine: this user has no other host.
-    host = make_host("host", prefix=["prlimit", "--nproc=12"], client_connections="1000", user="mallory")
+    # The limit is the account's, on the whole machine: no other test uses this account.
+    host = make_host("host", prefix=["prlimit", "--nproc=12"], client_connections="1000", user="limited")
     host.start()
     wait_for(host.answers, what="the port")
     clients, replies = [], []

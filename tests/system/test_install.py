@@ -122,7 +122,7 @@ def test_an_ordinary_user_learns_at_once_of_a_wrong_address(machine):
 
 
 @pytest.mark.parametrize("what", ["ls {spool}", "ls {drop}", "cat {path}", "echo x >> {path}", "echo x > {path}",
-                                  "rm -f {path} && ! ls {path}", "mv {path} /tmp/x", "ln {path} /home/mallory/x",
+                                  "rm -f {path} && ! ls {path}", "mv {path} ~/x", "ln {path} /home/mallory/x",
                                   "ln -s /etc/shadow {drop}/0000000000001", "mkfifo {drop}/0000000000001",
                                   "touch {spool}/cm0000000000001", "cat {spool}/pid", "chmod 777 {drop}"])
 @pytest.mark.parametrize("user", ["alice", "mallory"])
@@ -176,7 +176,7 @@ def test_members_of_the_group_cannot_touch_the_mail_of_others(machine):
 def test_who_rewrites_what_he_dropped_is_still_himself(machine):
     name = os.path.basename(send(machine, "mallory", "bob", subject="mine"))
     done = tamper(machine, f"sed -i.x 's/<mallory>/<aliceee>/' {name}; "
-                           f"sed 's/^from: <mallory>/from: <aliceee>/' {name} > /tmp/x; cat /tmp/x > {name}")
+                           f"sed 's/^from: <mallory>/from: <aliceee>/' {name} > /home/mallory/x; cat /home/mallory/x > {name}")
     assert done.returncode == 0
     machine.start()
     box = machine.wait_for_mail("bob", "Subject: mine")
@@ -221,13 +221,13 @@ def test_trusted_users_choose_a_sender_without_a_warning(machine, trusted):
     "rm {name}; ln -s . {name}",
     ": > {name}",
     "echo more >> {name}",
-    "head -c 60 {name} > /tmp/x; cat /tmp/x > {name}",
-    "head -c -3 {name} > /tmp/x; cat /tmp/x > {name}",
-    "tr a-z '\\000' < {name} > /tmp/x; cat /tmp/x > {name}",
+    "head -c 60 {name} > /home/mallory/x; cat /home/mallory/x > {name}",
+    "head -c -3 {name} > /home/mallory/x; cat /home/mallory/x > {name}",
+    "tr a-z '\\000' < {name} > /home/mallory/x; cat /home/mallory/x > {name}",
     "head -c 3000000 /dev/urandom > {name}",
     "echo 'postoffice drop 1 envelope 99999999999999 message 5' > {name}",
-    "sed 's/message .*/message 0/' {name} > /tmp/x; cat /tmp/x > {name}",
-    "sed 's/^to: .*/to: <bob@host.test>X/' {name} > /tmp/x; cat /tmp/x > {name}",
+    "sed 's/message .*/message 0/' {name} > /home/mallory/x; cat /home/mallory/x > {name}",
+    "sed 's/^to: .*/to: <bob@host.test>X/' {name} > /home/mallory/x; cat /home/mallory/x > {name}",
     "chmod 000 {name}",
 ])
 def test_who_breaks_what_he_dropped_gains_nothing(machine, text):
@@ -243,7 +243,8 @@ def test_who_breaks_what_he_dropped_gains_nothing(machine, text):
     for user in ("alice", "bob", "mallory", "root"):
         assert "secret" not in machine.mailbox(user)
     assert machine.text(SECRET) == "secret of root\n"
-    assert "crash" not in machine.log() and "helper-ended" not in machine.log()
+    log = machine.log()
+    assert "crash" not in log and "helper-ended" not in log
 
 
 def test_the_trace_tells_each_user_his_own_rules_alone(machine):

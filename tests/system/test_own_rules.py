@@ -265,7 +265,7 @@ def test_root_runs_nothing(host):
     if os.path.exists("/root/.forward"):
         pytest.skip("root has a .forward here")
     # root's home is not the test's: its aliases are.
-    host.write_aliases('prog: "|id > /tmp/postoffice-was-run"\n')
+    host.write_aliases(f'prog: "|id > {host.folder}/was-run"\n')
     host.write_config(alias_user="root")
     done = host.run("smtpd", "-bC")
     assert done.returncode == 78 and b"never run as root" in done.stdout + done.stderr
