@@ -36,14 +36,14 @@ bool try_lock(int fd) {
     return true;
 }
 
-bool lock_mailbox(int fd, Deadline deadline) {
-    // Polling with neither lock held in between: two programs that take them in different order cannot block
+bool lock_mailbox(int fd, Deadline deadline, const std::function<bool()>& try_third) {
+    // Polling with no lock held in between: two programs that take them in different order cannot block
     // each other for ever.
     auto pause = Milliseconds(2);
     for (;;) {
         if (try_lock(fd)) {
-            if (try_fcntl_lock(fd, F_WRLCK)) return true;
-            (void)::flock(fd, LOCK_UN);
+            if (try_fcntl_lock(fd, F_WRLCK) && (!try_third || try_third())) return true;
+            unlock_mailbox(fd);
         }
         if (deadline.passed()) return false;
         std::this_thread::sleep_for(pause);

@@ -403,6 +403,8 @@ std::span<const Option> table() {
          false, set_size<&C::mailbox_size, 1>},
         {"escape-from", "flag", "1", "write > before From at the start of a line in mailboxes", SetBy::file,
          false, set_flag<&C::escape_from>},
+        {"dot-lock", "flag", "1", "lock a mailbox that is a file with MAILBOX.lock, too", SetBy::file, false,
+         set_flag<&C::dot_lock>},
 
         {"nameserver", "list of addresses", "", "name server; unset = /etc/resolv.conf", SetBy::file, repeats,
          add_nameserver, clear_list<&C::nameservers>},

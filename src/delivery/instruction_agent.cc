@@ -261,7 +261,7 @@ DeliveryResult InstructionAgent::append(std::string path) const {
     if (!path.starts_with('/')) return deferred("4.3.5", "A file needs a whole path");
     const auto mailbox = path.ends_with('/')
                              ? open_maildir(path.substr(0, path.find_last_not_of('/') + 1), config_.hostname)
-                             : open_mbox(path, {.escape_from = config_.escape_from});
+                             : open_mbox(path, mbox_options(config_));
     return append_with(*mailbox, path);
 }
 

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "dot_lock.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/lock.h"
@@ -34,7 +35,8 @@ class Mbox final : public Mailbox {
     Mbox(std::string path, const MboxOptions& options)
         : path_(std::move(path)),
           options_(options),
-          copier_({.from_line = true, .escape_from = options.escape_from}) {}
+          copier_({.from_line = true, .escape_from = options.escape_from}),
+          dot_lock_(options.dot_lock ? path_ + ".lock" : "", options.group) {}
 
     void begin() override;
     void append(const DeliveryStamp& stamp, int message) override;
@@ -45,10 +47,12 @@ class Mbox final : public Mailbox {
     bool create();
     std::string missing_newlines(off_t size) const;
     void take_back_to(off_t size) noexcept;
+    void close() noexcept;
 
     const std::string path_;
     const MboxOptions options_;
     MessageCopier copier_;
+    DotLock dot_lock_;
     Fd file_;                  // kept between batches
     struct stat identity_ {};  // of file_
     off_t start_ = 0;          // size at begin()
@@ -61,7 +65,8 @@ void Mbox::begin() {
     try {
         for (;;) {
             if (!file_ && !open_existing() && !create()) continue;
-            if (!lock_mailbox(file_.get(), deadline)) throw Timeout("mailbox is locked by another program");
+            if (!lock_mailbox(file_.get(), deadline, [this] { return dot_lock_.try_acquire(); }))
+                throw Timeout("mailbox is locked by another program");
             // Only now does the path mean anything: until we had the lock, a mail reader could put another
             // file in its place.
             struct stat now {};
@@ -75,7 +80,7 @@ void Mbox::begin() {
             if (deadline.passed()) throw Timeout("mailbox is replaced again and again");
         }
     } catch (...) {
-        file_.reset();  // and with it the locks
+        close();
         throw;
     }
 }
@@ -141,10 +146,17 @@ void Mbox::finish() {
         if (end_ != start_) disk::sync(file_.get());
     } catch (...) {
         take_back_to(start_);
-        file_.reset();
+        close();
         throw;
     }
+    dot_lock_.release();
     unlock_mailbox(file_.get());
+}
+
+/// Gives up all locks, too.
+void Mbox::close() noexcept {
+    dot_lock_.release();
+    file_.reset();
 }
 
 void Mbox::take_back_to(off_t size) noexcept {
@@ -160,6 +172,10 @@ void Mbox::take_back_to(off_t size) noexcept {
 
 }  // namespace
 
+MboxOptions mbox_options(const Config& config, const MailboxGroup& group) {
+    return {.escape_from = config.escape_from, .dot_lock = config.dot_lock, .group = group};
+}
+
 std::unique_ptr<Mailbox> open_mbox(const std::string& path, const MboxOptions& options) {
     return std::make_unique<Mbox>(path, options);
 }
@@ -170,9 +186,9 @@ std::unique_ptr<Mailbox> open_mailbox_of(const Config& config, const Account& ac
     if (path.ends_with('/'))
         return open_maildir(path.substr(0, path.find_last_not_of('/') + 1), config.hostname);
     const bool in_home = has_mailbox_in_home(config, account);
-    return open_mbox(path, {.escape_from = config.escape_from,
-                            .group = in_home ? MailboxGroup() : group,
-                            .limit = config.mailbox_size});
+    MboxOptions options = mbox_options(config, in_home ? MailboxGroup() : group);
+    options.limit = config.mailbox_size;
+    return open_mbox(path, options);
 }
 
 std::unique_ptr<Mailbox> open_folder_of(const Config& config, const Account& account,
@@ -184,13 +200,12 @@ std::unique_ptr<Mailbox> open_folder_of(const Config& config, const Account& acc
     if (!in_home) {
         const auto end = folder.find_last_not_of('/') + 1;
         const std::string name = folder.substr(0, end).substr(folder.substr(0, end).rfind('/') + 1);
-        return open_mbox(config.mail_dir + "/" + account.name + ":" + name,
-                         {.escape_from = config.escape_from, .group = group});
+        return open_mbox(config.mail_dir + "/" + account.name + ":" + name, mbox_options(config, group));
     }
     const std::string path = account.home + folder.substr(1);
     if (path.ends_with('/'))
         return open_maildir(path.substr(0, path.find_last_not_of('/') + 1), config.hostname);
-    return open_mbox(path, {.escape_from = config.escape_from});
+    return open_mbox(path, mbox_options(config));
 }
 
 }  // namespace postoffice

@@ -35,7 +35,9 @@ std::unique_ptr<Mailbox> open_virtual_mailbox(const Config& config, const std::s
     require_own_folder(folder);
     const std::string path = folder + "/" + user;
     if (config.vhost_maildir) return open_maildir(path, config.hostname);
-    return open_mbox(path, {.escape_from = config.escape_from, .limit = config.mailbox_size});
+    // Without PATH.lock, which may be the mailbox of another user of the domain.
+    return open_mbox(path,
+                     {.escape_from = config.escape_from, .dot_lock = false, .limit = config.mailbox_size});
 }
 
 }  // namespace postoffice

@@ -95,6 +95,7 @@ std::string lines_about(Dialogue& dialogue) {
     add("dnswl", config.dnswl.size());
     for (const UserMap& map : config.usermaps) add("usermap", map.pattern + ":" + joined(map.targets));
     add("escape-from", yes(config.escape_from));
+    add("dot-lock", yes(config.dot_lock));
     add("immediate", yes(config.immediate));
     add("qreturn", config.qreturn.count());
     return text;

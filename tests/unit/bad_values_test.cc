@@ -99,6 +99,7 @@ constexpr BadValue bad_values[] = {
     {"command-timeout", "0", "a time of 0 leaves no time for anything"},
     {"mailbox-size", "big", "\"big\" is not a size: a number, then k, m or g (10m)"},
     {"escape-from", "maybe", not_a_flag},
+    {"dot-lock", "maybe", not_a_flag},
     {"nameserver", "ns.example.org", "\"ns.example.org\" is not an IPv4 or IPv6 address"},
     {"remote-port", "0", "0 is not between 1 and 65535"},
     {"relay-host", "relay:0", "port: 0 is not between 1 and 65535"},

@@ -1,6 +1,7 @@
 // Locks that the kernel drops when their owner dies.
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "postoffice/base/clock.h"
@@ -13,9 +14,10 @@ namespace postoffice {
 /// Throws std::system_error.
 [[nodiscard]] bool try_lock(int fd);
 
-/// Takes both flock(2) and fcntl(2) write locks on a mailbox, since other mail programs use either; polls
-/// until `deadline`. False if it could not get both; then it holds neither. Throws std::system_error.
-[[nodiscard]] bool lock_mailbox(int fd, Deadline deadline);
+/// Takes both flock(2) and fcntl(2) write locks on a mailbox, since other mail programs use either, and what
+/// `try_third` takes, if there is such; polls until `deadline`. False if it could not get all; then it holds
+/// none. Throws std::system_error, and what `try_third` throws.
+[[nodiscard]] bool lock_mailbox(int fd, Deadline deadline, const std::function<bool()>& try_third = {});
 void unlock_mailbox(int fd);
 
 }  // namespace postoffice

@@ -154,6 +154,7 @@ struct Config {
     // Local delivery
     std::uint64_t mailbox_size = 0;  ///< octets of an mbox; 0 = no limit
     bool escape_from = true;
+    bool dot_lock = true;  ///< MAILBOX.lock as well as the locks of the kernel
     /// Files in homes that say where mail goes, the first that exists holds: ".forward", ".qmail".
     std::vector<UserMap> usermaps;  ///< in order
     std::vector<std::string> delivery_files{".forward"};

@@ -45,10 +45,14 @@ class Mailbox {
 
 struct MboxOptions {
     bool escape_from = true;
+    bool dot_lock = true;  ///< PATH.lock, too, where the folder lets it be created
     MailboxGroup group = {};
     Milliseconds lock_patience{30'000};
     std::uint64_t limit = 0;  ///< octets that the file may have; beyond it append() throws EDQUOT. 0 = none
 };
+
+/// What the configuration says of all mailboxes that are files.
+MboxOptions mbox_options(const Config& config, const MailboxGroup& group = {});
 
 /// `path` is absolute. Neither follows a symbolic link as its last component.
 std::unique_ptr<Mailbox> open_mbox(const std::string& path, const MboxOptions& options = {});

@@ -1,0 +1,49 @@
+"""MAILBOX.lock, by which mail programs of Debian lock a mailbox in addition to the locks of the kernel."""
+import os
+import socket
+import subprocess
+
+from host import local_user, wait_for
+
+
+def send(host, subject):
+    host.run("sendmail", local_user(), input=f"Subject: {subject}\n\n".encode(), check=True)
+
+
+def lock_of(host):
+    return host.mailbox_path(local_user()) + ".lock"
+
+
+def test_a_lock_of_an_agent_that_was_killed_is_removed(host):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    host.start()
+    with open(lock_of(host), "w") as file:
+        file.write(f"{ended.pid} {socket.gethostname()}\n")
+    send(host, "hello")
+    host.wait_for_mail(local_user(), b"Subject: hello")
+    assert not os.path.exists(lock_of(host))
+
+
+def test_a_lock_of_another_program_is_waited_for(host):
+    host.start()
+    with open(lock_of(host), "w") as file:
+        file.write(f"{os.getpid()}\n")
+    send(host, "waits")
+    send(host, "too")
+    wait_for(lambda: os.path.exists(host.mailbox_path(local_user())), what="an agent that has come to the locks")
+    assert b"Subject:" not in host.mailbox(local_user())
+    os.unlink(lock_of(host))
+    host.wait_for_mail(local_user(), b"Subject: waits")
+    host.wait_for_mail(local_user(), b"Subject: too")
+    wait_for(lambda: not os.path.exists(lock_of(host)), what="the end of our own lock")
+
+
+def test_without_the_option_there_is_none(host):
+    host.write_config(dot_lock="0")
+    host.start()
+    with open(lock_of(host), "w") as file:
+        file.write(f"{os.getpid()}\n")
+    send(host, "hello")
+    host.wait_for_mail(local_user(), b"Subject: hello")
+    assert os.path.exists(lock_of(host))
