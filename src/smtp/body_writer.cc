@@ -1,5 +1,7 @@
 #include "body_writer.h"
 
+#include <algorithm>
+
 namespace postoffice {
 namespace {
 
@@ -11,6 +13,26 @@ std::size_t hard_cut(std::string_view line, std::size_t room) {
         if (!continues) return cut;
     }
     return room;
+}
+
+bool is_blank(std::string_view text) {
+    return text.find_first_not_of(" \t") == std::string_view::npos;
+}
+
+struct Cut {
+    std::size_t at;
+    bool is_soft;  // before a blank, which begins the next line
+};
+
+// Where to cut `line` (longer than `room`). A word that is too long for a line of its own is cut in any case:
+// to let it begin a line would leave the one before short and gain nothing.
+Cut find_cut(std::string_view line, std::size_t room) {
+    const std::size_t blank = line.find_last_of(" \t", room);
+    if (blank == std::string_view::npos || blank == 0) return {hard_cut(line, room), false};
+    const std::size_t word_end = std::min(line.find_first_of(" \t", blank + 1), line.size());
+    const bool word_fits = word_end - blank <= BodyEncoder::longest_line;
+    if (blank < room && !word_fits) return {hard_cut(line, room), false};
+    return {blank, true};
 }
 
 }  // namespace
@@ -43,39 +65,50 @@ void BodyEncoder::finish(std::string& out) {
     out += ".\r\n";
 }
 
-// Keeps what may still need a fold later on, which is never more than a line.
+// Keeps what may still need a fold later on, and what is needed to see where: never more than two lines.
 void BodyEncoder::add_to_line(std::string_view bytes, std::string& out) {
     while (!bytes.empty()) {
         const std::size_t cr = bytes.find('\r');
         line_.append(bytes.substr(0, cr));
         bytes.remove_prefix(cr == std::string_view::npos ? bytes.size() : cr + 1);
     }
-    const std::string_view rest = fold(line_, out);
+    const std::string_view rest = fold(line_, longest_line, out);
     line_.erase(0, line_.size() - rest.size());
 }
 
 void BodyEncoder::end_line(std::string_view line, std::string& out) {
-    put(fold(line, out), out);
+    const std::string_view rest = fold(line, 0, out);
+    const bool is_needless = in_header_ && owes_line_end_ && is_blank(rest);
+    if (!is_needless) put(rest, out);
     out += "\r\n";
+    in_header_ = in_header_ && !line.empty();
+    owes_line_end_ = false;
     column_ = 0;
 }
 
-// Writes the parts of `line` that do not fit; returns the rest, which does.
-std::string_view BodyEncoder::fold(std::string_view line, std::string& out) {
+// Writes the parts of `line` that do not fit; returns the rest, which does, or is not longer than that by
+// more than `spare`. In a header no line consists of blanks only (RFC 5322 section 3.2.2): of so long a run,
+// what would fill a line is left out.
+std::string_view BodyEncoder::fold(std::string_view line, std::size_t spare, std::string& out) {
     for (;;) {
         const std::size_t room = longest_line - column_;
-        if (line.size() <= room) return line;
-        const std::size_t blank = line.find_last_of(" \t", room);
-        const bool soft = blank != std::string_view::npos && blank > 0;
-        const std::size_t cut = soft ? blank : hard_cut(line, room);
-        put(line.substr(0, cut), out);
-        out += soft ? "\r\n" : "\r\n ";
-        column_ = soft ? 0 : 1;
-        line.remove_prefix(cut);
+        if (line.size() <= room + spare) return line;
+        const Cut cut = find_cut(line, room);
+        const std::string_view head = line.substr(0, cut.at);
+        line.remove_prefix(cut.at);
+        if (in_header_ && cut.is_soft && is_blank(head)) continue;
+        put(head, out);
+        if (cut.is_soft)
+            owes_line_end_ = true;
+        else
+            out += "\r\n ";
+        column_ = cut.is_soft ? 0 : 1;
     }
 }
 
 void BodyEncoder::put(std::string_view text, std::string& out) {
+    if (owes_line_end_) out += "\r\n";
+    owes_line_end_ = false;
     if (column_ == 0 && text.starts_with('.')) out += '.';
     out.append(text);
 }

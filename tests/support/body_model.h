@@ -40,31 +40,37 @@ inline Received receive(std::string_view wire) {
     return result;
 }
 
+/// The lines that one line of a message becomes, each with LF.
+inline std::string folded(std::string line, bool in_header) {
+    constexpr std::size_t longest = 998;
+    const auto is_blank = [](const std::string& text) { return text.find_first_not_of(" \t") == text.npos; };
+    std::string result;
+    while (line.size() > longest) {
+        std::size_t cut = line.find_last_of(" \t", longest);
+        bool hard = cut == line.npos || cut == 0;
+        if (!hard && cut < longest)
+            hard = std::min(line.find_first_of(" \t", cut + 1), line.size()) - cut > longest;
+        for (cut = hard ? longest : cut; hard && cut > longest - 4; --cut)
+            if ((static_cast<unsigned char>(line[cut]) & 0xC0) != 0x80) break;
+        if (hard && cut == longest - 4) cut = longest;
+        const std::string head = line.substr(0, cut);
+        line.erase(0, cut);
+        if (!in_header || hard || !is_blank(head)) result += head + "\n";
+        // The blank of a hard fold is a part of the next line, but never a place to fold.
+        if (hard) line.insert(0, " ");
+    }
+    if (in_header && !result.empty() && is_blank(line)) return result;
+    return result + line + "\n";
+}
+
 /// `message` without CR, every line ended, and lines over 998 octets folded: the stored form after one hop.
 inline std::string normalised(std::string_view message) {
-    constexpr std::size_t longest = 998;
     std::string result;
     std::string line;
+    bool in_header = true;
     const auto end_line = [&] {
-        while (line.size() > longest) {
-            std::size_t cut = line.find_last_of(" \t", longest);
-            bool hard = cut == std::string::npos || cut == 0;
-            if (hard) {
-                cut = longest;
-                for (int step = 0; step < 4; ++step) {
-                    if ((static_cast<unsigned char>(line[longest - static_cast<std::size_t>(step)]) & 0xC0) !=
-                        0x80) {
-                        cut = longest - static_cast<std::size_t>(step);
-                        break;
-                    }
-                }
-                // The blank of a hard fold is a part of the next line, but never a place to fold.
-            }
-            result.append(line, 0, cut).append("\n");
-            line.erase(0, cut);
-            if (hard) line.insert(0, " ");
-        }
-        result.append(line).append("\n");
+        in_header = in_header && !line.empty();
+        result += folded(line, in_header);
         line.clear();
     };
     for (const char c : message) {

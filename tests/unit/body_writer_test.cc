@@ -87,6 +87,43 @@ TEST(BodyEncoder, ALongWordIsCut) {
               std::string(998, 'x') + "\r\n " + std::string(997, 'x') + "\r\n x\r\n.\r\n");
 }
 
+TEST(BodyEncoder, NoFoldBehindTheColonWhereItGainsNothing) {
+    const std::string field = "Subject: " + std::string(3000, 'x') + " y\n";
+    for (const std::size_t piece : {1U, 100U, 65536U}) {
+        const std::string sent = encoded(field, piece);
+        EXPECT_TRUE(sent.starts_with("Subject: x")) << piece;
+        EXPECT_EQ(receive(sent).stored, normalised(field));
+    }
+    const std::string fits = "Subject: " + std::string(997, 'x');
+    EXPECT_EQ(encoded(fits), "Subject:\r\n " + std::string(997, 'x') + "\r\n.\r\n") << "the word stays whole";
+}
+
+TEST(BodyEncoder, ARunOfBlanksInTheHeaderMakesNoLineOfBlanks) {
+    const std::string blanks(2500, ' ');
+    for (const std::string& text : {"Subject: a" + blanks + "b", "Subject: a" + blanks,
+                                    "To: a,\n" + blanks + "b", "X:" + blanks + "b"}) {
+        for (const std::size_t piece : {1U, 7U, 1000U, 65536U}) {
+            const auto received = receive(encoded(text + "\n\nbody\n", piece));
+            EXPECT_EQ(received.stored, normalised(text + "\n\nbody\n"));
+            std::string_view rest = received.stored;
+            std::string letters;
+            while (!rest.empty()) {
+                const auto line = rest.substr(0, rest.find('\n'));
+                rest.remove_prefix(line.size() + 1);
+                EXPECT_TRUE(line.empty() || line.find_first_not_of(' ') != line.npos) << text.substr(0, 12);
+            }
+            EXPECT_LE(received.longest_line, BodyEncoder::longest_line);
+        }
+    }
+    EXPECT_EQ(receive(encoded("Subject: x\n\n" + blanks + "b\n")).stored.size(), 2500U + 12 + 2 + 2)
+        << "in the body nothing is left out";
+}
+
+TEST(BodyEncoder, ALineOfBlanksInTheHeaderDoesNotEndIt) {
+    const auto received = receive(encoded("To: a,\n" + std::string(2500, ' ') + "\n b\n"));
+    EXPECT_EQ(received.stored.find("\n\n"), std::string::npos);
+}
+
 TEST(BodyEncoder, ADotAfterACutStartsNoLine) {
     EXPECT_EQ(encoded(std::string(998, 'x') + ".\n"), std::string(998, 'x') + "\r\n .\r\n.\r\n");
 }
