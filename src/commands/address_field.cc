@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "postoffice/base/text.h"
+#include "postoffice/base/utf8.h"
 
 namespace postoffice {
 namespace {
@@ -86,21 +87,6 @@ struct Candidate {
     }
 };
 
-bool is_valid_utf8(std::string_view text) {
-    for (std::size_t i = 0; i < text.size();) {
-        const auto lead = static_cast<unsigned char>(text[i++]);
-        const int more = lead < 0x80                   ? 0
-                         : lead >= 0xc2 && lead < 0xe0 ? 1
-                         : lead >= 0xe0 && lead < 0xf0 ? 2
-                         : lead >= 0xf0 && lead < 0xf5 ? 3
-                                                       : -1;
-        if (more < 0) return false;
-        for (int k = 0; k < more; ++k, ++i)
-            if (i >= text.size() || (static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return false;
-    }
-    return true;
-}
-
 /// At most `most` octets, not ending inside a UTF-8 character.
 std::string_view cut(std::string_view text, std::size_t most) {
     if (text.size() <= most) return text;
@@ -122,7 +108,7 @@ std::string base64(std::string_view bytes) {
 }
 
 std::string encoded_words(std::string_view name) {
-    const std::string_view charset = is_valid_utf8(name) ? "utf-8" : "unknown-8bit";  // RFC 1428 section 3
+    const std::string_view charset = is_utf8(name) ? "utf-8" : "unknown-8bit";  // RFC 1428 section 3
     std::string text;
     while (!name.empty()) {
         std::string_view part = cut(name, octets_in_encoded_word);

@@ -17,6 +17,7 @@
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/domain_files.h"
 #include "postoffice/mail/drop.h"
+#include "postoffice/mail/header.h"
 #include "postoffice/mail/spool.h"
 #include "postoffice/mail/users.h"
 #include "postoffice/mail/virtual_domains.h"
@@ -182,14 +183,13 @@ Result<UserUpdate> parse_user_update(std::string_view line) {
 
 std::optional<std::string> find_update_line(std::string_view text) {
     bool has_subject = false;
-    while (!text.empty()) {
-        const auto line = take_until(text, '\n');
-        if (line.empty()) break;
-        for (const std::string_view name : {"received:", "delivered-to:", "return-path:", "resent-"})
-            if (starts_with_ignoring_case(line, name)) return std::nullopt;
-        constexpr std::string_view field = "subject:";
-        if (starts_with_ignoring_case(line, field)) has_subject = trim(line.substr(field.size())) == subject;
+    while (const auto field = take_field(text)) {
+        for (const std::string_view name : {"Received", "Delivered-To", "Return-Path"})
+            if (equals_ignoring_case(field->name, name)) return std::nullopt;
+        if (starts_with_ignoring_case(field->name, "Resent-")) return std::nullopt;
+        if (equals_ignoring_case(field->name, "Subject")) has_subject = trim(field->body) == subject;
     }
+    if (text.starts_with('\n')) text.remove_prefix(1);
     const auto line = trim(take_until(text, '\n'));
     const auto rest = line.substr(std::min(first_words.size(), line.size()));
     if (!has_subject || !line.starts_with(first_words) || !(rest.empty() || rest.front() == '&'))

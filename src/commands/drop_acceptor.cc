@@ -7,6 +7,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/nudge.h"
 #include "postoffice/mail/drop.h"
+#include "submission.h"
 
 namespace postoffice {
 
@@ -27,14 +28,30 @@ std::vector<DropEnvelope::To> as_given(const Envelope& envelope) {
 
 }  // namespace
 
+/// As sendmail takes a message from a program: blind copies go, names without domain get ours.
+void DropAcceptor::complete(const Envelope& envelope, const Message& message, Message& completed) const {
+    Submission::Settings settings;
+    settings.header.hostname = config_.hostname;
+    settings.header.from = envelope.sender.to_string();
+    settings.dot_ends = false;
+    settings.hops = config_.hops;
+    Submission submission(completed, settings);
+    read_submission(message.open_for_reading().get(), submission);
+}
+
 Reply DropAcceptor::accept(const std::string& id, const Envelope& envelope, Message& message) {
     DropEnvelope drop{envelope.sender,     {}, envelope.body, envelope.utf8_header, envelope.return_part,
                       envelope.envelope_id};
     drop.recipients = as_given(envelope);
     try {
-        const std::string drop_id = write_drop(config_.queue_dir + "/drop", drop, message);
+        const std::string folder = config_.queue_dir + "/drop";
+        Message completed(folder, config_.minfree);
+        if (from_program_) complete(envelope, message, completed);
+        const std::string drop_id = write_drop(folder, drop, from_program_ ? completed : message);
         if (nudges_) nudge(config_.control, "drop " + drop_id);
         return {250, "2.0.0", drop_id + " Message accepted for delivery"};
+    } catch (const BadMessage& bad) {
+        return {554, "5.6.0", std::string(bad.what())};
     } catch (const std::system_error& error) {
         log_event(id, "not stored", {{"why", error.what()}});
         if (error.code().value() == ENOSPC || error.code().value() == EDQUOT)

@@ -12,6 +12,7 @@
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/mail/drop.h"
+#include "postoffice/mail/header.h"
 #include "postoffice/mail/message.h"
 #include "postoffice/mail/spool.h"
 
@@ -37,7 +38,7 @@ bool is_ours(int fd, mode_t type) {
     return (status.st_mode & S_IFMT) == type && status.st_uid == ::getuid() && one_name;
 }
 
-/// The message as a mailbox holds it: a From line, lines that look like one quoted, a blank line (RFC 4155).
+/// Writes the message as a mailbox holds it: a From line, the lines of the message, a blank line (RFC 4155).
 class MailboxWriter {
   public:
     MailboxWriter(int fd, const Address& sender) : fd_(fd) {
@@ -51,9 +52,8 @@ class MailboxWriter {
         for (std::size_t newline; (newline = line_.find('\n', begin)) != std::string::npos;
              begin = newline + 1) {
             const std::string_view line = std::string_view(line_).substr(begin, newline + 1 - begin);
-            const std::size_t quotes = line.find_first_not_of('>');
-            if (quotes != std::string_view::npos && line.substr(quotes).starts_with("From ")) text += '>';
-            text += line;
+            in_header_ = in_header_ && line != "\n";
+            append_mbox_line(text, line, in_header_);
         }
         line_.erase(0, begin);
         disk::write_all(fd_, text);
@@ -62,13 +62,14 @@ class MailboxWriter {
 
   private:
     int fd_;
+    bool in_header_ = true;
     std::string line_;  // the beginning of a line that has not ended
 };
 
 }  // namespace
 
 std::string mail_error_report(const std::string& drop_directory, const std::string& hostname,
-                              const Address& sender, const std::vector<std::string>& refusals, int original) {
+                              const Address& sender, const std::vector<std::string>& reasons, int original) {
     const std::string id = Spool::new_id();
     Message report(drop_directory);
     report.append(
@@ -82,11 +83,16 @@ std::string mail_error_report(const std::string& drop_directory, const std::stri
                     "Content-Type: multipart/mixed; boundary=\"{3}\"\n\n"
                     "--{3}\n"
                     "Content-Type: text/plain; charset=utf-8\n\n"
-                    "Your message, which follows, was not sent to everybody:\n\n",
-                    hostname, sender.to_string(), rfc5322_date(now_unix()), id));
-    for (const std::string& refusal : refusals) report.append(fmt::format("    {}\n", refusal));
-    report.append(fmt::format("\n--{}\nContent-Type: message/rfc822\nContent-Disposition: inline\n\n", id));
-    for_each_piece(original, [&](std::string_view piece) { report.append(piece); });
+                    "{4}\n\n",
+                    hostname, sender.to_string(), rfc5322_date(now_unix()), id,
+                    original < 0 ? "A message of yours was not sent:"
+                                 : "Your message, which follows, was not sent to everybody:"));
+    for (const std::string& reason : reasons) report.append(fmt::format("    {}\n", reason));
+    if (original >= 0) {
+        report.append(
+            fmt::format("\n--{}\nContent-Type: message/rfc822\nContent-Disposition: inline\n\n", id));
+        for_each_piece(original, [&](std::string_view piece) { report.append(piece); });
+    }
     report.append(fmt::format("\n--{}--\n", id));
     return write_drop(drop_directory, {Address(), {sender}, Body::eight_bit_mime}, report);
 }

@@ -12,10 +12,10 @@ namespace postoffice {
 
 // A message is given as a descriptor open for reading; its position does not matter.
 
-/// Submits a report to `sender`, from the null sender, with the refusals and the message. Returns its id.
-/// Throws std::system_error.
+/// Submits a report to `sender`, from the null sender, with the reasons and the message; without one if
+/// `original` is negative. Returns its id. Throws std::system_error.
 std::string mail_error_report(const std::string& drop_directory, const std::string& hostname,
-                              const Address& sender, const std::vector<std::string>& refusals, int original);
+                              const Address& sender, const std::vector<std::string>& reasons, int original);
 
 /// Appends the message to `home`/dead.letter as this process's user. nullopt if the home or the file is not
 /// his, or it cannot be written; otherwise its path.

@@ -8,64 +8,66 @@
 #include "address_field.h"
 #include "postoffice/base/clock.h"
 #include "postoffice/base/text.h"
+#include "postoffice/mail/header.h"
 #include "postoffice/mail/spool.h"
 
 namespace postoffice {
 namespace {
 
-constexpr std::size_t npos = std::string_view::npos;
 constexpr std::string_view resent_prefix = "Resent-";
 
 struct Field {
     std::string_view name;  // without a Resent- in front
     bool resent;
     std::string_view text;  // all of its lines
-    std::size_t body_at;    // offset in text, behind the colon
+    std::string_view body;  // what follows the colon
 
     bool is(std::string_view other) const { return equals_ignoring_case(name, other); }
-    std::string_view body() const { return text.substr(body_at); }
+    std::string_view up_to_colon() const { return text.substr(0, text.size() - body.size()); }
 };
 using Fields = std::vector<Field>;
 
-Field make_field(std::string_view text) {
-    const std::size_t colon = text.find(':');
-    std::string_view name = trim(text.substr(0, colon));
-    const bool resent = starts_with_ignoring_case(name, resent_prefix);
-    if (resent) name.remove_prefix(resent_prefix.size());
-    return {name, resent, text, colon + 1};
+Field make_field(const HeaderField& whole) {
+    Field field{whole.name, starts_with_ignoring_case(whole.name, resent_prefix), whole.text, whole.body};
+    if (field.resent) field.name.remove_prefix(resent_prefix.size());
+    return field;
 }
 
 Fields split_fields(std::string_view header) {
     Fields fields;
-    while (!header.empty()) {
-        std::size_t end = 0;
-        do {
-            const std::size_t newline = header.find('\n', end);
-            end = newline == npos ? header.size() : newline + 1;
-        } while (end < header.size() && (header[end] == ' ' || header[end] == '\t'));
-        fields.push_back(make_field(header.substr(0, end)));
-        header.remove_prefix(end);
-    }
+    while (const auto field = take_field(header)) fields.push_back(make_field(*field));
     return fields;
-}
-
-/// The fields of the newest resending: the block nearest the top (RFC 5322 section 3.6.6). It ends before a
-/// field that is not of resending, and before one that it already has.
-Fields newest_resending(const Fields& fields) {
-    Fields block;
-    for (const Field& field : fields) {
-        const auto same = [&](const Field& other) { return other.is(field.name); };
-        if (field.resent && std::none_of(block.begin(), block.end(), same)) {
-            block.push_back(field);
-        } else if (!block.empty()) {
-            break;
-        }
-    }
-    return block;
 }
 
 bool names_recipients(const Field& field) {
     return field.is("To") || field.is("Cc") || field.is("Bcc");
+}
+
+/// A field that stands in a resending once (RFC 5322 section 3.6.6); recipients may be named in several.
+bool is_single(const Field& field) {
+    return field.is("Date") || field.is("From") || field.is("Sender") || field.is("Message-ID");
+}
+
+/// The fields of the newest resending: the block nearest the top (RFC 5322 section 3.6.6). It ends before a
+/// field that is not of resending, and before one that begins an older block: a second one of those that
+/// stand in a block once, or, when the block has both fields that none may lack, another one like that which
+/// it began with.
+Fields newest_resending(const Fields& fields) {
+    Fields block;
+    const auto has = [&block](std::string_view name) {
+        return std::any_of(block.begin(), block.end(), [&](const Field& field) { return field.is(name); });
+    };
+    for (const Field& field : fields) {
+        if (!field.resent) {
+            if (block.empty()) continue;
+            break;
+        }
+        const bool is_complete = has("Date") && has("From");
+        if (is_single(field) && has(field.name)) break;
+        if (is_complete && field.is(block.front().name)) break;
+        block.push_back(field);
+    }
+    return block;
 }
 
 /// Blind copies are for nobody's eyes (RFC 5322 section 3.6.3); the others are for delivery to write.
@@ -79,7 +81,7 @@ bool holds_addresses(const Field& field) {
 }
 
 void collect_recipients(const Field& field, CompletedHeader& result) {
-    std::string body(field.body());
+    std::string body(field.body);
     std::replace(body.begin(), body.end(), '\n', ' ');
     for (const MailboxText& mailbox : find_mailboxes(body)) {
         auto addresses = parse_address_list(mailbox.text);
@@ -138,8 +140,8 @@ CompletedHeader complete_header(std::string_view header, const HeaderSettings& s
         if (field.is("Received")) ++result.received;
         if (is_dropped(field)) continue;
         if (settings.complete && holds_addresses(field)) {
-            result.text.append(field.text.substr(0, field.body_at));
-            result.text.append(qualify_mailboxes(field.body(), settings.hostname));
+            result.text.append(field.up_to_colon());
+            result.text.append(qualify_mailboxes(field.body, settings.hostname));
         } else {
             result.text.append(field.text);
         }
@@ -147,14 +149,6 @@ CompletedHeader complete_header(std::string_view header, const HeaderSettings& s
     if (settings.complete) result.text += missing_fields(fields, "", settings);
     result.text += '\n';
     return result;
-}
-
-bool is_field_line(std::string_view line) {
-    std::size_t end = 0;
-    while (end < line.size() && line[end] > ' ' && line[end] <= '~' && line[end] != ':') ++end;
-    if (end == 0) return false;
-    while (end < line.size() && (line[end] == ' ' || line[end] == '\t')) ++end;
-    return end < line.size() && line[end] == ':';
 }
 
 }  // namespace postoffice

@@ -27,8 +27,4 @@ struct CompletedHeader {
 /// `header`: whole lines, each a field or the continuation of one; may be empty.
 CompletedHeader complete_header(std::string_view header, const HeaderSettings& settings);
 
-/// True if the line starts with a field name and colon: RFC 5322 section 2.2, with the blanks before the
-/// colon of section 4.5.8.
-bool is_field_line(std::string_view line);
-
 }  // namespace postoffice

@@ -31,7 +31,7 @@ int serve(const Config& config, const CommandLine& line) {
     Config session_config = config;
     session_config.queue_dir = config.queue_dir + "/drop";
     LocalRouter local(config);
-    DropAcceptor acceptor(config, !line.queue_only);
+    DropAcceptor acceptor(config, !line.queue_only, !peer && line.client_address.empty());
     const Resolver resolver(ResolverSettings::from(config.nameservers));
     Connection connection = standard_connection(peer.has_value());
     Session session({session_config, local.router(), acceptor, resolver}, connection, state, Milliseconds(0));

@@ -10,13 +10,12 @@
 #include <iterator>
 
 #include "postoffice/base/utf8.h"
+#include "postoffice/mail/header.h"
 
 namespace postoffice {
 namespace {
 
 constexpr std::size_t npos = std::string_view::npos;
-constexpr std::size_t longest_field_name =
-    998;  // a beginning of a line that has no colon until there is text
 
 bool has_eight_bit_octet(std::string_view text) {
     unsigned char all = 0;
@@ -31,7 +30,6 @@ Submission::Submission(Message& message, Settings settings)
 
 bool Submission::feed(std::string_view bytes) {
     if (ended_) return false;
-    if (bytes.find('\0') != npos) throw BadMessage("the message contains a NUL octet");
     if (bytes.find('\r') != npos) {
         // CRLF becomes LF; a carriage return elsewhere means nothing in mail and is dropped.
         without_cr_.clear();
@@ -79,8 +77,10 @@ void Submission::add(std::string_view text) {
     if (in_body_) return store(text);
     header_ += text;
     scan_header();
-    if (!in_body_ && header_.size() > longest_header)
+    if (in_body_ || header_.size() <= longest_header) return;
+    if (settings_.names_recipients)
         throw BadMessage(fmt::format("the header is larger than {} octets", longest_header));
+    end_header(scanned_);  // output of a program that looks like a header
 }
 
 void Submission::finish() {
@@ -92,10 +92,9 @@ void Submission::finish() {
 
 Submission::LineKind Submission::classify(std::string_view line, bool is_whole) const {
     if (is_whole && line.empty()) return LineKind::blank;
-    if (scanned_ == 0 && !from_line_seen_ && (line.starts_with("From ") || line.starts_with(">From ")))
-        return LineKind::from_line;
+    if (scanned_ == 0 && !from_line_seen_ && is_mbox_from_line(line)) return LineKind::from_line;
     if (scanned_ > 0 && (line.starts_with(' ') || line.starts_with('\t'))) return LineKind::field;
-    if (is_field_line(line.substr(0, longest_field_name))) return LineKind::field;
+    if (!field_name(line).empty()) return LineKind::field;
     return is_whole || line.size() >= longest_field_name ? LineKind::text : LineKind::undecided;
 }
 

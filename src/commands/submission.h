@@ -22,9 +22,10 @@ class Submission {
   public:
     struct Settings {
         HeaderSettings header;
-        bool dot_ends = true;    ///< a line of one dot is the end
-        std::uint64_t size = 0;  ///< most octets; 0 = no limit
-        unsigned hops = 100;     ///< most Received fields
+        bool names_recipients = false;  ///< the header does: it must be read as a whole
+        bool dot_ends = true;           ///< a line of one dot is the end
+        std::uint64_t size = 0;         ///< most octets; 0 = no limit
+        unsigned hops = 100;            ///< most Received fields
     };
     static constexpr std::size_t longest_header = 1 << 20;
 

@@ -74,6 +74,7 @@ class SubmitCommand {
     void choose_sender();
     Submission::Settings submission_settings() const;
     void read_message();
+    void report_bad_message(const std::string& why);
     std::optional<int> take_form() const;
     void check_recipients();
     bool has_utf8_address() const;
@@ -84,7 +85,7 @@ class SubmitCommand {
     void hand_over(const std::string& id, Fd fifo);
     int follow_delivery();
     bool reports_by_mail() const;
-    bool mail_report(int undelivered) const;
+    bool mail_report(const std::vector<std::string>& reasons, int undelivered) const;
     void tell_refusals(bool mailed, int undelivered) const;
     bool saves_dead_letter() const;
     void explain(const std::string& text) const {
@@ -123,7 +124,9 @@ int SubmitCommand::run() {
     bool mailed = false;
     if (!recipients_.refused().empty()) {
         undelivered = message_->open_for_reading();
-        mailed = reports_by_mail() && mail_report(undelivered.get());
+        std::vector<std::string> refusals;
+        for (const Recipients::Refused& refused : recipients_.refused()) refusals.push_back(refused.text);
+        mailed = reports_by_mail() && mail_report(refusals, undelivered.get());
     }
     message_.reset();
     if (has_executable_privileges())
@@ -167,6 +170,7 @@ Submission::Settings SubmitCommand::submission_settings() const {
         settings.header.full_name = printable(caller_.full_name);
     }
     settings.header.complete = !line_.gateway;
+    settings.names_recipients = line_.recipients_from_header;
     settings.dot_ends = line_.dot_ends;
     settings.size = config_.size;
     settings.hops = config_.hops;
@@ -181,11 +185,19 @@ void SubmitCommand::read_message() {
         utf8_header_ = submission.has_utf8_header();
         eight_bit_ = submission.has_eight_bit() || line_.eight_bit.value_or(false);
     } catch (const BadMessage& bad) {
+        report_bad_message(bad.what());
         throw Failure{65, bad.what()};
     } catch (const ReadError& failed) {
         throw Failure{failed.error == EBADF ? 66 : 74, failed.what()};
     }
     if (recipients_.empty()) throw Failure{64, "No recipient addresses found in the header"};
+}
+
+/// The output of a job of cron has no other way to say that it was lost.
+void SubmitCommand::report_bad_message(const std::string& why) {
+    if (!reports_by_mail()) return;
+    message_.reset();  // its room may be what the report needs
+    (void)mail_report({printable(why)}, -1);
 }
 
 /// A letter that is done instead of being sent; its exit status. What the owner of the domain is told is a
@@ -310,12 +322,10 @@ bool SubmitCommand::saves_dead_letter() const {
            line_.error_mode != ErrorMode::quiet;
 }
 
-bool SubmitCommand::mail_report(int undelivered) const {
-    std::vector<std::string> refusals;
-    for (const Recipients::Refused& refused : recipients_.refused()) refusals.push_back(refused.text);
+bool SubmitCommand::mail_report(const std::vector<std::string>& reasons, int undelivered) const {
     try {
         nudge(config_.control,
-              "drop " + mail_error_report(drop_directory_, config_.hostname, sender_, refusals, undelivered));
+              "drop " + mail_error_report(drop_directory_, config_.hostname, sender_, reasons, undelivered));
         return true;
     } catch (const std::system_error& error) {
         tell(fmt::format("the error report was not stored: {}", error.what()));

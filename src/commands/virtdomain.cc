@@ -23,6 +23,7 @@
 #include "postoffice/commands/commands.h"
 #include "postoffice/config/values.h"
 #include "postoffice/mail/domain_files.h"
+#include "postoffice/mail/header.h"
 #include "postoffice/mail/users.h"
 #include "postoffice/policy/passwords.h"
 
@@ -172,14 +173,14 @@ VirtualName meant_user(const std::vector<std::string>& words) {
 /// Standard input without the line that mailboxes have in front, and with a field by which a loop is known.
 Fd read_message(const std::string& recipient) {
     std::string text = disk::read_all(STDIN_FILENO, most_message);
-    if (text.starts_with("From ")) text.erase(0, std::min(text.find('\n'), text.size() - 1) + 1);
-    const std::string field = "Delivered-To: " + recipient;
-    const std::string_view header =
-        std::string_view(text).substr(0, std::min(text.find("\n\n"), most_header));
-    for (std::string_view rest = header; !rest.empty();)
-        if (equals_ignoring_case(trim(take_until(rest, '\n')), field))
+    const std::string_view first_line = std::string_view(text).substr(0, text.find('\n'));
+    if (is_mbox_from_line(first_line)) text.erase(0, first_line.size() + 1);
+    std::string_view header = std::string_view(text).substr(0, most_header);
+    while (const auto field = take_field(header))
+        if (equals_ignoring_case(field->name, "Delivered-To") &&
+            equals_ignoring_case(trim(field->body), recipient))
             throw ToolFailure{EX_DATAERR, recipient + ": mail loop: it has been here before"};
-    return disk::memory_file(field + "\n" + text);
+    return disk::memory_file("Delivered-To: " + recipient + "\n" + text);
 }
 
 int deliver(const Config& config, const std::vector<std::string>& words, bool bounces) {

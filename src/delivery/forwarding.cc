@@ -11,6 +11,7 @@
 #include "postoffice/base/text.h"
 #include "postoffice/base/utf8.h"
 #include "postoffice/delivery/program.h"
+#include "postoffice/mail/header.h"
 
 namespace postoffice {
 namespace {
@@ -41,16 +42,12 @@ std::string forwarded_by(const Recipient& recipient, const Envelope& envelope) {
 }
 
 bool was_delivered_to(int message, const std::string& recipient) {
-    constexpr std::string_view name = "delivered-to:";
     std::vector<char> buffer(most_header);
     std::string_view rest(buffer.data(), disk::read_at(message, buffer, 0));
-    while (!rest.empty()) {
-        const auto line = trim(take_until(rest, '\n'));
-        if (line.empty()) return false;
-        if (starts_with_ignoring_case(line, name) &&
-            equals_ignoring_case(trim(line.substr(name.size())), recipient))
+    while (const auto field = take_field(rest))
+        if (equals_ignoring_case(field->name, "Delivered-To") &&
+            equals_ignoring_case(trim(field->body), recipient))
             return true;
-    }
     return false;
 }
 

@@ -8,6 +8,7 @@
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
+#include "postoffice/mail/header.h"
 
 namespace postoffice {
 namespace {
@@ -17,19 +18,6 @@ constexpr std::size_t input_size = 65536;
 constexpr std::size_t output_limit = 131072;
 // A line is judged by its beginning; more than this is never held back for the rest of a line.
 constexpr std::size_t enough_of_a_line = 4096;
-
-bool is_from_line(std::string_view line) {
-    const auto start = line.find_first_not_of('>');
-    return start != std::string_view::npos && line.substr(start).starts_with("From ");
-}
-
-// The obsolete syntax of RFC 5322 section 4.5 lets blanks stand before the colon.
-bool is_return_path(std::string_view line) {
-    constexpr std::string_view name = "return-path";
-    if (!starts_with_ignoring_case(line, name)) return false;
-    const auto colon = line.find_first_not_of(" \t", name.size());
-    return colon != std::string_view::npos && line[colon] == ':';
-}
 
 std::uint64_t size_of_message(int message) {
     struct stat status {};
@@ -102,12 +90,14 @@ void MessageCopier::put_line(Reading& reading, std::string_view piece) {
     const bool whole_line_start = std::exchange(reading.at_line_start, piece.back() == '\n');
     if (whole_line_start && reading.in_header) {
         const bool continues = piece.front() == ' ' || piece.front() == '\t';
-        if (!continues) reading.leaving_out = is_return_path(piece);
+        if (!continues) reading.leaving_out = equals_ignoring_case(field_name(piece), "Return-Path");
         if (piece == "\n") reading.in_header = false;
     }
     if (reading.leaving_out) return;
-    if (whole_line_start && form_.escape_from && is_from_line(piece)) output_ += '>';
-    output_.append(piece);
+    if (whole_line_start && form_.escape_from)
+        append_mbox_line(output_, piece, reading.in_header);
+    else
+        output_.append(piece);
     reading.last = piece.back();
 }
 

@@ -11,6 +11,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
 #include "postoffice/base/utf8.h"
+#include "postoffice/mail/header.h"
 #include "postoffice/mail/receiver.h"
 
 namespace postoffice {
@@ -87,9 +88,27 @@ std::string wrapped(std::string_view text, std::size_t first_column, std::string
     return result;
 }
 
-/// "Name: value\n", folded.
+/// "Name: value\n", folded before blanks, all of which stay: those in a quoted local part are part of the
+/// address.
 std::string field(std::string_view name, std::string_view value) {
-    return fmt::format("{}: {}\n", name, wrapped(text_line(value), name.size() + 2, "  "));
+    constexpr std::size_t width = 76;
+    constexpr std::size_t longest_part = 450;  // blanks and the word behind them stay below 998
+    std::string result = fmt::format("{}: ", name);
+    std::size_t column = result.size();
+    const std::string text = text_line(value);
+    for (std::string_view rest = text; !rest.empty();) {
+        const std::size_t word = std::min(rest.find_first_not_of(' '), rest.size());
+        const std::size_t end = std::min(rest.find(' ', word), rest.size());
+        const std::string_view blanks = rest.substr(0, std::min(word, longest_part));
+        if (!blanks.empty() && column + end > width) {
+            result += '\n';
+            column = 0;
+        }
+        result.append(blanks).append(rest.substr(word, std::min(end - word, longest_part)));
+        column += end;
+        rest.remove_prefix(end);
+    }
+    return result + '\n';
 }
 
 // The original message
@@ -128,17 +147,8 @@ std::string_view header_of(std::string_view message) {
 
 /// The body of the first field of that name, still folded; empty if there is none.
 std::string_view field_body(std::string_view header, std::string_view name) {
-    while (!header.empty()) {
-        std::size_t end = header.find('\n');
-        while (end != std::string_view::npos && end + 1 < header.size() &&
-               (header[end + 1] == ' ' || header[end + 1] == '\t'))
-            end = header.find('\n', end + 1);
-        const std::string_view whole = header.substr(0, end);
-        header.remove_prefix(end == std::string_view::npos ? header.size() : end + 1);
-        const auto colon = whole.find(':');
-        if (colon != std::string_view::npos && equals_ignoring_case(trim(whole.substr(0, colon)), name))
-            return whole.substr(colon + 1);
-    }
+    while (const auto found = take_field(header))
+        if (equals_ignoring_case(found->name, name)) return found->body;
     return {};
 }
 

@@ -9,20 +9,13 @@
 
 #include "postoffice/base/text.h"
 #include "postoffice/base/utf8.h"
+#include "postoffice/mail/header.h"
 
 namespace postoffice {
 namespace {
 
-/// A line of the header whose first octets hold no colon within this many is no field: RFC 5322 section 2.1.1
-/// allows no longer line.
-constexpr std::size_t longest_field_name = 998;
-
 /// Of keywords that are looked at; RFC 3865 section 2 allows no more.
 constexpr std::size_t longest_solicitation = 1024;
-
-bool is_name_octet(char c) {
-    return c > 0x20 && c < 0x7f && c != ':';  // ftext, RFC 5322 section 3.6.8
-}
 
 /// What a client called itself, as it may stand in a structured field.
 std::string host_text(std::string_view text) {
@@ -101,8 +94,8 @@ void MessageReceiver::feed(std::string_view bytes) {
 }
 
 std::optional<Reply> MessageReceiver::finish() {
-    if (place_ == Place::field_name) end_header_with(name_);
-    if (!ends_with_newline_) store("\n");
+    if (place_ == Place::field_name) begin_line(name_);
+    if (!ends_with_newline_ && place_ != Place::from_line) store("\n");
     if (place_ != Place::body) complete_header();
     place_ = Place::body;
     return refusal_;
@@ -136,33 +129,45 @@ void MessageReceiver::take_header(std::string_view& bytes) {
             bytes.remove_prefix(line.size());
             break;
         }
+        case Place::from_line: {
+            const auto end = bytes.find('\n');
+            if (end != std::string_view::npos) place_ = Place::line_start;
+            bytes.remove_prefix(end == std::string_view::npos ? bytes.size() : end + 1);
+            break;
+        }
         case Place::body:
             break;
     }
 }
 
+/// Collects the line to its colon or its end; then it is known what it begins.
 void MessageReceiver::take_field_name(std::string_view& bytes) {
-    const auto stop = std::find_if_not(bytes.begin(), bytes.end(), [this](char c) {
-        // Blanks between name and colon are obsolete but legal (RFC 5322 section 4.5).
-        const bool blank = c == ' ' || c == '\t';
-        const bool after_blank = !name_.empty() && (name_.back() == ' ' || name_.back() == '\t');
-        const bool fits = blank ? !name_.empty() : is_name_octet(c) && !after_blank;
-        if (!fits || name_.size() >= longest_field_name) return false;
-        name_ += c;
-        return true;
-    });
-    bytes.remove_prefix(static_cast<std::size_t>(stop - bytes.begin()));
+    const auto stop = std::min(bytes.find_first_of(":\n"), bytes.size());
+    const auto piece = bytes.substr(0, std::min(stop, longest_field_name - name_.size()));
+    name_ += piece;
+    bytes.remove_prefix(piece.size());
     if (bytes.empty()) return;  // more to come
-    if (bytes.front() != ':' || name_.empty()) {
-        end_header_with(name_);
-        return;
+    if (bytes.front() == ':') {
+        name_ += ':';
+        bytes.remove_prefix(1);
     }
-    note_field(trim(name_));
-    store(name_);
+    begin_line(name_);
+}
+
+/// `line`: the beginning of the line at hand, as far as it is needed.
+void MessageReceiver::begin_line(std::string_view line) {
+    const bool is_first = !any_field_ && !has_from_line_;
+    if (const auto name = field_name(line); !name.empty()) {
+        note_field(name);
+        store(line);
+        place_ = Place::field_body;
+    } else if (is_first && is_mbox_from_line(line)) {
+        has_from_line_ = true;  // what a mailbox has in front of a message is no part of it
+        place_ = Place::from_line;
+    } else {
+        end_header_with(line);
+    }
     name_.clear();
-    bytes.remove_prefix(1);
-    store(":");
-    place_ = Place::field_body;
 }
 
 void MessageReceiver::note_field(std::string_view name) {
@@ -183,7 +188,6 @@ void MessageReceiver::end_header_with(std::string_view line) {
     complete_header();
     store("\n");
     store(line);
-    name_.clear();
     place_ = Place::body;
 }
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from host import local_user
+from host import local_user, wait_for
 
 
 def needs(program):
@@ -112,6 +112,40 @@ def test_session_on_standard_input(host, sendmail, folder):
     done = send(folder, sendmail, "-bs", "-odb", "-oem", text="\r\n".join(lines))
     assert done.stdout.splitlines()[-1].startswith(b"221 ")
     host.wait_for_mail(local_user(), b"Subject: from a session")
+
+
+def test_a_session_on_standard_input_is_completed_as_other_mail(host, sendmail, folder):
+    lines = ["EHLO localhost", "MAIL FROM:<web@host.test>", f"RCPT TO:<{local_user()}@host.test>", "DATA",
+             "From a@b Sat Jan  1 00:00:00 2000", "From: web", f"To: {local_user()}", "Bcc: hidden@elsewhere.test",
+             "Subject: from a session", "", "body", ".", "QUIT", ""]
+    send(folder, sendmail, "-bs", text="\r\n".join(lines))
+    text = host.wait_for_mail(local_user(), b"Subject: from a session").partition(b"\n")[2]
+    header = text.partition(b"\n\n")[0] + b"\n"
+    assert b"From: web@host.test\n" in header and f"To: {local_user()}@host.test\n".encode() in header
+    assert b"hidden" not in text and b"Sat Jan  1 00:00:00 2000" not in text
+
+
+@pytest.mark.parametrize("output", [b"a\0b\n", b"\0", b"x" * 5000 + b"\n", b"a\rb\n", b"\xff\xfe\n", b"no newline", b"",
+                                    b"key: value\n" * 100_000],
+                         ids=["nul", "only-nul", "long", "cr", "eight-bit", "no-newline", "empty", "like-a-header"])
+def test_the_output_of_a_job_is_kept_whatever_it_is(host, sendmail, folder, output):
+    header = f"From: root (Cron Daemon)\nTo: {local_user()}\nSubject: Cron job\n\n".encode()
+    for text in (header + output, output):  # some write no header
+        done = subprocess.run([sendmail, "-i", "-FCronDaemon", "-oem", local_user()], input=text, capture_output=True)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    kept = output.replace(b"\r", b"")
+    wait_for(lambda: host.mailbox(local_user()).count(b"Message-ID: ") == 2, what=host.log_text)
+    assert host.mailbox(local_user()).count(kept[:4000] if kept else b"\n\n") >= 2
+
+
+def test_a_job_whose_output_is_too_large_is_told_by_mail(make_host, folder):
+    host = make_host("small", size="10k")
+    host.start()
+    done = host.run("sendmail", "-i", "-FCronDaemon", "-oem", "-f", local_user(), local_user(),
+                    input=b"Subject: Cron job\n\n" + b"x\n" * 10_000)
+    assert done.returncode == 65
+    report = host.wait_for_mail(local_user(), b"could not be sent")
+    assert b"larger than 10240 octets" in report
 
 
 def test_unknown_user_is_told_by_mail_to_a_program_that_left(host, sendmail, folder):

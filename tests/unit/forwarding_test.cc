@@ -25,6 +25,12 @@ TEST(DeliveredTo, IsFoundInTheHeaderOnly) {
     EXPECT_TRUE(was_there("Delivered-To: alice@a.example", "alice@a.example"));
 }
 
+TEST(DeliveredTo, IsFoundHoweverItIsWritten) {
+    EXPECT_TRUE(was_there("Delivered-To : alice@a.example\n", "alice@a.example"));
+    EXPECT_TRUE(was_there("Delivered-To:\n alice@a.example\n", "alice@a.example"));
+    EXPECT_FALSE(was_there("Subject: x\n Delivered-To: alice@a.example\n", "alice@a.example"));
+}
+
 TEST(ForwardedBy, IsWhoseMailGoesElsewhere) {
     const auto by = [](const Address& original, const Address& target, bool utf8 = false) {
         Envelope envelope;

@@ -27,6 +27,9 @@ class Mbox : public ::testing::Test {
         const std::string all = contents(path());
         return all.substr(all.find('\n') + 1);
     }
+    static void put(const std::string& path, const std::string& text) {
+        disk::write_all(disk::open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600).get(), text);
+    }
     const std::string stamp_ = "Return-Path: <a@b.example>\nDelivered-To: c@d.example\n";
     Folder folder_;
 };
@@ -57,6 +60,66 @@ TEST_F(Mbox, FromAtALineStartIsEscapedSoThatItCanBeUndone) {
     EXPECT_EQ(stamp_ + "S: x\n\n>From me\n>>From you\n> From\nFrom\n From \nfrom \n\n",
               stored_as("S: x\n\nFrom me\n>From you\n> From\nFrom\n From \nfrom \n"));
     EXPECT_EQ(stamp_ + "S: x\n\nFrom me\n\n", stored_as("S: x\n\nFrom me\n", false));
+}
+
+TEST_F(Mbox, AFieldFromWithBlanksBeforeItsColonStaysTheAuthor) {
+    EXPECT_EQ(stamp_ + "From: a@b\n folded\nDate : d\n\n>From : body\n\n",
+              stored_as("From  : a@b\n folded\nDate : d\n\nFrom : body\n"));
+    EXPECT_EQ(stamp_ + "From  : a@b\n\n\n", stored_as("From  : a@b\n\n", false));
+}
+
+TEST_F(Mbox, TheLockFileIsThereWhileItIsWrittenTo) {
+    const auto box = open_mbox(path());
+    box->begin();
+    EXPECT_TRUE(contents(path() + ".lock").starts_with(std::to_string(::getpid()) + " "));
+    box->append({"a@b.example", "c@d.example"}, disk::memory_file("S: x\n\n").get());
+    box->finish();
+    EXPECT_FALSE(std::filesystem::exists(path() + ".lock"));
+    EXPECT_EQ(1U, count_of(contents(path()), "S: x\n"));
+
+    const auto without = open_mbox(path(), {.dot_lock = false});
+    without->begin();
+    EXPECT_FALSE(std::filesystem::exists(path() + ".lock"));
+    without->finish();
+}
+
+TEST_F(Mbox, TheLockFileOfAnotherProgramIsRespected) {
+    put(path() + ".lock", "");
+    EXPECT_THROW(open_mbox(path(), {.lock_patience = Milliseconds(20)})->begin(), Timeout);
+    EXPECT_TRUE(std::filesystem::exists(path() + ".lock"));
+    deliver(*open_mbox(path(), {.dot_lock = false}), "S: x\n\n");  // and no lock of ours was left
+}
+
+TEST_F(Mbox, ALockFileThatWasLeftBehindIsRemoved) {
+    put(path() + ".lock", "1\n");
+    const timespec old[2] = {{::time(nullptr) - 301, 0}, {::time(nullptr) - 301, 0}};
+    ASSERT_EQ(0, ::utimensat(AT_FDCWD, (path() + ".lock").c_str(), old, 0));
+    deliver(*open_mbox(path(), {.lock_patience = Milliseconds(20)}), "S: x\n\n");
+    EXPECT_FALSE(std::filesystem::exists(path() + ".lock"));
+
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const auto box = open_mbox(path());
+        box->begin();
+        ::_exit(std::filesystem::exists(path() + ".lock") ? 0 : 1);  // as a killed agent leaves it
+    }
+    int status = 0;
+    ASSERT_EQ(child, ::waitpid(child, &status, 0));
+    ASSERT_EQ(0, status);
+    ASSERT_TRUE(std::filesystem::exists(path() + ".lock"));
+    deliver(*open_mbox(path(), {.lock_patience = Milliseconds(20)}), "S: x\n\n");
+    EXPECT_FALSE(std::filesystem::exists(path() + ".lock"));
+    EXPECT_EQ(2U, count_of(contents(path()), "S: x\n"));
+}
+
+TEST_F(Mbox, WhatIsNoLockStays) {
+    put(path() + ".lock", "From a@b Sat Jan  1 00:00:00 2000\n" + std::string(300, 'x') + "\n");
+    deliver(*open_mbox(path(), {.lock_patience = Milliseconds(20)}), "S: x\n\n");
+    EXPECT_TRUE(std::filesystem::exists(path() + ".lock")) << "the mailbox of another user, say";
+    std::filesystem::remove(path() + ".lock");
+    ASSERT_EQ(0, ::symlink("/etc/passwd", (path() + ".lock").c_str()));
+    deliver(*open_mbox(path(), {.lock_patience = Milliseconds(20)}), "S: x\n\n");
+    EXPECT_EQ(2U, count_of(contents(path()), "S: x\n"));
 }
 
 TEST_F(Mbox, LastLineGetsItsNewline) {

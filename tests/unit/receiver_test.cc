@@ -62,6 +62,20 @@ TEST(Receiver, KnowsFieldsInAnyCaseAndWithBlanksBeforeTheColon) {
     EXPECT_EQ(receive(input, 1).text, input);
 }
 
+TEST(Receiver, TheLineThatAMailboxHasInFrontIsLeftOut) {
+    for (const std::size_t step : {1U, 5U, 1000U}) {
+        for (const std::string line :
+             {"From a@b Sat Jan  1 00:00:00 2000\n", ">From a@b Sat Jan  1 00:00:00 2000\n", "From a@b\n"})
+            EXPECT_EQ(receive(line + complete + "\nFrom here\n", step).text, complete + "\nFrom here\n")
+                << step;
+        const std::string field = "From  : John <jdoe@example.org>\nDate: now\nMessage-ID: <1@b>\n\nx\n";
+        EXPECT_EQ(receive(field, step).text, field);
+        EXPECT_EQ(receive(complete + "From here\n", step).text, complete + "\nFrom here\n")
+            << "only the first line";
+    }
+    EXPECT_TRUE(receive("From a@b Sat Jan  1 00:00:00 2000").text.starts_with("Date: "));
+}
+
 TEST(Receiver, AddingIsDoneOnce) {
     const std::string once = receive("Subject: x\n\nbody\n").text;
     EXPECT_EQ(receive(once).text, once);

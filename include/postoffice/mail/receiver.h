@@ -54,10 +54,12 @@ class MessageReceiver {
         line_start,  ///< header, first octet of a line
         field_name,  ///< header, collecting what may become "Name:"
         field_body,  ///< header, the rest of a line that is a field or its continuation
+        from_line,   ///< the rest of a "From " line of an mbox, which is left out
         body,
     };
     void take_header(std::string_view& bytes);
     void take_field_name(std::string_view& bytes);
+    void begin_line(std::string_view line);
     void end_header_with(std::string_view line);
     void note_field(std::string_view name);
     void complete_header();
@@ -69,6 +71,7 @@ class MessageReceiver {
     Place place_ = Place::line_start;
     std::string name_;  // the start of a header line, until it is known whether it is a field
     bool any_field_ = false;
+    bool has_from_line_ = false;
     bool eight_bit_ = false;
     bool eight_bit_header_ = false;
     bool in_solicitation_ = false;

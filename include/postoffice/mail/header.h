@@ -1,0 +1,40 @@
+// How a message begins: what is a field of its header, what is the line that an mbox has in front of a
+// message, and a walk over the fields. Everything that reads a header asks here. RFC 5322 sections 2.2
+// and 4.5, RFC 4155.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace postoffice {
+
+/// The colon of a field stands within so many octets: no line is longer (RFC 5322 section 2.1.1).
+inline constexpr std::size_t longest_field_name = 998;
+
+/// The name of the field that `line` begins; empty if it begins none. White space between the name and the
+/// colon is obsolete and allowed (RFC 5322 section 4.5); it is no part of the name.
+std::string_view field_name(std::string_view line);
+
+/// True for the line that an mbox has in front of each message, "From sender date", also if it is quoted with
+/// '>'. The field "From : a@b" is none.
+bool is_mbox_from_line(std::string_view line);
+
+/// Appends `line`, which may have its line end, as an mbox holds it in the form that is called mboxrd: a line
+/// that begins with "From ", or with '>' and that, gets one more '>'. A field "From : a@b" loses the blanks
+/// before its colon instead, since the '>' would make another field of it.
+void append_mbox_line(std::string& text, std::string_view line, bool in_header);
+
+/// A field with its continuation lines; all parts are views of the text it was taken from.
+struct HeaderField {
+    std::string_view name;  ///< as field_name() gives it
+    std::string_view text;  ///< all of its lines, with their line ends
+    std::string_view body;  ///< what follows the colon, folded as it stands
+};
+
+/// Takes the first field off the front of `header`, which may be a whole message. nullopt, and nothing taken,
+/// at the blank line, at the end, and at a line that is no field.
+std::optional<HeaderField> take_field(std::string_view& header);
+
+}  // namespace postoffice
