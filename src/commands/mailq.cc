@@ -163,7 +163,7 @@ std::string recipient_text(const Recipient& recipient) {
 
 /// Why a recipient still waits; empty if nothing went wrong so far.
 std::string reason_text(const RecipientState& state) {
-    if (state.attempts == 0) return "";
+    if (state.last.reply.text.empty()) return "";
     std::string reason = state.last.reply.line();
     if (!state.last.by.empty()) reason = state.last.by + " said: " + reason;
     return printable(reason);
@@ -191,15 +191,31 @@ std::string cut(std::string text, std::size_t width) {
     return text;
 }
 
-void show_details(const Listed& entry) {
+/// When the next attempt is made.
+std::string next_attempt_text(const Listed& entry, bool immediate) {
+    const Journal& journal = entry.journal;
+    if (std::string_view(entry.queue) == "maildrop") return "when the server takes it in";
+    if (std::string_view(entry.queue) == "active") return "now";
+    if (std::string_view(entry.queue) == "hold") return "after its release";
+    if (journal.next_attempt > now_unix()) return short_date(journal.next_attempt);
+    return immediate || journal.next_attempt != 0 ? "at once" : "with the next queue run";
+}
+
+/// How messages are listed.
+struct Manner {
+    bool verbose = false;
+    bool immediate = true;  ///< as the option of this name says
+    std::size_t width = 80;
+};
+
+void show_details(const Listed& entry, bool immediate) {
     const Journal& journal = entry.journal;
     const Origin& origin = journal.envelope.origin;
     std::string from = origin.submitter;
     if (!origin.client_address.empty())
         from = fmt::format("{} [{}], helo {}", origin.client_name, origin.client_address, origin.helo);
-    const std::string next = journal.next_attempt > now_unix() ? short_date(journal.next_attempt) : "at once";
-    fmt::print("{:15}{}, {} attempts, next {}, from {}\n", "", entry.queue, journal.attempts, next,
-               printable(from));
+    fmt::print("{:15}{}, {} attempts, next {}, from {}\n", "", entry.queue, journal.attempts,
+               next_attempt_text(entry, immediate), printable(from));
     if (journal.held) fmt::print("{:15}held: {}\n", "", printable(*journal.held));
 }
 
@@ -207,18 +223,19 @@ constexpr std::string_view column_titles =
     "-Queue ID-----   --Size-- ----Arrival Time---- -Sender/Recipient-------\n";
 constexpr std::size_t address_column = 46;
 
-void show(const Listed& entry, bool verbose, std::size_t width) {
+void show(const Listed& entry, const Manner& manner) {
     const Journal& journal = entry.journal;
     fmt::print("{:<16} {:>8} {:<20} {}\n", entry.id + entry.mark, entry.size,
                short_date(journal.envelope.arrived), sender_text(entry));
-    if (verbose) show_details(entry);
+    if (manner.verbose) show_details(entry, manner.immediate);
     std::string last_reason;
     for (std::size_t i = 0; i < journal.recipients.size(); ++i) {
         const RecipientState& state = journal.recipients[i];
         const bool waits = state.status == RecipientState::Status::waiting;
-        if (!waits && !verbose) continue;
+        if (!waits && !manner.verbose) continue;
         const std::string reason = reason_text(state);
-        if (!reason.empty() && reason != last_reason) fmt::print("{}\n", cut("(" + reason, width - 1) + ")");
+        if (!reason.empty() && reason != last_reason)
+            fmt::print("{}\n", cut("(" + reason, manner.width - 1) + ")");
         last_reason = reason;
         const char* done = state.status == RecipientState::Status::delivered ? " (delivered)" : " (failed)";
         fmt::print("{:{}}{}{}\n", "", address_column, recipient_text(journal.envelope.recipients[i]),
@@ -227,20 +244,54 @@ void show(const Listed& entry, bool verbose, std::size_t width) {
     fmt::print("\n");
 }
 
-void show_all(const std::vector<Listed>& entries, bool verbose) {
+void show_all(const std::vector<Listed>& entries, const Manner& manner) {
     if (entries.empty()) {
         fmt::print("Mail queue is empty\n");
         return;
     }
-    const std::size_t width = screen_width();
     std::uint64_t octets = 0;
     fmt::print("{}", column_titles);
     for (const Listed& entry : entries) {
-        show(entry, verbose, width);
+        show(entry, manner);
         octets += entry.size;
     }
     fmt::print("-- {} Kbytes in {} Request{}.\n", (octets + 1023) / 1024, entries.size(),
                entries.size() == 1 ? "" : "s");
+}
+
+/// What was moved aside, and the commands that put it back or remove it.
+void show_aside(const Spool& spool, const std::vector<Spool::Aside>& aside) {
+    if (aside.empty()) return;
+    fmt::print("\n-- Damaged and moved aside, see spool(5):\n");
+    for (const Spool::Aside& one : aside) {
+        const std::string size = one.message_size ? fmt::format("{} octets", *one.message_size) : "no text";
+        const std::string problem = one.problem.empty() ? "nothing is wrong with it any more" : one.problem;
+        fmt::print("{:<19} {}; {}\n", "bad" + one.id, one.is_submission ? "submission" : size,
+                   printable(problem));
+        const std::string back =
+            one.is_submission ? spool.drop_directory() + "/" + one.id : spool.journal_path(one.id);
+        fmt::print("    to put it back, mended:  mv {} {}\n", one.path, back);
+        fmt::print("    to remove it:            rm {}{}\n", one.path,
+                   one.message_size ? " " + spool.message_path(one.id) : "");
+    }
+}
+
+void show_aside_json(const Spool::Aside& one) {
+    const nlohmann::ordered_json message = {{"queue_name", "corrupt"},
+                                            {"queue_id", one.id},
+                                            {"arrival_time", 0},
+                                            {"message_size", one.message_size.value_or(0)},
+                                            {"sender", ""},
+                                            {"recipients", nlohmann::ordered_json::array()},
+                                            {"problem", one.problem}};
+    fmt::print("{}\n", message.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+/// With filters only what they let through: there is a filter for damaged messages.
+bool shows_aside(const CommandLine& line) {
+    return line.filters.empty() ||
+           std::any_of(line.filters.begin(), line.filters.end(),
+                       [](const QueueFilter& filter) { return filter.field == 'L' && !filter.inverted; });
 }
 
 void show_json(const Listed& entry) {
@@ -276,8 +327,10 @@ int exit_code(const std::system_error& error) {
 int list_queue(const Config& config, const CommandLine& line) {
     const Spool spool(config.queue_dir);
     std::vector<Listed> entries;
+    std::vector<Spool::Aside> aside;
     try {
         entries = list_entries(spool);
+        if (shows_aside(line)) aside = spool.aside();
         for (Listed& drop : list_drops_of(spool, config)) entries.push_back(std::move(drop));
     } catch (const std::system_error& error) {
         fmt::print(stderr, "mailq: {}\n", error.what());
@@ -285,12 +338,15 @@ int list_queue(const Config& config, const CommandLine& line) {
     }
     std::erase_if(entries,
                   [&line](const Listed& entry) { return !meets_filters(entry.journal, line.filters); });
-    if (line.count_only || line.mode == Mode::count_queue)
+    if (line.count_only || line.mode == Mode::count_queue) {
         fmt::print("{}\n", entries.size());
-    else if (line.json)
+    } else if (line.json) {
         std::for_each(entries.begin(), entries.end(), show_json);
-    else
-        show_all(entries, line.verbose);
+        std::for_each(aside.begin(), aside.end(), show_aside_json);
+    } else {
+        show_all(entries, {line.verbose, config.immediate, screen_width()});
+        show_aside(spool, aside);
+    }
     return std::fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
 

@@ -60,7 +60,7 @@ void change(QueueEntry& entry, const CommandLine& line) {
             break;
         case QueueAction::deliver:
             if (is_held) entry.release();
-            entry.defer_until(now_unix());
+            entry.set_due(now_unix());
             break;
         default:
             return;
@@ -79,6 +79,8 @@ int manage(const Spool& spool, const std::string& id, const CommandLine& line) {
     if (line.queue_action == QueueAction::show_header || line.queue_action == QueueAction::show_body)
         return show(spool.message_path(id), line.queue_action), 0;
     auto entry = spool.take(id);
+    if (!entry && ::access(spool.journal_path(id).c_str(), F_OK) != 0)
+        return 67;  // moved aside, or just done
     if (!entry) {
         fmt::print(stderr, "{}: {}: is being delivered\n", line.program, id);
         return 71;
@@ -101,16 +103,18 @@ int manage_selected(const Spool& spool, const CommandLine& line) {
 
 int manage_queue(const Config& config, const CommandLine& line) {
     try {
-        const Spool spool(config.queue_dir);
+        const Spool spool(config.queue_dir, [&line](const std::string& id, const std::string& problem) {
+            fmt::print(stderr, "{}: {}: damaged, moved aside as bad{}: {}\n", line.program, id, id, problem);
+        });
         if (!spool.is_mine()) {
             fmt::print(stderr, "{}: only root may do that to queued messages\n", line.program);
             return 77;
         }
-        if (line.words.empty()) return manage_selected(spool, line);
-        int exit_code = 0;
+        int exit_code = line.words.empty() ? manage_selected(spool, line) : 0;
         for (const std::string& id : line.words)
             if (const int code = manage(spool, id, line); code != 0) exit_code = code;
-        if (line.queue_action == QueueAction::deliver) nudge(config.control, "run");
+        if (line.queue_action == QueueAction::deliver || line.queue_action == QueueAction::release)
+            nudge(config.control, "look");
         return exit_code;
     } catch (const std::exception& error) {
         fmt::print(stderr, "{}: {}\n", line.program, error.what());

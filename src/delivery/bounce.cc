@@ -1,6 +1,10 @@
 #include "postoffice/delivery/bounce.h"
 
+#include <fmt/format.h>
+
 #include "postoffice/base/log.h"
+#include "postoffice/base/text.h"
+#include "postoffice/mail/receiver.h"
 #include "postoffice/mail/recipients.h"
 
 namespace postoffice {
@@ -32,6 +36,27 @@ Entries entries_to_report(const Journal& journal, Status status) {
                                                        : DsnAction::relayed});
     }
     return entries;
+}
+
+/// For postmaster: what was moved aside, and what can be done about it.
+std::string damage_report(const std::string& hostname, const Address& to, const std::string& id,
+                          const std::string& spool, const std::vector<DamagedMessage>& damaged) {
+    Envelope envelope;
+    envelope.origin.protocol = "local";
+    std::string text = received_field(hostname, id, envelope, "");
+    text += fmt::format(
+        "From: Mail Delivery System <MAILER-DAEMON@{0}>\nTo: {1}\nSubject: Damaged messages in the queue\n"
+        "Date: {2}\nMessage-ID: <{3}@{0}>\nAuto-Submitted: auto-generated\nMIME-Version: 1.0\n"
+        "Content-Type: text/plain; charset=us-ascii\n\n"
+        "This is the mail system at {0}.\n\n"
+        "These messages could not be read, and were moved aside in\n{4}:\n\n",
+        hostname, to.to_string(), rfc5322_date(now_unix()), id, spool);
+    for (const DamagedMessage& message : damaged)
+        text += fmt::format("  bad{}\n    {}\n", message.id, printable(message.problem));
+    return text +
+           "\nNothing is delivered of them until the journal is mended and named cmID again;\n"
+           "the text of the message is in dmID. mailq shows what was moved aside, and\n"
+           "spool(5) tells the form of a journal.\n";
 }
 
 }  // namespace
@@ -122,9 +147,25 @@ std::string Bouncer::report_success(const Journal& journal, int original) {
     return entries.empty() ? "" : queue_report(complete, entries, journal.envelope.sender, original);
 }
 
-// "" if `to` leads nowhere.
+std::string Bouncer::report_damage(const std::vector<DamagedMessage>& damaged) {
+    const Address postmaster("postmaster", config_.hostname);
+    return queue_to(postmaster, "damage", [&](Message& message, const std::string& id) {
+        message.append(damage_report(config_.hostname, postmaster, id, spool_.directory(), damaged));
+        return DsnForm{Body::seven_bit, false};
+    });
+}
+
 std::string Bouncer::queue_report(const Journal& journal, const Entries& entries, const Address& to,
                                   int original) {
+    const UnixTime retry_until = journal.envelope.arrived + config_.qreturn.count();
+    return queue_to(to, journal.id, [&](Message& message, const std::string& id) {
+        return write_dsn(message, journal, {id, config_.hostname, to, now_unix(), entries, retry_until},
+                         original);
+    });
+}
+
+// "" if `to` leads nowhere.
+std::string Bouncer::queue_to(const Address& to, const std::string& about, const Writer& write) {
     const Route route = router_.route(to);
     if (route.status == Route::Status::unknown) return "";
 
@@ -132,7 +173,7 @@ std::string Bouncer::queue_report(const Journal& journal, const Entries& entries
     Envelope envelope;
     envelope.arrived = now_unix();
     envelope.origin.protocol = "local";
-    envelope.origin.submitter = "report on " + journal.id;
+    envelope.origin.submitter = "report on " + about;
     // Nobody shall hear what becomes of a report (RFC 3461 section 6.1).
     const RecipientWishes wishes{{.never = true}, ""};
     RecipientCollector recipients;
@@ -143,13 +184,11 @@ std::string Bouncer::queue_report(const Journal& journal, const Entries& entries
     recipients.move_to(envelope);
 
     Message message(spool_.directory());
-    const UnixTime retry_until = journal.envelope.arrived + config_.qreturn.count();
-    const DsnForm form =
-        write_dsn(message, journal, {id, config_.hostname, to, now_unix(), entries, retry_until}, original);
+    const DsnForm form = write(message, id);
     envelope.body = form.body;
     envelope.utf8_header = form.utf8_header;
     { const QueueEntry queued = spool_.commit(id, envelope, message); }
-    log_event(id, "queued", {{"from", "<>"}, {"to", "<" + to.to_string() + ">"}, {"report-on", journal.id}});
+    log_event(id, "queued", {{"from", "<>"}, {"to", "<" + to.to_string() + ">"}, {"report-on", about}});
     return id;
 }
 

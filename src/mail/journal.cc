@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "journal_text.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
@@ -20,8 +22,15 @@ void split_client(std::string_view text, Origin& origin) {
     origin.client_address = unescaped(text.substr(bracket + 2, text.size() - bracket - 3));
 }
 
+/// Lower-case letters, as all keys are.
+bool is_key(std::string_view text) {
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'a' && c <= 'z') || c == '-'; });
+}
+
 /// A key it does not know is passed over: a later version may write more.
 void take_header_line(Journal& journal, std::string_view key, std::string_view value) {
+    if (!is_key(key)) throw FormatError("journal: a line that is none of its own");
     Envelope& envelope = journal.envelope;
     if (key == "id") {
         journal.id = unescaped(value);
@@ -44,6 +53,7 @@ void take_header_line(Journal& journal, std::string_view key, std::string_view v
     } else if (key == "submitter") {
         envelope.origin.submitter = unescaped(value);
     } else if (key == "body") {
+        if (value != "8BITMIME" && value != "7BIT") throw FormatError("journal: bad body");
         envelope.body = value == "8BITMIME" ? Body::eight_bit_mime : Body::seven_bit;
     } else if (key == "header") {
         envelope.utf8_header = value == "UTF-8";
@@ -53,6 +63,7 @@ void take_header_line(Journal& journal, std::string_view key, std::string_view v
         envelope.envelope_id = unescaped(value);
     } else if (key == "size") {
         journal.size = parse_number(value);
+        if (!journal.size) throw FormatError("journal: bad size");
     } else if (key == "from") {
         const auto sender = take_address(value);
         if (!sender || !value.empty()) throw FormatError("journal: bad sender");
@@ -65,6 +76,12 @@ void take_header_line(Journal& journal, std::string_view key, std::string_view v
 }
 
 }  // namespace
+
+std::size_t Journal::waiting() const {
+    return static_cast<std::size_t>(std::count_if(
+        recipients.begin(), recipients.end(),
+        [](const RecipientState& state) { return state.status == RecipientState::Status::waiting; }));
+}
 
 bool Journal::is_finished() const {
     for (std::size_t i = 0; i < recipients.size(); ++i)
@@ -125,7 +142,7 @@ Journal parse_journal(std::string_view text) {
     if (end == std::string_view::npos) throw FormatError("journal: no end of envelope");
 
     Journal journal;
-    bool has_sender = false;
+    bool has_sender = false, has_arrived = false;
     std::string_view header = text.substr(first_line.size(), end + 1 - first_line.size());
     while (!header.empty()) {
         std::string_view value = take_until(header, '\n');
@@ -133,8 +150,10 @@ Journal parse_journal(std::string_view text) {
         if (value.starts_with(' ')) value.remove_prefix(1);
         take_header_line(journal, key, value);
         has_sender = has_sender || key == "from";
+        has_arrived = has_arrived || key == "arrived";
     }
     if (journal.id.empty()) throw FormatError("journal: no id");
+    if (!has_arrived) throw FormatError("journal: no time of arrival");
     if (!has_sender) throw FormatError("journal: no sender");
     if (journal.envelope.recipients.empty()) throw FormatError("journal: no recipients");
     journal.recipients.resize(journal.envelope.recipients.size());

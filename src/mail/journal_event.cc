@@ -36,8 +36,9 @@ std::optional<Reply> parse_reply(std::string_view text) {
     return Reply{static_cast<int>(*code), status == "-" ? "" : unescaped(status), unescaped(text)};
 }
 
-/// "1: reply" or "1 by mx.example.org [192.0.2.1]: reply".
-bool apply_result(Journal& journal, UnixTime when, DeliveryResult::Outcome outcome, std::string_view text) {
+/// "1: reply" or "1 by mx.example.org [192.0.2.1]: reply". Without `when` no attempt was made.
+bool apply_result(Journal& journal, std::optional<UnixTime> when, DeliveryResult::Outcome outcome,
+                  std::string_view text) {
     const auto colon = text.find(": ");
     if (colon == std::string_view::npos) return false;
     std::string_view who = text.substr(0, colon);
@@ -54,9 +55,10 @@ bool apply_result(Journal& journal, UnixTime when, DeliveryResult::Outcome outco
     if (state.status != RecipientState::Status::waiting) return true;  // done is done
     if (outcome == DeliveryResult::Outcome::delivered) state.status = RecipientState::Status::delivered;
     if (outcome == DeliveryResult::Outcome::failed) state.status = RecipientState::Status::failed;
-    ++state.attempts;
     state.last = {outcome, *reply, unescaped(who)};
-    state.last_attempt = when;
+    if (!when) return true;
+    ++state.attempts;
+    state.last_attempt = *when;
     return true;
 }
 
@@ -70,13 +72,25 @@ bool apply_flag(Journal& journal, std::string_view text, bool RecipientState::*f
     return true;
 }
 
-bool apply_retry(Journal& journal, std::string_view text) {
+bool apply_due(Journal& journal, std::string_view text) {
     if (!text.starts_with("at ")) return false;
     const auto when = parse_rfc3339_utc(text.substr(3));
     if (!when) return false;
     journal.next_attempt = *when;
-    ++journal.attempts;
     return true;
+}
+
+std::string result_with(std::string_view word, std::size_t index, const DeliveryResult& result) {
+    std::string event = fmt::format("{} {}", word, index + 1);
+    if (!result.by.empty()) {
+        // A colon and a blank end the peer's name.
+        std::string by = escaped(result.by);
+        for (auto at = by.find(": "); at != std::string::npos; at = by.find(": ")) by.replace(at, 1, "\\x3a");
+        event += " by " + by;
+    }
+    const Reply& reply = result.reply;
+    return event + fmt::format(": {} {} {}", reply.code,
+                               reply.status.empty() ? "-" : escaped(reply.status, " "), escaped(reply.text));
 }
 
 }  // namespace
@@ -86,7 +100,13 @@ bool apply_journal_event(Journal& journal, UnixTime when, std::string_view event
     if (const auto outcome = parse_outcome(word)) return apply_result(journal, when, *outcome, event);
     if (word == "reported") return apply_flag(journal, event, &RecipientState::reported);
     if (word == "warned") return apply_flag(journal, event, &RecipientState::warned);
-    if (word == "retry") return apply_retry(journal, event);
+    if (word == "postponed") return apply_result(journal, {}, DeliveryResult::Outcome::deferred, event);
+    if (word == "due") return apply_due(journal, event);
+    if (word == "retry") {
+        if (!apply_due(journal, event)) return false;
+        ++journal.attempts;
+        return true;
+    }
     if (word == "held")
         journal.held = unescaped(event);
     else if (word == "released")
@@ -99,16 +119,11 @@ bool apply_journal_event(Journal& journal, UnixTime when, std::string_view event
 namespace journal_event {
 
 std::string result(std::size_t index, const DeliveryResult& result) {
-    std::string event = fmt::format("{} {}", outcome_word(result.outcome), index + 1);
-    if (!result.by.empty()) {
-        // A colon and a blank end the peer's name.
-        std::string by = escaped(result.by);
-        for (auto at = by.find(": "); at != std::string::npos; at = by.find(": ")) by.replace(at, 1, "\\x3a");
-        event += " by " + by;
-    }
-    const Reply& reply = result.reply;
-    return event + fmt::format(": {} {} {}", reply.code,
-                               reply.status.empty() ? "-" : escaped(reply.status, " "), escaped(reply.text));
+    return result_with(outcome_word(result.outcome), index, result);
+}
+
+std::string postponed(std::size_t index, const DeliveryResult& why) {
+    return result_with("postponed", index, why);
 }
 
 std::string reported(std::size_t index, std::string_view text) {
@@ -121,6 +136,10 @@ std::string warned(std::size_t index, std::string_view text) {
 
 std::string retry_at(UnixTime when) {
     return "retry at " + rfc3339_utc(when);
+}
+
+std::string due_at(UnixTime when) {
+    return "due at " + rfc3339_utc(when);
 }
 
 std::string held(std::string_view reason) {

@@ -27,6 +27,10 @@ namespace {
 /// No journal of ours comes near: a thousand recipients tried a hundred times each are 20 MB.
 constexpr std::size_t largest_journal = 256U << 20;
 
+/// Seconds that a message may have arrived after the time of its file: that one may come from another host's
+/// clock.
+constexpr UnixTime most_ahead = 86400;
+
 constexpr int read_flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
 
 std::string read_journal(int fd) {
@@ -160,8 +164,20 @@ void QueueEntry::record_warned(std::size_t index, const std::string& text) {
     append(journal_event::warned(index, text));
 }
 
+void QueueEntry::record_postponed(std::size_t index, const DeliveryResult& why) {
+    append(journal_event::postponed(index, why));
+}
+
 void QueueEntry::defer_until(UnixTime when) {
-    append(journal_event::retry_at(when));
+    append_due(journal_event::retry_at(when), when);
+}
+
+void QueueEntry::set_due(UnixTime when) {
+    append_due(journal_event::due_at(when), when);
+}
+
+void QueueEntry::append_due(const std::string& event, UnixTime when) {
+    append(event);
     disk::set_modification_time(fd_.get(), when);
 }
 
@@ -209,7 +225,8 @@ void QueueEntry::remove() {
 
 // Spool
 
-Spool::Spool(std::string directory) : directory_(std::move(directory)) {}
+Spool::Spool(std::string directory, OnDamage on_damage)
+    : directory_(std::move(directory)), on_damage_(std::move(on_damage)) {}
 
 bool Spool::is_mine() const {
     struct stat status {};
@@ -287,22 +304,59 @@ std::optional<QueueEntry> Spool::take(const std::string& id) const {
     if (!journal || !try_lock(journal.get()) || !is_named(journal.get(), path)) return std::nullopt;
     try {
         const std::string text = read_journal(journal.get());
-        if (text.empty()) throw FormatError("journal: empty");
-        if (journal_is_unfinished(text)) return std::nullopt;
-        Journal parsed = parse_journal(text);
-        if (parsed.id != id) throw FormatError("journal: of another message, " + parsed.id);
-        // Both files are written out at once, so a crash can leave a whole journal and half a message.
-        const auto message = status_of(message_path(id));
-        if (message && parsed.size && static_cast<std::uint64_t>(message->st_size) != *parsed.size)
-            throw FormatError(
-                fmt::format("message has {} octets instead of {}", message->st_size, *parsed.size));
+        if (!text.empty() && journal_is_unfinished(text)) return std::nullopt;
+        Journal parsed = check(text, id);
         return QueueEntry(directory_, std::move(journal), std::move(parsed), whole_lines(text));
     } catch (const FormatError& error) {
-        const std::string aside = directory_ + "/bad" + id;
-        disk::rename(path, aside);
-        log_event(id, "damaged", {{"moved-to", aside}, {"reason", error.what()}});
+        set_aside(id, error.what());
         return std::nullopt;
     }
+}
+
+/// What the journal of `id` says. Throws FormatError if it is damaged, or does not fit its message.
+Journal Spool::check(std::string_view text, const std::string& id) const {
+    if (text.empty()) throw FormatError("journal: empty");
+    Journal journal = parse_journal(text);
+    if (journal.id != id) throw FormatError("journal: of another message, " + journal.id);
+    const auto message = status_of(message_path(id));
+    if (!message) return journal;
+    // Both files are written out at once, so a crash can leave a whole journal and half a message.
+    if (journal.size && static_cast<std::uint64_t>(message->st_size) != *journal.size)
+        throw FormatError(
+            fmt::format("message has {} octets instead of {}", message->st_size, *journal.size));
+    // Compared with the file that was written then: the clock of today may be wrong.
+    if (journal.envelope.arrived > message->st_mtime + most_ahead)
+        throw FormatError("journal: the message arrived after it was written");
+    return journal;
+}
+
+void Spool::set_aside(const std::string& id, const std::string& problem) const {
+    const std::string aside = directory_ + "/bad" + id;
+    disk::rename(journal_path(id), aside);
+    log_event(id, "damaged", {{"moved-to", aside}, {"reason", problem}});
+    if (on_damage_) on_damage_(id, problem);
+}
+
+std::vector<Spool::Aside> Spool::aside() const {
+    std::vector<Aside> found;
+    for_each_name(directory_, [&found, this](DIR*, std::string_view name) {
+        const std::string id(id_in(name, "bad"));
+        if (!id.empty()) found.push_back({id, directory_ + "/bad" + id, false, std::nullopt, ""});
+    });
+    for (Aside& one : found) try {
+            if (const auto message = status_of(message_path(one.id)))
+                one.message_size = static_cast<std::uint64_t>(message->st_size);
+            const std::string text = read_journal(disk::open(one.path, read_flags).get());
+            one.is_submission = text.starts_with("postoffice drop");
+            if (one.is_submission)
+                one.problem = "submission: damaged";
+            else
+                (void)check(text, one.id);
+        } catch (const std::runtime_error& error) {  // FormatError, std::system_error
+            one.problem = error.what();
+        }
+    std::sort(found.begin(), found.end(), [](const Aside& a, const Aside& b) { return a.id < b.id; });
+    return found;
 }
 
 std::optional<Journal> Spool::peek(const std::string& id) const {
@@ -366,14 +420,9 @@ unsigned Spool::sweep(Seconds age) const {
         ++removed;
         log_event("", "swept", {{"file", path}});
     };
-    // Journals first: the message of one that goes has no journal any more. Only overdue ones are read, and
-    // those are few: a journal's modification time is when it is due.
+    // Only overdue journals are read, and those are few: a journal's modification time is when it is due.
     for (const std::string& name : names)
-        if (!id_in(name, "cm").empty())
-            sweep_one(directory_ + "/" + name, [](int fd) {
-                const std::string text = read_journal(fd);
-                return text.empty() || !journal_is_unfinished(text);
-            });
+        if (const std::string id(id_in(name, "cm")); !id.empty()) sweep_journal(id, before);
     for (const std::string& name : names) {
         const std::string path = directory_ + "/" + name;
         if (!id_in(name, "tm").empty()) sweep_one(path, [](int) { return false; });
@@ -383,6 +432,21 @@ unsigned Spool::sweep(Seconds age) const {
             });
     }
     return removed;
+}
+
+/// A journal gets its name when it is complete, so one without end mark is what a crash left of it. The
+/// client may have been told that the message is queued: a person has to look.
+void Spool::sweep_journal(const std::string& id, UnixTime before) const {
+    const std::string path = journal_path(id);
+    const auto status = status_of(path);
+    if (!status || !S_ISREG(status->st_mode) || status->st_mtime > before) return;
+    const Fd file = disk::open_if_exists(path, read_flags);
+    const auto is_torn = [&file] {
+        const std::string text = read_journal(file.get());
+        return !text.empty() && journal_is_unfinished(text);
+    };
+    if (!file || !is_torn() || !try_lock(file.get()) || !is_named(file.get(), path) || !is_torn()) return;
+    set_aside(id, "journal: no end of envelope");
 }
 
 bool is_queue_id(std::string_view text) {

@@ -3,6 +3,7 @@
 // reported to postmaster ends in the log.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,12 @@
 #include "postoffice/mail/spool.h"
 
 namespace postoffice {
+
+/// A message of the queue that could not be read and was moved aside.
+struct DamagedMessage {
+    std::string id;
+    std::string problem;
+};
 
 class Bouncer {
   public:
@@ -27,12 +34,19 @@ class Bouncer {
     /// for reading. Returns the id of the report, or "" if nobody wants one. Throws as report().
     std::string report_success(const Journal& journal, int original);
 
+    /// Tells postmaster of messages that were moved aside. Returns the id of the report. Throws
+    /// std::system_error.
+    std::string report_damage(const std::vector<DamagedMessage>& damaged);
+
   private:
     std::string report_failures(QueueEntry& entry);
     std::string report_successes(QueueEntry& entry);
     std::string report_delays(QueueEntry& entry, UnixTime now);
     std::string queue_report(const Journal& journal, const std::vector<DsnRequest::Entry>& entries,
                              const Address& to, int original);
+    /// Writes a report into the message; its form.
+    using Writer = std::function<DsnForm(Message& message, const std::string& id)>;
+    std::string queue_to(const Address& to, const std::string& about, const Writer& write);
 
     const Config& config_;
     const Spool& spool_;

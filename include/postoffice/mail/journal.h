@@ -19,8 +19,8 @@ namespace postoffice {
 struct RecipientState {
     enum class Status { waiting, delivered, failed } status = Status::waiting;
     unsigned attempts = 0;
-    DeliveryResult last;        ///< of the last attempt; meaningless while attempts == 0
-    UnixTime last_attempt = 0;  ///< when that was
+    DeliveryResult last;        ///< of the last attempt, or why there was none; without a text: neither yet
+    UnixTime last_attempt = 0;  ///< when that was; 0: there was none
     bool reported = false;      ///< the sender has been told what became of it, or is not to be told by us
     bool warned = false;        ///< the sender has been told that it takes long, or is not to be told
 };
@@ -35,7 +35,8 @@ struct Journal {
     unsigned attempts = 0;                   ///< rounds so far
     std::optional<std::string> held;         ///< why; empty unless held
 
-    bool is_finished() const;  ///< nothing is waiting, and nothing is left to report
+    std::size_t waiting() const;  ///< recipients of whom nothing final is known
+    bool is_finished() const;     ///< nothing is waiting, and nothing is left to report
     /// Recipient `index` failed, or was delivered to and its sender asked to hear of that; and it was not
     /// reported yet.
     bool is_to_report(std::size_t index) const;
@@ -57,7 +58,12 @@ namespace journal_event {
 std::string result(std::size_t index, const DeliveryResult& result);
 std::string reported(std::size_t index, std::string_view text);
 std::string warned(std::size_t index, std::string_view text);
+/// No attempt was made for this recipient, for this reason, which another message met.
+std::string postponed(std::size_t index, const DeliveryResult& why);
+/// The next attempt, after a round that was made.
 std::string retry_at(UnixTime when);
+/// The next attempt, where none was made.
+std::string due_at(UnixTime when);
 std::string held(std::string_view reason);
 std::string released();
 }  // namespace journal_event

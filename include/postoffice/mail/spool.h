@@ -6,6 +6,7 @@
 // A message exists if and only if its cm exists with its end mark; owning it means holding the flock on cm.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,9 +44,13 @@ class QueueEntry {
     void record_reported(std::size_t index, const std::string& text);
     /// The same for a delay.
     void record_warned(std::size_t index, const std::string& text);
-    /// Appends when the next attempt is due, and makes it the modification time of the file, by which a queue
-    /// run finds what is due without opening anything.
+    /// Appends that no attempt was made for recipient `index`, for a reason that another message met.
+    void record_postponed(std::size_t index, const DeliveryResult& why);
+    /// Appends when the next attempt is due after the one that was made, and makes it the modification time
+    /// of the file, by which a queue run finds what is due without opening anything.
     void defer_until(UnixTime when);
+    /// The same where no attempt was made.
+    void set_due(UnixTime when);
     /// Appends that no attempt is to be made until release(), and why.
     void hold(const std::string& reason);
     void release();
@@ -62,6 +67,7 @@ class QueueEntry {
     friend class Spool;
     QueueEntry(std::string spool_directory, Fd fd, Journal journal, off_t known_to);
     void append(const std::string& event);
+    void append_due(const std::string& event, UnixTime when);
 
     std::string directory_;
     Fd fd_;
@@ -71,7 +77,9 @@ class QueueEntry {
 
 class Spool {
   public:
-    explicit Spool(std::string directory);
+    /// What is told of a journal that was moved aside: its id, and what is wrong with it.
+    using OnDamage = std::function<void(const std::string& id, const std::string& problem)>;
+    explicit Spool(std::string directory, OnDamage on_damage = {});
 
     const std::string& directory() const { return directory_; }
     /// The caller is root, or the user whose spool it is. Throws std::system_error, if there is none, too.
@@ -93,7 +101,7 @@ class Spool {
     bool finish_commit(const std::string& id) const;
 
     /// Takes ownership; nullopt if it is gone, or another process has it, or it is still being written. A
-    /// damaged journal, or one whose message is not as long as it says, is moved aside (cm → badID, logged)
+    /// damaged journal, or one that does not fit its message, is moved aside (cm → badID, logged and told)
     /// and gives nullopt.
     std::optional<QueueEntry> take(const std::string& id) const;
 
@@ -107,8 +115,20 @@ class Spool {
     };
     /// All queued messages, by names and times only. Foreign files are ignored.
     std::vector<Item> scan() const;
-    /// Removes what a crash left: tm files, dm without cm, cm without end mark; only when unlocked and older
-    /// than `age`. Returns how many. What was moved aside as bad stays, with its dm.
+
+    /// A journal, or a submission, that was moved aside.
+    struct Aside {
+        std::string id;
+        std::string path;
+        bool is_submission = false;
+        std::optional<std::uint64_t> message_size;  ///< of dm; empty if there is none
+        std::string problem;                        ///< with the journal as it is now; empty if none is left
+    };
+    /// What was moved aside, by id. What cannot be read is listed with the reason as its problem.
+    std::vector<Aside> aside() const;
+
+    /// Removes what a crash left: tm files, and dm without cm; moves a cm without end mark aside. Only when
+    /// unlocked and older than `age`. Returns how many. What was moved aside as bad stays, with its dm.
     unsigned sweep(Seconds age) const;
 
     /// Ids of finished messages whose files are still there.
@@ -122,7 +142,12 @@ class Spool {
     std::string drop_directory() const { return directory_ + "/drop"; }
 
   private:
+    Journal check(std::string_view text, const std::string& id) const;
+    void set_aside(const std::string& id, const std::string& problem) const;
+    void sweep_journal(const std::string& id, UnixTime before) const;
+
     std::string directory_;
+    OnDamage on_damage_;
 };
 
 /// True for what new_id() can return: ids come back from file names and sockets.

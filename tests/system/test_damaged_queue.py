@@ -1,0 +1,50 @@
+"""A journal that cannot be read keeps no other mail waiting, and its message is not lost from sight."""
+import json
+import os
+
+from host import local_user, wait_for
+
+
+def queued_id(host):
+    host.write_config(relay_host="[127.0.0.1]:1", retry="1h")
+    host.start()
+    host.run("sendmail", "friend@elsewhere.test", input=b"Subject: waits\n\n", check=True)
+    wait_for(lambda: host.queue() and " deferred to=" in host.log_text(), what=host.log_text)
+    host.stop()
+    [journal] = [name for name in os.listdir(host.spool) if name.startswith("cm")]
+    return journal.removeprefix("cm")
+
+
+def test_what_is_damaged_is_moved_aside_and_told(host):
+    host.write_aliases(f"postmaster: {local_user()}\n")
+    id = queued_id(host)
+    path = os.path.join(host.spool, "cm" + id)
+    with open(path, "rb") as file:
+        whole = file.read()
+    with open(path, "wb") as file:
+        file.write(b"".join(line for line in whole.splitlines(True) if not line.startswith(b"arrived:")))
+    os.utime(path, (0, 0))
+    host.start()
+    report = host.wait_for_mail(local_user(), b"Subject: Damaged messages in the queue")
+    assert f"bad{id}".encode() in report and b"no time of arrival" in report
+    assert sorted(os.listdir(host.spool))[:1] == ["bad" + id]
+
+    shown = host.run("mailq", check=True).stdout.decode()
+    assert "Mail queue is empty" in shown and f"bad{id}" in shown and "no time of arrival" in shown
+    assert f"mv {host.spool}/bad{id} {host.spool}/cm{id}" in shown
+    assert f"rm {host.spool}/bad{id} {host.spool}/dm{id}" in shown
+    [told] = [json.loads(line) for line in host.run("mailq", "--json", check=True).stdout.splitlines()]
+    assert (told["queue_name"], told["queue_id"]) == ("corrupt", id)
+    assert f"bad{id}" in host.run("mailq", "-qL").stdout.decode()
+    assert f"bad{id}" not in host.run("mailq", "-qRfriend").stdout.decode()
+
+    host.stop()
+    host.start()  # and no report comes again
+    with open(os.path.join(host.spool, "bad" + id), "wb") as file:
+        file.write(whole)
+    assert "nothing is wrong with it any more" in host.run("mailq", check=True).stdout.decode()
+    os.rename(os.path.join(host.spool, "bad" + id), path)
+    host.run("sendmail", "-M", id, check=True)
+    wait_for(lambda: host.log_text().count(f"{id}: deferred") >= 2, what=host.log_text)
+    assert "moved aside" not in host.run("mailq", check=True).stdout.decode()
+    assert host.mailbox(local_user()).count(b"Subject: Damaged messages") == 1
