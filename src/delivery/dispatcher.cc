@@ -7,7 +7,7 @@
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/packet.h"
-#include "postoffice/delivery/queue_job.h"
+#include "postoffice/base/text.h"
 #include "postoffice/delivery/retry.h"
 
 namespace postoffice {
@@ -16,14 +16,13 @@ namespace {
 constexpr std::size_t most_waiting = 40;       // jobs of one destination with an open message each
 constexpr std::size_t most_read_at_once = 20;  // of a backlog, before others have their turn
 constexpr unsigned most_jobs_in_a_row = 20;    // of an agent that others wait for
-constexpr std::chrono::seconds down_time{60};  // after no host of a destination could be reached
 constexpr std::chrono::seconds agent_idle_limit{30};
-constexpr UnixTime trouble_delay = 60;  // our own trouble (disk full): try again soon
+constexpr std::chrono::minutes limit_time{10};  // that a host's limit of connections is remembered
 
-std::size_t recipients_waiting(const Journal& journal) {
-    return static_cast<std::size_t>(std::count_if(
-        journal.recipients.begin(), journal.recipients.end(),
-        [](const RecipientState& state) { return state.status == RecipientState::Status::waiting; }));
+DeliveryResult result_in(const QueueJobDone& answer) {
+    return {DeliveryResult::Outcome::deferred,
+            {answer.code, answer.status.str(), answer.why.str()},
+            answer.by.str()};
 }
 
 }  // namespace
@@ -54,6 +53,10 @@ bool Dispatcher::start(const std::string& id) {
     if (!entry) return false;
     if (entry->journal().held) return false;
     auto parts = divide(*entry);
+    bool is_withheld = false;
+    if (!events_.may_leave(entry->journal()))
+        is_withheld = std::erase_if(parts, [](const auto& part) { return !part.first.is_local; }) > 0;
+    if (is_withheld && parts.empty()) return false;
     if (parts.size() == 1) {
         Destination& destination = destinations_[parts.begin()->first];
         if (destination.waiting.size() >= most_waiting) {
@@ -62,7 +65,8 @@ bool Dispatcher::start(const std::string& id) {
         }
     }
     ActiveMessage& message = active_.emplace(id, ActiveMessage{std::move(*entry)}).first->second;
-    message.waiting = recipients_waiting(message.entry.journal());
+    message.waiting = message.entry.journal().waiting();
+    message.is_withheld = is_withheld;
     for (auto& [key, recipients] : parts) {
         std::deque<Job>& waiting = destinations_[key].waiting;
         for (std::size_t from = 0; from < recipients.size(); from += QueueJob::most_recipients) {
@@ -94,7 +98,7 @@ void Dispatcher::dispatch(Place place) {
         if (stopping_) {
             finish(std::move(job));
         } else if (Clock::now() < destination.down_until) {
-            defer_job(std::move(job), destination.down_because);
+            postpone_job(std::move(job), destination);
         } else if (Agent* agent = free_agent(place)) {
             hand_over(*agent, std::move(job));
         } else {
@@ -143,7 +147,8 @@ Dispatcher::Agent* Dispatcher::free_agent(Place place) {
     Pool& pool = pool_of(place);
     for (Agent& agent : pool.agents)
         if (agent.place == place && !agent.job) return &agent;
-    if (place->second.agents >= config_.destination_agents) return nullptr;
+    if (place->second.agents >= std::min<std::size_t>(config_.destination_agents, place->second.most_agents))
+        return nullptr;
     if (pool.agents.size() >= config_.agents) {
         const auto idle = idle_agent(pool);
         if (idle == pool.agents.end()) return nullptr;
@@ -153,8 +158,8 @@ Dispatcher::Agent* Dispatcher::free_agent(Place place) {
         pool.agents.push_back(
             {events_.start_agent({place->first.domain, place->first.is_local, false}), place});
     } catch (const std::system_error& error) {  // no process, no descriptor
-        place->second.down_until = Clock::now() + down_time;
-        place->second.down_because = std::string("no process could be started for it: ") + error.what();
+        note_down(place->second,
+                  deferred("4.3.0", std::string("no process could be started for it: ") + error.what()));
         return nullptr;
     }
     ++place->second.agents;
@@ -240,10 +245,10 @@ void Dispatcher::job_done(Pool& pool, std::list<Agent>::iterator agent) {
     std::optional<Job> job = std::exchange(agent->job, std::nullopt);
     ++agent->jobs_done;
     agent->worker.idle_since = Clock::now();
-    if (is_done && answer.value.destination_is_down != 0) {
-        destination.down_until = Clock::now() + down_time;
-        destination.down_because = answer.value.why.str();
-    }
+    const bool is_down = is_done && answer.value.destination_is_down != 0;
+    if (job && is_down && may_pass_on(*agent, answer.value)) return pass_on(pool, agent, std::move(*job));
+    if (is_down) note_down(destination, result_in(answer.value));
+    agent->was_connected = is_done && !is_down;
     if (!is_done)
         log_event("", "queue-agent-ended",
                   {{"pid", std::to_string(agent->worker.pid)}, {"destination", place->first.domain}});
@@ -251,7 +256,10 @@ void Dispatcher::job_done(Pool& pool, std::list<Agent>::iterator agent) {
     if (leaves) remove_agent(pool, agent);
     if (job) {
         job->message->entry.reload();
-        if (is_done)
+        job->message->was_tried = true;
+        if (is_down && answer.value.is_unrecorded != 0)
+            settle_job(std::move(*job), destination.why_down);
+        else if (is_done)
             finish(std::move(*job));
         else
             defer_job(std::move(*job), "the delivery process ended");
@@ -261,7 +269,45 @@ void Dispatcher::job_done(Pool& pool, std::list<Agent>::iterator agent) {
     serve_line(pool);  // if it needs its agent no more
 }
 
+/// A host that answers, though it refuses this connection, takes mail over those that others of its agents
+/// have; where there is no answer, one of them must have had a connection.
+bool Dispatcher::may_pass_on(const Agent& refused, const QueueJobDone& answer) const {
+    if (answer.is_unrecorded == 0 || stopping_) return false;
+    const bool has_answer = !answer.by.str().empty();
+    for (const Pool& pool : pools_)
+        for (const Agent& other : pool.agents)
+            if (&other != &refused && other.place == refused.place && (has_answer || other.was_connected))
+                return true;
+    return false;
+}
+
+/// The other agents of the destination take the job; for a while there are no more of them.
+void Dispatcher::pass_on(Pool& pool, std::list<Agent>::iterator refused, Job job) {
+    const Place place = refused->place;
+    Destination& destination = place->second;
+    remove_agent(pool, refused);
+    destination.most_agents = destination.agents;
+    destination.limited_until = Clock::now() + limit_time;
+    log_event(job.message->entry.id(), "passed-on",
+              {{"destination", place->first.domain}, {"connections", std::to_string(destination.agents)}});
+    destination.waiting.push_front(std::move(job));
+    dispatch(place);
+    serve_line(pool);
+}
+
+/// Limits that were learnt a while ago may not hold any more.
+void Dispatcher::lift_limits() {
+    const auto now = Clock::now();
+    for (auto place = destinations_.begin(); place != destinations_.end(); ++place) {
+        Destination& destination = place->second;
+        if (destination.most_agents == no_limit || now < destination.limited_until) continue;
+        destination.most_agents = no_limit;
+        dispatch(place);
+    }
+}
+
 void Dispatcher::end_idle_agents() {
+    lift_limits();
     const auto now = Clock::now();
     for (Pool& pool : pools_)
         for (auto agent = pool.agents.begin(); agent != pool.agents.end();) {
@@ -272,7 +318,8 @@ void Dispatcher::end_idle_agents() {
     std::erase_if(destinations_, [now](const auto& entry) {
         const Destination& destination = entry.second;
         return destination.agents == 0 && destination.waiting.empty() && destination.backlog.empty() &&
-               now >= destination.down_until && !destination.is_in_line && !destination.is_unread;
+               now >= destination.down_until && destination.most_agents == no_limit &&
+               !destination.is_in_line && !destination.is_unread;
     });
 }
 
@@ -285,82 +332,6 @@ void Dispatcher::stop() {
     stopping_ = true;
     for (auto& [key, destination] : destinations_) destination.backlog.clear();
     for (auto place = destinations_.begin(); place != destinations_.end(); ++place) dispatch(place);
-}
-
-// ---- what becomes of a message
-
-void Dispatcher::defer_job(Job job, const std::string& why) {
-    settle_job(std::move(job), deferred("4.4.1", why));
-}
-
-// Recipients that a worker has settled already keep their outcome.
-void Dispatcher::settle_job(Job job, const DeliveryResult& result) {
-    QueueEntry& entry = job.message->entry;
-    const bool is_final = result.outcome == DeliveryResult::Outcome::failed;
-    const Watch* watch = events_.watch_of(entry.id());
-    try {
-        for (const auto index : job.recipients)
-            if (entry.journal().recipients[index].status == RecipientState::Status::waiting) {
-                entry.record(index, result);
-                const Recipient& recipient = entry.journal().envelope.recipients[index];
-                log_event(
-                    entry.id(), is_final ? "failed" : "deferred",
-                    {{"to", "<" + recipient.original.to_string() + ">"}, {"reply", result.reply.line()}});
-                if (watch != nullptr) watch->tell(recipient, result);
-            }
-    } catch (const std::system_error& error) {
-        log_event(entry.id(), "not-recorded", {{"reason", error.what()}});
-    }
-    finish(std::move(job));
-}
-
-void Dispatcher::finish(Job job) {
-    if (--job.message->jobs_left == 0) settle(*job.message);
-}
-
-void Dispatcher::give_up(QueueEntry& entry) const {
-    const Journal& journal = entry.journal();
-    for (std::size_t i = 0; i < journal.recipients.size(); ++i) {
-        const RecipientState& state = journal.recipients[i];
-        if (state.status != RecipientState::Status::waiting) continue;
-        const std::string why = state.attempts > 0 ? state.last.reply.line() : "it was never tried";
-        entry.record(i, given_up(config_, why));
-    }
-}
-
-void Dispatcher::settle(ActiveMessage& message) try {
-    QueueEntry& entry = message.entry;
-    const UnixTime now = now_unix();
-    if (has_expired(config_, entry.journal().envelope.arrived, now)) give_up(entry);
-    const std::vector<std::string> reports = bouncer_.report(entry, now);
-    for (const std::string& report : reports) events_.on_queued(report);
-    if (!entry.journal().is_finished()) {
-        const Journal& journal = entry.journal();
-        // defer_until() counts this attempt; the wait is the one that follows it.
-        const UnixTime due =
-            stopping_ ? now : next_attempt(config_, journal.envelope.arrived, now, journal.attempts + 1);
-        if (!stopping_) entry.defer_until(due);
-        // That it was tried in vain need not outlive a crash of the machine: it is tried again then.
-        if (recipients_waiting(journal) != message.waiting || !reports.empty()) entry.sync();
-        release(message, due);
-        return;
-    }
-    const std::string id = entry.id();
-    entry.finish();
-    log_event(id, "finished", {{"after", duration_text(Seconds(now - entry.journal().envelope.arrived))}});
-    active_.erase(id);
-    events_.on_finished(id);
-} catch (const std::exception& error) {
-    // The disk would not take a record or a report. What happened is in the journal or will be found out
-    // again.
-    log_event(message.entry.id(), "not-settled", {{"reason", error.what()}});
-    release(message, now_unix() + trouble_delay);
-}
-
-void Dispatcher::release(ActiveMessage& message, UnixTime due) {
-    const std::string id = message.entry.id();
-    active_.erase(id);
-    events_.on_deferred(id, due);
 }
 
 }  // namespace postoffice

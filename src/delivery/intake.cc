@@ -193,7 +193,8 @@ Intake::Outcome Intake::refuse(const std::string& id, Envelope envelope, Message
     return Outcome::taken;
 }
 
-int run_intake_worker(const Config& config, Fd channel, int spawner, int arrivals) {
+int run_intake_worker(const Config& config, Fd channel, int spawner, int arrivals,
+                      const std::function<void(const std::string&)>& show) {
     const Spool spool(config.queue_dir);
     Watch watch;  // of the message at hand
     std::string at_hand;
@@ -201,8 +202,11 @@ int run_intake_worker(const Config& config, Fd channel, int spawner, int arrival
     const auto note = [&](const std::string& id) { is_queued = is_queued || id == at_hand; };
     Reception::Settings settings = Reception::unattended(spawner, arrivals);
     settings.on_queued = note;
-    settings.on_settled = [&watch](const Recipient& recipient, const DeliveryResult& result) {
+    settings.on_settled = [&](const Recipient& recipient, const DeliveryResult& result) {
         watch.tell(recipient, result);
+        const bool is_final = result.outcome == DeliveryResult::Outcome::failed;
+        show(fmt::format("{}: {}: {}: {}", at_hand, printable(recipient.original.to_string()),
+                         is_final ? "failed" : "delivered", printable(result.reply.line())));
     };
     Reception reception(config, spool, settings);
     Intake intake(config, spool, reception.router(), reception.acceptor(), [&](const std::string& id) {

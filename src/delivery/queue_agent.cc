@@ -1,6 +1,7 @@
 #include "postoffice/delivery/queue_agent.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -62,12 +63,9 @@ class QueueAgent {
         else
             outcome = deliver_remotely(entry, indices, message);
 
-        QueueJobDone done;
-        done.destination_is_down = outcome.destination_is_down ? 1 : 0;
-        if (outcome.destination_is_down) done.why.assign_cut(why_down_.reply.text);
-        for (std::size_t i = 0; i < indices.size(); ++i) {
-            record(entry, indices[i], outcome.results[i]);
-        }
+        const QueueJobDone done = answer_for(outcome);
+        if (done.is_unrecorded == 0)
+            for (std::size_t i = 0; i < indices.size(); ++i) record(entry, indices[i], outcome.results[i]);
         watch_ = Watch();
         return done;
     }
@@ -79,6 +77,24 @@ class QueueAgent {
     }
 
   private:
+    /// A job of which nothing got anywhere is left to the runner: another agent may have a connection.
+    QueueJobDone answer_for(const RemoteDelivery::Outcome& outcome) const {
+        QueueJobDone done;
+        if (!outcome.destination_is_down) return done;
+        const Reply& reply = why_down_.reply;
+        done.destination_is_down = 1;
+        done.code = static_cast<std::uint16_t>(reply.code);
+        done.status.assign_cut(reply.status);
+        done.why.assign_cut(reply.text);
+        done.by.assign_cut(why_down_.by);
+        const bool is_the_same_for_all =
+            std::all_of(outcome.results.begin(), outcome.results.end(), [&](const DeliveryResult& result) {
+                return result.outcome == Outcome::deferred && result.reply.text == reply.text;
+            });
+        done.is_unrecorded = is_the_same_for_all ? 1 : 0;
+        return done;
+    }
+
     std::vector<DeliveryResult> deliver_locally(const QueueEntry& entry,
                                                 std::span<const std::uint32_t> indices, int message) {
         const Envelope& envelope = entry.journal().envelope;
@@ -163,9 +179,9 @@ class QueueAgent {
             entry.record_reported(index, "left to " + result.by);
         const Recipient& recipient = entry.journal().envelope.recipients[index];
         const std::string_view word = word_for(result.outcome, recipient.target.kind);
-        if (task_.verbose)
-            fmt::print(stderr, "{}: {}: {}: {}\n", entry.id(), printable(recipient.original.to_string()),
-                       word, printable(result.reply.line()));
+        if (const auto show = print())
+            show(fmt::format("{}: {}: {}: {}", entry.id(), printable(recipient.original.to_string()), word,
+                             printable(result.reply.line())));
         log_event(entry.id(), word,
                   {{"to", "<" + recipient.original.to_string() + ">"},
                    {"target", describe(recipient.target)},
@@ -188,10 +204,11 @@ class QueueAgent {
         return [this](const std::string& line) { watch_.say(line); };
     }
 
-    /// Empty unless a person runs the queue by hand.
+    /// Empty unless a person runs the queue by hand. The number of this process, which has one connection at
+    /// a time, tells its lines from those of others to the same host.
     std::function<void(const std::string&)> print() const {
         if (!task_.verbose) return {};
-        return [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+        return [](const std::string& line) { fmt::print(stderr, "[{}] {}\n", ::getpid(), line); };
     }
 
     const Config& config_;

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
+#include <utility>
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
@@ -29,6 +31,10 @@ constexpr UnixTime clock_tolerance = 20;  // more than the longest pause between
 /// With whoever tells what names there are in a virtual domain, while nothing else is done.
 constexpr Milliseconds patience_with_domains = std::chrono::seconds(5);
 
+void show(bool is_watched, const std::string& line) {
+    if (is_watched) (void)std::fputs((line + "\n").c_str(), stderr);
+}
+
 void raise_file_limit() {
     rlimit files{};
     if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
@@ -41,7 +47,10 @@ void raise_file_limit() {
 Runner::Runner(const Config& config, const RunnerSettings& settings)
     : config_(config),
       settings_(settings),
-      spool_(config.queue_dir),
+      spool_(config.queue_dir,
+             [this](const std::string& id, const std::string& problem) {
+                 damaged_.push_back({id, problem});
+             }),
       aliases_(config.aliases),
       users_(config.only_user),
       channels_(settings.spawner, patience_with_domains),
@@ -58,11 +67,14 @@ Runner::Runner(const Config& config, const RunnerSettings& settings)
                    .on_finished =
                        [this](const std::string& id) {
                            forget(id);
+                           waits_for_run_.erase(id);
                            give_to_reaper(spool_, reaper_.get(), id);
                        },
-                   .on_gone = [this](const std::string& id) { forget(id); },
-                   .on_queued = [this](const std::string& id) { schedule(id, 0); },
-                   .watch_of = [this](const std::string& id) { return watched_.find(id); }}),
+                   .on_gone = [this](const std::string& id) { note_gone(id); },
+                   .on_queued = [this](const std::string& id) { note_arrival(id); },
+                   .watch_of = [this](const std::string& id) { return watched_.find(id); },
+                   .may_leave = [this](const Journal& journal) { return may_leave(journal); },
+                   .show = [this](const std::string& line) { show(settings_.verbose, line); }}),
       intake_([this] { return start_intake_worker(); },
               [this](const std::string& id, Watch watch) { take_over_watched(id, std::move(watch)); }),
       arrivals_(settings.arrivals) {}
@@ -82,7 +94,8 @@ Worker Runner::start_agent(const QueueAgentTask& task) const {
 
 Worker Runner::start_intake_worker() const {
     return start_worker("taking in local mail", {settings_.spawner, settings_.announce}, [&](Fd channel) {
-        return run_intake_worker(config_, std::move(channel), settings_.spawner, settings_.announce);
+        return run_intake_worker(config_, std::move(channel), settings_.spawner, settings_.announce,
+                                 [this](const std::string& line) { show(settings_.verbose, line); });
     });
 }
 
@@ -102,30 +115,72 @@ void Runner::schedule(const std::string& id, UnixTime due) {
     if (known_.emplace(id, due).second) due_.emplace(due, id);
 }
 
+/// The same for a message whose time has changed. What is with the dispatcher is being tried.
+void Runner::reschedule(const std::string& id, UnixTime due) {
+    const auto known = known_.find(id);
+    if (known == known_.end()) return schedule(id, due);
+    if (known->second == being_delivered || known->second == due) return;
+    due_.erase({known->second, id});
+    due_.emplace(due, id);
+    known->second = due;
+}
+
 /// Settled for now, or gone: nothing is known of it, and who watches it has heard everything.
 void Runner::forget(const std::string& id) {
     known_.erase(id);
+    wanted_now_.erase(id);
     watched_.end(id);
 }
 
-// What is with the dispatcher is being tried.
-void Runner::hurry(const std::string& id) {
-    const auto known = known_.find(id);
-    if (known == known_.end()) return schedule(id, 0);
-    if (known->second == being_delivered || known->second == 0) return;
-    due_.erase({known->second, id});
-    due_.emplace(0, id);
-    known->second = 0;
-    dispatcher_.forget_down_destinations();
+/// It came into the queue.
+void Runner::note_arrival(const std::string& id) {
+    if (!config_.immediate && !settings_.only_once) waits_for_run_.insert(id);
+    schedule(id, 0);
 }
 
+void Runner::hurry(const std::string& id) {
+    dispatcher_.forget_down_destinations();
+    wanted_now_.insert(id);
+    reschedule(id, 0);
+}
+
+/// It may have been wanted at once after the dispatcher had begun with those of its recipients that are here.
+void Runner::note_gone(const std::string& id) {
+    const bool is_wanted_now = wanted_now_.contains(id);
+    forget(id);
+    if (!is_wanted_now) return;
+    wanted_now_.insert(id);
+    schedule(id, 0);
+}
+
+/// With immediate=0 the first attempt at other hosts waits for a queue run, unless a person asked for this
+/// message.
+bool Runner::may_leave(const Journal& journal) const {
+    return !waits_for_run_.contains(journal.id) || journal.next_attempt != 0 ||
+           wanted_now_.contains(journal.id);
+}
+
+void Runner::run_queue(bool ignore_retry_times) {
+    next_run_ = 0;
+    rescan(ignore_retry_times);
+}
+
+/// A queue run, if it is time for one; else only a look at what the spool holds.
 void Runner::rescan(bool ignore_retry_times) {
+    const bool is_run = now_unix() >= next_run_;
+    if (is_run) {
+        waits_for_run_.clear();
+        next_run_ = now_unix() + settings_.rescan.count();
+    }
     if (now_unix() >= next_sweep_) sweep();
     // No message waits for longer than that, whatever the clock was when its file was written.
     const UnixTime latest = now_unix() + longest_wait(config_);
-    for (const Spool::Item& item : spool_.scan())
-        if (settings_.only == nullptr || settings_.only->contains(item.id))
-            schedule(item.id, item.due > latest ? 0 : item.due);
+    for (const Spool::Item& item : spool_.scan()) {
+        if (settings_.only != nullptr && !settings_.only->contains(item.id)) continue;
+        // One whose arrival was not heard of waits as the others do.
+        if (!is_run && !config_.immediate && !known_.contains(item.id)) waits_for_run_.insert(item.id);
+        reschedule(item.id, item.due > latest ? 0 : item.due);
+    }
     if (ignore_retry_times) {
         std::set<std::pair<UnixTime, std::string>> all;
         for (const auto& [due, id] : due_) {
@@ -134,7 +189,7 @@ void Runner::rescan(bool ignore_retry_times) {
         }
         due_ = std::move(all);
     }
-    next_rescan_ = now_unix() + settings_.rescan.count();
+    next_rescan_ = next_run_;
     rescan_drops();
 }
 
@@ -194,6 +249,7 @@ int Runner::run() {
         wait_and_serve(signals);
         start_due();
     }
+    report_damage();
     return 0;
 }
 
@@ -249,8 +305,8 @@ void Runner::hear_arrivals() {
     const bool is_complete = arrivals_.read([this](const std::string& id, bool is_wanted_now) {
         if (is_wanted_now)
             hurry(id);
-        else if (config_.immediate && !intake_.is_taking_in_watched(id))
-            schedule(id, 0);
+        else if (!intake_.is_taking_in_watched(id))
+            note_arrival(id);
     });
     if (!is_complete) next_rescan_ = std::min(next_rescan_, now_unix() + after_burst);
 }
@@ -273,16 +329,19 @@ void Runner::obey(std::string_view text) {
     } else if (verb == "watch" && is_queue_id(id)) {
         intake_.add(id, true);
     } else if (verb == "run") {
-        dispatcher_.forget_down_destinations();  // somebody knows better, or wants to know
-        rescan(text == "now");
+        dispatcher_.forget_down_destinations();  // the person who asks may know better
+        run_queue(text == "now");
+    } else if (verb == "look") {  // the times of some messages were changed
+        dispatcher_.forget_down_destinations();
+        rescan(false);
     }
 }
 
 // It comes with who watches it, so that nobody delivers it before that one can be told.
 void Runner::take_over_watched(const std::string& id, Watch watch) {
-    const bool is_wanted_now = config_.immediate || watch;
+    if (watch) wanted_now_.insert(id);
     watched_.add(id, std::move(watch));
-    if (is_wanted_now) schedule(id, 0);
+    note_arrival(id);
 }
 
 /// Times of the old reckoning would not come for as long as the clock went back.
@@ -290,7 +349,7 @@ void Runner::forget_times() {
     log_event("", "clock-went-back", {{"by", duration_text(Seconds(last_look_ - now_unix()))}});
     for (const auto& [due, id] : due_) known_.erase(id);
     due_.clear();
-    next_rescan_ = next_drop_scan_ = next_housekeeping_ = next_sweep_ = 0;
+    next_run_ = next_rescan_ = next_drop_scan_ = next_housekeeping_ = next_sweep_ = 0;
 }
 
 void Runner::housekeeping() {
@@ -303,6 +362,16 @@ void Runner::housekeeping() {
     if (now >= next_drop_scan_) rescan_drops();
     intake_.end_idle_workers();
     dispatcher_.end_idle_agents();
+    report_damage();
+}
+
+/// All that was found since the last time in one report, and once: what is moved aside is not found again.
+void Runner::report_damage() try {
+    if (damaged_.empty()) return;
+    const std::vector<DamagedMessage> damaged = std::exchange(damaged_, {});
+    if (const std::string id = bouncer_.report_damage(damaged); !id.empty()) note_arrival(id);
+} catch (const std::system_error& error) {
+    log_event("", "not-reported", {{"reason", error.what()}});
 }
 
 }  // namespace postoffice

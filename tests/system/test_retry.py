@@ -45,3 +45,28 @@ def test_a_clock_that_was_ahead_keeps_no_mail_waiting(host):
         host.start()
         wait_for(lambda: sink.messages, what=lambda: f"the message; log: {host.log_text()}")
         host.wait_for_empty_queue()
+
+
+def test_a_message_that_is_wanted_now_is_tried_now(host):
+    """The server knows the old time of it, and holds its destination for down."""
+    port = free_port()
+    host.write_config(retry="1h", relay_host=f"[127.0.0.1]:{port}")
+    host.start()
+    host.run("sendmail", "-i", "friend@elsewhere.test", input=b"Subject: waits\n\n", check=True)
+    wait_for(lambda: host.queue() and retry_times(host), what="a first attempt")
+    [journal] = [name for name in os.listdir(host.spool) if name.startswith("cm")]
+    with Sink("127.0.0.1", port) as sink:
+        host.run("sendmail", "-M", journal.removeprefix("cm"), check=True)
+        wait_for(lambda: sink.messages, what=lambda: f"the message; log: {host.log_text()}")
+        host.wait_for_empty_queue()
+
+
+def test_mail_for_a_host_that_is_down_is_not_counted_as_tried(host):
+    host.write_config(retry="1h", relay_host=f"[127.0.0.1]:{free_port()}")
+    host.start()
+    for number in range(2):
+        host.run("sendmail", "-i", f"friend{number}@elsewhere.test", input=b"Subject: waits\n\n", check=True)
+        wait_for(lambda: host.log_text().count(" deferred to=") > number, what=host.log_text)
+    wait_for(lambda: sorted(line.split(b" attempt")[0].split()[-1] for line in host.run("mailq", "-v").stdout.splitlines()
+                            if b" attempt" in line) == [b"0", b"1"], what="one attempt in all")
+    assert host.run("mailq").stdout.count(b"(451 4.4.1 ") == 2

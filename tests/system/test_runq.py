@@ -1,7 +1,7 @@
 """Queue runs of one's own: seen by who asks for them, and of the messages that he means."""
 import pytest
 
-from host import wait_for
+from host import local_user, wait_for
 from processes import helpers
 from sink import Sink
 
@@ -66,3 +66,23 @@ def test_what_cannot_be_delivered_is_shown(make_host):
     queue_for(host, "one@a.test")  # there is no name server
     shown = host.run("runq", "-v", "-qRa.test").stderr
     assert b": one@a.test: deferred: 451 4.4.3 " in shown
+
+
+def test_lines_of_two_connections_to_one_host_are_told_apart(late):
+    host, sink = late
+    shown = host.run("runq", "-qf", "-v", check=True).stderr.decode()
+    prefixes = {line.split("] ")[0] for line in shown.splitlines() if " >> " in line or " << " in line}
+    assert prefixes and all(prefix[0] == "[" and prefix[1:].isdigit() for prefix in prefixes), shown
+    for prefix in prefixes:
+        said = [line.split(" >> ")[1].split()[0] for line in shown.splitlines()
+                if line.startswith(prefix + "] ") and " >> " in line]
+        assert said[0] == "EHLO" and said.count("EHLO") == 1, shown
+
+
+def test_what_waits_to_be_taken_in_is_shown_as_well(host):
+    host.start()
+    host.stop()
+    host.run("sendmail", local_user(), input=b"Subject: hello\n\n", check=True)
+    shown = host.run("runq", "-v", check=True).stderr.decode()
+    assert f"{local_user()}@host.test: delivered: 250 2.0.0 " in shown
+    assert b"Subject: hello" in host.mailbox(local_user())

@@ -46,10 +46,10 @@ class DispatcherTest : public ::testing::Test {
         const Address address(user, "host.test");
         return {address, {Target::Kind::program, user, address, "|cat"}};
     }
-    std::string queue(const std::vector<Recipient>& recipients) {
+    std::string queue(const std::vector<Recipient>& recipients, Seconds age = Seconds(0)) {
         Envelope envelope;
         envelope.sender = Address("alice", "a.test");
-        envelope.arrived = now_unix();
+        envelope.arrived = now_unix() - age.count();
         envelope.recipients = recipients;
         Message message(folder_.path());
         message.append("Subject: x\n\nText\n");
@@ -79,6 +79,22 @@ class DispatcherTest : public ::testing::Test {
         }
         return "";
     }
+    /// The first agent that has a job finds no host that takes it; false if none has one.
+    bool refuse_one(const std::string& by) {
+        forget_dismissed();
+        for (FakeAgent& agent : agents_) {
+            if (receive_struct_now<QueueJob>(agent.channel.get()).kind != Arrival::Kind::packet) continue;
+            QueueJobDone done;
+            done.destination_is_down = done.is_unrecorded = 1;
+            done.code = 421;
+            done.status.assign_cut("4.7.0");
+            done.why.assign_cut("too many connections");
+            done.by.assign_cut(by);
+            send_struct(agent.channel.get(), done);
+            return dispatcher_.serve(agent.seen_by_dispatcher);
+        }
+        return false;
+    }
     std::vector<std::string> deliver_all() {
         std::vector<std::string> names;
         for (std::string name = deliver_one(); !name.empty(); name = deliver_one()) names.push_back(name);
@@ -98,6 +114,9 @@ class DispatcherTest : public ::testing::Test {
     bool no_processes_ = false;
     std::vector<std::string> deferred_;
     std::vector<std::string> finished_;
+    std::vector<std::string> gone_;
+    std::vector<std::string> reports_;
+    bool may_leave_ = true;
     Dispatcher dispatcher_{
         config_,
         spool_,
@@ -105,8 +124,9 @@ class DispatcherTest : public ::testing::Test {
         {.start_agent = [this](const QueueAgentTask& task) { return start_agent(task); },
          .on_deferred = [this](const std::string& id, UnixTime) { deferred_.push_back(id); },
          .on_finished = [this](const std::string& id) { finished_.push_back(id); },
-         .on_gone = [](const std::string&) {},
-         .on_queued = [](const std::string&) {}}};
+         .on_gone = [this](const std::string& id) { gone_.push_back(id); },
+         .on_queued = [this](const std::string& id) { reports_.push_back(id); },
+         .may_leave = [this](const Journal&) { return may_leave_; }}};
 };
 
 TEST_F(DispatcherTest, MoreDestinationsThanAgentsAreServedOneAfterTheOther) {
@@ -119,6 +139,83 @@ TEST_F(DispatcherTest, MoreDestinationsThanAgentsAreServedOneAfterTheOther) {
     EXPECT_EQ(deliver_all().size(), 20U);
     EXPECT_EQ(finished_, std::vector<std::string>{id});
     EXPECT_TRUE(dispatcher_.is_idle());
+}
+
+TEST_F(DispatcherTest, OnlyRecipientsAtOtherHostsWaitForAQueueRun) {
+    may_leave_ = false;
+    const std::string both = queue({at("a.test"), program_of("bob")});
+    ASSERT_TRUE(dispatcher_.start(both));
+    EXPECT_EQ(deliver_all(), std::vector<std::string>{"local"});
+    EXPECT_EQ(gone_, std::vector<std::string>{both}) << "until the spool is looked at";
+    EXPECT_EQ(spool_.peek(both)->next_attempt, 0);
+    EXPECT_FALSE(dispatcher_.start(queue({at("a.test")})));
+    EXPECT_TRUE(dispatcher_.is_idle());
+    may_leave_ = true;
+    ASSERT_TRUE(dispatcher_.start(both));
+    EXPECT_EQ(deliver_all(), std::vector<std::string>{"a.test"});
+    EXPECT_EQ(finished_, std::vector<std::string>{both});
+}
+
+TEST_F(DispatcherTest, AMessageForADestinationThatIsDownWasNotTried) {
+    const std::string first = queue({at("a.test")}), second = queue({at("a.test")});
+    ASSERT_TRUE(dispatcher_.start(first));
+    ASSERT_TRUE(refuse_one(""));
+    ASSERT_TRUE(dispatcher_.start(second));
+    EXPECT_EQ(deferred_, (std::vector<std::string>{first, second}));
+    EXPECT_EQ(spool_.peek(first)->recipients[0].attempts, 1U);
+    EXPECT_EQ(spool_.peek(second)->recipients[0].attempts, 0U);
+    EXPECT_EQ(spool_.peek(second)->attempts, 0U);
+    EXPECT_EQ(spool_.peek(second)->recipients[0].last.reply.text, "too many connections");
+}
+
+TEST_F(DispatcherTest, AMessageIsGivenUpOnlyAfterAnAttemptWhenItsTimeIsOver) {
+    config_.qreturn = Seconds(1000);
+    config_.destination_agents = 1;
+    const std::string old = queue({at("a.test")}, Seconds(1001));
+    {
+        auto entry = spool_.take(old);
+        disk::write_all(entry->fd(), rfc3339_utc(now_unix() - 500) + " deferred 1: 451 4.4.1 down\n");
+    }
+    ASSERT_TRUE(dispatcher_.start(queue({at("a.test")})));
+    ASSERT_TRUE(dispatcher_.start(old));
+    dispatcher_.stop();
+    EXPECT_EQ(deferred_, std::vector<std::string>{old}) << "the end of the server is no attempt";
+    EXPECT_TRUE(reports_.empty());
+    EXPECT_EQ(spool_.peek(old)->recipients[0].status, RecipientState::Status::waiting);
+}
+
+TEST_F(DispatcherTest, AnAttemptOfAnotherMessageWhenTheTimeIsOverWillDo) {
+    config_.qreturn = Seconds(1000);
+    const std::string first = queue({at("a.test")}), old = queue({at("a.test")}, Seconds(1001));
+    ASSERT_TRUE(dispatcher_.start(first));
+    ASSERT_TRUE(refuse_one(""));
+    ASSERT_TRUE(dispatcher_.start(old));
+    EXPECT_EQ(finished_, std::vector<std::string>{old});
+    EXPECT_NE(testing::read_file(folder_ / ("rm" + old)).find("too many connections"), std::string::npos);
+}
+
+TEST_F(DispatcherTest, AnAgentThatIsOneTooManyLeavesItsWorkToTheOthers) {
+    config_.destination_agents = 3;
+    for (int n = 0; n < 4; ++n) ASSERT_TRUE(dispatcher_.start(queue({at("a.test")})));
+    EXPECT_EQ(started_, 3U);
+    ASSERT_TRUE(refuse_one("mx.a.test [192.0.2.1]"));
+    ASSERT_TRUE(refuse_one("mx.a.test [192.0.2.1]"));
+    EXPECT_TRUE(deferred_.empty());
+    EXPECT_EQ(deliver_all().size(), 4U);
+    EXPECT_EQ(finished_.size(), 4U);
+    for (int n = 0; n < 4; ++n) ASSERT_TRUE(dispatcher_.start(queue({at("a.test")})));
+    EXPECT_EQ(started_, 3U) << "the limit is remembered";
+    EXPECT_EQ(deliver_all().size(), 4U);
+    ASSERT_TRUE(dispatcher_.start(queue({at("a.test")})));
+    ASSERT_TRUE(refuse_one("mx.a.test [192.0.2.1]"));
+    EXPECT_EQ(deferred_.size(), 1U) << "nobody is left who could take it";
+}
+
+TEST_F(DispatcherTest, AHostThatDoesNotAnswerIsDownUnlessAnotherAgentHasReachedIt) {
+    config_.destination_agents = 2;
+    for (int n = 0; n < 2; ++n) ASSERT_TRUE(dispatcher_.start(queue({at("a.test")})));
+    ASSERT_TRUE(refuse_one(""));
+    EXPECT_EQ(deferred_.size(), 1U);
 }
 
 TEST_F(DispatcherTest, AnAgentThatDiesMakesRoomForAnotherDestination) {

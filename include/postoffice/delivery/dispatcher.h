@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <list>
 #include <map>
 #include <optional>
@@ -19,6 +20,7 @@
 #include "postoffice/config/config.h"
 #include "postoffice/delivery/bounce.h"
 #include "postoffice/delivery/queue_agent.h"
+#include "postoffice/delivery/queue_job.h"
 #include "postoffice/mail/spool.h"
 #include "postoffice/mail/watch.h"
 
@@ -32,7 +34,7 @@ class Dispatcher {
         std::function<void(const std::string& id, UnixTime due)> on_deferred;
         /// The message is done: its files can go.
         std::function<void(const std::string& id)> on_finished;
-        /// The message could not be had any more.
+        /// The message could not be had any more, or what is left of it waits for a queue run.
         std::function<void(const std::string& id)> on_gone;
         /// A report was queued.
         std::function<void(const std::string& id)> on_queued;
@@ -40,13 +42,18 @@ class Dispatcher {
         std::function<const Watch*(const std::string& id)> watch_of = [](const std::string&) {
             return nullptr;
         };
+        /// The recipients of the message at other hosts may be tried now.
+        std::function<bool(const Journal& journal)> may_leave = [](const Journal&) { return true; };
+        /// Told to a person who watches the run: what became of a recipient without an agent.
+        std::function<void(const std::string& line)> show = [](const std::string&) {};
     };
     /// Keeps the references.
     Dispatcher(const Config& config, const Spool& spool, Bouncer& bouncer, Events events);
 
     /// There is room for another message.
     bool has_room() const { return active_.size() < most_active; }
-    /// Begins work on a message. False if it cannot be had: gone, damaged, or owned by another process.
+    /// Begins work on a message. False if it cannot be had: gone, damaged, or owned by another process; or if
+    /// nothing of it may be tried now.
     bool start(const std::string& id);
     bool is_idle() const { return active_.empty(); }
     /// Does a little of what waits for nothing but time: calling it again and again gets to the end of it.
@@ -66,11 +73,14 @@ class Dispatcher {
 
   private:
     using Clock = std::chrono::steady_clock;
+    static constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
 
     struct ActiveMessage {
         QueueEntry entry;
         std::size_t waiting = 0;  ///< recipients that nothing had become of when it was taken
         unsigned jobs_left = 0;
+        bool was_tried = false;    ///< an attempt was made for one of its recipients
+        bool is_withheld = false;  ///< its recipients at other hosts wait for a queue run
     };
     /// Recipients of one message that share a destination.
     struct Job {
@@ -88,7 +98,10 @@ class Dispatcher {
             backlog;  ///< ids for which there was no room in `waiting`: neither open nor locked
         std::size_t agents = 0;
         Clock::time_point down_until{};
-        std::string down_because;
+        UnixTime down_since = 0;  ///< when an attempt found that
+        DeliveryResult why_down;
+        std::size_t most_agents = no_limit;  ///< that had a connection when the host refused another one
+        Clock::time_point limited_until{};
         bool is_reading_backlog = false;
         bool is_in_line = false;
         bool is_unread = false;
@@ -99,6 +112,7 @@ class Dispatcher {
         Place place;
         std::optional<Job> job = std::nullopt;  ///< empty while idle
         unsigned jobs_done = 0;
+        bool was_connected = false;  ///< to a host of its destination
     };
     /// Agents for other hosts, or for this one: neither kind takes the places of the other.
     struct Pool {
@@ -118,11 +132,18 @@ class Dispatcher {
     void hand_over(Agent& agent, Job job);
     void read_backlog(Place place);
     void job_done(Pool& pool, std::list<Agent>::iterator agent);
+    bool may_pass_on(const Agent& refused, const QueueJobDone& answer) const;
+    void pass_on(Pool& pool, std::list<Agent>::iterator refused, Job job);
+    void lift_limits();
+    static void note_down(Destination& destination, const DeliveryResult& why);
+    void postpone_job(Job job, const Destination& destination);
     void defer_job(Job job, const std::string& why);
     void settle_job(Job job, const DeliveryResult& result);
     void finish(Job job);
     void settle(ActiveMessage& message);
-    void give_up(QueueEntry& entry) const;
+    void give_up_expired(QueueEntry& entry) const;
+    void set_next_attempt(ActiveMessage& message, UnixTime due) const;
+    void tell(const QueueEntry& entry, std::size_t index, const DeliveryResult& result) const;
     void release(ActiveMessage& message, UnixTime due);
 
     const Config& config_;

@@ -44,7 +44,9 @@ class Intake {
 };
 
 /// An intake worker: serves IntakeJobs from `channel` until the runner closes it. `arrivals`: where queued
-/// ids are told. Returns the exit status.
-int run_intake_worker(const Config& config, Fd channel, int spawner, int arrivals);
+/// ids are told. `show`: hears what became of recipients whose mailboxes took the message at once. Returns
+/// the exit status.
+int run_intake_worker(const Config& config, Fd channel, int spawner, int arrivals,
+                      const std::function<void(const std::string&)>& show);
 
 }  // namespace postoffice

@@ -17,10 +17,16 @@ struct QueueJob {
     std::uint8_t watcher_sees_all = 0;               ///< as Watch has it
 };
 
-/// Agent to runner: every outcome is in the journal (appended, not synced).
+/// Agent to runner: every outcome is in the journal (appended, not synced), unless the destination is down.
 struct QueueJobDone {
     std::uint8_t destination_is_down = 0;
-    FixedString<256> why;  ///< if it is down
+    /// Down, and nothing was recorded: all recipients of the job are deferred for the reason below, unless
+    /// another agent of this destination can take them.
+    std::uint8_t is_unrecorded = 0;
+    std::uint16_t code = 0;  ///< the reply, if it is down
+    FixedString<16> status;
+    FixedString<2048> why;
+    FixedString<320> by;  ///< the host that said so; empty if we did
 };
 
 /// Runner to intake worker: take in this drop. No descriptors.

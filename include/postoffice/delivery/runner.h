@@ -48,7 +48,12 @@ class Runner {
     void start_reaper();
 
     void schedule(const std::string& id, UnixTime due);
+    void reschedule(const std::string& id, UnixTime due);
+    void note_arrival(const std::string& id);
     void hurry(const std::string& id);
+    bool may_leave(const Journal& journal) const;
+    void note_gone(const std::string& id);
+    void run_queue(bool ignore_retry_times);
     void rescan(bool ignore_retry_times);
     void rescan_drops();
     void sweep();
@@ -62,6 +67,7 @@ class Runner {
     void take_over_watched(const std::string& id, Watch watch);
     void forget(const std::string& id);
     void housekeeping();
+    void report_damage();
     void forget_times();
     int poll_timeout() const;
     bool is_done() const;
@@ -84,6 +90,10 @@ class Runner {
     std::set<std::pair<UnixTime, std::string>> due_;
     static constexpr UnixTime being_delivered = -1;
     std::unordered_map<std::string, UnixTime> known_;  ///< as in due_, or with the dispatcher
+    std::set<std::string> wanted_now_;     ///< of those known: to be tried at once, also at other hosts
+    std::vector<DamagedMessage> damaged_;  ///< of which postmaster was not told yet
+    std::set<std::string> waits_for_run_;  ///< with immediate=0: came since the last queue run
+    UnixTime next_run_ = 0;
     UnixTime next_rescan_ = 0;
     UnixTime next_drop_scan_ = 0;
     UnixTime next_housekeeping_ = 0;
