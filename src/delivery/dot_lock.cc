@@ -7,7 +7,6 @@
 
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <exception>
 #include <string_view>
 
@@ -24,25 +23,21 @@ namespace {
 constexpr UnixTime stale_age = 300;  // seconds, as for Debian's liblockfile; longer than a batch takes
 constexpr std::size_t longest_content = 256;  // what is longer is somebody's file
 
-std::string own_host() {
-    std::array<char, 256> name{};
-    return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+/// "HOST postoffice\n"
+std::string own_mark() {
+    std::array<char, 256> host{};
+    if (::gethostname(host.data(), host.size() - 1) != 0) throw_errno("gethostname");
+    return fmt::format("{} postoffice\n", host.data());
 }
 
-/// "PID HOST": mail programs that look for a process read the number in front.
-std::string own_content() {
-    return fmt::format("{} {}\n", ::getpid(), own_host());
-}
-
-/// True if an agent of this host wrote it and has ended.
+/// True if an agent of this host wrote it. All of them hold the locks of the kernel as long as theirs is
+/// there, and now this process does: what is there was left by one that was killed, or could not remove it.
 bool is_left_behind(const std::string& path) {
     const Fd file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (!file) return false;
     std::array<char, longest_content> buffer;
     std::string_view content(buffer.data(), disk::read_at(file.get(), buffer, 0));
-    const auto pid = parse_number(take_until(content, ' '));
-    if (!pid || trim(content) != own_host()) return false;
-    return ::kill(static_cast<pid_t>(*pid), 0) != 0 && errno == ESRCH;
+    return parse_number(take_until(content, ' ')) && content == own_mark();
 }
 
 }  // namespace
@@ -61,10 +56,24 @@ bool DotLock::try_acquire() {
 
 /// False if there is one.
 bool DotLock::create() {
+    // With its content at once: an empty one that a killed agent left could be that of another program.
+    const Fd unnamed(
+        ::open(path_.substr(0, path_.rfind('/') + 1).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+    if (unnamed) {
+        disk::write_all(unnamed.get(), fmt::format("{} {}", ::getpid(), own_mark()));
+        const std::string source = fmt::format("/proc/self/fd/{}", unnamed.get());
+        is_held_ = ::linkat(AT_FDCWD, source.c_str(), AT_FDCWD, path_.c_str(), AT_SYMLINK_FOLLOW) == 0;
+        if (is_held_ || errno == EEXIST) return is_held_;
+    }
+    return create_by_name();
+}
+
+/// The same where a file system has no files without a name.
+bool DotLock::create_by_name() {
     try {
         const Fd file = disk::open(path_, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
         is_held_ = true;
-        disk::write_all(file.get(), own_content());
+        disk::write_all(file.get(), fmt::format("{} {}", ::getpid(), own_mark()));
         return true;
     } catch (const std::system_error& error) {
         if (error.code().value() == EEXIST) return false;

@@ -1,6 +1,6 @@
 // The lock that mail programs agree on by a file beside the mailbox, MAILBOX.lock: Debian policy 11.6 asks
-// for it in addition to fcntl(2). It holds the process and the host that made it, so that what a killed agent
-// leaves can be told from a lock that is held.
+// for it in addition to fcntl(2). It holds the process that made it, as mail programs expect, and a mark by
+// which what a killed agent left can be told from the lock of another program.
 #pragma once
 
 #include <string>
@@ -26,6 +26,7 @@ class DotLock {
 
   private:
     bool create();
+    bool create_by_name();
     bool remove_if_stale();
 
     const std::string path_;

@@ -128,7 +128,8 @@ ssize_t __real_send(int socket, const void* data, std::size_t size, int flags);
 ssize_t __real_sendmsg(int socket, const msghdr* message, int flags);
 
 int __wrap_open(const char* path, int flags, ...) {
-    if ((flags & O_CREAT) == 0) return __real_open(path, flags);
+    const bool creates = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+    if (!creates) return __real_open(path, flags);
     va_list arguments;
     va_start(arguments, flags);
     const auto mode = va_arg(arguments, mode_t);
