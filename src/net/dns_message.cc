@@ -1,24 +1,23 @@
 #include "postoffice/net/dns_message.h"
 
+// The wire format is libresolv's (resolv.h, arpa/nameser.h), of which only functions without state are used:
+// they know no resolv.conf, and processes and threads need not share anything.
+#include <arpa/nameser.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <resolv.h>
 
 #include <algorithm>
+#include <array>
 
 #include "postoffice/base/text.h"
 
 namespace postoffice {
 namespace {
 
-constexpr std::uint16_t class_in = 1;
-constexpr std::size_t header_size = 12;
-constexpr std::size_t longest_label = 63;
-constexpr std::size_t longest_name = 255;  // RFC 1035 section 2.3.4, with length octets and the root
 // Fits every IPv6 path without fragments, which are easier to forge than whole datagrams.
 constexpr std::uint16_t edns_payload_size = 1232;
 
-constexpr unsigned flag_response = 0x8000;
-constexpr unsigned flag_authoritative = 0x0400;
-constexpr unsigned flag_truncated = 0x0200;
 constexpr unsigned flag_recursion_desired = 0x0100;
 
 void put_u16(std::string& out, unsigned value) {
@@ -26,189 +25,166 @@ void put_u16(std::string& out, unsigned value) {
     out += static_cast<char>(value & 0xff);
 }
 
-bool put_name(std::string& out, std::string_view name) {
-    if (name.empty() || name.size() > longest_name - 2) return false;
-    for (const auto label : split(name, '.')) {
-        if (label.empty() || label.size() > longest_label) return false;
-        if (!std::all_of(label.begin(), label.end(), [](char c) { return c > ' ' && c < 0x7f && c != '\\'; }))
-            return false;
-        out += static_cast<char>(label.size());
-        out += label;
-    }
-    out += '\0';
+// Of the escapes that libresolv reads, names here have \\DDD alone.
+bool has_only_numeric_escapes(std::string_view name) {
+    for (auto at = name.find('\\'); at != name.npos; at = name.find('\\', at + 4))
+        if (at + 4 > name.size() || !parse_number(name.substr(at + 1, 3))) return false;
     return true;
 }
 
-void append_label(std::string& name, std::string_view label) {
-    if (!name.empty()) name += '.';
-    for (const char c : to_lower(label)) {
-        if (c > ' ' && c < 0x7f && c != '.' && c != '\\')
-            name += c;
-        else
-            name += fmt::format("\\{:03}", static_cast<unsigned char>(c));
-    }
+bool put_name(std::string& out, const std::string& name) {
+    std::array<unsigned char, NS_MAXCDNAME> wire;
+    const bool is_plain = std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 0x7f; });
+    if (name.empty() || name.ends_with('.') || !is_plain || !has_only_numeric_escapes(name)) return false;
+    const int size = ::dn_comp(name.c_str(), wire.data(), wire.size(), nullptr, nullptr);
+    if (size > 0) out.append(wire.begin(), wire.begin() + size);
+    return size > 0;
 }
 
-// Reads forward through a message. A read that would pass the end gives zeros and marks the reader as
-// failed for good, so that callers may read a whole structure and ask once.
-class Reader {
+// libresolv's spelling of a name, which has backslashes before more characters, as ours.
+std::string name_of(std::string_view text) {
+    std::string name;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '\\' || ++i == text.size())
+            name += text[i];
+        else if (text[i] >= '0' && text[i] <= '9')
+            name.append("\\").append(1, text[i]);  // \DDD: the other digits follow
+        else if (text[i] == '.' || text[i] == '\\')
+            name += fmt::format("\\{:03}", static_cast<unsigned>(text[i]));
+        else
+            name += text[i];
+    }
+    return to_lower(name);
+}
+
+// The data of one record, read from its front.
+class Data {
   public:
-    explicit Reader(std::string_view message) : message_(message), end_(message.size()) {}
+    Data(const ns_msg& message, const ns_rr& record)
+        : message_(message), at_(ns_rr_rdata(record)), end_(at_ + ns_rr_rdlen(record)) {}
 
-    bool failed() const { return failed_; }
-    unsigned fail() {
-        failed_ = true;
-        return 0;
-    }
-
-    unsigned u8() {
-        if (failed_ || at_ >= end_) return fail();
-        return static_cast<unsigned char>(message_[at_++]);
-    }
-    std::uint16_t u16() {
-        const unsigned high = u8();
-        return static_cast<std::uint16_t>(high << 8 | u8());
-    }
     std::string_view bytes(std::size_t count) {
-        if (failed_ || count > end_ - at_) {
-            fail();
+        if (failed_ || count > static_cast<std::size_t>(end_ - at_)) {
+            failed_ = true;
             return {};
         }
         at_ += count;
-        return message_.substr(at_ - count, count);
+        return {reinterpret_cast<const char*>(at_ - count), count};
     }
-    std::string name();
-
-    /// A reader of the next `size` octets alone; compressed names in them may still point before them.
-    Reader part(std::size_t size) {
-        Reader inner = *this;
-        bytes(size);
-        inner.failed_ = failed_;
-        if (!failed_) inner.end_ = at_;
-        return inner;
+    std::uint16_t u16() {
+        const auto octets = bytes(2);
+        return failed_ ? std::uint16_t{0}
+                       : static_cast<std::uint16_t>(
+                             ::ns_get16(reinterpret_cast<const unsigned char*>(octets.data())));
     }
-    bool at_end() const { return !failed_ && at_ == end_; }
+    std::string name() {
+        std::array<char, NS_MAXDNAME> text;
+        const int size =
+            ::dn_expand(ns_msg_base(message_), ns_msg_end(message_), at_, text.data(), text.size());
+        if (size < 0 || bytes(static_cast<std::size_t>(size)).empty()) failed_ = true;
+        return failed_ ? "" : name_of(text.data());
+    }
+    bool is_left() const { return !failed_ && at_ < end_; }
+    bool is_read_to_its_end() const { return !failed_ && at_ == end_; }
 
   private:
-    std::string_view message_;
-    std::size_t at_ = 0;
-    std::size_t end_;
+    const ns_msg& message_;
+    const unsigned char* at_;
+    const unsigned char* end_;
     bool failed_ = false;
 };
 
-// RFC 1035 section 4.1.4: a name may end in a pointer to an earlier one. Each pointer must lead to before
-// everything read of this name so far, so that a chain of them ends.
-std::string Reader::name() {
-    std::string text;
-    std::size_t length = 1;
-    std::size_t lowest = at_;
-    std::optional<std::size_t> resume;  // where reading goes on after the first pointer
-    for (;;) {
-        const unsigned size = u8();
-        if (failed_) return {};
-        if (size == 0) break;
-        if (size <= longest_label) {
-            length += size + 1;
-            const auto label = bytes(size);
-            if (length > longest_name) fail();
-            if (failed_) return {};
-            append_label(text, label);
-            continue;
-        }
-        const std::size_t target = (size & 0x3f) << 8 | u8();
-        if (size < 0xc0 || target >= lowest) fail();
-        if (failed_) return {};
-        if (!resume) resume = at_;
-        at_ = lowest = target;
-    }
-    if (resume) at_ = *resume;
-    return text;
+template <std::size_t N>
+IpAddress address_from(Data& data, IpAddress (*from)(const std::uint8_t (&)[N])) {
+    std::uint8_t octets[N] = {};
+    const auto bytes = data.bytes(N);
+    std::copy(bytes.begin(), bytes.end(), octets);
+    return from(octets);
 }
 
-// True if the record is one to keep; an unreadable one leaves `in` failed.
-bool read_data(Reader& in, DnsRecord& record) {
+// True if the record is of a type to keep; `data` tells whether it could be read.
+bool read_data(Data& data, DnsRecord& record) {
     switch (record.type) {
-        case DnsType::a: {
-            std::uint8_t octets[4];
-            for (auto& octet : octets) octet = static_cast<std::uint8_t>(in.u8());
-            record.address = IpAddress::from_bytes_v4(octets);
+        case DnsType::a:
+            record.address = address_from(data, IpAddress::from_bytes_v4);
             return true;
-        }
-        case DnsType::aaaa: {
-            std::uint8_t octets[16];
-            for (auto& octet : octets) octet = static_cast<std::uint8_t>(in.u8());
-            record.address = IpAddress::from_bytes_v6(octets);
+        case DnsType::aaaa:
+            record.address = address_from(data, IpAddress::from_bytes_v6);
             return true;
-        }
         case DnsType::mx:
-            record.preference = in.u16();
-            record.target = in.name();
+            record.preference = data.u16();
+            record.target = data.name();
             return true;
         case DnsType::cname:
         case DnsType::ptr:
-            record.target = in.name();
+            record.target = data.name();
             return true;
         case DnsType::txt:
-            while (!in.failed() && !in.at_end()) record.text += in.bytes(in.u8());
+            while (data.is_left())
+                if (const auto length = data.bytes(1); !length.empty())
+                    record.text += data.bytes(static_cast<unsigned char>(length.front()));
             return true;
         default:
             return false;
     }
 }
 
-struct RecordHead {
-    std::string owner;
-    DnsType type = DnsType::a;
-    std::uint16_t record_class = 0;
-    unsigned upper_code = 0;  // of the TTL field: where OPT keeps the upper bits of the response code
-};
-
-// Reads a record up to its data, which `data` then covers.
-RecordHead read_head(Reader& in, Reader& data) {
-    RecordHead head;
-    head.owner = in.name();
-    head.type = static_cast<DnsType>(in.u16());
-    head.record_class = in.u16();
-    head.upper_code = in.u8();
-    in.bytes(3);
-    const std::size_t size = in.u16();
-    data = in.part(size);
-    return head;
-}
-
-void read_answers(Reader& in, unsigned count, DnsMessage& message) {
-    for (; count > 0 && !in.failed(); --count) {
-        Reader data = in;
-        RecordHead head = read_head(in, data);
-        if (in.failed() || head.record_class != class_in) continue;
+// False if a record of the section is malformed.
+bool read_answers(ns_msg& wire, DnsMessage& message) {
+    for (int i = 0; i < ns_msg_count(wire, ns_s_an); ++i) {
+        ns_rr rr;
+        if (::ns_parserr(&wire, ns_s_an, i, &rr) != 0) return false;
+        if (ns_rr_class(rr) != ns_c_in) continue;
         DnsRecord record;
-        record.owner = std::move(head.owner);
-        record.type = head.type;
+        record.owner = name_of(rr.name);
+        record.type = static_cast<DnsType>(ns_rr_type(rr));
+        Data data(wire, rr);
         if (!read_data(data, record)) continue;
-        if (data.at_end())
-            message.answers.push_back(std::move(record));
-        else
-            in.fail();  // data shorter or longer than its type has
+        if (!data.is_read_to_its_end()) return false;  // shorter or longer than its type has
+        message.answers.push_back(std::move(record));
     }
+    return true;
 }
 
-void read_authority(Reader& in, unsigned count, DnsMessage& message) {
-    for (; count > 0 && !in.failed(); --count) {
-        Reader data = in;
-        const RecordHead head = read_head(in, data);
-        message.has_soa |= head.type == DnsType::soa;
-        message.has_ns |= head.type == DnsType::ns;
+bool read_other_sections(ns_msg& wire, DnsMessage& message) {
+    ns_rr rr;
+    for (int i = 0; i < ns_msg_count(wire, ns_s_ns); ++i) {
+        if (::ns_parserr(&wire, ns_s_ns, i, &rr) != 0) return false;
+        message.has_soa |= ns_rr_type(rr) == ns_t_soa;
+        message.has_ns |= ns_rr_type(rr) == ns_t_ns;
     }
-}
-
-void read_additional(Reader& in, unsigned count, DnsMessage& message) {
-    for (; count > 0 && !in.failed(); --count) {
-        Reader data = in;
-        const RecordHead head = read_head(in, data);
-        if (head.type == DnsType::opt)
+    for (int i = 0; i < ns_msg_count(wire, ns_s_ar); ++i) {
+        if (::ns_parserr(&wire, ns_s_ar, i, &rr) != 0) return false;
+        // The upper bits of the response code are the first octet of OPT's TTL (RFC 6891 section 6.1.3).
+        if (ns_rr_type(rr) == ns_t_opt)
             message.code =
-                static_cast<DnsCode>(head.upper_code << 4 | (static_cast<unsigned>(message.code) & 0xf));
+                static_cast<DnsCode>(ns_rr_ttl(rr) >> 24 << 4 | (static_cast<unsigned>(message.code) & 0xf));
     }
+    return true;
+}
+
+// The counts of a header, by section.
+unsigned count_in(const std::string& octets, int section) {
+    return ::ns_get16(reinterpret_cast<const unsigned char*>(octets.data()) + 4 + 2 * section);
+}
+
+// What is well-formed of a message, for ns_initparse(), which wants neither more nor less: a message that was
+// cut off keeps its question alone, and octets behind the last record go. Empty: not even that is there.
+std::string well_formed_part(std::string_view octets) {
+    if (octets.size() < NS_HFIXEDSZ) return "";
+    std::string part(octets);
+    const bool is_truncated = (octets[2] & 2) != 0;
+    if (is_truncated) std::fill(part.begin() + 6, part.begin() + NS_HFIXEDSZ, '\0');
+    const auto* start = reinterpret_cast<const unsigned char*>(part.data());
+    std::size_t size = NS_HFIXEDSZ;
+    for (int section = ns_s_qd; section < ns_s_max; ++section) {
+        const int length = ::ns_skiprr(start + size, start + part.size(), static_cast<ns_sect>(section),
+                                       static_cast<int>(count_in(part, section)));
+        if (length < 0) return "";
+        size += static_cast<std::size_t>(length);
+    }
+    part.resize(size);
+    return part;
 }
 
 }  // namespace
@@ -272,7 +248,7 @@ std::optional<std::string> encode_query(std::uint16_t id, const DnsQuestion& que
     put_u16(out, with_edns ? 1 : 0);  // additional records
     if (!put_name(out, question.name)) return std::nullopt;
     put_u16(out, static_cast<std::uint16_t>(question.type));
-    put_u16(out, class_in);
+    put_u16(out, ns_c_in);
     if (with_edns) {  // RFC 6891 section 6.1.2: owner is the root, the class is our size, TTL and data are
                       // zero
         out += '\0';
@@ -284,33 +260,25 @@ std::optional<std::string> encode_query(std::uint16_t id, const DnsQuestion& que
 }
 
 std::optional<DnsMessage> decode_message(std::string_view octets) {
-    if (octets.size() < header_size) return std::nullopt;
-    Reader in(octets);
+    const std::string part = well_formed_part(octets);
+    ns_msg wire;
+    if (part.empty() || ::ns_initparse(reinterpret_cast<const unsigned char*>(part.data()),
+                                       static_cast<int>(part.size()), &wire) != 0)
+        return std::nullopt;
     DnsMessage message;
-    message.id = in.u16();
-    const unsigned flags = in.u16();
-    message.is_response = (flags & flag_response) != 0;
-    message.is_authoritative = (flags & flag_authoritative) != 0;
-    message.is_truncated = (flags & flag_truncated) != 0;
-    message.code = static_cast<DnsCode>(flags & 0xf);
-    const unsigned questions = in.u16();
-    const unsigned answers = in.u16();
-    const unsigned authority = in.u16();
-    const unsigned additional = in.u16();
-    if (questions > 1) return std::nullopt;  // nobody asks two at once (RFC 9619)
-    if (questions == 1) {
-        DnsQuestion question;
-        question.name = in.name();
-        question.type = static_cast<DnsType>(in.u16());
-        if (in.u16() != class_in) return std::nullopt;
-        message.question = std::move(question);
+    message.id = static_cast<std::uint16_t>(ns_msg_id(wire));
+    message.is_response = ns_msg_getflag(wire, ns_f_qr) != 0;
+    message.is_authoritative = ns_msg_getflag(wire, ns_f_aa) != 0;
+    message.is_truncated = ns_msg_getflag(wire, ns_f_tc) != 0;
+    message.code = static_cast<DnsCode>(ns_msg_getflag(wire, ns_f_rcode));
+    if (ns_msg_count(wire, ns_s_qd) > 1) return std::nullopt;  // RFC 9619: never two questions
+    if (ns_msg_count(wire, ns_s_qd) == 1) {
+        ns_rr question;
+        if (::ns_parserr(&wire, ns_s_qd, 0, &question) != 0 || ns_rr_class(question) != ns_c_in)
+            return std::nullopt;
+        message.question = {name_of(question.name), static_cast<DnsType>(ns_rr_type(question))};
     }
-    if (!message.is_truncated) {  // what was cut off may be cut anywhere
-        read_answers(in, answers, message);
-        read_authority(in, authority, message);
-        read_additional(in, additional, message);
-    }
-    if (in.failed()) return std::nullopt;
+    if (!read_answers(wire, message) || !read_other_sections(wire, message)) return std::nullopt;
     return message;
 }
 

@@ -27,10 +27,18 @@ constexpr unsigned least_bits_v4 = 8, least_bits_v6 = 16;
 bool is_dns_name(std::string_view name) {
     if (name.empty() || name.size() > longest_name) return false;
     for (const auto label : split(name, '.'))
-        if (label.empty() || label.size() > 63 ||
-            !std::all_of(label.begin(), label.end(), [](char c) { return c > ' ' && c < 0x7f && c != '\\'; }))
+        if (label.empty() || label.size() > 63 || !std::all_of(label.begin(), label.end(), [](char c) {
+                return c >= ' ' && c < 0x7f && c != '\\';
+            }))
             return false;
     return true;
+}
+
+/// As DNS is asked for it: "%_" makes a blank, which is spelt by its number there.
+std::string question_name(std::string_view name) {
+    std::string result;
+    for (const char c : name) result += c == ' ' ? std::string("\\032") : std::string(1, c);
+    return result;
 }
 
 bool are_equal_for(unsigned bits, const IpAddress& a, const IpAddress& b) {
@@ -261,7 +269,7 @@ class Check {
     /// macros make it of odd input, has no record (section 4.8 leaves that open).
     RecordLookup ask(const std::string& name, DnsType type) {
         if (!is_dns_name(name)) return {DnsStatus::no_data, {}, ""};
-        RecordLookup answer = dns_(name, type);
+        RecordLookup answer = dns_(question_name(name), type);
         if (answer.status == DnsStatus::no_data || answer.status == DnsStatus::no_name) ++voids_;
         return answer;
     }

@@ -49,6 +49,18 @@ TEST(DnsMessage, NamesThatAreNoneAreNotAsked) {
     EXPECT_FALSE(encode_query(1, {longest + "y", DnsType::a}, true));
 }
 
+TEST(DnsMessage, OddOctetsInNamesAreAskedByTheirNumbers) {
+    const auto query = encode_query(1, {"a\\032b\\046c.test", DnsType::a}, false);
+    ASSERT_TRUE(query);
+    EXPECT_NE(query->find(std::string("\x05"
+                                      "a b.c\x04test\0",
+                                      12)),
+              std::string::npos);
+    EXPECT_EQ(decode_message(*query)->question->name, "a\\032b\\046c.test");
+    for (const char* name : {"a\\03", "a\\", "a\\300.test", "a\\0x1.test", "a\\b.test"})
+        EXPECT_FALSE(encode_query(1, {name, DnsType::a}, false)) << name;
+}
+
 TEST(DnsMessage, AnswersAreRead) {
     const auto query = query_for("a.test", DnsType::mx);
     const auto message = decode_message(wire_response(
@@ -122,12 +134,11 @@ TEST(DnsMessage, CompressedNamesAreFollowedBackwards) {
     EXPECT_EQ(message->answers.at(0).target, "b.test");
 }
 
-TEST(DnsMessage, CompressionThatDoesNotLeadBackIsRefused) {
+TEST(DnsMessage, CompressionThatDoesNotEndIsRefused) {
     const std::string rest = std::string("\0\x01\0\x01\0\0\0\0\0\x04\x01\x02\x03\x04", 14);
     EXPECT_TRUE(decode_message(message_with(std::string("\0", 1) + rest)));
     EXPECT_FALSE(decode_message(message_with("\xc0\x0c" + rest)));       // to itself
     EXPECT_FALSE(decode_message(message_with("\x01x\xc0\x0c" + rest)));  // round in a loop
-    EXPECT_FALSE(decode_message(message_with("\xc0\x0e" + rest)));       // forward
     EXPECT_FALSE(decode_message(message_with("\xff\xff" + rest)));       // beyond the end
     EXPECT_FALSE(decode_message(message_with("\x40" + rest)));           // a label type nobody uses
     EXPECT_FALSE(decode_message(message_with("\x80" + rest)));
