@@ -16,25 +16,15 @@ namespace {
 constexpr std::string_view signature{"\r\n\r\n\0\r\nQUIT\n", 12};
 
 enum Command : std::uint8_t { local = 0, proxied = 1 };
-enum Family : std::uint8_t { unspecified = 0, inet = 1, inet6 = 2, local_socket = 3 };
-constexpr std::uint8_t most_transport = 2;  // unspecified, stream, datagram
+enum Kind : std::uint8_t { tcp4 = 0x11, tcp6 = 0x21 };  // the octet of family and transport
 
 std::uint8_t octet(std::string_view text, std::size_t at) {
     return static_cast<std::uint8_t>(text[at]);
 }
 
-// Addresses and ports of both sides.
-std::size_t address_length(std::uint8_t family) {
-    switch (family) {
-        case inet:
-            return 2 * (4 + 2);
-        case inet6:
-            return 2 * (16 + 2);
-        case local_socket:
-            return 2 * 108;
-        default:
-            return 0;
-    }
+// Addresses and ports of both sides; 0: no client of SMTP can have such an address.
+std::size_t address_length(std::uint8_t kind) {
+    return kind == tcp4 ? 2 * (4 + 2) : kind == tcp6 ? 2 * (16 + 2) : 0;
 }
 
 template <std::size_t N>
@@ -55,16 +45,18 @@ Result<std::size_t> proxy_header_rest(std::string_view start) {
     if (start.size() != proxy_header_start || !start.starts_with(signature))
         return Problem{"no header of the PROXY protocol, version 2"};
     const std::uint8_t version = octet(start, 12) >> 4, command = octet(start, 12) & 0xf;
-    const std::uint8_t family = octet(start, 13) >> 4, transport = octet(start, 13) & 0xf;
+    const std::uint8_t kind = octet(start, 13);
     if (version != 2) return Problem{fmt::format("version {} of the PROXY protocol", version)};
     if (command != local && command != proxied)
         return Problem{fmt::format("unknown PROXY command {}", command)};
-    if (family > local_socket || transport > most_transport)
-        return Problem{fmt::format("unknown kind of address {} in a PROXY header", octet(start, 13))};
+    // A client without an internet address must not be taken for the front end, which may be trusted.
+    if (command == proxied && address_length(kind) == 0)
+        return Problem{
+            fmt::format("a PROXY header without the address of a TCP client (kind {:#04x})", kind)};
     const std::size_t rest = std::size_t{octet(start, 14)} << 8 | octet(start, 15);
     if (rest > most_proxy_header_rest) return Problem{fmt::format("a PROXY header of {} octets", rest)};
-    if (command == proxied && rest < address_length(family))
-        return Problem{"a PROXY header without its addresses"};
+    if (command == proxied && rest < address_length(kind))
+        return Problem{fmt::format("a PROXY header with {} octets of addresses", rest)};
     return rest;
 }
 
@@ -73,12 +65,10 @@ Result<std::optional<IpAddress>> parse_proxy_header(std::string_view header) {
     if (!rest) return Problem{rest.problem()};
     if (header.size() != proxy_header_start + *rest)
         return Problem{"a PROXY header of another length than it says"};
-    const std::uint8_t family = octet(header, 13) >> 4;
-    const bool is_proxied = (octet(header, 12) & 0xf) == proxied;
-    if (!is_proxied || (family != inet && family != inet6)) return std::optional<IpAddress>();
+    if ((octet(header, 12) & 0xf) == local) return std::optional<IpAddress>();
     const auto addresses = header.substr(proxy_header_start);
-    const IpAddress client = family == inet ? address_at<4>(addresses, IpAddress::from_bytes_v4)
-                                            : address_at<16>(addresses, IpAddress::from_bytes_v6);
+    const IpAddress client = octet(header, 13) == tcp4 ? address_at<4>(addresses, IpAddress::from_bytes_v4)
+                                                       : address_at<16>(addresses, IpAddress::from_bytes_v6);
     if (client.is_loopback() || client.is_unspecified() || is_multicast(client))
         return Problem{fmt::format("a PROXY header with {} as the client", client.to_string())};
     return std::optional(client);

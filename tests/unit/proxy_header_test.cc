@@ -33,8 +33,26 @@ TEST(ProxyHeader, NamesTheClient) {
 TEST(ProxyHeader, MayBeOfTheFrontEndItself) {
     EXPECT_EQ(*parse_proxy_header(header(0x20, 0, "")), std::nullopt);
     EXPECT_EQ(*parse_proxy_header(header(0x20, 0x11, v4)), std::nullopt);
-    EXPECT_EQ(*parse_proxy_header(header(0x21, 0, "")), std::nullopt);
-    EXPECT_EQ(*parse_proxy_header(header(0x21, 0x31, std::string(216, 'a'))), std::nullopt);
+    EXPECT_EQ(*parse_proxy_header(header(0x20, 0x31, "")), std::nullopt) << "LOCAL: the rest has no meaning";
+}
+
+// A front end may be trusted, and a client that it knows no address of must not get its rights.
+TEST(ProxyHeader, WithoutAnAddressIsRefused) {
+    EXPECT_FALSE(parse_proxy_header(header(0x21, 0, ""))) << "AF_UNSPEC";
+    EXPECT_FALSE(parse_proxy_header(header(0x21, 0, v4))) << "AF_UNSPEC, with octets";
+    EXPECT_FALSE(parse_proxy_header(header(0x21, 0x01, v4))) << "AF_UNSPEC, stream";
+    for (const int transport : {0, 1, 2})
+        EXPECT_FALSE(
+            parse_proxy_header(header(0x21, static_cast<char>(0x30 | transport), std::string(216, 'a'))))
+            << "AF_UNIX";
+    EXPECT_FALSE(parse_proxy_header(header(0x21, 0x12, v4))) << "UDP";
+    EXPECT_FALSE(parse_proxy_header(header(0x21, 0x10, v4))) << "no transport";
+    EXPECT_FALSE(parse_proxy_header(header(0x21, 0x22, v6))) << "UDP over IPv6";
+    EXPECT_FALSE(parse_proxy_header(header(0x21, 0x11, ""))) << "IPv4, no octets";
+    EXPECT_FALSE(parse_proxy_header(header(0x21, 0x11, v4.substr(1)))) << "an octet too few";
+    EXPECT_FALSE(parse_proxy_header(header(0x21, 0x21, v6.substr(1)))) << "an octet too few";
+    EXPECT_FALSE(parse_proxy_header("PROXY UNKNOWN\r\n")) << "version 1";
+    EXPECT_FALSE(parse_proxy_header("PROXY UNKNOWN 192.0.2.7 192.0.2.1 12345 25\r\n")) << "version 1";
 }
 
 TEST(ProxyHeader, GarbageIsAProblem) {

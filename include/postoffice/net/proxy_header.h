@@ -22,9 +22,10 @@ inline constexpr std::size_t most_proxy_header_rest = 4096;
 /// we take.
 Result<std::size_t> proxy_header_rest(std::string_view start);
 
-/// The client that a whole header names; nullopt if the connection is the front end's own (LOCAL), or comes
-/// from something without an internet address. An address that cannot be a client's, such as the loopback's,
-/// is a problem: nobody becomes local by a header.
+/// The client that a whole header names; nullopt if the connection is the front end's own (command LOCAL,
+/// whatever follows it). Command PROXY needs the address of a TCP client: unknown and Unix addresses
+/// (AF_UNSPEC, AF_UNIX) are a problem, and so are addresses that no client can have, such as the loopback's.
+/// No header makes a client local.
 Result<std::optional<IpAddress>> parse_proxy_header(std::string_view header);
 
 /// Reads one header from the socket, and not an octet more: what follows belongs to somebody else. Throws
