@@ -95,10 +95,11 @@ void log_event(std::string_view id, std::string_view event, std::initializer_lis
     if (!id.empty()) line.append(id).append(": ");
     line += event;
     for (const auto& [key, value] : fields) {
+        if (value.empty()) continue;
         line.append(" ").append(key).append("=");
         append_value(line, value);
     }
-    write_line(LOG_INFO, line);
+    write_line(event_priority(event), line);
 }
 
 void log_audit(std::string_view record) {

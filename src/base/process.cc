@@ -55,6 +55,10 @@ bool ProcessEnd::exited_with(int code) const {
     return WIFEXITED(status) && WEXITSTATUS(status) == code;
 }
 
+bool ProcessEnd::was_told_to_end() const {
+    return WIFSIGNALED(status) && (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT);
+}
+
 std::string ProcessEnd::text() const {
     if (WIFEXITED(status)) return fmt::format("exit {}", WEXITSTATUS(status));
     return fmt::format("signal {}", WTERMSIG(status));
@@ -69,7 +73,8 @@ ProcessEnd reap_child() {
 
 void log_if_crashed(const std::string& process, const ProcessEnd& end) {
     if (end.exited_with(0)) return;
-    log_event("", "crash", {{"process", process}, {"pid", fmt::to_string(end.pid)}, {"end", end.text()}});
+    const std::string_view event = end.was_told_to_end() ? "process-ended" : "crash";
+    log_event("", event, {{"process", process}, {"pid", fmt::to_string(end.pid)}, {"end", end.text()}});
 }
 
 void remember_arguments(int argc, char** argv) {

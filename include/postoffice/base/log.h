@@ -19,10 +19,13 @@ void reopen_log(const std::string& where);
 
 using LogField = std::pair<std::string_view, std::string_view>;
 
-/// Writes one event. `id`: queue id, or empty. Values are quoted where they hold blanks, and control
-/// characters become '?', so that nothing a client sends can forge a line. Never throws; a line that cannot
-/// be written is lost.
+/// Writes one event, with the priority of event_priority(). `id`: queue id, or empty. A field without a value
+/// is left out. Values are quoted where they hold blanks, and control characters become '?', so that nothing
+/// a client sends can forge a line. Never throws; a line that cannot be written is lost.
 void log_event(std::string_view id, std::string_view event, std::initializer_list<LogField> fields = {});
+
+/// The priority of an event in syslog(3), such as LOG_CRIT: that of its row in log_events.cc, else LOG_INFO.
+int event_priority(std::string_view event);
 
 /// One audit record, mailaudit(5), as it is; to syslog with priority LOG_DEBUG. Never throws.
 void log_audit(std::string_view record);

@@ -21,13 +21,16 @@ struct ProcessEnd {
     pid_t pid = 0;
     int status = 0;  ///< as wait(2) gives it
     bool exited_with(int code) const;
+    /// By SIGTERM or SIGINT, as a service manager or a terminal sends to all processes of a group.
+    bool was_told_to_end() const;
     std::string text() const;  ///< "exit 75", "signal 9"
 };
 
 /// Collects one ended child without waiting; pid 0 if there is none.
 ProcessEnd reap_child();
 
-/// Says in the log what became of a child that did not leave with exit status 0.
+/// Logs the end of a child that did not leave with exit status 0: "crash", or "process-ended" if it was told
+/// to.
 void log_if_crashed(const std::string& process, const ProcessEnd& end);
 
 /// The title in ps(1): "postoffice: TEXT". Needs remember_arguments() once at start.
