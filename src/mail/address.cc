@@ -98,11 +98,20 @@ std::string_view take_word(std::string_view& rest, std::string& out) {
     return "a character that needs quotes";
 }
 
+/// Where dots may stand in a local part that is not quoted.
+enum class Dots {
+    between_words,  ///< RFC 5321 section 4.1.2
+    anywhere,       ///< at its ends and side by side, too, as some phones and providers write them
+};
+
 /// Words with dots between them: Dot-string, Quoted-string and the obs-local-part of RFC 5322 section 4.4.
-std::string_view take_local_part(std::string_view& rest, std::string& out) {
+std::string_view take_local_part(std::string_view& rest, std::string& out, Dots dots) {
     for (;;) {
-        if (const auto problem = take_word(rest, out); !problem.empty())
-            return rest.empty() && !out.empty() ? "a dot at the end of the name" : problem;
+        const bool no_word =
+            dots == Dots::anywhere && (rest.starts_with('.') || (rest.starts_with('@') && !out.empty()));
+        if (!no_word)
+            if (const auto problem = take_word(rest, out); !problem.empty())
+                return rest.empty() && !out.empty() ? "a dot at the end of the name" : problem;
         if (rest.empty() || rest.front() != '.') break;
         out += '.';
         rest.remove_prefix(1);
@@ -124,6 +133,12 @@ std::string_view take_domain(std::string_view& rest) {
     return domain;
 }
 
+/// "example.org." is example.org: the dot is the root of the DNS.
+std::string_view without_final_dot(std::string_view domain) {
+    if (domain.size() > 1 && domain.ends_with('.')) domain.remove_suffix(1);
+    return domain;
+}
+
 std::string domain_problem(std::string_view domain) {
     if (domain.empty()) return "the domain is missing";
     if (domain.front() == '[') return "not an IPv4 or IPv6 address literal: " + printable(domain);
@@ -131,15 +146,15 @@ std::string domain_problem(std::string_view domain) {
 }
 
 /// local-part [ "@" domain ] from the front of `rest`, within the limits of RFC 5321 section 4.5.3.1.
-Result<Address> take_addr_spec(std::string_view& rest) {
+Result<Address> take_addr_spec(std::string_view& rest, Dots dots) {
     std::string local_part;
-    if (const auto problem = take_local_part(rest, local_part); !problem.empty())
+    if (const auto problem = take_local_part(rest, local_part, dots); !problem.empty())
         return Problem{std::string(problem)};
     if (!is_text(local_part)) return Problem{"the name is not UTF-8"};
     std::string domain;
     if (!rest.empty() && rest.front() == '@') {
         rest.remove_prefix(1);
-        const auto given = take_domain(rest);
+        const auto given = without_final_dot(take_domain(rest));
         domain = domain_to_ascii(given).value_or("");
         if (!is_valid_domain(domain)) return Problem{domain_problem(given)};
     }
@@ -168,10 +183,50 @@ std::string skip_source_route(std::string_view& rest) {
     return "a source route must end with a colon";
 }
 
+/// Lower case; an address literal keeps the registered spelling of its tag (RFC 5321 section 4.1.3).
+std::string canonical_domain(const std::string& domain) {
+    constexpr std::string_view tag = "[IPv6:";
+    std::string text = domain_to_ascii(domain).value_or(to_lower(domain));
+    if (starts_with_ignoring_case(text, tag)) text.replace(0, tag.size(), tag);
+    return text;
+}
+
+void skip_blanks(std::string_view& rest) {
+    rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
+}
+
+/// The address of a path, which the end of the path follows.
+Result<Address> take_path_address(std::string_view& rest, const PathRules& rules) {
+    auto address = take_addr_spec(rest, rules.lenient ? Dots::anywhere : Dots::between_words);
+    if (address && !address->is_qualified() && !rules.allow_unqualified &&
+        !equals_ignoring_case(address->local_part(), "postmaster"))
+        return Problem{"the domain is missing"};
+    return address;
+}
+
+/// "<path>"; `rest` keeps what follows it.
+Result<Address> take_path_in_brackets(std::string_view& rest, const PathRules& rules) {
+    rest.remove_prefix(1);
+    if (rules.lenient) skip_blanks(rest);
+    Result<Address> address = Address();
+    if (rest.starts_with('>')) {
+        if (!rules.allow_null) return Problem{"the address is empty"};
+    } else {
+        if (rest.starts_with('@'))
+            if (auto problem = skip_source_route(rest); !problem.empty()) return Problem{std::move(problem)};
+        address = take_path_address(rest, rules);
+        if (!address) return address;
+        if (rules.lenient) skip_blanks(rest);
+    }
+    if (!rest.starts_with('>')) return Problem{"the closing angle bracket is missing"};
+    rest.remove_prefix(1);
+    return address;
+}
+
 }  // namespace
 
 Address::Address(std::string local_part, std::string domain)
-    : local_part_(std::move(local_part)), domain_(domain_to_ascii(domain).value_or(to_lower(domain))) {}
+    : local_part_(std::move(local_part)), domain_(canonical_domain(domain)) {}
 
 std::string Address::to_string() const {
     std::string text;
@@ -198,35 +253,23 @@ Address Address::qualified(const std::string& default_domain) const {
 }
 
 Result<Address> parse_addr_spec(std::string_view text) {
-    auto address = take_addr_spec(text);
+    auto address = take_addr_spec(text, Dots::between_words);
     if (address && !text.empty()) return Problem{"unexpected text after the address: " + printable(text)};
     return address;
 }
 
-Result<Path> parse_path(std::string_view text, bool allow_null, bool allow_unqualified) {
+Result<Path> parse_path(std::string_view text, const PathRules& rules) {
     auto rest = trim(text);
-    if (rest.empty() || rest.front() != '<') return Problem{"an address must be in angle brackets"};
-    rest.remove_prefix(1);
-
-    Path path;
-    if (rest.starts_with('>')) {
-        if (!allow_null) return Problem{"the address is empty"};
-    } else {
-        if (rest.starts_with('@'))
-            if (auto problem = skip_source_route(rest); !problem.empty()) return Problem{std::move(problem)};
-        auto address = take_addr_spec(rest);
-        if (!address) return Problem{address.problem()};
-        path.address = std::move(*address);
-        if (!path.address.is_qualified() && !allow_unqualified &&
-            !equals_ignoring_case(path.address.local_part(), "postmaster"))
-            return Problem{"the domain is missing"};
-    }
-    if (!rest.starts_with('>')) return Problem{"the closing angle bracket is missing"};
-    rest.remove_prefix(1);
+    const bool has_brackets = rest.starts_with('<');
+    if (!has_brackets && (!rules.lenient || rest.empty()))
+        return Problem{"an address must be in angle brackets"};
+    auto address = has_brackets ? take_path_in_brackets(rest, rules) : take_path_address(rest, rules);
+    if (!address) return Problem{address.problem()};
+    // Only a blank may follow, so that no text can be read as one address here and as two elsewhere.
     if (!rest.empty() && rest.front() != ' ' && rest.front() != '\t')
-        return Problem{"unexpected text after the closing angle bracket"};
-    path.parameters = trim(rest);
-    return path;
+        return Problem{has_brackets ? "unexpected text after the closing angle bracket"
+                                    : "unexpected text after the address"};
+    return Path{std::move(*address), trim(rest)};
 }
 
 bool is_valid_domain(std::string_view domain) {

@@ -113,7 +113,7 @@ std::string envelope_text(const DropEnvelope& envelope) {
 }
 
 Path parse_address_line(std::string_view value, bool allow_null) {
-    auto path = parse_path(value, allow_null, true);
+    auto path = parse_path(value, {allow_null, true, false});
     if (!path) throw FormatError("drop: bad address: " + path.problem());
     return std::move(*path);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
 
 namespace postoffice {
 namespace {
@@ -58,6 +59,24 @@ void Dialogue::count_idle_command() {
 void Dialogue::note_misconduct(unsigned points) {
     const auto address = IpAddress::parse(state.client_address.str());
     if (services.misconduct && address && !client_is_known()) services.misconduct->note(*address, points);
+}
+
+void Dialogue::log_end(std::string_view event, std::string_view why) const {
+    const std::string after = is_reading_message ? "DATA, inside the message" : last_command;
+    log_event("", event, {{"client", client()}, {"user", state.user.str()}, {"after", after}, {"why", why}});
+}
+
+void Dialogue::drop(std::string_view why) {
+    log_end("dropped", why);
+    note_misconduct(bad_points::disconnected);
+    ++state.errors;  // the process serves nobody else
+    is_over = true;
+}
+
+PathRules Dialogue::path_rules(bool allow_null) {
+    return {.allow_null = allow_null,
+            .allow_unqualified = client_is_local(),
+            .lenient = !config().strict_addresses || client_is_known()};
 }
 
 RatedClient Dialogue::rated() {

@@ -44,6 +44,10 @@ struct Dialogue {
     void count_idle_command();
     /// Counts against the client's address; see policy/misconduct.h.
     void note_misconduct(unsigned points);
+    /// Why the session ends, for the log: "lost connection", "timeout" and the like.
+    void log_end(std::string_view event, std::string_view why) const;
+    /// The session ends after the reply being made: the client did what no mail client does.
+    void drop(std::string_view why);
     RatedClient rated();
     bool is_standard_input() const { return state.client_address.bytes[0] == '\0'; }
     /// "name[192.0.2.1]", for people.
@@ -57,6 +61,12 @@ struct Dialogue {
     bool client_is_local() { return standing() == Standing::ours; }
     /// It need not answer for what only strangers are asked about.
     bool client_is_known() { return is_authenticated() || client_is_local(); }
+    /// The client need not wait for the answer to DATA (RFC 2920 section 3.1).
+    bool may_run_ahead() { return services.is_rehearsal || client_is_known(); }
+    /// Its lines come from a program or a person here, not over the network.
+    bool reads_standard_input() const { return services.is_rehearsal || is_standard_input(); }
+    /// What this client may write for an address.
+    PathRules path_rules(bool allow_null);
     bool is_over_tls() const { return connection.tls() != nullptr; }
     bool is_authenticated() const { return state.user.bytes[0] != '\0'; }
     /// As the Received field and the log have it: "SMTP", "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA" (RFC 3848).

@@ -87,7 +87,7 @@ std::optional<Reply> check_space(const Config& config, std::uint64_t size) {
 Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
     const auto path_text = after_keyword(argument, "FROM:");
     if (!path_text) return syntax_error("MAIL");
-    const auto path = parse_path(*path_text, true, dialogue.client_is_local());
+    const auto path = parse_path(*path_text, dialogue.path_rules(true));
     if (!path) return {501, "5.1.7", fmt::format("Bad sender address: {}", path.problem())};
     MailParameters parameters;
     if (auto refusal =
@@ -125,7 +125,9 @@ Reply perform_mail(Dialogue& dialogue, const Command& command) {
         log_event("", "refused",
                   {{"command", "MAIL"},
                    {"client", dialogue.client()},
+                   {"user", dialogue.state.user.str()},
                    {"argument", command.argument},
+                   {"listed", dialogue.state.listed.str()},
                    {"reply", reply.line()}});
     if (refuses_address(reply)) dialogue.note_misconduct(bad_points::address_refused);
     return reply;

@@ -41,7 +41,7 @@ constexpr std::array<ParameterRow<RcptParameters>, 2> parameter_table = {{
 Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
     const auto path_text = after_keyword(argument, "TO:");
     if (!path_text) return syntax_error("RCPT");
-    const auto path = parse_path(*path_text, false, dialogue.client_is_local());
+    const auto path = parse_path(*path_text, dialogue.path_rules(false));
     if (!path) return {501, "5.1.3", fmt::format("Bad recipient address: {}", path.problem())};
     RcptParameters parameters;
     if (auto refusal =
@@ -117,6 +117,7 @@ Reply perform_rcpt(Dialogue& dialogue, const Command& command) {
     log_event("", "refused",
               {{"command", "RCPT"},
                {"client", dialogue.client()},
+               {"user", dialogue.state.user.str()},
                {"from", "<" + dialogue.transaction.sender().to_string() + ">"},
                {"argument", command.argument},
                {"reply", reply.line()}});

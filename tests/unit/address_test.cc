@@ -9,12 +9,12 @@ namespace postoffice {
 namespace {
 
 std::string path_of(std::string_view text, bool allow_null = true, bool allow_unqualified = false) {
-    const auto path = parse_path(text, allow_null, allow_unqualified);
+    const auto path = parse_path(text, {allow_null, allow_unqualified, false});
     return path ? "<" + path->address.to_string() + ">" : "error: " + path.problem();
 }
 
 bool refuses_path(std::string_view text, bool allow_null = true, bool allow_unqualified = false) {
-    const auto path = parse_path(text, allow_null, allow_unqualified);
+    const auto path = parse_path(text, {allow_null, allow_unqualified, false});
     return !path && !path.problem().empty();
 }
 
@@ -57,17 +57,17 @@ TEST(AddressPath, ReadsExamplesOfTheStandard) {
 }
 
 TEST(AddressPath, FoldsTheDomainAndKeepsTheName) {
-    const auto path = parse_path("<Joe.User@EXAMPLE.Org>", true, false);
+    const auto path = parse_path("<Joe.User@EXAMPLE.Org>", {.allow_null = true});
     ASSERT_TRUE(path) << path.problem();
     EXPECT_EQ(path->address.local_part(), "Joe.User");
     EXPECT_EQ(path->address.domain(), "example.org");
 }
 
 TEST(AddressPath, GivesParametersBehindIt) {
-    const auto path = parse_path(" <a@b.example>  SIZE=100 BODY=8BITMIME ", true, false);
+    const auto path = parse_path(" <a@b.example>  SIZE=100 BODY=8BITMIME ", {.allow_null = true});
     ASSERT_TRUE(path) << path.problem();
     EXPECT_EQ(path->parameters, "SIZE=100 BODY=8BITMIME");
-    EXPECT_TRUE(parse_path("<>", true, false)->parameters.empty());
+    EXPECT_TRUE(parse_path("<>", {.allow_null = true})->parameters.empty());
 }
 
 TEST(AddressPath, NeedsBrackets) {
@@ -85,7 +85,7 @@ TEST(AddressPath, NeedsBrackets) {
 
 TEST(AddressPath, NullPathOnlyWhereAllowed) {
     EXPECT_TRUE(refuses_path("<>", false));
-    EXPECT_TRUE(parse_path("<>", true, false)->address.is_null());
+    EXPECT_TRUE(parse_path("<>", {.allow_null = true})->address.is_null());
 }
 
 TEST(AddressPath, UnqualifiedOnlyWhereAllowedExceptPostmaster) {
@@ -99,7 +99,7 @@ TEST(AddressPath, QuotedNames) {
     EXPECT_EQ(path_of(R"(<"joe"@b.example>)"), "<joe@b.example>");
     EXPECT_EQ(path_of(R"(<"j\o\e"@b.example>)"), "<joe@b.example>");
     EXPECT_EQ(path_of(R"(<"a@b>c"@b.example> SIZE=1)"), R"(<"a@b>c"@b.example>)");
-    const auto path = parse_path(R"(<"a\"b\\c"@b.example>)", true, false);
+    const auto path = parse_path(R"(<"a\"b\\c"@b.example>)", {.allow_null = true});
     ASSERT_TRUE(path) << path.problem();
     EXPECT_EQ(path->address.local_part(), R"(a"b\c)");
     EXPECT_EQ(path->address.to_string(), R"("a\"b\\c"@b.example)");
@@ -118,10 +118,10 @@ TEST(AddressPath, DotsOnlyBetweenAtoms) {
 }
 
 TEST(AddressPath, PercentAndBangAreText) {
-    const auto percent = parse_path("<user%inner.example@outer.example>", true, false);
+    const auto percent = parse_path("<user%inner.example@outer.example>", {.allow_null = true});
     ASSERT_TRUE(percent);
     EXPECT_EQ(percent->address.local_part(), "user%inner.example");
-    const auto bang = parse_path("<host!user@outer.example>", true, false);
+    const auto bang = parse_path("<host!user@outer.example>", {.allow_null = true});
     ASSERT_TRUE(bang);
     EXPECT_EQ(bang->address.local_part(), "host!user");
     EXPECT_EQ(path_of("<!#$%&'*+-/=?^_`{|}~@b.example>"), "<!#$%&'*+-/=?^_`{|}~@b.example>");
@@ -129,7 +129,7 @@ TEST(AddressPath, PercentAndBangAreText) {
 
 TEST(AddressPath, Literals) {
     EXPECT_EQ(path_of("<a@[192.0.2.1]>"), "<a@[192.0.2.1]>");
-    EXPECT_EQ(path_of("<a@[IPv6:2001:DB8::1]>"), "<a@[ipv6:2001:db8::1]>");
+    EXPECT_EQ(path_of("<a@[IPv6:2001:DB8::1]>"), "<a@[IPv6:2001:db8::1]>");
     EXPECT_EQ(path_of("<@[192.0.2.1]:a@b.example>"), "<a@b.example>");
     EXPECT_TRUE(refuses_path("<a@[192.0.2]>"));
     EXPECT_TRUE(refuses_path("<a@[192.0.2.256]>"));
@@ -150,6 +150,34 @@ TEST(AddressPath, BrokenSourceRoutes) {
     EXPECT_TRUE(refuses_path("<@a.example c@d.example>"));
 }
 
+TEST(AddressPath, ADotAtTheEndOfTheDomainIsDropped) {
+    EXPECT_EQ(path_of("<a@Example.ORG.>"), "<a@example.org>");
+    EXPECT_EQ(mailbox_of("Name <a@example.org.>"), "<a@example.org>");
+    EXPECT_EQ(mailbox_of("a@example.org."), "<a@example.org>");
+    EXPECT_EQ(list_of("a@example.org., b@example.org"), "a@example.org b@example.org");
+}
+
+std::string lenient_path_of(std::string_view text) {
+    const auto path = parse_path(text, {.allow_null = true, .lenient = true});
+    if (!path) return "error";
+    return "<" + path->address.to_string() + ">" + std::string(path->parameters);
+}
+
+TEST(AddressPath, TheLenientReadingTakesOneAddressAndNoMore) {
+    EXPECT_EQ(lenient_path_of("a@b.example"), "<a@b.example>");
+    EXPECT_EQ(lenient_path_of(" a@b.example SIZE=1"), "<a@b.example>SIZE=1");
+    EXPECT_EQ(lenient_path_of("< a@b.example > SIZE=1"), "<a@b.example>SIZE=1");
+    EXPECT_EQ(lenient_path_of("<a..b@b.example>"), "<\"a..b\"@b.example>");
+    EXPECT_EQ(lenient_path_of("<.a.@b.example>"), "<\".a.\"@b.example>");
+    EXPECT_EQ(lenient_path_of("\"a b\"@b.example"), "<\"a b\"@b.example>");
+    EXPECT_EQ(lenient_path_of("<>"), "<>");
+    for (const char* text :
+         {"", " ", "a@b.example,c@d.example", "a@b.example>", "<a@b.example", "a@b.example<", "a@b@c.example",
+          "@r.example:a@b.example", "a b@c.example", "<a@b.example><c@d.example>", "<a@b.example>c",
+          "<@b.example>", "@b.example", "a@b..example", "a@b.example;", "<a @b.example>", "<a@ b.example>"})
+        EXPECT_EQ(lenient_path_of(text).find('@'), std::string::npos) << text;
+}
+
 TEST(AddressPath, RefusesWhatIsNotAnAddress) {
     using namespace std::string_view_literals;
     EXPECT_TRUE(refuses_path("<a@>"));
@@ -159,7 +187,8 @@ TEST(AddressPath, RefusesWhatIsNotAnAddress) {
     EXPECT_TRUE(refuses_path("<a@b c.example>"));
     EXPECT_TRUE(refuses_path("< a@c.example>"));
     EXPECT_TRUE(refuses_path("<a@c.example >"));
-    EXPECT_TRUE(refuses_path("<a@c.example.>"));
+    EXPECT_TRUE(refuses_path("<a@c.example..>"));
+    EXPECT_TRUE(refuses_path("<a@.>"));
     EXPECT_TRUE(refuses_path("<a@.c.example>"));
     EXPECT_TRUE(refuses_path("<a@c..example>"));
     EXPECT_TRUE(refuses_path("<a@-c.example>"));
@@ -260,7 +289,7 @@ TEST(AddressMailbox, AsPeopleWriteIt) {
     EXPECT_EQ(mailbox_of("J\xc3\xb6rg <joerg@host.example>"), "<joerg@host.example>");
     EXPECT_EQ(mailbox_of("\"a b\"@host.example"), "<\"a b\"@host.example>");
     EXPECT_EQ(mailbox_of("Bob <bob>"), "<bob>");
-    EXPECT_EQ(mailbox_of("a@[IPv6:2001:db8::1]"), "<a@[ipv6:2001:db8::1]>");
+    EXPECT_EQ(mailbox_of("a@[IPv6:2001:db8::1]"), "<a@[IPv6:2001:db8::1]>");
     EXPECT_EQ(mailbox_of("<>"), "<>");
 }
 

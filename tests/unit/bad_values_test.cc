@@ -57,6 +57,7 @@ constexpr BadValue bad_values[] = {
     {"relay", "maybe", not_a_flag},
     {"bare-newline", "strip", "\"strip\" is none of normalise, reject and accept"},
     {"relaxed-order", "maybe", not_a_flag},
+    {"strict-addresses", "maybe", not_a_flag},
     {"etrn", "192.0.2.0/24", "\"192.0.2.0/24\" is a network: name its hosts, one by one"},
     {"localmx", "maybe", not_a_flag},
     {"forbidden", "reject", "\"reject\": write bounce, accept or folder:PATH"},

@@ -101,6 +101,7 @@ struct Config {
     BareNewline bare_newline = BareNewline::normalise;
     bool hide_recipients = false;   ///< strangers hear of unknown names with the message alone
     bool relaxed_order = false;     ///< RCPT may come before MAIL
+    bool strict_addresses = false;  ///< strangers must write addresses as RFC 5321 section 4.1.2 has them
     std::vector<std::string> etrn;  ///< hosts that may ask for their mail; like `trusted`
     std::string tls_certificate;    ///< PEM file with the chain; empty: no TLS
     std::string tls_key;            ///< PEM file; empty: in tls_certificate

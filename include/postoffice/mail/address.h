@@ -22,7 +22,7 @@ class Address {
     bool is_qualified() const { return !domain_.empty(); }
     /// Without quotes and backslashes: what RFC 5321 section 4.1.2 calls its semantic value.
     const std::string& local_part() const { return local_part_; }
-    /// Lower case, ASCII; a literal keeps its brackets.
+    /// Lower case, ASCII; a literal keeps its brackets, and IPv6: is spelt so (RFC 5321 section 4.1.3).
     const std::string& domain() const { return domain_; }
     /// As it goes on the wire, quoted where needed, without angle brackets; "" for the null path.
     std::string to_string() const;
@@ -51,14 +51,23 @@ struct Path {
     std::string_view parameters;  ///< trimmed; part of the input
 };
 
-/// "local-part" or "local-part@domain", exactly as Address::to_string() writes it; no blanks around it.
+/// "local-part" or "local-part@domain" as Address::to_string() writes it, without blanks around it. A dot at
+/// the end of the domain (the root of the DNS) is dropped.
 Result<Address> parse_addr_spec(std::string_view text);
 
+/// How parse_path() reads.
+struct PathRules {
+    bool allow_null = false;         ///< "<>" is the null path
+    bool allow_unqualified = false;  ///< names without a domain other than "postmaster", which always may
+    /// What some devices and programs write beside RFC 5321 section 4.1.2: an address without brackets,
+    /// blanks inside them, dots at the ends of a local part and side by side. Address::to_string() quotes
+    /// such names.
+    bool lenient = false;
+};
+
 /// The argument of MAIL FROM: or RCPT TO:, which is "<path>" and parameters. A source route is parsed and
-/// ignored (RFC 5321 appendix C). A path without brackets is an error.
-/// `allow_null`: "<>" is the null path. An unqualified "<postmaster>" is always allowed (section 4.1.1.3);
-/// other unqualified names only with `allow_unqualified`.
-Result<Path> parse_path(std::string_view text, bool allow_null, bool allow_unqualified);
+/// ignored (RFC 5321 appendix C).
+Result<Path> parse_path(std::string_view text, const PathRules& rules);
 
 /// One mailbox as people and programs write it on a command line: "user", "user@host", "Name <user@host>",
 /// "<>" (the null path). Brackets and names are optional.

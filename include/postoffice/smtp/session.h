@@ -34,6 +34,9 @@ struct SessionServices {
     AccessTables access_tables{};
     const SharedFlag* auditing = nullptr;  ///< the master's; nullptr: as the configuration has it
     QueueFlusher* flusher = nullptr;       ///< null pointer: no ETRN
+    /// A person asks what a client would hear: the dialogue comes from a file or terminal, and nothing that
+    /// is said in it is remembered.
+    bool is_rehearsal = false;
 };
 
 enum class SessionEnd {
