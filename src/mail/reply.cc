@@ -38,7 +38,8 @@ bool is_digits(std::string_view text, std::size_t most) {
 
 std::string Reply::wire() const {
     const std::string prefix = status.empty() ? std::string() : status + " ";
-    const std::size_t width = wrap_column - std::min(4 + prefix.size(), wrap_column / 2);
+    const std::size_t width =
+        is_wrapped ? wrap_column - std::min(4 + prefix.size(), wrap_column / 2) : longest_piece;
     std::string result;
     result.reserve(text.size() + 32);
     std::string_view lines = text;

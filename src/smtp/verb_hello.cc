@@ -38,12 +38,12 @@ std::string welcome(const Dialogue& dialogue) {
 
 Reply perform_helo(Dialogue& dialogue, const Command& command) {
     if (auto refusal = introduce(dialogue, command, false)) return *refusal;
-    return {250, "", welcome(dialogue)};
+    return {250, "", welcome(dialogue), false};
 }
 
 Reply perform_ehlo(Dialogue& dialogue, const Command& command) {
     if (auto refusal = introduce(dialogue, command, true)) return *refusal;
-    return {250, "", welcome(dialogue) + offered_extensions(dialogue)};
+    return {250, "", welcome(dialogue) + offered_extensions(dialogue), false};
 }
 
 }  // namespace postoffice

@@ -37,6 +37,17 @@ TEST(Reply, WrapsAtABlankBeforeColumn70) {
     EXPECT_EQ(trim(joined), trim(words));
 }
 
+// Each line of an answer to EHLO has a meaning, and a greeting is one line.
+TEST(Reply, ALineThatMeansSomethingIsNotWrapped) {
+    const std::string words =
+        "NO-SOLICITING net.example:ADV,org.example:ADV,com.example:ADV net.example:ADULT,x";
+    EXPECT_EQ((Reply{250, "", "mail.example Hello\n" + words, false}).wire(),
+              "250-mail.example Hello\r\n250 " + words + "\r\n");
+    const std::string wire = Reply{220, "", std::string(600, 'a'), false}.wire();
+    for (const auto line : split(wire, '\n'))
+        EXPECT_LE(line.size() + 1, 512U) << "RFC 5321 section 4.5.3.1.5";
+}
+
 TEST(Reply, ALineOfExactly70ColumnsStaysWhole) {
     const std::string text(66, 'x');
     EXPECT_EQ((Reply{250, "", text}).wire(), "250 " + text + "\r\n");

@@ -10,13 +10,17 @@ struct Reply {
     int code = 250;
     std::string status;  ///< enhanced status "2.1.0"; empty where RFC 2034 has none (greeting, EHLO, 354)
     std::string text;    ///< may hold several lines, separated by '\n'
+    /// False: a line of `text` stays one line, up to 480 octets. For the greeting, after whose first line
+    /// some clients stop reading, and for the answer to EHLO, of which each line has a meaning (RFC 5321
+    /// section 4.1.1.1).
+    bool is_wrapped = true;
 
     bool is_positive() const { return code < 400; }
     bool is_temporary() const { return code >= 400 && code < 500; }
     bool is_permanent() const { return code >= 500; }
 
     /// As sent: CRLF line ends, "250-" for all lines but the last, each line wrapped at 70 columns at a
-    /// blank; the enhanced status starts each line. Control characters become '?'.
+    /// blank (see is_wrapped); the enhanced status starts each line. Control characters become '?'.
     std::string wire() const;
     /// "550 5.1.1 No such user" on one line, for logs, journals and DSNs.
     std::string line() const;
