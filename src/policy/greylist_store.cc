@@ -141,7 +141,11 @@ std::string GreylistStore::path_of(const std::string& key) const {
 }
 
 std::optional<GreylistEntry> GreylistStore::find(const std::string& key) const {
-    File file(path_of(key), patience_);
+    const std::string path = path_of(key);
+    // A look makes no file: one that root made by looking would be closed to the sessions.
+    if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT && ::access(folder_.c_str(), F_OK) == 0)
+        return std::nullopt;
+    File file(path, patience_);
     try {
         file.open(false);
         return file.find(key);

@@ -100,6 +100,18 @@ GreylistVerdict consult_greylist(const Config& config, const GreylistFacts& fact
     return Consultation(config, facts, now, true).verdict(domain_vouches);
 }
 
+void forget_greylist_credit(const Config& config, const GreylistFacts& facts) {
+    const GreylistStore store(config.db_dir);
+    const auto forget = [&store](const std::string& key) {
+        if (!store.find(key)) return;
+        store.change(key, [](const std::optional<GreylistEntry>& before) {
+            return before && before->is_blacklisted ? before : std::nullopt;
+        });
+    };
+    forget("[" + greylist_network(facts.client) + "]");
+    if (!config.greylist_from || facts.sender.is_null()) forget(greylist_key(config, facts));
+}
+
 GreylistVerdict preview_greylist(const Config& config, const GreylistFacts& facts, UnixTime now,
                                  const Voucher& domain_vouches) {
     return Consultation(config, facts, now, false).verdict(domain_vouches);

@@ -128,6 +128,24 @@ TEST_F(GreylistFiles, OneThatCameBackSpeaksForItsNetwork) {
     EXPECT_EQ(consult_greylist(config_, from("", "192.0.2.44"), noon + 3601).kind, Kind::wait);
 }
 
+TEST_F(GreylistFiles, KnownBadMailCostsTheCreditOfItsSender) {
+    const auto ask = [&](UnixTime when, const std::string& sender = "a@far.example") {
+        return consult_greylist(config_, from(sender), when).kind;
+    };
+    EXPECT_EQ(ask(noon), Kind::wait);
+    EXPECT_EQ(ask(noon + 3600), Kind::pass);
+    forget_greylist_credit(config_, from("a@far.example"));
+    EXPECT_EQ(ask(noon + 3700), Kind::wait) << "and its network vouches for nobody";
+    EXPECT_EQ(ask(noon + 3700 + 3600), Kind::pass);
+
+    // Any host can use a name: it must not cost the sender what other hosts have shown.
+    config_.greylist_from = true;
+    EXPECT_EQ(ask(noon, "b@far.example"), Kind::pass) << "by its network";
+    EXPECT_EQ(consult_greylist(config_, from("c@far.example", "198.51.100.9"), noon).kind, Kind::wait);
+    forget_greylist_credit(config_, from("c@far.example", "203.0.113.77"));
+    EXPECT_EQ(consult_greylist(config_, from("c@far.example", "198.51.100.9"), noon + 3600).kind, Kind::pass);
+}
+
 TEST_F(GreylistFiles, BlacklistsByAddressAndByNetwork) {
     const GreylistStore store(folder_);
     GreylistEntry never;

@@ -23,4 +23,9 @@ GreylistVerdict consult_greylist(const Config& config, const GreylistFacts& fact
 GreylistVerdict preview_greylist(const Config& config, const GreylistFacts& facts, UnixTime now,
                                  const Voucher& domain_vouches = {});
 
+/// The sender has sent what is known to be bad: it has to wait again as if it was never seen, and so have its
+/// neighbours. What is blacklisted stays so. With greylist-from only the network loses its credit: any host
+/// can use the sender's name. Throws as GreylistStore does.
+void forget_greylist_credit(const Config& config, const GreylistFacts& facts);
+
 }  // namespace postoffice
