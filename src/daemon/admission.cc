@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "postoffice/base/log.h"
+#include "postoffice/policy/client.h"
 #include "postoffice/policy/client_rates.h"
 
 namespace postoffice {
@@ -19,8 +20,7 @@ Admission::Admission(const Config& config, RateTable* rates, Misconduct& miscond
     : config_(config), rates_(rates), misconduct_(misconduct) {}
 
 bool Admission::is_front_end(const IpAddress& address) const {
-    return !config_.proxies.empty() && std::find(config_.proxies.begin(), config_.proxies.end(),
-                                                 address.to_string()) != config_.proxies.end();
+    return !config_.proxies.empty() && postoffice::is_front_end(config_, address);
 }
 
 std::optional<Reply> Admission::enter(const IpAddress& address) {

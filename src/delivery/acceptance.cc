@@ -109,7 +109,10 @@ Reply Acceptance::deliver_now(const std::string& id, const Envelope& envelope, M
             log_event(id, "delivered",
                       {{"to", in_brackets(envelope.recipients[i].original)},
                        {"user", deliveries[i].user},
-                       {"from", in_brackets(deliveries[i].sender)}});
+                       {"as", mark_of(envelope.folder)},
+                       {"from", in_brackets(deliveries[i].sender)},
+                       {"client", client_text(envelope.origin)},
+                       {"submitter", envelope.origin.submitter}});
             continue;
         }
         (result.outcome == Outcome::deferred ? deferral : failure) = &result;
@@ -175,6 +178,9 @@ Reply Acceptance::queue(const std::string& id, const Envelope& envelope, Message
         ids.push_back(entry.id());
         log_event(entry.id(), "queued",
                   {{"from", in_brackets(entry.journal().envelope.sender)},
+                   {"client", client_text(envelope.origin)},
+                   {"submitter", envelope.origin.submitter},
+                   {"as", mark_of(envelope.folder)},
                    {"recipients", std::to_string(entry.journal().envelope.recipients.size())},
                    {"size", std::to_string(entry.message_size())},
                    {"received-as", id}});

@@ -184,6 +184,9 @@ class QueueAgent {
                              printable(result.reply.line())));
         log_event(entry.id(), word,
                   {{"to", "<" + recipient.original.to_string() + ">"},
+                   {"from", "<" + entry.journal().envelope.sender.to_string() + ">"},
+                   {"client", client_text(entry.journal().envelope.origin)},
+                   {"as", mark_of(entry.journal().envelope.folder)},
                    {"target", describe(recipient.target)},
                    {"by", result.by.empty() ? config_.hostname : result.by},
                    {"reply", result.reply.line()}});

@@ -4,6 +4,23 @@
 
 namespace postoffice {
 
+std::string client_text(const Origin& origin) {
+    if (origin.client_address.empty()) return "";
+    return (origin.client_name.empty() ? "unknown" : origin.client_name) + "[" + origin.client_address + "]";
+}
+
+std::string_view mark_of(MailFolder folder) {
+    switch (folder) {
+        case MailFolder::forbidden:
+            return "[DENY]";
+        case MailFolder::spam:
+            return "[SPAM]";
+        case MailFolder::inbox:
+            break;
+    }
+    return "";
+}
+
 std::string describe(const Target& target) {
     const std::string at_domain = target.domain.empty() ? "" : "@" + target.domain;
     switch (target.kind) {

@@ -159,7 +159,9 @@ void MessageReceiver::begin_line(std::string_view line) {
     const bool is_first = !any_field_ && !has_from_line_;
     if (const auto name = field_name(line); !name.empty()) {
         note_field(name);
-        store(line);
+        // A client's own X-Spam must not be taken for ours, which says why the message is not wanted.
+        const bool is_theirs = !settings_.spam.empty() && equals_ignoring_case(name, "X-Spam");
+        store(is_theirs ? "X-Spam-Original:" : line);
         place_ = Place::field_body;
     } else if (is_first && is_mbox_from_line(line)) {
         has_from_line_ = true;  // what a mailbox has in front of a message is no part of it
@@ -176,7 +178,6 @@ void MessageReceiver::note_field(std::string_view name) {
     has_date_ = has_date_ || equals_ignoring_case(name, "Date");
     has_message_id_ = has_message_id_ || equals_ignoring_case(name, "Message-ID");
     has_from_ = has_from_ || equals_ignoring_case(name, "From");
-    has_spam_ = has_spam_ || equals_ignoring_case(name, "X-Spam");
     if (equals_ignoring_case(name, "Received") && ++received_ > settings_.hops)
         refusal_ =
             Reply{554, "5.4.6", fmt::format("Too many hops: more than {} Received fields", settings_.hops)};
@@ -199,7 +200,7 @@ void MessageReceiver::complete_header() {
         eight_bit_header_ = eight_bit_header_ || !is_ascii(settings_.sender);
     }
     if (!has_message_id_) store(fmt::format("Message-ID: <{}@{}>\n", settings_.id, settings_.hostname));
-    if (!settings_.spam.empty() && !has_spam_) {
+    if (!settings_.spam.empty()) {
         store(fmt::format("X-Spam: {}\n", printable(settings_.spam)));
         eight_bit_header_ = eight_bit_header_ || !is_ascii(settings_.spam);
     }

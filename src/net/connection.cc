@@ -134,6 +134,11 @@ void Connection::consume(std::size_t octets) {
     start_ += std::min(octets, end_ - start_);
 }
 
+bool Connection::has_unread_input() const {
+    char octet = 0;
+    return has_buffered_input() || ::recv(input_.get(), &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 bool Connection::wait_for_input(Deadline deadline) {
     if (has_buffered_input()) return true;
     if (!pending_.empty()) flush(deadline);

@@ -93,6 +93,11 @@ bool is_own_address(const IpAddress& address) {
     return contains(own, address);
 }
 
+bool is_front_end(const Config& config, const IpAddress& address) {
+    return std::find(config.proxies.begin(), config.proxies.end(), address.to_string()) !=
+           config.proxies.end();
+}
+
 bool is_one_of(const std::vector<std::string>& hosts, const Client& client) {
     return std::any_of(hosts.begin(), hosts.end(), [&](const std::string& host) {
         if (host.starts_with('[')) return IpAddress::parse(host.substr(1, host.size() - 2)) == client.address;

@@ -19,6 +19,10 @@ void log_rejection(const Dialogue& dialogue, const AccessVerdict& verdict, std::
     log_event("", "REJECT", {{"client", dialogue.client()}, {"why", verdict.why}, {"action", what}});
 }
 
+bool is_on_a_list(const SessionState& state) {
+    return state.list_status == ListStatus::listed || state.list_status == ListStatus::maybe_listed;
+}
+
 std::string_view name_of(Action action) {
     return action == Action::bounce ? "bounce" : action == Action::accept ? "accept" : "folder";
 }
@@ -30,18 +34,24 @@ std::optional<Reply> with_patience(Dialogue& dialogue, std::optional<Reply> refu
     return refusal;
 }
 
-std::optional<Reply> check_lists(Dialogue& dialogue, const Resolver& resolver, const Client& client) {
+/// Known-bad mail: what the greylist has come to think of the sender counts no more.
+void forget_credit(const Dialogue& dialogue, const Address& sender) try {
+    if (!dialogue.config().greylist || dialogue.services.is_rehearsal) return;
+    const Client client = dialogue.facts();
+    forget_greylist_credit(dialogue.config(), {sender, client.address.value()});
+} catch (const std::exception& error) {
+    log_event("", "greylist-unusable", {{"client", dialogue.client()}, {"reason", error.what()}});
+}
+
+std::optional<Reply> check_lists(Dialogue& dialogue, const Resolver& resolver, const Client& client,
+                                 const Address& sender) {
     SessionState& state = dialogue.state;
     if (state.list_status == ListStatus::unasked) {
         const auto verdict = consult_dns_lists(dialogue.config(), resolver, client.address.value());
         state.list_status = verdict.status;
         state.listed.assign_cut(verdict.why);
-        if (dialogue.config().spam.action != Action::bounce && !verdict.why.empty())
-            log_event("", "SPAM",
-                      {{"client", dialogue.client()},
-                       {"why", verdict.why},
-                       {"action", name_of(dialogue.config().spam.action)}});
     }
+    if (state.list_status == ListStatus::listed) forget_credit(dialogue, sender);
     const UnwantedMail& spam = dialogue.config().spam;
     if (spam.action != Action::bounce) return std::nullopt;  // but see unwanted_mail()
     const std::string text = fmt::format("{} takes no mail from you: {}", dialogue.config().hostname,
@@ -59,6 +69,21 @@ bool domain_vouches_for(const Dialogue& dialogue, const GreylistFacts& facts) {
     return verdict.result == SpfResult::pass && !verdict.passes_everybody;
 }
 
+/// One line for each message that is refused before its text.
+Reply refuse_before_data(const Dialogue& dialogue, std::string_view reason, Reply reply) {
+    const Transaction& transaction = dialogue.transaction;
+    const auto recipients = transaction.recipients();
+    log_event("", "refused",
+              {{"command", dialogue.last_command},
+               {"client", dialogue.client()},
+               {"from", "<" + transaction.sender().to_string() + ">"},
+               {"to", recipients.empty() ? "" : "<" + recipients.front() + ">"},
+               {"nrcpt", std::to_string(recipients.size())},
+               {"reason", reason},
+               {"reply", reply.line()}});
+    return reply;
+}
+
 /// Not earlier than DATA, so that hosts which ask whether a sender exists, by a dialogue without a message,
 /// hear yes. What cannot be looked up keeps nobody out.
 std::optional<Reply> check_greylist(Dialogue& dialogue) try {
@@ -69,15 +94,20 @@ std::optional<Reply> check_greylist(Dialogue& dialogue) try {
     GreylistFacts facts{dialogue.transaction.sender(), *client.address,
                         client.name_status == NameStatus::verified};
     if (facts.sender.is_null()) facts.recipients = dialogue.transaction.recipients();
+    const auto ask = dialogue.services.is_rehearsal ? preview_greylist : consult_greylist;
     const GreylistVerdict verdict =
-        consult_greylist(config, facts, now_unix(), [&] { return domain_vouches_for(dialogue, facts); });
+        ask(config, facts, now_unix(), [&] { return domain_vouches_for(dialogue, facts); });
     if (verdict.kind == GreylistVerdict::Kind::pass) return std::nullopt;
     if (verdict.kind == GreylistVerdict::Kind::never)
-        return Reply{554, "5.7.1", fmt::format("{} takes no mail from this sender", config.hostname)};
-    return Reply{451, "4.7.1",
-                 fmt::format("We do not know you yet; please try again in {} seconds", verdict.seconds)};
+        return refuse_before_data(
+            dialogue, "blacklist",
+            {554, "5.7.1", fmt::format("{} takes no mail from this sender", config.hostname)});
+    return refuse_before_data(
+        dialogue, "greylist",
+        {451, "4.7.1",
+         fmt::format("We do not know you yet; please try again in {} seconds", verdict.seconds)});
 } catch (const std::exception& error) {
-    log_event("", "greylist", {{"client", dialogue.client()}, {"error", error.what()}});
+    log_event("", "greylist-unusable", {{"client", dialogue.client()}, {"reason", error.what()}});
     return std::nullopt;
 }
 
@@ -90,12 +120,13 @@ std::optional<Reply> admit(Dialogue& dialogue) {
     const AccessVerdict verdict = consult_hosts_access(client, dialogue.services.access_tables);
     if (verdict.kind == Kind::welcome) return std::nullopt;
     const Action action = dialogue.config().forbidden.action;
-    if (verdict.kind == Kind::denied && action != Action::bounce) {
+    // A port for users takes mail only from a client that has logged in, and that lifts the denial.
+    const bool may_log_in = dialogue.state.submission != 0;
+    if (verdict.kind == Kind::denied && (action != Action::bounce || may_log_in)) {
         const std::string why = verdict.why.empty() ? "" : " because " + verdict.why;
         dialogue.state.forbidden.assign_cut(
             fmt::format("{} does not want mail from {}{}", dialogue.config().hostname, client.text(), why));
-        log_rejection(dialogue, verdict, name_of(action));
-        return std::nullopt;
+        return std::nullopt;  // see log_unwanted()
     }
     log_rejection(dialogue, verdict,
                   verdict.kind == Kind::outlawed  ? "hang up"
@@ -121,15 +152,31 @@ std::optional<Reply> check_stranger(Dialogue& dialogue, const Address& sender) {
     const Client client = dialogue.facts();
     const Resolver resolver = dialogue.resolver();
     auto refusal = check_client_name(dialogue.config(), client);
-    if (!refusal) refusal = check_lists(dialogue, resolver, client);
+    if (!refusal) refusal = check_lists(dialogue, resolver, client, sender);
     if (!refusal) refusal = check_sender(dialogue.config(), resolver, sender);
     return with_patience(dialogue, std::move(refusal));
 }
 
 std::optional<Reply> check_before_data(Dialogue& dialogue) {
     if (dialogue.client_is_known()) return std::nullopt;
-    if (auto refusal = check_daemon(dialogue.config(), dialogue.transaction.sender())) return refusal;
+    if (const auto refusal = check_daemon(dialogue.config(), dialogue.transaction.sender()))
+        return refuse_before_data(dialogue, "nodaemon", *refusal);
     return check_greylist(dialogue);
+}
+
+void log_unwanted(const Dialogue& dialogue, const std::string& id, const Address& sender) {
+    if (dialogue.is_authenticated()) return;
+    const SessionState& state = dialogue.state;
+    const Config& config = dialogue.config();
+    const auto log = [&](std::string_view event, const std::string& why, Action action) {
+        log_event(id, event,
+                  {{"client", dialogue.client()},
+                   {"from", "<" + sender.to_string() + ">"},
+                   {"why", why},
+                   {"action", name_of(action)}});
+    };
+    if (!state.forbidden.str().empty()) log("REJECT", state.forbidden.str(), config.forbidden.action);
+    if (is_on_a_list(state)) log("SPAM", state.listed.str(), config.spam.action);
 }
 
 Unwanted unwanted_mail(const Dialogue& dialogue) {
@@ -138,9 +185,7 @@ Unwanted unwanted_mail(const Dialogue& dialogue) {
     if (dialogue.is_authenticated()) return {};
     if (config.forbidden.action == Action::folder && !state.forbidden.str().empty())
         return {MailFolder::forbidden, state.forbidden.str()};
-    const bool is_listed =
-        state.list_status == ListStatus::listed || state.list_status == ListStatus::maybe_listed;
-    if (config.spam.action == Action::bounce || !is_listed) return {};
+    if (config.spam.action == Action::bounce || !is_on_a_list(state)) return {};
     return {config.spam.action == Action::folder ? MailFolder::spam : MailFolder::inbox, state.listed.str()};
 }
 

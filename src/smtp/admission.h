@@ -15,7 +15,8 @@
 namespace postoffice {
 
 /// A greeting that refuses the client: with 554 it may stay to say QUIT, with any other code it may not. A
-/// client that `forbidden` lets in is remembered in the state. Logs what it refuses.
+/// denied client that `forbidden` lets in, or that may log in on a port for users, is remembered in the
+/// state. Logs what it refuses.
 std::optional<Reply> admit(Dialogue& dialogue);
 
 /// A refusal ends in the phase in which only QUIT is answered kindly.
@@ -25,6 +26,10 @@ std::optional<Reply> check_introduction(Dialogue& dialogue, std::string_view nam
 std::optional<Reply> check_stranger(Dialogue& dialogue, const Address& sender);
 
 std::optional<Reply> check_before_data(Dialogue& dialogue);
+
+/// One line for a message of a client that hosts.deny or a DNS list is against, and that is taken all the
+/// same.
+void log_unwanted(const Dialogue& dialogue, const std::string& id, const Address& sender);
 
 /// What speaks against the mail of a client that is served all the same.
 struct Unwanted {

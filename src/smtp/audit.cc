@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "postoffice/base/clock.h"
 #include "postoffice/base/log.h"
 #include "postoffice/smtp/command.h"
@@ -35,11 +33,8 @@ void write_audit_record(std::string_view address, std::string_view command, int 
 AuditedCommand AuditedCommand::of(std::string_view line) {
     const auto command = parse_command(line);
     if (!command) return {"?", ""};
-    const auto verbs = verb_table();
-    const auto verb = std::find_if(verbs.begin(), verbs.end(), [&](const Verb& v) {
-        return equals_ignoring_case(v.name, command->verb);
-    });
-    if (verb == verbs.end()) return {"?", ""};
+    const Verb* verb = find_verb(command->verb);
+    if (verb == nullptr) return {"?", ""};
     const bool is_auth = verb->name == "AUTH";
     return {std::string(verb->name),
             is_auth ? mechanism_in(command->argument) : std::string(command->argument)};

@@ -31,10 +31,6 @@ std::string unwanted_solicitations(const Dialogue& dialogue) {
     return dialogue.config().no_soliciting;
 }
 
-bool can_start_tls(Dialogue& dialogue) {
-    return dialogue.services.tls != nullptr && !dialogue.is_over_tls();
-}
-
 // Not offered: BINARYMIME, since messages are stored as lines (verb_bdat.cc).
 constexpr std::array extensions = {
     Extension{"PIPELINING", nullptr, nullptr},
@@ -47,7 +43,7 @@ constexpr std::array extensions = {
     Extension{"SMTPUTF8", offers_smtputf8, nullptr},
     Extension{"ETRN", offers_etrn, nullptr},
     Extension{"LIMITS", nullptr, limits},
-    Extension{"STARTTLS", can_start_tls, nullptr},
+    Extension{"STARTTLS", offers_starttls, nullptr},
     Extension{"AUTH", offers_auth, mechanisms},
     Extension{"AUTH=PLAIN LOGIN", offers_auth, nullptr},  // for clients that are older than RFC 2554
 };

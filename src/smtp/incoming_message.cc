@@ -1,5 +1,7 @@
 #include "incoming_message.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "admission.h"
@@ -70,10 +72,14 @@ std::string unfolded(std::string text) {
 
 void log_received(const Dialogue& dialogue, const std::string& id, const Envelope& envelope,
                   const Message& message) {
+    log_unwanted(dialogue, id, envelope.sender);
     log_event(id, "received",
               {{"from", "<" + envelope.sender.to_string() + ">"},
                {"client", dialogue.client()},
+               {"user", dialogue.state.user.str()},
+               {"uid", dialogue.is_standard_input() ? std::to_string(::getuid()) : ""},
                {"helo", envelope.origin.helo},
+               {"as", mark_of(envelope.folder)},
                {"size", std::to_string(message.size())},
                {"nrcpt", std::to_string(envelope.recipients.size())},
                {"proto", envelope.origin.protocol}});
@@ -113,10 +119,6 @@ void IncomingMessage::read(Dialogue& dialogue) {
 }
 
 Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
-    const auto log_refused = [&](const Reply& reply) {
-        log_event(id_, "refused",
-                  {{"command", verb}, {"client", dialogue.client()}, {"reply", reply.line()}});
-    };
     auto refusal = receiver_.finish();
     if (!refusal && decoder_.refuses_lone() && decoder_.has_lone())
         refusal = Reply{550, "5.6.0", "The message has a CR or LF that is no line end"};
@@ -125,6 +127,18 @@ Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
     Envelope envelope = dialogue.transaction.take_envelope(origin_of(dialogue), receiver_.has_eight_bit(),
                                                            receiver_.has_eight_bit_header());
     send_to_folder(envelope, unwanted_mail(dialogue).folder);
+    const auto log_refused = [&](const Reply& reply) {
+        log_event(id_, "refused",
+                  {{"command", verb},
+                   {"client", dialogue.client()},
+                   {"user", dialogue.state.user.str()},
+                   {"from", "<" + envelope.sender.to_string() + ">"},
+                   {"to", envelope.recipients.empty()
+                              ? ""
+                              : "<" + envelope.recipients.front().original.to_string() + ">"},
+                   {"nrcpt", std::to_string(envelope.recipients.size())},
+                   {"reply", reply.line()}});
+    };
     if (refusal) {
         log_refused(*refusal);
         return *refusal;
@@ -135,7 +149,7 @@ Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
         ++dialogue.state.messages;
         dialogue.state.conduct.message_was_accepted();
         // What comes on standard input becomes a local submission, and is noted as one.
-        if (!dialogue.is_standard_input())
+        if (!dialogue.reads_standard_input())
             note_correspondence(dialogue.config(), envelope, dialogue.client_is_known(), now_unix());
     } else {
         log_refused(reply);

@@ -13,10 +13,10 @@ namespace postoffice {
 struct Credentials {
     std::string user;
     std::string password;
+    std::string acts_as = {};  ///< the authorisation identity; empty: `user`
 };
 
-/// nullopt if it is malformed, if the name or the password is missing, or if the client wants to act for
-/// somebody else than who it logs in as.
+/// nullopt if it is malformed, or if the name or the password is missing.
 std::optional<Credentials> parse_plain(std::string_view message);
 
 /// client-first-message.

@@ -25,6 +25,7 @@ using Phase = SessionState::Phase;
 constexpr unsigned most_commands_after_refusal = 5;
 constexpr Seconds patience_with_goodbye{5};
 constexpr std::size_t longest_issue = 4096;
+constexpr std::size_t longest_greeting = 480;  // of one line, see Reply
 
 // Verbs of RFC 5321's relatives that we know of and do not offer: 502, where nonsense gets 500.
 constexpr std::array<std::string_view, 5> verbs_not_offered = {"TURN", "SEND", "SOML", "SAML", "LHLO"};
@@ -69,12 +70,6 @@ void say_goodbye(Dialogue& dialogue, const Reply& reply) noexcept {
     }
 }
 
-void log_lost(const Dialogue& dialogue, std::string_view event, std::string_view why) {
-    const std::string after =
-        dialogue.is_reading_message ? "DATA, inside the message" : dialogue.last_command;
-    log_event("", event, {{"client", dialogue.client()}, {"after", after}, {"why", why}});
-}
-
 void audit(const Dialogue& dialogue, std::string_view command, int code, std::string_view info) {
     if (dialogue.is_audited()) write_audit_record(dialogue.state.client_address.str(), command, code, info);
 }
@@ -84,27 +79,44 @@ void audit_end(const Dialogue& dialogue, int code, std::string_view why) {
     if (dialogue.last_command != "QUIT") audit(dialogue, "QUIT", code, why);
 }
 
-// We have had enough of the client.
-void drop(Dialogue& dialogue, std::string_view why) {
-    log_lost(dialogue, "dropped", why);
-    dialogue.note_misconduct(bad_points::disconnected);
+// One line, since some clients take the first line for all of it. It names both sides and the time.
+std::string greeting(const Dialogue& dialogue) {
+    const std::string& hostname = dialogue.config().hostname;
+    const std::string time = rfc5322_date(now_unix());
+    const std::string line =
+        fmt::format("{} ESMTP postoffice; Hello {}; {}", hostname, dialogue.client(), time);
+    return line.size() <= longest_greeting ? line : fmt::format("{} ESMTP postoffice; {}", hostname, time);
 }
 
-// True if the client may be served: it waited for the greeting, as RFC 5321 section 3.1 has it.
+// RFC 5321 section 3.1: a client waits for the greeting. Front ends and monitors of ours that look whether
+// the server is alive say HELO at once.
+bool may_speak_first(Dialogue& dialogue) {
+    const auto address = IpAddress::parse(dialogue.state.client_address.str());
+    return dialogue.may_run_ahead() || (address && is_front_end(dialogue.config(), *address));
+}
+
+void learn_client_name(Dialogue& dialogue) {
+    const auto address = IpAddress::parse(dialogue.state.client_address.str());
+    const auto found = address ? find_client_name(dialogue.services.resolver, *address) : ClientName();
+    dialogue.state.client_name.assign_cut(found.name);
+    dialogue.state.name_status = found.status;
+}
+
+// True if the client may be served.
 bool greet(Dialogue& dialogue) {
     SessionState& state = dialogue.state;
     if (!dialogue.is_standard_input()) {
-        const auto address = IpAddress::parse(state.client_address.str());
-        const auto found = address ? find_client_name(dialogue.services.resolver, *address) : ClientName();
-        state.client_name.assign_cut(found.name);
-        state.name_status = found.status;
+        if (state.name_status == NameStatus::unasked) learn_client_name(dialogue);
         if (dialogue.connection.wait_for_input(Deadline::after(Milliseconds(0)))) {
             if (dialogue.connection.peek(dialogue.deadline()).empty())
                 throw PeerGone("left before the greeting");
-            drop(dialogue, "spoke before the greeting");
-            audit(dialogue, "CONN", 554, dialogue.client());
-            say_goodbye(dialogue, {554, "5.5.0", "You spoke before the greeting; mail clients wait for it"});
-            return false;
+            if (!may_speak_first(dialogue)) {
+                dialogue.drop("spoke before the greeting");
+                audit(dialogue, "CONN", 554, dialogue.client());
+                say_goodbye(dialogue,
+                            {554, "5.5.0", "You spoke before the greeting; mail clients wait for it"});
+                return false;
+            }
         }
     }
     if (const auto refusal = admit(dialogue)) {
@@ -114,9 +126,7 @@ bool greet(Dialogue& dialogue) {
         dialogue.is_over = refusal->code != 554;  // RFC 5321 section 3.1: only then the client may go on
         return true;
     }
-    say(dialogue, {220, "",
-                   fmt::format("{} ESMTP postoffice\nHello {}\n{}{}", dialogue.config().hostname,
-                               dialogue.client(), rfc5322_date(now_unix()), issue())});
+    say(dialogue, {220, "", greeting(dialogue) + issue(), false});
     audit(dialogue, "CONN", 220, dialogue.client());
     state.phase = Phase::greeted;
     return true;
@@ -124,8 +134,7 @@ bool greet(Dialogue& dialogue) {
 
 Reply unknown_command(Dialogue& dialogue, std::string_view verb) {
     if (is_one_of(http_verbs, verb)) {
-        drop(dialogue, "speaks HTTP");
-        dialogue.is_over = true;
+        dialogue.drop("speaks HTTP");
         return {421, "4.7.0",
                 fmt::format("{} takes mail and does not speak HTTP", dialogue.config().hostname)};
     }
@@ -166,24 +175,26 @@ Reply answer(Dialogue& dialogue, const Verb& verb, const Command& command) {
     }
 }
 
+// RFC 5321 section 3.1: a client that was refused may only say QUIT. Whatever else it says costs it a pause.
+Reply refuse_insistence(Dialogue& dialogue) {
+    dialogue.pause(dialogue.config().tarpit);
+    return {503, "5.5.1", "No mail is taken from you; please QUIT"};
+}
+
 Reply answer(Dialogue& dialogue, const Line& line) {
-    if (line.status == Line::Status::too_long) return {500, "5.5.2", "Line too long"};
-    const auto command = parse_command(line.text);
+    const bool is_too_long = line.status == Line::Status::too_long;
+    const auto command = is_too_long ? std::nullopt : parse_command(line.text);
+    const Verb* verb = command ? find_verb(command->verb) : nullptr;
+    if (dialogue.state.phase == Phase::refused && (verb == nullptr || verb->name != "QUIT"))
+        return refuse_insistence(dialogue);
+    if (is_too_long) return {500, "5.5.2", "Line too long"};
     if (!command) return {500, "5.5.2", "Not a command"};
-    const auto verbs = verb_table();
-    const auto verb = std::find_if(verbs.begin(), verbs.end(), [&](const Verb& v) {
-        return equals_ignoring_case(v.name, command->verb);
-    });
-    if (verb == verbs.end()) return unknown_command(dialogue, command->verb);
+    if (verb == nullptr) return unknown_command(dialogue, command->verb);
     dialogue.last_command = verb->name;
     set_process_title(fmt::format(
         "SMTP {} {}", dialogue.is_standard_input() ? "stdin" : dialogue.state.client_address.str(),
         verb->name));
     dialogue.command_line_end = line.end;
-    if (dialogue.state.phase == Phase::refused && verb->name != "QUIT") {
-        dialogue.pause(dialogue.config().tarpit);
-        return {503, "5.5.1", "No mail is taken from you; please QUIT"};  // RFC 5321 section 3.1
-    }
     if (is_one_of(idle_verbs, verb->name)) dialogue.count_idle_command();
     return answer(dialogue, *verb, *command);
 }
@@ -198,10 +209,9 @@ void enforce_error_budget(Dialogue& dialogue) {
     const unsigned most =
         dialogue.state.phase == Phase::refused ? most_commands_after_refusal : dialogue.config().errors;
     if (dialogue.state.errors < most || dialogue.is_over) return;
-    drop(dialogue, "too many errors");
+    dialogue.drop("too many errors");
     say(dialogue,
         {421, "4.7.0", fmt::format("{} closing connection: too many errors", dialogue.config().hostname)});
-    dialogue.is_over = true;
 }
 
 bool is_silent(Dialogue& dialogue) {
@@ -226,7 +236,7 @@ bool begin_tls(Dialogue& dialogue) {
         if (dialogue.services.tls == nullptr) throw FormatError("a TLS listener without a certificate");
         dialogue.connection.start_tls(*dialogue.services.tls, dialogue.deadline());
     } catch (const std::exception& error) {
-        log_lost(dialogue, "tls-failed", error.what());
+        dialogue.log_end("tls-failed", error.what());
         return false;
     }
     dialogue.state.extended = 0;
@@ -294,15 +304,15 @@ SessionEnd Session::serve() {
         return end;
     } catch (const Timeout& timeout) {
         audit_end(dialogue, 421, timeout.what());
-        log_lost(dialogue, "timeout", timeout.what());
+        dialogue.log_end("timeout", timeout.what());
         if (dialogue.is_reading_message) dialogue.note_misconduct(bad_points::disconnected);
         say_goodbye(dialogue, {421, "4.4.2", hostname + " closing connection: silent for too long"});
     } catch (const PeerGone& gone) {
         audit_end(dialogue, audit_lost, gone.what());
-        log_lost(dialogue, "lost connection", gone.what());
+        dialogue.log_end("lost connection", gone.what());
     } catch (const std::exception& error) {
         audit_end(dialogue, 421, error.what());
-        log_lost(dialogue, "error", error.what());
+        dialogue.log_end("error", error.what());
         say_goodbye(dialogue, {421, "4.3.0", hostname + " closing connection: something went wrong here"});
     }
     return SessionEnd::unclean;

@@ -20,9 +20,12 @@ struct Verb {
     std::optional<Reply> (*check)(Dialogue&);
     /// Throws std::system_error and the like (a 451, see session.cc); Timeout and PeerGone end the session.
     Reply (*perform)(Dialogue&, const Command&);
+    bool (*is_offered)(Dialogue&) = nullptr;  ///< HELP lists it for this client; null pointer: for every one
 };
 
 std::span<const Verb> verb_table();
+/// Whatever its case; null pointer: there is none of this name.
+const Verb* find_verb(std::string_view name);
 
 /// Whether this client may use ETRN.
 bool offers_etrn(Dialogue&);
@@ -63,6 +66,8 @@ Reply perform_auth(Dialogue&, const Command&);
 bool offers_debug(Dialogue&);
 std::optional<Reply> check_debug(Dialogue&);
 Reply perform_debug(Dialogue&, const Command&);
+/// TLS can begin now.
+bool offers_starttls(Dialogue&);
 std::optional<Reply> check_starttls(Dialogue&);
 Reply perform_starttls(Dialogue&, const Command&);
 Reply perform_quit(Dialogue&, const Command&);

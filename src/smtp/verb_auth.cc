@@ -93,12 +93,22 @@ Reply judge_password(Dialogue& dialogue, const std::string& user, const std::str
                                       Deadline::after(patience)));
 }
 
+Reply refuse_login(const Dialogue& dialogue, const std::string& user, std::string_view result,
+                   const std::string& text) {
+    log_event("", "auth", {{"client", dialogue.client()}, {"user", printable(user)}, {"result", result}});
+    return {535, "5.7.8", text};
+}
+
 Reply authenticate_plain(Dialogue& dialogue, std::string_view initial) {
     Secret message;
     if (auto refusal = first_response(dialogue, initial, "", message)) return *refusal;
     auto credentials = parse_plain(message.text);
     if (!credentials) return {501, "5.5.2", "PLAIN needs a name and a password"};
     const Secret password{std::move(credentials->password)};
+    // RFC 4616 section 2: nobody has leave to act for another user.
+    if (!credentials->acts_as.empty() && credentials->acts_as != credentials->user)
+        return refuse_login(dialogue, credentials->user, "wants to act as " + credentials->acts_as,
+                            "You can log in as yourself only");
     return judge_password(dialogue, credentials->user, password.text);
 }
 
@@ -118,12 +128,9 @@ std::optional<std::string> binding_data(const Dialogue& dialogue, const ScramFir
     return "";
 }
 
-Reply refuse_binding(Dialogue& dialogue, const ScramFirst& first) {
-    log_event("", "auth",
-              {{"client", dialogue.client()},
-               {"user", printable(first.user)},
-               {"result", "bound to another channel"}});
-    return {535, "5.7.8", "That is not bound to this channel as it should be"};
+Reply refuse_binding(const Dialogue& dialogue, const ScramFirst& first) {
+    return refuse_login(dialogue, first.user, "bound to another channel",
+                        "That is not bound to this channel as it should be");
 }
 
 /// RFC 5802 section 5; the server's signature goes out as a challenge that is answered with nothing (RFC 4954

@@ -9,7 +9,7 @@ namespace {
 // bare-newline=accept a host that we trust. From anybody else that would let text end a message.
 bool lf_is_enough(Dialogue& dialogue) {
     if (dialogue.command_line_end != LineEnd::bare_lf) return false;
-    if (dialogue.is_standard_input()) return true;
+    if (dialogue.reads_standard_input()) return true;
     return dialogue.config().bare_newline == BareNewline::accept && dialogue.client_is_local();
 }
 
@@ -28,6 +28,13 @@ std::optional<Reply> check_data(Dialogue& dialogue) {
 }
 
 Reply perform_data(Dialogue& dialogue, const Command&) {
+    // DATA is the last command of a group (RFC 2920 section 3.1). What follows it before our 354 was not
+    // written for this dialogue: a web client's form, or a message inside of a message.
+    if (!dialogue.may_run_ahead() && dialogue.connection.has_unread_input()) {
+        dialogue.abandon_transaction();
+        dialogue.drop("sent text before the answer to DATA");
+        return {554, "5.5.0", "You sent text before the answer to DATA; mail clients wait for it"};
+    }
     IncomingMessage message(dialogue, DataDecoder(line_ends_for(dialogue)));
     dialogue.is_reading_message = true;
     dialogue.connection.write(Reply{354, "", "End the message with a dot on a line by itself"}.wire(),

@@ -55,50 +55,82 @@ std::string envelope(const Transaction& transaction) {
                        transaction.recipient_count(), transaction.refused_count());
 }
 
-std::string lines_about(Dialogue& dialogue) {
-    const Config& config = dialogue.config();
-    const auto yes = [](bool is) { return is ? "yes" : "no"; };
-    std::string text;
-    const auto add = [&text](std::string_view name, const auto& value) {
-        text += fmt::format("\n{}: {}", name, value);
-    };
-    add("host", config.hostname);
-    add("health", health(config));
-    add("client", dialogue.client());
-    add("helo", dialogue.state.helo.str());
-    add("user", dialogue.state.user.str());
-    add("protocol", dialogue.protocol());
-    add("envelope", envelope(dialogue.transaction));
-    add("PAM", yes(has_pam));
-    add("tcp wrappers", has_libwrap ? "libwrap" : "none");
-    add("TLS", dialogue.services.tls != nullptr ? "offered"
-               : tls_is_built_in()              ? "without certificate"
-                                                : "none");
-    add("audit", yes(dialogue.is_audited()));
-    add("listen", ports(config));
-    add("trusted", joined(config.trusted));
-    add("clients", config.clients);
-    add("client-connections", config.client_connections);
-    add("size", config.size);
-    add("minfree", config.minfree);
-    add("timeout", config.timeout.count());
-    add("forbidden", name_of(config.forbidden));
-    add("spam", name_of(config.spam));
-    add("relay", yes(config.relay));
-    add("localmx", yes(config.localmx));
-    add("paranoid", yes(config.paranoid));
-    add("dnscheck", yes(config.dnscheck));
-    add("checkhelo", yes(config.checkhelo));
-    add("verify-from", yes(config.verify_from));
-    add("nodaemon", yes(config.nodaemon));
-    add("dnsbl", config.dnsbl.size());
-    add("dnswl", config.dnswl.size());
-    for (const UserMap& map : config.usermaps) add("usermap", map.pattern + ":" + joined(map.targets));
-    add("escape-from", yes(config.escape_from));
-    add("dot-lock", yes(config.dot_lock));
-    add("immediate", yes(config.immediate));
-    add("qreturn", config.qreturn.count());
-    return text;
+/// "name: value" on lines of their own.
+class Lines {
+  public:
+    template <class Value>
+    void add(std::string_view name, const Value& value) {
+        text_ += fmt::format("\n{}: {}", name, value);
+    }
+    void add(std::string_view name, bool value) { add(name, std::string_view(value ? "yes" : "no")); }
+    void add(std::string_view name, Seconds value) { add(name, duration_text(value)); }
+    void add(std::string_view name, const RateLimit& limit) {
+        add(name, fmt::format("{} in {}", limit.most, duration_text(limit.window)));
+    }
+    const std::string& text() const { return text_; }
+
+  private:
+    std::string text_;
+};
+
+void add_session(Lines& lines, Dialogue& dialogue) {
+    lines.add("host", dialogue.config().hostname);
+    lines.add("health", health(dialogue.config()));
+    lines.add("client", dialogue.client());
+    lines.add("helo", dialogue.state.helo.str());
+    lines.add("user", dialogue.state.user.str());
+    lines.add("protocol", dialogue.protocol());
+    lines.add("envelope", envelope(dialogue.transaction));
+    lines.add("PAM", has_pam);
+    lines.add("tcp wrappers", std::string_view(has_libwrap ? "libwrap" : "none"));
+    lines.add("TLS", std::string_view(dialogue.services.tls != nullptr ? "offered"
+                                      : tls_is_built_in()              ? "without certificate"
+                                                                       : "none"));
+    lines.add("audit", dialogue.is_audited());
+}
+
+void add_limits(Lines& lines, const Config& config) {
+    lines.add("listen", ports(config));
+    lines.add("msp", config.submission_port);
+    lines.add("clients", config.clients);
+    lines.add("client-connections", config.client_connections);
+    lines.add("load", config.load);
+    lines.add("size", config.size);
+    lines.add("minfree", config.minfree);
+    lines.add("hops", config.hops);
+    lines.add("recipients", config.recipients);
+    lines.add("timeout", config.timeout);
+    lines.add("coal", config.coal);
+    lines.add("coal-command", config.coal_command);
+}
+
+void add_policy(Lines& lines, const Config& config) {
+    lines.add("trusted", joined(config.trusted));
+    lines.add("proxy", joined(config.proxies));
+    lines.add("forbidden", name_of(config.forbidden));
+    lines.add("spam", name_of(config.spam));
+    lines.add("relay", config.relay);
+    lines.add("localmx", config.localmx);
+    lines.add("paranoid", config.paranoid);
+    lines.add("dnscheck", config.dnscheck);
+    lines.add("checkhelo", config.checkhelo);
+    lines.add("verify-from", config.verify_from);
+    lines.add("nodaemon", config.nodaemon);
+    lines.add("strict-addresses", config.strict_addresses);
+    lines.add("dnsbl", config.dnsbl.size());
+    lines.add("dnswl", config.dnswl.size());
+    lines.add("greylist", config.greylist);
+    lines.add("greylist-from", config.greylist_from);
+    lines.add("delay", config.delay);
+}
+
+void add_delivery(Lines& lines, const Config& config) {
+    for (const UserMap& map : config.usermaps) lines.add("usermap", map.pattern + ":" + joined(map.targets));
+    lines.add("escape-from", config.escape_from);
+    lines.add("dot-lock", config.dot_lock);
+    lines.add("immediate", config.immediate);
+    lines.add("relay-host", config.relay_host);
+    lines.add("qreturn", config.qreturn);
 }
 
 }  // namespace
@@ -113,7 +145,12 @@ std::optional<Reply> check_debug(Dialogue& dialogue) {
 }
 
 Reply perform_debug(Dialogue& dialogue, const Command&) {
-    return {214, "2.0.0", fmt::format("postoffice {}", version()) + lines_about(dialogue)};
+    Lines lines;
+    add_session(lines, dialogue);
+    add_limits(lines, dialogue.config());
+    add_policy(lines, dialogue.config());
+    add_delivery(lines, dialogue.config());
+    return {214, "2.0.0", fmt::format("postoffice {}", version()) + lines.text()};
 }
 
 }  // namespace postoffice

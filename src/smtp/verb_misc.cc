@@ -7,6 +7,13 @@
 #include "verb.h"
 
 namespace postoffice {
+namespace {
+
+bool is_offered(const Verb& verb, Dialogue& dialogue) {
+    return verb.is_offered == nullptr || verb.is_offered(dialogue);
+}
+
+}  // namespace
 
 Reply perform_rset(Dialogue& dialogue, const Command&) {
     dialogue.abandon_transaction();
@@ -35,13 +42,11 @@ Reply perform_help(Dialogue& dialogue, const Command& command) {
     if (command.argument.empty()) {
         std::string text = fmt::format("postoffice on {} understands", dialogue.config().hostname);
         for (const auto& verb : verb_table())
-            if (verb.name != "DEBUG" || offers_debug(dialogue)) text.append("\n    ").append(verb.syntax);
+            if (is_offered(verb, dialogue)) text.append("\n    ").append(verb.syntax);
         return {214, "2.0.0", text};
     }
-    for (const auto& verb : verb_table())
-        if (equals_ignoring_case(verb.name, command.argument) &&
-            (verb.name != "DEBUG" || offers_debug(dialogue)))
-            return {214, "2.0.0", std::string(verb.syntax)};
+    const Verb* verb = find_verb(command.argument);
+    if (verb != nullptr && is_offered(*verb, dialogue)) return {214, "2.0.0", std::string(verb->syntax)};
     return {504, "5.5.4", "No help for that"};
 }
 

@@ -1,10 +1,11 @@
 // STARTTLS. RFC 3207. The handshake itself begins when the reply is on its way: see session.cc.
-#include <fmt/format.h>
-
-#include "postoffice/base/log.h"
 #include "verb.h"
 
 namespace postoffice {
+
+bool offers_starttls(Dialogue& dialogue) {
+    return dialogue.services.tls != nullptr && !dialogue.is_over_tls();
+}
 
 std::optional<Reply> check_starttls(Dialogue& dialogue) {
     if (dialogue.is_over_tls()) return Reply{503, "5.5.1", "TLS is in use already"};
@@ -16,9 +17,7 @@ Reply perform_starttls(Dialogue& dialogue, const Command&) {
     // STARTTLS is the last command of a group (RFC 3207 section 4): what stands behind it was put there by
     // somebody who wants it to be taken for a command that came under TLS.
     if (dialogue.connection.has_buffered_input()) {
-        log_event("", "dropped",
-                  {{"client", dialogue.client()}, {"why", "sent more in the clear after STARTTLS"}});
-        dialogue.is_over = true;
+        dialogue.drop("sent more in the clear after STARTTLS");
         return {554, "5.5.1", "Nothing may follow STARTTLS before TLS has begun"};
     }
     dialogue.tls_follows = true;

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "postoffice/base/text.h"
@@ -17,15 +18,15 @@ constexpr auto verbs = std::to_array<Verb>({
     {"RCPT", "RCPT TO:<address> [parameters]", Argument::required, check_rcpt, perform_rcpt},
     {"DATA", "DATA", Argument::none, check_data, perform_data},
     {"BDAT", "BDAT octets [LAST]", Argument::optional, nullptr, perform_bdat},
-    {"STARTTLS", "STARTTLS", Argument::none, check_starttls, perform_starttls},
-    {"AUTH", "AUTH PLAIN or AUTH LOGIN", Argument::required, check_auth, perform_auth},
+    {"STARTTLS", "STARTTLS", Argument::none, check_starttls, perform_starttls, offers_starttls},
+    {"AUTH", "AUTH PLAIN or AUTH LOGIN", Argument::required, check_auth, perform_auth, offers_auth},
     {"RSET", "RSET", Argument::none, nullptr, perform_rset},
     {"QUIT", "QUIT", Argument::none, nullptr, perform_quit},
     {"NOOP", "NOOP", Argument::optional, nullptr, perform_noop},
     {"VRFY", "VRFY address", Argument::required, nullptr, perform_vrfy},
     {"EXPN", "EXPN list", Argument::required, nullptr, perform_expn},
-    {"ETRN", "ETRN [@]domain", Argument::required, nullptr, perform_etrn},
-    {"DEBUG", "DEBUG", Argument::none, check_debug, perform_debug},
+    {"ETRN", "ETRN [@]domain", Argument::required, nullptr, perform_etrn, offers_etrn},
+    {"DEBUG", "DEBUG", Argument::none, check_debug, perform_debug, offers_debug},
     {"HELP", "HELP [verb]", Argument::optional, nullptr, perform_help},
 });
 
@@ -33,6 +34,12 @@ constexpr auto verbs = std::to_array<Verb>({
 
 std::span<const Verb> verb_table() {
     return verbs;
+}
+
+const Verb* find_verb(std::string_view name) {
+    const auto found = std::find_if(verbs.begin(), verbs.end(),
+                                    [name](const Verb& v) { return equals_ignoring_case(v.name, name); });
+    return found == verbs.end() ? nullptr : &*found;
 }
 
 Reply syntax_error(std::string_view verb_name) {

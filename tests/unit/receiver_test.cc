@@ -57,6 +57,19 @@ TEST(Receiver, WithoutSenderMailIsFromTheDaemon) {
               std::string::npos);
 }
 
+// Our X-Spam says why a message is not wanted: the client's own must not stand in its place.
+TEST(Receiver, AnXSpamOfTheClientIsRenamedWhereOursIsDue) {
+    auto with = settings();
+    with.spam = "listed";
+    const std::string input = complete + "X-Spam: no\nx-spam : never\nX-Spam-Level: 0\n\nX-Spam: body\n";
+    for (const std::size_t step : {1U, 5U, 1000U})
+        EXPECT_EQ(receive(input, step, with).text,
+                  complete +
+                      "X-Spam-Original: no\nX-Spam-Original: never\nX-Spam-Level: 0\nX-Spam: listed\n" +
+                      "\nX-Spam: body\n");
+    EXPECT_EQ(receive(input, 1000).text, input) << "nothing is against the message";
+}
+
 TEST(Receiver, KnowsFieldsInAnyCaseAndWithBlanksBeforeTheColon) {
     const std::string input = "dAtE : now\nFROM:a@b\nmessage-id\t: <1@b>\n\nx\n";
     EXPECT_EQ(receive(input, 1).text, input);

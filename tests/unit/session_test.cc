@@ -174,6 +174,8 @@ class Runner {
             deny(value);
         else if (word == "user")
             state_.user.assign_cut(value);
+        else if (word == "submission")
+            state_.submission = 1;
         else if (word == "broken-spool")
             config.queue_dir += "/missing";
         else

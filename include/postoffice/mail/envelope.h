@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "postoffice/base/clock.h"
@@ -23,6 +24,9 @@ struct Origin {
     std::string submitter;       ///< "uid 1000 (bob)" for local submissions
     std::string tls = {};        ///< "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: it came in the clear
 };
+
+/// For the log: "mx.example[192.0.2.1]"; empty for what was submitted on this host.
+std::string client_text(const Origin& origin);
 
 /// Where mail for one recipient goes, once routed.
 struct Target {
@@ -60,6 +64,8 @@ struct Recipient {
 
 /// Which of its user's folders a message is for; the options of these names say where that is.
 enum class MailFolder : std::uint8_t { inbox, forbidden, spam };
+/// For the log: "[DENY]", "[SPAM]", or nothing for the inbox.
+std::string_view mark_of(MailFolder folder);
 
 struct Envelope {
     Address sender;  ///< null for <>

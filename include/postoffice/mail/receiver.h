@@ -27,7 +27,8 @@ class MessageReceiver {
         std::string sender;      ///< address for a missing From; empty = MAILER-DAEMON@hostname
         std::uint64_t size = 0;  ///< most octets of the message as the client sent it; 0 = no limit
         unsigned hops = 100;     ///< most Received fields
-        std::string spam = {};   ///< for an X-Spam field, unless the message has one; empty: none
+        std::string spam =
+            {};  ///< for an X-Spam field; one of the client's becomes X-Spam-Original; empty: none
     };
     /// Keeps a reference to `message`. `top_fields`: whole lines put above everything else.
     MessageReceiver(Message& message, Settings settings, const std::string& top_fields);
@@ -76,7 +77,7 @@ class MessageReceiver {
     bool eight_bit_header_ = false;
     bool in_solicitation_ = false;
     std::string solicitation_;
-    bool has_date_ = false, has_message_id_ = false, has_from_ = false, has_spam_ = false;
+    bool has_date_ = false, has_message_id_ = false, has_from_ = false;
     bool ends_with_newline_ = true;
     unsigned received_ = 0;
     std::uint64_t octets_ = 0;

@@ -45,6 +45,9 @@ class Connection {
     void consume(std::size_t octets);
     /// True if a read would find octets already in the buffer.
     bool has_buffered_input() const { return start_ < end_ || (tls_ && tls_->has_pending()); }
+    /// True if the peer has sent something that was not read yet, also if that is still with the kernel. Does
+    /// not wait and sends nothing. Sockets only: with standard input, what is in the buffer.
+    bool has_unread_input() const;
     /// Forgets what has arrived (STARTTLS; a client that spoke out of turn).
     void discard_input() { start_ = end_ = 0; }
     /// True if input is buffered or arrives (or the peer closes) before the deadline; flushes output first.
