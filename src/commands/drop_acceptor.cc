@@ -47,15 +47,15 @@ Reply DropAcceptor::accept(const std::string& id, const Envelope& envelope, Mess
         const std::string folder = config_.queue_dir + "/drop";
         Message completed(folder, config_.minfree);
         if (from_program_) complete(envelope, message, completed);
-        const std::string drop_id = write_drop(folder, drop, from_program_ ? completed : message);
-        if (nudges_) nudge(config_.control, "drop " + drop_id);
-        return {250, "2.0.0", drop_id + " Message accepted for delivery"};
+        write_drop(folder, drop, from_program_ ? completed : message, id);
+        if (nudges_) nudge(config_.control, "drop " + id);
+        return {250, "2.0.0", id + " Message accepted for delivery"};
     } catch (const BadMessage& bad) {
         return {554, "5.6.0", std::string(bad.what())};
     } catch (const std::system_error& error) {
-        log_event(id, "not stored", {{"why", error.what()}});
+        log_event(id, "not-stored", {{"reason", error.what()}});
         if (error.code().value() == ENOSPC || error.code().value() == EDQUOT)
-            return {452, "4.3.1", "No space left here; please try again later"};
+            return {452, "4.3.1", "Not enough space here; please try again later"};
         return {451, "4.3.0", "The message could not be stored; please try again later"};
     }
 }

@@ -260,7 +260,7 @@ DropEnvelope SubmitCommand::drop_envelope() const {
 
 void SubmitCommand::store() {
     if (disk::free_space(config_.queue_dir) < config_.minfree)
-        throw Failure{71, fmt::format("the message was not stored: no space left in {}", config_.queue_dir)};
+        throw storage_failure(SpoolIsFull(config_.queue_dir, config_.minfree));
     const std::string id = Spool::new_id();
     const bool waits = (line_.deliver_now || line_.verbose) && !line_.queue_only;
     Fd fifo = waits && config_.delivery_wait.count() > 0 ? leave_fifo(id) : Fd();
@@ -352,7 +352,7 @@ void SubmitCommand::tell(const std::string& text) const {
 }
 
 void SubmitCommand::log(const std::string& text) const {
-    log_event("", "submission refused",
+    log_event("", "submission-refused",
               {{"program", line_.program}, {"uid", std::to_string(caller_.uid)}, {"why", text}});
 }
 

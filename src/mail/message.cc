@@ -1,9 +1,9 @@
 #include "postoffice/mail/message.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 
 #include <cerrno>
-#include <system_error>
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
@@ -11,6 +11,10 @@
 #include "postoffice/mail/spool.h"
 
 namespace postoffice {
+
+SpoolIsFull::SpoolIsFull(const std::string& directory, std::uint64_t minfree)
+    : std::system_error(ENOSPC, std::generic_category()),
+      text_(fmt::format("{} would have less than minfree={}k left", directory, minfree / 1024)) {}
 
 Message::Message(std::string spool_directory, std::uint64_t minfree)
     : directory_(std::move(spool_directory)), minfree_(minfree) {}
@@ -33,7 +37,7 @@ void Message::append(std::string_view bytes) {
     size_ += bytes.size();
     // Looked at all the time, since how long it will be is not known before its end.
     if (file_ && minfree_ != 0 && disk::free_space(directory_) < minfree_)
-        throw_errno(ENOSPC, "what must stay free in " + directory_);
+        throw SpoolIsFull(directory_, minfree_);
 }
 
 void Message::abandon() noexcept {

@@ -1,5 +1,6 @@
 """Programs that people and cron jobs send mail with, each the way it calls sendmail by itself."""
 import os
+import re
 import shutil
 import subprocess
 
@@ -112,6 +113,10 @@ def test_session_on_standard_input(host, sendmail, folder):
     done = send(folder, sendmail, "-bs", "-odb", "-oem", text="\r\n".join(lines))
     assert done.stdout.splitlines()[-1].startswith(b"221 ")
     host.wait_for_mail(local_user(), b"Subject: from a session")
+    told = re.search(rb"^250 2\.0\.0 (\w+) Message accepted", done.stdout, re.MULTILINE)[1].decode()
+    delivered = rf'\b{told}: delivered to=<{local_user()}@host\.test>.* submitter="uid {os.getuid()} '
+    wait_for(lambda: re.search(delivered, host.log_text()), what="the id that the caller was told")
+    assert re.search(rf"\b{told}: received .*\buid={os.getuid()} ", host.log_text())
 
 
 def test_a_session_on_standard_input_is_completed_as_other_mail(host, sendmail, folder):

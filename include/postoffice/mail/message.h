@@ -4,10 +4,21 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "postoffice/base/fd.h"
 
 namespace postoffice {
+
+/// The spool would have less than `minfree` left. Its code is ENOSPC, but the disk itself is not full.
+class SpoolIsFull : public std::system_error {
+  public:
+    SpoolIsFull(const std::string& directory, std::uint64_t minfree);
+    const char* what() const noexcept override { return text_.c_str(); }
+
+  private:
+    std::string text_;
+};
 
 class Message {
   public:
