@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <thread>
 
 #include "generation.h"
 #include "postoffice/base/disk.h"
@@ -35,6 +36,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds restart_pause{1};
 constexpr std::chrono::seconds drain_limit{60};
+constexpr std::chrono::seconds patience_with_ports{10};
+constexpr std::chrono::milliseconds port_pause{500};
 
 class Master {
   public:
@@ -46,7 +49,7 @@ class Master {
         spool.create(identity_.uid, identity_.gid);
         make_db_folder(config);
         lock_ = lock_spool(config.queue_dir);
-        take_ports(*current_, {});
+        take_first_ports();
         control_ = bind_control_socket(config.control, identity_.uid, identity_.gid);
         write_pid();  // before anybody is told that the daemon is up
     }
@@ -95,6 +98,27 @@ class Master {
         }
     }
 
+    // At a start another server may be about to leave a port, so one that is in use is asked for again for a
+    // while.
+    void take_first_ports() const {
+        const auto give_up_at = Clock::now() + patience_with_ports;
+        for (bool was_told = false;; was_told = true) try {
+                take_ports(*current_, {});
+                return;
+            } catch (const std::system_error& error) {
+                current_->ports.clear();
+                if (error.code() != std::errc::address_in_use || Clock::now() >= give_up_at) throw;
+                if (!was_told) tell_of_busy_port(error.what());
+                std::this_thread::sleep_for(port_pause);
+            }
+    }
+
+    static void tell_of_busy_port(const std::string& reason) {
+        const std::string next = "tried again for " + duration_text(patience_with_ports);
+        log_event("", "port-busy", {{"reason", reason}, {"next", next}});
+        fmt::print(stderr, "postoffice: {}; {}\n", reason, next);
+    }
+
     // Nobody would answer who comes by such a socket.
     void warn_of_unused() const {
         const auto ports = settings_.serve_smtp ? ports_of(current_->config) : std::vector<ListenAddress>();
@@ -112,8 +136,8 @@ class Master {
         if (::mkdir(config.db_dir.c_str(), 0750) == 0)
             (void)!::chown(config.db_dir.c_str(), identity_.uid, identity_.gid);
         else if (errno != EEXIST)
-            log_event("", "greylist",
-                      {{"folder", config.db_dir}, {"error", std::generic_category().message(errno)}});
+            log_event("", "greylist-unusable",
+                      {{"folder", config.db_dir}, {"reason", std::generic_category().message(errno)}});
     }
 
     // One daemon for one spool, however it was started.

@@ -72,6 +72,18 @@ def test_one_daemon_for_one_spool(host, make_host):
     host.wait_for_mail(local_user(), b"the first still serves")
 
 
+def test_a_port_that_another_program_is_about_to_leave_is_waited_for(host):
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", host.port))
+        other.listen()
+        with open(os.path.join(host.folder, "stderr"), "w") as stderr:
+            host.process = subprocess.Popen([host.command("smtpd"), "-C", host.config, "-bD"], stderr=stderr)
+        wait_for(lambda: "Address already in use" in host.stderr(), what="a word about the port")
+    host.wait_until_ready()
+    assert host.log_text().count("port-busy") == 1
+
+
 @pytest.mark.parametrize("mode", ["-bD", "-bd"])
 def test_a_port_in_use_is_told(host, make_host, mode):
     host.start()
@@ -113,7 +125,7 @@ def test_sigterm_says_goodbye_to_who_is_silent(host):
     host.start()
     with socket.create_connection(("127.0.0.1", host.port), timeout=30) as silent:
         stream = silent.makefile("rb")
-        assert stream.readline().startswith(b"220-")
+        assert stream.readline().startswith(b"220 ")
         host.process.terminate()
         assert any(line.startswith(b"421 4.3.2") for line in stream)
         stream.close()
@@ -295,6 +307,19 @@ def test_a_fallen_helper_is_replaced(host, helper):
     host.wait_for_mail(local_user(), b"by SMTP")
     host.run("sendmail", local_user(), input=b"Subject: by hand\n\n", check=True)
     host.wait_for_mail(local_user(), b"by hand")
+
+
+def test_a_signal_for_all_processes_is_no_crash(make_host):
+    host = make_host("host")
+    host.process = subprocess.Popen([host.command("smtpd"), "-C", host.config, "-bD"], start_new_session=True)
+    wait_for(host.answers, what="the daemon answering")
+    clients = [in_a_transaction(host) for _ in range(3)]
+    os.killpg(host.process.pid, signal.SIGTERM)
+    host.process.wait(30)
+    host.process = None
+    for client in clients:
+        client.close()
+    assert "crash" not in host.log_text() and "stopped" in host.log_text()
 
 
 def test_a_fallen_session_is_one_client_s_loss(host):
