@@ -27,16 +27,18 @@ struct Tool {
     std::string_view name;
     int (*run)(int argc, char** argv);
 };
-constexpr Tool tools[] = {{"authexpire", authexpire}, {"dbm", dbm},       {"vdomain", vdomain},
-                          {"vpasswd", vpasswd},       {"valias", valias}, {"virtdomain", virtdomain}};
+constexpr Tool tools[] = {
+    {"authexpire", authexpire}, {"dbm", dbm}, {"vdomain", vdomain}, {"vpasswd", vpasswd}, {"valias", valias},
+    {"virtdomain", virtdomain}, {"ns", ns}};
 
 // The spool group, for which the executable is set-gid: to leave a file in drop/, to nudge the daemon, and to
 // list the queue. An own configuration is read with the caller's rights alone.
 bool needs_spool_group(const CommandLine& line) {
     if (line.config_file_given) return false;
     switch (line.mode) {
-        case Mode::submit:
         case Mode::serve_stdio:
+            return line.client_address.empty();  // a rehearsal stores nothing
+        case Mode::submit:
         case Mode::list_queue:
         case Mode::count_queue:
         case Mode::run_queue:
@@ -95,12 +97,24 @@ int run(const Config& config, const CommandLine& line) {
     return EX_SOFTWARE;
 }
 
+/// What only root may do is also an administrator's matter, when somebody else tries.
+void log_refused_right(int exit_code, const std::string& program, const std::string& problem) {
+    if (exit_code != EX_NOPERM) return;
+    open_log("syslog", "postoffice");
+    log_event("", "not-permitted",
+              {{"program", program}, {"uid", std::to_string(::getuid())}, {"reason", problem}});
+}
+
 int load_and_run(const CommandLine& line) {
     if (needs_no_config(line.mode)) return run(Config{}, line);
     LoadedConfig loaded = load_config(config_source(minus_c(line), line.settings));
     for (const ConfigProblem& problem : loaded.problems)
         fmt::print(stderr, "{}: {}\n", line.program, problem.text);
-    if (!loaded.problems.empty()) return loaded.problems.front().exit_code;
+    if (!loaded.problems.empty()) {
+        const ConfigProblem& first = loaded.problems.front();
+        log_refused_right(first.exit_code, line.program, first.text);
+        return first.exit_code;
+    }
     loaded.config.only_user = only_user_of(loaded.config);
     const Config config = std::move(loaded.config);
     const bool log_here = line.debug && line.mode == Mode::daemon;
@@ -127,6 +141,7 @@ int main_with(int argc, char** argv) {
     if (!parsed.error) parsed.error = apply_caller_rights(parsed.line, ::getuid() == 0);
     if (parsed.error) {
         fmt::print(stderr, "{}: {}\n", parsed.line.program, parsed.error->text);
+        log_refused_right(parsed.error->exit_code, parsed.line.program, parsed.error->text);
         return parsed.error->exit_code;
     }
     return load_and_run(parsed.line);

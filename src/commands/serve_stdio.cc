@@ -1,6 +1,8 @@
 // sendmail -bs: SMTP on standard input and output. A program of this host is a local caller; a socket (inetd,
-// systemd with Accept=yes) is a client with an address, and gets every check.
+// systemd with Accept=yes) is a client with an address, and gets every check. With -oMa ADDRESS it is a
+// rehearsal: what a client from that address would hear, and nothing is stored.
 #include <fmt/format.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -8,46 +10,112 @@
 
 #include "drop_acceptor.h"
 #include "local_router.h"
+#include "postoffice/base/disk.h"
 #include "postoffice/base/log.h"
+#include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/net/connection.h"
+#include "postoffice/net/mx.h"
 #include "postoffice/smtp/session.h"
 
 namespace postoffice {
 namespace {
+
+/// Refuses what would be taken: a 250 would promise that the message is safe (RFC 5321 section 4.2.5).
+class RehearsalAcceptor : public Acceptor {
+  public:
+    Reply accept(const std::string&, const Envelope&, Message&) override {
+        return {554, "5.3.0", "Rehearsal: this message would be taken; it was not stored"};
+    }
+};
 
 Connection standard_connection(bool is_client) {
     if (is_client) return Connection(Fd(::dup(STDIN_FILENO)));
     return Connection(Fd(::dup(STDIN_FILENO)), Fd(::dup(STDOUT_FILENO)));
 }
 
-int serve(const Config& config, const CommandLine& line) {
-    SessionState state;
-    const auto peer = Endpoint::peer_of(STDIN_FILENO);
-    if (peer) state.client_address.assign_cut(peer->address.to_string());
-    if (!peer && !line.client_address.empty()) state.client_address.assign_cut(line.client_address);
+/// What an ordinary user may write in the spool is drop/, and so large messages grow there, too.
+Config config_for_sessions(const Config& config) {
+    Config result = config;
+    result.queue_dir = config.queue_dir + "/drop";
+    return result;
+}
 
-    // What an ordinary user may write in the spool is drop/, and so large messages grow there, too.
-    Config session_config = config;
-    session_config.queue_dir = config.queue_dir + "/drop";
+int serve(const Config& config, const CommandLine& line, const std::optional<Endpoint>& peer) {
+    SessionState state;
+    if (peer) state.client_address.assign_cut(peer->address.to_string());
+    const Config session_config = config_for_sessions(config);
     LocalRouter local(config);
-    DropAcceptor acceptor(config, !line.queue_only, !peer && line.client_address.empty());
+    DropAcceptor acceptor(config, !line.queue_only, !peer);
     const Resolver resolver(ResolverSettings::from(config.nameservers));
     Connection connection = standard_connection(peer.has_value());
     Session session({session_config, local.router(), acceptor, resolver}, connection, state, Milliseconds(0));
     session.serve();
-    return session.was_cut_off() ? 65 : 0;
+    return session.was_cut_off() ? EX_DATAERR : EX_OK;
+}
+
+/// Where there is no spool yet, or none that the caller may look at, its space is not known.
+void use_what_may_be_seen(Config& config) {
+    try {
+        (void)disk::free_space(config.queue_dir);
+    } catch (const std::system_error& error) {
+        fmt::print(stderr, "The space in the spool is not known ({}).\n", error.what());
+        config.queue_dir = "/tmp";
+        config.minfree = 0;
+    }
+}
+
+/// The checks are those of the server, with the rights of the caller. What the server counts (connections,
+/// rates) is not known here. The log goes to the caller, and no pause is made.
+int rehearse(const Config& config, const CommandLine& line, const IpAddress& client) {
+    open_log("stderr", "rehearsal");
+    fmt::print(stderr, "A rehearsal: what a client from {} would hear. Nothing is stored.\n",
+               client.to_string());
+    SessionState state;
+    state.client_address.assign_cut(client.to_string());
+    if (!line.client_name.empty()) {
+        state.client_name.assign_cut(line.client_name);
+        state.name_status = NameStatus::verified;
+    }
+    Config session_config = config_for_sessions(config);
+    session_config.tarpit = Seconds(0);
+    session_config.audit = false;
+    use_what_may_be_seen(session_config);
+    LocalRouter local(config, interface_addresses());
+    RehearsalAcceptor acceptor;
+    const Resolver resolver(ResolverSettings::from(config.nameservers));
+    Connection connection = standard_connection(false);
+    const SessionServices services{.config = session_config,
+                                   .router = local.router(),
+                                   .acceptor = acceptor,
+                                   .resolver = resolver,
+                                   .is_rehearsal = true};
+    Session session(services, connection, state, Milliseconds(0));
+    session.serve();
+    return EX_OK;
+}
+
+/// The address of -oMa, with brackets or without.
+std::optional<IpAddress> pretended_address(const std::string& text) {
+    const auto literal = IpAddress::parse_literal(text);
+    return literal ? literal : IpAddress::parse(text);
 }
 
 }  // namespace
 
 int serve_stdio(const Config& config, const CommandLine& line) {
     try {
-        return serve(config, line);
+        const auto peer = Endpoint::peer_of(STDIN_FILENO);
+        if (peer || line.client_address.empty()) return serve(config, line, peer);
+        const auto client = pretended_address(line.client_address);
+        if (client) return rehearse(config, line, *client);
+        fmt::print(stderr, "{}: -oMa {}: not an IPv4 or IPv6 address\n", line.program,
+                   printable(line.client_address));
+        return EX_USAGE;
     } catch (const std::exception& error) {
         fmt::print(stderr, "{}: {}\n", line.program, error.what());
-        log_event("", "error", {{"program", line.program}, {"why", error.what()}});
-        return 71;
+        log_event("", "error", {{"program", line.program}, {"reason", error.what()}});
+        return EX_OSERR;
     }
 }
 

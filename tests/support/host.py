@@ -12,7 +12,7 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("POSTOFFICE_BINARY", os.path.join(TOP, "build", "postoffice"))
-NAMES = ["postoffice", "smtpd", "sendmail", "authexpire", "dbm", "mailq", "runq", "newaliases", "vdomain",
+NAMES = ["postoffice", "smtpd", "sendmail", "authexpire", "dbm", "ns", "mailq", "runq", "newaliases", "vdomain",
          "vpasswd", "valias", "virtdomain"]
 
 

@@ -27,6 +27,8 @@ int show_help(const CommandLine& line);                               // version
 int authexpire(int argc, char** argv);
 /// dbm(8), the same.
 int dbm(int argc, char** argv);
+/// ns(8), the same.
+int ns(int argc, char** argv);
 /// vdomain(8), vpasswd(8), valias(8) and virtdomain(8), which have, too, and no privilege.
 int vdomain(int argc, char** argv);
 int vpasswd(int argc, char** argv);
