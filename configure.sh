@@ -159,6 +159,8 @@ packages() {
     echo bsd-mailx s-nail mutt git git-email libmailtools-perl libemail-valid-perl swaks php-cli cron
     # Another implementation of SPF, to compare verdicts with.
     echo python3-spf python3-dns
+    # Collections of cases that others have written, where they are beside this folder.
+    echo python3-yaml
     # Another program that reads and writes databases.
     echo python3-gdbm
     # What stands in front of a mail server: a proxy, a packet filter.

@@ -1,0 +1,136 @@
+"""Collections of cases that others have written. They are not ours to copy: they lie in a folder of their own, named by
+POSTOFFICE_FOREIGN or beside this one."""
+import os
+import socket
+import struct
+import subprocess
+import threading
+
+import pytest
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+FOLDER = os.environ.get("POSTOFFICE_FOREIGN", os.path.join(TOP, "..", "shared", "foreign"))
+BUILD = os.environ.get("BUILD", os.path.join(TOP, "build"))
+TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
+
+
+def suite(name):
+    """The path of a file of the folder; a test that needs it is skipped where it is absent."""
+    path = os.path.join(FOLDER, name)
+    if not os.path.exists(path):
+        pytest.skip(f"NEEDS {name} in {FOLDER} (or in the folder that POSTOFFICE_FOREIGN names)")
+    return path
+
+
+class Asker:
+    """The parsers, one question after the other: see ask_parsers.cc."""
+
+    def __init__(self):
+        self._process = subprocess.Popen([os.path.join(BUILD, "ask-parsers")], stdin=subprocess.PIPE,
+                                         stdout=subprocess.PIPE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        assert self._process.wait(20) == 0
+        self._process.stdout.close()
+
+    def __call__(self, question, *words):
+        hexadecimal = ((word if isinstance(word, bytes) else word.encode()).hex() or "-" for word in words)
+        self._process.stdin.write(" ".join([question, *hexadecimal]).encode() + b"\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline().decode(errors="replace").rstrip("\n")
+
+
+def wire_name(name):
+    return b"".join(bytes([len(label)]) + label.encode("latin-1") for label in name.split(".") if label) + b"\0"
+
+
+def wire_data(kind, value):
+    """Of one record, as the SPF suite has it."""
+    if kind == "A":
+        return socket.inet_pton(socket.AF_INET, value)
+    if kind == "AAAA":
+        return socket.inet_pton(socket.AF_INET6, value)
+    if kind == "MX":
+        return struct.pack("!H", value[0]) + wire_name(value[1])
+    if kind == "TXT":
+        parts = [value] if isinstance(value, str) else value
+        pieces = [part[at:at + 255] for part in parts for at in range(0, max(len(part), 1), 255)]
+        return b"".join(bytes([len(piece)]) + piece.encode("latin-1") for piece in pieces)
+    return wire_name(value)
+
+
+class SuiteZone:
+    """A name server for the zones of the SPF suite: {name: [{type: value} or "TIMEOUT"]}. Records of type SPF are
+    TXT records, too, unless the name has some. A name with TIMEOUT leaves questions for other types unanswered."""
+
+    def __init__(self):
+        self.zone = {}
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self._socket.getsockname()[1]
+        self._over = False
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._over = True
+        self._socket.sendto(b"", self._socket.getsockname())
+        self._thread.join()
+        self._socket.close()
+
+    def load(self, zonedata):
+        self.zone = {name.lower().rstrip("."): records for name, records in zonedata.items()}
+
+    def _serve(self):
+        while True:
+            query, client = self._socket.recvfrom(4096)
+            if self._over:
+                return
+            answer = self._answer(query)
+            if answer:
+                self._socket.sendto(answer, client)
+
+    def _answer(self, query):
+        labels, at = [], 12
+        while query[at]:
+            labels.append(query[at + 1:at + 1 + query[at]].decode("latin-1"))
+            at += 1 + query[at]
+        question = query[12:at + 5]
+        number = struct.unpack("!H", query[at + 1:at + 3])[0]
+        kind = next((name for name, code in TYPES.items() if code == number), None)
+        found = self._find(".".join(labels).lower(), kind)
+        if found is None:
+            return None
+        code, records = found
+        header = query[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, len(records), 0, 0)
+        return header + question + b"".join(
+            wire_name(owner) + struct.pack("!HHIH", TYPES[what], 1, 60, len(data)) + data for owner, what, data in records)
+
+    def _find(self, name, kind):
+        """The response code and (owner, type, data) of the records; None: no answer at all."""
+        records = []
+        for _ in range(12):
+            known = self.zone.get(name)
+            if known is None:
+                exists = records or any(other.endswith("." + name) for other in self.zone)
+                return (0 if exists else 3), records
+            here = [(what, value) for record in known if isinstance(record, dict) for what, value in record.items()]
+            has_txt = any(what == "TXT" for what, _ in here)
+            mine = [(kind, value) for what, value in here
+                    if value != "NONE" and (what == kind or (kind == "TXT" and what == "SPF" and not has_txt))]
+            if not mine and "TIMEOUT" in known:
+                return None
+            records += [(name, what, wire_data(what, value)) for what, value in mine]
+            alias = next((value for what, value in here if what == "CNAME"), None)
+            if mine or alias is None:
+                return 0, records
+            records.append((name, "CNAME", wire_name(alias)))
+            name = alias.lower().rstrip(".")
+        return 2, []
