@@ -12,5 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto client = parse_proxy_header(input);
     if (client && (!rest || size != proxy_header_start + *rest)) std::abort();
     if (client && *client && ((*client)->is_loopback() || (*client)->is_unspecified())) std::abort();
+    const bool is_local = size > 12 && (data[12] & 0xf) == 0;
+    if (client && !*client && !is_local) std::abort();  // a client without an address is not the front end
     return 0;
 }
