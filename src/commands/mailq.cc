@@ -60,14 +60,13 @@ std::set<FileId> locked_files() {
     return files;
 }
 
-/// nullopt for what is gone, or was never finished.
+/// nullopt for what is gone. Throws FormatError for a damaged journal, also one that ends too early.
 std::optional<Listed> list_entry(const Spool& spool, const std::string& id, const std::set<FileId>& locked) {
     const Fd file = disk::open_if_exists(spool.journal_path(id), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (!file) return std::nullopt;
     struct stat status {};
     if (::fstat(file.get(), &status) != 0) throw_errno("stat " + spool.journal_path(id));
     const std::string text = disk::read_all(file.get(), 256U << 20);
-    if (!journal_has_end_mark(text)) return std::nullopt;
 
     Listed entry;
     entry.id = id;
@@ -98,7 +97,7 @@ std::vector<Listed> list_entries(const Spool& spool) {
     for (const Spool::Item& item : items) {
         try {
             if (auto entry = list_entry(spool, item.id, locked)) entries.push_back(std::move(*entry));
-        } catch (const FormatError& error) {
+        } catch (const std::runtime_error& error) {  // FormatError, std::system_error: the others are listed
             fmt::print(stderr, "mailq: {}: {}\n", spool.journal_path(item.id), error.what());
         }
     }
@@ -142,7 +141,7 @@ std::vector<Listed> list_drops_of(const Spool& spool, const Config& config) {
     for (const std::string& id : ids) {
         try {
             if (auto entry = list_drop(spool, id, config)) entries.push_back(std::move(*entry));
-        } catch (const FormatError& error) {
+        } catch (const std::runtime_error& error) {
             fmt::print(stderr, "mailq: {}/{}: {}\n", spool.drop_directory(), id, error.what());
         }
     }

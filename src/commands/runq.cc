@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 
@@ -22,9 +23,15 @@ namespace {
 std::set<std::string> select_messages(const Config& config, const CommandLine& line) {
     std::set<std::string> ids;
     const Spool spool(config.queue_dir);
-    for (const Spool::Item& item : spool.scan())
-        if (const auto journal = spool.peek(item.id); journal && meets_filters(*journal, line.filters))
-            ids.insert(item.id);
+    for (const Spool::Item& item : spool.scan()) {
+        try {
+            const auto journal = spool.peek(item.id);
+            if (journal && meets_filters(*journal, line.filters)) ids.insert(item.id);
+        } catch (
+            const std::runtime_error& error) {  // FormatError, std::system_error: the others are meant, too
+            fmt::print(stderr, "{}: {}: {}\n", line.program, spool.journal_path(item.id), error.what());
+        }
+    }
     return ids;
 }
 

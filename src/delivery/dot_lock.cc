@@ -21,7 +21,7 @@ namespace postoffice {
 namespace {
 
 constexpr UnixTime stale_age = 300;  // seconds, as for Debian's liblockfile; longer than a batch takes
-constexpr std::size_t longest_content = 256;  // what is longer is somebody's file
+constexpr std::size_t longest_content = 256;  // what is longer is no lock
 
 /// "HOST postoffice\n"
 std::string own_mark() {

@@ -127,10 +127,6 @@ std::string journal_header(const std::string& id, const Envelope& envelope,
     return text;
 }
 
-bool journal_has_end_mark(std::string_view text) {
-    return text.starts_with(first_line) && text.find(end_mark) != std::string_view::npos;
-}
-
 bool journal_is_unfinished(std::string_view text) {
     if (text.size() < first_line.size()) return first_line.starts_with(text);
     return text.starts_with(first_line) && text.find(end_mark) == std::string_view::npos;

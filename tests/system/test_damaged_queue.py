@@ -48,3 +48,16 @@ def test_what_is_damaged_is_moved_aside_and_told(host):
     wait_for(lambda: host.log_text().count(f"{id}: deferred") >= 2, what=host.log_text)
     assert "moved aside" not in host.run("mailq", check=True).stdout.decode()
     assert host.mailbox(local_user()).count(b"Subject: Damaged messages") == 1
+
+
+def test_one_that_is_damaged_hides_no_other(host):
+    whole = queued_id(host)
+    for name, text in (("cmTORN1", b"postoffice journal 1\nid: TORN1\n"), ("cmZERO1", bytes(4096))):
+        with open(os.path.join(host.spool, name), "wb") as file:
+            file.write(text)
+    listed = host.run("mailq", check=True)
+    assert whole in listed.stdout.decode()
+    assert b"cmTORN1: journal: no end of envelope" in listed.stderr and b"cmZERO1: not a journal" in listed.stderr
+    shown = host.run("runq", "-v", "-qRfriend")
+    assert f"{whole}: friend@elsewhere.test: deferred: " in shown.stderr.decode(), shown
+    assert os.path.exists(os.path.join(host.spool, "cmTORN1"))

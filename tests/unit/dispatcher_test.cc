@@ -208,7 +208,7 @@ TEST_F(DispatcherTest, AnAgentThatIsOneTooManyLeavesItsWorkToTheOthers) {
     EXPECT_EQ(deliver_all().size(), 4U);
     ASSERT_TRUE(dispatcher_.start(queue({at("a.test")})));
     ASSERT_TRUE(refuse_one("mx.a.test [192.0.2.1]"));
-    EXPECT_EQ(deferred_.size(), 1U) << "nobody is left who could take it";
+    EXPECT_EQ(deferred_.size(), 1U) << "no other agent is left that could take it";
 }
 
 TEST_F(DispatcherTest, AHostThatDoesNotAnswerIsDownUnlessAnotherAgentHasReachedIt) {

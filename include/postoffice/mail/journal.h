@@ -48,8 +48,6 @@ std::string journal_header(const std::string& id, const Envelope& envelope,
 /// Throws FormatError: not a journal, or one without its end mark. Events that do not parse are skipped; a
 /// last line without newline is ignored. `text` may hold anything.
 Journal parse_journal(std::string_view text);
-/// False while the end mark is missing: the message was never promised to anybody.
-bool journal_has_end_mark(std::string_view text);
 /// True for what is left when the writing of journal_header() is cut short: a journal, but without end mark.
 bool journal_is_unfinished(std::string_view text);
 
