@@ -125,13 +125,14 @@ defaults
     timeout server 60s
 listen smtp
     bind {front_end}:2525
-    server ours {server}:25 source {front_end} send-proxy-v2
+    option smtpchk HELO haproxy.test
+    server ours {server}:25 source {front_end} send-proxy-v2 check check-send-proxy inter 100ms
 """
 
 
 @pytest.mark.skipif(not shutil.which("haproxy"), reason="NEEDS haproxy")
 def test_haproxy(outsiders, folder):
-    host = outsiders.start(proxy=FRONT_END)
+    host = outsiders.start(proxy=FRONT_END, audit="1")
     config = os.path.join(folder, "haproxy.cfg")
     with open(config, "w") as file:
         file.write(HAPROXY.format(front_end=FRONT_END, server=SERVER))
@@ -150,6 +151,9 @@ def test_haproxy(outsiders, folder):
             return text
         text = wait_for(greeting, what="haproxy")
         assert f"[{CROWD[7]}]".encode() in text, (text, host.log_text())
+        # It says HELO without waiting for the greeting, to see whether the server is alive.
+        wait_for(lambda: host.log_text().count(f":{FRONT_END}:HELO:250:") >= 10, what="ten looks of haproxy")
+        assert "spoke before the greeting" not in host.log_text()
     finally:
         front.terminate()
         front.wait(20)
