@@ -9,22 +9,24 @@ execdir=
 sbindir=
 libdir=
 mandir=
-confdir=/etc
-queuedir=/var/spool/postoffice
+confdir=
+queuedir=
 vhostdir=
-vspool=/var/spool/virtual
+vspool=
 vuser=mail
 get_deps=no
 with_idn=yes
 libwrap=if-there
 with_tls=yes
 with_pam=yes
+with_debug=no
 
 usage() {
     cat <<END
 usage: ./configure.sh [--get-deps] [--prefix=DIR] [--execdir=DIR] [...]
 
   --prefix=DIR         where the parts go                     [/usr/local]
+                       A folder of an ordinary user's own: this user's private host, all of it below DIR.
   --execdir=DIR        mailq, newaliases                      [PREFIX/bin]
   --sbindir=DIR        postoffice, sendmail, smtpd, runq      [PREFIX/sbin]
   --libdir=DIR         sendmail, where old programs look      [PREFIX/lib]
@@ -40,7 +42,9 @@ usage: ./configure.sh [--get-deps] [--prefix=DIR] [--execdir=DIR] [...]
   --src=DIR            the source tree, to build elsewhere    [where configure.sh is]
   --without-tcp-wrappers  do without libwrap, which asks hosts.allow and hosts.deny
                                                              [--with-tcp-wrappers where there is libwrap]
-  --get-deps           first install what building and 'make check' need (Debian, Ubuntu; root or sudo)
+  --with-debug         install the symbols for a debugger, too, as postoffice.debug beside the program
+  --get-deps           first install the packages that building and 'make try' need (Debian, Ubuntu; root or sudo)
+  --get-deps=check     and those that 'make check' needs
   --help               this text
 
 CXX, CXXFLAGS and LDFLAGS of the environment replace the compiler and the flags chosen here.
@@ -79,6 +83,26 @@ account() {
     esac
 }
 
+# An ordinary user's prefix in a folder of that user: a host for this user alone, with everything below the prefix.
+is_private() {
+    [ "$(id -u)" != 0 ] || return 1
+    existing=$prefix
+    while [ ! -e "$existing" ]; do existing=$(dirname "$existing"); done
+    [ -O "$existing" ]
+}
+
+place_parts() {
+    : "${execdir:=$prefix/bin}" "${sbindir:=$prefix/sbin}" "${libdir:=$prefix/lib}"
+    private=no
+    if is_private; then
+        private=yes
+        : "${mandir:=$prefix/share/man}" "${confdir:=$prefix/etc}" "${queuedir:=$prefix/var/spool}" \
+            "${vspool:=$prefix/var/virtual}"
+    fi
+    case $prefix in /usr) : "${mandir:=/usr/share/man}" ;; *) : "${mandir:=$prefix/man}" ;; esac
+    : "${confdir:=/etc}" "${queuedir:=/var/spool/postoffice}" "${vspool:=/var/spool/virtual}"
+}
+
 read_arguments() {
     while [ $# -gt 0 ]; do
         name=${1%%=*}
@@ -111,7 +135,15 @@ read_arguments() {
         --src) src=$value ;;
         --with-tcp-wrappers | --with-tcpwrappers | --with-libwrap) libwrap=yes ;;
         --without-tcp-wrappers | --without-tcpwrappers | --without-libwrap) libwrap=no ;;
-        --get-deps) get_deps=yes ;;
+        --get-deps)
+            case $1 in
+            --get-deps) get_deps=build ;;
+            --get-deps=check) get_deps=check ;;
+            *) die "$1: what '--get-deps' alone does not bring is --get-deps=check" ;;
+            esac
+            ;;
+        --with-debug) with_debug=yes ;;
+        --without-debug) with_debug=no ;;
         --with-idn) with_idn=yes ;;
         --without-idn) with_idn=no ;;
         --with-tls | --use-tls) with_tls=yes ;;
@@ -119,7 +151,12 @@ read_arguments() {
         --with-pam | --use-pam) with_pam=yes ;;
         --without-pam) with_pam=no ;;
         --help | -h) usage && exit 0 ;;
-        --with-milter | --with-av | --with-auth | --with-greylist | --with-coal) unavailable "$name" ;;
+        --with-milter | --with-av) unavailable "$name" ;;
+        --without-milter | --without-av) ;;
+        --with-auth | --with-greylist | --with-coal) passed_over "$name" "always built in; postoffice.cf turns it on" ;;
+        --without-auth | --without-greylist | --without-coal)
+            passed_over "$name" "always built in; it does nothing unless postoffice.cf turns it on"
+            ;;
         --use-gdbm | --with-gdbm) passed_over "$name" "gdbm is always used" ;;
         --use-mailwrappers | --with-mailwrappers) passed_over "$name" "not available in this version, passed over" ;;
         --use-peer-flag) passed_over "$name" "not available in this version, passed over" ;;
@@ -130,81 +167,8 @@ read_arguments() {
         esac
         shift
     done
-    : "${execdir:=$prefix/bin}" "${sbindir:=$prefix/sbin}" "${libdir:=$prefix/lib}"
-    if [ -z "$mandir" ]; then
-        mandir=$prefix/man
-        [ "$prefix" != /usr ] || mandir=/usr/share/man
-    fi
+    place_parts
     [ -f "$src/Makefile.in" ] || die "$src is not the source tree: no Makefile.in there"
-}
-
-# The one list of Debian packages.
-packages() {
-    # Building: compiler, alias database, text formatting, JSON of mailq.
-    echo g++ make libgdbm-dev libfmt-dev nlohmann-json3-dev
-    # Internationalised domains.
-    [ $with_idn = no ] || echo libidn2-dev
-    # hosts.allow and hosts.deny.
-    [ $libwrap = no ] || echo libwrap0-dev
-    # Passwords.
-    echo libcrypt-dev
-    [ $with_pam = no ] || echo libpam0g-dev
-    # TLS.
-    [ $with_tls = no ] || echo libssl-dev
-    # Unit tests and micro benchmarks; man pages are checked; the other tests are Python.
-    echo libgtest-dev libbenchmark-dev mandoc python3 python3-pytest python3-pytest-timeout
-    # Name servers for tests of MX and resolver: a correct one, and one that can be made to misbehave.
-    echo nsd dnsmasq-base
-    # Programs that send mail through sendmail, or speak SMTP, as on a real host.
-    echo bsd-mailx s-nail mutt git git-email libmailtools-perl libemail-valid-perl swaks php-cli cron
-    # Another implementation of SPF, to compare verdicts with.
-    echo python3-spf python3-dns
-    # Collections of cases that others have written, where they are beside this folder.
-    echo python3-yaml
-    # Another program that reads and writes databases.
-    echo python3-gdbm
-    # What stands in front of a mail server: a proxy, a packet filter.
-    echo haproxy nftables
-    # Other programs that work on mailboxes.
-    echo procmail dovecot-core dovecot-lmtpd bindfs
-    # Clients and certificates for TLS and AUTH.
-    echo openssl curl msmtp gsasl dovecot-core ca-certificates
-    # Network namespaces, processes, unprivileged users, ports for the tests themselves.
-    echo iproute2 procps util-linux
-    # bsd-mailx wants a mail server; this one is an empty promise. A real one that is there already stays.
-    [ -e /usr/sbin/sendmail ] || [ -e /usr/lib/sendmail ] || echo lsb-invalid-mta
-}
-
-install_packages() {
-    command -v apt-get >/dev/null || die "--get-deps knows only apt-get; install by hand what matches:" $(packages)
-    missing=
-    for package in $(packages); do
-        state=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
-        [ "$state" = "install ok installed" ] || missing="$missing $package"
-    done
-    if [ -z "$missing" ]; then
-        echo "--get-deps: all packages are installed"
-        return
-    fi
-    echo "--get-deps: installing with apt-get:$missing"
-    as_root=
-    if [ "$(id -u)" != 0 ]; then
-        command -v sudo >/dev/null || die "--get-deps needs root or sudo"
-        as_root=sudo
-    fi
-    # Packages with daemons (nsd, cron) must not start them here: the tests start their own.
-    policy=/usr/sbin/policy-rc.d
-    if [ ! -e $policy ]; then
-        trap '$as_root rm -f $policy' EXIT
-        trap 'exit 1' HUP INT PIPE TERM
-        printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null
-        $as_root chmod 755 $policy
-    fi
-    status=0
-    $as_root apt-get update -q || echo "--get-deps: apt-get update failed, going on with the lists at hand"
-    # shellcheck disable=SC2086
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing || status=$?
-    [ $status = 0 ] || die "apt-get could not install:$missing"
 }
 
 # --- Probes. Each says what it looks for and what it found; the details of a failure go to config.log.
@@ -537,6 +501,8 @@ FEATURES   := ${FEATURES:-no libraries that can be left out}
 LEFT_OUT   :=$LEFT_OUT
 LIBS       := $FMT_LIB $TLS_LIBS -lcrypt -lgdbm $LIBWRAP $RESOLV_LIB
 PYTHON     := $PYTHON
+PRIVATE    := $private
+SYMBOLS    := $with_debug
 END
     {
         echo "# Written by configure.sh from Makefile.in: change that one."
@@ -545,8 +511,11 @@ END
 }
 
 read_arguments "$@"
-# In a shell of its own: what it sets up for apt-get goes when it ends.
-[ $get_deps = no ] || (install_packages)
+if [ $get_deps != no ]; then
+    # shellcheck source=os/packages.sh
+    . "$src/os/packages.sh"
+    install_packages
+fi
 
 own_cxxflags=${CXXFLAGS:+yes}
 own_ldflags=${LDFLAGS:+yes}
@@ -567,5 +536,5 @@ probe_system
 probe_tests
 write_files
 
-[ -z "$missing_for_check" ] || echo "'make check' will miss:$missing_for_check (./configure.sh --get-deps installs them)"
+[ -z "$missing_for_check" ] || echo "'make check' will miss:$missing_for_check (./configure.sh --get-deps=check installs them)"
 echo "postoffice $VERSION goes to $sbindir, reads $confdir/postoffice.cf, queues in $queuedir. Now: make"
