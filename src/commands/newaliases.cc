@@ -76,7 +76,7 @@ int rebuild_aliases(const Config& config, const CommandLine& line) {
         return EX_NOINPUT;
     }
     if (report_problems(file, entries) != 0) {
-        fmt::print(stderr, "{}: {}.db is left as it was\n", line.program, file);
+        fmt::print(stderr, "{}: {} is left as it was\n", line.program, alias_database(file));
         return EX_DATAERR;
     }
     try {

@@ -44,7 +44,8 @@ AliasTable::Stamp AliasTable::stamp_of(const struct stat& status) {
     return {status.st_dev, status.st_ino, status.st_size, status.st_mtim, ::getpid()};
 }
 
-AliasTable::AliasTable(std::string source) : source_(std::move(source)), database_path_(source_ + ".db") {}
+AliasTable::AliasTable(std::string source)
+    : source_(std::move(source)), database_path_(alias_database(source_)) {}
 
 void AliasTable::refresh() {
     if (source_.empty()) return;
@@ -173,10 +174,14 @@ std::vector<IncludeLine> include_lines(std::string_view text) {
     return lines;
 }
 
+std::string alias_database(const std::string& source) {
+    return source + ".postoffice.db";
+}
+
 AliasStatistics build_alias_database(const std::string& source, const std::vector<AliasEntry>& entries) {
     struct stat status {};
     if (::stat(source.c_str(), &status) != 0) throw_errno(source);
-    DbmBuilder builder(source + ".db", status.st_mode & 0666, status.st_gid);
+    DbmBuilder builder(alias_database(source), status.st_mode & 0666, status.st_gid);
     AliasStatistics statistics;
     for (const AliasEntry& entry : entries) {
         builder.insert(entry.name, entry.value);

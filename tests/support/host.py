@@ -12,8 +12,8 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("POSTOFFICE_BINARY", os.path.join(TOP, "build", "postoffice"))
-NAMES = ["postoffice", "smtpd", "sendmail", "authexpire", "dbm", "ns", "mailq", "runq", "newaliases", "vdomain",
-         "vpasswd", "valias", "virtdomain"]
+NAMES = ["postoffice", "smtpd", "sendmail", "authexpire", "dbm", "ndbm", "gdbm", "ns", "mailq", "runq", "newaliases",
+         "vdomain", "vpasswd", "valias", "virtdomain"]
 
 
 def free_port(address="127.0.0.1"):
@@ -54,6 +54,7 @@ class Host:
         self.log = os.path.join(folder, "log")
         self.spool = os.path.join(folder, "spool")
         self.aliases = os.path.join(folder, "aliases")
+        self.alias_database = self.aliases + ".postoffice.db"
         self.mail = os.path.join(folder, "mail")
         self.process = None
         self.settings = {

@@ -347,7 +347,7 @@ def test_a_damaged_alias_database(host, harm):
     host.start()
     sender = Sender(host)
     assert sender.smtp("team@host.test") == 250
-    database = host.aliases + ".db"
+    database = host.alias_database
     if harm == "unreadable":
         os.chmod(database, 0)
         os.chmod(host.aliases, 0)

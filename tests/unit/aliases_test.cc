@@ -108,7 +108,7 @@ class AliasTableTest : public testing::Test {
         ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
         directory_ = pattern;
         source_ = directory_ + "/aliases";
-        database_ = source_ + ".db";
+        database_ = alias_database(source_);
     }
     void TearDown() override { std::filesystem::remove_all(directory_); }
 
@@ -291,6 +291,17 @@ class NewaliasesTest : public AliasTableTest {
     std::string output_;
     std::string errors_;
 };
+
+TEST_F(NewaliasesTest, LeavesTheDatabaseOfAnotherMailSystemAlone) {
+    write(source_, "root: bob\n");
+    write(source_ + ".db", "a hash of another mail system");
+    EXPECT_EQ(run(), 0);
+    std::string text;
+    std::getline(std::ifstream(source_ + ".db"), text);
+    EXPECT_EQ(text, "a hash of another mail system");
+    AliasTable table(source_);
+    EXPECT_EQ(find(table, "root"), "bob");
+}
 
 TEST_F(NewaliasesTest, SaysWhatItMade) {
     write(source_, "root: bob\nteam: alice, bob\n");

@@ -207,7 +207,7 @@ TEST_F(RouterTest, WhatCannotBeReadIsTemporary) {
     EXPECT_EQ(refusal("nocolon@host.example"), "451 4.3.0");
     EXPECT_EQ(hops("daemon@host.example"), "daemon");
     std::filesystem::remove(source_);
-    std::ofstream(source_ + ".db") << "rubbish";
+    std::ofstream(alias_database(source_)) << "rubbish";
     EXPECT_EQ(refusal("daemon@host.example"), "451 4.3.0");
     EXPECT_EQ(refusal("nobody-has-this-name@host.example"), "451 4.3.0");
     EXPECT_EQ(hops("a@elsewhere.example"), "a@elsewhere.example");

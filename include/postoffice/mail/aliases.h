@@ -28,7 +28,7 @@ std::vector<IncludeLine> include_lines(std::string_view text);
 
 class AliasTable {
   public:
-    /// `source` is the text, "/etc/aliases"; the database is `source` + ".db". Nothing is opened yet.
+    /// `source` is the text, "/etc/aliases"; the database stands beside it. Nothing is opened yet.
     /// An empty `source`: there are no aliases.
     explicit AliasTable(std::string source);
 
@@ -76,6 +76,10 @@ class AliasTable {
     timespec reported_{};  ///< the change of the text that the log was told of
 };
 
+/// The database of an alias file. The name is our own, since FILE.db beside the same text belongs to another
+/// mail system of the host, which cannot read ours.
+std::string alias_database(const std::string& source);
+
 /// What a rebuild made.
 struct AliasStatistics {
     std::size_t aliases = 0;
@@ -83,8 +87,9 @@ struct AliasStatistics {
     std::size_t total = 0;    ///< octets of all values
 };
 
-/// Writes `source`.db anew from `entries`, with the cookie "@" that marks it as complete. It can be read by
-/// whoever can read the source. Throws std::system_error or FormatError; then the old database stays.
+/// Writes the database of `source` anew from `entries`, with the cookie "@" that marks it as complete. It can
+/// be read by whoever can read the source. Throws std::system_error or FormatError; then the old database
+/// stays.
 AliasStatistics build_alias_database(const std::string& source, const std::vector<AliasEntry>& entries);
 
 /// The text of an alias file. Throws std::system_error.
