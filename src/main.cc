@@ -27,9 +27,15 @@ struct Tool {
     std::string_view name;
     int (*run)(int argc, char** argv);
 };
-constexpr Tool tools[] = {
-    {"authexpire", authexpire}, {"dbm", dbm}, {"vdomain", vdomain}, {"vpasswd", vpasswd}, {"valias", valias},
-    {"virtdomain", virtdomain}, {"ns", ns}};
+constexpr Tool tools[] = {{"authexpire", authexpire},
+                          {"dbm", dbm},
+                          {"ndbm", dbm},
+                          {"gdbm", dbm},
+                          {"vdomain", vdomain},
+                          {"vpasswd", vpasswd},
+                          {"valias", valias},
+                          {"virtdomain", virtdomain},
+                          {"ns", ns}};
 
 // The spool group, for which the executable is set-gid: to leave a file in drop/, to nudge the daemon, and to
 // list the queue. An own configuration is read with the caller's rights alone.

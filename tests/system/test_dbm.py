@@ -194,9 +194,17 @@ def test_one_that_stays_locked(tool):
         assert tool("insert", "a", "1") == TEMPFAIL
 
 
+@pytest.mark.parametrize("name", ["ndbm", "gdbm"])
+def test_its_other_names(host, folder, name):
+    path = os.path.join(folder, "other.db")
+    for arguments in (["create"], ["insert", "a", "1"], ["fetch", "a"]):
+        done = subprocess.run([host.command(name), "-d", path, *arguments], capture_output=True, check=True)
+    assert done.stdout == b"1\n"
+
+
 @needs_root
 def test_aliases_as_the_router_reads_them(host):
     host.write_aliases("list: alice, bob\n")
     host.run("newaliases", check=True)
-    lines = run(host, "-d", host.aliases + ".db", "dump").stdout
+    lines = run(host, "-d", host.alias_database, "dump").stdout
     assert b"list" in lines and b"alice" in lines
