@@ -1,15 +1,26 @@
 #!/bin/sh
 # make install: copies the program, its names, its manual and a first configuration. With DESTDIR it only lays out
-# the files, for a package; without, and as root, it also makes the account and the spool. What stood in the place of
-# one of our names is kept as NAME.before-postoffice, and os/uninstall.sh puts it back.
+# the files, for a package; without, and as root, it also makes the account and the spool, and moves aside what another
+# mail system has where ours goes (os/beside.sh); os/uninstall.sh puts it back. An ordinary user's PRIVATE host has
+# everything below its prefix.
 set -eu
-: "${DESTDIR=}" "${VHOSTDIR=}" "${VHOSTSPOOL=/var/spool/virtual}" "${VHOSTUSER=mail}"
+: "${DESTDIR=}" "${VHOSTDIR=}" "${VHOSTSPOOL=/var/spool/virtual}" "${VHOSTUSER=mail}" "${PRIVATE=no}" "${SYMBOLS=no}"
 : "$SRC" "$BUILD" "$EXECDIR" "$SBINDIR" "$LIBDIR" "$MANDIR" "$CONFDIR" "$QUEUEDIR"
 . "$SRC/os/names.sh"
+. "$SRC/os/beside.sh"
+. "$SRC/os/queues.sh"
+. "$SRC/os/private.sh"
 account=postoffice
 
-is_root() { [ "$(id -u)" = 0 ]; }
-live() { [ -z "$DESTDIR" ] && is_root; }
+# Before anything is copied.
+check_rights() {
+    folder=$DESTDIR$SBINDIR
+    while [ ! -e "$folder" ]; do folder=$(dirname "$folder"); done
+    [ -w "$folder" ] || {
+        echo "make install: $folder is closed to $(id -un): be root, or configure with a --prefix in a folder of yours" >&2
+        exit 1
+    }
+}
 
 make_account() {
     getent group $account >/dev/null || {
@@ -35,28 +46,37 @@ install_text() {
     mv -f "$2.new" "$2"
 }
 
-# One of our names: a link to the program.
+# One of our names: a link to the program. It takes the place of another one in a single step.
 install_name() {
     link=$DESTDIR$1
-    [ "$1" != "$SBINDIR/postoffice" ] || return 0
     mkdir -p "$(dirname "$link")"
-    if [ -L "$link" ] && [ "$(readlink "$link")" = "$SBINDIR/postoffice" ]; then return 0; fi
-    if [ -e "$link" ] || [ -L "$link" ]; then
-        # The first one kept is the original.
-        if [ -e "$link.before-postoffice" ] || [ -L "$link.before-postoffice" ]; then
-            rm -f "$link"
-        else
-            mv "$link" "$link.before-postoffice"
-            echo "$1 of another mail system is kept as $1.before-postoffice"
-        fi
-    fi
-    ln -s "$SBINDIR/postoffice" "$link"
+    move_aside "$1"
+    divert "$1"
+    ! is_ours "$link" || return 0
+    ln -s "$SBINDIR/postoffice" "$link.new"
+    mv -fT "$link.new" "$link"
+}
+
+# What would be found in place of ours.
+hide() {
+    move_aside "$1"
+    divert "$1"
+    rm -f "$DESTDIR$1"
+}
+
+# Symbols are of use to a debugger alone: without them the program has a twentieth of the size.
+copy_program() {
+    ${STRIP:-strip} -o "$1" "$BUILD/postoffice" 2>/dev/null || cp "$BUILD/postoffice" "$1"
+    [ "$SYMBOLS" = yes ] || return 0
+    objcopy --only-keep-debug "$BUILD/postoffice" "$DESTDIR$SBINDIR/postoffice.debug"
+    chmod 644 "$DESTDIR$SBINDIR/postoffice.debug"
+    objcopy --add-gnu-debuglink="$DESTDIR$SBINDIR/postoffice.debug" "$1"
 }
 
 install_program() {
     mkdir -p "$DESTDIR$SBINDIR"
     # Never opened for writing in place: it may be running.
-    cp "$BUILD/postoffice" "$DESTDIR$SBINDIR/postoffice.new"
+    copy_program "$DESTDIR$SBINDIR/postoffice.new"
     if live; then chgrp $account "$DESTDIR$SBINDIR/postoffice.new"; fi
     # Set-gid, so that sendmail may write into the spool; nothing is set-uid. A packager gives the group.
     if live; then mode=2755; else mode=755; fi
@@ -65,9 +85,10 @@ install_program() {
 }
 
 install_config() {
-    install_text "$SRC/postoffice.cf.sample" "$DESTDIR$CONFDIR/postoffice.cf.sample"
-    [ -e "$DESTDIR$CONFDIR/postoffice.cf" ] ||
-        install_text "$SRC/postoffice.cf.sample" "$DESTDIR$CONFDIR/postoffice.cf"
+    sample=$DESTDIR$CONFDIR/postoffice.cf.sample
+    install_text "$SRC/postoffice.cf.sample" "$sample"
+    [ "$PRIVATE" = no ] || make_private "$sample"
+    [ -e "${sample%.sample}" ] || cp "$sample" "${sample%.sample}"
 }
 
 install_spool() {
@@ -81,33 +102,64 @@ install_spool() {
     fi
 }
 
+install_unit() {
+    # systemd looks in /etc and /usr/lib; a unit below another prefix would not be found.
+    unit_folder=/etc/systemd/system
+    case $SBINDIR in /usr/sbin | /sbin) unit_folder=/usr/lib/systemd/system ;; esac
+    install_text "$SRC/os/systemd/postoffice.service" "$DESTDIR$unit_folder/postoffice.service"
+    if live; then systemctl daemon-reload; fi
+}
+
+# An administrator's changes stay.
+install_logrotate() {
+    rules=$DESTDIR/etc/logrotate.d/postoffice
+    [ -e "$rules" ] || install_text "$SRC/os/logrotate" "$rules"
+}
+
+# The database has a name of its own and has not been there before, or is one of an earlier version.
+make_aliases() {
+    file=$(configured aliases /etc/aliases)
+    [ -e "$file" ] || return 0
+    "$EXECDIR/newaliases" || cat <<END
+  The alias file has mistakes, see above, and so there is no database of it yet. Until 'newaliases' succeeds its text is
+  used, and mail for names with a mistake waits.
+END
+}
+
+say_what_is_left() {
+    cat <<END
+
+postoffice is installed. What is left to do:
+  * edit $CONFDIR/postoffice.cf, then let '$SBINDIR/sendmail -bC' check it
+  * after changes of the aliases run '$EXECDIR/newaliases': another mail system's database of them is not read
+END
+    if [ "$PRIVATE" = yes ]; then
+        echo "  * start it: '$SBINDIR/smtpd -q5m'; stop it: 'kill \$(cat $QUEUEDIR/pid)'"
+    else
+        echo "  * stop the other mail system, if any, and start this one: 'systemctl enable --now postoffice',"
+        echo "    or '$SBINDIR/smtpd -q5m'"
+    fi
+    [ "$PRIVATE" = yes ] || live || cat <<END
+  * as root: make a system user and group 'postoffice', then
+      chgrp postoffice $SBINDIR/postoffice && chmod 2755 $SBINDIR/postoffice
+      chown -R postoffice:postoffice $QUEUEDIR
+END
+}
+
+check_rights
 if live; then make_account; fi
 install_program
-for name in $admin_names; do install_name "$SBINDIR/$name"; done
-for name in $user_names; do install_name "$EXECDIR/$name"; done
-install_name "$LIBDIR/sendmail"
+# shellcheck disable=SC2046
+find_packages $(our_links; foreign_files)
+for link in $(our_links); do install_name "$link"; done
+if live; then for file in $(foreign_files); do hide "$file"; done; fi
 for page in "$SRC"/man/*.[1-9]; do
     install_text "$page" "$DESTDIR$MANDIR/man${page##*.}/$(basename "$page")"
 done
 install_config
 install_spool
-# systemd looks in /etc and /usr/lib; a unit below another prefix would not be found.
-if [ -n "$DESTDIR" ] || { live && [ -d /run/systemd/system ]; }; then
-    unit_folder=/etc/systemd/system
-    case $SBINDIR in /usr/sbin | /sbin) unit_folder=/usr/lib/systemd/system ;; esac
-    install_text "$SRC/os/systemd/postoffice.service" "$DESTDIR$unit_folder/postoffice.service"
-fi
-
-cat <<END
-
-postoffice is installed. What is left to do:
-  * edit $CONFDIR/postoffice.cf, then let '$SBINDIR/sendmail -bC' check it
-  * run '$EXECDIR/newaliases': the alias database of another mail system cannot be read
-  * stop the other mail system, if any, and start this one: 'systemctl enable --now postoffice',
-    or '$SBINDIR/smtpd -q5m'
-END
-live || cat <<END
-  * as root: make a system user and group 'postoffice', then
-      chgrp postoffice $SBINDIR/postoffice && chmod 2755 $SBINDIR/postoffice
-      chown -R postoffice:postoffice $QUEUEDIR
-END
+if [ -n "$DESTDIR" ] || { live && [ -d /run/systemd/system ]; }; then install_unit; fi
+if [ -n "$DESTDIR" ] || { live && [ -d /etc/logrotate.d ]; }; then install_logrotate; fi
+if live || { [ -z "$DESTDIR" ] && [ "$PRIVATE" = yes ]; }; then make_aliases; fi
+say_what_is_left
+if live; then tell_other_queues; fi

@@ -1,4 +1,30 @@
-# The names that the program goes by, for those who install and remove it.
-# shellcheck shell=sh disable=SC2034
-admin_names="sendmail send-mail smtpd runq authexpire dbm ns vdomain virtdomain"  # in SBINDIR
-user_names="mailq newaliases vpasswd valias"                   # in EXECDIR
+# What make install and make uninstall agree on: our names, and what other mail systems may have in their place.
+# shellcheck shell=sh
+
+# Every name of the program, with its path.
+our_links() {
+    for name in sendmail send-mail smtpd runq authexpire dbm ndbm gdbm ns vdomain virtdomain; do
+        echo "$SBINDIR/$name"
+    done
+    for name in mailq newaliases vpasswd valias; do echo "$EXECDIR/$name"; done
+    echo "$LIBDIR/sendmail"
+}
+
+# What would be found in place of ours: names in the other folder, pages of the same section or of section 1, which man(1)
+# shows first.
+foreign_files() {
+    for name in mailq newaliases; do [ "$EXECDIR" = "$SBINDIR" ] || echo "$SBINDIR/$name"; done
+    for page in "$SRC"/man/*.[1-9]; do
+        name=${page##*/}
+        echo "$MANDIR/man${name##*.}/$name.gz"
+        case $name in *.8) echo "$MANDIR/man1/${name%.8}.1.gz" ;; esac
+    done
+}
+
+# Names that some mail system among Debian's packages has, whether or not it is installed now.
+known_elsewhere() {
+    case $1 in */sendmail | */smtpd | */runq | */mailq | */newaliases) return 0 ;; *) return 1 ;; esac
+}
+
+# Postfix's package diverts it itself while it is installed or updated, and fails if it is diverted.
+must_not_be_diverted() { [ "${1##*/}" = smtpd.8.gz ]; }

@@ -4,6 +4,7 @@
 # step did what it should. The host delivers to one user alone and has no name server: no mail leaves this machine.
 #   BUILD   where the program was built [build]
 #   PYTHON  shows the SMTP dialogues [python3]
+# With the word clean it only stops and removes what an earlier tour has left.
 set -eu
 BUILD=${BUILD:-$PWD/build}
 PYTHON=${PYTHON:-python3}
@@ -62,12 +63,17 @@ else
     user=$(id -un)
 fi
 
+# What an earlier tour, or this one, has left, wherever it is.
+remove_folder() {
+    if [ -d "$BUILD/try" ]; then
+        (T=$(cd "$BUILD/try" && pwd -P) && stop_host && rm -rf "$T")
+    fi
+    rm -rf "$BUILD/try"
+}
+
 # Leaves an empty folder and its true name in T. Where $user cannot reach the build tree it is a link.
 make_folder() {
-    if [ -d "$T" ]; then
-        (T=$(cd "$T" && pwd -P) && stop_host && rm -rf "$T")
-    fi
-    rm -rf "$T"
+    remove_folder
     mkdir -p "$T"
     if [ -n "$as_user" ] && ! $as_user test -x "$T"; then
         elsewhere=$(mktemp -d /tmp/postoffice-try.XXXXXX)
@@ -86,6 +92,12 @@ is_running() {
 stop_host() {
     if is_running; then sh "$T/stop" >/dev/null; fi
 }
+
+# make clean.
+if [ "${1:-}" = clean ]; then
+    remove_folder
+    exit 0
+fi
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/postoffice-tour.XXXXXX")
 input=$work/input
@@ -160,8 +172,8 @@ make_host() {
     mkdir -m 755 "$T/bin" "$T/etc" "$T/mail"
     mkdir -m 750 "$T/spool"
     : >"$T/log"
-    # A copy: that user may not reach the build tree, and it can be built anew meanwhile.
-    cp "$BUILD/postoffice" "$T/bin/postoffice"
+    # A copy: that user may not reach the build tree, and it can be built anew meanwhile. Without symbols it is small.
+    strip -o "$T/bin/postoffice" "$BUILD/postoffice" || cp "$BUILD/postoffice" "$T/bin/postoffice"
     for name in smtpd sendmail mailq runq newaliases; do ln -s postoffice "$T/bin/$name"; done
     port=$(free_port)
     write_files
@@ -300,7 +312,7 @@ show_places() {
     step "Where everything is"
     say "$T/" \
         "  postoffice.cf   the configuration; postoffice.cf(5)" \
-        "  etc/aliases     aliases(5), and its database aliases.db" \
+        "  etc/aliases     aliases(5), and its database" \
         "  mail/           mailboxes" \
         "  spool/          the queue; spool(5)" \
         "  log             the log" \
@@ -314,6 +326,8 @@ end_of_tour() {
         keep=no
         stop_host
         if is_running; then fail "the host does not stop"; fi
+        # Not in the build tree it would be forgotten.
+        [ ! -L "$BUILD/try" ] || remove_folder
         say "Every step did what it should; the host is stopped."
         return
     fi

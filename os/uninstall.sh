@@ -1,28 +1,51 @@
 #!/bin/sh
 # make uninstall: removes what make install laid out, and puts back what it had moved aside. Configuration, spool and
-# account stay, since there may be mail in the one and somebody's work in the other.
+# account stay, since there may be mail in the one and an administrator's work in the other.
 set -eu
-: "${DESTDIR=}" "$SRC" "$EXECDIR" "$SBINDIR" "$LIBDIR" "$MANDIR" "$CONFDIR" "$QUEUEDIR"
+: "${DESTDIR=}" "${PRIVATE=no}" "$SRC" "$BUILD" "$EXECDIR" "$SBINDIR" "$LIBDIR" "$MANDIR" "$CONFDIR" "$QUEUEDIR"
 . "$SRC/os/names.sh"
+. "$SRC/os/beside.sh"
+. "$SRC/os/queues.sh"
+. "$SRC/os/private.sh"
 
-remove_name() {
-    link=$DESTDIR$1
-    if [ -L "$link" ] && [ "$(readlink "$link")" = "$SBINDIR/postoffice" ]; then rm -f "$link"; fi
-    if [ -e "$link.before-postoffice" ] || [ -L "$link.before-postoffice" ]; then
-        [ -e "$link" ] || [ -L "$link" ] || mv "$link.before-postoffice" "$link"
-    fi
+# Only our own unit: the one that starts the program removed here.
+remove_units() {
+    for folder in /etc/systemd/system /usr/lib/systemd/system; do
+        unit=$DESTDIR$folder/postoffice.service
+        if [ -f "$unit" ] && grep -q "^ExecStart=$SBINDIR/postoffice " "$unit"; then rm -f "$unit"; fi
+    done
+    if live && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 }
 
-for name in $admin_names; do remove_name "$SBINDIR/$name"; done
-for name in $user_names; do remove_name "$EXECDIR/$name"; done
-remove_name "$LIBDIR/sendmail"
-rm -f "$DESTDIR$SBINDIR/postoffice" "$DESTDIR$CONFDIR/postoffice.cf.sample"
+remove_logrotate() {
+    rules=$DESTDIR/etc/logrotate.d/postoffice
+    [ ! -f "$rules" ] || sed "s#/var/spool/postoffice#$QUEUEDIR#g" "$SRC/os/logrotate" | remove_if_same "$rules"
+}
+
+# A server that runs on has its program removed, and keeps its port.
+tell_running() {
+    [ -s "$1/pid" ] && pid=$(cat "$1/pid") && [ "$(readlink "/proc/$pid/exe")" = "$SBINDIR/postoffice" ] || return 0
+    echo "the server still runs: 'systemctl disable --now postoffice', or 'kill $pid'"
+}
+
+spool=$(configured queue-dir "$QUEUEDIR")
+aliases=$(configured aliases /etc/aliases)
+[ -n "$DESTDIR" ] || tell_running "$spool"
+# shellcheck disable=SC2046
+find_packages $(our_links; foreign_files)
+for path in $(our_links; if live; then foreign_files; fi); do put_back "$path"; done
+rm -f "$DESTDIR$SBINDIR/postoffice" "$DESTDIR$SBINDIR/postoffice.debug"
 for page in "$SRC"/man/*.[1-9]; do
     rm -f "$DESTDIR$MANDIR/man${page##*.}/$(basename "$page")"
 done
-for folder in /etc/systemd/system /usr/lib/systemd/system; do
-    unit=$DESTDIR$folder/postoffice.service
-    # Only our own unit: the one that starts the program removed here.
-    if [ -f "$unit" ] && grep -q "^ExecStart=$SBINDIR/postoffice " "$unit"; then rm -f "$unit"; fi
-done
-echo "postoffice is removed; $CONFDIR/postoffice.cf, $QUEUEDIR and the account postoffice stay"
+remove_units
+remove_logrotate
+[ -n "$DESTDIR" ] || rm -f "$aliases.postoffice.db"
+if [ "$PRIVATE" = yes ]; then
+    remove_private
+    echo "postoffice is removed"
+else
+    rm -f "$DESTDIR$CONFDIR/postoffice.cf.sample"
+    echo "postoffice is removed; $CONFDIR/postoffice.cf, $spool and the account postoffice stay"
+fi
+[ -n "$DESTDIR" ] || tell_our_queue "$spool" "$BUILD/postoffice"

@@ -1,0 +1,35 @@
+# The host of an ordinary user alone, below PREFIX: what its configuration says, and what is removed with it.
+# shellcheck shell=sh
+
+# What the configuration in use says of an option, or else the default $2.
+configured() {
+    value=$(sed -n "s/^[ \t]*$1[ \t]*=[ \t]*//p" "$DESTDIR$CONFDIR/postoffice.cf" 2>/dev/null | tail -n 1)
+    echo "${value:-$2}"
+}
+
+private_aliases() { printf '# aliases(5); after a change: newaliases\npostmaster: %s\n' "$(id -un)"; }
+
+# make_private SAMPLE: sets what has to differ from a system's defaults, where the sample has these options.
+make_private() {
+    mkdir -p "$PREFIX/var/mail" "$PREFIX/var/lib" "$PREFIX/var/log"
+    sed -e "s#^\#listen=:25\$#listen=127.0.0.1:2525#" -e "s#^\#mail-dir=.*#mail-dir=$PREFIX/var/mail#" \
+        -e "s#^\#aliases=.*#aliases=$CONFDIR/aliases#" -e "s#^\#db-dir=.*#db-dir=$PREFIX/var/lib#" \
+        -e "s#^\#log=syslog\$#log=$PREFIX/var/log/postoffice.log#" "$1" >"$1.new"
+    mv -f "$1.new" "$1"
+    [ -e "$CONFDIR/aliases" ] || private_aliases >"$CONFDIR/aliases"
+}
+
+# remove_if_same FILE: nobody has changed it since it was installed. Its first form is on standard input.
+remove_if_same() {
+    ! cmp -s - "$1" || rm -f "$1"
+}
+
+# Removes what has no work and no mail of its user in it, and says what stays.
+remove_private() {
+    remove_if_same "$CONFDIR/postoffice.cf" <"$CONFDIR/postoffice.cf.sample"
+    rm -f "$CONFDIR/postoffice.cf.sample"
+    private_aliases | remove_if_same "$CONFDIR/aliases"
+    rm -f "$CONFDIR/aliases.postoffice.db" "$PREFIX/var/log/postoffice.log" "$QUEUEDIR/pid"
+    find "$PREFIX" -depth -type d -empty -delete
+    [ ! -d "$PREFIX" ] || { echo "what stays:" && find "$PREFIX" ! -type d | sed 's/^/  /'; }
+}
