@@ -24,9 +24,9 @@ Answer for_account(const std::string& name) {
 /// Not even by the name of root: what it does is in the hands of people who are not.
 Answer for_domain(const std::optional<Account>& account, const VirtualDomain& domain,
                   const std::string& virtual_user = "") {
-    if (!account) return deferred("4.3.5", "The account for mail of " + domain.name + " is not there");
+    if (!account) return deferred("4.3.5", "The account for mail of this domain is not there");
     if (::geteuid() == 0 && (account->uid == 0 || account->gid == 0))
-        return deferred("4.3.5", "Nothing is done as root for " + domain.name);
+        return deferred("4.3.5", "Nothing is done as root for a virtual domain");
     return Assignment{*account, domain, virtual_user};
 }
 
@@ -47,8 +47,8 @@ Answer assign(const Config& config, const DomainTable& domains, Purpose purpose,
     const auto at = is_mailbox ? name.rfind('@') : name.npos;
     const VirtualDomain* domain = domains.find(at == name.npos ? name : name.substr(at + 1));
     if (domain == nullptr || (is_mailbox && at == name.npos)) return failed("5.1.2", "No such domain");
-    if (!domain->problem.empty()) return deferred("4.3.5", "Something is wrong with " + domain->name);
-    if (!domain->active) return failed("5.2.1", domain->name + " does not take mail at present");
+    if (!domain->problem.empty()) return deferred("4.3.5", "The line of the domain in domains.cf is broken");
+    if (!domain->active) return failed("5.2.1", "The domain does not take mail at present");
 
     if (is_mailbox) {
         const std::string user = name.substr(0, at);

@@ -274,7 +274,7 @@ std::variant<AgentDuty, DeliveryResult> Spawner::take_up(Purpose purpose, const 
     if (user == nullptr) return failed("5.1.1", "No such user");
     const auto owner = find_login(domain.owner);
     if (!owner || standing_of(*user, *owner, account.uid) != UserStanding::in_domain)
-        return deferred("4.3.5", "No mailbox in " + domain.name);
+        return deferred("4.3.5", "The user has no mailbox in the domain");
     return AgentDuty{user->name + "@" + domain.name,
                      open_virtual_mailbox(config_, user->name, domain.name),
                      nullptr,

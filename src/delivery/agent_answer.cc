@@ -4,12 +4,12 @@
 
 namespace postoffice {
 
-DeliveryResult deferred_for(const std::system_error& error, const std::string& mailbox) {
+DeliveryResult deferred_for(const std::system_error& error) {
     const std::string why = error.code().message();
     switch (error.code().value()) {
         case EDQUOT:
         case EFBIG:
-            return deferred("4.2.2", mailbox + " is full");
+            return deferred("4.2.2", "The mailbox is full");
         case ENOSPC:
             return deferred("4.3.1", "Mail system full: " + why);
         default:

@@ -11,7 +11,7 @@ namespace postoffice {
 
 /// What a failing system call on a mailbox means to the sender's server (RFC 3463 section 3.3 and 3.4). The
 /// same words as at RCPT, where the mailbox is known to be full.
-DeliveryResult deferred_for(const std::system_error& error, const std::string& mailbox = "The mailbox");
+DeliveryResult deferred_for(const std::system_error& error);
 
 DeliveryAnswer answer_of(const DeliveryResult& result);
 

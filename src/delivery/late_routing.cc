@@ -12,7 +12,7 @@ DeliveryResult LateRouting::take_in(const QueueEntry& entry, std::size_t recipie
     using Outcome = DeliveryResult::Outcome;
     Envelope envelope = entry.journal().envelope;
     const Recipient late = envelope.recipients.at(recipient);
-    const Route route = reception_.router().route(late.original);
+    const Route route = reception_.router().route(late.target.address);
     if (route.status == Route::Status::temporary) return {Outcome::deferred, route.refusal, ""};
     if (route.status == Route::Status::unknown) return {Outcome::failed, route.refusal, ""};
 

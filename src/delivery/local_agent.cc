@@ -277,7 +277,7 @@ void LocalAgent::append_all(Mailbox& mailbox) {
             if (belongs_here(job)) append(mailbox, job);
         mailbox.finish();
     } catch (const std::system_error& e) {
-        fail_batch(mailbox, deferred_for(e, "The mailbox of " + duty_.name), e.what());
+        fail_batch(mailbox, deferred_for(e), e.what());
     } catch (const Timeout& e) {
         fail_batch(mailbox, deferred("4.2.0", e.what()), e.what());
     } catch (const UnfitMailbox& e) {
@@ -291,7 +291,7 @@ void LocalAgent::append(Mailbox& mailbox, Job& job) {
         mailbox.append(job.stamp, job.message.get());
         job.result = delivered("Delivered to the mailbox of " + duty_.name);
     } catch (const std::system_error& e) {
-        not_delivered(job, deferred_for(e, "The mailbox of " + duty_.name), e.what());
+        not_delivered(job, deferred_for(e), e.what());
     } catch (const FormatError& e) {
         not_delivered(job, deferred("4.3.0", e.what()), e.what());
     }

@@ -134,9 +134,7 @@ class QueueAgent {
         for (const auto& [by, places] : ways) {
             std::vector<DeliveryResult> results;
             if (!by.empty() && was_delivered_to(message, by)) {
-                results.assign(places.size(),
-                               failed("5.4.6", "Mail loop: mail for " + by +
-                                                   " comes back from where it is forwarded to"));
+                results.assign(places.size(), failed("5.4.6", "Mail loop: what is forwarded comes back"));
             } else if (outcome.destination_is_down) {
                 results.assign(places.size(), why_down_);
             } else {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "expansion.h"
 #include "postoffice/base/text.h"
@@ -27,8 +28,7 @@ std::string with_stars_replaced(std::string text, const Address& asked) {
 void Router::Expansion::take_alias(const AliasSource& alias, const std::string& value, bool has_owner) {
     const auto targets = parse_alias_value(value);
     if (!targets)
-        throw RouteTemporary{{451, "4.3.5", fmt::format("Alias {} is broken", alias.shown)},
-                             fmt::format("alias {}: {}", alias.shown, targets.problem())};
+        throw RouteTemporary{not_delivered_now, fmt::format("alias {}: {}", alias.shown, targets.problem())};
     const std::string file = alias.owned_by == nullptr
                                  ? router_.aliases_.source()
                                  : router_.domains_.folder_of(*alias.owned_by) + "/aliases";
@@ -38,12 +38,15 @@ void Router::Expansion::take_alias(const AliasSource& alias, const std::string& 
           .alias = alias.name});
 
     const auto outer_owner = list_owner_;
-    if (has_owner) list_owner_ = Address("owner-" + alias.name, alias.domain);
+    const auto outer_keeper = std::exchange(keeper_, Address("postmaster", alias.domain));
+    const auto before = arrivals_;
+    if (has_owner) keeper_ = list_owner_ = Address("owner-" + alias.name, alias.domain);
     open_.push_back(alias.shown);
     take_targets(alias, *targets);
     open_.pop_back();
-    finished_.insert(alias.shown);
+    finished_[alias.shown] = arrivals_ - before;
     list_owner_ = outer_owner;
+    keeper_ = outer_keeper;
 }
 
 void Router::Expansion::take_targets(const AliasSource& alias, const std::vector<AliasTarget>& targets) {
@@ -87,8 +90,7 @@ void Router::Expansion::take_include(const AliasSource& alias, const std::string
     if (std::find(including_.begin(), including_.end(), path) != including_.end())
         return leave_out_loop(":include:" + path);
     const auto broken = [&](const std::string& detail) {
-        return RouteTemporary{{451, "4.2.4", fmt::format("List {} cannot be expanded now", alias.shown)},
-                              detail};
+        return RouteTemporary{{451, "4.2.4", "the list cannot be expanded now"}, detail};
     };
     std::vector<IncludeLine> lines;
     try {

@@ -19,15 +19,12 @@ bool is_always_there(const std::string& name) {
 void Router::Expansion::take_virtual(const VirtualDomain& domain, const Address& address) {
     const std::string& file = router_.domains_.file();
     if (!domain.problem.empty())
-        throw RouteTemporary{{451, "4.3.5", fmt::format("Mail for {} cannot be delivered now", domain.name)},
-                             fmt::format("{}:{}: {}", file, domain.line, domain.problem)};
+        throw RouteTemporary{not_delivered_now, fmt::format("{}:{}: {}", file, domain.line, domain.problem)};
     if (!domain.active) {
         note(
             {.text = fmt::format("domain {} is not active", domain.name), .file = file, .line = domain.line});
-        return leave_out(address.to_string(), "its domain is not active",
-                         {550, "5.2.1",
-                          fmt::format("{}: the domain {} does not take mail at present", address.to_string(),
-                                      domain.name)});
+        return leave_out(address, "its domain is not active",
+                         {550, "5.2.1", "the domain does not take mail at present"});
     }
     note({.text = fmt::format("virtual domain {}", domain.name), .file = file, .line = domain.line});
     const std::string mark = to_lower(address.local_part()) + "@" + address.domain();
@@ -35,7 +32,7 @@ void Router::Expansion::take_virtual(const VirtualDomain& domain, const Address&
     if (!open_.empty() && open_.back() == mark && take_virtual_user(domain, address.local_part(), address))
         return;
     if (std::find(open_.begin(), open_.end(), mark) != open_.end()) return leave_out_loop(mark);
-    if (finished_.contains(mark)) return;
+    if (is_finished(mark)) return;
     take_virtual_name(domain, address, mark);
 }
 
@@ -100,15 +97,14 @@ void Router::Expansion::take_domain_owner(const VirtualDomain& domain, const Add
     note({.text = fmt::format("{} goes to {}, who looks after the domain", address.to_string(), name),
           .file = router_.domains_.file(),
           .line = domain.line});
+    const auto before = arrivals_;
     take_local(Address(name, router_.config_.hostname));
-    if (route_.hops.empty()) take_postmaster();
+    if (arrivals_ == before) take_postmaster();
 }
 
 DomainEntry Router::Expansion::look_up(const VirtualDomain& domain, const std::string& name) const {
     DomainEntry entry = router_.files_.domain_entry(router_.domains_.folder_of(domain), domain, name);
-    if (entry.status == DomainEntry::Status::trouble)
-        throw RouteTemporary{{451, "4.3.5", fmt::format("Mail for {} cannot be delivered now", domain.name)},
-                             entry.problem};
+    if (entry.status == DomainEntry::Status::trouble) throw RouteTemporary{not_delivered_now, entry.problem};
     return entry;
 }
 

@@ -2,20 +2,25 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "expansion.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
 
 namespace postoffice {
-namespace {
 
-/// Where the instructions of `file` are not a matter of one user's private life any more: what others hear.
-Reply wait_for(const std::string& user) {
-    return {451, "4.3.5", fmt::format("Mail for {} cannot be delivered now", user)};
+Router::Expansion::OwnFile::OwnFile(Expansion& expansion, const Account& account, const Address& address)
+    : expansion_(expansion),
+      keeper_(std::exchange(expansion.keeper_, Address(account.name, expansion.router_.config_.hostname))),
+      file_owner_(std::exchange(expansion.file_owner_, account.name)),
+      disclosed_(std::exchange(expansion.disclosed_, expansion.disclosed_.value_or(address))) {}
+
+Router::Expansion::OwnFile::~OwnFile() {
+    expansion_.keeper_ = std::move(keeper_);
+    expansion_.file_owner_ = std::move(file_owner_);
+    expansion_.disclosed_ = std::move(disclosed_);
 }
-
-}  // namespace
 
 /// An account of that name, or of the part of it before the extension. False if there is neither.
 bool Router::Expansion::take_account(const Address& address) {
@@ -54,13 +59,19 @@ void Router::Expansion::take_user(const Account& account, const std::string& ext
         take_mailbox(Address(account.name, router_.config_.hostname));
         return;
     }
-    if (!finished_.insert(with_extension).second) return;
+    if (is_finished(with_extension)) return;
+    const auto before = arrivals_;
+    take_user_files(account, extension, address);
+    finished_[with_extension] = arrivals_ - before;
+}
 
+void Router::Expansion::take_user_files(const Account& account, const std::string& extension,
+                                        const Address& address) {
     const UserFile file = router_.files_.find(account, {extension, ""});
     const Target mailbox{Target::Kind::mailbox, account.name, address.qualified(router_.config_.hostname)};
     switch (file.status) {
         case UserFile::Status::found:
-            open_.push_back(name);
+            open_.push_back("~" + to_lower(account.name));
             take_delivery_file(account, file, address);
             open_.pop_back();
             return;
@@ -74,7 +85,7 @@ void Router::Expansion::take_user(const Account& account, const std::string& ext
             return reach({Target::Kind::instructions, account.name, mailbox.address, file.path, ""},
                          "instructions " + account.name);
         case UserFile::Status::trouble:
-            throw RouteTemporary{wait_for(account.name), fmt::format("{}: {}", file.path, file.problem),
+            throw RouteTemporary{not_delivered_now, fmt::format("{}: {}", file.path, file.problem),
                                  account.name};
         case UserFile::Status::none:
             if (extension.empty() || router_.config_.extension_may_be_unknown()) break;
@@ -87,7 +98,7 @@ void Router::Expansion::take_delivery_file(const Account& account, const UserFil
                                            const Address& address) {
     const auto parsed = parse_delivery_file(file.text, dialect_of(file.path));
     if (!parsed)
-        throw RouteTemporary{wait_for(account.name), fmt::format("{}: {}", file.path, parsed.problem()),
+        throw RouteTemporary{not_delivered_now, fmt::format("{}: {}", file.path, parsed.problem()),
                              account.name};
     const Address here = address.qualified(router_.config_.hostname);
     if (parsed->runs_in_order) {
@@ -99,6 +110,7 @@ void Router::Expansion::take_delivery_file(const Account& account, const UserFil
         note({.text = "says nothing: the mailbox", .owner = account.name, .file = file.path});
         return reach({Target::Kind::mailbox, account.name, here}, "mailbox " + account.name);
     }
+    const OwnFile own_file(*this, account, here);
     for (const Instruction& instruction : parsed->instructions) {
         check_bounds(account.name);
         take_instruction(account, file, instruction, here);
@@ -126,7 +138,7 @@ void Router::Expansion::take_instruction(const Account& account, const UserFile&
     if (target.text == "/dev/null") return reach({Target::Kind::discard, account.name, address}, "discard");
     if (account.uid == 0 || account.gid == 0)
         throw RouteTemporary{
-            wait_for(account.name),
+            not_delivered_now,
             fmt::format("{}:{}: nothing is run or written as root", file.path, instruction.line),
             account.name};
     reach({target.kind == Kind::program ? Target::Kind::program : Target::Kind::file, account.name, address,

@@ -45,10 +45,11 @@ bool Router::Expansion::take_usermap(const std::string& name, const Address& add
         if (has_user && !account) continue;
         // Mail for one account is nothing that another could lay claim to.
         if (exact && account->name != exact->name) continue;
+        const auto before = arrivals_;
         open_.push_back(name);
         const bool is_taken = take_map(map, account, to_lower(address.local_part()));
         open_.pop_back();
-        if (is_taken) finished_.insert(name);
+        if (is_taken) finished_[name] = arrivals_ - before;
         if (is_taken) return true;
     }
     return false;
@@ -66,7 +67,7 @@ bool Router::Expansion::take_map(const UserMap& map, const std::optional<Account
         note({fmt::format("usermap {}: {} -> {}", map.pattern, name, address)});
         const auto targets = parse_alias_value(address);
         if (!targets || targets->size() != 1 || targets->front().kind != AliasTarget::Kind::address)
-            throw RouteTemporary{{451, "4.3.5", fmt::format("Mail for {} cannot be delivered now", name)},
+            throw RouteTemporary{not_delivered_now,
                                  fmt::format("usermap {}: \"{}\" is no address", map.pattern, address)};
         take_address(targets->front().address.qualified(router_.config_.hostname));
         return true;
@@ -79,8 +80,7 @@ bool Router::Expansion::take_personal_alias(const Account& account, const std::s
                                             const std::string& name) {
     const UserFile file = router_.files_.find(account, {"", name_of_file});
     const auto wait = [&](const std::string& detail) {
-        return RouteTemporary{
-            {451, "4.3.5", fmt::format("Mail for {} cannot be delivered now", name)}, detail, account.name};
+        return RouteTemporary{not_delivered_now, detail, account.name};
     };
     switch (file.status) {
         case UserFile::Status::found:
@@ -107,6 +107,7 @@ bool Router::Expansion::take_personal_alias(const Account& account, const std::s
           .owner = account.name,
           .file = file.path,
           .line = entry->line});
+    const OwnFile own_file(*this, account, Address(name, router_.config_.hostname));
     take_own_targets(account, where, *targets);
     return true;
 }
@@ -122,10 +123,8 @@ void Router::Expansion::take_own_targets(const Account& account, const std::stri
             continue;
         }
         if (target.kind != Kind::account || !router_.is_ours(target.address))
-            throw RouteTemporary{
-                {451, "4.3.5", fmt::format("Mail for {} cannot be delivered now", open_.back())},
-                where + ": programs, files and lists belong into .forward",
-                account.name};
+            throw RouteTemporary{not_delivered_now,
+                                 where + ": programs, files and lists belong into .forward", account.name};
         if (!take_mailbox(target.address)) leave_out_unknown(target.address);
     }
 }

@@ -12,17 +12,22 @@ namespace {
 
 constexpr std::size_t most_nested = 50;     ///< aliases and included files within each other
 constexpr std::size_t most_names = 20'000;  ///< of one expansion, however many of them are the same
+constexpr std::size_t most_told = 20;       ///< members that lead nowhere, in the log and to their keeper
+constexpr std::string_view postmaster_name = "postmaster";
+constexpr std::string_view report_sender_name =
+    "mailer-daemon";  ///< the author of our reports, in lower case
 
 }  // namespace
 
 void Router::Expansion::take_recipient(const Address& address) {
     take_address(address);
-    if (route_.hops.empty() && equals_ignoring_case(address.local_part(), "postmaster") &&
-        router_.is_on_host(address))
-        take_postmaster();
+    if (left_out_ > most_told)
+        log_event("", "alias-members-skipped",
+                  {{"recipient", address.to_string()}, {"more", std::to_string(left_out_ - most_told)}});
     if (!route_.hops.empty()) return;
     route_.status = Route::Status::unknown;
-    route_.refusal = dead_end_.value();
+    route_.left_out.clear();
+    route_.refusal = dead_end_.value_or(Reply{550, "5.1.1", "leads nowhere"});
 }
 
 void Router::Expansion::take_address(const Address& address) {
@@ -34,57 +39,100 @@ void Router::Expansion::take_address(const Address& address) {
         reach({Target::Kind::remote, "", address}, address.to_string());
 }
 
-/// Aliases win over usermaps, and both over accounts. A name in its own alias means the account, so that
-/// "bob: bob, bob@elsewhere" keeps a copy here; in the account's own file it means the mailbox.
+/// RFC 5321 section 4.5.1: there is always a postmaster, whatever names it. What answers the sender of our
+/// reports is for postmaster as well.
 void Router::Expansion::take_local(const Address& address) {
     const std::string name = to_lower(address.local_part());
+    const auto before = arrivals_;
+    take_local_name(address, name);
+    if (name == postmaster_name && arrivals_ == before) take_postmaster();
+}
+
+/// Aliases win over usermaps, and both over accounts. A name in its own alias means the account, so that
+/// "bob: bob, bob@elsewhere" keeps a copy here; in the account's own file it means the mailbox.
+void Router::Expansion::take_local_name(const Address& address, const std::string& name) {
     if (!open_.empty() && open_.back() == "~" + name && take_mailbox(address)) return;
     if (!open_.empty() && open_.back() == name && take_account(address)) return;
     if (std::find(open_.begin(), open_.end(), name) != open_.end()) return leave_out_loop(name);
-    if (finished_.contains(name)) return;
+    if (is_finished(name)) return;
     if (const auto value = router_.aliases_.find(address.local_part())) {
         const std::string owner = "owner-" + name;
         const bool has_owner = !name.starts_with("owner-") && router_.aliases_.find(owner);
         return take_alias({name, router_.config_.hostname, name}, *value, has_owner);
     }
-    if (take_usermap(name, address)) return;
-    if (!take_account(address)) leave_out_unknown(address);
+    if (take_usermap(name, address) || take_account(address)) return;
+    if (name != report_sender_name) return leave_out_unknown(address);
+    note({"answers to reports go to postmaster"});
+    take_local(postmaster());
 }
 
-/// RFC 5321 section 4.5.1: there is always a postmaster. Where nobody was named, it is root, or whoever is
-/// alone.
+/// Where nobody was named, postmaster is root, or the only user. Nothing can keep root's own mailbox from it.
 void Router::Expansion::take_postmaster() {
+    const auto before = arrivals_;
     const Address root("root", router_.config_.hostname);
     const std::string& only_user = router_.users_.only_user();
-    take_local(root);
-    if (route_.hops.empty()) take_account(root);
-    if (route_.hops.empty() && !only_user.empty()) take_account(Address(only_user, router_.config_.hostname));
-    if (!route_.hops.empty()) note({"postmaster leads nowhere else and must exist"});
+    if (router_.aliases_.find("root") || router_.users_.find("root")) take_local(root);
+    if (arrivals_ == before) take_account(root);
+    if (arrivals_ == before) take_mailbox(root);
+    if (arrivals_ == before && !only_user.empty()) take_account(Address(only_user, router_.config_.hostname));
+    if (arrivals_ != before) note({"postmaster leads nowhere else and must exist"});
+}
+
+void Router::Expansion::note(Route::Step step) {
+    if (step.owner.empty()) step.owner = file_owner_;
+    route_.steps.push_back(std::move(step));
 }
 
 /// Each destination once.
 void Router::Expansion::reach(Target target, std::string key) {
+    ++arrivals_;
     if (!reached_.insert(std::move(key)).second) return;
-    route_.hops.push_back({std::move(target), list_owner_.value_or(Address()), list_owner_.has_value()});
+    const bool is_private = disclosed_ && *disclosed_ != target.address;
+    route_.hops.push_back({std::move(target), list_owner_.value_or(Address()), list_owner_.has_value(),
+                           is_private ? disclosed_ : std::nullopt});
 }
 
-/// A member that leads nowhere must not hurt the others; it decides only if nobody else is left.
-void Router::Expansion::leave_out(const std::string& name, std::string_view why, Reply refusal) {
+/// What was reached by a name before is reached by it again.
+bool Router::Expansion::is_finished(const std::string& name) {
+    const auto known = finished_.find(name);
+    if (known == finished_.end()) return false;
+    arrivals_ += known->second;
+    return true;
+}
+
+/// A member that leads nowhere must not hurt the others; it decides only if no other is left. The message is
+/// sent to it all the same, so that the keeper of the list, or of the file, gets the report of its failure.
+void Router::Expansion::leave_out(const Address& member, std::string_view why, Reply refusal) {
+    // The reason is told of the address that was asked for, not of what it leads to.
+    if (!open_.empty()) refusal.text = "leads nowhere";
     if (!dead_end_) dead_end_ = std::move(refusal);
     if (open_.empty()) return;
-    note({fmt::format("{}: {}, left out", name, why)});
-    log_event("", "alias-member-skipped", {{"alias", open_.back()}, {"member", name}, {"reason", why}});
+    const Address lost = member.qualified(router_.config_.hostname);
+    const Address keeper = keeper_.value_or(postmaster());
+    note({fmt::format("{}: {}, left out; {} is told", member.to_string(), why, keeper.to_string())});
+    if (!reached_.insert("left out " + lost.to_string()).second || ++left_out_ > most_told) return;
+    log_event("", "alias-member-skipped",
+              {{"alias", open_.back()}, {"member", member.to_string()}, {"reason", why}});
+    route_.left_out.push_back({{Target::Kind::unrouted, "", lost}, keeper, true, {}});
 }
 
+/// Nothing is lost: what the name leads to has the message already, or gets it.
 void Router::Expansion::leave_out_loop(const std::string& name) {
+    if (!dead_end_) dead_end_ = Reply{550, "5.4.6", "an alias leads back to itself"};
+    if (open_.empty()) return;
     const auto start = std::find(open_.begin(), open_.end(), name);
     const std::string path = fmt::format(
         "{}->{}", fmt::join(start == open_.end() ? open_.begin() : start, open_.end(), "->"), name);
-    leave_out(name, "alias loop " + path, {550, "5.4.6", "Alias loop: " + path});
+    note({fmt::format("{}: alias loop {}, left out", name, path)});
+    if (++loops_ > most_told) return;
+    log_event("", "alias-member-skipped",
+              {{"alias", open_.back()}, {"member", name}, {"reason", "alias loop " + path}});
 }
 
 void Router::Expansion::leave_out_unknown(const Address& address) {
-    leave_out(address.to_string(), "no such user", {550, "5.1.1", address.to_string() + ": no such user"});
+    const bool is_postmaster = equals_ignoring_case(address.local_part(), postmaster_name);
+    if (is_postmaster && router_.is_on_host(address)) return take_postmaster();
+    leave_out(address, "no such user", {550, "5.1.1", "no such user"});
 }
 
 void Router::Expansion::check_bounds(const std::string& alias) {
@@ -92,8 +140,8 @@ void Router::Expansion::check_bounds(const std::string& alias) {
     if (open_.size() + including_.size() > most_nested) problem = "nested too deep";
     if (++names_ > most_names) problem = fmt::format("more than {} names", most_names);
     if (!problem.empty())
-        throw RouteTemporary{{451, "4.2.4", fmt::format("List {} cannot be expanded: {}", alias, problem)},
-                             fmt::format("alias {}: {}", fmt::join(open_, "->"), problem)};
+        throw RouteTemporary{{451, "4.2.4", "the list cannot be expanded"},
+                             fmt::format("alias {}: {}: {}", alias, fmt::join(open_, "->"), problem)};
 }
 
 }  // namespace postoffice

@@ -4,6 +4,7 @@
 // expand_domain.cc the names of virtual domains.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -21,10 +22,13 @@ namespace postoffice {
 
 /// Thrown within an expansion: mail for this recipient has to wait.
 struct RouteTemporary {
-    Reply reply;
+    Reply reply;             ///< says why, and names nothing: Router::route() puts the recipient in front
     std::string detail;      ///< for the log and the trace: may name files, which is nothing for strangers
-    std::string owner = "";  ///< see Route::Step
+    std::string owner = "";  ///< see Route::Step; empty: that of the file that led here
 };
+
+/// What a client hears of trouble that may name files, aliases or accounts.
+inline const Reply not_delivered_now{451, "4.3.5", "cannot be delivered now"};
 
 /// An alias that is being expanded: of this host, or of a virtual domain.
 struct AliasSource {
@@ -51,8 +55,24 @@ class Router::Expansion {
     void take_recipient(const Address& address);
 
   private:
+    /// While it lives, what is expanded stands in a user's own file: `address` led there.
+    class OwnFile {
+      public:
+        OwnFile(Expansion& expansion, const Account& account, const Address& address);
+        ~OwnFile();
+        OwnFile(const OwnFile&) = delete;
+        OwnFile& operator=(const OwnFile&) = delete;
+
+      private:
+        Expansion& expansion_;
+        std::optional<Address> keeper_;  ///< this and the others: as they were before
+        std::string file_owner_;
+        std::optional<Address> disclosed_;
+    };
+
     void take_address(const Address& address);
     void take_local(const Address& address);
+    void take_local_name(const Address& address, const std::string& name);
     void take_alias(const AliasSource& alias, const std::string& value, bool has_owner);
     void take_targets(const AliasSource& alias, const std::vector<AliasTarget>& targets);
     void take_include(const AliasSource& alias, const std::string& path);
@@ -74,15 +94,18 @@ class Router::Expansion {
     bool take_account(const Address& address);
     bool take_mailbox(const Address& address);
     void take_user(const Account& account, const std::string& extension, const Address& address);
+    void take_user_files(const Account& account, const std::string& extension, const Address& address);
     void take_delivery_file(const Account& account, const UserFile& file, const Address& address);
     void take_instruction(const Account& account, const UserFile& file, const Instruction& instruction,
                           const Address& address);
     void take_postmaster();
     void reach(Target target, std::string key);
-    void note(Route::Step step) { route_.steps.push_back(std::move(step)); }
-    void leave_out(const std::string& name, std::string_view why, Reply refusal);
+    void note(Route::Step step);
+    bool is_finished(const std::string& name);
+    void leave_out(const Address& member, std::string_view why, Reply refusal);
     void leave_out_loop(const std::string& name);
     void leave_out_unknown(const Address& address);
+    Address postmaster() const { return Address("postmaster", router_.config_.hostname); }
     void check_bounds(const std::string& alias);
 
     Router& router_;
@@ -91,10 +114,19 @@ class Router::Expansion {
     std::vector<std::string> open_;  ///< aliases, and accounts as "~name", being expanded, outermost first
     std::vector<std::string> including_;  ///< files being included, outermost first
     std::vector<std::string> catching_;   ///< virtual domains whose "*" is being expanded, outermost first
-    std::set<std::string> finished_;      ///< aliases and accounts that were expanded
-    std::set<std::string> reached_;       ///< destinations
-    std::optional<Address> list_owner_;   ///< the sender for what the innermost list with an owner leads to
-    std::optional<Reply> dead_end_;       ///< the first reason why a member leads nowhere
+    std::map<std::string, std::size_t>
+        finished_;                       ///< aliases and accounts that were expanded: arrivals of each
+    std::set<std::string> reached_;      ///< destinations
+    std::size_t arrivals_ = 0;           ///< at destinations, those that were reached before, too
+    std::optional<Address> list_owner_;  ///< the sender for what the innermost list with an owner leads to
+    /// Hears of members that lead nowhere: the owner of the list, the user whose file has them, or
+    /// postmaster.
+    std::optional<Address> keeper_;
+    std::string file_owner_;            ///< the account whose own file led here; "" if none did
+    std::optional<Address> disclosed_;  ///< the address that had led to that file
+    std::optional<Reply> dead_end_;     ///< the first reason why a member leads nowhere
+    std::size_t left_out_ = 0;          ///< members that lead nowhere
+    std::size_t loops_ = 0;             ///< members that lead back
     std::size_t names_ = 0;
 };
 

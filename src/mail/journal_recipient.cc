@@ -76,7 +76,8 @@ bool take_target(std::string_view& text, Target& target) {
 }
 
 /// What stands behind the addresses: pairs of a word and a value.
-bool take_wishes(std::string_view text, RecipientWishes& wishes) {
+bool take_wishes(std::string_view text, Recipient& recipient) {
+    RecipientWishes& wishes = recipient.wishes;
     while (!text.empty()) {
         if (text.front() != ' ') return false;
         text.remove_prefix(1);
@@ -90,6 +91,10 @@ bool take_wishes(std::string_view text, RecipientWishes& wishes) {
             wishes.notify = *notify;
         } else if (word == "orcpt") {
             wishes.original_recipient = unescaped(value);
+        } else if (word == "disclosed") {
+            std::string_view rest = value;
+            recipient.disclosed = take_address(rest);
+            if (!recipient.disclosed) return false;
         } else {
             return false;
         }
@@ -107,6 +112,7 @@ std::string recipient_line(std::size_t number, const Recipient& recipient) {
     if (recipient.wishes.notify.is_given()) line += " notify " + recipient.wishes.notify.text();
     if (!recipient.wishes.original_recipient.empty())
         line += " orcpt " + escaped(recipient.wishes.original_recipient, " ");
+    if (recipient.disclosed) line += " disclosed " + address_text(*recipient.disclosed);
     return line + "\n";
 }
 
@@ -123,7 +129,7 @@ std::optional<Recipient> parse_recipient(std::string_view text, std::size_t expe
         if (!original) return std::nullopt;
         recipient.original = *original;
     }
-    if (!take_wishes(text, recipient.wishes)) return std::nullopt;
+    if (!take_wishes(text, recipient)) return std::nullopt;
     return recipient;
 }
 

@@ -25,9 +25,10 @@ bool is_gone(const std::string& path, const Account& account) {
 
 using Status = MailboxState::Status;
 
-Obstacle full(const std::string& whose, const std::string& path) {
-    return {{452, "4.2.2", fmt::format("The mailbox of {} is full", whose)},
-            path + " has reached mailbox-size"};
+// Replies name no mailbox: it can belong to a user that another one privately forwards mail to.
+
+Obstacle full(const std::string& path) {
+    return {{452, "4.2.2", "The mailbox is full"}, path + " has reached mailbox-size"};
 }
 
 /// What an agent that finds it so would say.
@@ -40,8 +41,7 @@ MailboxState not_found() {
 }
 
 /// `path`: a maildir if it ends with '/'. One that is not there will be made.
-MailboxState look_at_mailbox(std::string path, const std::string& whose, std::optional<uid_t> owner,
-                             std::uint64_t limit) {
+MailboxState look_at_mailbox(std::string path, std::optional<uid_t> owner, std::uint64_t limit) {
     const bool is_maildir = path.ends_with('/');
     if (is_maildir) path.pop_back();
     struct stat status {};
@@ -49,7 +49,7 @@ MailboxState look_at_mailbox(std::string path, const std::string& whose, std::op
     const auto why = is_maildir ? unfit_as_maildir(status, owner) : unfit_as_mbox(status, owner);
     if (!why.empty()) return unfit(why, path);
     if (!is_maildir && limit != 0 && static_cast<std::uint64_t>(status.st_size) >= limit)
-        return {Status::hindered, full(whose, path)};
+        return {Status::hindered, full(path)};
     return {};
 }
 
@@ -85,7 +85,7 @@ std::optional<std::string> obstacle_to_file(const Target& target, const Account&
         if (errno == ENOENT || errno == ENOTDIR) return folder + " does not exist";
         return std::nullopt;
     }
-    const auto state = look_at_mailbox(target.instruction, account.name, account.uid, 0);
+    const auto state = look_at_mailbox(target.instruction, account.uid, 0);
     if (state.status == Status::hindered) return state.obstacle.detail;
     const bool must_be_made = ::access(target.instruction.c_str(), F_OK) != 0 && errno == ENOENT;
     if (must_be_made && may_surely_not_write(status, account))
@@ -113,15 +113,11 @@ bool may_have_obstacle(const Target& target, const Config& config) {
 
 std::optional<Obstacle> obstacle_to(const Target& target, const Account& account, const Config& config) {
     const auto later = [&](std::string detail) {
-        return Obstacle{
-            {451, "4.3.5", fmt::format("Mail for {} cannot be delivered now", target.address.local_part())},
-            std::move(detail)};
+        return Obstacle{{451, "4.3.5", "The mail cannot be delivered now"}, std::move(detail)};
     };
     if (target.kind == Target::Kind::mailbox) {
         if (has_mailbox_in_home(config, account)) return std::nullopt;
-        return look_at_mailbox(mailbox_path_of(config, account), account.name, account.uid,
-                               config.mailbox_size)
-            .known();
+        return look_at_mailbox(mailbox_path_of(config, account), account.uid, config.mailbox_size).known();
     }
     if (target.kind != Target::Kind::program && target.kind != Target::Kind::file) return std::nullopt;
     if (config.only_user.empty() && (account.uid == 0 || account.gid == 0))
@@ -148,8 +144,7 @@ MailboxState look_at_virtual_mailbox(const Config& config, uid_t keeper, const s
             {{451, "4.3.0", "Local delivery is not possible now"}, config.vhost_spool + " does not exist"}};
     }
     if (const auto why = unfit_as_domain_folder(status, keeper); !why.empty()) return unfit(why, folder);
-    return look_at_mailbox(virtual_mailbox_path(config, user, domain), user + "@" + domain, keeper,
-                           config.mailbox_size);
+    return look_at_mailbox(virtual_mailbox_path(config, user, domain), keeper, config.mailbox_size);
 }
 
 }  // namespace postoffice

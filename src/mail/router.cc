@@ -53,9 +53,12 @@ Route Router::route(const Address& recipient, bool in_full) {
         }
         aliases_.refresh();
         Expansion(*this, route, in_full).take_recipient(recipient);
+        if (route.status != Route::Status::accepted)
+            route.refusal.text = recipient.to_string() + ": " + route.refusal.text;
         return route;
     } catch (const RouteTemporary& temporary) {
         route.refusal = temporary.reply;
+        route.refusal.text = recipient.to_string() + ": " + route.refusal.text;
         detail = temporary.detail;
         owner = temporary.owner;
     } catch (const std::exception& error) {
@@ -64,6 +67,7 @@ Route Router::route(const Address& recipient, bool in_full) {
     }
     route.status = Route::Status::temporary;
     route.hops.clear();
+    route.left_out.clear();
     route.steps.push_back({detail, owner});
     log_event("", "route-deferred", {{"recipient", recipient.to_string()}, {"reason", detail}});
     return route;

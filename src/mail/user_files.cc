@@ -150,8 +150,7 @@ MailboxState OwnEyes::virtual_mailbox(const std::string& user, const std::string
     const auto keeper = vhost_account(config_);
     if (!keeper)
         return {MailboxState::Status::hindered,
-                {{451, "4.3.5", "The account for mail of " + domain + " is not there"},
-                 "vhost-user=" + config_.vhost_user}};
+                {{451, "4.3.5", "The mail cannot be delivered now"}, "vhost-user=" + config_.vhost_user}};
     return look_at_virtual_mailbox(config_, keeper->uid, user, domain);
 } catch (const std::exception&) {
     return {MailboxState::Status::not_shown, {}};

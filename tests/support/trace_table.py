@@ -188,8 +188,13 @@ def is_in(token, mailbox):
         return False
     new = os.path.join(mailbox, "new")
     if not os.path.isdir(new):
-        return token in content(mailbox)
-    return any(token in content(os.path.join(new, name)) for name in os.listdir(new))
+        return token in without_reports(content(mailbox))
+    return any(token in without_reports(content(os.path.join(new, name))) for name in os.listdir(new))
+
+
+def without_reports(mailbox):
+    """The messages of an mbox that are no reports of ours: these have the message that they are about inside."""
+    return b"\nFrom ".join(text for text in mailbox.split(b"\nFrom ") if b"multipart/report" not in text)
 
 
 def content(path):

@@ -453,3 +453,51 @@ def test_an_account_that_shall_have_no_home_lacks_nothing(host):
     host.wait_for_mail("nobody", b"Subject: hello")
     assert "delivery-file-ignored" not in host.log_text()
     assert b"not believed" not in host.run("sendmail", "-bt", "nobody").stdout
+
+
+@pytest.mark.parametrize("list_of,keeper", [
+    ("mixed: bob, gone, \\Carol\nowner-mixed: alice\n", "alice"),
+    ("mixed: bob, gone, \\Carol\npostmaster: alice\n", "alice"),
+    ("mixed: :include:FOLDER/list\nowner-mixed: alice\n", "alice")])
+def test_a_member_that_leads_nowhere_is_reported(host, list_of, keeper):
+    """To the people who can mend the list, and not to the sender, who may be forged."""
+    with open(os.path.join(host.folder, "list"), "w") as file:
+        file.write("bob\ngone\nCarol\n")
+    host.write_aliases(list_of.replace("FOLDER", host.folder))
+    host.start()
+    with host.smtp() as client:
+        client.sendmail("mallory@host.test", "mixed@host.test", "Subject: hello\r\n\r\nall\r\n")
+    report = host.wait_for_mail(keeper, b"multipart/report")
+    assert b"Final-Recipient: rfc822; gone@host.test" in report and b"gone@host.test: no such user" in report
+    assert b"Subject: A message could not be delivered" in report
+    for user in ("bob", "Carol"):
+        host.wait_for_mail(user, b"hello")
+    host.wait_for_empty_queue()
+    assert b"report" not in host.mailbox("mallory") + host.mailbox("bob")
+
+
+def test_a_private_member_that_leads_nowhere_is_told_to_its_user(host):
+    write("alice", ".forward", "\\alice, secret-name\n")
+    host.start()
+    with host.smtp() as client:
+        client.sendmail("mallory@host.test", "alice@host.test", "Subject: hello\r\n\r\nall\r\n")
+    assert b"Final-Recipient: rfc822; secret-name@host.test" in host.wait_for_mail("alice", b"multipart/report")
+    host.wait_for_empty_queue()
+    assert host.mailbox("alice").count(b"multipart/report") == 1, "no report on a report"
+    assert b"report" not in host.mailbox("mallory")
+
+
+def test_a_stranger_hears_nothing_of_a_private_file(host):
+    write("alice", ".forward", "secret-name\n")
+    host.start()
+    assert refusal(host, "alice") == (550, b"5.1.1 alice@host.test: leads nowhere")
+    write("alice", ".forward", "bob\n")
+    write("bob", ".forward", "alice\n")
+    assert refusal(host, "alice") == (550, b"5.4.6 alice@host.test: an alias leads back to itself")
+    write("bob", ".forward", "\\bob\n")
+    host.write_config(mailbox_size="1k")
+    host.reload()
+    with open(host.mailbox_path("bob"), "w") as file:
+        file.write("x" * 4096)
+    os.chown(host.mailbox_path("bob"), 7902, 7902)
+    assert refusal(host, "alice") == (452, b"4.2.2 The mailbox is full")

@@ -63,7 +63,12 @@ CASES = {
         deep1: deep2
         deep2: deep3
         deep3: bob
+        abuse: postmaster
+        all-of-us: bob, postmaster
         """, {}, {
+        "abuse": ["alice"],
+        "all-of-us": ["alice", "bob", "copy@elsewhere.test"],
+        "MAILER-DAEMON": ["alice"],
         "postmaster": ["alice"],
         "Postmaster@host.test": ["alice"],
         "root": ["alice"],

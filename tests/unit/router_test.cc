@@ -141,9 +141,9 @@ TEST_F(RouterTest, LoopsAreLeftOutAndTold) {
 TEST_F(RouterTest, LoopWithNothingElseIsUnknown) {
     aliases("a: b\nb: a\nself: self\nx: a\n");
     EXPECT_EQ(refusal("a@host.example"), "550 5.4.6");
-    EXPECT_EQ(route("a@host.example").refusal.text, "Alias loop: a->b->a");
+    EXPECT_EQ(route("a@host.example").refusal.text, "a@host.example: an alias leads back to itself");
     EXPECT_EQ(refusal("self@host.example"), "550 5.4.6");
-    EXPECT_EQ(route("x@host.example").refusal.text, "Alias loop: a->b->a");
+    EXPECT_EQ(route("x@host.example").refusal.text, "x@host.example: an alias leads back to itself");
 }
 
 TEST_F(RouterTest, UnknownMembersAreLeftOut) {
@@ -152,6 +152,41 @@ TEST_F(RouterTest, UnknownMembersAreLeftOut) {
     EXPECT_EQ(hops_of(found), "daemon");
     EXPECT_NE(found.steps.at(1).text.find("gone"), std::string::npos);
     EXPECT_EQ(refusal("empty@host.example"), "550 5.1.1");
+}
+
+/// "member<keeper" for each member that leads nowhere.
+std::string left_out_of(const Route& route) {
+    std::string joined;
+    for (const Route::Hop& hop : route.left_out) {
+        EXPECT_EQ(hop.target.kind, Target::Kind::unrouted);
+        joined += (joined.empty() ? "" : " ") + hop.target.address.to_string() + "<" + hop.sender.to_string();
+    }
+    return joined;
+}
+
+TEST_F(RouterTest, KeepersHearOfMembersThatLeadNowhere) {
+    aliases(
+        "plain: bin, gone\nlist: bin, gone, plain, gone\nowner-list: mail\nempty: gone\nloop: loop2, bin\n"
+        "loop2: loop\n");
+    EXPECT_EQ(left_out_of(route("plain@host.example")), "gone@host.example<postmaster@host.example");
+    EXPECT_EQ(left_out_of(route("list@host.example")), "gone@host.example<owner-list@host.example");
+    EXPECT_EQ(left_out_of(route("empty@host.example")), "") << "the sender hears that all of it is refused";
+    EXPECT_EQ(left_out_of(route("loop@host.example")), "") << "nothing is lost";
+    std::string many = "many: bin";
+    for (int i = 0; i < 50; ++i) many += fmt::format(", gone{}", i);
+    aliases(many + "\n");
+    EXPECT_EQ(route("many@host.example").left_out.size(), 20u);
+}
+
+TEST_F(RouterTest, RefusalsNameTheAddressThatWasAskedFor) {
+    aliases(
+        "a: secret-name\nb: broken-alias\nbroken-alias: x y\nc: :include:/no/such/list\nloop: inner\n"
+        "inner: loop\n");
+    EXPECT_EQ(route("nobody-here@host.example").refusal.text, "nobody-here@host.example: no such user");
+    EXPECT_EQ(route("a@host.example").refusal.text, "a@host.example: leads nowhere");
+    EXPECT_EQ(route("b@host.example").refusal.text, "b@host.example: cannot be delivered now");
+    EXPECT_EQ(route("c@host.example").refusal.text, "c@host.example: the list cannot be expanded now");
+    EXPECT_EQ(route("loop@host.example").refusal.text, "loop@host.example: an alias leads back to itself");
 }
 
 TEST_F(RouterTest, OwnersOfLists) {
@@ -235,9 +270,35 @@ TEST_F(RouterTest, ThereIsAlwaysAPostmaster) {
     EXPECT_EQ(hops("postmaster"), "daemon");
     aliases("postmaster: root\nroot: postmaster\n");
     EXPECT_EQ(hops("postmaster"), "root");
-    EXPECT_EQ(refusal("root@host.example"), "550 5.4.6");
+    EXPECT_EQ(hops("root@host.example"), "root");
     aliases("postmaster: gone\n");
     EXPECT_EQ(hops("postmaster"), "root");
+}
+
+TEST_F(RouterTest, PostmasterExistsWhereverItIsNamed) {
+    aliases("abuse: postmaster\nboth: bin, postmaster\nlast: postmaster, bin\nown: \\postmaster\n");
+    EXPECT_EQ(hops("abuse"), "root");
+    EXPECT_EQ(hops("both"), "bin root");
+    EXPECT_EQ(hops("last"), "root bin");
+    EXPECT_EQ(hops("own"), "root");
+    aliases("postmaster: gone\nboth: bin, postmaster, postmaster\n");
+    EXPECT_EQ(hops("both"), "bin root");
+    aliases("postmaster: bin\nboth: bin, postmaster\n");
+    EXPECT_EQ(hops("both"), "bin") << "reached already";
+    aliases("list: bin\nowner-list: postmaster\n");
+    EXPECT_EQ(hops("owner-list"), "root");
+    aliases("postmaster: postmaster\nroot: postmaster\n");
+    EXPECT_EQ(hops("postmaster"), "root");
+}
+
+TEST_F(RouterTest, AnswersToReportsGoToPostmaster) {
+    EXPECT_EQ(hops("MAILER-DAEMON@host.example"), "root");
+    aliases("postmaster: bin\n");
+    EXPECT_EQ(hops("mailer-daemon"), "bin");
+    aliases("mailer-daemon: /dev/null\n");
+    EXPECT_EQ(route("MAILER-DAEMON").hops.at(0).target.kind, Target::Kind::discard);
+    aliases("postmaster: mailer-daemon\n");
+    EXPECT_EQ(hops("mailer-daemon"), "root");
 }
 
 TEST_F(RouterTest, TheOnlyUserIsPostmaster) {

@@ -113,11 +113,24 @@ TEST_F(UserMapTest, AMapForTheUserItself) {
     EXPECT_EQ(leads_to("daemon"), "daemon");
 }
 
+TEST_F(UserMapTest, WhatAUserListsIsNoBusinessOfOthers) {
+    map("*-~:~/.alias");
+    file("bin/.alias", "a-bin: secret\nb-bin: secret, daemon\nc-bin: you@elsewhere.example, postmaster\n");
+    EXPECT_EQ(leads_to("a-bin"), "550 5.1.1 a-bin@host.example: leads nowhere");
+    const Route some = route("b-bin");
+    ASSERT_EQ(some.left_out.size(), 1u);
+    EXPECT_EQ(some.left_out[0].sender.to_string(), "bin@host.example") << "the user hears of it";
+    for (const Route::Step& step : some.steps) EXPECT_EQ(step.owner, "bin") << step.text;
+    EXPECT_EQ(leads_to("c-bin"), "you@elsewhere.example root");
+    for (const Route::Hop& hop : route("c-bin").hops)
+        EXPECT_EQ(hop.disclosed.value_or(Address()).to_string(), "c-bin@host.example");
+}
+
 TEST_F(UserMapTest, MailWaitsForABrokenFile) {
     map("*-~:~/.alias,~");
     file("bin/.alias", "a-bin: |/bin/cat\nb-bin: <\nc-bin: c-bin\nd-bin: e-bin\ne-bin: d-bin\n");
-    EXPECT_EQ(leads_to("a-bin"), "451 4.3.5 Mail for a-bin cannot be delivered now");
-    EXPECT_EQ(leads_to("b-bin"), "451 4.3.5 Mail for b-bin cannot be delivered now");
+    EXPECT_EQ(leads_to("a-bin"), "451 4.3.5 a-bin@host.example: cannot be delivered now");
+    EXPECT_EQ(leads_to("b-bin"), "451 4.3.5 b-bin@host.example: cannot be delivered now");
     EXPECT_EQ(leads_to("d-bin").substr(0, 3), "550") << "a loop";
     EXPECT_EQ(leads_to("f-bin"), "bin") << "the others are as they were";
     file("bin/.alias", "", Status::trouble);

@@ -60,6 +60,9 @@ struct Recipient {
     Target target;
     std::optional<Address> sender{};  ///< replaces the envelope's for this recipient (a list's owner-NAME)
     RecipientWishes wishes{};         ///< what the sender wants to hear of it
+    /// The address that reports name in place of the target's, which stands in a user's own file; see
+    /// Route::Hop.
+    std::optional<Address> disclosed{};
 };
 
 /// Which of its user's folders a message is for; the options of these names say where that is.

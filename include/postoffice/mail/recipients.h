@@ -19,11 +19,13 @@ class RecipientCollector {
     /// Where it leads cannot be said for now: Target::Kind::unrouted.
     void add_unrouted(const Address& original, const RecipientWishes& wishes = {});
     const std::vector<Recipient>& recipients() const { return recipients_; }
-    /// Puts what was collected into `envelope`, and leaves the collector empty.
+    /// Puts what was collected into `envelope`, whose sender is known, and leaves the collector empty. A
+    /// report (sender <>) does not go to members that lead nowhere: that would bring a report on a report.
     void move_to(Envelope& envelope);
 
   private:
     std::vector<Recipient> recipients_;
+    std::vector<Recipient> left_out_;  ///< see Route::left_out
     std::vector<Recipient> expanded_;
     std::unordered_map<std::string, std::size_t> destinations_;  // to their place in recipients_
 };

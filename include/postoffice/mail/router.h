@@ -24,13 +24,21 @@ struct Route {
         unknown,    ///< permanent: no such user; alias loop; broken expansion
         temporary,  ///< a database or file could not be read
     } status = Status::accepted;
-    Reply refusal;  ///< set unless accepted
+    /// Set unless accepted. Names no address but the one that was asked for: where that leads can be the
+    /// private matter of a user.
+    Reply refusal;
     struct Hop {
         Target target;
         Address sender;  ///< replaces the envelope sender if `new_sender` (lists: owner-NAME)
         bool new_sender = false;
+        /// Set if a user's own file led here: the address that led to the file. Reports to others name it in
+        /// place of the target's.
+        std::optional<Address> disclosed = {};
     };
     std::vector<Hop> hops;  ///< at least one if accepted; each destination once
+    /// Members of aliases, lists and delivery files that lead nowhere, at most 20, as unrouted targets. The
+    /// sender is the address that hears of it.
+    std::vector<Hop> left_out = {};
     /// What was decided on the way, for people: "alias root -> bob".
     struct Step {
         std::string text;
