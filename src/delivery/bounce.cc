@@ -159,8 +159,10 @@ std::string Bouncer::queue_report(const Journal& journal, const Entries& entries
                                   int original) {
     const UnixTime retry_until = journal.envelope.arrived + config_.qreturn.count();
     return queue_to(to, journal.id, [&](Message& message, const std::string& id) {
-        return write_dsn(message, journal, {id, config_.hostname, to, now_unix(), entries, retry_until},
-                         original);
+        return write_dsn(
+            message, journal,
+            {id, config_.hostname, to, now_unix(), entries, retry_until, to != journal.envelope.sender},
+            original);
     });
 }
 

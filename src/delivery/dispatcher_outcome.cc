@@ -28,7 +28,7 @@ void Dispatcher::note_down(Destination& destination, const DeliveryResult& why) 
 void Dispatcher::postpone_job(Job job, const Destination& destination) {
     QueueEntry& entry = job.message->entry;
     if (has_expired(config_, entry.journal().envelope.arrived, destination.down_since))
-        return settle_job(std::move(job), given_up(config_, destination.why_down.reply.line()));
+        return settle_job(std::move(job), given_up(config_, destination.why_down));
     try {
         for (const auto index : job.recipients)
             if (entry.journal().recipients[index].status == RecipientState::Status::waiting) {
@@ -87,7 +87,7 @@ void Dispatcher::give_up_expired(QueueEntry& entry) const {
         const RecipientState& state = journal.recipients[i];
         if (state.status == RecipientState::Status::waiting &&
             has_expired(config_, journal.envelope.arrived, state.last_attempt))
-            entry.record(i, given_up(config_, state.last.reply.line()));
+            entry.record(i, given_up(config_, state.last));
     }
 }
 

@@ -31,9 +31,11 @@ bool has_expired(const Config& config, UnixTime arrived, UnixTime now) {
     return now - arrived >= config.qreturn.count();
 }
 
-DeliveryResult given_up(const Config& config, const std::string& last_words) {
-    return failed("5.4.7", fmt::format("not delivered within {}; the last attempt said: {}",
-                                       duration_text(config.qreturn), last_words));
+DeliveryResult given_up(const Config& config, const DeliveryResult& last) {
+    return failed("5.4.7",
+                  fmt::format("not delivered within {}{}{}", duration_text(config.qreturn), last_words_mark,
+                              last.reply.line()),
+                  last.by);
 }
 
 }  // namespace postoffice

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
@@ -182,10 +183,48 @@ std::string thread_fields(std::string_view header) {
 
 // The parts of the report
 
+/// Where the mail went, as far as the reader of the report may know it (RFC 3464 section 4.2): what stands in
+/// a user's own file is no business of the sender.
+const Address& final_address(const Recipient& recipient) {
+    return recipient.disclosed ? *recipient.disclosed : recipient.target.address;
+}
+
+/// What a status means (RFC 3463 section 3), without a name. "" for the rare ones.
+std::string_view meaning_of(std::string_view status) {
+    static constexpr std::pair<std::string_view, std::string_view> meanings[] = {
+        {"1.1", "No such mailbox"},
+        {"1.2", "No such domain"},
+        {"2.1", "The mailbox takes no mail"},
+        {"2.2", "The mailbox is full"},
+        {"3.4", "The message is too big"},
+        {"4.1", "The host does not answer"},
+        {"4.3", "DNS does not answer"},
+        {"4.6", "Mail loop"},
+        {"7.1", "Refused by a rule of the host"},
+    };
+    if (status.size() < 3) return "";
+    for (const auto& [ending, meaning] : meanings)
+        if (status.substr(2) == ending) return meaning;
+    return "";
+}
+
+/// What the remote host said; of a message that was given up, at the last attempt. Where the address is not
+/// disclosed, only the status: the text can name it.
+std::string remote_words(const Recipient& recipient, const RecipientState& state) {
+    const std::string line = ascii_line(state.last.reply.line());
+    const auto mark = line.find(last_words_mark);
+    std::string words = mark == line.npos ? line : line.substr(mark + last_words_mark.size());
+    if (!recipient.disclosed) return words;
+    const std::string code = words.substr(0, 3);
+    const std::string status(
+        split_enhanced_status(std::string_view(words).substr(std::min(words.size(), 4UL))).status);
+    return std::string(trim(fmt::format("{} {} {}", code, status, meaning_of(status))));
+}
+
 /// Who it is about, for people: what was asked for, and what that led to.
 std::string recipient_text(const Recipient& recipient) {
     const std::string asked = text_line(recipient.original.display_text());
-    const std::string final_one = text_line(recipient.target.address.display_text());
+    const std::string final_one = text_line(final_address(recipient).display_text());
     if (asked == final_one) return fmt::format("<{}>", asked);
     return fmt::format("<{}>, which leads to <{}>", asked, final_one);
 }
@@ -198,28 +237,38 @@ std::string tries_text(const Journal& journal, const RecipientState& state) {
 }
 
 /// Why a recipient has no message, or not yet.
-std::string trouble_text(const Journal& journal, const RecipientState& state) {
+std::string trouble_text(const Journal& journal, std::size_t index) {
+    const Recipient& recipient = journal.envelope.recipients[index];
+    const RecipientState& state = journal.recipients[index];
+    const std::string line = ascii_line(state.last.reply.line());
+    const auto mark = line.find(last_words_mark);
     std::string text;
-    const std::string reason = ascii_line(state.last.reply.line());
-    if (!state.last.by.empty()) text += fmt::format("    {} said:\n", ascii_line(state.last.by));
-    text += fmt::format("    {}\n", wrapped(reason, 4, "    "));
+    if (mark != line.npos) text += fmt::format("    {}:\n", wrapped(line.substr(0, mark), 4, "    "));
+    if (recipient.disclosed)
+        text += "    The address that it leads to did not take the message:\n";
+    else if (!state.last.by.empty())
+        text += fmt::format("    {} said:\n", ascii_line(state.last.by));
+    text += fmt::format("    {}\n", wrapped(remote_words(recipient, state), 4, "    "));
     return text + tries_text(journal, state);
 }
 
-std::string success_text(DsnAction action, const RecipientState& state) {
+std::string success_text(DsnAction action, const Recipient& recipient, const RecipientState& state) {
     if (action == DsnAction::delivered) return "    It has been delivered.\n";
     if (action == DsnAction::expanded)
         return "    It goes to everybody on this list; you will not hear of each.\n";
+    if (recipient.disclosed) return "    It was passed on to another host.\n";
     return fmt::format("    It was passed on to {},\n    which does not tell what becomes of it.\n",
                        ascii_line(state.last.by));
 }
 
-std::string opening(const Journal& journal, DsnAction action) {
+std::string opening(const Journal& journal, const DsnRequest& request) {
+    const DsnAction action = main_action(request);
     std::string_view what = "was passed on:";
     if (action == DsnAction::failed) what = "could not be delivered to:";
     if (action == DsnAction::delayed) what = "could not be delivered yet to:";
     if (action == DsnAction::delivered) what = "has arrived:";
-    return fmt::format("Your message of {}\n{}\n", rfc5322_date(journal.envelope.arrived), what);
+    return fmt::format("{} message of {}\n{}\n", request.about_others ? "A" : "Your",
+                       rfc5322_date(journal.envelope.arrived), what);
 }
 
 std::string closing(const DsnRequest& request, const Original& original) {
@@ -229,21 +278,24 @@ std::string closing(const DsnRequest& request, const Original& original) {
         text +=
             request.entries.size() == 1 ? "It will not be tried again. " : "These will not be tried again. ";
     if (action == DsnAction::delayed)
-        text += fmt::format("You need not send it again: it is tried until\n{}. ",
+        text += fmt::format("{}t is tried until\n{}. ",
+                            request.about_others ? "I" : "You need not send it again: i",
                             rfc5322_date(request.retry_until));
     if (!original.is_readable) return text + "The message itself could not be read any more.\n";
-    if (original.is_whole) return text + "Your message is attached.\n";
-    return text + "The header of your message is attached.\n";
+    const std::string_view whose = request.about_others ? "the" : "your";
+    if (!original.is_whole) return text + fmt::format("The header of {} message is attached.\n", whose);
+    return text + fmt::format("{} message is attached.\n", request.about_others ? "The" : "Your");
 }
 
 std::string human_part(const Journal& journal, const DsnRequest& request, const Original& original) {
     std::string text = fmt::format("This is the mail system at {}.\n\n", request.hostname);
-    text += opening(journal, main_action(request));
+    text += opening(journal, request);
     for (const auto& [index, action] : request.entries) {
         const RecipientState& state = journal.recipients[index];
         text += fmt::format("\n  {}\n", recipient_text(journal.envelope.recipients[index]));
         const bool is_trouble = action == DsnAction::failed || action == DsnAction::delayed;
-        text += is_trouble ? trouble_text(journal, state) : success_text(action, state);
+        text += is_trouble ? trouble_text(journal, index)
+                           : success_text(action, journal.envelope.recipients[index], state);
     }
     return text + closing(request, original);
 }
@@ -291,12 +343,13 @@ std::string recipient_fields(const Journal& journal, const DsnRequest& request,
     const RecipientState& state = journal.recipients[entry.index];
     std::string text = "\n";
     text += field("Original-Recipient", original_value(recipient, utf8));
-    text += field("Final-Recipient", address_value(recipient.target.address, utf8));
+    text += field("Final-Recipient", address_value(final_address(recipient), utf8));
     text += field("Action", reporting_action(entry.action));
     text += field("Status", status_of(state.last.reply, entry.action));
     if (!state.last.by.empty()) {
-        text += field("Remote-MTA", fmt::format("dns; {}", remote_name(ascii_line(state.last.by))));
-        text += field("Diagnostic-Code", "smtp; " + ascii_line(state.last.reply.line()));
+        if (!recipient.disclosed)
+            text += field("Remote-MTA", fmt::format("dns; {}", remote_name(ascii_line(state.last.by))));
+        text += field("Diagnostic-Code", "smtp; " + remote_words(recipient, state));
     }
     if (state.last_attempt != 0) text += field("Last-Attempt-Date", rfc5322_date(state.last_attempt));
     if (entry.action == DsnAction::delayed)
@@ -315,10 +368,12 @@ std::string status_part(const Journal& journal, const DsnRequest& request, bool 
     return text;
 }
 
-std::string_view subject_of(DsnAction action) {
-    if (action == DsnAction::failed) return "Your message could not be delivered";
-    if (action == DsnAction::delayed) return "Your message is delayed";
-    return action == DsnAction::delivered ? "Your message was delivered" : "Your message was passed on";
+std::string subject_of(const DsnRequest& request) {
+    const DsnAction action = main_action(request);
+    const std::string subject = request.about_others ? "A message" : "Your message";
+    if (action == DsnAction::failed) return subject + " could not be delivered";
+    if (action == DsnAction::delayed) return subject + " is delayed";
+    return subject + (action == DsnAction::delivered ? " was delivered" : " was passed on");
 }
 
 std::string top_header(const DsnRequest& request, const std::string& boundary,
@@ -329,7 +384,7 @@ std::string top_header(const DsnRequest& request, const std::string& boundary,
     return received_field(request.hostname, request.id, envelope, "") +
            fmt::format("From: Mail Delivery System <MAILER-DAEMON@{}>\n", request.hostname) +
            field("To", request.to.to_string()) +
-           fmt::format("Subject: {}\nDate: {}\nMessage-ID: <{}@{}>\n", subject_of(main_action(request)),
+           fmt::format("Subject: {}\nDate: {}\nMessage-ID: <{}@{}>\n", subject_of(request),
                        rfc5322_date(request.now), request.id, request.hostname) +
            thread_fields(original_header) +
            fmt::format(

@@ -66,6 +66,37 @@ TEST_F(DsnTest, HeaderSaysWhatItIs) {
     EXPECT_TRUE(has_line(top, "Date: " + rfc5322_date(arrived + 90)));
 }
 
+TEST_F(DsnTest, PrivateAddressesAreNotNamed) {
+    Recipient& recipient = journal_.envelope.recipients[1];
+    recipient.disclosed = recipient.original;
+    const std::string text = report(original_);
+    EXPECT_EQ(text.find("carol@c.test"), std::string::npos) << text;
+    EXPECT_EQ(text.find("mx.c.test"), std::string::npos) << text;
+    EXPECT_TRUE(has_line(parts(text)[2], "Final-Recipient: rfc822; list@b.test")) << text;
+    EXPECT_TRUE(has_line(parts(text)[2], "Diagnostic-Code: smtp; 550 5.1.1 No such mailbox")) << text;
+}
+
+TEST_F(DsnTest, TheHostThatSaidTheLastWordIsNamed) {
+    journal_ = parse_journal(journal_header("ID1", envelope_for_two()));
+    fail(1, {DeliveryResult::Outcome::failed,
+             {550, "5.4.7", "not delivered within 5d" + std::string(last_words_mark) + "451 4.7.0 later"},
+             "mx.c.test [192.0.2.1]"});
+    const auto all = parts(report(original_));
+    EXPECT_TRUE(has_line(all[1],
+                         "    550 5.4.7 not delivered within 5d:\n    mx.c.test [192.0.2.1] said:\n"
+                         "    451 4.7.0 later"))
+        << all[1];
+    EXPECT_TRUE(has_line(all[2], "Remote-MTA: dns; mx.c.test")) << all[2];
+    EXPECT_TRUE(has_line(all[2], "Diagnostic-Code: smtp; 451 4.7.0 later")) << all[2];
+}
+
+TEST_F(DsnTest, AReportToAnotherReaderIsAboutAMessage) {
+    request_.about_others = true;
+    const auto all = parts(report(original_));
+    EXPECT_TRUE(has_line(all[0], "Subject: A message could not be delivered")) << all[0];
+    EXPECT_EQ(all[1].find("our message"), std::string::npos) << all[1];
+}
+
 TEST_F(DsnTest, TellsPeopleWhoAndWhy) {
     const std::string human = parts(report(original_))[1];
     EXPECT_NE(human.find("<list@b.test>, which leads to <carol@c.test>"), std::string::npos) << human;

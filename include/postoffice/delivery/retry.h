@@ -23,7 +23,7 @@ UnixTime longest_wait(const Config& config);
 
 /// True from arrival plus `qreturn` on: what fails for now then fails for good.
 bool has_expired(const Config& config, UnixTime arrived, UnixTime now);
-/// What is told then. `last_words`: what the last attempt came to.
-DeliveryResult given_up(const Config& config, const std::string& last_words);
+/// What is told then. `last`: what the last attempt came to; the host that said so stays known.
+DeliveryResult given_up(const Config& config, const DeliveryResult& last);
 
 }  // namespace postoffice

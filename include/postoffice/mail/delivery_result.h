@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "postoffice/mail/reply.h"
 
@@ -27,5 +28,8 @@ inline DeliveryResult deferred(std::string status, std::string text, std::string
 inline DeliveryResult failed(std::string status, std::string text, std::string by = "") {
     return {DeliveryResult::Outcome::failed, {550, std::move(status), std::move(text)}, std::move(by), false};
 }
+
+/// Stands between our words and those of the last attempt, where a message was given up.
+inline constexpr std::string_view last_words_mark = "; the last attempt said: ";
 
 }  // namespace postoffice

@@ -29,6 +29,7 @@ struct DsnRequest {
     UnixTime now = 0;
     std::vector<Entry> entries;  ///< at least one, all of the same kind
     UnixTime retry_until = 0;    ///< when delayed: how long it is tried
+    bool about_others = false;   ///< `to` did not send the message: postmaster, or the owner of a list
 };
 
 /// What the envelope of a report must say of it.
