@@ -91,12 +91,13 @@ def test_who_leads_nowhere_is_refused_at_rcpt(host):
     assert code == 550 and b"5.1.1" in text
 
 
-def test_a_loop_of_users_is_refused_with_its_path(host):
+def test_a_loop_of_users_is_refused(host):
     write("alice", ".forward", "bob\n")
     write("bob", ".forward", "alice\n")
     host.start()
     code, text = refusal(host, "alice@host.test")
-    assert code == 550 and b"5.4.6" in text and b"alice" in text and b"bob" in text
+    assert code == 550 and b"5.4.6" in text and b"bob" not in text
+    assert b"~alice->~bob->~alice" in host.run("sendmail", "-bt", "alice").stdout
 
 
 def test_a_program_gets_the_message_as_its_user(host):
@@ -258,7 +259,7 @@ def test_mail_from_here_does_not_wait_for_a_broken_file_for_ever(host):
     host.run("sendmail", "-f", "bob@host.test", "alice@host.test", "mallory@host.test", input=b"Subject: hello\n\n", check=True)
     wait_for(lambda: host.run("runq", "-qf", check=True) and b"Subject: hello" in host.mailbox("mallory"), what=host.log_text)
     report = host.wait_for_mail("bob", b"alice@host.test", seconds=60)
-    assert b"not delivered within 1s; the last attempt said: 451 4.3.5" in b" ".join(report.split())
+    assert b"550 5.4.7 not delivered within 1s: 451 4.3.5" in b" ".join(report.split())
 
 
 def test_root_runs_nothing(host):
@@ -469,7 +470,6 @@ def test_a_member_that_leads_nowhere_is_reported(host, list_of, keeper):
         client.sendmail("mallory@host.test", "mixed@host.test", "Subject: hello\r\n\r\nall\r\n")
     report = host.wait_for_mail(keeper, b"multipart/report")
     assert b"Final-Recipient: rfc822; gone@host.test" in report and b"gone@host.test: no such user" in report
-    assert b"Subject: A message could not be delivered" in report
     for user in ("bob", "Carol"):
         host.wait_for_mail(user, b"hello")
     host.wait_for_empty_queue()

@@ -195,7 +195,7 @@ CASES = {
     }, {
         "own.test": own(users=["vera"], aliases="account: alice@host.test\nsales: alice+sales@host.test\n"
                                                 "mine: \\alice@host.test\noff: vera@off.test\n"
-                                                "partly: vera@off.test, vera\n"),
+                                                "partly: vera@off.test, vera\nowner-partly: bob@host.test\n"),
         "root.test": {"owner": "root", "users": ["vera"], "mode": 0o644,
                       "aliases": "robot: |/bin/cat\nfile: /home/alice/box\nblack: /dev/null\n"},
         "uid.test": {"owner": "bob", "users": ["vera"]},
