@@ -2,7 +2,6 @@
 // close what the caller left open, read the words, give up what privilege this mode does not need, read the
 // configuration, open the log.
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -12,6 +11,7 @@
 
 #include "postoffice/base/fd.h"
 #include "postoffice/base/log.h"
+#include "postoffice/base/output.h"
 #include "postoffice/base/privileges.h"
 #include "postoffice/base/process.h"
 #include "postoffice/commands/command_line.h"
@@ -115,7 +115,7 @@ int load_and_run(const CommandLine& line) {
     if (needs_no_config(line.mode)) return run(Config{}, line);
     LoadedConfig loaded = load_config(config_source(minus_c(line), line.settings));
     for (const ConfigProblem& problem : loaded.problems)
-        fmt::print(stderr, "{}: {}\n", line.program, problem.text);
+        print_error("{}: {}\n", line.program, problem.text);
     if (!loaded.problems.empty()) {
         const ConfigProblem& first = loaded.problems.front();
         log_refused_right(first.exit_code, line.program, first.text);
@@ -131,7 +131,7 @@ int load_and_run(const CommandLine& line) {
 }
 
 int main_with(int argc, char** argv) {
-    const bool input_missing = ::fcntl(STDIN_FILENO, F_GETFD) < 0;
+    const bool input_missing = !is_open_for(STDIN_FILENO, O_RDONLY);
     sanitise_descriptors(given_descriptor_count());
     remember_arguments(argc, argv);
     ignore_sigpipe();
@@ -146,7 +146,7 @@ int main_with(int argc, char** argv) {
     if (!needs_spool_group(parsed.line)) drop_executable_privileges();
     if (!parsed.error) parsed.error = apply_caller_rights(parsed.line, ::getuid() == 0);
     if (parsed.error) {
-        fmt::print(stderr, "{}: {}\n", parsed.line.program, parsed.error->text);
+        print_error("{}: {}\n", parsed.line.program, parsed.error->text);
         log_refused_right(parsed.error->exit_code, parsed.line.program, parsed.error->text);
         return parsed.error->exit_code;
     }
@@ -157,10 +157,12 @@ int main_with(int argc, char** argv) {
 }  // namespace postoffice
 
 int main(int argc, char** argv) {
+    int exit_code = EX_OSERR;
     try {
-        return postoffice::main_with(argc, argv);
+        exit_code = postoffice::main_with(argc, argv);
     } catch (const std::exception& error) {
-        fmt::print(stderr, "postoffice: {}\n", error.what());
-        return EX_OSERR;
+        postoffice::print_error("postoffice: {}\n", error.what());
     }
+    // What was asked for and could not be written is a failure, unless there was a worse one.
+    return postoffice::output_failed() && exit_code == EX_OK ? EX_IOERR : exit_code;
 }

@@ -11,6 +11,7 @@
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
+#include "postoffice/base/output.h"
 
 namespace postoffice {
 
@@ -39,11 +40,13 @@ Pipe make_pipe() {
 }
 
 void sanitise_descriptors(int keep) {
-    for (int fd = 0; fd <= 2; ++fd)
-        if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
-            // open() takes the lowest free number, which is `fd` because those below it are open by now.
-            if (::open("/dev/null", fd == 0 ? O_RDONLY : O_RDWR) != fd) throw_errno("open /dev/null");
-        }
+    for (int fd = 0; fd <= 2; ++fd) {
+        // What the caller closed the C library opens the other way round for a set-gid program.
+        if (is_open_for(fd, fd == 0 ? O_RDONLY : O_WRONLY)) continue;
+        ::close(fd);
+        // open() takes the lowest free number, which is `fd` because those below it are open by now.
+        if (::open("/dev/null", fd == 0 ? O_RDONLY : O_RDWR) != fd) throw_errno("open /dev/null");
+    }
     if (::close_range(3U + static_cast<unsigned>(keep), ~0U, 0) != 0) throw_errno("close_range");
 }
 

@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "explain_greylist.h"
+#include "postoffice/base/output.h"
 #include "postoffice/base/privileges.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
@@ -38,8 +39,7 @@ struct Task {
 };
 
 int usage() {
-    fmt::print(stderr,
-               "usage: authexpire [-C file] [-Enuvz] [age]\n"
+    print_error("usage: authexpire [-C file] [-Enuvz] [age]\n"
                "       authexpire [-C file] [-lw]\n"
                "       authexpire [-C file] [-a | -b | -d | --explain] key\n"
                "       authexpire [-C file] --explain sender address\n");
@@ -51,9 +51,9 @@ bool read_mail(const char* client, Task& task) {
     const auto sender = parse_mailbox(task.explain);
     task.client = IpAddress::parse(client);
     if (!task.client)
-        fmt::print(stderr, "authexpire: \"{}\" is no IP address\n", printable(client));
+        print_error("authexpire: \"{}\" is no IP address\n", printable(client));
     else if (!sender)
-        fmt::print(stderr, "authexpire: \"{}\": {}\n", printable(task.explain), sender.problem());
+        print_error("authexpire: \"{}\": {}\n", printable(task.explain), sender.problem());
     else
         task.sender = *sender;
     return task.client && sender;
@@ -106,7 +106,7 @@ bool read_arguments(int argc, char** argv, Task& task) {
     if (!task.explain.empty()) return ::optind + 1 == argc && read_mail(argv[::optind], task);
     const auto age = parse_duration(argv[::optind]);
     if (!age || age->count() < least_age || ::optind + 1 != argc) {
-        fmt::print(stderr, "authexpire: {}\n",
+        print_error("authexpire: {}\n",
                    ::optind + 1 != argc ? "one age is enough"
                    : !age               ? age.problem()
                           : fmt::format("an age of less than {} s leaves nobody known", least_age));
@@ -126,7 +126,7 @@ class Expiry {
             [&](const std::string& key, const GreylistEntry& entry) {
                 std::string line = fmt::format("{}\t{}", printable(key), entry.text());
                 if (cut && line.size() > narrow) line.resize(narrow);
-                fmt::print("{}\n", line);
+                print_output("{}\n", line);
                 return std::optional(entry);
             },
             false);
@@ -151,12 +151,12 @@ class Expiry {
             [&](const std::string& key, const GreylistEntry& entry) {
                 const bool goes = is_to_go(key, entry, now);
                 ++(goes ? removed : kept);
-                if (goes && task_.verbose) fmt::print("{}\t{}\n", printable(key), entry.text());
+                if (goes && task_.verbose) print_output("{}\t{}\n", printable(key), entry.text());
                 return goes && !task_.dry ? std::nullopt : std::optional(entry);
             },
             !task_.dry);
         if (task_.verbose)
-            fmt::print("{} {}, {} kept\n", removed, task_.dry ? "would be removed" : "removed", kept);
+            print_output("{} {}, {} kept\n", removed, task_.dry ? "would be removed" : "removed", kept);
         return EX_OK;
     }
 
@@ -181,7 +181,7 @@ int authexpire(int argc, char** argv) {
     Task task;
     if (!read_arguments(argc, argv, task)) return usage();
     const LoadedConfig loaded = load_config(config_source(task.config_file, {}));
-    for (const ConfigProblem& problem : loaded.problems) fmt::print(stderr, "authexpire: {}\n", problem.text);
+    for (const ConfigProblem& problem : loaded.problems) print_error("authexpire: {}\n", problem.text);
     if (!loaded.problems.empty()) return loaded.exit_code();
     try {
         // The files are the sessions': made by root they would be closed to them.
@@ -197,7 +197,7 @@ int authexpire(int argc, char** argv) {
         if (!task.blacklist.empty()) return expiry.decide(task.blacklist, true);
         return expiry.expire();
     } catch (const std::exception& error) {
-        fmt::print(stderr, "authexpire: {}\n", error.what());
+        print_error("authexpire: {}\n", error.what());
         return EX_TEMPFAIL;
     }
 }

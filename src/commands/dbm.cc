@@ -23,6 +23,7 @@
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/lock.h"
+#include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 
@@ -144,14 +145,14 @@ int dump(const std::string& path, const Arguments&) {
     Database(path, false).entries().for_each([&](std::string key, std::string value) {
         lines.push_back(to_dbm_line({std::move(key), std::move(value)}));
     });
-    for (const std::string& line : lines) fmt::print("{}\n", line);
+    for (const std::string& line : lines) print_output("{}\n", line);
     return EX_OK;
 }
 
 int fetch(const std::string& path, const Arguments& arguments) {
     const auto value = Database(path, false).entries().find(octets_of(arguments[0]));
     if (!value) throw ToolFailure{EX_UNAVAILABLE, arguments[0] + ": no such key"};
-    fmt::print("{}\n", to_dbm_text(*value));
+    print_output("{}\n", to_dbm_text(*value));
     return EX_OK;
 }
 
@@ -219,7 +220,7 @@ constexpr std::array<Command, 8> commands = {{
 int usage() {
     std::string_view lead = "usage:";
     for (const Command& command : commands)
-        fmt::print(stderr, "{:6} dbm -d database {}{}\n", std::exchange(lead, ""), command.name,
+        print_error("{:6} dbm -d database {}{}\n", std::exchange(lead, ""), command.name,
                    command.usage);
     return EX_USAGE;
 }

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "postoffice/base/error.h"
+#include "postoffice/base/output.h"
 #include "postoffice/base/privileges.h"
 #include "postoffice/base/text.h"
 #include "postoffice/config/options.h"
@@ -18,12 +19,12 @@ namespace postoffice {
 
 int run_domain_tool(const char* name, const std::function<int()>& body) {
     const auto complain = [name](int exit_code, const std::string& text) {
-        fmt::print(stderr, "{}: {}\n", name, printable(text));
+        print_error("{}: {}\n", name, printable(text));
         return exit_code;
     };
     try {
         const int exit_code = body();
-        return std::fflush(stdout) == 0 ? exit_code : EX_IOERR;
+        return exit_code;
     } catch (const ToolFailure& failure) {
         return complain(failure.exit_code, failure.text);
     } catch (const FormatError& error) {

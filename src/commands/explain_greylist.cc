@@ -1,10 +1,10 @@
 #include "explain_greylist.h"
 
-#include <fmt/format.h>
 #include <sysexits.h>
 
 #include <array>
 
+#include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/config/values.h"
 #include "postoffice/policy/client.h"
@@ -22,31 +22,31 @@ std::string when(UnixTime time) {
 /// Of "to:" and "from:": `most` is how long it helps.
 void print_correspondent(const GreylistEntry& entry, std::string_view what, std::string_view whose,
                          Seconds most) {
-    fmt::print("  {} {}\n", what, when(entry.last));
+    print_output("  {} {}\n", what, when(entry.last));
     const UnixTime end = entry.last + most.count();
     if (most.count() > 0 && now_unix() <= end)
-        fmt::print("  {} need not wait until {}\n", whose, when(end));
+        print_output("  {} need not wait until {}\n", whose, when(end));
     else
-        fmt::print("  {} has to wait like that of others\n", whose);
+        print_output("  {} has to wait like that of others\n", whose);
 }
 
 void print_sender(const Config& config, const GreylistEntry& entry) {
-    fmt::print("  first seen {}\n  last seen  {}\n  asked to come back later: {} times\n  let through: {}\n",
+    print_output("  first seen {}\n  last seen  {}\n  asked to come back later: {} times\n  let through: {}\n",
                when(entry.first), when(entry.last), entry.tries, when(entry.passed));
     const UnixTime ready = entry.first + config.delay.count();
     if (entry.passed != 0)
-        fmt::print("  mail is taken\n");
+        print_output("  mail is taken\n");
     else if (now_unix() < ready)
-        fmt::print("  mail has to wait until {}, or longer from a host without a name or from <>\n",
+        print_output("  mail has to wait until {}, or longer from a host without a name or from <>\n",
                    when(ready));
     else
-        fmt::print("  the next try after {} is taken\n", when(ready));
+        print_output("  the next try after {} is taken\n", when(ready));
 }
 
 void print_entry(const Config& config, const std::string& key, const GreylistEntry& entry) {
-    fmt::print("{}\n", printable(key));
+    print_output("{}\n", printable(key));
     if (entry.is_blacklisted)
-        fmt::print("  blacklisted: mail is refused for good (authexpire -a takes it off)\n");
+        print_output("  blacklisted: mail is refused for good (authexpire -a takes it off)\n");
     else if (key.starts_with("to:"))
         print_correspondent(entry, "written to from here last", "its mail", config.greylist_written);
     else if (key.starts_with("from:"))
@@ -60,7 +60,7 @@ void print_entry(const Config& config, const std::string& key, const GreylistEnt
 int explain_greylist_key(const Config& config, const std::string& key) {
     const auto entry = GreylistStore(config.db_dir).find(to_lower(key));
     if (!entry) {
-        fmt::print("{}: never seen, or forgotten; mail would have to wait {}\n", printable(key),
+        print_output("{}: never seen, or forgotten; mail would have to wait {}\n", printable(key),
                    duration_text(config.delay));
         return EX_UNAVAILABLE;
     }
@@ -85,21 +85,21 @@ int explain_greylist_mail(const Config& config, const Address& sender, const IpA
     if (config.greylist_spf && !sender.is_null()) {
         const SpfVerdict spf = check_spf(resolver, {client, sender, name.name});
         is_vouched_for = spf.result == SpfResult::pass && !spf.passes_everybody;
-        fmt::print("SPF: {}{}, by {}\n", to_string(spf.result),
+        print_output("SPF: {}{}, by {}\n", to_string(spf.result),
                    spf.passes_everybody ? ", as for everybody" : "", spf.why);
     }
     const auto verdict = preview_greylist(config, facts, now_unix(), [&] { return is_vouched_for; });
-    fmt::print("mail from <{}> that {}[{}] brings ", printable(sender.to_string()), name.name,
+    print_output("mail from <{}> that {}[{}] brings ", printable(sender.to_string()), name.name,
                client.to_string());
     switch (verdict.kind) {
         case GreylistVerdict::Kind::pass:
-            fmt::print("is taken\n");
+            print_output("is taken\n");
             break;
         case GreylistVerdict::Kind::wait:
-            fmt::print("has to wait {}\n", duration_text(Seconds(verdict.seconds)));
+            print_output("has to wait {}\n", duration_text(Seconds(verdict.seconds)));
             break;
         case GreylistVerdict::Kind::never:
-            fmt::print("is refused for good\n");
+            print_output("is refused for good\n");
             break;
     }
     return EX_OK;

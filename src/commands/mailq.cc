@@ -20,6 +20,7 @@
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/nudge.h"
+#include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/mail/drop.h"
@@ -98,7 +99,7 @@ std::vector<Listed> list_entries(const Spool& spool) {
         try {
             if (auto entry = list_entry(spool, item.id, locked)) entries.push_back(std::move(*entry));
         } catch (const std::runtime_error& error) {  // FormatError, std::system_error: the others are listed
-            fmt::print(stderr, "mailq: {}: {}\n", spool.journal_path(item.id), error.what());
+            print_error("mailq: {}: {}\n", spool.journal_path(item.id), error.what());
         }
     }
     return entries;
@@ -133,8 +134,7 @@ std::vector<Listed> list_drops_of(const Spool& spool, const Config& config) {
     } catch (const std::system_error& error) {
         const int code = error.code().value();
         if (code == EACCES && !is_served(config.control))
-            fmt::print(stderr,
-                       "mailq: no server is running; what was submitted since then only root can list\n");
+            print_error("mailq: no server is running; what was submitted since then only root can list\n");
         if (code == EACCES || code == ENOENT) return entries;
         throw;
     }
@@ -142,7 +142,7 @@ std::vector<Listed> list_drops_of(const Spool& spool, const Config& config) {
         try {
             if (auto entry = list_drop(spool, id, config)) entries.push_back(std::move(*entry));
         } catch (const std::runtime_error& error) {
-            fmt::print(stderr, "mailq: {}/{}: {}\n", spool.drop_directory(), id, error.what());
+            print_error("mailq: {}/{}: {}\n", spool.drop_directory(), id, error.what());
         }
     }
     return entries;
@@ -213,9 +213,9 @@ void show_details(const Listed& entry, bool immediate) {
     std::string from = origin.submitter;
     if (!origin.client_address.empty())
         from = fmt::format("{} [{}], helo {}", origin.client_name, origin.client_address, origin.helo);
-    fmt::print("{:15}{}, {} attempts, next {}, from {}\n", "", entry.queue, journal.attempts,
+    print_output("{:15}{}, {} attempts, next {}, from {}\n", "", entry.queue, journal.attempts,
                next_attempt_text(entry, immediate), printable(from));
-    if (journal.held) fmt::print("{:15}held: {}\n", "", printable(*journal.held));
+    if (journal.held) print_output("{:15}held: {}\n", "", printable(*journal.held));
 }
 
 constexpr std::string_view column_titles =
@@ -224,7 +224,7 @@ constexpr std::size_t address_column = 46;
 
 void show(const Listed& entry, const Manner& manner) {
     const Journal& journal = entry.journal;
-    fmt::print("{:<16} {:>8} {:<20} {}\n", entry.id + entry.mark, entry.size,
+    print_output("{:<16} {:>8} {:<20} {}\n", entry.id + entry.mark, entry.size,
                short_date(journal.envelope.arrived), sender_text(entry));
     if (manner.verbose) show_details(entry, manner.immediate);
     std::string last_reason;
@@ -234,43 +234,43 @@ void show(const Listed& entry, const Manner& manner) {
         if (!waits && !manner.verbose) continue;
         const std::string reason = reason_text(state);
         if (!reason.empty() && reason != last_reason)
-            fmt::print("{}\n", cut("(" + reason, manner.width - 1) + ")");
+            print_output("{}\n", cut("(" + reason, manner.width - 1) + ")");
         last_reason = reason;
         const char* done = state.status == RecipientState::Status::delivered ? " (delivered)" : " (failed)";
-        fmt::print("{:{}}{}{}\n", "", address_column, recipient_text(journal.envelope.recipients[i]),
+        print_output("{:{}}{}{}\n", "", address_column, recipient_text(journal.envelope.recipients[i]),
                    waits ? "" : done);
     }
-    fmt::print("\n");
+    print_output("\n");
 }
 
 void show_all(const std::vector<Listed>& entries, const Manner& manner) {
     if (entries.empty()) {
-        fmt::print("Mail queue is empty\n");
+        print_output("Mail queue is empty\n");
         return;
     }
     std::uint64_t octets = 0;
-    fmt::print("{}", column_titles);
+    print_output("{}", column_titles);
     for (const Listed& entry : entries) {
         show(entry, manner);
         octets += entry.size;
     }
-    fmt::print("-- {} Kbytes in {} Request{}.\n", (octets + 1023) / 1024, entries.size(),
+    print_output("-- {} Kbytes in {} Request{}.\n", (octets + 1023) / 1024, entries.size(),
                entries.size() == 1 ? "" : "s");
 }
 
 /// What was moved aside, and the commands that put it back or remove it.
 void show_aside(const Spool& spool, const std::vector<Spool::Aside>& aside) {
     if (aside.empty()) return;
-    fmt::print("\n-- Damaged and moved aside, see spool(5):\n");
+    print_output("\n-- Damaged and moved aside, see spool(5):\n");
     for (const Spool::Aside& one : aside) {
         const std::string size = one.message_size ? fmt::format("{} octets", *one.message_size) : "no text";
         const std::string problem = one.problem.empty() ? "nothing is wrong with it any more" : one.problem;
-        fmt::print("{:<19} {}; {}\n", "bad" + one.id, one.is_submission ? "submission" : size,
+        print_output("{:<19} {}; {}\n", "bad" + one.id, one.is_submission ? "submission" : size,
                    printable(problem));
         const std::string back =
             one.is_submission ? spool.drop_directory() + "/" + one.id : spool.journal_path(one.id);
-        fmt::print("    to put it back, mended:  mv {} {}\n", one.path, back);
-        fmt::print("    to remove it:            rm {}{}\n", one.path,
+        print_output("    to put it back, mended:  mv {} {}\n", one.path, back);
+        print_output("    to remove it:            rm {}{}\n", one.path,
                    one.message_size ? " " + spool.message_path(one.id) : "");
     }
 }
@@ -283,7 +283,7 @@ void show_aside_json(const Spool::Aside& one) {
                                             {"sender", ""},
                                             {"recipients", nlohmann::ordered_json::array()},
                                             {"problem", one.problem}};
-    fmt::print("{}\n", message.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    print_output("{}\n", message.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 /// With filters only what they let through: there is a filter for damaged messages.
@@ -311,7 +311,7 @@ void show_json(const Listed& entry) {
                                             {"sender", sender_text(entry)},
                                             {"recipients", std::move(recipients)}};
     // An address may hold octets that are not UTF-8.
-    fmt::print("{}\n", message.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    print_output("{}\n", message.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 int exit_code(const std::system_error& error) {
@@ -332,13 +332,13 @@ int list_queue(const Config& config, const CommandLine& line) {
         if (shows_aside(line)) aside = spool.aside();
         for (Listed& drop : list_drops_of(spool, config)) entries.push_back(std::move(drop));
     } catch (const std::system_error& error) {
-        fmt::print(stderr, "mailq: {}\n", error.what());
+        print_error("mailq: {}\n", error.what());
         return exit_code(error);
     }
     std::erase_if(entries,
                   [&line](const Listed& entry) { return !meets_filters(entry.journal, line.filters); });
     if (line.count_only || line.mode == Mode::count_queue) {
-        fmt::print("{}\n", entries.size());
+        print_output("{}\n", entries.size());
     } else if (line.json) {
         std::for_each(entries.begin(), entries.end(), show_json);
         std::for_each(aside.begin(), aside.end(), show_aside_json);
@@ -346,7 +346,7 @@ int list_queue(const Config& config, const CommandLine& line) {
         show_all(entries, {line.verbose, config.immediate, screen_width()});
         show_aside(spool, aside);
     }
-    return std::fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+    return EX_OK;
 }
 
 }  // namespace postoffice

@@ -14,6 +14,7 @@
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/nudge.h"
+#include "postoffice/base/output.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/mail/spool.h"
 #include "queue_filter.h"
@@ -71,7 +72,7 @@ void change(QueueEntry& entry, const CommandLine& line) {
 /// 0, or 67 if there is no such message, or 71 if it is at work.
 int manage(const Spool& spool, const std::string& id, const CommandLine& line) {
     if (!is_queue_id(id) || ::access(spool.journal_path(id).c_str(), F_OK) != 0) {
-        fmt::print(stderr, "{}: {}: no such message in the queue\n", line.program, id);
+        print_error("{}: {}: no such message in the queue\n", line.program, id);
         return 67;
     }
     if (line.queue_action == QueueAction::show_journal)
@@ -82,7 +83,7 @@ int manage(const Spool& spool, const std::string& id, const CommandLine& line) {
     if (!entry && ::access(spool.journal_path(id).c_str(), F_OK) != 0)
         return 67;  // moved aside, or just done
     if (!entry) {
-        fmt::print(stderr, "{}: {}: is being delivered\n", line.program, id);
+        print_error("{}: {}: is being delivered\n", line.program, id);
         return 71;
     }
     change(*entry, line);
@@ -94,7 +95,7 @@ int manage_selected(const Spool& spool, const CommandLine& line) {
         auto entry = spool.take(item.id);
         if (!entry || !meets_filters(entry->journal(), line.filters)) continue;
         change(*entry, line);
-        fmt::print("{}: {}\n", item.id, line.queue_action == QueueAction::hold ? "held" : "released");
+        print_output("{}: {}\n", item.id, line.queue_action == QueueAction::hold ? "held" : "released");
     }
     return 0;
 }
@@ -104,10 +105,10 @@ int manage_selected(const Spool& spool, const CommandLine& line) {
 int manage_queue(const Config& config, const CommandLine& line) {
     try {
         const Spool spool(config.queue_dir, [&line](const std::string& id, const std::string& problem) {
-            fmt::print(stderr, "{}: {}: damaged, moved aside as bad{}: {}\n", line.program, id, id, problem);
+            print_error("{}: {}: damaged, moved aside as bad{}: {}\n", line.program, id, id, problem);
         });
         if (!spool.is_mine()) {
-            fmt::print(stderr, "{}: only root may do that to queued messages\n", line.program);
+            print_error("{}: only root may do that to queued messages\n", line.program);
             return 77;
         }
         int exit_code = line.words.empty() ? manage_selected(spool, line) : 0;
@@ -117,7 +118,7 @@ int manage_queue(const Config& config, const CommandLine& line) {
             nudge(config.control, "look");
         return exit_code;
     } catch (const std::exception& error) {
-        fmt::print(stderr, "{}: {}\n", line.program, error.what());
+        print_error("{}: {}\n", line.program, error.what());
         return 71;
     }
 }

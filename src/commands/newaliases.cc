@@ -1,5 +1,4 @@
 // newaliases, sendmail -bi: makes the alias database from the alias file. newaliases(8).
-#include <fmt/format.h>
 #include <sysexits.h>
 
 #include <algorithm>
@@ -7,6 +6,7 @@
 #include <exception>
 
 #include "postoffice/base/disk.h"
+#include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/mail/aliases.h"
@@ -24,7 +24,7 @@ std::size_t report_problems(const std::string& file, const std::vector<AliasEntr
     for (const AliasEntry& entry : entries) {
         const std::string problem = entry.problem.empty() ? alias_value_problem(entry.value) : entry.problem;
         if (problem.empty()) continue;
-        fmt::print(stderr, "{}:{}: {}\n", file, entry.line, problem);
+        print_error("{}:{}: {}\n", file, entry.line, problem);
         ++problems;
     }
     return problems;
@@ -36,7 +36,7 @@ int check_domain(const Config& config, const std::string& program, const std::st
     domains.refresh();
     const VirtualDomain* domain = domains.find(to_lower(name));
     if (domain == nullptr) {
-        fmt::print(stderr, "{}: {}: no such virtual host\n", program, printable(name));
+        print_error("{}: {}: no such virtual host\n", program, printable(name));
         return EX_NOHOST;
     }
     const std::string file = domains.folder_of(*domain) + "/aliases";
@@ -48,7 +48,7 @@ int check_domain(const Config& config, const std::string& program, const std::st
         longest = std::max(longest, entry.value.size());
         total += entry.value.size();
     }
-    fmt::print("{}: {} aliases, longest {} bytes, {} bytes total\n", file, entries.size(), longest, total);
+    print_output("{}: {} aliases, longest {} bytes, {} bytes total\n", file, entries.size(), longest, total);
     return EX_OK;
 }
 
@@ -57,10 +57,10 @@ int check_domains(const Config& config, const CommandLine& line) {
     for (const std::string& name : line.words) try {
             if (const int code = check_domain(config, line.program, name); code != EX_OK) exit_code = code;
         } catch (const std::exception& error) {
-            fmt::print(stderr, "{}: {}\n", line.program, error.what());
+            print_error("{}: {}\n", line.program, error.what());
             exit_code = EX_NOINPUT;
         }
-    return std::fflush(stdout) == 0 ? exit_code : EX_IOERR;
+    return exit_code;
 }
 
 }  // namespace
@@ -72,20 +72,20 @@ int rebuild_aliases(const Config& config, const CommandLine& line) {
     try {
         entries = parse_alias_file(read_alias_file(file));
     } catch (const std::exception& error) {
-        fmt::print(stderr, "{}: {}\n", line.program, error.what());
+        print_error("{}: {}\n", line.program, error.what());
         return EX_NOINPUT;
     }
     if (report_problems(file, entries) != 0) {
-        fmt::print(stderr, "{}: {} is left as it was\n", line.program, alias_database(file));
+        print_error("{}: {} is left as it was\n", line.program, alias_database(file));
         return EX_DATAERR;
     }
     try {
         const AliasStatistics made = build_alias_database(file, entries);
-        fmt::print("{}: {} aliases, longest {} bytes, {} bytes total\n", file, made.aliases, made.longest,
+        print_output("{}: {} aliases, longest {} bytes, {} bytes total\n", file, made.aliases, made.longest,
                    made.total);
-        return std::fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+        return EX_OK;
     } catch (const std::exception& error) {
-        fmt::print(stderr, "{}: {}\n", line.program, error.what());
+        print_error("{}: {}\n", line.program, error.what());
         return EX_CANTCREAT;
     }
 }

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "postoffice/base/idn.h"
+#include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/config/options.h"
@@ -15,7 +16,7 @@ namespace postoffice {
 namespace {
 
 int usage() {
-    fmt::print(stderr, "usage: ns [-C file] [-s server] name [a | aaaa | mx | ptr | txt | cname]\n");
+    print_error("usage: ns [-C file] [-s server] name [a | aaaa | mx | ptr | txt | cname]\n");
     return EX_USAGE;
 }
 
@@ -44,9 +45,9 @@ std::string data_of(const DnsRecord& record) {
 int print_records(const Resolver& resolver, const std::string& name, DnsType type) {
     const RecordLookup found = resolver.records(name, type);
     for (const DnsRecord& record : found.records)
-        fmt::print("{}. {} {}\n", record.owner, to_string(record.type), data_of(record));
+        print_output("{}. {} {}\n", record.owner, to_string(record.type), data_of(record));
     if (found.status == DnsStatus::found) return EX_OK;
-    fmt::print("{}. {}: {}\n", name, to_string(type), printable(found.why));
+    print_output("{}. {}: {}\n", name, to_string(type), printable(found.why));
     return found.status == DnsStatus::temporary ? EX_TEMPFAIL : EX_NOHOST;
 }
 
@@ -74,7 +75,7 @@ int ns(int argc, char** argv) {
     const auto type = words == 2 ? type_named(argv[::optind + 1]) : std::nullopt;
     if (words < 1 || words > 2 || (words == 2 && !type)) return usage();
     const LoadedConfig loaded = load_config(config_source(config_file, {}));
-    for (const ConfigProblem& problem : loaded.problems) fmt::print(stderr, "ns: {}\n", problem.text);
+    for (const ConfigProblem& problem : loaded.problems) print_error("ns: {}\n", problem.text);
     if (!loaded.problems.empty()) return loaded.exit_code();
     try {
         const Resolver resolver(
@@ -86,7 +87,7 @@ int ns(int argc, char** argv) {
         if (!name) return usage();
         return type ? print_records(resolver, *name, *type) : print_all(resolver, *name);
     } catch (const std::exception& error) {
-        fmt::print(stderr, "ns: {}\n", error.what());
+        print_error("ns: {}\n", error.what());
         return EX_UNAVAILABLE;
     }
 }

@@ -1,6 +1,5 @@
 // runq, sendmail -q: one run over the queue. A running server is asked to do it. Root, or the owner of a
 // private host, does it here if no server is running, or if he wants to see it, or means some messages only.
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -11,6 +10,7 @@
 
 #include "postoffice/base/fd.h"
 #include "postoffice/base/nudge.h"
+#include "postoffice/base/output.h"
 #include "postoffice/base/process.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/daemon/queue_run.h"
@@ -29,7 +29,7 @@ std::set<std::string> select_messages(const Config& config, const CommandLine& l
             if (journal && meets_filters(*journal, line.filters)) ids.insert(item.id);
         } catch (
             const std::runtime_error& error) {  // FormatError, std::system_error: the others are meant, too
-            fmt::print(stderr, "{}: {}: {}\n", line.program, spool.journal_path(item.id), error.what());
+            print_error("{}: {}: {}\n", line.program, spool.journal_path(item.id), error.what());
         }
     }
     return ids;
@@ -57,15 +57,15 @@ int run_queue(const Config& config, const CommandLine& line) {
         const bool is_owner = Spool(config.queue_dir).is_mine();
         if (is_owner && (line.verbose || !line.filters.empty())) return run_here(config, line);
         if (nudge(config.control, line.ignore_retry_times ? "run now" : "run")) {
-            if (line.verbose) fmt::print(stderr, "{}: the server was asked to run the queue\n", line.program);
+            if (line.verbose) print_error("{}: the server was asked to run the queue\n", line.program);
             return 0;
         }
         if (is_owner) return run_here(config, line);
-        fmt::print(stderr, "{}: no server is running, and without one only root may run the queue\n",
+        print_error("{}: no server is running, and without one only root may run the queue\n",
                    line.program);
         return 69;
     } catch (const std::system_error& error) {
-        fmt::print(stderr, "{}: {}\n", line.program, error.what());
+        print_error("{}: {}\n", line.program, error.what());
         return error.code() == std::errc::no_such_file_or_directory ? 69 : 71;
     }
 }

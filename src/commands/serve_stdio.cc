@@ -1,7 +1,6 @@
 // sendmail -bs: SMTP on standard input and output. A program of this host is a local caller; a socket (inetd,
 // systemd with Accept=yes) is a client with an address, and gets every check. With -oMa ADDRESS it is a
 // rehearsal: what a client from that address would hear, and nothing is stored.
-#include <fmt/format.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include "local_router.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/log.h"
+#include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/net/connection.h"
@@ -59,7 +59,7 @@ void use_what_may_be_seen(Config& config) {
     try {
         (void)disk::free_space(config.queue_dir);
     } catch (const std::system_error& error) {
-        fmt::print(stderr, "The space in the spool is not known ({}).\n", error.what());
+        print_error("The space in the spool is not known ({}).\n", error.what());
         config.queue_dir = "/tmp";
         config.minfree = 0;
     }
@@ -69,7 +69,7 @@ void use_what_may_be_seen(Config& config) {
 /// rates) is not known here. The log goes to the caller, and no pause is made.
 int rehearse(const Config& config, const CommandLine& line, const IpAddress& client) {
     open_log("stderr", "rehearsal");
-    fmt::print(stderr, "A rehearsal: what a client from {} would hear. Nothing is stored.\n",
+    print_error("A rehearsal: what a client from {} would hear. Nothing is stored.\n",
                client.to_string());
     SessionState state;
     state.client_address.assign_cut(client.to_string());
@@ -109,11 +109,11 @@ int serve_stdio(const Config& config, const CommandLine& line) {
         if (peer || line.client_address.empty()) return serve(config, line, peer);
         const auto client = pretended_address(line.client_address);
         if (client) return rehearse(config, line, *client);
-        fmt::print(stderr, "{}: -oMa {}: not an IPv4 or IPv6 address\n", line.program,
+        print_error("{}: -oMa {}: not an IPv4 or IPv6 address\n", line.program,
                    printable(line.client_address));
         return EX_USAGE;
     } catch (const std::exception& error) {
-        fmt::print(stderr, "{}: {}\n", line.program, error.what());
+        print_error("{}: {}\n", line.program, error.what());
         log_event("", "error", {{"program", line.program}, {"reason", error.what()}});
         return EX_OSERR;
     }

@@ -1,9 +1,9 @@
 // smtpd, -bd, -bD, -bl: the daemon.
-#include <fmt/format.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "postoffice/base/log.h"
+#include "postoffice/base/output.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/config/options.h"
 #include "postoffice/daemon/master.h"
@@ -24,8 +24,7 @@ std::optional<Config> load_again(const ConfigSource& source, const Config& first
 
 int run_daemon(const Config& config, const CommandLine& line) {
     if (::geteuid() != 0 && config.only_user.empty()) {
-        fmt::print(stderr,
-                   "{}: only root can run the daemon (or the owner of a private spool: queue-dir={})\n",
+        print_error("{}: only root can run the daemon (or the owner of a private spool: queue-dir={})\n",
                    line.program, config.queue_dir);
         return EX_NOPERM;
     }
@@ -42,7 +41,7 @@ int run_daemon(const Config& config, const CommandLine& line) {
         return run_master(config, settings);
     } catch (const std::exception& error) {
         log_event("", "not-started", {{"reason", error.what()}});
-        fmt::print(stderr, "{}: {}\n", line.program, error.what());
+        print_error("{}: {}\n", line.program, error.what());
         return EX_OSERR;
     }
 }

@@ -19,6 +19,7 @@
 #include "local_router.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/log.h"
+#include "postoffice/base/output.h"
 #include "postoffice/base/nudge.h"
 #include "postoffice/base/privileges.h"
 #include "postoffice/base/text.h"
@@ -51,9 +52,8 @@ Failure storage_failure(const std::system_error& error) {
     return {exit_code, fmt::format("the message was not stored: {}", error.what())};
 }
 
-/// A reader who has left (-v | head) must not make a message that is stored look lost.
 void write_line_to_stderr(const std::string& line) {
-    (void)std::fputs((line + "\n").c_str(), stderr);
+    write_text(stderr, line + "\n");
 }
 
 class SubmitCommand {

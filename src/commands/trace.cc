@@ -11,6 +11,7 @@
 
 #include "address_field.h"
 #include "address_inquiry.h"
+#include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/mail/mailbox_path.h"
@@ -67,10 +68,10 @@ std::string place_of(const Route::Step& step) {
 }
 
 void show(const Trace& trace) {
-    fmt::print("{}\n", printable(trace.address));
+    print_output("{}\n", printable(trace.address));
     for (const Route::Step& step : trace.steps) {
         const std::string place = place_of(step);
-        fmt::print("  {}{}\n", printable(step.text), place.empty() ? "" : printable(" (" + place + ")"));
+        print_output("  {}{}\n", printable(step.text), place.empty() ? "" : printable(" (" + place + ")"));
     }
     for (const Destination& one : trace.destinations) {
         std::string text = "  => " + one.kind;
@@ -78,9 +79,9 @@ void show(const Trace& trace) {
         if (!one.user.empty()) text += " of " + one.user;
         if (!one.how.empty()) text += ", " + one.how;
         if (!one.sender.empty()) text += ", bounces to " + one.sender;
-        fmt::print("{}\n", printable(text));
+        print_output("{}\n", printable(text));
     }
-    fmt::print(
+    print_output(
         "  RCPT from a stranger:     {}\n  RCPT from a trusted host: {}\n  RCPT from a user:         {}\n",
         printable(trace.stranger), printable(trace.trusted), printable(trace.authenticated));
 }
@@ -110,7 +111,7 @@ void show_json(const Trace& trace) {
         {"rcpt",
          {{"stranger", trace.stranger}, {"trusted", trace.trusted}, {"authenticated", trace.authenticated}}}};
     // An address may hold octets that are not UTF-8.
-    fmt::print("{}\n", all.dump(-1, ' ', false, Json::error_handler_t::replace));
+    print_output("{}\n", all.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 void Tracer::trace_word(const std::string& word) {
@@ -138,9 +139,9 @@ std::string Tracer::absolute(const Target& target) {
 
 void Tracer::bad_address(const std::string& text, const std::string& why) {
     inquiry_.note(inquiry::unknown_user);
-    if (!as_json_) return fmt::print("{}: bad address: {}\n", printable(text), why);
+    if (!as_json_) return print_output("{}: bad address: {}\n", printable(text), why);
     const nlohmann::ordered_json all = {{"address", text}, {"status", "bad"}, {"problem", why}};
-    fmt::print("{}\n", all.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    print_output("{}\n", all.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 Trace Tracer::trace(const Address& address) {
@@ -226,7 +227,7 @@ void trace_lines(Tracer& tracer) {
     std::array<char, 4096> buffer;
     for (;;) {
         if (prompts) {
-            fmt::print("> ");
+            print_output("> ");
             std::fflush(stdout);
         }
         if (std::fgets(buffer.data(), static_cast<int>(buffer.size()), stdin) == nullptr) return;
@@ -243,9 +244,9 @@ int trace_addresses(const Config& config, const CommandLine& line) {
         Tracer tracer(config, line.json);
         for (const std::string& word : line.words) tracer.trace_word(word);
         if (line.words.empty()) trace_lines(tracer);
-        return std::fflush(stdout) == 0 ? tracer.exit_code() : 74;
+        return tracer.exit_code();
     } catch (const std::exception& error) {
-        fmt::print(stderr, "{}: {}\n", line.program, error.what());
+        print_error("{}: {}\n", line.program, error.what());
         return inquiry::not_now;
     }
 }

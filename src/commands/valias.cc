@@ -10,6 +10,7 @@
 #include "changed_file.h"
 #include "domain_edits.h"
 #include "domain_tool.h"
+#include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/mail/alias_file.h"
@@ -28,8 +29,7 @@ struct Task {
 };
 
 int usage() {
-    fmt::print(stderr,
-               "usage: valias [-C file] domain | name@domain\n"
+    print_error("usage: valias [-C file] domain | name@domain\n"
                "       valias [-C file] name@domain target ...\n"
                "       valias [-C file] -d name@domain\n"
                "       valias [-C file] --undo domain\n");
@@ -87,7 +87,7 @@ bool list(const std::string& text, const std::string& name) {
     for (const AliasEntry& entry : parse_alias_file(text)) {
         if (!name.empty() && !equals_ignoring_case(entry.name, name)) continue;
         found = true;
-        fmt::print(
+        print_output(
             "{}: {}\n", entry.name,
             entry.problem.empty() ? entry.value : fmt::format("(line {}: {})", entry.line, entry.problem));
     }

@@ -11,6 +11,7 @@
 #include "domain_edits.h"
 #include "domain_setup.h"
 #include "domain_tool.h"
+#include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/config/values.h"
@@ -25,8 +26,7 @@ struct Task {
 };
 
 int usage() {
-    fmt::print(stderr,
-               "usage: vdomain [-C file] show [domain ...]\n"
+    print_error("usage: vdomain [-C file] show [domain ...]\n"
                "       vdomain [-C file] create domain owner [comment]\n"
                "       vdomain [-C file] delete | enable | disable domain\n"
                "       vdomain [-C file] --undo\n");
@@ -62,7 +62,7 @@ int show(const Config& config, const std::vector<std::string>& names) {
     std::vector<VirtualDomain> domains = names.empty() ? table.all() : std::vector<VirtualDomain>();
     for (const std::string& name : names) domains.push_back(find_domain(config, name));
     for (const VirtualDomain& domain : domains)
-        fmt::print("{}\n",
+        print_output("{}\n",
                    printable(domain.problem.empty()
                                  ? fmt::format("{}{}: owner {}, {}{}{}", domain.name,
                                                domain.with_subdomains ? " and all below it" : "",

@@ -7,6 +7,7 @@
 
 #include "address_field.h"
 #include "address_inquiry.h"
+#include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "recipients.h"
@@ -51,7 +52,7 @@ void Verifier::verify_word(const std::string& word) {
         const auto address = parse_argument(mailbox.text);
         const bool usable = address && !address->is_null();
         const Verdict verdict = usable ? verify(*address) : Verdict{inquiry::unknown_user, "bad address"};
-        fmt::print("{}\n", printable(fmt::format("{}: {}", mailbox.text, verdict.text)));
+        print_output("{}\n", printable(fmt::format("{}: {}", mailbox.text, verdict.text)));
         inquiry_.note(verdict.exit_code);
     }
 }
@@ -99,7 +100,7 @@ void Verifier::show_steps(const Route& route) const {
     if (!inquiry_.may_see_aliases()) return;
     for (const Route::Step& step : route.steps)
         if (step.owner.empty() || inquiry_.may_see_files_of(step.owner))
-            fmt::print("  {}\n", printable(step.text));
+            print_output("  {}\n", printable(step.text));
 }
 
 }  // namespace
@@ -107,13 +108,13 @@ void Verifier::show_steps(const Route& route) const {
 int verify_addresses(const Config& config, const CommandLine& line) {
     try {
         if (line.words.empty()) {
-            fmt::print(stderr, "{}: -bv needs addresses\n", line.program);
+            print_error("{}: -bv needs addresses\n", line.program);
             return 64;
         }
         const int exit_code = Verifier(config, line).verify_all();
-        return std::fflush(stdout) == 0 ? exit_code : 74;
+        return exit_code;
     } catch (const std::exception& error) {
-        fmt::print(stderr, "{}: {}\n", line.program, error.what());
+        print_error("{}: {}\n", line.program, error.what());
         return inquiry::not_now;
     }
 }

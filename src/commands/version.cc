@@ -1,23 +1,23 @@
 // -V, -bV, --version; -d0, whose first line configure scripts look for; and --help.
-#include <fmt/format.h>
 
 #include <cstdio>
 
+#include "postoffice/base/output.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/config/build.h"
 
 namespace postoffice {
 
 int show_version(const CommandLine& line) {
-    fmt::print("Version {}\n", version());
+    print_output("Version {}\n", version());
     if (line.mode == Mode::show_version)
-        fmt::print("postoffice, configuration file {}, spool {}\nbuilt with {}\n", default_config_file(),
+        print_output("postoffice, configuration file {}, spool {}\nbuilt with {}\n", default_config_file(),
                    default_queue_dir(), features());
-    return std::fflush(stdout) == 0 ? 0 : 74;
+    return 0;
 }
 
 int show_help(const CommandLine& line) {
-    fmt::print(
+    print_output(
         "{} is postoffice {}, a mail server with sendmail's command line.\n"
         "usage: sendmail [-i] [-t] [-f sender] [-F name] [-v] [--] recipient ...   submit a message\n"
         "       sendmail -bs                                  speak SMTP on standard input\n"
@@ -28,7 +28,7 @@ int show_help(const CommandLine& line) {
         "       smtpd [-qTIME] [-bD]                          serve\n"
         "       any name: -C FILE, -oNAME=VALUE, -V, --help   see sendmail(8), postoffice(8)\n",
         line.program, version());
-    return std::fflush(stdout) == 0 ? 0 : 74;
+    return 0;
 }
 
 }  // namespace postoffice

@@ -19,6 +19,7 @@
 #include "domain_tool.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/config/values.h"
@@ -37,8 +38,7 @@ constexpr std::size_t most_header = 256 * 1024;
 constexpr std::size_t most_message = 512u << 20;
 
 int usage() {
-    fmt::print(stderr,
-               "usage: virtdomain [-C file] CREATE domain owner password [postfix]\n"
+    print_error("usage: virtdomain [-C file] CREATE domain owner password [postfix]\n"
                "       virtdomain [-C file] DELETE domain owner password\n"
                "       virtdomain [-C file] [MAILBOUNCE] [user@domain]\n");
     return EX_USAGE;
@@ -155,7 +155,7 @@ int remove(const Config& config, const std::vector<std::string>& words) {
     run_as(*owner, [&] { return remove_owners_files(config, domain, *owner); });
     run_as(*keeper, [&] { return remove_mail(config.vhost_spool + "/" + domain.name); });
     const std::string folder = config.vhost_dir + "/" + domain.name;
-    if (::rmdir(folder.c_str()) != 0) fmt::print(stderr, "virtdomain: {} is left: it is not empty\n", folder);
+    if (::rmdir(folder.c_str()) != 0) print_error("virtdomain: {} is left: it is not empty\n", folder);
     return EX_OK;
 }
 

@@ -12,6 +12,7 @@
 #include "changed_file.h"
 #include "domain_edits.h"
 #include "domain_tool.h"
+#include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/mail/domain_files.h"
@@ -31,8 +32,7 @@ struct Task {
 };
 
 int usage() {
-    fmt::print(stderr,
-               "usage: vpasswd [-C file] [-a | -d | -l | -u] user@domain\n"
+    print_error("usage: vpasswd [-C file] [-a | -d | -l | -u] user@domain\n"
                "       vpasswd [-C file] -s | --undo domain\n");
     return EX_USAGE;
 }
@@ -88,7 +88,7 @@ class Silence {
     ~Silence() {
         if (!is_terminal_) return;
         (void)::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
-        fmt::print(stderr, "\n");
+        print_error("\n");
     }
     Silence(const Silence&) = delete;
     Silence& operator=(const Silence&) = delete;
@@ -101,7 +101,7 @@ class Silence {
 
 std::string read_line(const char* prompt) {
     const Silence silence;
-    if (silence.is_terminal()) fmt::print(stderr, "{}", prompt);
+    if (silence.is_terminal()) print_error("{}", prompt);
     std::array<char, 1024> line{};
     if (std::fgets(line.data(), static_cast<int>(line.size()), stdin) == nullptr) return "";
     std::string text(line.data());
@@ -142,7 +142,7 @@ std::optional<VirtualUser> user_in(std::string_view text, const std::string& nam
 void list(std::string_view text) {
     while (!text.empty())
         if (const auto user = parse_virtual_user(take_until(text, '\n')))
-            fmt::print("{}{}\n", user->name, user->hash.starts_with('!') ? " (locked)" : "");
+            print_output("{}{}\n", user->name, user->hash.starts_with('!') ? " (locked)" : "");
 }
 
 int carry_out(const Task& task) {

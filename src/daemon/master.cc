@@ -15,6 +15,7 @@
 #include "postoffice/base/error.h"
 #include "postoffice/base/lock.h"
 #include "postoffice/base/log.h"
+#include "postoffice/base/output.h"
 #include "postoffice/base/shared_flag.h"
 #include "postoffice/config/build.h"
 #include "postoffice/daemon/authenticator.h"
@@ -116,7 +117,7 @@ class Master {
     static void tell_of_busy_port(const std::string& reason) {
         const std::string next = "tried again for " + duration_text(patience_with_ports);
         log_event("", "port-busy", {{"reason", reason}, {"next", next}});
-        fmt::print(stderr, "postoffice: {}; {}\n", reason, next);
+        print_error("postoffice: {}; {}\n", reason, next);
     }
 
     // Nobody would answer who comes by such a socket.

@@ -13,6 +13,7 @@
 #include "late_routing.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
+#include "postoffice/base/output.h"
 #include "postoffice/base/packet.h"
 #include "postoffice/base/process.h"
 #include "postoffice/base/text.h"
@@ -209,7 +210,7 @@ class QueueAgent {
     /// a time, tells its lines from those of others to the same host.
     std::function<void(const std::string&)> print() const {
         if (!task_.verbose) return {};
-        return [](const std::string& line) { fmt::print(stderr, "[{}] {}\n", ::getpid(), line); };
+        return [](const std::string& line) { print_error("[{}] {}\n", ::getpid(), line); };
     }
 
     const Config& config_;
