@@ -91,6 +91,17 @@ install_config() {
     [ -e "${sample%.sample}" ] || cp "$sample" "${sample%.sample}"
 }
 
+# bash-completion looks for a file with the name of the command.
+install_completion() {
+    folder=$DESTDIR${SBINDIR%/sbin}/share/bash-completion/completions
+    mkdir -p "$folder"
+    cp "$SRC/os/completion.bash" "$folder/postoffice"
+    chmod 644 "$folder/postoffice"
+    for name in sendmail smtpd mailq runq newaliases authexpire; do
+        [ -e "$folder/$name" ] || [ -L "$folder/$name" ] || ln -s postoffice "$folder/$name"
+    done
+}
+
 install_spool() {
     if live; then
         install -d -o $account -g $account -m 0750 "$QUEUEDIR"
@@ -157,6 +168,7 @@ for page in "$SRC"/man/*.[1-9]; do
     install_text "$page" "$DESTDIR$MANDIR/man${page##*.}/$(basename "$page")"
 done
 install_config
+install_completion
 install_spool
 if [ -n "$DESTDIR" ] || { live && [ -d /run/systemd/system ]; }; then install_unit; fi
 if [ -n "$DESTDIR" ] || { live && [ -d /etc/logrotate.d ]; }; then install_logrotate; fi

@@ -35,6 +35,12 @@ aliases=$(configured aliases /etc/aliases)
 find_packages $(our_links; foreign_files)
 for path in $(our_links; if live; then foreign_files; fi); do put_back "$path"; done
 rm -f "$DESTDIR$SBINDIR/postoffice" "$DESTDIR$SBINDIR/postoffice.debug"
+rm -f "$DESTDIR$CONFDIR/postoffice.cf.accepted"
+completions=$DESTDIR${SBINDIR%/sbin}/share/bash-completion/completions
+for name in sendmail smtpd mailq runq newaliases authexpire; do
+    if [ "$(readlink "$completions/$name" || :)" = postoffice ]; then rm -f "$completions/$name"; fi
+done
+rm -f "$completions/postoffice"
 for page in "$SRC"/man/*.[1-9]; do
     rm -f "$DESTDIR$MANDIR/man${page##*.}/$(basename "$page")"
 done

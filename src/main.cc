@@ -2,8 +2,6 @@
 // close what the caller left open, read the words, give up what privilege this mode does not need, read the
 // configuration, open the log.
 #include <fcntl.h>
-#include <pwd.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -16,7 +14,9 @@
 #include "postoffice/base/process.h"
 #include "postoffice/commands/command_line.h"
 #include "postoffice/commands/commands.h"
+#include "postoffice/config/accepted_copy.h"
 #include "postoffice/config/options.h"
+#include "postoffice/daemon/service_identity.h"
 #include "postoffice/daemon/service_manager.h"
 
 namespace postoffice {
@@ -37,6 +37,13 @@ constexpr Tool tools[] = {{"authexpire", authexpire},
                           {"virtdomain", virtdomain},
                           {"ns", ns}};
 
+// Submission and the care of the queue go on while a new configuration is half written.
+bool goes_on_with_accepted_config(Mode mode) {
+    return mode == Mode::submit || mode == Mode::serve_stdio || mode == Mode::list_queue ||
+           mode == Mode::count_queue || mode == Mode::run_queue || mode == Mode::manage_queue ||
+           mode == Mode::show_status || mode == Mode::stop || mode == Mode::reload;
+}
+
 // The spool group, for which the executable is set-gid: to leave a file in drop/, to nudge the daemon, and to
 // list the queue. An own configuration is read with the caller's rights alone.
 bool needs_spool_group(const CommandLine& line) {
@@ -48,6 +55,7 @@ bool needs_spool_group(const CommandLine& line) {
         case Mode::list_queue:
         case Mode::count_queue:
         case Mode::run_queue:
+        case Mode::show_status:
             return true;
         default:
             return false;
@@ -59,25 +67,23 @@ bool needs_no_config(Mode mode) {
            mode == Mode::host_status;
 }
 
-// A spool that belongs to an ordinary user who runs us, or that is yet to be made: a private host, where
-// nobody else can get mail.
-std::string only_user_of(const Config& config) {
-    const uid_t uid = ::getuid();
-    struct stat spool {};
-    if (uid == 0 || has_executable_privileges()) return "";
-    if (::stat(config.queue_dir.c_str(), &spool) == 0 ? spool.st_uid != uid : errno != ENOENT) return "";
-    const passwd* account = ::getpwuid(uid);
-    return account != nullptr && config.user != account->pw_name ? account->pw_name : "";
-}
-
-int run(const Config& config, const CommandLine& line) {
+int run(const LoadedConfig& loaded, const CommandLine& line) {
+    const Config& config = loaded.config;
     switch (line.mode) {
         case Mode::submit:
             return submit_message(config, line);
         case Mode::serve_stdio:
             return serve_stdio(config, line);
         case Mode::daemon:
-            return run_daemon(config, line);
+            return run_daemon(loaded, line);
+        case Mode::show_options:
+            return show_options(loaded, line);
+        case Mode::show_status:
+            return show_status(config, line);
+        case Mode::reload:
+            return reload_server(config, line);
+        case Mode::stop:
+            return stop_server(config, line);
         case Mode::list_queue:
         case Mode::count_queue:
             return list_queue(config, line);
@@ -112,22 +118,21 @@ void log_refused_right(int exit_code, const std::string& program, const std::str
 }
 
 int load_and_run(const CommandLine& line) {
-    if (needs_no_config(line.mode)) return run(Config{}, line);
-    LoadedConfig loaded = load_config(config_source(minus_c(line), line.settings));
-    for (const ConfigProblem& problem : loaded.problems)
-        print_error("{}: {}\n", line.program, problem.text);
+    if (needs_no_config(line.mode)) return run(LoadedConfig{}, line);
+    const ConfigSource source = config_source(minus_c(line), line.settings);
+    LoadedConfig loaded =
+        goes_on_with_accepted_config(line.mode) ? load_accepted_config(source) : load_config(source);
+    for (const ConfigProblem& problem : loaded.problems) print_error("{}: {}\n", line.program, problem.text);
     if (!loaded.problems.empty()) {
         const ConfigProblem& first = loaded.problems.front();
         log_refused_right(first.exit_code, line.program, first.text);
         return first.exit_code;
     }
     loaded.config.only_user = only_user_of(loaded.config);
-    const Config config = std::move(loaded.config);
     const bool log_here = line.debug && line.mode == Mode::daemon;
-    open_log(log_here ? "stderr" : config.log, line.log_tag.empty() ? "postoffice" : line.log_tag);
-    if (line.mode == Mode::daemon)
-        for (const std::string& notice : loaded.notices) log_event("", "config", {{"notice", notice}});
-    return run(config, line);
+    open_log(log_here ? "stderr" : loaded.config.log, line.log_tag.empty() ? "postoffice" : line.log_tag);
+    if (loaded.is_copy) log_event("", "config", {{"notice", loaded.notices.front()}});
+    return run(std::as_const(loaded), line);
 }
 
 int main_with(int argc, char** argv) {
@@ -139,6 +144,7 @@ int main_with(int argc, char** argv) {
     for (const Tool& tool : tools)
         if (path.substr(path.rfind('/') + 1) == tool.name) {
             drop_executable_privileges();
+            if (argc == 2 && argv[1] == std::string_view("--version")) return show_version({});
             return tool.run(argc, argv);
         }
     ParsedCommandLine parsed = parse_command_line({argv, argv + argc}, is_option_name);

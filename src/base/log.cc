@@ -73,7 +73,10 @@ void open_log(const std::string& where, const std::string& tag) {
     }
     const int error = errno;
     use_syslog();
-    if (where != on_syslog) log_event("", "log", {{"file", where}, {"error", std::strerror(error)}});
+    // The server's file is closed to users, whose own programs write to syslog instead: that is no mistake.
+    const bool is_of_others = error == EACCES && ::geteuid() != 0;
+    if (where != on_syslog && !is_of_others)
+        log_event("", "log", {{"file", where}, {"error", std::strerror(error)}});
 }
 
 void reopen_log(const std::string& where) {

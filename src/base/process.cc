@@ -99,7 +99,8 @@ void remember_arguments(int argc, char** argv) {
 }
 
 void set_process_title(const std::string& text) {
-    (void)::prctl(PR_SET_NAME, text.substr(0, 15).c_str(), 0, 0, 0);
+    // By this name pgrep(1), pidof(1) and killall(1) find them all; what each does is in the title.
+    (void)::prctl(PR_SET_NAME, "postoffice", 0, 0, 0);
     if (title_area.size < 2) return;
     const std::string title = ("postoffice: " + text).substr(0, title_area.size - 1);
     std::memset(title_area.start, 0, title_area.size);

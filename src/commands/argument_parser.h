@@ -65,6 +65,7 @@ class ArgumentParser {
     void no_aliasing(std::string_view) { line_.no_aliasing = true; }
     void long_set_option(std::string_view);
     void set_option(std::string_view);
+    void options_in_force(std::string_view);
     void protocol(std::string_view);
     void quarantine(std::string_view);
     void queue(std::string_view);
@@ -79,11 +80,14 @@ class ArgumentParser {
     // set_options.cc
     void delivery_mode(std::string_view);
     void pretend_client(std::string_view);
+    void daemon_port_options(std::string_view);
 
     void set_mode(Mode mode);
 
     // After the last option
+    void settle_word();
     void settle_mode();
+    void refuse_needless_words() const;
     void settle_queue_mode();
     void settle_queue();
     void settle_return();
@@ -99,6 +103,7 @@ class ArgumentParser {
     bool sendmail_name_ = true;             // sendmail, send-mail, rmail and names nobody knows
     bool daemon_name_ = false;              // smtpd
     bool server_name_ = false;              // postoffice, smtpd
+    bool options_were_ended_ = false;       // by "--": what follows is no word of command
     std::optional<Mode> chosen_;            // by -b, -I, -M, -V
     bool one_run_ = false;                  // -bq
     std::vector<std::string> queue_words_;  // values of -q: their meaning depends on the mode

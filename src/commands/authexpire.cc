@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "explain_greylist.h"
+#include "greylist_key.h"
 #include "postoffice/base/output.h"
 #include "postoffice/base/privileges.h"
 #include "postoffice/base/text.h"
@@ -26,7 +27,8 @@ constexpr int narrow = 79;
 struct Task {
     Seconds age{14 * 86400};
     std::optional<std::string> config_file;
-    std::string authorise, blacklist, explain;
+    std::optional<std::string> authorise, blacklist;
+    std::string explain;
     Address sender;  ///< --explain of mail that this client brings
     std::optional<IpAddress> client;
     bool blacklisted_too = false;  ///< -E
@@ -38,12 +40,13 @@ struct Task {
     bool wide = false;
 };
 
-int usage() {
-    print_error("usage: authexpire [-C file] [-Enuvz] [age]\n"
+int usage(int exit_code = EX_USAGE) {
+    write_text(exit_code == EX_OK ? stdout : stderr,
+               "usage: authexpire [-C file] [-Enuvz] [age]\n"
                "       authexpire [-C file] [-lw]\n"
                "       authexpire [-C file] [-a | -b | -d | --explain] key\n"
                "       authexpire [-C file] --explain sender address\n");
-    return EX_USAGE;
+    return exit_code;
 }
 
 /// --explain SENDER ADDRESS.
@@ -107,9 +110,9 @@ bool read_arguments(int argc, char** argv, Task& task) {
     const auto age = parse_duration(argv[::optind]);
     if (!age || age->count() < least_age || ::optind + 1 != argc) {
         print_error("authexpire: {}\n",
-                   ::optind + 1 != argc ? "one age is enough"
-                   : !age               ? age.problem()
-                          : fmt::format("an age of less than {} s leaves nobody known", least_age));
+                    ::optind + 1 != argc ? "one age is enough"
+                    : !age               ? age.problem()
+                           : fmt::format("an age of less than {} s leaves nobody known", least_age));
         return false;
     }
     task.age = *age;
@@ -134,6 +137,10 @@ class Expiry {
     }
 
     int decide(const std::string& key, bool blacklisted) const {
+        if (const auto problem = problem_of_greylist_key(to_lower(key)); !problem.empty()) {
+            print_error("authexpire: {}\n", problem);
+            return EX_DATAERR;
+        }
         const UnixTime now = now_unix();
         store_.change(to_lower(key), [&](const std::optional<GreylistEntry>& before) {
             GreylistEntry entry = before.value_or(GreylistEntry{now, now, 0, 0, false});
@@ -178,6 +185,7 @@ class Expiry {
 }  // namespace
 
 int authexpire(int argc, char** argv) {
+    if (asks_for_help(argc, argv)) return usage(EX_OK);
     Task task;
     if (!read_arguments(argc, argv, task)) return usage();
     const LoadedConfig loaded = load_config(config_source(task.config_file, {}));
@@ -193,8 +201,8 @@ int authexpire(int argc, char** argv) {
         if (task.list) return expiry.list();
         if (task.client) return explain_greylist_mail(loaded.config, task.sender, *task.client);
         if (!task.explain.empty()) return explain_greylist_key(loaded.config, task.explain);
-        if (!task.authorise.empty()) return expiry.decide(task.authorise, false);
-        if (!task.blacklist.empty()) return expiry.decide(task.blacklist, true);
+        if (task.authorise) return expiry.decide(*task.authorise, false);
+        if (task.blacklist) return expiry.decide(*task.blacklist, true);
         return expiry.expire();
     } catch (const std::exception& error) {
         print_error("authexpire: {}\n", error.what());

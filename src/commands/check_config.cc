@@ -1,33 +1,33 @@
-// sendmail -bC: is the configuration usable? Reads it as the daemon would and tells all that is wrong with
-// it.
-
-#include <cstdio>
-
+// sendmail -bC, postoffice check: would a server start with this configuration? Reads it and looks at what it
+// names as the start does, and tells all that is wrong.
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/config/options.h"
-#include "postoffice/net/tls_key.h"
+#include "postoffice/daemon/service_identity.h"
+#include "postoffice/daemon/start_check.h"
 
 namespace postoffice {
 
 int check_config(const CommandLine& line) {
-    std::optional<std::string> file;
-    if (line.config_file_given) file = line.config_file;
-    const auto source = config_source(file, line.settings);
-    const auto loaded = load_config(source);
+    const auto source = config_source(minus_c(line), line.settings);
+    auto loaded = load_config(source);
+    loaded.config.only_user = only_user_of(loaded.config);
+    const StartCheck start = loaded.problems.empty() ? check_start(loaded) : StartCheck{};
 
-    for (const auto& problem : loaded.problems) print_error("{}\n", printable(problem.text));
-    for (const auto& notice : loaded.notices) print_error("{} (a notice)\n", printable(notice));
-    if (const auto exposure = exposure_of_key(loaded.config))
-        print_error("{} (a notice)\n", printable(*exposure));
-    if (loaded.problems.empty()) {
-        if (loaded.config.file.empty())
-            print_output("configuration is fine (there is no {}, defaults are used)\n", printable(source.file));
-        else
-            print_output("configuration is fine\n");
-    }
-    return loaded.exit_code();
+    for (const auto& problems : {loaded.problems, start.problems})
+        for (const auto& problem : problems) print_error("{}\n", printable(problem.text));
+    for (const auto& notices : {loaded.notices, start.notices})
+        for (const auto& notice : notices) print_error("{} (a notice)\n", printable(notice));
+    for (const auto& thing : start.unchecked)
+        print_error("{} (not checked: root alone can)\n", printable(thing));
+    if (!loaded.problems.empty()) return loaded.exit_code();
+    if (!start.problems.empty()) return start.problems.front().exit_code;
+    if (loaded.config.file.empty())
+        print_output("configuration is fine (there is no {}, defaults are used)\n", printable(source.file));
+    else
+        print_output("configuration is fine\n");
+    return 0;
 }
 
 }  // namespace postoffice

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "argument_parser.h"
 #include "postoffice/base/text.h"
@@ -21,9 +22,11 @@ void ArgumentParser::parse() {
     choose_by_name();
     read_options();
     for (; position_ < arguments_.size(); ++position_) line_.words.push_back(clean(arguments_[position_]));
+    settle_word();
     settle_mode();
     settle_queue();
     settle_return();
+    refuse_needless_words();
 }
 
 void ArgumentParser::choose_by_name() {
@@ -62,7 +65,10 @@ void ArgumentParser::read_options() {
         const std::string_view word = arguments_[position_];
         if (word.size() < 2 || word[0] != '-') return;
         ++position_;
-        if (word == "--") return;
+        if (word == "--") {
+            options_were_ended_ = true;
+            return;
+        }
         if (!read_long_option(word)) read_cluster(word.substr(1));
     }
 }
@@ -126,6 +132,47 @@ bool ArgumentParser::lists_queue() const {
     return mode == Mode::list_queue || mode == Mode::count_queue;
 }
 
+/// "postoffice status" and the like: the mode of an option, for people.
+void ArgumentParser::settle_word() {
+    static constexpr std::array<std::pair<std::string_view, Mode>, 5> modes{{
+        {"start", Mode::daemon},
+        {"stop", Mode::stop},
+        {"reload", Mode::reload},
+        {"status", Mode::show_status},
+        {"check", Mode::check_config},
+    }};
+    const bool may_be_word = server_name_ && !daemon_name_ && !options_were_ended_ && !line_.words.empty() &&
+                             (!chosen_ || *chosen_ == Mode::show_help);
+    if (!may_be_word || line_.recipients_from_header) return;
+    const auto found = std::find_if(modes.begin(), modes.end(),
+                                    [this](const auto& mode) { return mode.first == line_.words.front(); });
+    if (found == modes.end()) return;
+    line_.words.erase(line_.words.begin());
+    set_mode(found->second);
+}
+
+/// Words that a mode does not read are options that were misspelt, or recipients of a message that is not
+/// there.
+void ArgumentParser::refuse_needless_words() const {
+    switch (line_.mode) {
+        case Mode::serve_stdio:
+        case Mode::daemon:
+        case Mode::list_queue:
+        case Mode::count_queue:
+        case Mode::check_config:
+        case Mode::show_options:
+        case Mode::show_status:
+        case Mode::reload:
+        case Mode::stop:
+            break;
+        default:
+            return;
+    }
+    if (!line_.words.empty())
+        refuse(fmt::format("\"{}\": there is nothing that this word could mean here",
+                           printable(line_.words.front())));
+}
+
 void ArgumentParser::settle_mode() {
     if (one_run_) {
         // For callers of dma, "sendmail -bq -t" submits a message and leaves it in the queue.
@@ -154,11 +201,13 @@ void ArgumentParser::settle_queue() {
     for (const std::string& word : queue_words_) {
         const bool inverted = word.starts_with('!');
         const std::string_view text = std::string_view(word).substr(inverted ? 1 : 0);
-        if (inverted ||
-            (!text.empty() && std::string_view("IRSQLG").find(text[0]) != std::string_view::npos)) {
+        const bool has_field =
+            !text.empty() && std::string_view("IRSQLG").find(text[0]) != std::string_view::npos;
+        if (has_field || (inverted && !lists_queue())) {
             queue_filter(text, inverted);
         } else if (lists_queue()) {
-            if (!text.empty()) line_.filters.push_back({'*', false, std::string(text)});
+            if (inverted && text.empty()) refuse("-q!: the text to look for is missing");
+            if (!text.empty()) line_.filters.push_back({'*', inverted, std::string(text)});
         } else {
             queue_run_kind(text);
         }

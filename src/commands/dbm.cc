@@ -217,17 +217,19 @@ constexpr std::array<Command, 8> commands = {{
     {"update", 2, 2, update, " key value"},
 }};
 
-int usage() {
+int usage(int exit_code = EX_USAGE) {
     std::string_view lead = "usage:";
     for (const Command& command : commands)
-        print_error("{:6} dbm -d database {}{}\n", std::exchange(lead, ""), command.name,
-                   command.usage);
-    return EX_USAGE;
+        write_text(
+            exit_code == EX_OK ? stdout : stderr,
+            fmt::format("{:6} dbm -d database {}{}\n", std::exchange(lead, ""), command.name, command.usage));
+    return exit_code;
 }
 
 }  // namespace
 
 int dbm(int argc, char** argv) {
+    if (asks_for_help(argc, argv)) return usage(EX_OK);
     std::string path;
     ::optind = 1;
     for (int c = 0; (c = ::getopt(argc, argv, "+d:")) != -1;) {

@@ -30,17 +30,31 @@ void print_correspondent(const GreylistEntry& entry, std::string_view what, std:
         print_output("  {} has to wait like that of others\n", whose);
 }
 
-void print_sender(const Config& config, const GreylistEntry& entry) {
-    print_output("  first seen {}\n  last seen  {}\n  asked to come back later: {} times\n  let through: {}\n",
-               when(entry.first), when(entry.last), entry.tries, when(entry.passed));
-    const UnixTime ready = entry.first + config.delay.count();
-    if (entry.passed != 0)
-        print_output("  mail is taken\n");
-    else if (now_unix() < ready)
-        print_output("  mail has to wait until {}, or longer from a host without a name or from <>\n",
-                   when(ready));
+/// What the greylist would say to a client of this sender now: seconds to wait, 0 for none.
+std::int64_t wait_of(const Config& config, const Address& sender, const GreylistEntry& entry, bool has_name) {
+    const auto verdict = judge_greylisted(config, {sender, IpAddress(), has_name}, entry, now_unix());
+    return verdict.kind == GreylistVerdict::Kind::wait ? verdict.seconds : 0;
+}
+
+void print_wait(std::string_view host, std::int64_t seconds) {
+    if (seconds == 0)
+        print_output("  mail{} is taken\n", host);
     else
-        print_output("  the next try after {} is taken\n", when(ready));
+        print_output("  mail{} has to wait {}\n", host, duration_text(Seconds(seconds)));
+}
+
+void print_sender(const Config& config, const std::string& key, const GreylistEntry& entry) {
+    print_output(
+        "  first seen {}\n  last seen  {}\n  asked to come back later: {} times\n  let through: {}\n",
+        when(entry.first), when(entry.last), entry.tries, when(entry.passed));
+    const std::string text = key.substr(0, key.find('['));
+    const auto sender = text == "<>" ? Result<Address>(Address()) : parse_mailbox(text);
+    if (!sender) return;
+    const std::int64_t named = wait_of(config, *sender, entry, true);
+    const std::int64_t unnamed = wait_of(config, *sender, entry, false);
+    if (named == unnamed) return print_wait("", named);
+    print_wait(" from a host with a name", named);
+    print_wait(" from a host without a name", unnamed);
 }
 
 void print_entry(const Config& config, const std::string& key, const GreylistEntry& entry) {
@@ -52,7 +66,7 @@ void print_entry(const Config& config, const std::string& key, const GreylistEnt
     else if (key.starts_with("from:"))
         print_correspondent(entry, "has sent mail last", "mail from <> to it", config.greylist_bounces);
     else
-        print_sender(config, entry);
+        print_sender(config, key, entry);
 }
 
 }  // namespace
@@ -61,7 +75,7 @@ int explain_greylist_key(const Config& config, const std::string& key) {
     const auto entry = GreylistStore(config.db_dir).find(to_lower(key));
     if (!entry) {
         print_output("{}: never seen, or forgotten; mail would have to wait {}\n", printable(key),
-                   duration_text(config.delay));
+                     duration_text(config.delay));
         return EX_UNAVAILABLE;
     }
     print_entry(config, key, *entry);
@@ -86,11 +100,11 @@ int explain_greylist_mail(const Config& config, const Address& sender, const IpA
         const SpfVerdict spf = check_spf(resolver, {client, sender, name.name});
         is_vouched_for = spf.result == SpfResult::pass && !spf.passes_everybody;
         print_output("SPF: {}{}, by {}\n", to_string(spf.result),
-                   spf.passes_everybody ? ", as for everybody" : "", spf.why);
+                     spf.passes_everybody ? ", as for everybody" : "", spf.why);
     }
     const auto verdict = preview_greylist(config, facts, now_unix(), [&] { return is_vouched_for; });
     print_output("mail from <{}> that {}[{}] brings ", printable(sender.to_string()), name.name,
-               client.to_string());
+                 client.to_string());
     switch (verdict.kind) {
         case GreylistVerdict::Kind::pass:
             print_output("is taken\n");

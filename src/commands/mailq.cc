@@ -205,6 +205,7 @@ struct Manner {
     bool verbose = false;
     bool immediate = true;  ///< as the option of this name says
     std::size_t width = 80;
+    bool hides_some = false;  ///< there are messages that the filters leave out
 };
 
 void show_details(const Listed& entry, bool immediate) {
@@ -213,8 +214,8 @@ void show_details(const Listed& entry, bool immediate) {
     std::string from = origin.submitter;
     if (!origin.client_address.empty())
         from = fmt::format("{} [{}], helo {}", origin.client_name, origin.client_address, origin.helo);
-    print_output("{:15}{}, {} attempts, next {}, from {}\n", "", entry.queue, journal.attempts,
-               next_attempt_text(entry, immediate), printable(from));
+    print_output("{:15}{}, {} attempt{}, next {}, from {}\n", "", entry.queue, journal.attempts,
+                 journal.attempts == 1 ? "" : "s", next_attempt_text(entry, immediate), printable(from));
     if (journal.held) print_output("{:15}held: {}\n", "", printable(*journal.held));
 }
 
@@ -225,7 +226,7 @@ constexpr std::size_t address_column = 46;
 void show(const Listed& entry, const Manner& manner) {
     const Journal& journal = entry.journal;
     print_output("{:<16} {:>8} {:<20} {}\n", entry.id + entry.mark, entry.size,
-               short_date(journal.envelope.arrived), sender_text(entry));
+                 short_date(journal.envelope.arrived), sender_text(entry));
     if (manner.verbose) show_details(entry, manner.immediate);
     std::string last_reason;
     for (std::size_t i = 0; i < journal.recipients.size(); ++i) {
@@ -238,14 +239,15 @@ void show(const Listed& entry, const Manner& manner) {
         last_reason = reason;
         const char* done = state.status == RecipientState::Status::delivered ? " (delivered)" : " (failed)";
         print_output("{:{}}{}{}\n", "", address_column, recipient_text(journal.envelope.recipients[i]),
-                   waits ? "" : done);
+                     waits ? "" : done);
     }
     print_output("\n");
 }
 
 void show_all(const std::vector<Listed>& entries, const Manner& manner) {
     if (entries.empty()) {
-        print_output("Mail queue is empty\n");
+        // Monitors take the second text for a queue without messages.
+        print_output("{}\n", manner.hides_some ? "No message matches" : "Mail queue is empty");
         return;
     }
     std::uint64_t octets = 0;
@@ -255,7 +257,7 @@ void show_all(const std::vector<Listed>& entries, const Manner& manner) {
         octets += entry.size;
     }
     print_output("-- {} Kbytes in {} Request{}.\n", (octets + 1023) / 1024, entries.size(),
-               entries.size() == 1 ? "" : "s");
+                 entries.size() == 1 ? "" : "s");
 }
 
 /// What was moved aside, and the commands that put it back or remove it.
@@ -266,12 +268,12 @@ void show_aside(const Spool& spool, const std::vector<Spool::Aside>& aside) {
         const std::string size = one.message_size ? fmt::format("{} octets", *one.message_size) : "no text";
         const std::string problem = one.problem.empty() ? "nothing is wrong with it any more" : one.problem;
         print_output("{:<19} {}; {}\n", "bad" + one.id, one.is_submission ? "submission" : size,
-                   printable(problem));
+                     printable(problem));
         const std::string back =
             one.is_submission ? spool.drop_directory() + "/" + one.id : spool.journal_path(one.id);
         print_output("    to put it back, mended:  mv {} {}\n", one.path, back);
         print_output("    to remove it:            rm {}{}\n", one.path,
-                   one.message_size ? " " + spool.message_path(one.id) : "");
+                     one.message_size ? " " + spool.message_path(one.id) : "");
     }
 }
 
@@ -335,15 +337,15 @@ int list_queue(const Config& config, const CommandLine& line) {
         print_error("mailq: {}\n", error.what());
         return exit_code(error);
     }
-    std::erase_if(entries,
-                  [&line](const Listed& entry) { return !meets_filters(entry.journal, line.filters); });
+    const auto left_out = std::erase_if(
+        entries, [&line](const Listed& entry) { return !meets_filters(entry.journal, line.filters); });
     if (line.count_only || line.mode == Mode::count_queue) {
         print_output("{}\n", entries.size());
     } else if (line.json) {
         std::for_each(entries.begin(), entries.end(), show_json);
         std::for_each(aside.begin(), aside.end(), show_aside_json);
     } else {
-        show_all(entries, {line.verbose, config.immediate, screen_width()});
+        show_all(entries, {line.verbose, config.immediate, screen_width(), left_out > 0});
         show_aside(spool, aside);
     }
     return EX_OK;

@@ -82,7 +82,7 @@ int rebuild_aliases(const Config& config, const CommandLine& line) {
     try {
         const AliasStatistics made = build_alias_database(file, entries);
         print_output("{}: {} aliases, longest {} bytes, {} bytes total\n", file, made.aliases, made.longest,
-                   made.total);
+                     made.total);
         return EX_OK;
     } catch (const std::exception& error) {
         print_error("{}: {}\n", line.program, error.what());

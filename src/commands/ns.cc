@@ -15,9 +15,10 @@
 namespace postoffice {
 namespace {
 
-int usage() {
-    print_error("usage: ns [-C file] [-s server] name [a | aaaa | mx | ptr | txt | cname]\n");
-    return EX_USAGE;
+int usage(int exit_code = EX_USAGE) {
+    write_text(exit_code == EX_OK ? stdout : stderr,
+               "usage: ns [-C file] [-s server] name [a | aaaa | mx | ptr | txt | cname]\n");
+    return exit_code;
 }
 
 std::optional<DnsType> type_named(std::string_view name) {
@@ -65,6 +66,7 @@ int print_all(const Resolver& resolver, const std::string& name) {
 }  // namespace
 
 int ns(int argc, char** argv) {
+    if (asks_for_help(argc, argv)) return usage(EX_OK);
     std::optional<std::string> config_file, server;
     ::opterr = 0;
     for (int letter; (letter = ::getopt(argc, argv, "C:s:")) != -1;) {

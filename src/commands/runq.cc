@@ -2,7 +2,7 @@
 // private host, does it here if no server is running, or if he wants to see it, or means some messages only.
 #include <unistd.h>
 
-#include <cstdio>
+#include <algorithm>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -14,6 +14,7 @@
 #include "postoffice/base/process.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/daemon/queue_run.h"
+#include "postoffice/mail/drop.h"
 #include "postoffice/mail/spool.h"
 #include "queue_filter.h"
 
@@ -35,12 +36,25 @@ std::set<std::string> select_messages(const Config& config, const CommandLine& l
     return ids;
 }
 
+/// Whether the run would try anything. What cannot be seen may be there.
+bool has_work(const Config& config, const QueueRun& run) {
+    const Spool spool(config.queue_dir);
+    if (run.only) return !run.only->empty();
+    if (::access(spool.drop_directory().c_str(), R_OK) != 0 || !list_drops(spool.drop_directory()).empty())
+        return true;
+    const auto items = spool.scan();
+    return std::any_of(items.begin(), items.end(), [&](const Spool::Item& item) {
+        return run.ignore_retry_times || item.due <= now_unix();
+    });
+}
+
 int run_here(const Config& config, const CommandLine& line) {
     QueueRun run{line.ignore_retry_times, line.verbose, std::nullopt};
     if (!line.filters.empty()) {
         run.only = select_messages(config, line);
         run.ignore_retry_times = true;
     }
+    if (line.verbose && !has_work(config, run)) print_error("{}: nothing is due\n", line.program);
     if (line.verbose || line.ignore_retry_times) return run_queue_once(config, run);
     spawn_process("queue run", [&] {
         ::setsid();
@@ -55,14 +69,15 @@ int run_here(const Config& config, const CommandLine& line) {
 int run_queue(const Config& config, const CommandLine& line) {
     try {
         const bool is_owner = Spool(config.queue_dir).is_mine();
-        if (is_owner && (line.verbose || !line.filters.empty())) return run_here(config, line);
+        // A running server would not hear of settings that are for this run alone.
+        const bool is_special = line.verbose || !line.filters.empty() || !line.settings.empty();
+        if (is_owner && is_special) return run_here(config, line);
         if (nudge(config.control, line.ignore_retry_times ? "run now" : "run")) {
             if (line.verbose) print_error("{}: the server was asked to run the queue\n", line.program);
             return 0;
         }
         if (is_owner) return run_here(config, line);
-        print_error("{}: no server is running, and without one only root may run the queue\n",
-                   line.program);
+        print_error("{}: no server is running, and without one only root may run the queue\n", line.program);
         return 69;
     } catch (const std::system_error& error) {
         print_error("{}: {}\n", line.program, error.what());

@@ -69,8 +69,7 @@ void use_what_may_be_seen(Config& config) {
 /// rates) is not known here. The log goes to the caller, and no pause is made.
 int rehearse(const Config& config, const CommandLine& line, const IpAddress& client) {
     open_log("stderr", "rehearsal");
-    print_error("A rehearsal: what a client from {} would hear. Nothing is stored.\n",
-               client.to_string());
+    print_error("A rehearsal: what a client from {} would hear. Nothing is stored.\n", client.to_string());
     SessionState state;
     state.client_address.assign_cut(client.to_string());
     if (!line.client_name.empty()) {
@@ -110,7 +109,7 @@ int serve_stdio(const Config& config, const CommandLine& line) {
         const auto client = pretended_address(line.client_address);
         if (client) return rehearse(config, line, *client);
         print_error("{}: -oMa {}: not an IPv4 or IPv6 address\n", line.program,
-                   printable(line.client_address));
+                    printable(line.client_address));
         return EX_USAGE;
     } catch (const std::exception& error) {
         print_error("{}: {}\n", line.program, error.what());

@@ -93,6 +93,29 @@ void ArgumentParser::pretend_client(std::string_view what) {
     if (what == "t") line_.client_ident = value;
 }
 
+/// "Name=MTA, Addr=127.0.0.1, Port=587, Family=inet": where sendmail's daemon listens.
+void ArgumentParser::daemon_port_options(std::string_view value) {
+    std::string address, port = "25";
+    bool is_v6 = false;
+    for (const std::string_view part : split(value, ',')) {
+        std::string_view rest = trim(part);
+        const std::string key = to_lower(trim(take_until(rest, '=')));
+        const std::string text(trim(rest));
+        // The first letter is enough for sendmail, too.
+        if (key.starts_with('a')) address = text;
+        if (key.starts_with('p')) port = text == "smtp" ? "25" : text == "submission" ? "587" : text;
+        if (key.starts_with('f')) is_v6 = equals_ignoring_case(text, "inet6");
+        if (key.empty() || std::string_view("apfnm").find(key[0]) == std::string_view::npos)
+            refuse(fmt::format(
+                "-O DaemonPortOptions={}: only Address, Port, Family, Modifiers and Name are known", value));
+    }
+    if (equals_ignoring_case(address, "localhost")) address = is_v6 ? "::1" : "127.0.0.1";
+    if (address == "*" || address == "0.0.0.0" || address == "::") address.clear();
+    const bool needs_brackets = address.find(':') != std::string::npos && !address.starts_with('[');
+    line_.root_settings.emplace_back("listen", needs_brackets ? fmt::format("[{}]:{}", address, port)
+                                                              : fmt::format("{}:{}", address, port));
+}
+
 void ArgumentParser::long_set_option(std::string_view value) {
     const std::string text = clean(value);
     std::string_view rest = text;
@@ -113,7 +136,12 @@ void ArgumentParser::long_set_option(std::string_view value) {
     } else if (name == "smtputf8" || name == "requiretls") {
         const auto wanted = yes_or_no(argument);
         if (!wanted) refuse(fmt::format("-O {}: must be yes or no", text));
+        // RFC 8689: a host that cannot keep the promise must not take the message.
+        if (name == "requiretls" && *wanted)
+            refuse("-O requiretls=yes: REQUIRETLS is not available in this version", 69);
         (name == "smtputf8" ? line_.smtputf8 : line_.require_tls) = wanted;
+    } else if (name == "daemonportoptions") {
+        daemon_port_options(argument);
     } else if (name == "timeout.queuereturn") {
         line_.root_settings.emplace_back("qreturn", argument);
     } else if (name == "maxhopcount") {

@@ -43,45 +43,26 @@ const ArgumentParser::ShortOption* ArgumentParser::find_short_option(char letter
     using P = ArgumentParser;
     constexpr auto none = Value::none, value = Value::attached_or_next, attached = Value::attached_only;
     static constexpr std::array table{
-        ShortOption{'A', value, &P::ignore},
-        ShortOption{'a', none, &P::audit},
-        ShortOption{'B', value, &P::body_type},
-        ShortOption{'b', value, &P::mode},
-        ShortOption{'C', value, &P::config_file},
-        ShortOption{'c', none, &P::count},
-        ShortOption{'D', value, &P::debug_file},
-        ShortOption{'d', attached, &P::debug},
-        ShortOption{'E', attached, &P::ignore},
-        ShortOption{'e', value, &P::error_mode},
-        ShortOption{'F', value, &P::full_name},
-        ShortOption{'f', value, &P::sender},
-        ShortOption{'G', none, &P::gateway},
-        ShortOption{'h', value, &P::hop_count},
-        ShortOption{'I', none, &P::aliases_mode},
-        ShortOption{'i', none, &P::ignore_dots},
-        ShortOption{'J', attached, &P::ignore},
-        ShortOption{'L', value, &P::log_tag},
-        ShortOption{'M', attached, &P::manage},
-        ShortOption{'m', none, &P::ignore},
-        ShortOption{'N', value, &P::notify},
-        ShortOption{'n', none, &P::no_aliasing},
-        ShortOption{'O', value, &P::long_set_option},
-        ShortOption{'o', value, &P::set_option},
-        ShortOption{'p', value, &P::protocol},
-        ShortOption{'Q', attached, &P::quarantine},
-        ShortOption{'q', attached, &P::queue},
-        ShortOption{'R', value, &P::return_what},
-        ShortOption{'r', value, &P::sender},
-        ShortOption{'S', value, &P::queue_sender},
-        ShortOption{'s', none, &P::ignore},
-        ShortOption{'T', value, &P::ignore},
-        ShortOption{'t', none, &P::from_header},
-        ShortOption{'U', none, &P::ignore},
-        ShortOption{'V', attached, &P::version_or_envelope_id},
-        ShortOption{'v', none, &P::verbose},
-        ShortOption{'X', value, &P::traffic_file},
-        ShortOption{'x', none, &P::ignore},
-        ShortOption{'z', value, &P::unsupported_z},
+        ShortOption{'A', value, &P::ignore},          ShortOption{'a', none, &P::audit},
+        ShortOption{'B', value, &P::body_type},       ShortOption{'b', value, &P::mode},
+        ShortOption{'C', value, &P::config_file},     ShortOption{'c', none, &P::count},
+        ShortOption{'D', value, &P::debug_file},      ShortOption{'d', attached, &P::debug},
+        ShortOption{'E', attached, &P::ignore},       ShortOption{'e', value, &P::error_mode},
+        ShortOption{'F', value, &P::full_name},       ShortOption{'f', value, &P::sender},
+        ShortOption{'G', none, &P::gateway},          ShortOption{'h', value, &P::hop_count},
+        ShortOption{'I', none, &P::aliases_mode},     ShortOption{'i', none, &P::ignore_dots},
+        ShortOption{'J', attached, &P::ignore},       ShortOption{'L', value, &P::log_tag},
+        ShortOption{'M', attached, &P::manage},       ShortOption{'m', none, &P::ignore},
+        ShortOption{'N', value, &P::notify},          ShortOption{'n', none, &P::no_aliasing},
+        ShortOption{'O', value, &P::long_set_option}, ShortOption{'o', value, &P::set_option},
+        ShortOption{'P', none, &P::options_in_force}, ShortOption{'p', value, &P::protocol},
+        ShortOption{'Q', attached, &P::quarantine},   ShortOption{'q', attached, &P::queue},
+        ShortOption{'R', value, &P::return_what},     ShortOption{'r', value, &P::sender},
+        ShortOption{'S', value, &P::queue_sender},    ShortOption{'s', none, &P::ignore},
+        ShortOption{'T', value, &P::ignore},          ShortOption{'t', none, &P::from_header},
+        ShortOption{'U', none, &P::ignore},           ShortOption{'V', attached, &P::version_or_envelope_id},
+        ShortOption{'v', none, &P::verbose},          ShortOption{'X', value, &P::traffic_file},
+        ShortOption{'x', none, &P::ignore},           ShortOption{'z', value, &P::unsupported_z},
     };
     const auto found = std::find_if(table.begin(), table.end(),
                                     [letter](const ShortOption& o) { return o.letter == letter; });
@@ -218,6 +199,11 @@ void ArgumentParser::notify(std::string_view value) {
                 refuse(fmt::format("-N {}: must be never, or a list of success,failure,delay", value));
     }
     line_.dsn_notify = list;
+}
+
+void ArgumentParser::options_in_force(std::string_view) {
+    if (!server_name_) refuse("-P is an option of postoffice");
+    set_mode(Mode::show_options);
 }
 
 void ArgumentParser::protocol(std::string_view value) {

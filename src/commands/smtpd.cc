@@ -2,32 +2,66 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "postoffice/base/log.h"
 #include "postoffice/base/output.h"
 #include "postoffice/commands/commands.h"
-#include "postoffice/config/options.h"
+#include "postoffice/config/accepted_copy.h"
 #include "postoffice/daemon/master.h"
+#include "postoffice/daemon/start_check.h"
 
 namespace postoffice {
 namespace {
 
-std::optional<Config> load_again(const ConfigSource& source, const Config& first) {
-    LoadedConfig loaded = load_config(source);
-    for (const ConfigProblem& problem : loaded.problems)
-        log_event("", "reload-refused", {{"reason", problem.text}});
-    if (!loaded.problems.empty()) return std::nullopt;
-    loaded.config.only_user = first.only_user;
-    return std::move(loaded.config);
+/// The configuration of the running daemon, and how it gets another one.
+class ServedConfig {
+  public:
+    ServedConfig(const LoadedConfig& loaded, const CommandLine& line)
+        : source_(config_source(minus_c(line), line.settings)), loaded_(loaded) {
+        source_.file = std::filesystem::absolute(source_.file).string();  // the daemon changes its folder
+    }
+
+    std::optional<Config> read_again(const Config& now) {
+        source_.file_must_exist = !now.file.empty();
+        LoadedConfig next = load_config(source_);
+        next.config.only_user = now.only_user;
+        if (next.problems.empty()) next.problems = check_start(next).problems;
+        for (const ConfigProblem& problem : next.problems)
+            log_event("", "reload-refused", {{"reason", problem.text}});
+        if (!next.problems.empty()) return std::nullopt;
+        loaded_ = std::move(next);
+        return loaded_.config;
+    }
+
+    void keep_copy() const { keep_accepted_copy(source_, loaded_); }
+
+  private:
+    ConfigSource source_;
+    LoadedConfig loaded_;
+};
+
+int refuse_to_start(const CommandLine& line, const std::vector<ConfigProblem>& problems) {
+    for (const ConfigProblem& problem : problems) {
+        log_event("", "not-started", {{"reason", problem.text}});
+        print_error("{}: {}\n", line.program, problem.text);
+    }
+    return problems.front().exit_code;
 }
 
 }  // namespace
 
-int run_daemon(const Config& config, const CommandLine& line) {
+int run_daemon(const LoadedConfig& loaded, const CommandLine& line) {
+    const Config& config = loaded.config;
     if (::geteuid() != 0 && config.only_user.empty()) {
         print_error("{}: only root can run the daemon (or the owner of a private spool: queue-dir={})\n",
-                   line.program, config.queue_dir);
+                    line.program, config.queue_dir);
         return EX_NOPERM;
     }
+    const StartCheck check = check_start(loaded);
+    if (!check.problems.empty()) return refuse_to_start(line, check.problems);
+    for (const auto& notices : {loaded.notices, check.notices})
+        for (const std::string& notice : notices) log_event("", "config", {{"notice", notice}});
     MasterSettings settings;
     settings.foreground = line.foreground;
     settings.queue_interval = line.queue_interval;
@@ -35,8 +69,9 @@ int run_daemon(const Config& config, const CommandLine& line) {
     settings.loopback_only = line.loopback_only;
     settings.audit = line.audit;
     settings.given = take_given_sockets();
-    const ConfigSource source = config_source(minus_c(line), line.settings);
-    settings.reload = [source, &config] { return load_again(source, config); };
+    ServedConfig served(loaded, line);
+    settings.reload = [&served](const Config& now) { return served.read_again(now); };
+    settings.in_force = [&served] { served.keep_copy(); };
     try {
         return run_master(config, settings);
     } catch (const std::exception& error) {

@@ -28,12 +28,13 @@ struct Task {
     std::vector<std::string> targets;
 };
 
-int usage() {
-    print_error("usage: valias [-C file] domain | name@domain\n"
+int usage(int exit_code = EX_USAGE) {
+    write_text(exit_code == EX_OK ? stdout : stderr,
+               "usage: valias [-C file] domain | name@domain\n"
                "       valias [-C file] name@domain target ...\n"
                "       valias [-C file] -d name@domain\n"
                "       valias [-C file] --undo domain\n");
-    return EX_USAGE;
+    return exit_code;
 }
 
 bool read_arguments(int argc, char** argv, Task& task) {
@@ -118,6 +119,7 @@ int carry_out(const Task& task) {
 }  // namespace
 
 int valias(int argc, char** argv) {
+    if (asks_for_help(argc, argv)) return usage(EX_OK);
     Task task;
     if (!read_arguments(argc, argv, task)) return usage();
     return run_domain_tool("valias", [&] { return carry_out(task); });

@@ -25,12 +25,13 @@ struct Task {
     std::vector<std::string> words;
 };
 
-int usage() {
-    print_error("usage: vdomain [-C file] show [domain ...]\n"
+int usage(int exit_code = EX_USAGE) {
+    write_text(exit_code == EX_OK ? stdout : stderr,
+               "usage: vdomain [-C file] show [domain ...]\n"
                "       vdomain [-C file] create domain owner [comment]\n"
                "       vdomain [-C file] delete | enable | disable domain\n"
                "       vdomain [-C file] --undo\n");
-    return EX_USAGE;
+    return exit_code;
 }
 
 bool read_arguments(int argc, char** argv, Task& task) {
@@ -63,12 +64,12 @@ int show(const Config& config, const std::vector<std::string>& names) {
     for (const std::string& name : names) domains.push_back(find_domain(config, name));
     for (const VirtualDomain& domain : domains)
         print_output("{}\n",
-                   printable(domain.problem.empty()
-                                 ? fmt::format("{}{}: owner {}, {}{}{}", domain.name,
-                                               domain.with_subdomains ? " and all below it" : "",
-                                               domain.owner, domain.active ? "active" : "not active",
-                                               domain.comment.empty() ? "" : ": ", domain.comment)
-                                 : fmt::format("{}:{}: {}", table.file(), domain.line, domain.problem)));
+                     printable(domain.problem.empty()
+                                   ? fmt::format("{}{}: owner {}, {}{}{}", domain.name,
+                                                 domain.with_subdomains ? " and all below it" : "",
+                                                 domain.owner, domain.active ? "active" : "not active",
+                                                 domain.comment.empty() ? "" : ": ", domain.comment)
+                                   : fmt::format("{}:{}: {}", table.file(), domain.line, domain.problem)));
     return EX_OK;
 }
 
@@ -113,6 +114,7 @@ int change(const Config& config, const Task& task) {
 }  // namespace
 
 int vdomain(int argc, char** argv) {
+    if (asks_for_help(argc, argv)) return usage(EX_OK);
     Task task;
     if (!read_arguments(argc, argv, task)) return usage();
     return run_domain_tool("vdomain", [&] {

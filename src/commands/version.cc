@@ -12,7 +12,7 @@ int show_version(const CommandLine& line) {
     print_output("Version {}\n", version());
     if (line.mode == Mode::show_version)
         print_output("postoffice, configuration file {}, spool {}\nbuilt with {}\n", default_config_file(),
-                   default_queue_dir(), features());
+                     default_queue_dir(), features());
     return 0;
 }
 
@@ -26,6 +26,8 @@ int show_help(const CommandLine& line) {
         "       runq [-v]                                     run the queue\n"
         "       newaliases                                    rebuild the alias database\n"
         "       smtpd [-qTIME] [-bD]                          serve\n"
+        "       postoffice start | stop | reload | status | check\n"
+        "       postoffice -P [-n]                            print the options in force\n"
         "       any name: -C FILE, -oNAME=VALUE, -V, --help   see sendmail(8), postoffice(8)\n",
         line.program, version());
     return 0;

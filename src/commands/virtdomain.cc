@@ -37,11 +37,12 @@ constexpr mode_t private_mode = 0600;
 constexpr std::size_t most_header = 256 * 1024;
 constexpr std::size_t most_message = 512u << 20;
 
-int usage() {
-    print_error("usage: virtdomain [-C file] CREATE domain owner password [postfix]\n"
+int usage(int exit_code = EX_USAGE) {
+    write_text(exit_code == EX_OK ? stdout : stderr,
+               "usage: virtdomain [-C file] CREATE domain owner password [postfix]\n"
                "       virtdomain [-C file] DELETE domain owner password\n"
                "       virtdomain [-C file] [MAILBOUNCE] [user@domain]\n");
-    return EX_USAGE;
+    return exit_code;
 }
 
 /// In a process of its own, with the rights of this account for good. Throws ToolFailure with what that said.
@@ -229,6 +230,7 @@ int carry_out(const std::optional<std::string>& config_file, std::vector<std::st
 }  // namespace
 
 int virtdomain(int argc, char** argv) {
+    if (asks_for_help(argc, argv)) return usage(EX_OK);
     std::optional<std::string> config_file;
     ::optind = 1;
     for (int c = 0; (c = ::getopt(argc, argv, "+C:")) != -1;) {

@@ -31,10 +31,11 @@ struct Task {
     std::string name;  ///< USER@DOMAIN, or DOMAIN
 };
 
-int usage() {
-    print_error("usage: vpasswd [-C file] [-a | -d | -l | -u] user@domain\n"
+int usage(int exit_code = EX_USAGE) {
+    write_text(exit_code == EX_OK ? stdout : stderr,
+               "usage: vpasswd [-C file] [-a | -d | -l | -u] user@domain\n"
                "       vpasswd [-C file] -s | --undo domain\n");
-    return EX_USAGE;
+    return exit_code;
 }
 
 bool read_arguments(int argc, char** argv, Task& task) {
@@ -176,6 +177,7 @@ int carry_out(const Task& task) {
 }  // namespace
 
 int vpasswd(int argc, char** argv) {
+    if (asks_for_help(argc, argv)) return usage(EX_OK);
     Task task;
     if (!read_arguments(argc, argv, task)) return usage();
     return run_domain_tool("vpasswd", [&] { return carry_out(task); });

@@ -100,6 +100,10 @@ void check_places(const Config& config, std::vector<std::string>& wrong) {
 }
 
 void notice_limits(const Config& config, std::vector<std::string>& notices) {
+    for (const auto& host : config.trusted)
+        if (host.ends_with("/0]"))
+            notices.push_back(
+                fmt::format("trusted={}: everybody may send mail through this host to anywhere", host));
     if (config.relay) notices.push_back("relay: everybody may send mail through this host to anywhere");
     if (config.client_connections > config.clients)
         notices.push_back(fmt::format("client-connections={} never takes effect with clients={}",

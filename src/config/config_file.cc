@@ -43,9 +43,12 @@ class Applier {
             return problem(where, fmt::format("{}: control characters in \"{}\"", name, printable(text)));
 
         remember(where, *option);
-        if (option->repeatable && value && value->empty()) return;
-        auto wrong = option->set(loaded_.config, value_today(name, value.value_or("1")));
-        if (!wrong.empty()) problem(where, fmt::format("{}: {}", name, wrong));
+        if (option->clear != nullptr && value && value->empty()) return clear(*option);
+        const std::string today = value_today(name, value.value_or("1"));
+        const auto wrong = option->set(loaded_.config, today);
+        if (!wrong.empty()) return problem(where, fmt::format("{}: {}", name, wrong));
+        if (!option->repeatable) forget(*option);
+        loaded_.set.push_back({option, today, where});
     }
 
     void problem(const std::string& where, const std::string& text, int exit_code = bad_config) {
@@ -64,12 +67,21 @@ class Applier {
         return option.set_by == SetBy::file && source_.file_was_asked_for;
     }
 
+    void clear(const Option& option) {
+        option.clear(loaded_.config);
+        forget(option);
+    }
+
+    void forget(const Option& option) {
+        std::erase_if(loaded_.set, [&](const SetOption& set) { return set.option == &option; });
+    }
+
     /// The first mention of a list in this source replaces what earlier sources said; the second mention of
     /// anything else deserves a word, since only the last counts.
     void remember(const std::string& where, const Option& option) {
         const auto [first, is_first] = seen_.emplace(option.name, where);
         if (option.repeatable) {
-            if (is_first) option.clear(loaded_.config);
+            if (is_first) clear(option);
         } else if (!is_first && from_file_) {
             notice(where, fmt::format("{} replaces the value from {}", option.name, first->second));
             first->second = where;
@@ -133,8 +145,9 @@ LoadedConfig load_config(const ConfigSource& source) {
     if (file.exit_code == 0) {
         loaded.config.file = source.file;
         loaded.config.file_was_asked_for = source.file_was_asked_for;
+        loaded.text = file.text;
         apply_config_text(loaded, source, file.text);
-    } else if (file.exit_code != 66 || source.file_was_asked_for ||
+    } else if (file.exit_code != 66 || source.file_was_asked_for || source.file_must_exist ||
                ::access(source.file.c_str(), F_OK) == 0) {
         loaded.problems.push_back({file.exit_code, fmt::format("{}: {}", source.file, file.problem)});
     }

@@ -121,9 +121,12 @@ Result<ListenAddress> parse_listen(std::string_view text) {
 Result<std::string> parse_host_port(std::string_view text) {
     const auto parts = split_host_port(text);
     if (!parts) return Problem{parts.problem()};
-    const auto host = parts->in_brackets ? parse_ip_address(parts->host) : parse_domain(parts->host);
+    // Brackets around a name: elsewhere they say that the name's MX do not count, which is so here anyway.
+    const auto address = parse_ip_address(parts->host);
+    const bool is_literal = parts->in_brackets && address;
+    const auto host = is_literal ? address : parse_domain(parts->host);
     if (!host) return Problem{host.problem()};
-    auto value = parts->in_brackets ? fmt::format("[{}]", *host) : *host;
+    auto value = is_literal ? fmt::format("[{}]", *host) : *host;
     if (parts->has_port) {
         const auto port = parse_port(parts->port, 1);
         if (!port) return Problem{port.problem()};
@@ -149,16 +152,8 @@ Result<std::string> parse_address_port(std::string_view text, std::uint16_t defa
 }
 
 Result<std::string> parse_trusted_host(std::string_view text) {
-    auto inner = text;
-    const bool in_brackets = text.size() > 2 && text.front() == '[' && text.back() == ']';
-    if (in_brackets) inner = text.substr(1, text.size() - 2);
-    if (in_brackets && to_lower(inner).starts_with("ipv6:")) inner.remove_prefix(5);  // as in mail addresses
-    const auto address = parse_ip_address(inner);
-    if (address) return fmt::format("[{}]", *address);
-    if (in_brackets) return Problem{address.problem()};
-    if (text.find('/') != text.npos)
-        return Problem{fmt::format("\"{}\" is a network: name its hosts, one by one", printable(text))};
-    return parse_domain(text);
+    const bool is_name = text.find_first_of("[]/:") == text.npos && !parse_ip_address(text);
+    return is_name ? parse_domain(text) : parse_address_or_network(text);
 }
 
 }  // namespace postoffice

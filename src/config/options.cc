@@ -60,12 +60,6 @@ std::string set_coal(Config& config, std::string_view value) {
     return store(parse_rate(value), config.coal);
 }
 
-/// An absolute path, or nothing.
-std::string set_coal_command(Config& config, std::string_view value) {
-    config.coal_command.clear();
-    return value.empty() ? "" : store(parse_absolute_path(value), config.coal_command);
-}
-
 template <auto Member>
 std::string set_path(Config& config, std::string_view value) {
     return store(parse_absolute_path(value), config.*Member);
@@ -76,9 +70,11 @@ std::string add_domain(Config& config, std::string_view value) {
     return append(parse_domain(value), config.*Member);
 }
 
+/// What an empty value makes of an option: its default.
 template <auto Member>
-void clear_list(Config& config) {
-    (config.*Member).clear();
+void clear(Config& config) {
+    const Config defaults;
+    config.*Member = defaults.*Member;
 }
 
 std::string set_hostname(Config& config, std::string_view value) {
@@ -102,6 +98,8 @@ Result<std::string> parse_login(std::string_view text) {
 }
 
 std::string set_user(Config& config, std::string_view value) {
+    if (value == "root")
+        return "what faces the network never runs as root: postoffice needs an account of its own";
     return store(parse_login(value), config.user);
 }
 
@@ -117,7 +115,7 @@ std::string add_trusted(Config& config, std::string_view value) {
 }
 
 std::string add_proxy(Config& config, std::string_view value) {
-    return append(parse_ip_address(value), config.proxies);
+    return append(parse_address_or_network(value), config.proxies);
 }
 
 std::string add_etrn(Config& config, std::string_view value) {
@@ -149,9 +147,7 @@ std::string set_local_transport(Config& config, std::string_view value) {
 }
 
 std::string set_home_mailbox(Config& config, std::string_view value) {
-    config.home_mailbox.clear();
-    if (value.empty()) return "";
-    if (value.front() == '/' || value.front() == '~')
+    if (value.starts_with('/') || value.starts_with('~'))
         return "it is a path below the home: write Maildir/, not ~/Maildir/";
     const auto path = parse_absolute_path("/" + std::string(value));
     if (!path) return path.problem();
@@ -238,8 +234,7 @@ std::string set_msp(Config& config, std::string_view value) {
 }
 
 std::string set_relay_host(Config& config, std::string_view value) {
-    config.relay_host.clear();
-    return value.empty() ? "" : store(parse_host_port(value), config.relay_host);
+    return store(parse_host_port(value), config.relay_host);
 }
 
 std::string set_retry(Config& config, std::string_view value) {
@@ -257,26 +252,26 @@ std::span<const Option> table() {
         {"user", "text", "postoffice", "account of the processes that face the network", SetBy::file, false,
          set_user},
         {"local-domain", "list of domains", "", "domain delivered like the host's own", SetBy::file, repeats,
-         add_domain<&C::local_domains>, clear_list<&C::local_domains>},
-        {"trusted", "list of hosts", "", "host treated like this one: name or [address]", SetBy::root,
-         repeats, add_trusted, clear_list<&C::trusted>},
+         add_domain<&C::local_domains>, clear<&C::local_domains>},
+        {"trusted", "list of hosts", "", "host treated like this one: name, address or network", SetBy::root,
+         repeats, add_trusted, clear<&C::trusted>},
 
         {"queue-dir", "path", default_queue_dir(), "the spool", SetBy::file, false, set_path<&C::queue_dir>},
         {"mail-dir", "path", "/var/mail", "mailboxes, one file a user", SetBy::file, false,
          set_path<&C::mail_dir>},
         {"home-mailbox", "text", "", "mailbox below the home instead; ends with / = maildir", SetBy::file,
-         false, set_home_mailbox},
+         false, set_home_mailbox, clear<&C::home_mailbox>},
         {"local-transport", "text", "mailbox",
          "who takes local mail: mailbox, or lmtp:/SOCKET, lmtp:ADDRESS:PORT", SetBy::file, false,
          set_local_transport},
         {"aliases", "path", "/etc/aliases", "source of the aliases", SetBy::file, false,
          set_path<&C::aliases>},
         {"control", "path", "", "socket of the daemon; unset = queue-dir/control", SetBy::file, false,
-         set_path<&C::control>},
+         set_path<&C::control>, clear<&C::control>},
         {"log", "text", "syslog", "syslog, stderr or a file", SetBy::file, false, set_log},
 
         {"listen", "list of addresses", ":25", "[ADDRESS]:PORT to serve SMTP on", SetBy::file, repeats,
-         add_listen, clear_list<&C::listen>},
+         add_listen, clear<&C::listen>},
         {"msp", "flag or number", "0", "serve SMTP on port 587, or on this port, too", SetBy::file, false,
          set_msp},
         {"clients", "number", "100", "connections at a time", SetBy::file, false,
@@ -296,9 +291,9 @@ std::span<const Option> table() {
         {"timeout", "time", "5m", "patience with a silent client", SetBy::file, false,
          set_time<&C::timeout, 1>},
         {"tls-certificate", "path", "", "certificate for TLS, with its chain; unset = no TLS", SetBy::file,
-         false, set_path<&C::tls_certificate>},
+         false, set_path<&C::tls_certificate>, clear<&C::tls_certificate>},
         {"tls-key", "path", "", "its private key; unset = in the same file", SetBy::file, false,
-         set_path<&C::tls_key>},
+         set_path<&C::tls_key>, clear<&C::tls_key>},
         {"auth-plaintext", "flag", "0", "passwords are taken without TLS, too", SetBy::file, false,
          set_flag<&C::auth_plaintext>},
         {"auth-scram", "flag", "0", "users of virtual domains may log in by SCRAM", SetBy::file, false,
@@ -306,7 +301,7 @@ std::span<const Option> table() {
         {"auth-failures", "number", "10", "failed logins in an hour before an address has to wait",
          SetBy::file, false, set_number<&C::auth_failures, 1, many>},
         {"vhost-dir", "path", default_vhost_dir(), "virtual domains, a folder each; unset = none",
-         SetBy::file, false, set_path<&C::vhost_dir>},
+         SetBy::file, false, set_path<&C::vhost_dir>, clear<&C::vhost_dir>},
         {"vhost-spool", "path", default_vhost_spool(), "mailboxes of virtual users, DOMAIN/USER", SetBy::file,
          false, set_path<&C::vhost_spool>},
         {"vhost-user", "text", default_vhost_user(), "account that these mailboxes belong to", SetBy::file,
@@ -327,7 +322,7 @@ std::span<const Option> table() {
         {"strict-addresses", "flag", "0", "strangers must write addresses as RFC 5321 has them", SetBy::file,
          false, set_flag<&C::strict_addresses>},
         {"etrn", "list of hosts", "", "host that may ask for its queued mail", SetBy::file, repeats, add_etrn,
-         clear_list<&C::etrn>},
+         clear<&C::etrn>},
 
         {"localmx", "flag", "0", "relay for hosts that have this one as their MX", SetBy::file, false,
          set_flag<&C::localmx>},
@@ -340,16 +335,16 @@ std::span<const Option> table() {
         {"dnscheck", "flag", "0", "nor from those whose name does not lead back", SetBy::file, false,
          set_flag<&C::dnscheck>},
         {"dnsbl", "list of zones", "", "no mail from addresses on this DNS list: ZONE[=ANSWER,...]",
-         SetBy::file, repeats, add_dns_list<&C::dnsbl>, clear_list<&C::dnsbl>},
+         SetBy::file, repeats, add_dns_list<&C::dnsbl>, clear<&C::dnsbl>},
         {"dnswl", "list of zones", "", "unless they are on this one", SetBy::file, repeats,
-         add_dns_list<&C::dnswl>, clear_list<&C::dnswl>},
+         add_dns_list<&C::dnswl>, clear<&C::dnswl>},
         {"checkhelo", "flag", "0", "no client may call itself by our name", SetBy::file, false,
          set_flag<&C::checkhelo>},
         {"verify-from", "flag", "1", "senders must exist, and ours must be here", SetBy::file, false,
          set_flag<&C::verify_from>},
         {"nodaemon", "flag", "0", "no mail from <>", SetBy::file, false, set_flag<&C::nodaemon>},
         {"no-soliciting", "text", "", "keywords of mail that nobody here wants (RFC 3865)", SetBy::file,
-         false, set_no_soliciting},
+         false, set_no_soliciting, clear<&C::no_soliciting>},
 
         {"greylist", "flag", "0", "unknown senders are asked to come back later", SetBy::file, false,
          set_flag<&C::greylist>},
@@ -386,13 +381,13 @@ std::span<const Option> table() {
         {"data-time", "time", "2h", "time in which a message must have come", SetBy::file, false,
          set_time<&C::data_time, 1>},
         {"coal-command", "path", "", "program that is told the address of who misbehaves", SetBy::root, false,
-         set_coal_command},
+         set_path<&C::coal_command>, clear<&C::coal_command>},
         {"coal", "rate", "100/1h", "bad points for which coal-command is run", SetBy::file, false, set_coal},
-        {"proxy", "list of addresses", "", "front end that speaks the PROXY protocol", SetBy::file, repeats,
-         add_proxy, clear_list<&C::proxies>},
+        {"proxy", "list of addresses", "", "front end that speaks the PROXY protocol: address or network",
+         SetBy::file, repeats, add_proxy, clear<&C::proxies>},
 
         {"usermap", "list of maps", "", "PATTERN:TARGET,...: addresses that users make up", SetBy::root,
-         repeats, add_usermap, clear_list<&C::usermaps>},
+         repeats, add_usermap, clear<&C::usermaps>},
         {"delivery-files", "names", ".forward", "files in homes that say where mail goes", SetBy::file, false,
          set_delivery_files},
         {"recipient-delimiter", "text", "+", "begins the extension in user+extension; empty = none",
@@ -409,17 +404,17 @@ std::span<const Option> table() {
          set_flag<&C::dot_lock>},
 
         {"nameserver", "list of addresses", "", "name server; unset = /etc/resolv.conf", SetBy::file, repeats,
-         add_nameserver, clear_list<&C::nameservers>},
+         add_nameserver, clear<&C::nameservers>},
         {"remote-port", "number", "25", "port of other mail hosts", SetBy::file, false,
          set_number<&C::remote_port, 1, 65535>},
-        {"relay-host", "host", "", "HOST[:PORT] that takes all remote mail", SetBy::root, false,
-         set_relay_host},
+        {"relay-host", "host", "", "HOST[:PORT] or [HOST]:PORT that takes all remote mail", SetBy::root,
+         false, set_relay_host, clear<&C::relay_host>},
         {"forward-all", "flag", "0", "understood; relay-host takes all mail anyway", SetBy::root, false,
          set_flag<&C::forward_all>},
         {"immediate", "flag", "1", "first attempt at once, not in the next queue run", SetBy::anybody, false,
          set_flag<&C::immediate>},
         {"retry", "list of times", "5m,10m,20m,40m,1h,2h,4h", "waits between attempts; the last repeats",
-         SetBy::file, false, set_retry},
+         SetBy::file, false, set_retry, clear<&C::retry>},
         {"qreturn", "time", "3d", "when to give up and return a message", SetBy::file, false,
          set_time<&C::qreturn, 1>},
         {"delay-warning", "time", "0", "tell the sender of a delay; 0 = only who asked, after 4h",
@@ -432,7 +427,7 @@ std::span<const Option> table() {
         {"untrusted-set-sender", "flag", "1", "anybody may choose the envelope sender", SetBy::file, false,
          set_flag<&C::untrusted_set_sender>},
         {"trusted-users", "list of users", "", "who may choose the sender without a warning", SetBy::file,
-         repeats, add_trusted_users, clear_list<&C::trusted_users>},
+         repeats, add_trusted_users, clear<&C::trusted_users>},
         {"delivery-wait", "time", "1m", "how long sendmail -odi and -v wait for deliveries; 0 = not at all",
          SetBy::anybody, false, set_time<&C::delivery_wait, 0>},
     });

@@ -13,50 +13,70 @@ namespace {
 // A host that starts may get its addresses later.
 bool bind_before_it_is_ours(int socket, const sockaddr_storage& storage, socklen_t length) {
     const int on = 1;
-    if (::setsockopt(socket, IPPROTO_IP, IP_FREEBIND, &on, sizeof on) != 0 ||
-        ::bind(socket, reinterpret_cast<const sockaddr*>(&storage), length) != 0)
-        return false;
-    const auto endpoint = Endpoint::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage));
-    log_event("", "listening-early",
-              {{"listen", endpoint->to_string()}, {"reason", "no such address here yet"}});
-    return true;
+    return ::setsockopt(socket, IPPROTO_IP, IP_FREEBIND, &on, sizeof on) == 0 &&
+           ::bind(socket, reinterpret_cast<const sockaddr*>(&storage), length) == 0;
 }
 
-Fd bind_one(const Endpoint& endpoint, bool only_v6) {
+struct Bound {
+    Fd socket;
+    int error = 0;          ///< errno
+    bool is_early = false;  ///< the host does not have the address yet
+};
+
+Bound bind_one(const Endpoint& endpoint, bool only_v6) {
     sockaddr_storage storage;
     const socklen_t length = endpoint.to_sockaddr(storage);
     Fd socket(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!socket) throw_errno("socket for " + endpoint.to_string());
+    if (!socket) return {Fd(), errno};
     const int on = 1;
     (void)::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (only_v6) (void)::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0 &&
-        !(errno == EADDRNOTAVAIL && bind_before_it_is_ours(socket.get(), storage, length)))
-        throw_errno("bind " + endpoint.to_string());
-    // A short backlog makes a burst of clients crawl through SYN retransmissions.
-    if (::listen(socket.get(), 1024) != 0) throw_errno("listen on " + endpoint.to_string());
-    return socket;
+    if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&storage), length) == 0) return {std::move(socket)};
+    if (errno != EADDRNOTAVAIL || !bind_before_it_is_ours(socket.get(), storage, length))
+        return {Fd(), errno};
+    return {std::move(socket), 0, true};
+}
+
+/// The endpoints of one `listen=`.
+std::vector<Endpoint> endpoints_of(const ListenAddress& listen) {
+    if (listen.address.empty())
+        return {{*IpAddress::parse("0.0.0.0"), listen.port}, {*IpAddress::parse("::"), listen.port}};
+    const auto address = IpAddress::parse(listen.address);
+    if (!address) throw FormatError("listen=" + listen.address + ": not an address");
+    return {{*address, listen.port}};
+}
+
+/// A host without IPv6 is served over IPv4 alone.
+bool may_be_left_out(const ListenAddress& listen, const Endpoint& endpoint, int error) {
+    return listen.address.empty() && endpoint.address.is_v6() &&
+           (error == EAFNOSUPPORT || error == EADDRNOTAVAIL);
 }
 
 }  // namespace
 
 std::vector<Fd> bind_listener(const ListenAddress& listen) {
     std::vector<Fd> sockets;
-    if (!listen.address.empty()) {
-        const auto address = IpAddress::parse(listen.address);
-        if (!address) throw FormatError("listen=" + listen.address + ": not an address");
-        sockets.push_back(bind_one({*address, listen.port}, true));
-        return sockets;
-    }
-    sockets.push_back(bind_one({*IpAddress::parse("0.0.0.0"), listen.port}, false));
-    try {
-        sockets.push_back(bind_one({*IpAddress::parse("::"), listen.port}, true));
-    } catch (const std::system_error& error) {
-        if (error.code() != std::errc::address_family_not_supported &&
-            error.code() != std::errc::address_not_available)
-            throw;  // a host without IPv6 is served over IPv4 alone
+    for (const Endpoint& endpoint : endpoints_of(listen)) {
+        Bound bound = bind_one(endpoint, endpoint.address.is_v6());
+        if (!bound.socket && may_be_left_out(listen, endpoint, bound.error)) continue;
+        if (!bound.socket) throw_errno(bound.error, "bind " + endpoint.to_string());
+        if (bound.is_early)
+            log_event("", "listening-early",
+                      {{"listen", endpoint.to_string()}, {"reason", "no such address here yet"}});
+        // A short backlog makes a burst of clients crawl through SYN retransmissions.
+        if (::listen(bound.socket.get(), 1024) != 0) throw_errno("listen on " + endpoint.to_string());
+        sockets.push_back(std::move(bound.socket));
     }
     return sockets;
+}
+
+std::optional<BindObstacle> obstacle_to_binding(const ListenAddress& listen) {
+    for (const Endpoint& endpoint : endpoints_of(listen)) {
+        const Bound bound = bind_one(endpoint, endpoint.address.is_v6());
+        if (!bound.socket && !may_be_left_out(listen, endpoint, bound.error))
+            return BindObstacle{endpoint.to_string(), bound.error};
+    }
+    return std::nullopt;
 }
 
 }  // namespace postoffice

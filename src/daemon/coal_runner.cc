@@ -16,6 +16,7 @@
 #include "postoffice/base/process.h"
 #include "postoffice/config/config_file.h"
 #include "postoffice/delivery/program.h"
+#include "postoffice/net/ip_network.h"
 #include "postoffice/net/mx.h"
 #include "postoffice/policy/client_rates.h"
 
@@ -52,7 +53,7 @@ class CoalRunner {
         while (!named_.empty() && named_.front().since.time() >= memory_span) named_.pop_front();
         return named_.size() < most_remembered && !address.is_unspecified() &&
                !is_exempt_address(config_, address) && !contains(own_, address) &&
-               !contains(config_.proxies, address.to_string()) &&
+               !is_listed(config_.proxies, address) &&
                std::none_of(named_.begin(), named_.end(),
                             [&](const Named& named) { return named.address == address; });
     }

@@ -363,6 +363,7 @@ void Listener::housekeeping() {
     const auto now = Clock::now();
     if (now - last_look_ < look_interval) return;
     last_look_ = now;
+    show_client_count();
     look_for_the_silent();
     if (never_needed_ > spare_processes) dismiss_idle(never_needed_ - spare_processes);
     never_needed_ = idle_count();
@@ -370,6 +371,12 @@ void Listener::housekeeping() {
         accept_again_ = {};
         for (const ListeningSocket& one : sockets_) watch(one.socket.get());
     }
+}
+
+void Listener::show_client_count() {
+    const std::size_t count = client_count();
+    if (std::exchange(shown_count_, count) != count)
+        set_process_title("listener, " + std::to_string(count) + (count == 1 ? " client" : " clients"));
 }
 
 void Listener::stop() {

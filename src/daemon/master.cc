@@ -61,6 +61,7 @@ class Master {
             "", "started",
             {{"version", version()}, {"host", current_->config.hostname}, {"config", current_->config.file}});
         warn_of_unused();
+        if (settings_.in_force) settings_.in_force();
         start_missing();
         set_process_title("master of " + current_->config.hostname);
         manager_.ready("Serving");
@@ -331,7 +332,7 @@ class Master {
     // A configuration that cannot be used changes nothing.
     void reload() {
         if (stopping_) return;
-        std::optional<Config> config = settings_.reload ? settings_.reload() : std::nullopt;
+        std::optional<Config> config = settings_.reload ? settings_.reload(current_->config) : std::nullopt;
         if (!config) return;
         const Config& now = current_->config;
         if (config->queue_dir != now.queue_dir || config->control != now.control ||
@@ -356,6 +357,7 @@ class Master {
         retire(*previous);
         old_.push_back(std::move(previous));
         warn_of_unused();
+        if (settings_.in_force) settings_.in_force();
         log_event("", "reloaded", {{"config", current_->config.file}});
     }
 

@@ -2,12 +2,14 @@
 
 #include <pwd.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/privileges.h"
+#include "postoffice/base/process.h"
 
 namespace postoffice {
 
@@ -19,6 +21,28 @@ ServiceIdentity service_identity(const Config& config) {
         throw_errno(errno != 0 ? errno : ENOENT,
                     "user=" + config.user + ": there is no such account; postoffice needs one of its own");
     return {account->pw_uid, account->pw_gid};
+}
+
+std::string only_user_of(const Config& config) {
+    const uid_t uid = ::getuid();
+    struct stat spool {};
+    if (uid == 0 || has_executable_privileges()) return "";
+    if (::stat(config.queue_dir.c_str(), &spool) == 0 ? spool.st_uid != uid : errno != ENOENT) return "";
+    const passwd* account = ::getpwuid(uid);
+    return account != nullptr && config.user != account->pw_name ? account->pw_name : "";
+}
+
+bool ordinary_users_can(const ServiceIdentity& identity, const std::string& path, int access) {
+    constexpr uid_t nobody = 65534;
+    const uid_t user = identity.uid == nobody ? nobody - 1 : nobody;
+    const pid_t child = spawn_process("check", [&] {
+        become_forever(user, identity.gid, {identity.gid});
+        return ::access(path.c_str(), access) == 0 ? 0 : 1;
+    });
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0)
+        if (errno != EINTR) throw_errno("wait for a check");
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 void confine_to(const ServiceIdentity& identity) {

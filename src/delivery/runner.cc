@@ -11,6 +11,7 @@
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
+#include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/delivery/intake.h"
 #include "postoffice/delivery/reaper.h"
@@ -32,7 +33,7 @@ constexpr UnixTime clock_tolerance = 20;  // more than the longest pause between
 constexpr Milliseconds patience_with_domains = std::chrono::seconds(5);
 
 void show(bool is_watched, const std::string& line) {
-    if (is_watched) (void)std::fputs((line + "\n").c_str(), stderr);
+    if (is_watched) print_error("{}\n", line);
 }
 
 void raise_file_limit() {

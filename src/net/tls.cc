@@ -96,8 +96,10 @@ TlsServer::TlsServer(const std::string& certificate_file, const std::string& key
     ERR_clear_error();
     if (SSL_CTX_use_certificate_chain_file(context, certificate_file.c_str()) != 1)
         unusable(certificate_file);
-    if (SSL_CTX_use_PrivateKey_file(context, key_file.c_str(), SSL_FILETYPE_PEM) != 1) unusable(key_file);
-    if (SSL_CTX_check_private_key(context) != 1)
+    const bool is_key = SSL_CTX_use_PrivateKey_file(context, key_file.c_str(), SSL_FILETYPE_PEM) == 1;
+    const bool is_of_another = !is_key && ERR_GET_REASON(ERR_peek_error()) == X509_R_KEY_VALUES_MISMATCH;
+    if (!is_key && !is_of_another) unusable(key_file);
+    if (is_of_another || SSL_CTX_check_private_key(context) != 1)
         throw FormatError(key_file + ": not the key of the certificate in " + certificate_file);
 }
 

@@ -7,6 +7,7 @@
 
 #include "postoffice/base/text.h"
 #include "postoffice/mail/address.h"
+#include "postoffice/net/ip_network.h"
 #include "postoffice/net/mx.h"
 
 namespace postoffice {
@@ -94,15 +95,14 @@ bool is_own_address(const IpAddress& address) {
 }
 
 bool is_front_end(const Config& config, const IpAddress& address) {
-    return std::find(config.proxies.begin(), config.proxies.end(), address.to_string()) !=
-           config.proxies.end();
+    return is_listed(config.proxies, address);
 }
 
 bool is_one_of(const std::vector<std::string>& hosts, const Client& client) {
-    return std::any_of(hosts.begin(), hosts.end(), [&](const std::string& host) {
-        if (host.starts_with('[')) return IpAddress::parse(host.substr(1, host.size() - 2)) == client.address;
-        return client.name_status == NameStatus::verified && equals_ignoring_case(host, client.name);
-    });
+    if (client.address && is_listed(hosts, *client.address)) return true;
+    return client.name_status == NameStatus::verified &&
+           std::any_of(hosts.begin(), hosts.end(),
+                       [&](const std::string& host) { return equals_ignoring_case(host, client.name); });
 }
 
 std::string Client::text() const {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "postoffice/net/ip_network.h"
+
 namespace postoffice {
 namespace {
 
@@ -27,10 +29,7 @@ std::string limit_text(const RateLimit& limit) {
 }  // namespace
 
 bool is_exempt_address(const Config& config, const IpAddress& address) {
-    return address.is_loopback() ||
-           std::any_of(config.trusted.begin(), config.trusted.end(), [&](const std::string& host) {
-               return host.starts_with('[') && IpAddress::parse(host.substr(1, host.size() - 2)) == address;
-           });
+    return address.is_loopback() || is_listed(config.trusted, address);
 }
 
 std::optional<Reply> count_connection(const Config& config, RateTable* rates, const RatedClient& client) {

@@ -79,8 +79,8 @@ def test_this_host_and_its_friends_are_never_named(outsiders, folder):
 
 def test_a_program_that_others_could_have_written_is_not_run(outsiders, folder):
     path = program(folder, NOTES)
-    os.chmod(path, 0o777)
     host = outsiders.start(coal_command=path, coal="20/1h")
+    os.chmod(path, 0o777)
     speak_http(outsiders, CROWD[0])
     wait_for(lambda: "can be written by everybody" in host.log_text(), what="a word in the log")
     assert named(folder) == []

@@ -23,7 +23,8 @@ constexpr BadValue bad_values[] = {
     {"hostname", "mail host", "\"mail host\" is not a host or domain name"},
     {"user", "-x", "\"-x\" is not the name of an account"},
     {"local-domain", "a..example", "\"a..example\" is not a host or domain name"},
-    {"trusted", "192.0.2.0/24", "\"192.0.2.0/24\" is a network: name its hosts, one by one"},
+    {"trusted", "192.0.2.1/24",
+     "192.0.2.1/24 is no network: write 192.0.2.0/24 for the network, or 192.0.2.1 for the one address"},
     {"queue-dir", "spool", "\"spool\" is not an absolute path"},
     {"mail-dir", "~/mail", "\"~/mail\" is not an absolute path"},
     {"home-mailbox", "~/Maildir/", "it is a path below the home: write Maildir/, not ~/Maildir/"},
@@ -58,7 +59,10 @@ constexpr BadValue bad_values[] = {
     {"bare-newline", "strip", "\"strip\" is none of normalise, reject and accept"},
     {"relaxed-order", "maybe", not_a_flag},
     {"strict-addresses", "maybe", not_a_flag},
-    {"etrn", "192.0.2.0/24", "\"192.0.2.0/24\" is a network: name its hosts, one by one"},
+    {"etrn", "192.0.2.0/33",
+     "\"192.0.2.0/33\": behind the / comes the number of bits that the addresses of the network have in "
+     "common, 0 "
+     "to 32"},
     {"localmx", "maybe", not_a_flag},
     {"forbidden", "reject", "\"reject\": write bounce, accept or folder:PATH"},
     {"spam", "reject", "\"reject\": write bounce, accept or folder:PATH"},

@@ -269,6 +269,20 @@ TEST(CommandLineTest, refused_with_64) {
                              "sendmail -Mrmx a",
                              "sendmail -Mrm -Mf a",
                              "sendmail -O smtputf8=maybe bob",
+                             "sendmail -O DaemonPortOptions=Addr=localhost,Sometimes -bd",
+                             "smtpd stop",
+                             "smtpd now",
+                             "sendmail -bd now",
+                             "sendmail -bs now",
+                             "sendmail -bC now",
+                             "sendmail -bpc now",
+                             "mailq now",
+                             "mailq -q!",
+                             "sendmail -P",
+                             "mailq -P",
+                             "postoffice -P now",
+                             "postoffice status now",
+                             "postoffice -bp status",
                              "sendmail -oA",
                              "smtpd -d -D /tmp/x",
                              "sendmail -oMa",
@@ -278,6 +292,45 @@ TEST(CommandLineTest, refused_with_64) {
     std::string long_id = "sendmail -V ";
     EXPECT_EQ(refusal(long_id + std::string(100, 'x') + " bob"), 0);
     EXPECT_EQ(refusal(long_id + std::string(101, 'x') + " bob"), 64);
+}
+
+TEST(CommandLineTest, words_of_administrators) {
+    EXPECT_EQ(accepted("postoffice start").mode, Mode::daemon);
+    EXPECT_TRUE(accepted("postoffice -q5m start").queue_interval.has_value());
+    EXPECT_EQ(accepted("postoffice stop").mode, Mode::stop);
+    EXPECT_EQ(accepted("postoffice reload").mode, Mode::reload);
+    EXPECT_EQ(accepted("postoffice status").mode, Mode::show_status);
+    EXPECT_EQ(accepted("postoffice -C /x check").mode, Mode::check_config);
+    EXPECT_TRUE(accepted("postoffice check").words.empty());
+    EXPECT_EQ(accepted("postoffice -P").mode, Mode::show_options);
+    EXPECT_TRUE(accepted("postoffice -P -n").no_aliasing);
+    for (const char* text :
+         {"postoffice -- status", "postoffice -t status", "postoffice bob status", "sendmail status"})
+        EXPECT_EQ(accepted(text).mode, Mode::submit) << text;
+}
+
+TEST(CommandLineTest, mailq_may_leave_out_what_matches) {
+    const auto filters = accepted("mailq -q!x").filters;
+    ASSERT_EQ(filters.size(), 1U);
+    EXPECT_EQ(filters.front(), (QueueFilter{'*', true, "x"}));
+}
+
+TEST(CommandLineTest, daemon_port_options_are_a_listen_address_for_root) {
+    const std::pair<const char*, const char*> cases[] = {
+        {"sendmail -bd -ODaemonPortOptions=Addr=localhost", "127.0.0.1:25"},
+        {"sendmail -bd -ODaemonPortOptions=Family=inet6,Address=localhost", "[::1]:25"},
+        {"sendmail -bd -ODaemonPortOptions=Name=MSA,Port=submission,M=Ea", ":587"},
+        {"sendmail -bd -ODaemonPortOptions=Port=2525,Addr=192.0.2.1", "192.0.2.1:2525"},
+        {"sendmail -bd -ODaemonPortOptions=Addr=2001:db8::1", "[2001:db8::1]:25"},
+        {"sendmail -bd -ODaemonPortOptions=Addr=*", ":25"}};
+    for (const auto& [text, listen] : cases)
+        EXPECT_EQ(accepted(text).root_settings, (std::vector<CommandLine::Setting>{{"listen", listen}}))
+            << text;
+}
+
+TEST(CommandLineTest, what_cannot_be_promised_is_refused) {
+    EXPECT_EQ(refusal("sendmail -O requiretls=yes bob"), 69);
+    EXPECT_EQ(refusal("sendmail -O requiretls=no bob"), 0);
 }
 
 TEST(CommandLineTest, control_characters_are_refused_everywhere) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "postoffice/net/ip_network.h"
+
 namespace postoffice {
 namespace {
 
@@ -56,6 +58,30 @@ TEST(Endpoint, SurvivesTheWayThroughASockaddr) {
         endpoint.to_sockaddr(storage);
         EXPECT_EQ(Endpoint::from_sockaddr(reinterpret_cast<sockaddr*>(&storage))->to_string(), text);
     }
+}
+
+TEST(IpNetwork, ContainsWhatHasItsPrefix) {
+    const auto is_in = [](const char* network, const char* address) {
+        return is_listed({network}, *IpAddress::parse(address));
+    };
+    EXPECT_TRUE(is_in("[10.20.0.0/16]", "10.20.0.0"));
+    EXPECT_TRUE(is_in("[10.20.0.0/16]", "10.20.255.255"));
+    EXPECT_TRUE(is_in("[10.20.0.0/16]", "::ffff:10.20.1.1"));
+    EXPECT_FALSE(is_in("[10.20.0.0/16]", "10.21.0.0"));
+    EXPECT_FALSE(is_in("[10.20.0.0/16]", "10.19.255.255"));
+    EXPECT_TRUE(is_in("[192.0.2.128/25]", "192.0.2.128"));
+    EXPECT_FALSE(is_in("[192.0.2.128/25]", "192.0.2.127"));
+    EXPECT_TRUE(is_in("[192.0.2.254/31]", "192.0.2.255"));
+    EXPECT_FALSE(is_in("[192.0.2.254/31]", "192.0.2.253"));
+    EXPECT_TRUE(is_in("[0.0.0.0/0]", "255.255.255.255"));
+    EXPECT_FALSE(is_in("[0.0.0.0/0]", "::1"));
+    EXPECT_TRUE(is_in("[::/0]", "2001:db8::1"));
+    EXPECT_FALSE(is_in("[::/0]", "192.0.2.1"));
+    EXPECT_TRUE(is_in("[2001:db8::/33]", "2001:db8:7fff::1"));
+    EXPECT_FALSE(is_in("[2001:db8::/33]", "2001:db8:8000::"));
+    EXPECT_TRUE(is_in("[192.0.2.1]", "192.0.2.1"));
+    EXPECT_FALSE(is_in("[192.0.2.1]", "192.0.2.2"));
+    EXPECT_FALSE(is_in("name.example", "192.0.2.2"));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The option table against itself, against Config's own defaults, and against its two documents.
 #include "postoffice/config/options.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -147,12 +148,56 @@ TEST(OptionTable, IsWellFormed) {
     std::set<std::string_view> names;
     for (const auto& option : option_table()) {
         EXPECT_TRUE(names.insert(option.name).second) << option.name;
-        EXPECT_EQ(option.repeatable, option.clear != nullptr) << option.name;
+        EXPECT_TRUE(!option.repeatable || option.clear != nullptr) << option.name;
         EXPECT_EQ(option.repeatable, option.type.starts_with("list of ") && option.name != "retry")
             << option.name;
         ASSERT_NE(option.set, nullptr) << option.name;
         EXPECT_FALSE(option.meaning.empty()) << option.name;
         EXPECT_EQ(find_option(option.name), &option);
+    }
+}
+
+/// A value for each option that an empty one undoes.
+const std::map<std::string_view, std::string_view> some_values{
+    {"local-domain", "a.example"}, {"trusted", "[192.0.2.7]"},    {"home-mailbox", "Maildir/"},
+    {"control", "/run/control"},   {"listen", "127.0.0.1:2525"},  {"tls-certificate", "/etc/cert.pem"},
+    {"tls-key", "/etc/key.pem"},   {"vhost-dir", "/srv/virtual"}, {"etrn", "etrn.example"},
+    {"dnsbl", "list.example"},     {"dnswl", "good.example"},     {"no-soliciting", "org.example:ADV"},
+    {"coal-command", "/bin/true"}, {"proxy", "192.0.2.8"},        {"usermap", "*=~:~"},
+    {"nameserver", "192.0.2.53"},  {"relay-host", "x.example"},   {"retry", "1h"},
+    {"trusted-users", "www-data"}};
+
+TEST(OptionTable, AnEmptyValueUndoesWhateverSourceSetTheOption) {
+    const std::vector<std::pair<std::string, std::string>> none;
+    for (const Option& option : option_table()) {
+        if (option.clear == nullptr) continue;
+        ASSERT_TRUE(some_values.contains(option.name)) << option.name;
+        const auto set = fmt::format("{}={}\n", option.name, some_values.at(option.name));
+        const auto empty = fmt::format("{}=\n", option.name);
+        const std::pair<std::string, std::string> set_here{option.name, some_values.at(option.name)};
+        const std::pair<std::string, std::string> emptied_here{option.name, ""};
+        struct {
+            std::string file;
+            std::vector<std::pair<std::string, std::string>> settings;
+        } const cases[] = {{set + empty, none},
+                           {set + set + empty, none},
+                           {set, {emptied_here}},
+                           {"", {set_here, emptied_here}},
+                           {set, {set_here, emptied_here}}};
+        for (const auto& one : cases) {
+            const ConfigSource source{"postoffice.cf", true, one.settings, true};
+            LoadedConfig loaded;
+            apply_config_text(loaded, source, one.file);
+            apply_settings(loaded, source);
+            EXPECT_TRUE(loaded.problems.empty()) << option.name << ": " << loaded.problems.front().text;
+            EXPECT_TRUE(loaded.config == Config{}) << option.name << " after " << one.file;
+            EXPECT_TRUE(loaded.set.empty()) << option.name;
+        }
+        LoadedConfig loaded;
+        apply_config_text(loaded, {"postoffice.cf", true, {}, true}, set + empty + set);
+        EXPECT_FALSE(loaded.config == Config{}) << option.name;
+        ASSERT_EQ(loaded.set.size(), 1U) << option.name;
+        EXPECT_EQ(loaded.set.front().where, "postoffice.cf:3");
     }
 }
 

@@ -119,7 +119,7 @@ TEST(Values, RelayHosts) {
     EXPECT_EQ(*parse_host_port("127.0.0.1:2525"), "127.0.0.1:2525");
     EXPECT_EQ(*parse_host_port("[::1]:2525"), "[::1]:2525");
     EXPECT_EQ(*parse_host_port("[127.0.0.1]"), "[127.0.0.1]");
-    for (const auto bad : {"", ":25", "a:0", "a:b", "::1", "[a]", "a:25:25"})
+    for (const auto bad : {"", ":25", "a:0", "a:b", "::1", "a:25:25"})
         EXPECT_FALSE(parse_host_port(bad)) << bad;
 }
 
@@ -153,8 +153,49 @@ TEST(Values, TrustedHosts) {
     EXPECT_EQ(*parse_trusted_host("[192.0.2.1]"), "[192.0.2.1]");
     EXPECT_EQ(*parse_trusted_host("[2001:DB8:0::1]"), "[2001:db8::1]");
     EXPECT_EQ(*parse_trusted_host("[IPv6:2001:DB8:0::1]"), "[2001:db8::1]");
-    for (const auto bad : {"", "[]", "[web]", "192.0.2.0/24", "a b"})
+    for (const auto bad : {"", "[]", "[web]", "web/24", "a b", "[192.0.2.1", "192.0.2.1]"})
         EXPECT_FALSE(parse_trusted_host(bad)) << bad;
+}
+
+TEST(Values, Networks) {
+    const std::pair<const char*, const char*> good[] = {
+        {"10.20.0.0/16", "[10.20.0.0/16]"},
+        {"[10.20.0.0/16]", "[10.20.0.0/16]"},
+        {"[10.20.0.0]/16", "[10.20.0.0/16]"},
+        {"0.0.0.0/0", "[0.0.0.0/0]"},
+        {"128.0.0.0/1", "[128.0.0.0/1]"},
+        {"192.0.2.254/31", "[192.0.2.254/31]"},
+        {"192.0.2.255/32", "[192.0.2.255]"},
+        {"2001:DB8::/32", "[2001:db8::/32]"},
+        {"[2001:db8::]/32", "[2001:db8::/32]"},
+        {"[IPv6:2001:db8::/32]", "[2001:db8::/32]"},
+        {"::/0", "[::/0]"},
+        {"8000::/1", "[8000::/1]"},
+        {"2001:db8::2/127", "[2001:db8::2/127]"},
+        {"2001:db8::3/128", "[2001:db8::3]"},
+        {"::ffff:192.0.2.0/120", "[192.0.2.0/24]"},
+        {"::ffff:192.0.2.1", "[192.0.2.1]"},
+    };
+    for (const auto& [text, value] : good) {
+        const auto parsed = parse_address_or_network(text);
+        ASSERT_TRUE(parsed) << text << ": " << parsed.problem();
+        EXPECT_EQ(*parsed, value);
+        EXPECT_EQ(*parse_trusted_host(text), value);
+    }
+    for (const auto bad :
+         {"", "/", "10.20.0.0/", "10.20.0.0/33", "10.20.0.0/-1", "10.20.0.0/1x", "10.20.0.0/255.255.0.0",
+          "10.20/16", "10.20.0.1/16", "192.0.2.1/31", "2001:db8::/129", "2001:db8::1/64",
+          "::ffff:192.0.2.0/80", "[10.0.0.0/8", "10.0.0.0]/8", "[10.0.0.0]8", "net.example/8"})
+        EXPECT_FALSE(parse_address_or_network(bad)) << bad;
+}
+
+TEST(Values, BracketsAroundARelayHostMakeNoDifference) {
+    EXPECT_EQ(*parse_host_port("[Smart.example]"), "smart.example");
+    EXPECT_EQ(*parse_host_port("[smart.example]:587"), "smart.example:587");
+    EXPECT_EQ(*parse_host_port("smart.example:587"), "smart.example:587");
+    EXPECT_EQ(*parse_host_port("[192.0.2.1]:25"), "[192.0.2.1]:25");
+    for (const auto bad : {"[]", "[smart.example", "[smart example]", "[smart.example]x"})
+        EXPECT_FALSE(parse_host_port(bad)) << bad;
 }
 
 TEST(Values, WhatToDoWithForbiddenHosts) {

@@ -10,7 +10,8 @@ namespace postoffice {
 
 /// Where log lines go; set by main() before any fork.
 /// `where`: "syslog", "stderr", or the path of a file to append to. `tag`: the name in each line.
-/// A file that cannot be opened leaves the log on syslog and says so there.
+/// A file that cannot be opened leaves the log on syslog and says so there, unless it is one that this user
+/// may not write to: users' programs log to syslog where the server has a file.
 void open_log(const std::string& where, const std::string& tag);
 
 /// The same for a server that goes on, before it forks anew: a file is opened again, since another program

@@ -17,13 +17,17 @@ namespace postoffice {
 enum class Mode {
     submit,           // -bm, and whatever the name does not choose otherwise
     serve_stdio,      // -bs
-    daemon,           // -bd, -bD, -bl, -qTIME
+    daemon,           // -bd, -bD, -bl, -qTIME, postoffice start
     list_queue,       // -bp
     count_queue,      // -bpc
     run_queue,        // -q, -bq
     manage_queue,     // -M, -Q
     rebuild_aliases,  // -bi
-    check_config,     // -bC
+    check_config,     // -bC, postoffice check
+    show_options,     // postoffice -P
+    show_status,      // postoffice status
+    reload,           // postoffice reload
+    stop,             // postoffice stop
     verify,           // -bv
     explain,          // -bt
     host_status,      // -bh, -bH: prints nothing

@@ -74,7 +74,7 @@ struct Config {
     std::vector<std::string>
         local_domains;  ///< lower case; `hostname` and "localhost" are local without being listed
     std::vector<std::string>
-        trusted;  ///< hosts treated like localhost: "name", "[192.0.2.1]", "[2001:db8::1]"
+        trusted;  ///< hosts treated like localhost: "name", "[192.0.2.1]", "[2001:db8::/32]"
 
     // Where things are
     std::string queue_dir;
@@ -137,8 +137,9 @@ struct Config {
     std::uint64_t data_rate = 100;                    ///< octets a second of a message; 0 = any
     Seconds data_time{2 * 3600};                      ///< in which a message must have come
     RateLimit coal{100, Seconds{3600}};               ///< bad points that make coal_command run
-    std::string coal_command;          ///< program that root runs with an address; empty = none
-    std::vector<std::string> proxies;  ///< addresses of front ends that speak the PROXY protocol
+    std::string coal_command;  ///< program that root runs with an address; empty = none
+    /// Front ends that speak the PROXY protocol: "[192.0.2.1]", "[2001:db8::/32]".
+    std::vector<std::string> proxies;
 
     // Greylist
     bool greylist = false;                 ///< unknown senders are asked to come back later

@@ -30,7 +30,8 @@ struct Option {
     bool repeatable = false;
     /// Stores the value (adds it, if repeatable); returns what is wrong with it, or "".
     std::string (*set)(Config&, std::string_view value) = nullptr;
-    /// Empties the list of a repeatable option.
+    /// What an empty value does, for an option that may have one and for which it is not a value of its own:
+    /// a list loses its entries, a path is unset, "retry" has its default.
     void (*clear)(Config&) = nullptr;
 
     /// True if the name alone means name=1.
@@ -53,8 +54,18 @@ struct ConfigProblem {
     std::string text;
 };
 
+/// An option that was set, and still counts: no later line or -o has replaced it.
+struct SetOption {
+    const Option* option = nullptr;
+    std::string value;  ///< as the option of today has it; a list has one of these for each entry
+    std::string where;  ///< "FILE:LINE" or "-oNAME"
+};
+
 struct LoadedConfig {
     Config config;
+    std::string text;            ///< of the file, as it was read; empty if none was
+    bool is_copy = false;        ///< from load_accepted_config(): the file itself is at fault
+    std::vector<SetOption> set;  ///< in order of the option's first mention by the source that counts
     std::vector<ConfigProblem> problems;  ///< all of them, in order of discovery; empty = usable
     std::vector<std::string> notices;     ///< allowed, but worth a word: an old spelling, an open relay
 
@@ -67,6 +78,7 @@ struct ConfigSource {
     bool file_was_asked_for = false;
     std::vector<std::pair<std::string, std::string>> settings;  ///< from -o, applied after the file
     bool caller_is_root = false;
+    bool file_must_exist = false;  ///< a server that has read the default file does not go on without it
 };
 
 /// What the process was asked to read: the file of -C, else of $POSTOFFICE_CONFIG (which a set-gid executable

@@ -36,14 +36,19 @@ Result<std::string> parse_ip_address(std::string_view text);
 /// A domain or host name (RFC 1123 section 2.1, RFC 5321 section 4.1.2; underscores are let pass), in lower
 /// case and with A-labels (RFC 5890).
 Result<std::string> parse_domain(std::string_view text);
-/// "HOST" or "HOST:PORT"; HOST is a name, an IPv4 address, or an address in brackets. Returned in lower case.
+/// "HOST" or "HOST:PORT"; HOST is a name, an IPv4 address, or either of them or an IPv6 address in brackets.
+/// Returned in lower case; brackets stay around addresses alone.
 Result<std::string> parse_host_port(std::string_view text);
 /// "lmtp:/PATH", "lmtp:ADDRESS[:PORT]": as Config::local_transport. "mailbox": empty.
 Result<std::string> parse_local_transport(std::string_view text);
 /// "IP", "IP:PORT" or "[IP]:PORT". `default_port`: is added where none is given; 0 = none.
 Result<std::string> parse_address_port(std::string_view text, std::uint16_t default_port);
-/// A host as `trusted=` has it: a name, or an address, which gets brackets. IPv6 in the kernel's spelling.
+/// A host as `trusted=` has it: a name, an address or a network, see parse_address_or_network().
 Result<std::string> parse_trusted_host(std::string_view text);
+/// An address or a network (RFC 4632 section 3.1, RFC 4291 section 2.3), in brackets or not; returned as
+/// "[192.0.2.1]" or "[2001:db8::/32]", IPv6 in the kernel's spelling. A network of one address is that
+/// address. Bits behind the prefix are refused: the text says two things.
+Result<std::string> parse_address_or_network(std::string_view text);
 /// "bounce", "accept", "folder:PATH" or "file:PATH", where PATH is ~/PATH or NAME.
 Result<UnwantedMail> parse_unwanted_mail(std::string_view text);
 /// The same, and "bounce:WHY".

@@ -98,6 +98,7 @@ class Listener {
     void take_over();
 
     void housekeeping();
+    void show_client_count();
     void stop();
     std::size_t idle_count() const { return processes_.size() - busy_; }
     bool is_done() const;
@@ -118,6 +119,7 @@ class Listener {
     std::size_t busy_ = 0;
     std::size_t never_needed_ = 0;      ///< fewest idle processes since the last look
     Clock::time_point last_start_{};    ///< of processes for those who waited
+    std::size_t shown_count_ = 0;       ///< in the process title
     Clock::time_point last_look_{};     ///< at the silent and the idle
     Clock::time_point accept_again_{};  ///< unless it is 0, nobody is accepted before
     std::size_t places_ = 0;            ///< for clients
@@ -128,5 +130,12 @@ class Listener {
 
 /// Binds and listens: one socket, or one of each family. Throws std::system_error, naming the address.
 std::vector<Fd> bind_listener(const ListenAddress& listen);
+
+/// Why bind_listener() would fail now; nullopt if it would not. Listens nowhere.
+struct BindObstacle {
+    std::string endpoint;
+    int error;  ///< errno
+};
+std::optional<BindObstacle> obstacle_to_binding(const ListenAddress& listen);
 
 }  // namespace postoffice

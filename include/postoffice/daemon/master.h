@@ -24,8 +24,10 @@ struct MasterSettings {
     bool serve_smtp = true;  ///< false: the queue alone
     bool audit = false;      ///< whatever the configuration says
     std::vector<GivenSocket> given{};
-    /// Reads the configuration again; nullopt (after logging why) if it cannot be used.
-    std::function<std::optional<Config>()> reload;
+    /// Reads the configuration again; nullopt (after logging why) if it cannot be used in place of `now`.
+    std::function<std::optional<Config>(const Config& now)> reload;
+    /// Called when the configuration, first or reloaded, is in force.
+    std::function<void()> in_force;
 };
 
 /// Runs the daemon. Throws std::system_error when it cannot start (ports, spool, user). Returns the

@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include <string>
+
 #include "postoffice/config/config.h"
 
 namespace postoffice {
@@ -14,6 +16,14 @@ struct ServiceIdentity {
 };
 /// Throws std::system_error (ENOENT) if there is no such account.
 ServiceIdentity service_identity(const Config& config);
+
+/// The ordinary user who runs us and whose spool it is, or would be: then this is a private host, where no
+/// other account gets mail. Empty for root, and for users of the host's own server.
+std::string only_user_of(const Config& config);
+
+/// Whether the sendmail of an ordinary user, which has the spool's group, may access(2) the path. Asks the
+/// kernel in a child; root only. Throws std::system_error.
+bool ordinary_users_can(const ServiceIdentity& identity, const std::string& path, int access);
 
 /// For a child that faces the network or the queue: becomes the service identity for good, no_new_privs,
 /// umask.

@@ -1,0 +1,224 @@
+#include "postoffice/daemon/start_check.h"
+
+#include <fmt/format.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "postoffice/base/error.h"
+#include "postoffice/base/nudge.h"
+#include "postoffice/base/text.h"
+#include "postoffice/config/build.h"
+#include "postoffice/config/config_file.h"
+#include "postoffice/daemon/listener.h"
+#include "postoffice/daemon/service_identity.h"
+#include "postoffice/mail/spool.h"
+#include "postoffice/mail/users.h"
+#include "postoffice/net/tls.h"
+#include "postoffice/net/tls_key.h"
+
+namespace postoffice {
+namespace {
+
+std::string folder_of(const std::string& path) {
+    const auto slash = path.rfind('/');
+    return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::string error_text(int error) {
+    return std::strerror(error);
+}
+
+class Checker {
+  public:
+    explicit Checker(const LoadedConfig& loaded)
+        : loaded_(loaded),
+          config_(loaded.config),
+          is_server_(::geteuid() == 0 || !loaded.config.only_user.empty()) {}
+
+    StartCheck run() {
+        check_kernel();
+        if (config_.only_user.empty()) check_accounts();
+        check_folders();
+        check_spool();
+        check_log();
+        check_tls();
+        check_coal_command();
+        check_own_file();
+        check_ports();
+        return std::move(check_);
+    }
+
+  private:
+    void problem(std::string_view option, const std::string& text) {
+        check_.problems.push_back({78, fmt::format("{}: {}: {}", where(option), option, text)});
+    }
+
+    /// The line that set the option; the file, if none did.
+    std::string where(std::string_view option) const {
+        for (const SetOption& set : loaded_.set)
+            if (set.option->name == option) return set.where;
+        return config_.file.empty() ? "configuration" : config_.file;
+    }
+
+    /// EACCES: this process has no right to see it. The server would.
+    void missing_right_or_problem(std::string_view option, const std::string& path, int error) {
+        if (!is_server_ && (error == EACCES || error == EPERM))
+            check_.unchecked.push_back(fmt::format("{}: {}", option, path));
+        else
+            problem(option, fmt::format("{}: {}", path, error_text(error)));
+    }
+
+    // /proc/self/fd leads agents to what they were given as a descriptor.
+    void check_kernel() {
+        if (::access("/proc/self/fd", X_OK) != 0)
+            check_.problems.push_back(
+                {78, "/proc is not mounted here: no mail could be delivered without it"});
+    }
+
+    void check_accounts() {
+        check_account("user", config_.user, [&] { return find_login(config_.user); });
+        check_account("alias-user", config_.alias_user, [&] { return find_login(config_.alias_user); });
+        if (!config_.vhost_dir.empty())
+            check_account("vhost-user", config_.vhost_user, [&] { return vhost_account(config_); });
+        for (const std::string& user : config_.trusted_users)
+            if (::getpwnam(user.c_str()) == nullptr && ::getgrnam(user.c_str()) == nullptr)
+                check_.notices.push_back(fmt::format("trusted-users: there is no account or group {}", user));
+    }
+
+    template <class Find>
+    void check_account(std::string_view option, const std::string& name, const Find& find) try {
+        const std::optional<Account> account = find();
+        if (!account)
+            problem(option, fmt::format("there is no account {}", name));
+        else if (account->uid == 0 || account->gid == 0)
+            problem(option, fmt::format("{} has the rights of root, which mail must never have", name));
+    } catch (const std::system_error& error) {
+        problem(option, error.code().message());
+    }
+
+    void check_folder(std::string_view option, const std::string& path) {
+        struct stat status {};
+        if (::stat(path.c_str(), &status) != 0)
+            missing_right_or_problem(option, path, errno);
+        else if (!S_ISDIR(status.st_mode))
+            problem(option, fmt::format("{} is not a folder", path));
+    }
+
+    /// A file or folder that is made when it is needed.
+    void check_place(std::string_view option, const std::string& path) {
+        struct stat status {};
+        if (::stat(path.c_str(), &status) == 0) return;
+        const std::string folder = folder_of(path);
+        if (errno != ENOENT)
+            missing_right_or_problem(option, path, errno);
+        else if (::access(folder.c_str(), W_OK | X_OK) != 0)
+            missing_right_or_problem(option, folder, errno);
+    }
+
+    void check_folders() {
+        if (config_.home_mailbox.empty() && config_.local_transport.empty())
+            check_folder("mail-dir", config_.mail_dir);
+        // What the build chose need not be used.
+        if (config_.vhost_dir != default_vhost_dir()) check_folder("vhost-dir", config_.vhost_dir);
+        if (config_.greylist) check_place("db-dir", config_.db_dir);
+        struct stat status {};
+        if (config_.aliases != Config{}.aliases && ::stat(config_.aliases.c_str(), &status) != 0)
+            check_.notices.push_back(fmt::format("aliases={}: {}", config_.aliases, error_text(errno)));
+    }
+
+    void check_spool() {
+        struct stat status {};
+        if (::stat(config_.queue_dir.c_str(), &status) == 0)
+            check_folder("queue-dir", config_.queue_dir);
+        else
+            check_place("queue-dir", config_.queue_dir);
+        if (!config_.control.starts_with(config_.queue_dir + "/"))
+            check_folder("control", folder_of(config_.control));
+        if (::geteuid() != 0 || config_.only_user != "" || !check_.problems.empty()) return;
+        const std::string drop = Spool(config_.queue_dir).drop_directory();
+        const bool is_there = ::stat(drop.c_str(), &status) == 0;
+        if (is_there && !ordinary_users_can(service_identity(config_), drop, W_OK | X_OK))
+            problem("queue-dir",
+                    fmt::format("users cannot put mail into {}: its group must be that of {}, which may "
+                                "write there, and the folders above must let that group pass",
+                                drop, config_.user));
+    }
+
+    void check_log() {
+        if (config_.log == "syslog" || config_.log == "stderr") return;
+        struct stat status {};
+        if (::stat(config_.log.c_str(), &status) != 0)
+            check_place("log", config_.log);
+        else if (S_ISDIR(status.st_mode))
+            problem("log", fmt::format("{} is a folder", config_.log));
+        else if (::access(config_.log.c_str(), W_OK) != 0)
+            missing_right_or_problem("log", config_.log, errno);
+    }
+
+    void check_tls() {
+        if (config_.tls_certificate.empty()) return;
+        for (const std::string& file : {config_.tls_certificate, config_.tls_key})
+            if (!is_server_ && ::access(file.c_str(), R_OK) != 0 && errno == EACCES)
+                return check_.unchecked.push_back(fmt::format("tls-certificate: {}", file));
+        try {
+            const TlsServer server(config_.tls_certificate, config_.tls_key);
+        } catch (const FormatError& error) {
+            problem("tls-certificate", error.what());
+        }
+        if (const auto exposure = exposure_of_key(config_)) check_.notices.push_back(*exposure);
+    }
+
+    void check_coal_command() {
+        const std::string& program = config_.coal_command;
+        if (program.empty()) return;
+        const auto file = find_trusted_file(program, ::geteuid());
+        if (file.exit_code != 0)
+            problem("coal-command", file.problem.starts_with(program)
+                                        ? file.problem
+                                        : fmt::format("{} {}", program, file.problem));
+        else if (::access(program.c_str(), X_OK) != 0)
+            problem("coal-command", fmt::format("{}: {}", program, error_text(errno)));
+    }
+
+    /// Users' sendmail reads the default file itself.
+    void check_own_file() {
+        if (config_.file.empty() || config_.file_was_asked_for || ::geteuid() != 0) return;
+        if (!check_.problems.empty() || ordinary_users_can(service_identity(config_), config_.file, R_OK))
+            return;
+        check_.problems.push_back(
+            {78, fmt::format("{}: users cannot read it, so their sendmail would fail: chmod 644 {}",
+                             config_.file, config_.file)});
+    }
+
+    void check_ports() {
+        for (const ListenAddress& listen : config_.listen) {
+            const auto obstacle = obstacle_to_binding(listen);
+            if (!obstacle) continue;
+            if (!is_server_ && obstacle->error == EACCES)
+                check_.unchecked.push_back(fmt::format("listen: {}", obstacle->endpoint));
+            else if (obstacle->error != EADDRINUSE)
+                problem("listen", fmt::format("{}: {}", obstacle->endpoint, error_text(obstacle->error)));
+            else if (!is_served(config_.control))
+                check_.notices.push_back(
+                    fmt::format("listen: another program uses {} now", obstacle->endpoint));
+        }
+    }
+
+    const LoadedConfig& loaded_;
+    const Config& config_;
+    const bool is_server_;  ///< has the rights that the server will have
+    StartCheck check_;
+};
+
+}  // namespace
+
+StartCheck check_start(const LoadedConfig& loaded) {
+    return Checker(loaded).run();
+}
+
+}  // namespace postoffice
