@@ -47,6 +47,22 @@ void feed_message(const Drop& drop, MessageReceiver& receiver) {
     }
 }
 
+/// The message begins with "Delivered-To: SUBMITTER@host", as forward_message() writes it. The field names the
+/// account as well as a warning would.
+bool is_sent_on(const Drop& drop, const std::string& submitter, const Config& config) {
+    constexpr std::string_view field = "Delivered-To: ";
+    std::array<char, 1024> start{};
+    const off_t offset = ::lseek(drop.file.get(), 0, SEEK_CUR);
+    std::string_view text(start.data(), disk::read_at(drop.file.get(), start, offset));
+    if (!text.starts_with(field)) return false;
+    const auto address = parse_addr_spec(take_until(text, '\n').substr(field.size()));
+    if (!address || !config.is_local_domain(address->domain())) return false;
+    std::string_view name = address->local_part();
+    const auto end = name.size() > submitter.size() ? submitter.size() : name.size();
+    const bool is_whole = end == name.size() || config.recipient_delimiter.find(name[end]) != std::string::npos;
+    return is_whole && equals_ignoring_case(name.substr(0, end), submitter);
+}
+
 }  // namespace
 
 Intake::Intake(const Config& config, const Spool& spool, Router& router, Acceptor& acceptor,
@@ -97,6 +113,7 @@ Address Intake::sender_of(const Drop& drop) const {
 std::string Intake::warning_for(const Drop& drop) const {
     const Address sender = sender_of(drop);
     const std::string submitter = login_name(drop.owner);
+    if (is_sent_on(drop, submitter, config_)) return "";
     const bool is_own =
         equals_ignoring_case(sender.local_part(), submitter) && config_.is_local_domain(sender.domain());
     if (sender.is_null() || is_own || is_trusted_submitter(config_, drop.owner)) return "";
