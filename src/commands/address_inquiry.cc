@@ -1,15 +1,22 @@
 #include "address_inquiry.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 
 #include "caller.h"
+#include "postoffice/delivery/remote_delivery.h"
 #include "postoffice/mail/submitter.h"
 #include "postoffice/net/mx.h"
 
 namespace postoffice {
+namespace {
+
+constexpr std::uint16_t smtp_port = 25;
+
+}  // namespace
 
 AddressInquiry::AddressInquiry(const Config& config)
     : config_(config),
@@ -35,17 +42,16 @@ bool AddressInquiry::may_see_files_of(const std::string& user) const {
 }
 
 AddressInquiry::RemoteVerdict AddressInquiry::judge_remote(const Address& address) const {
-    if (!config_.relay_host.empty()) return {0, config_.relay_host};
     const Resolver resolver(ResolverSettings::from(config_.nameservers));
-    const MxList list = find_mail_hosts(resolver, address.domain(), config_.hostname, interface_addresses());
-    switch (list.status) {
-        case MxList::Status::found:
-            return {0, list.hosts.front().name};
-        case MxList::Status::temporary:
-            return {inquiry::not_now, list.why};
-        default:
-            return {inquiry::unknown_host, list.why};
+    const std::string destination = config_.relay_host.empty() ? address.domain() : "";
+    const auto route = RemoteDelivery(config_, resolver, destination).find_route();
+    if (route.hosts.empty()) {
+        const bool is_final = route.trouble.outcome == DeliveryResult::Outcome::failed;
+        return {is_final ? inquiry::unknown_host : inquiry::not_now, route.trouble.reply.text};
     }
+    if (!config_.relay_host.empty()) return {0, config_.relay_host};
+    const std::string& host = route.hosts.front().name;
+    return {0, route.port == smtp_port ? host : fmt::format("{}, port {}", host, route.port)};
 }
 
 void AddressInquiry::note(int exit_code) {

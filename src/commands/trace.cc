@@ -23,7 +23,8 @@ namespace {
 
 /// One place where the mail ends.
 struct Destination {
-    std::string kind;  ///< "mailbox", "remote", "program", "file", "instructions", "discard", "private"
+    /// "mailbox", "remote", "program", "file", "instructions", "discard", "private", "bounce"
+    std::string kind;
     std::string user;
     std::string what;    ///< path, address or command; "" where that is nobody's business
     std::string how;     ///< of a remote one: which host takes it, or why none does
@@ -33,7 +34,7 @@ struct Destination {
 /// All that is told of one address.
 struct Trace {
     std::string address;
-    std::string status;  ///< "accepted", "unknown", "temporary"
+    std::string status;  ///< "accepted", "unknown", "temporary", "unclear" (it depends on unreadable files)
     std::vector<Route::Step> steps;
     std::vector<Destination> destinations;
     /// What RCPT is answered, by who asks.
@@ -49,6 +50,7 @@ class Tracer {
 
   private:
     Trace trace(const Address& address);
+    void tell_answers(Trace& trace, const Route& route, const Address& address) const;
     std::vector<Route::Step> visible_steps(const Route& route);
     unsigned line_of_alias(const std::string& file, const std::string& name);
     Destination destination(const Route::Hop& hop);
@@ -156,11 +158,29 @@ Trace Tracer::trace(const Address& address) {
     if (is_accepted && (!route.is_local || inquiry_.may_see_aliases()))
         for (const Route::Hop& hop : route.hops) trace.destinations.push_back(destination(hop));
     if (is_accepted && !route.is_local) inquiry_.note(inquiry_.judge_remote(address).exit_code);
-    const Reply reply = is_accepted ? Reply{250, "2.1.5", "Recipient OK"} : route.refusal;
+    if (route.status == Route::Status::unknown && route.lacks_delivery_file)
+        trace.destinations.push_back({"bounce", "", "", "there is no delivery file", ""});
+    tell_answers(trace, route, address);
+    return trace;
+}
+
+/// What RCPT is answered. A session asks a process with the rights of the files' owner where this process may
+/// not look.
+void Tracer::tell_answers(Trace& trace, const Route& route, const Address& address) const {
+    if (route.is_unseen) {
+        trace.status = "unclear";
+        trace.stranger = trace.trusted = trace.authenticated = "depends on files that you cannot read";
+        return;
+    }
+    const bool is_accepted = route.status == Route::Status::accepted;
+    const Reply accepted{250, "2.1.5", "Recipient OK"};
+    const Reply reply = is_accepted ? accepted : route.refusal;
     trace.trusted = trace.authenticated = reply.line();
     const bool is_denied = !route.is_local && is_for_known_clients(config_, address);
     trace.stranger = (is_denied ? relaying_denied(config_, address, "a stranger") : reply).line();
-    return trace;
+    if (!is_denied && hides_refusal(config_, reply))
+        trace.stranger =
+            fmt::format("{}; the message is answered {}", accepted.line(), refused_with_message().line());
 }
 
 std::vector<Route::Step> Tracer::visible_steps(const Route& route) {

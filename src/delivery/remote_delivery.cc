@@ -77,12 +77,6 @@ bool says_more(const DeliveryResult& later, const DeliveryResult& former) {
 }  // namespace
 
 // Where to connect, in order; without hosts `trouble` says why.
-struct RemoteDelivery::Route {
-    std::vector<MailHost> hosts;
-    std::uint16_t port = 0;
-    DeliveryResult trouble;
-};
-
 // One message to at most `most_recipients`. A recipient is open while another host may be asked for it.
 struct RemoteDelivery::Attempt {
     const OutgoingEnvelope& envelope;

@@ -73,6 +73,7 @@ bool Router::Expansion::take_virtual_user(const VirtualDomain& domain, const std
     std::string user = entry.user.value_or("");
     if (entry.status == DomainEntry::Status::not_shown && is_virtual_user_name(name)) {
         note({fmt::format("the files of {} cannot be looked at from here", domain.name)});
+        route_.is_unseen = true;
         user = to_lower(name);
     }
     if (user.empty()) return false;

@@ -82,6 +82,7 @@ void Router::Expansion::take_user_files(const Account& account, const std::strin
         case UserFile::Status::not_shown:
             // Somebody with the user's rights will look when the message is delivered.
             note({.text = "cannot be looked at from here", .owner = account.name, .file = file.path});
+            route_.is_unseen = true;
             return reach({Target::Kind::instructions, account.name, mailbox.address, file.path, ""},
                          "instructions " + account.name);
         case UserFile::Status::trouble:
@@ -89,6 +90,9 @@ void Router::Expansion::take_user_files(const Account& account, const std::strin
                                  account.name};
         case UserFile::Status::none:
             if (extension.empty() || router_.config_.extension_may_be_unknown()) break;
+            route_.lacks_delivery_file = true;
+            note({fmt::format("account {} has no delivery file for the extension {}", account.name,
+                              printable(extension))});
             return leave_out_unknown(address);
     }
     reach(mailbox, "mailbox " + account.name);

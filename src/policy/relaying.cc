@@ -8,6 +8,10 @@ bool is_for_known_clients(const Config& config, const Address& address) {
     return !config.relay && !config.is_local_domain(address.domain());
 }
 
+bool hides_refusal(const Config& config, const Reply& reply) {
+    return config.hide_recipients && refuses_address(reply) && reply.status != "5.7.1";
+}
+
 Reply relaying_denied(const Config& config, const Address& address, std::string_view client) {
     return Reply{550, "5.7.1",
                  fmt::format("relaying denied: <{}> is not in a domain of {}, and {} may not send through it",

@@ -11,6 +11,7 @@
 #include "postoffice/base/utf8.h"
 #include "postoffice/mail/spool.h"
 #include "postoffice/policy/correspondents.h"
+#include "postoffice/policy/relaying.h"
 #include "postoffice/policy/soliciting.h"
 
 namespace postoffice {
@@ -91,7 +92,7 @@ std::optional<Reply> refuse_message(Dialogue& dialogue) {
     const Transaction& transaction = dialogue.transaction;
     if (transaction.hidden_refusal_count() > 0) {
         dialogue.note_misconduct(bad_points::address_refused);
-        return Reply{550, "5.1.1", "A recipient is unknown here: nobody gets this message"};
+        return refused_with_message();
     }
     if (!transaction.is_open()) return Reply{503, "5.5.1", "MAIL and RCPT come before the message"};
     if (transaction.recipient_count() > 0) return check_before_data(dialogue);

@@ -30,11 +30,6 @@ const Verb* find_verb(std::string_view name);
 /// Whether this client may use ETRN.
 bool offers_etrn(Dialogue&);
 
-/// A sender or recipient is not taken, for good, however well its command was written.
-inline bool refuses_address(const Reply& reply) {
-    return reply.code >= 550 && reply.code <= 554;
-}
-
 /// 501 5.5.4 with the verb's syntax.
 Reply syntax_error(std::string_view verb_name);
 

@@ -10,6 +10,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
 #include "postoffice/config/values.h"
+#include "postoffice/policy/relaying.h"
 #include "postoffice/policy/soliciting.h"
 #include "verb.h"
 

@@ -81,11 +81,9 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
     return {250, "2.1.5", "Recipient OK"};
 }
 
-// With hide-recipients a stranger hears of names that do not exist only when he has a message for them. Not
-// even the time that an answer takes tells him more.
+// Not even the time that an answer takes tells a stranger more.
 bool hides(Dialogue& dialogue, const Reply& reply) {
-    const bool is_about_the_name = refuses_address(reply) && reply.status != "5.7.1";
-    return dialogue.config().hide_recipients && is_about_the_name && !dialogue.client_is_known();
+    return hides_refusal(dialogue.config(), reply) && !dialogue.client_is_known();
 }
 
 // Who guesses names may wait for each answer, and has so many tries.

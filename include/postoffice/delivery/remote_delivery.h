@@ -30,6 +30,14 @@ class RemoteDelivery {
     };
     /// `message`: open for reading. Does not throw.
     Outcome deliver(const OutgoingEnvelope& envelope, int message, std::uint64_t size);
+    /// The hosts that take mail for the destination, in the order to try them; or, without any, the trouble.
+    struct Route {
+        std::vector<MailHost> hosts;
+        std::uint16_t port = 0;
+        DeliveryResult trouble;
+    };
+    /// Asks DNS. Throws std::system_error.
+    Route find_route() const;
     /// From now on `talk` hears each line of the dialogues, as in SmtpClient; nobody if it is empty.
     void let_hear(std::function<void(const std::string&)> talk);
     /// Says QUIT to a connection that is kept.
@@ -42,12 +50,10 @@ class RemoteDelivery {
 
   private:
     struct Attempt;
-    struct Route;
 
     void deliver_part(Attempt& attempt);
     void walk(Attempt& attempt);
     void hand_over(Attempt& attempt);
-    Route find_route() const;
     Route route_to_relay() const;
     std::vector<IpAddress> own_addresses(std::uint16_t port) const;
 

@@ -49,6 +49,9 @@ struct Route {
     };
     std::vector<Step> steps;
     bool is_local = false;  ///< the address itself is in a domain of ours
+    /// Files that this process cannot read decide where some or all of it goes.
+    bool is_unseen = false;
+    bool lacks_delivery_file = false;  ///< an account has none for the extension, which it needs
 };
 
 class AliasTable;

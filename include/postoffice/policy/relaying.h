@@ -14,4 +14,16 @@ bool is_for_known_clients(const Config& config, const Address& address);
 /// What everybody else hears. `client`: as it is called in the answer.
 Reply relaying_denied(const Config& config, const Address& address, std::string_view client);
 
+/// A sender or recipient is not taken, for good, however well its command was written.
+inline bool refuses_address(const Reply& reply) {
+    return reply.code >= 550 && reply.code <= 554;
+}
+
+/// With hide-recipients a stranger hears of a name that does not exist only from refused_with_message(), in
+/// answer to the message; that relaying is denied is told in any case.
+bool hides_refusal(const Config& config, const Reply& reply);
+inline Reply refused_with_message() {
+    return {550, "5.1.1", "A recipient is unknown here: nobody gets this message"};
+}
+
 }  // namespace postoffice
