@@ -201,6 +201,17 @@ def test_untrusted_set_sender_0_lets_only_the_trusted_choose(machine):
     assert "X-Authentication-Warning" not in box
 
 
+@pytest.mark.parametrize("by,warned", [("alice@host.test", False), ("alice+box@host.test", False),
+                                       ("bob@host.test", True), ("alice@elsewhere.test", True)])
+def test_what_a_delivery_file_sends_on_has_no_warning(machine, by, warned):
+    """A file with branches submits it as its user, with this field in front."""
+    machine.run(SENDMAIL, "-G", "-f", "boss@example.org", "bob", user="alice",
+                input=f"Delivered-To: {by}\nSubject: sent on\n\n".encode())
+    machine.start()
+    box = machine.wait_for_mail("bob", "Return-Path: <boss@example.org>")
+    assert ("X-Authentication-Warning" in box) == warned
+
+
 @pytest.mark.parametrize("trusted", ["", "trusted-users=bob,alice\n", "trusted-users=alice-s-group\n"])
 def test_trusted_users_choose_a_sender_without_a_warning(machine, trusted):
     machine.run("groupadd", "-g", "7999", "alice-s-group")

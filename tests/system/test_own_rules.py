@@ -456,14 +456,6 @@ def test_an_account_that_shall_have_no_home_lacks_nothing(host):
     assert b"not believed" not in host.run("sendmail", "-bt", "nobody").stdout
 
 
-def test_what_a_file_with_branches_sends_on_is_not_changed(host):
-    write("alice", ".forward", "?yes true && exit 99\n:yes\nbob\n")
-    host.start()
-    send(host, "alice@host.test")
-    received = host.wait_for_mail("bob", b"From here on")
-    assert b"Delivered-To: alice@host.test" in received and b"X-Authentication-Warning" not in received
-
-
 @pytest.mark.parametrize("list_of,keeper", [
     ("mixed: bob, gone, \\Carol\nowner-mixed: alice\n", "alice"),
     ("mixed: bob, gone, \\Carol\npostmaster: alice\n", "alice"),
