@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <vector>
 
-#include "changed_file.h"
 #include "domain_edits.h"
 #include "domain_tool.h"
 #include "postoffice/base/clock.h"
@@ -30,7 +29,6 @@ constexpr std::string_view subject = "*** Virtual domain update ***";
 constexpr std::string_view first_words = "trans=UPDATE";
 constexpr std::size_t most_octets = 64 * 1024;  // of the message that are looked at
 constexpr std::size_t longest_password = 500;
-constexpr mode_t private_mode = 0600;
 
 std::optional<unsigned> hex_digit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -95,16 +93,16 @@ class OwnGroup {
 };
 
 /// Each file in a scope of its own: the lock on the folder is for one at a time.
-std::string remove_user(const std::string& folder, const std::string& user) {
+std::string remove_user(const DomainFolder& folder, const std::string& user) {
     bool was_there = false;
     {
-        ChangedFile passwd(folder, "passwd", private_mode);
+        ChangedFile passwd(folder.path, "passwd", folder.rights);
         if (const auto rest = without_user(passwd.text(), user)) {
             passwd.replace(*rest);
             was_there = true;
         }
     }
-    ChangedFile aliases(folder, "aliases", private_mode);
+    ChangedFile aliases(folder.path, "aliases", folder.rights);
     if (const auto rest = without_alias(aliases.text(), user)) {
         aliases.replace(*rest);
         was_there = true;
@@ -113,16 +111,16 @@ std::string remove_user(const std::string& folder, const std::string& user) {
     return "The user is removed.";
 }
 
-std::string set_password(const std::string& folder, const std::string& user, const std::string& password) {
+std::string set_password(const DomainFolder& folder, const std::string& user, const std::string& password) {
     const std::string hash = hash_password(password);
-    ChangedFile passwd(folder, "passwd", private_mode);
+    ChangedFile passwd(folder.path, "passwd", folder.rights);
     const bool was_there = without_user(passwd.text(), user).has_value();
     passwd.replace(with_user(passwd.text(), user, hash));
     return was_there ? "The user has a new password." : "The user is created.";
 }
 
-std::string set_forward(const std::string& folder, const std::string& user, const std::string& value) {
-    ChangedFile aliases(folder, "aliases", private_mode);
+std::string set_forward(const DomainFolder& folder, const std::string& user, const std::string& value) {
+    ChangedFile aliases(folder.path, "aliases", folder.rights);
     if (!value.empty()) {
         aliases.replace(with_alias(aliases.text(), to_lower(user), value));
         return "Mail for this name goes to " + value + ".";
@@ -131,7 +129,7 @@ std::string set_forward(const std::string& folder, const std::string& user, cons
     return "Mail for this name goes nowhere else.";
 }
 
-std::string update_user(const std::string& folder, const UserUpdate& update) {
+std::string update_user(const DomainFolder& folder, const UserUpdate& update) {
     if (update.remove) return remove_user(folder, update.user);
     std::vector<std::string> done;
     if (update.password) done.push_back(set_password(folder, update.user, *update.password));

@@ -7,7 +7,6 @@
 
 #include <cerrno>
 
-#include "changed_file.h"
 #include "domain_edits.h"
 #include "domain_tool.h"
 #include "postoffice/base/error.h"
@@ -16,7 +15,7 @@
 namespace postoffice {
 namespace {
 
-/// A folder of this owner's, if it is not there.
+/// A folder of this owner's, if it is not there; with this mode, whatever the umask is.
 void make_folder(const std::string& path, const Account& owner, mode_t mode) {
     if (::mkdir(path.c_str(), 0700) != 0) {
         if (errno == EEXIST) return;
@@ -52,15 +51,15 @@ Account make_domain_folders(const Config& config, const VirtualDomain& domain) {
     if (!owner) throw ToolFailure{EX_NOUSER, fmt::format("{} has no account", domain.owner)};
     const auto keeper = vhost_account(config);
     if (!keeper) throw ToolFailure{EX_NOUSER, fmt::format("vhost-user={} has no account", config.vhost_user)};
-    if (::mkdir(config.vhost_dir.c_str(), 0755) != 0 && errno != EEXIST) throw_errno(config.vhost_dir);
-    require_new(domain, ChangedFile(config.vhost_dir, "domains.cf", domain_table_mode).text());
+    make_folder(config.vhost_dir, {"root", 0, 0, "", "", ""}, 0755);
+    require_new(domain, ChangedFile(config.vhost_dir, "domains.cf", domain_table_rights).text());
     make_folder(config.vhost_spool, *keeper, 0700);
     make_domain_folder(config.vhost_dir + "/" + domain.name, *owner);
     return *owner;
 }
 
 void enter_domain(const Config& config, const VirtualDomain& domain) {
-    ChangedFile file(config.vhost_dir, "domains.cf", domain_table_mode);
+    ChangedFile file(config.vhost_dir, "domains.cf", domain_table_rights);
     require_new(domain, file.text());
     file.replace(with_domain(file.text(), domain));
 }

@@ -2,15 +2,15 @@
 // mail.
 #pragma once
 
-#include <sys/types.h>
-
+#include "changed_file.h"
 #include "postoffice/base/privileges.h"
 #include "postoffice/config/config.h"
 #include "postoffice/mail/virtual_domains.h"
 
 namespace postoffice {
 
-inline constexpr mode_t domain_table_mode = 0644;
+/// Every process reads domains.cf.
+inline const FileRights domain_table_rights{0644, {}, 0444};
 
 /// The folder of its files, which belongs to its owner, and the one of all mailboxes, as far as they are not
 /// there. Returns the owner. Throws ToolFailure: there is such a domain, it is the host's own, an account is

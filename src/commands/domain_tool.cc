@@ -1,6 +1,7 @@
 #include "domain_tool.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -58,7 +59,19 @@ VirtualDomain find_domain(const Config& config, const std::string& name) {
     return *domain;
 }
 
-std::string act_as_owner(const Config& config, const VirtualDomain& domain) {
+namespace {
+
+/// Files of another owner are read with the rights of that owner. Nothing but a tool runs as root.
+FileRights rights_of(const Config& config, const Account& owner) {
+    if (owner.uid != 0) return {};
+    const auto reader = vhost_account(config);
+    if (!reader) throw ToolFailure{EX_NOUSER, fmt::format("vhost-user={} has no account", config.vhost_user)};
+    return {0640, reader->gid, S_IRGRP};
+}
+
+}  // namespace
+
+DomainFolder act_as_owner(const Config& config, const VirtualDomain& domain) {
     const auto owner = find_login(domain.owner);
     if (!owner)
         throw ToolFailure{EX_NOUSER,
@@ -67,7 +80,7 @@ std::string act_as_owner(const Config& config, const VirtualDomain& domain) {
         throw ToolFailure{EX_NOPERM,
                           fmt::format("{} is looked after by {}, and by root", domain.name, owner->name)};
     if (::geteuid() == 0 && owner->uid != 0) become_forever(owner->uid, owner->gid, groups_of(*owner));
-    return config.vhost_dir + "/" + domain.name;
+    return {config.vhost_dir + "/" + domain.name, rights_of(config, *owner)};
 }
 
 VirtualName parse_virtual_name(const std::string& text, bool star) {

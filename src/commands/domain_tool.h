@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "changed_file.h"
 #include "postoffice/config/config.h"
 #include "postoffice/mail/virtual_domains.h"
 
@@ -27,9 +28,16 @@ Config config_for_tool(const std::optional<std::string>& file);
 /// The domain, as domains.cf has it. Throws ToolFailure if it is not there.
 VirtualDomain find_domain(const Config& config, const std::string& name);
 
-/// From here on this process has the rights of the domain's owner, if that is who calls, or root. Throws
-/// ToolFailure (77) for anybody else. Returns the domain's folder.
-std::string act_as_owner(const Config& config, const VirtualDomain& domain);
+/// Where the files of a domain are, and which processes must be able to read them.
+struct DomainFolder {
+    std::string path;
+    FileRights rights;
+};
+
+/// From here on this process has the rights of the domain's owner, if its caller is the owner or root. Throws
+/// ToolFailure (77) for any other caller. The files of a domain of root's are read by the account
+/// vhost-user=, and by no other that is not root.
+DomainFolder act_as_owner(const Config& config, const VirtualDomain& domain);
 
 /// "user@domain". Throws ToolFailure (65) if it is none, or the name can be none of a virtual user's; "*" is
 /// let pass if `star`.

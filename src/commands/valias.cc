@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <vector>
 
-#include "changed_file.h"
 #include "domain_edits.h"
 #include "domain_tool.h"
 #include "postoffice/base/output.h"
@@ -17,8 +16,6 @@
 
 namespace postoffice {
 namespace {
-
-constexpr mode_t private_mode = 0600;
 
 struct Task {
     std::optional<std::string> config_file;
@@ -100,7 +97,8 @@ int carry_out(const Task& task) {
     const VirtualName name = is_name ? parse_virtual_name(task.name, true) : VirtualName{"", task.name};
     const std::string value = task.targets.empty() ? "" : value_of(task.targets);
     const Config config = config_for_tool(task.config_file);
-    ChangedFile file(act_as_owner(config, find_domain(config, name.domain)), "aliases", private_mode);
+    const DomainFolder folder = act_as_owner(config, find_domain(config, name.domain));
+    ChangedFile file(folder.path, "aliases", folder.rights);
 
     if (task.undo) {
         file.undo();

@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <vector>
 
-#include "changed_file.h"
 #include "domain_edits.h"
 #include "domain_setup.h"
 #include "domain_tool.h"
@@ -96,7 +95,7 @@ int change(const Config& config, const Task& task) {
         enter_domain(config, domain);
         return EX_OK;
     }
-    ChangedFile file(config.vhost_dir, "domains.cf", domain_table_mode);
+    ChangedFile file(config.vhost_dir, "domains.cf", domain_table_rights);
     if (task.undo) {
         file.undo();
         return EX_OK;

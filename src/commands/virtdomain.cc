@@ -33,7 +33,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr mode_t private_mode = 0600;
 constexpr std::size_t most_header = 256 * 1024;
 constexpr std::size_t most_message = 512u << 20;
 
@@ -72,13 +71,13 @@ int write_first_files(const Config& config, const VirtualDomain& domain, const A
                       const std::string& password) {
     const std::string folder = config.vhost_dir + "/" + domain.name;
     {
-        ChangedFile passwd(folder, "passwd", private_mode);
+        ChangedFile passwd(folder, "passwd", {});
         const std::string others = without_user(passwd.text(), "postmaster").value_or(passwd.text());
         const std::string line = fmt::format("postmaster:x:{}:{}::{}:\n", owner.uid, owner.gid, owner.home);
         passwd.replace(with_user(others + line, "postmaster", hash_password(password)));
     }
     if (!domain.with_subdomains) return EX_OK;
-    ChangedFile aliases(folder, "aliases", private_mode);
+    ChangedFile aliases(folder, "aliases", {});
     aliases.replace(
         with_alias(aliases.text(), "*",
                    fmt::format("{}{}*--*@{}", owner.name, config.recipient_delimiter[0], config.hostname)));
@@ -150,7 +149,7 @@ int remove(const Config& config, const std::vector<std::string>& words) {
     const auto keeper = vhost_account(config);
     if (!keeper) throw ToolFailure{EX_NOUSER, fmt::format("vhost-user={} has no account", config.vhost_user)};
     {
-        ChangedFile table(config.vhost_dir, "domains.cf", domain_table_mode);
+        ChangedFile table(config.vhost_dir, "domains.cf", domain_table_rights);
         table.replace(without_domain(table.text(), domain.name).value_or(table.text()));
     }
     run_as(*owner, [&] { return remove_owners_files(config, domain, *owner); });
@@ -191,7 +190,7 @@ int deliver(const Config& config, const std::vector<std::string>& words, bool bo
     const VirtualDomain* domain = table.find(meant.domain);
     if (domain == nullptr) throw ToolFailure{EX_NOHOST, meant.domain + " is no virtual domain"};
     const DomainEntry entry =
-        DomainFiles(act_as_owner(config, *domain), *domain, vhost_uid(config)).look_up(meant.user);
+        DomainFiles(act_as_owner(config, *domain).path, *domain, vhost_uid(config)).look_up(meant.user);
     if (entry.status != DomainEntry::Status::answered) throw ToolFailure{EX_TEMPFAIL, entry.problem};
     if (!entry.user && bounces)
         throw ToolFailure{EX_NOUSER, fmt::format("{}@{}: no such user", meant.user, meant.domain)};

@@ -9,7 +9,6 @@
 #include <array>
 #include <cstdio>
 
-#include "changed_file.h"
 #include "domain_edits.h"
 #include "domain_tool.h"
 #include "postoffice/base/output.h"
@@ -22,7 +21,6 @@
 namespace postoffice {
 namespace {
 
-constexpr mode_t private_mode = 0600;
 constexpr std::size_t longest_password = 500;  // what can be said when logging in
 
 struct Task {
@@ -151,12 +149,12 @@ int carry_out(const Task& task) {
     const bool whole = task.kind == Kind::list || task.kind == Kind::undo;
     const VirtualName name = whole ? VirtualName{"", task.name} : parse_virtual_name(task.name);
     const Config config = config_for_tool(task.config_file);
-    const std::string folder = act_as_owner(config, find_domain(config, name.domain));
+    const DomainFolder folder = act_as_owner(config, find_domain(config, name.domain));
     // Before the lock is taken: people take their time.
     const bool needs_password = task.kind == Kind::change || task.kind == Kind::add;
     const std::string hash = needs_password ? read_hash() : "";
 
-    ChangedFile file(folder, "passwd", private_mode);
+    ChangedFile file(folder.path, "passwd", folder.rights);
     if (task.kind == Kind::undo) file.undo();
     if (task.kind == Kind::list) list(file.text());
     if (whole) return EX_OK;

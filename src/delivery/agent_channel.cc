@@ -14,6 +14,8 @@
 #include "postoffice/base/text.h"
 #include "postoffice/delivery/agent_protocol.h"
 #include "postoffice/mail/delivery_file.h"
+#include "postoffice/mail/mailbox_path.h"
+#include "postoffice/mail/users.h"
 
 namespace postoffice {
 namespace {
@@ -300,6 +302,7 @@ DomainEntry AgentChannels::domain_entry(const std::string& domain, const std::st
         throw FormatError("an answer that makes no sense");
     if (!user.empty()) entry.user = user;
     entry.is_owner = !user.empty() && answer.is_owner != 0;
+    entry.alias_line = answer.alias_line;
     if (!descriptors.empty()) entry.alias = disk::read_all(descriptors.front().get(), most_alias_octets);
     return entry;
 } catch (const std::exception& error) {
@@ -324,8 +327,7 @@ MailboxState AgentChannels::virtual_mailbox(const std::string& user, const std::
             DeliveryResult result = result_of(*answer);
             if (result.outcome != DeliveryResult::Outcome::deferred || result.reply.status == "4.3.2")
                 return {};
-            const std::string detail = agent.user + ": " + result.reply.text;
-            return {MailboxState::Status::hindered, {std::move(result.reply), detail}};
+            return {MailboxState::Status::hindered, {std::move(result.reply), ""}};
         }
     } catch (const std::exception&) {
         channels_.erase(agent);  // a late answer must never be taken for that to a later question
@@ -335,7 +337,9 @@ MailboxState AgentChannels::virtual_mailbox(const std::string& user, const std::
 
 MailboxState AgentFiles::virtual_mailbox(const std::string& user, const std::string& domain) {
     MailboxState state = own_eyes_.virtual_mailbox(user, domain);
-    if (state.status == MailboxState::Status::not_shown) state = channels_.virtual_mailbox(user, domain);
+    if (state.status != MailboxState::Status::not_shown) return state;
+    state = channels_.virtual_mailbox(user, domain);
+    state.obstacle.detail = virtual_mailbox_path(config_, user, domain) + ": " + state.obstacle.reply.text;
     return state;
 }
 
@@ -348,16 +352,25 @@ UserFile AgentFiles::find(const Account& account, const WantedFile& wanted) {
     return file;
 }
 
+namespace {
+
+/// The account whose agent reads the files of the domain, for people.
+std::string reader_of(const Config& config, const VirtualDomain& domain) {
+    const auto owner = find_login(domain.owner);
+    return owner && owner->uid == 0 ? "the account of vhost-user=" + config.vhost_user
+                                    : "its owner " + domain.owner;
+}
+
+}  // namespace
+
 DomainEntry AgentFiles::domain_entry(const std::string& folder, const VirtualDomain& domain,
                                      const std::string& name) {
     DomainEntry entry = own_eyes_.domain_entry(folder, domain, name);
     if (entry.status != DomainEntry::Status::not_shown) return entry;
-    const std::string problem = entry.problem;
     entry = channels_.domain_entry(domain.name, name);
-    // What not even its owner can look at.
     if (entry.status == DomainEntry::Status::not_shown) {
         entry.status = DomainEntry::Status::trouble;
-        if (entry.problem.empty()) entry.problem = problem;
+        entry.problem += "; mail waits until " + reader_of(config_, domain) + " can read it";
     }
     return entry;
 }

@@ -236,6 +236,7 @@ void LocalAgent::tell_domain_entry(const Channel& channel, const DomainRequest& 
     answer.status = static_cast<std::uint8_t>(entry.status);
     answer.user.assign_cut(entry.user.value_or(""));
     answer.is_owner = entry.is_owner ? 1 : 0;
+    answer.alias_line = entry.alias_line;
     answer.problem.assign_cut(entry.problem);
     const bool is_too_long = entry.alias && entry.alias->size() > most_alias_octets;
     if (is_too_long) {

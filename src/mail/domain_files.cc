@@ -56,7 +56,9 @@ Fd open_believed(const std::string& path, uid_t owner) {
     }
     if (const auto reason = distrust(status, owner, is_link); !reason.empty())
         throw FormatError(fmt::format("{}: {}", path, reason));
-    return disk::open(fmt::format("/proc/self/fd/{}", found.get()), O_RDONLY);
+    Fd file(::open(fmt::format("/proc/self/fd/{}", found.get()).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file) throw_errno(path);
+    return file;
 }
 
 }  // namespace

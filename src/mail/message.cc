@@ -79,7 +79,9 @@ Fd Message::open_for_reading() const {
     // Opened again rather than duplicated: a duplicate would share the position and the right to write. The
     // name is the kernel's, since ours may be gone by now. The file's mode keeps others from opening it for
     // writing.
-    return disk::open("/proc/self/fd/" + std::to_string(file_.get()), O_RDONLY);
+    Fd file(::open(("/proc/self/fd/" + std::to_string(file_.get())).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file) throw_errno("open the message again");
+    return file;
 }
 
 Fd Message::keep_as(const std::string& path) {

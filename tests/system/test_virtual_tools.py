@@ -1,6 +1,9 @@
 """vdomain, vpasswd and valias: who may change what, and how it is taken back."""
+import errno
+import json
 import os
 import stat
+import struct
 import subprocess
 
 import pytest
@@ -61,6 +64,71 @@ def test_root_acts_as_the_owner(tool_host, domains):
     done(tool_host, "root", "valias", "*@own.test", "vera")
     for name in os.listdir(os.path.join(domains.etc, "own.test")):
         assert os.stat(os.path.join(domains.etc, "own.test", name)).st_uid == 7901, name
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_a_domain_of_roots_takes_mail_after_each_change(make_host, folder, umask):
+    """Its files are read by the account of vhost-user, which is not root."""
+    host = make_host("host", vhost_dir=os.path.join(folder, "etc"), vhost_spool=os.path.join(folder, "virtual"))
+    before = os.umask(umask)
+    try:
+        done(host, "root", "vdomain", "create", "club.test", "root")
+        done(host, "root", "vpasswd", "-a", "vera@club.test", input=b"secret\n")
+        done(host, "root", "valias", "info@club.test", "vera")
+    finally:
+        os.umask(before)
+    host.start()
+    assert agreed(host, "vera@club.test", "info@club.test", "none@club.test") == ["250", "250", "550"]
+    mail = VirtualDomains.mail_ids()
+    for name in ("passwd", "aliases"):
+        path = os.path.join(folder, "etc/club.test", name)
+        status = os.stat(path)
+        assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (0, mail[1], 0o640)
+        # As an editor leaves it.
+        os.chown(path, 0, 0)
+        os.chmod(path, 0o600)
+    assert rcpt(host, "vera@club.test") == ["451"]
+    wanted = f"{folder}/etc/club.test/passwd: Permission denied; mail waits until the account of vhost-user="
+    assert wanted in host.log_text() and "/proc" not in host.log_text()
+    done(host, "root", "vpasswd", "-l", "vera@club.test")
+    done(host, "root", "valias", "info@club.test", "vera", "bob@host.test")
+    done(host, "root", "valias", "--undo", "club.test")
+    assert agreed(host, "vera@club.test", "info@club.test") == ["250", "250"]
+
+
+def agreed(host, *addresses):
+    """What RCPT and the trace say."""
+    told = rcpt(host, *addresses)
+    shown = [json.loads(line) for line in host.run("sendmail", "-bt", "--json", *addresses).stdout.splitlines()]
+    assert [one["rcpt"]["trusted"][:3] for one in shown] == told, (shown, host.log_text())
+    return told
+
+
+def test_a_file_keeps_its_rights(tool_host, domains):
+    """Such as that of a web server to read it."""
+    domains.add("own.test", "alice", ["vera"], "info: vera\n")
+    path = os.path.join(domains.etc, "own.test", "passwd")
+    os.chmod(path, 0o700)  # as GNU pop3d's users have it
+    done(tool_host, "root", "vpasswd", "-l", "vera@own.test")
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o700
+    access_list = struct.pack("<I" + "HHI" * 5, 2, 1, 6, 0xffffffff, 2, 4, 7902, 4, 0, 0xffffffff, 16, 4, 0xffffffff,
+                              32, 0, 0xffffffff)  # user:bob:r--, acl(5)
+    try:
+        os.setxattr(path, "system.posix_acl_access", access_list)
+    except OSError as error:
+        assert error.errno == errno.EOPNOTSUPP
+    else:
+        done(tool_host, "alice", "vpasswd", "-u", "vera@own.test")
+        assert os.getxattr(path, "system.posix_acl_access") == access_list
+        os.removexattr(path, "system.posix_acl_access")
+    os.chown(path, 7901, 7902)
+    os.chmod(path, 0o640)
+    before = open(path).read()
+    result = run_as(tool_host, "alice", "vpasswd", "-l", "vera@own.test")
+    assert result.returncode == 65 and b"nothing is changed" in result.stderr and open(path).read() == before
+    os.chown(path, 7901, 7901)
+    done(tool_host, "alice", "vpasswd", "-l", "vera@own.test")
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o640
 
 
 def test_nobody_else_may(tool_host, domains):

@@ -81,8 +81,8 @@ class ChangedFileTest : public testing::Test {
         struct stat status {};
         return ::stat((folder_ + "/" + name).c_str(), &status) == 0 ? status.st_mode & 0777 : 0;
     }
-    void replace(const std::string& text) const { ChangedFile(folder_, "file", 0600).replace(text); }
-    void undo() const { ChangedFile(folder_, "file", 0600).undo(); }
+    void replace(const std::string& text) const { ChangedFile(folder_, "file", {}).replace(text); }
+    void undo() const { ChangedFile(folder_, "file", {}).undo(); }
 
     std::string folder_;
 };

@@ -75,13 +75,14 @@ class AgentFiles final : public UserFiles {
     /// With `only_domains`, homes are left alone: what cannot be seen there is seen when the mail is
     /// delivered.
     AgentFiles(const Config& config, AgentChannels& channels, bool only_domains = false)
-        : own_eyes_(config), channels_(channels), only_domains_(only_domains) {}
+        : config_(config), own_eyes_(config), channels_(channels), only_domains_(only_domains) {}
     UserFile find(const Account& account, const WantedFile& wanted) override;
     DomainEntry domain_entry(const std::string& folder, const VirtualDomain& domain,
                              const std::string& name) override;
     MailboxState virtual_mailbox(const std::string& user, const std::string& domain) override;
 
   private:
+    const Config& config_;
     OwnEyes own_eyes_;
     AgentChannels& channels_;
     const bool only_domains_;
