@@ -46,7 +46,7 @@ pid_t spawn_process(const std::string& title, const std::function<int()>& body) 
         set_process_title(title);
         code = body();
     } catch (const std::exception& e) {
-        log_event("", "crash", {{"process", title}, {"reason", e.what()}});
+        log_event("", "crash", {{"process", title}, {"reason", in_plain_words(e)}});
     }
     ::_exit(code);
 }

@@ -9,6 +9,7 @@
 
 #include "explain_greylist.h"
 #include "greylist_key.h"
+#include "postoffice/base/error.h"
 #include "postoffice/base/output.h"
 #include "postoffice/base/privileges.h"
 #include "postoffice/base/text.h"
@@ -205,7 +206,7 @@ int authexpire(int argc, char** argv) {
         if (task.blacklist) return expiry.decide(*task.blacklist, true);
         return expiry.expire();
     } catch (const std::exception& error) {
-        print_error("authexpire: {}\n", error.what());
+        print_error("authexpire: {}\n", in_plain_words(error));
         return EX_TEMPFAIL;
     }
 }

@@ -118,7 +118,7 @@ int manage_queue(const Config& config, const CommandLine& line) {
             nudge(config.control, "look");
         return exit_code;
     } catch (const std::exception& error) {
-        print_error("{}: {}\n", line.program, error.what());
+        print_error("{}: {}\n", line.program, in_plain_words(error));
         return 71;
     }
 }

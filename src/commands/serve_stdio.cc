@@ -10,6 +10,7 @@
 #include "drop_acceptor.h"
 #include "local_router.h"
 #include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
@@ -112,8 +113,8 @@ int serve_stdio(const Config& config, const CommandLine& line) {
                     printable(line.client_address));
         return EX_USAGE;
     } catch (const std::exception& error) {
-        print_error("{}: {}\n", line.program, error.what());
-        log_event("", "error", {{"program", line.program}, {"reason", error.what()}});
+        print_error("{}: {}\n", line.program, in_plain_words(error));
+        log_event("", "error", {{"program", line.program}, {"reason", in_plain_words(error)}});
         return EX_OSERR;
     }
 }

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/output.h"
 #include "postoffice/commands/commands.h"
@@ -75,8 +76,8 @@ int run_daemon(const LoadedConfig& loaded, const CommandLine& line) {
     try {
         return run_master(config, settings);
     } catch (const std::exception& error) {
-        log_event("", "not-started", {{"reason", error.what()}});
-        print_error("{}: {}\n", line.program, error.what());
+        log_event("", "not-started", {{"reason", in_plain_words(error)}});
+        print_error("{}: {}\n", line.program, in_plain_words(error));
         return EX_OSERR;
     }
 }

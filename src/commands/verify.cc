@@ -7,6 +7,7 @@
 
 #include "address_field.h"
 #include "address_inquiry.h"
+#include "postoffice/base/error.h"
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
@@ -114,7 +115,7 @@ int verify_addresses(const Config& config, const CommandLine& line) {
         const int exit_code = Verifier(config, line).verify_all();
         return exit_code;
     } catch (const std::exception& error) {
-        print_error("{}: {}\n", line.program, error.what());
+        print_error("{}: {}\n", line.program, in_plain_words(error));
         return inquiry::not_now;
     }
 }

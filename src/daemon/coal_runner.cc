@@ -91,7 +91,7 @@ void name_to_coal_runner(int slot, const IpAddress& address) {
     try {
         post(slot, std::as_bytes(std::span(&request, 1)), {}, Deadline::after(Milliseconds(0)));
     } catch (const std::exception& error) {
-        log_event("", "coal", {{"client", address.to_string()}, {"error", error.what()}});
+        log_event("", "coal", {{"client", address.to_string()}, {"error", in_plain_words(error)}});
     }
 }
 

@@ -237,7 +237,7 @@ void Listener::start_process_for(Client client) try {
     process_of_[started->worker.channel.get()] = started;
     if (!give_to(started, client)) throw PeerGone("a new process ended at once");
 } catch (const std::exception& error) {
-    log_event("", "no-session-process", {{"reason", error.what()}});
+    log_event("", "no-session-process", {{"reason", in_plain_words(error)}});
     client.say("421 4.3.2 No resources here now; try again later\r\n");
     if (client.state.phase != SessionState::Phase::announced) admission_.left(client.address);
 }

@@ -346,7 +346,7 @@ class Master {
             next = std::make_unique<Generation>(std::move(*config));
             take_ports(*next, current_->ports);
         } catch (const std::exception& error) {
-            log_event("", "reload-refused", {{"reason", error.what()}});
+            log_event("", "reload-refused", {{"reason", in_plain_words(error)}});
             return;
         }
         reopen_log(next->config.log);

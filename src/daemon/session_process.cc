@@ -29,7 +29,8 @@ bool learn_client(const Fd& socket, SessionState& state) {
         state.phase = SessionState::Phase::arrived;
         return true;
     } catch (const std::exception& error) {
-        log_event("", "proxy-header", {{"client", state.client_address.str()}, {"error", error.what()}});
+        log_event("", "proxy-header",
+                  {{"client", state.client_address.str()}, {"error", in_plain_words(error)}});
         return false;
     }
 }

@@ -196,7 +196,7 @@ void Spawner::serve(const AgentName& name, Fd channel) {
             refuse(channel.get(), user, deferred("4.3.2", "Too many local deliveries at a time"));
         }
     } catch (const std::exception& e) {
-        log_event("", "spawn", {{"user", user}, {"error", e.what()}});
+        log_event("", "spawn", {{"user", user}, {"error", in_plain_words(e)}});
         refuse(channel.get(), user, deferred("4.3.0", "Local delivery is not possible now"));
     }
 }
@@ -286,7 +286,7 @@ std::variant<AgentDuty, DeliveryResult> Spawner::take_up(Purpose purpose, const 
 } catch (const UnfitMailbox& error) {
     return deferred("4.2.0", error.what());
 } catch (const std::exception& error) {
-    log_event("", "spawn", {{"user", assignment.account.name}, {"error", error.what()}});
+    log_event("", "spawn", {{"user", assignment.account.name}, {"error", in_plain_words(error)}});
     return deferred("4.3.0", "Local delivery is not possible now");
 }
 

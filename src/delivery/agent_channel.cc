@@ -150,7 +150,7 @@ std::vector<DeliveryResult> AgentChannels::deliver(const std::vector<MailboxDeli
                     channels_.erase(flight.agent);
                     for (const std::size_t i : flight.requests)
                         if (call.results[i].outcome == DeliveryResult::Outcome::deferred)
-                            call.results[i] = deferred("4.3.0", std::string("Local delivery: ") + e.what());
+                            call.results[i] = deferred("4.3.0", "Local delivery: " + in_plain_words(e));
                     flight.requests.clear();
                 }
     }
@@ -252,7 +252,7 @@ DeliveryResult AgentChannels::carry_out(const InstructionDelivery& delivery, int
     const auto answer = receive_answer(channel.get(), deadline);
     return answer ? result_of(*answer) : deferred("4.3.0", "Local delivery ended without an answer");
 } catch (const std::exception& error) {
-    return deferred("4.3.0", std::string("Local delivery: ") + error.what());
+    return deferred("4.3.0", "Local delivery: " + in_plain_words(error));
 }
 
 /// As with deliveries: a warm agent may be just leaving, and then another one is asked.
@@ -287,7 +287,7 @@ UserFile AgentChannels::find_file(const std::string& user, const WantedFile& wan
     if (is_found) file.text = disk::read_all(descriptors.front().get(), most_delivery_file_octets);
     return file;
 } catch (const std::exception& error) {
-    return {UserFile::Status::trouble, "files of " + user, "", error.what()};
+    return {UserFile::Status::trouble, "files of " + user, "", in_plain_words(error)};
 }
 
 DomainEntry AgentChannels::domain_entry(const std::string& domain, const std::string& name) try {
@@ -306,7 +306,7 @@ DomainEntry AgentChannels::domain_entry(const std::string& domain, const std::st
     if (!descriptors.empty()) entry.alias = disk::read_all(descriptors.front().get(), most_alias_octets);
     return entry;
 } catch (const std::exception& error) {
-    return {DomainEntry::Status::trouble, {}, {}, "files of " + domain + ": " + error.what()};
+    return {DomainEntry::Status::trouble, {}, {}, "files of " + domain + ": " + in_plain_words(error)};
 }
 
 /// A spawner that has no agent to give answers in its place. That it has no room is no word on the mailbox.

@@ -95,7 +95,7 @@ Intake::Outcome Intake::take(const std::string& id, Watch& watch) {
             return Outcome::try_again;
         }
     } catch (const std::exception& error) {
-        log_event(id, "drop-deferred", {{"reason", error.what()}});
+        log_event(id, "drop-deferred", {{"reason", in_plain_words(error)}});
         return Outcome::try_again;
     }
 }

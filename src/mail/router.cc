@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "expansion.h"
+#include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/users.h"
@@ -63,7 +64,7 @@ Route Router::route(const Address& recipient, bool in_full) {
         owner = temporary.owner;
     } catch (const std::exception& error) {
         route.refusal = {451, "4.3.0", recipient.to_string() + ": cannot be looked up now"};
-        detail = error.what();
+        detail = in_plain_words(error);
     }
     route.status = Route::Status::temporary;
     route.hops.clear();

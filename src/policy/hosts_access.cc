@@ -98,7 +98,7 @@ AccessVerdict consult_hosts_access(const Client& client, const AccessTables& tab
     if (client.name_status == NameStatus::unclear) return {Kind::unclear, ""};
     return {finding.is_outlawed != 0 ? Kind::outlawed : Kind::denied, printable(finding.why.str())};
 } catch (const std::exception& error) {
-    log_event("", "hosts-access", {{"client", client.text()}, {"error", error.what()}});
+    log_event("", "hosts-access", {{"client", client.text()}, {"error", in_plain_words(error)}});
     return {AccessVerdict::Kind::unclear, ""};
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/policy/client.h"
 #include "postoffice/policy/dns_lists.h"
@@ -107,7 +108,7 @@ std::optional<Reply> check_greylist(Dialogue& dialogue) try {
         {451, "4.7.1",
          fmt::format("We do not know you yet; please try again in {} seconds", verdict.seconds)});
 } catch (const std::exception& error) {
-    log_event("", "greylist-unusable", {{"client", dialogue.client()}, {"reason", error.what()}});
+    log_event("", "greylist-unusable", {{"client", dialogue.client()}, {"reason", in_plain_words(error)}});
     return std::nullopt;
 }
 

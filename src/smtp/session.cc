@@ -170,7 +170,7 @@ Reply answer(Dialogue& dialogue, const Verb& verb, const Command& command) {
     } catch (const std::exception& error) {
         if (dialogue.is_reading_message) throw;
         log_event("", "error",
-                  {{"client", dialogue.client()}, {"command", verb.name}, {"why", error.what()}});
+                  {{"client", dialogue.client()}, {"command", verb.name}, {"why", in_plain_words(error)}});
         return {451, "4.3.0", "Something went wrong here; please try again later"};
     }
 }
@@ -236,7 +236,7 @@ bool begin_tls(Dialogue& dialogue) {
         if (dialogue.services.tls == nullptr) throw FormatError("a TLS listener without a certificate");
         dialogue.connection.start_tls(*dialogue.services.tls, dialogue.deadline());
     } catch (const std::exception& error) {
-        dialogue.log_end("tls-failed", error.what());
+        dialogue.log_end("tls-failed", in_plain_words(error));
         return false;
     }
     dialogue.state.extended = 0;
@@ -311,8 +311,8 @@ SessionEnd Session::serve() {
         audit_end(dialogue, audit_lost, gone.what());
         dialogue.log_end("lost connection", gone.what());
     } catch (const std::exception& error) {
-        audit_end(dialogue, 421, error.what());
-        dialogue.log_end("error", error.what());
+        audit_end(dialogue, 421, in_plain_words(error));
+        dialogue.log_end("error", in_plain_words(error));
         say_goodbye(dialogue, {421, "4.3.0", hostname + " closing connection: something went wrong here"});
     }
     return SessionEnd::unclean;

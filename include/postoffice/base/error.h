@@ -1,6 +1,7 @@
 // What is thrown: broken circumstances, never outcomes of mail (those are values, see mail/reply.h).
 #pragma once
 
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -10,6 +11,10 @@ namespace postoffice {
 /// Throws std::system_error for the current errno.
 [[noreturn]] void throw_errno(const std::string& what);
 [[noreturn]] void throw_errno(int error, const std::string& what);
+
+/// What a reply, the log or a report says of an exception: the words of this program's own exceptions and of
+/// the system; of any other exception, which is a mistake in this program, what kind of mistake it is.
+std::string in_plain_words(const std::exception& error);
 
 /// A deadline passed while waiting for a peer.
 class Timeout : public std::runtime_error {
