@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
@@ -18,12 +19,31 @@ bool all_mailboxes(const Envelope& envelope) {
                        [](const Recipient& r) { return r.target.kind == Target::Kind::mailbox; });
 }
 
+/// A report stays one, whatever list it comes to: nothing may come of it but an end (RFC 5321 section 4.5.5).
 const Address& sender_for(const Recipient& recipient, const Envelope& envelope) {
-    return recipient.sender ? *recipient.sender : envelope.sender;
+    return recipient.sender && !envelope.sender.is_null() ? *recipient.sender : envelope.sender;
 }
 
 std::string in_brackets(const Address& address) {
     return "<" + address.to_string() + ">";
+}
+
+/// What the addresses of `part` lead to besides: a later look at the alias must not send it there once more.
+void note_elsewhere(Envelope& part, const Envelope& whole) {
+    if (part.recipients.size() == whole.recipients.size()) return;
+    std::set<Address> originals;
+    std::set<std::string> own;
+    for (const Recipient& recipient : part.recipients) {
+        originals.insert(recipient.original);
+        own.insert(destination_key(recipient.target));
+    }
+    for (const Recipient& recipient : whole.recipients)
+        if (originals.contains(recipient.original) && !own.contains(destination_key(recipient.target))) {
+            Recipient& other = part.elsewhere.emplace_back(recipient);
+            other.wishes = {};
+            other.sender = sender_for(recipient, whole);
+            if (other.sender == part.sender) other.sender.reset();
+        }
 }
 
 // A list's messages travel under the list owner's address, so an entry of the queue has one sender: this is
@@ -47,13 +67,16 @@ std::vector<Part> split_by_sender(const Envelope& envelope, const std::vector<De
             part->envelope.recipients.clear();
             // A list's message is another one: RFC 3461 section 5.2.7.1.
             if (sender != envelope.sender) {
+                part->envelope.sent_by = envelope.sender;
                 part->envelope.envelope_id.clear();
                 part->envelope.return_part = ReturnPart::unspecified;
             }
         }
         part->envelope.recipients.push_back(recipient);
+        part->envelope.recipients.back().sender.reset();
         if (!results.empty()) part->results.push_back(results[i]);
     }
+    for (Part& part : parts) note_elsewhere(part.envelope, envelope);
     return parts;
 }
 
@@ -84,7 +107,7 @@ Reply Acceptance::accept(const std::string& id, const Envelope& envelope, Messag
 } catch (const std::system_error& error) {
     return storage_trouble(id, error);
 } catch (const std::exception& error) {
-    log_event(id, "not-accepted", {{"reason", error.what()}});
+    log_event(id, "not-accepted", {{"reason", in_plain_words(error)}});
     return {451, "4.3.0", "Something went wrong here; try again later"};
 }
 
@@ -147,7 +170,7 @@ void Acceptance::send_notices(const std::string& id, const Envelope& envelope, c
     if (const std::string report = bouncer_.report_success(journal, original.get()); !report.empty())
         on_queued_(report);
 } catch (const std::exception& error) {
-    log_event(id, "not-notified", {{"to", in_brackets(envelope.sender)}, {"reason", error.what()}});
+    log_event(id, "not-notified", {{"to", in_brackets(envelope.sender)}, {"reason", in_plain_words(error)}});
 }
 
 Reply Acceptance::queue(const std::string& id, const Envelope& envelope, Message& message,

@@ -18,6 +18,7 @@ constexpr std::size_t most_read_at_once = 20;  // of a backlog, before others ha
 constexpr unsigned most_jobs_in_a_row = 20;    // of an agent that others wait for
 constexpr std::chrono::seconds agent_idle_limit{30};
 constexpr std::chrono::minutes limit_time{10};  // that a host's limit of connections is remembered
+constexpr UnixTime fresh = 60;  // what was routed so lately is tried as it stands the first time
 
 DeliveryResult result_in(const QueueJobDone& answer) {
     return {DeliveryResult::Outcome::deferred,
@@ -39,8 +40,8 @@ Dispatcher::Key Dispatcher::key_of(const Target& target) const {
     return {false, config_.relay_host.empty() ? target.address.domain() : ""};
 }
 
-std::map<Dispatcher::Key, std::vector<std::uint32_t>> Dispatcher::divide(const QueueEntry& entry) const {
-    std::map<Key, std::vector<std::uint32_t>> parts;
+Dispatcher::Parts Dispatcher::divide(const QueueEntry& entry) const {
+    Parts parts;
     const Journal& journal = entry.journal();
     for (std::uint32_t i = 0; i < journal.recipients.size(); ++i)
         if (journal.recipients[i].status == RecipientState::Status::waiting)
@@ -48,14 +49,41 @@ std::map<Dispatcher::Key, std::vector<std::uint32_t>> Dispatcher::divide(const Q
     return parts;
 }
 
+/// Without recipients at other hosts where these have to wait for a queue run.
+Dispatcher::Parts Dispatcher::parts_for_now(const QueueEntry& entry, bool& is_withheld) const {
+    Parts parts = divide(entry);
+    is_withheld = !events_.may_leave(entry.journal()) &&
+                  std::erase_if(parts, [](const auto& part) { return !part.first.is_local; }) > 0;
+    return parts;
+}
+
+/// All of them together, so that one process at a time adds recipients to the journal. The place of the first
+/// one's address: a user whose files are slow to read holds up nobody else's mail.
+Dispatcher::Parts Dispatcher::to_route_again(const QueueEntry& entry) const {
+    Parts parts;
+    const Journal& journal = entry.journal();
+    const bool is_fresh = now_unix() - journal.envelope.arrived < fresh;
+    std::vector<std::uint32_t> found;
+    for (std::uint32_t i = 0; i < journal.recipients.size(); ++i) {
+        const RecipientState& state = journal.recipients[i];
+        const Recipient& recipient = journal.envelope.recipients[i];
+        const bool is_first_attempt = state.attempts == 0 && is_fresh;
+        if (state.status == RecipientState::Status::waiting && !is_first_attempt &&
+            recipient.target.kind != Target::Kind::unrouted && events_.is_ours(recipient.original))
+            found.push_back(i);
+    }
+    if (!found.empty())
+        parts[{true, "routing " + journal.envelope.recipients[found.front()].original.to_string()}] = found;
+    return parts;
+}
+
 bool Dispatcher::start(const std::string& id) {
     std::optional<QueueEntry> entry = spool_.take(id);
     if (!entry) return false;
     if (entry->journal().held) return false;
-    auto parts = divide(*entry);
+    const Parts again = to_route_again(*entry);
     bool is_withheld = false;
-    if (!events_.may_leave(entry->journal()))
-        is_withheld = std::erase_if(parts, [](const auto& part) { return !part.first.is_local; }) > 0;
+    const Parts parts = again.empty() ? parts_for_now(*entry, is_withheld) : again;
     if (is_withheld && parts.empty()) return false;
     if (parts.size() == 1) {
         Destination& destination = destinations_[parts.begin()->first];
@@ -67,21 +95,25 @@ bool Dispatcher::start(const std::string& id) {
     ActiveMessage& message = active_.emplace(id, ActiveMessage{std::move(*entry)}).first->second;
     message.waiting = message.entry.journal().waiting();
     message.is_withheld = is_withheld;
-    for (auto& [key, recipients] : parts) {
+    message.is_routed = again.empty();
+    hand_out(message, parts);
+    return true;
+}
+
+/// The message may be settled, and gone, when this returns.
+void Dispatcher::hand_out(ActiveMessage& message, const Parts& parts) {
+    const bool routes_again = !message.is_routed;
+    for (const auto& [key, recipients] : parts) {
         std::deque<Job>& waiting = destinations_[key].waiting;
         for (std::size_t from = 0; from < recipients.size(); from += QueueJob::most_recipients) {
             const auto begin = recipients.begin() + static_cast<std::ptrdiff_t>(from);
             const auto count = std::min(QueueJob::most_recipients, recipients.size() - from);
-            waiting.push_back({&message, {begin, begin + static_cast<std::ptrdiff_t>(count)}});
+            waiting.push_back({&message, {begin, begin + static_cast<std::ptrdiff_t>(count)}, routes_again});
             ++message.jobs_left;
         }
     }
-    if (message.jobs_left == 0) {
-        settle(message);
-        return true;
-    }
+    if (message.jobs_left == 0) return settle(message);
     for (const auto& [key, recipients] : parts) dispatch(destinations_.find(key));
-    return true;
 }
 
 void Dispatcher::forget_down_destinations() {
@@ -204,6 +236,7 @@ void Dispatcher::hand_over(Agent& agent, Job job) {
     QueueJob request;
     request.count = static_cast<std::uint32_t>(job.recipients.size());
     std::copy(job.recipients.begin(), job.recipients.end(), request.recipients);
+    request.routes_again = job.routes_again ? 1 : 0;
     try {
         const Fd message = job.message->entry.open_message();
         std::vector<int> descriptors = {job.message->entry.fd(), message.get()};
@@ -256,7 +289,7 @@ void Dispatcher::job_done(Pool& pool, std::list<Agent>::iterator agent) {
     if (leaves) remove_agent(pool, agent);
     if (job) {
         job->message->entry.reload();
-        job->message->was_tried = true;
+        job->message->was_tried |= !job->routes_again;
         if (is_down && answer.value.is_unrecorded != 0)
             settle_job(std::move(*job), destination.why_down);
         else if (is_done)

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
@@ -26,6 +27,7 @@ void Dispatcher::note_down(Destination& destination, const DeliveryResult& why) 
 /// Another message has just found its destination down: that is no attempt for this one, unless this one is
 /// only waiting to be given up.
 void Dispatcher::postpone_job(Job job, const Destination& destination) {
+    if (job.routes_again) return finish(std::move(job));
     QueueEntry& entry = job.message->entry;
     if (has_expired(config_, entry.journal().envelope.arrived, destination.down_since))
         return settle_job(std::move(job), given_up(config_, destination.why_down));
@@ -45,8 +47,10 @@ void Dispatcher::defer_job(Job job, const std::string& why) {
     settle_job(std::move(job), deferred("4.4.1", why));
 }
 
-// Recipients that a worker has settled already keep their outcome.
+// Recipients that a worker has settled already keep their outcome. That nobody could say where they lead by
+// now is none: they are tried where they led before.
 void Dispatcher::settle_job(Job job, const DeliveryResult& result) {
+    if (job.routes_again) return finish(std::move(job));
     QueueEntry& entry = job.message->entry;
     try {
         for (const auto index : job.recipients)
@@ -76,7 +80,11 @@ void Dispatcher::tell(const QueueEntry& entry, std::size_t index, const Delivery
 }
 
 void Dispatcher::finish(Job job) {
-    if (--job.message->jobs_left == 0) settle(*job.message);
+    ActiveMessage& message = *job.message;
+    if (--message.jobs_left != 0) return;
+    if (std::exchange(message.is_routed, true) || stopping_) return settle(message);
+    const Parts parts = parts_for_now(message.entry, message.is_withheld);
+    hand_out(message, parts);
 }
 
 /// Those for whom an attempt was made when the time was over already: none is given up for what happened
@@ -117,7 +125,7 @@ void Dispatcher::settle(ActiveMessage& message) try {
 } catch (const std::exception& error) {
     // The disk would not take a record or a report. What happened is in the journal or will be found out
     // again.
-    log_event(message.entry.id(), "not-settled", {{"reason", error.what()}});
+    log_event(message.entry.id(), "not-settled", {{"reason", in_plain_words(error)}});
     release(message, now_unix() + trouble_delay);
 }
 

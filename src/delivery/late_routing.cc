@@ -3,6 +3,7 @@
 #include <exception>
 #include <string>
 
+#include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/mail/recipients.h"
 
@@ -19,6 +20,8 @@ DeliveryResult LateRouting::take_in(const QueueEntry& entry, std::size_t recipie
     RecipientCollector places;
     places.add(late.original, route, late.wishes);
     places.move_to(envelope);
+    envelope.elsewhere.clear();
+    envelope.sent_by.reset();
     Message copy(spool_.directory());
     copy.append_copy_of(message);
     const std::string id = Spool::new_id();
@@ -29,7 +32,7 @@ DeliveryResult LateRouting::take_in(const QueueEntry& entry, std::size_t recipie
     result.notice_passed_on = true;
     return result;
 } catch (const std::exception& error) {
-    log_event(entry.id(), "not-routed", {{"reason", error.what()}});
+    log_event(entry.id(), "not-routed", {{"reason", in_plain_words(error)}});
     return deferred("4.3.0", "where it leads could not be found out");
 }
 

@@ -23,6 +23,7 @@
 #include "postoffice/delivery/remote_delivery.h"
 #include "postoffice/mail/spool.h"
 #include "postoffice/mail/watch.h"
+#include "rerouting.h"
 
 namespace postoffice {
 namespace {
@@ -55,6 +56,23 @@ class QueueAgent {
           local_(config, agents_, std::chrono::duration_cast<Seconds>(local_patience)),
           name_servers_(config.nameservers),
           resolver_(name_servers_.news().value()) {}
+
+    void route_again(QueueEntry& entry, std::span<const std::uint32_t> indices, Watch watch) {
+        watch_ = std::move(watch);
+        if (!rerouting_) rerouting_.emplace(config_, spawner_);
+        for (const auto index : indices) {
+            const auto result = rerouting_->route_again(entry, index);
+            if (!result) continue;
+            if (result->outcome == Outcome::failed) {
+                record(entry, index, *result);
+                continue;
+            }
+            entry.record(index, *result);
+            if (entry.journal().is_to_report(index))
+                entry.record_reported(index, "left to where it leads now");
+        }
+        watch_ = Watch();
+    }
 
     QueueJobDone work(QueueEntry& entry, std::span<const std::uint32_t> indices, int message, Watch watch) {
         watch_ = std::move(watch);
@@ -223,6 +241,7 @@ class QueueAgent {
     Resolver resolver_;
     std::unique_ptr<RemoteDelivery> remote_;
     std::optional<LateRouting> late_routing_;
+    std::optional<Rerouting> rerouting_;
     DeliveryResult why_down_;  ///< the last word on the destination
     Watch watch_;              ///< of the message at hand
 };
@@ -258,7 +277,11 @@ int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel
         Watch watch;
         if (job->descriptors.size() > 2)
             watch = Watch(std::move(job->descriptors[2]), job->value.watcher_sees_all != 0);
-        const QueueJobDone done = agent.work(entry, indices, job->descriptors[1].get(), std::move(watch));
+        QueueJobDone done;
+        if (job->value.routes_again != 0)
+            agent.route_again(entry, indices, std::move(watch));
+        else
+            done = agent.work(entry, indices, job->descriptors[1].get(), std::move(watch));
         set_process_title("idle, last delivered to " + name);
         send_struct(channel.get(), done);
     }

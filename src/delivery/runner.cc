@@ -75,7 +75,8 @@ Runner::Runner(const Config& config, const RunnerSettings& settings)
                    .on_queued = [this](const std::string& id) { note_arrival(id); },
                    .watch_of = [this](const std::string& id) { return watched_.find(id); },
                    .may_leave = [this](const Journal& journal) { return may_leave(journal); },
-                   .show = [this](const std::string& line) { show(settings_.verbose, line); }}),
+                   .show = [this](const std::string& line) { show(settings_.verbose, line); },
+                   .is_ours = [this](const Address& address) { return is_ours(address); }}),
       intake_([this] { return start_intake_worker(); },
               [this](const std::string& id, Watch watch) { take_over_watched(id, std::move(watch)); }),
       arrivals_(settings.arrivals) {}
@@ -91,6 +92,12 @@ Worker Runner::start_agent(const QueueAgentTask& task) const {
     return start_worker("queue agent", {settings_.spawner, settings_.announce}, [&](Fd channel) {
         return run_queue_agent(config_, complete, std::move(channel), settings_.spawner, settings_.announce);
     });
+}
+
+bool Runner::is_ours(const Address& address) try {
+    return router_.serves(address);
+} catch (const FormatError&) {
+    return false;  // for now it stays where it led
 }
 
 Worker Runner::start_intake_worker() const {

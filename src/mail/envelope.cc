@@ -41,4 +41,22 @@ std::string describe(const Target& target) {
            (target.alias.empty() ? target.user : "alias " + target.alias + at_domain);
 }
 
+std::string destination_key(const Target& target) {
+    switch (target.kind) {
+        case Target::Kind::mailbox:
+            return "u" + target.user + "\n" + target.domain;
+        case Target::Kind::remote:
+            return "a" + target.address.to_string();
+        case Target::Kind::unrouted:
+            return "?" + target.address.to_string();
+        case Target::Kind::discard:
+            return "nowhere";
+        case Target::Kind::program:
+        case Target::Kind::file:
+        case Target::Kind::instructions:
+            break;
+    }
+    return "i" + target.user + "\n" + target.alias + "\n" + target.domain + "\n" + target.instruction;
+}
+
 }  // namespace postoffice

@@ -68,10 +68,16 @@ void take_header_line(Journal& journal, std::string_view key, std::string_view v
         const auto sender = take_address(value);
         if (!sender || !value.empty()) throw FormatError("journal: bad sender");
         envelope.sender = *sender;
+    } else if (key == "sent-by") {
+        envelope.sent_by = take_address(value);
     } else if (key == "to") {
-        const auto recipient = parse_recipient(value, envelope.recipients.size() + 1);
-        if (!recipient) throw FormatError("journal: bad recipient");
+        const auto number = parse_number(take_until(value, ' '));
+        const auto recipient = parse_destination(value);
+        if (!recipient || number != envelope.recipients.size() + 1)
+            throw FormatError("journal: bad recipient");
         envelope.recipients.push_back(*recipient);
+    } else if (key == "elsewhere") {
+        if (const auto recipient = parse_destination(value)) envelope.elsewhere.push_back(*recipient);
     }
 }
 
@@ -98,6 +104,19 @@ bool Journal::is_to_report(std::size_t index) const {
            envelope.recipients[index].wishes.notify.success;
 }
 
+bool leads_there_already(const Journal& journal, const Recipient& recipient) {
+    const std::string key = destination_key(recipient.target);
+    const auto& recipients = journal.envelope.recipients;
+    for (std::size_t i = 0; i < recipients.size(); ++i) {
+        const bool counts = journal.recipients[i].status != RecipientState::Status::failed ||
+                            recipients[i].original == recipient.original;
+        if (counts && destination_key(recipients[i].target) == key) return true;
+    }
+    const auto& elsewhere = journal.envelope.elsewhere;
+    return std::any_of(elsewhere.begin(), elsewhere.end(),
+                       [&](const Recipient& other) { return destination_key(other.target) == key; });
+}
+
 std::string journal_header(const std::string& id, const Envelope& envelope,
                            std::optional<std::uint64_t> size) {
     const Origin& origin = envelope.origin;
@@ -120,9 +139,12 @@ std::string journal_header(const std::string& id, const Envelope& envelope,
     if (size) line("size", fmt::format("{}", *size));
     line("return", return_part_text(envelope.return_part));
     line("envid", escaped(envelope.envelope_id));
+    if (envelope.sent_by) line("sent-by", address_text(*envelope.sent_by));
     line("from", address_text(envelope.sender));
     std::size_t number = 0;
-    for (const Recipient& recipient : envelope.recipients) text += recipient_line(++number, recipient);
+    for (const Recipient& recipient : envelope.recipients)
+        text += fmt::format("to: {} {}\n", ++number, destination_text(recipient));
+    for (const Recipient& recipient : envelope.elsewhere) line("elsewhere", destination_text(recipient));
     text.append(end_mark.substr(1));
     return text;
 }

@@ -93,11 +93,28 @@ std::string result_with(std::string_view word, std::size_t index, const Delivery
                                reply.status.empty() ? "-" : escaped(reply.status, " "), escaped(reply.text));
 }
 
+/// By which an event is known to be whole: what a full disk cut short may look like another recipient.
+constexpr std::string_view end_of_added = " end";
+
+/// "3 remote <carol@c.test> for <list@b.test> end". The number is for people: the place in the file counts,
+/// since two processes may add recipients at the same time.
+bool apply_added(Journal& journal, std::string_view text) {
+    if (!parse_number(take_until(text, ' ')) || !text.ends_with(end_of_added)) return false;
+    text.remove_suffix(end_of_added.size());
+    const auto recipient = parse_destination(text);
+    if (!recipient) return false;
+    if (leads_there_already(journal, *recipient)) return true;
+    journal.envelope.recipients.push_back(*recipient);
+    journal.recipients.emplace_back();
+    return true;
+}
+
 }  // namespace
 
 bool apply_journal_event(Journal& journal, UnixTime when, std::string_view event) {
     const auto word = take_until(event, ' ');
     if (const auto outcome = parse_outcome(word)) return apply_result(journal, when, *outcome, event);
+    if (word == "added") return apply_added(journal, event);
     if (word == "reported") return apply_flag(journal, event, &RecipientState::reported);
     if (word == "warned") return apply_flag(journal, event, &RecipientState::warned);
     if (word == "postponed") return apply_result(journal, {}, DeliveryResult::Outcome::deferred, event);
@@ -117,6 +134,10 @@ bool apply_journal_event(Journal& journal, UnixTime when, std::string_view event
 }
 
 namespace journal_event {
+
+std::string added(std::size_t index, const Recipient& recipient) {
+    return fmt::format("added {} {}{}", index + 1, destination_text(recipient), end_of_added);
+}
 
 std::string result(std::size_t index, const DeliveryResult& result) {
     return result_with(outcome_word(result.outcome), index, result);

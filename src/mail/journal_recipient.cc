@@ -95,6 +95,10 @@ bool take_wishes(std::string_view text, Recipient& recipient) {
             std::string_view rest = value;
             recipient.disclosed = take_address(rest);
             if (!recipient.disclosed) return false;
+        } else if (word == "sender") {
+            std::string_view rest = value;
+            recipient.sender = take_address(rest);
+            if (!recipient.sender) return false;
         } else {
             return false;
         }
@@ -104,20 +108,19 @@ bool take_wishes(std::string_view text, Recipient& recipient) {
 
 }  // namespace
 
-std::string recipient_line(std::size_t number, const Recipient& recipient) {
+std::string destination_text(const Recipient& recipient) {
     const Target& target = recipient.target;
-    std::string line = fmt::format("to: {} ", number);
-    line += target_words(target) + address_text(target.address);
-    if (recipient.original != target.address) line += " for " + address_text(recipient.original);
-    if (recipient.wishes.notify.is_given()) line += " notify " + recipient.wishes.notify.text();
+    std::string text = target_words(target) + address_text(target.address);
+    if (recipient.original != target.address) text += " for " + address_text(recipient.original);
+    if (recipient.wishes.notify.is_given()) text += " notify " + recipient.wishes.notify.text();
     if (!recipient.wishes.original_recipient.empty())
-        line += " orcpt " + escaped(recipient.wishes.original_recipient, " ");
-    if (recipient.disclosed) line += " disclosed " + address_text(*recipient.disclosed);
-    return line + "\n";
+        text += " orcpt " + escaped(recipient.wishes.original_recipient, " ");
+    if (recipient.disclosed) text += " disclosed " + address_text(*recipient.disclosed);
+    if (recipient.sender) text += " sender " + address_text(*recipient.sender);
+    return text;
 }
 
-std::optional<Recipient> parse_recipient(std::string_view text, std::size_t expected_number) {
-    if (parse_number(take_until(text, ' ')) != expected_number) return std::nullopt;
+std::optional<Recipient> parse_destination(std::string_view text) {
     Recipient recipient;
     if (!take_target(text, recipient.target)) return std::nullopt;
     const auto address = take_address(text);

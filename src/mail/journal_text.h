@@ -22,9 +22,9 @@ std::string address_text(const Address& address);
 /// Takes an address_text() off the front; nullopt if there is none.
 std::optional<Address> take_address(std::string_view& text);
 
-/// The "to:" line of a recipient, and what parse_recipient() makes of its value again; nullopt if it cannot
-/// be understood, or has another number.
-std::string recipient_line(std::size_t number, const Recipient& recipient);
-std::optional<Recipient> parse_recipient(std::string_view text, std::size_t expected_number);
+/// A recipient, "remote <carol@c.test> for <list@b.test>", and what parse_destination() makes of it again;
+/// nullopt if it cannot be understood.
+std::string destination_text(const Recipient& recipient);
+std::optional<Recipient> parse_destination(std::string_view text);
 
 }  // namespace postoffice

@@ -5,17 +5,9 @@
 namespace postoffice {
 namespace {
 
-// Equal for hops that would bring the same person the same message twice. A list's owner as sender makes a
-// difference: the same message, but other people hear of its failure.
+// A list's owner as sender makes a difference: the same message, but other people hear of its failure.
 std::string destination_key(const Route::Hop& hop) {
-    const Target& target = hop.target;
-    std::string key =
-        target.kind == Target::Kind::mailbox    ? "u" + target.user + "\n" + target.domain
-        : target.kind == Target::Kind::remote   ? "a" + target.address.to_string()
-        : target.kind == Target::Kind::unrouted ? "?" + target.address.to_string()
-        : target.kind == Target::Kind::discard
-            ? "nowhere"
-            : "i" + target.user + "\n" + target.alias + "\n" + target.domain + "\n" + target.instruction;
+    std::string key = destination_key(hop.target);
     if (hop.new_sender) key.append("\n").append(hop.sender.to_string());
     return key;
 }

@@ -156,6 +156,10 @@ void QueueEntry::record(std::size_t index, const DeliveryResult& result) {
     append(journal_event::result(index, result));
 }
 
+void QueueEntry::add(const Recipient& recipient) {
+    append(journal_event::added(journal_.recipients.size(), recipient));
+}
+
 void QueueEntry::record_reported(std::size_t index, const std::string& text) {
     append(journal_event::reported(index, text));
 }

@@ -229,6 +229,48 @@ TEST(Journal, ALineCutShortIsAboutNobodyElse) {
         }
 }
 
+TEST(Journal, ARecipientIsAddedOnce) {
+    const Address list("list", "b.test"), dave("dave", "d.test");
+    const Recipient added{list, {Target::Kind::remote, "", dave}, {}, {}};
+    const std::string event = journal_event::added(2, added);
+    EXPECT_EQ(event, "added 3 remote <dave@d.test> for <list@b.test> end");
+    const Journal journal = with_events(event_line(event) + event_line(journal_event::added(3, added)) +
+                                        event_line("delivered 3: 250 2.0.0 ok"));
+    ASSERT_EQ(journal.recipients.size(), 3U);
+    EXPECT_EQ(journal.envelope.recipients[2].original, list);
+    EXPECT_EQ(journal.recipients[2].status, RecipientState::Status::delivered);
+    for (std::size_t cut = 0; cut < event.size(); ++cut)
+        EXPECT_EQ(with_events(event_line(event.substr(0, cut))).recipients.size(), 2U)
+            << event.substr(0, cut);
+}
+
+TEST(Journal, WhatFailedForAnotherAddressIsAddedAgain) {
+    const Recipient bob = envelope_for_two().recipients.front();
+    Recipient for_list = bob;
+    for_list.original = Address("list", "b.test");
+    const std::string failure = event_line("failed 1: 550 5.1.1 no");
+    EXPECT_EQ(with_events(event_line(journal_event::added(2, for_list))).recipients.size(), 2U);
+    EXPECT_EQ(with_events(failure + event_line(journal_event::added(2, for_list))).recipients.size(), 3U);
+    EXPECT_EQ(with_events(failure + event_line(journal_event::added(2, bob))).recipients.size(), 2U);
+}
+
+TEST(Journal, KeepsWhereElseItIsAndWhoSentIt) {
+    Envelope envelope = envelope_for_two();
+    envelope.sent_by = Address("author", "a.test");
+    const Address dave("dave", "d.test");
+    envelope.elsewhere.push_back(
+        {Address("list", "b.test"), {Target::Kind::remote, "", dave}, envelope.sent_by, {}});
+    const std::string text = journal_header("ID1", envelope);
+    EXPECT_NE(text.find("\nelsewhere: remote <dave@d.test> for <list@b.test> sender <author@a.test>\n"),
+              text.npos)
+        << text;
+    const Journal journal = parse_journal(text);
+    EXPECT_EQ(journal.envelope.sent_by, envelope.sent_by);
+    ASSERT_EQ(journal.envelope.elsewhere.size(), 1U);
+    EXPECT_EQ(journal.envelope.elsewhere[0].sender, envelope.sent_by);
+    EXPECT_TRUE(leads_there_already(journal, envelope.elsewhere[0]));
+}
+
 TEST(Journal, BadEventsAreSkipped) {
     const Journal journal = with_events(
         "\ngarbage\n2026-11-21T11:00:00Z deli\n" + event_line("delivered 3: 250 2.0.0 no such recipient") +

@@ -1,5 +1,7 @@
 // The messages being delivered: each is divided by destination, its parts go to queue agents, and when all
-// parts are done the message is settled: finished, due again later, or reported to its sender.
+// parts are done the message is settled: finished, due again later, or reported to its sender. Before that,
+// recipients in our domains that are not tried for the first time are routed again, since an alias, a
+// delivery file or the configuration may have been changed.
 #pragma once
 
 #include <poll.h>
@@ -46,6 +48,8 @@ class Dispatcher {
         std::function<bool(const Journal& journal)> may_leave = [](const Journal&) { return true; };
         /// Told to a person who watches the run: what became of a recipient without an agent.
         std::function<void(const std::string& line)> show = [](const std::string&) {};
+        /// The address is in a domain of ours, so that what it leads to is said by files of this host.
+        std::function<bool(const Address&)> is_ours = [](const Address&) { return false; };
     };
     /// Keeps the references.
     Dispatcher(const Config& config, const Spool& spool, Bouncer& bouncer, Events events);
@@ -81,11 +85,13 @@ class Dispatcher {
         unsigned jobs_left = 0;
         bool was_tried = false;    ///< an attempt was made for one of its recipients
         bool is_withheld = false;  ///< its recipients at other hosts wait for a queue run
+        bool is_routed = false;    ///< what is under way is its delivery
     };
     /// Recipients of one message that share a destination.
     struct Job {
         ActiveMessage* message = nullptr;
         std::vector<std::uint32_t> recipients;
+        bool routes_again = false;  ///< see QueueJob
     };
     struct Key {
         bool is_local = false;
@@ -121,7 +127,11 @@ class Dispatcher {
     };
 
     Key key_of(const Target& target) const;
-    std::map<Key, std::vector<std::uint32_t>> divide(const QueueEntry& entry) const;
+    using Parts = std::map<Key, std::vector<std::uint32_t>>;
+    Parts divide(const QueueEntry& entry) const;
+    Parts parts_for_now(const QueueEntry& entry, bool& is_withheld) const;
+    Parts to_route_again(const QueueEntry& entry) const;
+    void hand_out(ActiveMessage& message, const Parts& parts);
     void dispatch(Place place);
     Agent* free_agent(Place place);
     Pool& pool_of(Place place) { return pools_[place->first.is_local ? 1 : 0]; }

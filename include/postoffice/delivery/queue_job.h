@@ -15,6 +15,7 @@ struct QueueJob {
     std::uint32_t count = 0;
     std::uint32_t recipients[most_recipients] = {};  ///< indices in the journal
     std::uint8_t watcher_sees_all = 0;               ///< as Watch has it
+    std::uint8_t routes_again = 0;                   ///< deliver nothing: see where they lead by now
 };
 
 /// Agent to runner: every outcome is in the journal (appended, not synced), unless the destination is down.

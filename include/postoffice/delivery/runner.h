@@ -45,6 +45,7 @@ class Runner {
   private:
     Worker start_agent(const QueueAgentTask& task) const;
     Worker start_intake_worker() const;
+    bool is_ours(const Address& address);
     void start_reaper();
 
     void schedule(const std::string& id, UnixTime due);

@@ -54,6 +54,9 @@ struct Target {
 /// list".
 std::string describe(const Target& target);
 
+/// The same text for targets that would bring the same person the same message, whatever address led there.
+std::string destination_key(const Target& target);
+
 /// A recipient of a message: what the sender asked for, and what that leads to.
 struct Recipient {
     Address original;
@@ -84,6 +87,12 @@ struct Envelope {
     /// the message is accepted. The target's address is that of the alias,
     /// the sender that of a list's owner.
     std::vector<Recipient> expanded;
+    /// Who sent the message, where `sender` is the owner of the list that sends it on.
+    std::optional<Address> sent_by = {};
+    /// Where the addresses of `recipients` lead besides, in the care of another message, or delivered before
+    /// this one was queued: no later look at an alias or a list sends the message there again. The sender is
+    /// that of the other message, where it is another one.
+    std::vector<Recipient> elsewhere = {};
     Origin origin;
     MailFolder folder = MailFolder::inbox;  ///< as far as its recipients are mailboxes here
     UnixTime arrived = 0;

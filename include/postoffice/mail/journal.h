@@ -42,6 +42,10 @@ struct Journal {
     bool is_to_report(std::size_t index) const;
 };
 
+/// The message of this journal is, was or will be at this destination. One that failed for another address
+/// does not count: what leads there now has yet to be told of it.
+bool leads_there_already(const Journal& journal, const Recipient& recipient);
+
 /// Text of the envelope part, with its end mark. `size`: octets of the message.
 std::string journal_header(const std::string& id, const Envelope& envelope,
                            std::optional<std::uint64_t> size = std::nullopt);
@@ -53,6 +57,9 @@ bool journal_is_unfinished(std::string_view text);
 
 /// Events, one line each without stamp and newline. Recipients count from 0 here and from 1 in the file.
 namespace journal_event {
+/// A destination that an address of the envelope leads to since the message was queued: recipient `index`. It
+/// is ignored if the message is there already, see leads_there_already().
+std::string added(std::size_t index, const Recipient& recipient);
 std::string result(std::size_t index, const DeliveryResult& result);
 std::string reported(std::size_t index, std::string_view text);
 std::string warned(std::size_t index, std::string_view text);

@@ -40,6 +40,9 @@ class QueueEntry {
     void make_room_for_results(std::size_t count) const;
     /// Appends the outcome for recipient `index` (from 0). Not yet synced: see sync().
     void record(std::size_t index, const DeliveryResult& result);
+    /// Appends another destination of an address of the envelope, as journal_event::added() has it. Not yet
+    /// synced.
+    void add(const Recipient& recipient);
     /// Appends that the sender was told of recipient `index`; `text`: "in ID", "to nobody".
     void record_reported(std::size_t index, const std::string& text);
     /// The same for a delay.
