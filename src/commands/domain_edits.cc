@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <functional>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -53,16 +54,14 @@ std::optional<std::string> with_user_changed(std::string_view passwd, const std:
 /// only the first holds, and none of the others must come to light.
 std::optional<std::string> with_alias_changed(std::string_view aliases, const std::string& name,
                                               const std::optional<std::string>& line) {
-    std::set<unsigned> places;
+    std::map<unsigned, unsigned> places;  // from the last line to the first
     for (const AliasEntry& entry : parse_alias_file(aliases))
-        if (equals_ignoring_case(entry.name, name)) places.insert(entry.line);
-    bool inside = false;
+        if (equals_ignoring_case(entry.name, name)) places.emplace(entry.last_line, entry.line);
     const auto is_meant = [&](std::string_view text, unsigned number) {
         const auto content = trim(text);
         if (content.empty() || content.front() == '#') return false;
-        const bool continues = text.front() == ' ' || text.front() == '\t';
-        inside = places.contains(number) || (inside && continues);
-        return inside;
+        const auto place = places.lower_bound(number);
+        return place != places.end() && place->second <= number;
     };
     bool done = false;
     return with_lines_changed(

@@ -152,7 +152,7 @@ FormOutcome carry_out(const Config& config, const VirtualDomain& domain, const s
 } catch (const ToolFailure& failure) {
     return {false, failure.text + "."};
 } catch (const std::exception& error) {
-    return {false, fmt::format("It could not be done: {}.", error.what())};
+    return {false, fmt::format("It could not be done: {}.", in_plain_words(error))};
 }
 
 }  // namespace
@@ -172,7 +172,7 @@ Result<UserUpdate> parse_user_update(std::string_view line) {
     if (update.password && (update.password->empty() || update.password->size() > longest_password))
         return Problem{"The password is empty, or too long"};
     if (update.forward && !update.forward->empty())
-        if (const auto problem = alias_value_problem(*update.forward); !problem.empty())
+        if (const auto problem = alias_value_problem(*update.forward, AliasPlace::domain); !problem.empty())
             return Problem{problem};
     if (!update.remove && !update.password && !update.forward)
         return Problem{"There is neither passwd nor forward nor delete in it"};

@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
@@ -19,10 +20,12 @@ namespace {
 constexpr std::size_t most_octets = 16u << 20;
 
 /// Says everything that is wrong with the file, so that one run is enough to mend it; returns how much.
-std::size_t report_problems(const std::string& file, const std::vector<AliasEntry>& entries) {
+std::size_t report_problems(const std::string& file, const std::vector<AliasEntry>& entries,
+                            AliasPlace place) {
     std::size_t problems = 0;
     for (const AliasEntry& entry : entries) {
-        const std::string problem = entry.problem.empty() ? alias_value_problem(entry.value) : entry.problem;
+        const std::string problem =
+            entry.problem.empty() ? alias_value_problem(entry.value, place) : entry.problem;
         if (problem.empty()) continue;
         print_error("{}:{}: {}\n", file, entry.line, problem);
         ++problems;
@@ -42,7 +45,7 @@ int check_domain(const Config& config, const std::string& program, const std::st
     const std::string file = domains.folder_of(*domain) + "/aliases";
     const Fd opened = open_domain_file(domains.folder_of(*domain), *domain, "aliases");
     const auto entries = parse_alias_file(opened ? disk::read_all(opened.get(), most_octets) : "");
-    if (report_problems(file, entries) != 0) return EX_DATAERR;
+    if (report_problems(file, entries, AliasPlace::domain) != 0) return EX_DATAERR;
     std::size_t longest = 0, total = 0;
     for (const AliasEntry& entry : entries) {
         longest = std::max(longest, entry.value.size());
@@ -57,7 +60,7 @@ int check_domains(const Config& config, const CommandLine& line) {
     for (const std::string& name : line.words) try {
             if (const int code = check_domain(config, line.program, name); code != EX_OK) exit_code = code;
         } catch (const std::exception& error) {
-            print_error("{}: {}\n", line.program, error.what());
+            print_error("{}: {}\n", line.program, in_plain_words(error));
             exit_code = EX_NOINPUT;
         }
     return exit_code;
@@ -72,7 +75,7 @@ int rebuild_aliases(const Config& config, const CommandLine& line) {
     try {
         entries = parse_alias_file(read_alias_file(file));
     } catch (const std::exception& error) {
-        print_error("{}: {}\n", line.program, error.what());
+        print_error("{}: {}\n", line.program, in_plain_words(error));
         return EX_NOINPUT;
     }
     if (report_problems(file, entries) != 0) {
@@ -85,7 +88,7 @@ int rebuild_aliases(const Config& config, const CommandLine& line) {
                      made.total);
         return EX_OK;
     } catch (const std::exception& error) {
-        print_error("{}: {}\n", line.program, error.what());
+        print_error("{}: {}\n", line.program, in_plain_words(error));
         return EX_CANTCREAT;
     }
 }

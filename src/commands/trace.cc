@@ -11,6 +11,7 @@
 
 #include "address_field.h"
 #include "address_inquiry.h"
+#include "postoffice/base/error.h"
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
@@ -132,11 +133,10 @@ void Tracer::trace_word(const std::string& word) {
     }
 }
 
-/// In a dot-qmail file a path may begin at the home.
+/// In a delivery file a path may begin at the home.
 std::string Tracer::absolute(const Target& target) {
     const auto account = inquiry_.find_account(target.user);
-    const bool is_relative = account && target.instruction.starts_with("./");
-    return is_relative ? account->home + target.instruction.substr(1) : target.instruction;
+    return account ? path_from_home(target.instruction, account->home) : target.instruction;
 }
 
 void Tracer::bad_address(const std::string& text, const std::string& why) {
@@ -266,7 +266,7 @@ int trace_addresses(const Config& config, const CommandLine& line) {
         if (line.words.empty()) trace_lines(tracer);
         return tracer.exit_code();
     } catch (const std::exception& error) {
-        print_error("{}: {}\n", line.program, error.what());
+        print_error("{}: {}\n", line.program, in_plain_words(error));
         return inquiry::not_now;
     }
 }

@@ -58,9 +58,11 @@ bool read_arguments(int argc, char** argv, Task& task) {
     return is_name ? !task.remove || task.targets.empty() : !task.remove && task.targets.empty();
 }
 
-/// What is written for one target of the command line: "|command" with blanks and commas is one target.
+/// What is written for one target of the command line: "|command" or "/path" with blanks and commas is one
+/// target.
 std::string written(const std::string& target) {
-    if (!target.starts_with('|') || target.find_first_of(" ,\t\"\\") == target.npos) return target;
+    const bool is_text = target.starts_with('|') || target.starts_with('/') || target.starts_with("~/");
+    if (!is_text || target.find_first_of(" ,\t\"\\") == target.npos) return target;
     std::string text = "\"";
     for (const char c : target) {
         if (c == '"' || c == '\\') text += '\\';
@@ -74,7 +76,7 @@ std::string value_of(const std::vector<std::string>& targets) {
     std::transform(targets.begin(), targets.end(), std::back_inserter(parts), written);
     std::string value = fmt::format("{}", fmt::join(parts, ", "));
     if (printable(value) != value) throw ToolFailure{EX_DATAERR, "control character in a target"};
-    if (const auto problem = alias_value_problem(value); !problem.empty())
+    if (const auto problem = alias_value_problem(value, AliasPlace::domain); !problem.empty())
         throw ToolFailure{EX_DATAERR, problem};
     return value;
 }

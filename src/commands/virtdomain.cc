@@ -183,19 +183,29 @@ Fd read_message(const std::string& recipient) {
     return disk::memory_file("Delivered-To: " + recipient + "\n" + text);
 }
 
+/// An address with an extension is the user, whatever the alias of that name says, vhosts(7): the alias may
+/// be what led here. "" if there is no such user, whose mail an alias may take.
+std::string past_aliases(const Config& config, const DomainEntry& entry) {
+    return entry.user && !config.recipient_delimiter.empty()
+               ? config.recipient_delimiter.substr(0, 1) + "virtdomain"
+               : "";
+}
+
 int deliver(const Config& config, const std::vector<std::string>& words, bool bounces) {
     const VirtualName meant = meant_user(words);
     DomainTable table(config.vhost_dir);
     table.refresh();
     const VirtualDomain* domain = table.find(meant.domain);
     if (domain == nullptr) throw ToolFailure{EX_NOHOST, meant.domain + " is no virtual domain"};
-    const DomainEntry entry =
-        DomainFiles(act_as_owner(config, *domain).path, *domain, vhost_uid(config)).look_up(meant.user);
+    DomainFiles files(act_as_owner(config, *domain).path, *domain, vhost_uid(config));
+    DomainEntry entry = files.look_up(meant.user);
     if (entry.status != DomainEntry::Status::answered) throw ToolFailure{EX_TEMPFAIL, entry.problem};
     if (!entry.user && bounces)
         throw ToolFailure{EX_NOUSER, fmt::format("{}@{}: no such user", meant.user, meant.domain)};
-    const std::string to = entry.user.value_or("postmaster") + "@" + domain->name;
-    const Fd message = read_message(to);
+    const std::string name = entry.user.value_or("postmaster");
+    if (!entry.user) entry = files.look_up(name);
+    const Fd message = read_message(name + "@" + domain->name);
+    const std::string to = name + past_aliases(config, entry) + "@" + domain->name;
 
     const char* variable = std::getenv("SENDER");
     std::vector<std::string> arguments{"sendmail", "-oi", "-G"};

@@ -117,6 +117,7 @@ ConfigSource config_source(const std::optional<std::string>& file_of_minus_c,
 }
 
 void apply_config_text(LoadedConfig& loaded, const ConfigSource& source, std::string_view text) {
+    text = without_byte_order_mark(text);
     Applier applier(loaded, source, true);
     std::size_t number = 0;
     while (!text.empty()) {

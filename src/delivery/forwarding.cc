@@ -19,11 +19,13 @@ namespace {
 constexpr std::size_t chunk = 65536;
 constexpr std::size_t most_header = 256 * 1024;
 
-Fd with_trace(int message, const std::string& recipient) {
+}  // namespace
+
+Fd copy_of_message(const std::string& prefix, int message) {
     Fd copy(::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-    if (!copy) copy = Fd(::memfd_create("forward", MFD_CLOEXEC));
+    if (!copy) copy = Fd(::memfd_create("message", MFD_CLOEXEC));
     if (!copy) throw_errno("a place for the message");
-    disk::write_all(copy.get(), "Delivered-To: " + recipient + "\n");
+    disk::write_all(copy.get(), prefix);
     std::vector<char> buffer(chunk);
     off_t offset = 0;
     while (const std::size_t n = disk::read_at(message, buffer, offset)) {
@@ -32,8 +34,6 @@ Fd with_trace(int message, const std::string& recipient) {
     }
     return copy;
 }
-
-}  // namespace
 
 std::string forwarded_by(const Recipient& recipient, const Envelope& envelope) {
     std::string by = recipient.original.to_string();
@@ -54,13 +54,13 @@ bool was_delivered_to(int message, const std::string& recipient) {
 DeliveryResult forward_message(const ForwardedBy& by, const std::vector<Address>& to, int message,
                                const Deadline& deadline) {
     if (was_delivered_to(message, by.recipient)) return failed("5.4.6", "Mail loop: it has been here before");
-    const Fd copy = with_trace(message, by.recipient);
+    const Fd copy = copy_of_message("Delivered-To: " + by.recipient + "\n", message);
     std::vector<std::string> arguments{"sendmail", "-oi", "-G", "-f", by.sender.empty() ? "<>" : by.sender};
     // One that was asked for only: an ordinary user's -C costs him the rights on the host's own spool.
     if (by.config.file_was_asked_for) arguments.insert(arguments.end(), {"-C", by.config.file});
     arguments.emplace_back("--");
     for (const Address& address : to) arguments.push_back(address.to_string());
-    const Environment environment{{"PATH", "/usr/local/bin:/usr/bin:/bin"},
+    const Environment environment{{"PATH", program_path()},
                                   {"HOME", by.account.home},
                                   {"USER", by.account.name},
                                   {"LOGNAME", by.account.name}};

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "postoffice/base/clock.h"
+#include "postoffice/base/fd.h"
 #include "postoffice/base/privileges.h"
 #include "postoffice/config/config.h"
 #include "postoffice/mail/address.h"
@@ -24,6 +25,10 @@ struct ForwardedBy {
     const std::string& recipient;  ///< for the Delivered-To field by which a loop is known
     const Account& account;
 };
+
+/// A file of this process's own, for programs that it runs: `prefix`, and then the message as it is. Throws
+/// std::system_error.
+Fd copy_of_message(const std::string& prefix, int message);
 
 /// `message`: a regular file. Throws std::system_error if sendmail cannot be started.
 DeliveryResult forward_message(const ForwardedBy& by, const std::vector<Address>& to, int message,

@@ -26,8 +26,10 @@
 #include "postoffice/mail/delivery_file.h"
 #include "postoffice/mail/domain_files.h"
 #include "postoffice/mail/envelope.h"
+#include "postoffice/mail/mailbox_path.h"
 #include "postoffice/mail/user_files.h"
 #include "postoffice/mail/users.h"
+#include "program_environment.h"
 
 namespace postoffice {
 namespace {
@@ -53,16 +55,16 @@ bool is_target(const AliasTarget& target, std::string_view instruction) {
 
 /// True if the instruction stands in the value of an alias, or in a file that this includes with `include`.
 template <class Include>
-bool alias_has(std::string_view value, const std::string& instruction, const Include& include,
-               unsigned depth) {
+bool alias_has(std::string_view value, AliasPlace place, const std::string& instruction,
+               const Include& include, unsigned depth = 0) {
     constexpr unsigned most_nested = 50;
-    const auto targets = parse_alias_value(value);
+    const auto targets = parse_destinations(value, place);
     if (!targets || depth > most_nested) return false;
     for (const AliasTarget& target : *targets) {
         if (is_target(target, instruction)) return true;
         if (target.kind != AliasTarget::Kind::include) continue;
         for (const IncludeLine& line : include(target.text))
-            if (alias_has(line.value, instruction, include, depth + 1)) return true;
+            if (alias_has(line.value, place, instruction, include, depth + 1)) return true;
     }
     return false;
 }
@@ -87,10 +89,15 @@ class InstructionAgent {
     Source look_up_alias(const std::string& alias, const std::string& instruction) const;
     Source look_up_domain(const std::string& alias, const std::string& instruction) const;
     std::string extension_of(const Address& recipient) const;
-    Environment environment() const;
+    bool is_qmail() const;
+    bool is_own_mailbox(const Address& to) const;
+    enum class Owner { none, of_all, of_each };
+    Owner owner() const;
+    std::string new_sender() const;
+    DeliveryResult forward(const std::vector<Address>& to) const;
     void prepare(int message);
     bool run(const std::string& command, DeliveryResult& result) const;
-    DeliveryResult append(std::string path) const;
+    DeliveryResult append(const std::string& written) const;
     DeliveryResult append_to_mailbox() const;
     DeliveryResult append_with(Mailbox& mailbox, const std::string& name) const;
     DeliveryResult follow(const DeliveryFile& file) const;
@@ -101,6 +108,7 @@ class InstructionAgent {
     MailboxGroup group_;
     const InstructionPlace& place_;
     std::string id_, sender_, recipient_, extension_;
+    std::string file_;  ///< the path of the delivery file; empty: an alias, or no file
     Address address_;
     int original_ = -1;  ///< as it was handed over
     Fd stamped_;         ///< as programs read it
@@ -121,6 +129,7 @@ DeliveryResult InstructionAgent::carry_out(const InstructionRequest& request, in
     const Source source = look_up(request);
     if (!source.trouble.empty()) return deferred("4.3.5", source.trouble);
     if (!source.has_it) return deferred("4.3.5", "The instruction is not there any more");
+    if (source.file) file_ = source.path;
     const auto kind = static_cast<Kind>(request.kind);
     const std::string instruction = request.instruction.str();
     if (kind == Kind::file) return append(instruction);
@@ -146,7 +155,8 @@ Source InstructionAgent::look_up(const InstructionRequest& request) {
                              : look_up_alias(request.alias.str(), instruction);
     }
 
-    const UserFile found = read_own_file(account_, names_of({to_lower(extension_), ""}, config_), group_);
+    const UserFile found =
+        read_own_file(account_, names_of(account_.name, {to_lower(extension_), ""}, config_), group_);
     Source source;
     source.path = found.path;
     if (found.status == UserFile::Status::trouble || found.status == UserFile::Status::not_shown) {
@@ -177,10 +187,10 @@ Source InstructionAgent::look_up_alias(const std::string& alias, const std::stri
         aliases.refresh();
         const auto value = aliases.find(alias);
         const auto include = [&](const std::string& path) { return aliases.read_include(path); };
-        source.has_it = value && alias_has(*value, instruction, include, 0);
+        source.has_it = value && alias_has(*value, AliasPlace::host, instruction, include);
     } catch (const std::exception& error) {
         source.trouble = "The aliases cannot be read now";
-        log_event(id_, "instruction", {{"alias", alias}, {"error", error.what()}});
+        log_event(id_, "instruction", {{"alias", alias}, {"error", in_plain_words(error)}});
     }
     return source;
 }
@@ -194,41 +204,54 @@ Source InstructionAgent::look_up_domain(const std::string& alias, const std::str
             DomainFiles(config_.vhost_dir + "/" + domain.name, domain, vhost_uid(config_)).look_up(alias);
         if (entry.status != DomainEntry::Status::answered) throw FormatError(entry.problem);
         const auto include = [&](const std::string& path) { return read_domain_include(domain, path); };
-        source.has_it = entry.alias && alias_has(*entry.alias, instruction, include, 0);
+        source.has_it = entry.alias && alias_has(*entry.alias, AliasPlace::domain, instruction, include);
     } catch (const std::exception& error) {
         source.trouble = "The aliases of " + domain.name + " cannot be read now";
-        log_event(id_, "instruction", {{"alias", alias + "@" + domain.name}, {"error", error.what()}});
+        log_event(id_, "instruction",
+                  {{"alias", alias + "@" + domain.name}, {"error", in_plain_words(error)}});
     }
     return source;
 }
 
 std::string InstructionAgent::extension_of(const Address& recipient) const {
-    const std::string& local_part = recipient.local_part();
-    if (is_for_alias() || equals_ignoring_case(local_part, account_.name)) return "";
-    return std::string(extension_in(local_part, config_.recipient_delimiter));
+    return is_for_alias() ? "" : extension_for(account_.name, recipient.local_part(), config_);
 }
 
-/// forward(5) has the list. Everything in it is either ours or made harmless by run_program().
-Environment InstructionAgent::environment() const {
-    Environment variables{{"PATH", "/usr/local/bin:/usr/bin:/bin"},
-                          {"SHELL", "/bin/sh"},
-                          {"HOME", account_.home},
-                          {"USER", account_.name},
-                          {"LOGNAME", account_.name},
-                          {"SENDER", sender_},
-                          {"RECIPIENT", recipient_},
-                          {"LOCAL", address_.local_part()},
-                          {"HOST", address_.domain()},
-                          {"EXTENSION", extension_},
-                          {"EXT", extension_},
-                          {"QUEUE_ID", id_},
-                          {"HOSTNAME", config_.hostname}};
-    if (const char* zone = std::getenv("TZ")) variables.emplace_back("TZ", zone);
-    return variables;
+bool InstructionAgent::is_qmail() const {
+    return !file_.empty() && dialect_of(file_) == DeliveryDialect::qmail;
 }
 
-/// The message as programs read it: "From " line, Return-Path and Delivered-To in front.
+/// What dot-qmail's list forwards goes out in the name of its owner; a report has no sender anywhere.
+InstructionAgent::Owner InstructionAgent::owner() const {
+    if (!is_qmail() || sender_.empty()) return Owner::none;
+    const std::string name = qmail_name(extension_.empty() ? "owner" : to_lower(extension_) + "-owner");
+    const auto is_there = [&](const std::string& file) {
+        return ::access((account_.home + "/" + file).c_str(), F_OK) == 0;
+    };
+    if (!is_there(name)) return Owner::none;
+    return is_there(name + "-default") ? Owner::of_each : Owner::of_all;
+}
+
+/// qmail-command(8): with an owner of each recipient, the sender that qmail-send fills in for each.
+std::string InstructionAgent::new_sender() const {
+    switch (owner()) {
+        case Owner::of_all:
+            return printable(qmail_owner_address(address_).to_string());
+        case Owner::of_each:
+            return printable(address_.local_part() + "-owner-@" + address_.domain() + "-@[]");
+        case Owner::none:
+            break;
+    }
+    return sender_;
+}
+
+/// The message as programs read it: "From " line, Return-Path and Delivered-To in front. From a dot-qmail
+/// file they get it as it is, and find these lines in their environment.
 void InstructionAgent::prepare(int message) {
+    if (is_qmail()) {
+        stamped_ = copy_of_message("", message);
+        return;
+    }
     struct stat status {};
     if (::fstat(message, &status) != 0) throw_errno("stat message");
     const bool is_small = static_cast<std::uint64_t>(status.st_size) <= small_message;
@@ -246,19 +269,19 @@ bool InstructionAgent::run(const std::string& command, DeliveryResult& result) c
         return false;
     }
     const std::string folder = place_.in_aliases ? "/" : account_.home;
-    const ProgramEnd end = run_command(command, folder, environment(), stamped_.get(), deadline_);
-    result = result_of(end);
+    const Environment environment = program_environment(
+        config_, account_, {id_, sender_, new_sender(), address_, recipient_, extension_, file_});
+    const ProgramEnd end = run_command(command, folder, environment, stamped_.get(), deadline_);
+    result = is_qmail() ? qmail_result_of(end) : result_of(end);
     log_event(id_, "program",
               {{"user", account_.name}, {"command", command}, {"result", result.reply.line()}});
     return end.exited_with(99);
 }
 
-/// A path as it stands in the file; "./x" (dot-qmail) and "~/x" count from the home.
-DeliveryResult InstructionAgent::append(std::string path) const {
+DeliveryResult InstructionAgent::append(const std::string& written) const {
     if (::geteuid() == 0) return deferred("4.3.5", "Nothing is written as root");
-    if (path.starts_with("./") || path.starts_with("~/")) path = account_.home + path.substr(1);
+    const std::string path = path_from_home(written, account_.home);
     if (path == "/dev/null") return delivered("Discarded");
-    if (!path.starts_with('/')) return deferred("4.3.5", "A file needs a whole path");
     const auto mailbox = path.ends_with('/')
                              ? open_maildir(path.substr(0, path.find_last_not_of('/') + 1), config_.hostname)
                              : open_mbox(path, mbox_options(config_));
@@ -282,9 +305,17 @@ DeliveryResult InstructionAgent::append_with(Mailbox& mailbox, const std::string
         not_done(error.what());
         return deferred_for(error);
     } catch (const std::exception& error) {
-        not_done(error.what());
-        return deferred("4.2.0", error.what());
+        not_done(in_plain_words(error));
+        return deferred("4.2.0", in_plain_words(error));
     }
+}
+
+/// The user's own name is the mailbox. In dot-qmail's file for an extension it is an address like others, for
+/// which there is another file.
+bool InstructionAgent::is_own_mailbox(const Address& to) const {
+    if (is_qmail() && !extension_.empty()) return false;
+    const bool is_here = !to.is_qualified() || config_.is_local_domain(to.domain());
+    return is_here && equals_ignoring_case(to.local_part(), account_.name);
 }
 
 DeliveryResult InstructionAgent::perform(const AliasTarget& target, std::vector<Address>& forwards) const {
@@ -293,9 +324,7 @@ DeliveryResult InstructionAgent::perform(const AliasTarget& target, std::vector<
             return append(target.text);
         case AliasTarget::Kind::account:
         case AliasTarget::Kind::address:
-            if (const Address& to = target.address;
-                !to.is_qualified() || config_.is_local_domain(to.domain()))
-                if (equals_ignoring_case(to.local_part(), account_.name)) return append_to_mailbox();
+            if (is_own_mailbox(target.address)) return append_to_mailbox();
             forwards.push_back(target.address.qualified(config_.hostname));
             return delivered("");
         case AliasTarget::Kind::program:
@@ -303,6 +332,19 @@ DeliveryResult InstructionAgent::perform(const AliasTarget& target, std::vector<
             break;
     }
     return deferred("4.3.5", "Something else where a file or an address should be");
+}
+
+/// One message for all, or one for each recipient whose bounces tell whose they are.
+DeliveryResult InstructionAgent::forward(const std::vector<Address>& to) const {
+    const Owner whose = owner();
+    if (whose != Owner::of_each)
+        return forward_message({config_, new_sender(), recipient_, account_}, to, original_, deadline_);
+    for (const Address& one : to) {
+        const std::string sender = qmail_owner_address(address_, one).to_string();
+        auto result = forward_message({config_, sender, recipient_, account_}, {one}, original_, deadline_);
+        if (result.outcome != Outcome::delivered) return result;
+    }
+    return delivered("Forwarded");
 }
 
 /// From the top to the end, with jumps ahead. The first failure ends it: what was done before is done again
@@ -333,10 +375,10 @@ DeliveryResult InstructionAgent::follow(const DeliveryFile& file) const {
         did_something = true;
     }
     if (!forwards.empty()) {
-        result = forward_message({config_, sender_, recipient_, account_}, forwards, original_, deadline_);
+        result = forward(forwards);
         if (result.outcome != Outcome::delivered) return result;
     }
-    if (!did_something && file.instructions.empty()) return append_to_mailbox();
+    if (!did_something && file.says_nothing()) return append_to_mailbox();
     return delivered("As the delivery file of " + account_.name + " says");
 }
 
@@ -360,7 +402,7 @@ int run_instruction_agent(const Config& config, const Account& account, const Ma
     } catch (const std::system_error& error) {
         result = deferred_for(error);
     } catch (const std::exception& error) {
-        result = deferred("4.3.0", error.what());
+        result = deferred("4.3.0", in_plain_words(error));
     }
     const DeliveryAnswer answer = answer_of(result);
     (void)send_packet_now(channel.get(), std::as_bytes(std::span(&answer, 1)));

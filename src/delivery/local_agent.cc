@@ -215,7 +215,9 @@ bool LocalAgent::read_delivery_request(Channel& channel, const DeliveryRequest& 
 void LocalAgent::tell_file(const Channel& channel, const FileRequest& request) {
     const bool had_group = duty_.group.needed;
     const UserFile file = read_own_file(
-        *duty_.account, names_of({request.extension.str(), request.alias_file.str()}, config_), duty_.group);
+        *duty_.account,
+        names_of(duty_.account->name, {request.extension.str(), request.alias_file.str()}, config_),
+        duty_.group);
     FileAnswer answer;
     answer.status = static_cast<std::uint8_t>(file.status);
     answer.path.assign_cut(file.path);

@@ -43,10 +43,8 @@ LocalTransport::LocalTransport(const Config& config, AgentChannels& agents, Seco
 Address LocalTransport::address_for(const Config& config, const MailboxDelivery& delivery) {
     const std::string& led_here = delivery.recipient.local_part();
     std::string local_part = delivery.user;
-    const std::string_view extension = extension_in(led_here, config.recipient_delimiter);
-    const std::size_t length = led_here.size() - extension.size() - 1;  // of the name before it
-    if (!extension.empty() && equals_ignoring_case(led_here.substr(0, length), local_part))
-        local_part += led_here.substr(length);
+    for (const ExtendedName& name : extended_names(led_here, config.recipient_delimiter))
+        if (equals_ignoring_case(name.user, delivery.user)) local_part += led_here.substr(name.user.size());
     const std::string& domain = delivery.domain.empty() ? delivery.recipient.domain() : delivery.domain;
     return Address(local_part, domain.empty() ? config.hostname : domain);
 }
@@ -113,7 +111,7 @@ void LocalTransport::send(Batch& batch, int message) try {
     }
 } catch (const std::exception& error) {
     client_.reset();
-    log_event("", "local-transport", {{"server", config_.local_transport}, {"error", error.what()}});
+    log_event("", "local-transport", {{"server", config_.local_transport}, {"error", in_plain_words(error)}});
     batch.results.resize(batch.places.size(), deferred("4.3.5", "The mailboxes cannot be reached now"));
 }
 

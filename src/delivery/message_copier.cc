@@ -28,6 +28,13 @@ std::uint64_t size_of_message(int message) {
 
 }  // namespace
 
+/// Programs find the date behind the first blank, so a quoted local part must not bring another one.
+std::string mbox_line(const std::string& sender, const std::string& date) {
+    std::string name = sender.empty() ? "MAILER-DAEMON" : sender;
+    std::replace(name.begin(), name.end(), ' ', '-');
+    return "From " + name + " " + date + "\n";
+}
+
 // Where the copy is within the message.
 struct MessageCopier::Reading {
     bool in_header = true;
@@ -75,12 +82,9 @@ std::uint64_t MessageCopier::copy(std::string_view prefix, const DeliveryStamp& 
 
 void MessageCopier::put_stamp(const DeliveryStamp& stamp) {
     if (form_.from_line) {
-        // Programs find the date behind the first blank, so a quoted local part must not bring another one.
-        std::string sender = stamp.sender.empty() ? "MAILER-DAEMON" : stamp.sender;
-        std::replace(sender.begin(), sender.end(), ' ', '-');
         const UnixTime now = now_unix();
         if (now != stamp_second_) stamp_date_ = mailbox_date(stamp_second_ = now);
-        output_.append("From ").append(sender).append(" ").append(stamp_date_).append("\n");
+        output_ += mbox_line(stamp.sender, stamp_date_);
     }
     output_.append("Return-Path: <").append(stamp.sender).append(">\n");
     output_.append("Delivered-To: ").append(stamp.recipient).append("\n");

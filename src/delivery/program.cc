@@ -10,6 +10,8 @@
 
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
+#include <optional>
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/fd.h"
@@ -91,10 +93,7 @@ class Watch {
 
 std::vector<std::string> as_strings(const Environment& environment) {
     std::vector<std::string> strings;
-    for (const auto& [name, value] : environment) {
-        // A NUL would end the value, and a line end could look like another variable to a careless script.
-        strings.push_back(name + "=" + printable(value));
-    }
+    for (const auto& [name, value] : environment) strings.push_back(name + "=" + value);
     return strings;
 }
 
@@ -111,6 +110,14 @@ std::string with_output(std::string text, const ProgramEnd& end) {
 }
 
 }  // namespace
+
+std::string program_path() {
+    const std::string usual = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
+    std::error_code unknown;
+    const std::string own = std::filesystem::read_symlink("/proc/self/exe", unknown).parent_path();
+    const bool is_usual = own.empty() || (":" + usual + ":").find(":" + own + ":") != std::string::npos;
+    return is_usual ? usual : usual + ":" + own;
+}
 
 bool ProgramEnd::exited_with(int code) const {
     return !timed_out && WIFEXITED(status) && WEXITSTATUS(status) == code;
@@ -144,12 +151,24 @@ ProgramEnd run_command(const std::string& command, const std::string& folder, co
     return run_program("/bin/sh", {"sh", "-c", command}, folder, environment, input, deadline);
 }
 
-DeliveryResult result_of(const ProgramEnd& end) {
+namespace {
+
+/// Without an exit status; nullopt if it has one.
+std::optional<DeliveryResult> ended_early(const ProgramEnd& end) {
     if (end.timed_out) return deferred("4.3.0", "The program took too long and was ended");
-    if (!WIFEXITED(end.status))
-        return deferred(
-            "4.3.0",
-            with_output(fmt::format("The program was ended by signal {}", WTERMSIG(end.status)), end));
+    if (WIFEXITED(end.status)) return std::nullopt;
+    return deferred(
+        "4.3.0", with_output(fmt::format("The program was ended by signal {}", WTERMSIG(end.status)), end));
+}
+
+DeliveryResult failed_with(int code, const ProgramEnd& end) {
+    return failed("5.3.0", with_output(fmt::format("The program failed with status {}", code), end));
+}
+
+}  // namespace
+
+DeliveryResult result_of(const ProgramEnd& end) {
+    if (auto result = ended_early(end)) return std::move(*result);
     const int code = WEXITSTATUS(end.status);
     switch (code) {
         case 0:
@@ -172,7 +191,28 @@ DeliveryResult result_of(const ProgramEnd& end) {
         case 127:  // sh: not found
             return deferred("4.3.5", with_output("The program cannot be run", end));
         default:
-            return failed("5.3.0", with_output(fmt::format("The program failed with status {}", code), end));
+            return failed_with(code, end);
+    }
+}
+
+DeliveryResult qmail_result_of(const ProgramEnd& end) {
+    if (auto result = ended_early(end)) return std::move(*result);
+    const int code = WEXITSTATUS(end.status);
+    switch (code) {
+        case 0:
+        case 99:
+            return delivered("The program took the message");
+        case 64:
+        case 65:
+        case 70:
+        case 76:
+        case 77:
+        case 78:
+        case 100:
+        case 112:
+            return failed_with(code, end);
+        default:
+            return deferred("4.3.0", with_output(fmt::format("The program ended with status {}", code), end));
     }
 }
 

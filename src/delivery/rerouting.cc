@@ -52,7 +52,8 @@ std::optional<DeliveryResult> Rerouting::route_again(QueueEntry& entry, std::siz
     const RecipientWishes wishes = wishes_for(route, recipient.wishes);
     std::string now;
     for (const Route::Hop& hop : route.hops) {
-        const Recipient next{recipient.original, hop.target, {}, wishes};
+        Recipient next{recipient.original, hop.target, {}, wishes};
+        next.disclosed = hop.disclosed;
         if (is_left_to_another(entry.journal().envelope, hop) || leads_there_already(entry.journal(), next))
             continue;
         entry.add(next);

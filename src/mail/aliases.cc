@@ -58,7 +58,7 @@ void AliasTable::refresh() {
                 database_stamp_ = stamp;
                 open_database();
             } catch (const std::exception& error) {
-                abandon_database(error.what());
+                abandon_database(in_plain_words(error));
             }
         }
     } else if (is_missing(errno)) {
@@ -166,6 +166,7 @@ std::vector<IncludeLine> AliasTable::read_include(const std::string& path) const
 }
 
 std::vector<IncludeLine> include_lines(std::string_view text) {
+    text = without_byte_order_mark(text);
     std::vector<IncludeLine> lines;
     for (unsigned line = 1; !text.empty(); ++line) {
         const auto content = trim(take_until(text, '\n'));

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "postoffice/base/text.h"
 
 namespace postoffice {
@@ -60,6 +62,7 @@ class Parser {
 Result<DeliveryFile> Parser::parse(std::string_view text) {
     if (text.size() > most_delivery_file_octets)
         return Problem{fmt::format("larger than {} octets", most_delivery_file_octets)};
+    text = without_byte_order_mark(text);
     while (!text.empty()) {
         const auto raw = take_until(text, '\n');
         ++line_;
@@ -82,25 +85,19 @@ std::string Parser::take_line(std::string_view text) {
     return dialect_ == DeliveryDialect::qmail ? take_qmail_line(text) : take_forward_line(text);
 }
 
-/// A line that begins with a bar is one command to its end, commas and quotes included: that is how people
-/// write it. In quotes, it is an item among others.
+/// The same destinations as an alias has, with commas between them.
 std::string Parser::take_forward_line(std::string_view text) {
-    if (text.front() == '|') {
-        const auto command = trim(text.substr(1));
-        if (command.empty()) return "no command after the bar";
-        file_.instructions.push_back(deliver({Kind::program, {}, std::string(command)}, line_));
-        return "";
-    }
-    const auto targets = parse_alias_value(text);
+    auto targets = parse_destinations(text, AliasPlace::home);
     if (!targets) return targets.problem();
-    for (const AliasTarget& target : *targets) {
+    for (AliasTarget& target : *targets) {
         if (target.kind == Kind::include) return ":include: is for the aliases of the host only";
-        file_.instructions.push_back(deliver(target, line_));
+        file_.instructions.push_back(deliver(std::move(target), line_));
     }
     return "";
 }
 
 /// dot-qmail: "|command", "/file" or "./file" (a folder if it ends with a slash), "&address" or an address.
+/// What else looks like a file in the home is none of dot-qmail's, but can be nothing else.
 std::string Parser::take_qmail_line(std::string_view text) {
     if (text.front() == '|') {
         const auto command = trim(text.substr(1));
@@ -108,7 +105,8 @@ std::string Parser::take_qmail_line(std::string_view text) {
         file_.runs_in_order = true;  // a status of 99 ends the file
         return command.empty() ? "no command after the bar" : "";
     }
-    if (text.front() == '/' || text.front() == '.') {
+    const bool is_folder = text.ends_with('/') && text.find('@') == text.npos;
+    if (text.front() == '/' || text.front() == '.' || text.starts_with("~/") || is_folder) {
         file_.instructions.push_back(deliver({Kind::file, {}, std::string(text)}, line_));
         return "";
     }
@@ -125,6 +123,11 @@ std::string Parser::add_address(std::string_view text) {
 }
 
 }  // namespace
+
+bool DeliveryFile::says_nothing() const {
+    return std::all_of(instructions.begin(), instructions.end(),
+                       [](const Instruction& i) { return i.kind == Instruction::Kind::label; });
+}
 
 Result<DeliveryFile> parse_delivery_file(std::string_view text, DeliveryDialect dialect) {
     return Parser(dialect).parse(text);

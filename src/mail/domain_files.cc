@@ -72,7 +72,7 @@ bool is_virtual_user_name(std::string_view name) {
 }
 
 std::optional<VirtualUser> parse_virtual_user(std::string_view line) {
-    line = trim(line);
+    line = trim(without_byte_order_mark(line));  // which the first line may have
     if (line.empty() || line.front() == '#') return std::nullopt;
     const auto fields = split(line, ':');
     if ((fields.size() != 2 && fields.size() != 7) || !is_virtual_user_name(fields[0])) return std::nullopt;
@@ -144,7 +144,7 @@ DomainEntry DomainFiles::look_up(const std::string& name) try {
     const bool may_not = number == EACCES || number == EPERM;
     return {may_not ? DomainEntry::Status::not_shown : DomainEntry::Status::trouble, {}, {}, error.what()};
 } catch (const std::exception& error) {
-    return {DomainEntry::Status::trouble, {}, {}, error.what()};
+    return {DomainEntry::Status::trouble, {}, {}, in_plain_words(error)};
 }
 
 FileStamp DomainFiles::stamp_of(const char* name) const {

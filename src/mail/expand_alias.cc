@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "expansion.h"
+#include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
 
 namespace postoffice {
@@ -23,10 +24,14 @@ std::string with_stars_replaced(std::string text, const Address& asked) {
     return text;
 }
 
+AliasPlace place_of(const AliasSource& alias) {
+    return alias.owned_by == nullptr ? AliasPlace::host : AliasPlace::domain;
+}
+
 }  // namespace
 
 void Router::Expansion::take_alias(const AliasSource& alias, const std::string& value, bool has_owner) {
-    const auto targets = parse_alias_value(value);
+    const auto targets = parse_alias_value(value, place_of(alias));
     if (!targets)
         throw RouteTemporary{not_delivered_now, fmt::format("alias {}: {}", alias.shown, targets.problem())};
     const std::string file = alias.owned_by == nullptr
@@ -96,18 +101,22 @@ void Router::Expansion::take_include(const AliasSource& alias, const std::string
     try {
         lines = lines_of(alias, path);
     } catch (const std::exception& error) {
-        throw broken(fmt::format("alias {}: {}", alias.shown, error.what()));
+        throw broken(fmt::format("alias {}: {}", alias.shown, in_plain_words(error)));
     }
     including_.push_back(path);
+    std::size_t members = 0;
     for (const IncludeLine& line : lines) {
-        const auto targets = parse_alias_value(line.value);
+        const auto targets = parse_destinations(line.value, place_of(alias));
         if (!targets) throw broken(fmt::format("{}:{}: {}", path, line.line, targets.problem()));
         if (in_full_)
             note({.text = fmt::format("list {} -> {}", alias.shown, printable(line.value)),
                   .file = path,
                   .line = line.line});
         take_targets(alias, *targets);
+        members += targets->size();
     }
+    if (members == 0)
+        note({.text = fmt::format("list {}: nobody is in this file", alias.shown), .file = path});
     including_.pop_back();
 }
 

@@ -47,10 +47,8 @@ void Router::Expansion::take_virtual_name(const VirtualDomain& domain, const Add
                           has_owner);
     }
     if (take_virtual_user(domain, address.local_part(), address)) return;
-    const auto extension = extension_in(address.local_part(), router_.config_.recipient_delimiter);
-    if (!extension.empty() &&
-        take_virtual_user(domain, name.substr(0, name.size() - extension.size() - 1), address))
-        return;
+    for (const ExtendedName& extended : extended_names(name, router_.config_.recipient_delimiter))
+        if (take_virtual_user(domain, extended.user, address)) return;
     if (is_always_there(name)) return take_domain_owner(domain, address);
     // "* -> foo" without a foo: nothing more can be had from "*".
     if (std::find(catching_.begin(), catching_.end(), domain.name) == catching_.end()) {

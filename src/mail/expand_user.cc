@@ -22,19 +22,25 @@ Router::Expansion::OwnFile::~OwnFile() {
     expansion_.disclosed_ = std::move(disclosed_);
 }
 
-/// An account of that name, or of the part of it before the extension. False if there is neither.
+/// An account of that name, or of the part of it before the extension, or what the account alias says of it.
+/// False if there is none.
 bool Router::Expansion::take_account(const Address& address) {
     const std::string& local_part = address.local_part();
     if (const auto account = router_.users_.find(local_part)) {
         take_user(*account, "", address);
         return true;
     }
-    const auto extension = extension_in(local_part, router_.config_.recipient_delimiter);
-    if (extension.empty()) return false;
-    const std::string base = local_part.substr(0, local_part.size() - extension.size() - 1);
-    const auto account = router_.users_.find(base);
+    for (const ExtendedName& name : extended_names(local_part, router_.config_.recipient_delimiter)) {
+        const auto account = router_.users_.find(name.user);
+        if (!account) continue;
+        take_user(*account, to_lower(name.extension), address);
+        return true;
+    }
+    const auto& files = router_.config_.delivery_files;
+    if (std::find(files.begin(), files.end(), ".qmail") == files.end()) return false;
+    const auto account = router_.users_.find(qmail_alias_account);
     if (!account) return false;
-    take_user(*account, to_lower(extension), address);
+    take_user(*account, to_lower(local_part), address);
     return true;
 }
 
@@ -72,7 +78,7 @@ void Router::Expansion::take_user_files(const Account& account, const std::strin
     switch (file.status) {
         case UserFile::Status::found:
             open_.push_back("~" + to_lower(account.name));
-            take_delivery_file(account, file, address);
+            take_delivery_file(account, file, extension, address);
             open_.pop_back();
             return;
         case UserFile::Status::ignored:
@@ -89,7 +95,8 @@ void Router::Expansion::take_user_files(const Account& account, const std::strin
             throw RouteTemporary{not_delivered_now, fmt::format("{}: {}", file.path, file.problem),
                                  account.name};
         case UserFile::Status::none:
-            if (extension.empty() || router_.config_.extension_may_be_unknown()) break;
+            if (extension.empty()) break;
+            if (account.name != qmail_alias_account && router_.config_.extension_may_be_unknown()) break;
             route_.lacks_delivery_file = true;
             note({fmt::format("account {} has no delivery file for the extension {}", account.name,
                               printable(extension))});
@@ -98,9 +105,23 @@ void Router::Expansion::take_user_files(const Account& account, const std::strin
     reach(mailbox, "mailbox " + account.name);
 }
 
+/// dot-qmail(5): with .qmail-EXT-owner, what .qmail-EXT forwards has LOCAL-owner as its sender; with
+/// .qmail-EXT-owner-default as well, one for each recipient.
+Router::Expansion::QmailOwner Router::Expansion::qmail_owner(const Account& account,
+                                                             const std::string& extension) {
+    const std::string owner = extension.empty() ? "owner" : extension + "-owner";
+    const auto is_there = [&](const std::string& wanted) {
+        const UserFile file = router_.files_.find(account, {wanted, ""});
+        return file.status != UserFile::Status::none && file.path == account.home + "/" + qmail_name(wanted);
+    };
+    if (!is_there(owner)) return QmailOwner::none;
+    return is_there(owner + "-default") ? QmailOwner::of_each : QmailOwner::of_all;
+}
+
 void Router::Expansion::take_delivery_file(const Account& account, const UserFile& file,
-                                           const Address& address) {
-    const auto parsed = parse_delivery_file(file.text, dialect_of(file.path));
+                                           const std::string& extension, const Address& address) {
+    const DeliveryDialect dialect = dialect_of(file.path);
+    const auto parsed = parse_delivery_file(file.text, dialect);
     if (!parsed)
         throw RouteTemporary{not_delivered_now, fmt::format("{}: {}", file.path, parsed.problem()),
                              account.name};
@@ -110,14 +131,23 @@ void Router::Expansion::take_delivery_file(const Account& account, const UserFil
         return reach({Target::Kind::instructions, account.name, here, file.path, ""},
                      "instructions " + file.path);
     }
-    if (parsed->instructions.empty()) {
+    if (parsed->says_nothing()) {
+        log_event("", "delivery-file-says-nothing", {{"file", file.path}, {"instead", "the mailbox"}});
         note({.text = "says nothing: the mailbox", .owner = account.name, .file = file.path});
         return reach({Target::Kind::mailbox, account.name, here}, "mailbox " + account.name);
     }
     const OwnFile own_file(*this, account, here);
+    const auto owner = dialect == DeliveryDialect::qmail ? qmail_owner(account, extension) : QmailOwner::none;
     for (const Instruction& instruction : parsed->instructions) {
         check_bounds(account.name);
+        const auto outer_owner = list_owner_;
+        const Address& to = instruction.target.address;
+        if (owner != QmailOwner::none && instruction.target.kind == AliasTarget::Kind::address)
+            list_owner_ = owner == QmailOwner::of_all
+                              ? qmail_owner_address(here)
+                              : qmail_owner_address(here, to.qualified(here.domain()));
         take_instruction(account, file, instruction, here);
+        list_owner_ = outer_owner;
     }
 }
 

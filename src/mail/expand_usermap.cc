@@ -101,7 +101,7 @@ bool Router::Expansion::take_personal_alias(const Account& account, const std::s
     if (entry == entries.end()) return false;
     const std::string where = fmt::format("{}:{}", file.path, entry->line);
     if (!entry->problem.empty()) throw wait(where + ": " + entry->problem);
-    const auto targets = parse_alias_value(entry->value);
+    const auto targets = parse_alias_value(entry->value, AliasPlace::home);
     if (!targets) throw wait(where + ": " + targets.problem());
     note({.text = fmt::format("{} -> {}", name, printable(entry->value)),
           .owner = account.name,

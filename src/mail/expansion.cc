@@ -17,6 +17,11 @@ constexpr std::string_view postmaster_name = "postmaster";
 constexpr std::string_view report_sender_name =
     "mailer-daemon";  ///< the author of our reports, in lower case
 
+/// RFC 3463 section 3.3: mailing list expansion problem.
+Reply leads_to_nobody(const Address& address) {
+    return {550, "5.2.4", address.to_string() + ": nobody is on this list"};
+}
+
 }  // namespace
 
 void Router::Expansion::take_recipient(const Address& address) {
@@ -27,7 +32,8 @@ void Router::Expansion::take_recipient(const Address& address) {
     if (!route_.hops.empty()) return;
     route_.status = Route::Status::unknown;
     route_.left_out.clear();
-    route_.refusal = dead_end_.value_or(Reply{550, "5.1.1", "leads nowhere"});
+    if (!dead_end_) log_event("", "leads-to-nobody", {{"recipient", address.to_string()}});
+    route_.refusal = dead_end_.value_or(leads_to_nobody(address));
 }
 
 void Router::Expansion::take_address(const Address& address) {

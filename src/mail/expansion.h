@@ -95,7 +95,10 @@ class Router::Expansion {
     bool take_mailbox(const Address& address);
     void take_user(const Account& account, const std::string& extension, const Address& address);
     void take_user_files(const Account& account, const std::string& extension, const Address& address);
-    void take_delivery_file(const Account& account, const UserFile& file, const Address& address);
+    void take_delivery_file(const Account& account, const UserFile& file, const std::string& extension,
+                            const Address& address);
+    enum class QmailOwner { none, of_all, of_each };
+    QmailOwner qmail_owner(const Account& account, const std::string& extension);
     void take_instruction(const Account& account, const UserFile& file, const Instruction& instruction,
                           const Address& address);
     void take_postmaster();

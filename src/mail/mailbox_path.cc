@@ -12,6 +12,12 @@ std::string mailbox_path_of(const Config& config, const Account& account) {
                                                 : config.mail_dir + "/" + account.name;
 }
 
+std::string path_from_home(const std::string& written, const std::string& home) {
+    if (written.starts_with('/')) return written;
+    const bool has_mark = written.starts_with("~/") || written.starts_with("./");
+    return home + "/" + written.substr(has_mark ? 2 : 0);
+}
+
 std::string virtual_mailbox_path(const Config& config, const std::string& user, const std::string& domain) {
     return config.vhost_spool + "/" + domain + "/" + user + (config.vhost_maildir ? "/" : "");
 }

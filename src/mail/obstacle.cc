@@ -63,8 +63,7 @@ std::string program_of(const std::string& command) {
 
 /// Missing folders are not made for a file or a maildir.
 std::string folder_of(const Target& target, const Account& account) {
-    std::string path = target.instruction;
-    if (path.starts_with("./")) path = account.home + path.substr(1);
+    std::string path = path_from_home(target.instruction, account.home);
     if (path.ends_with('/')) path.pop_back();
     return path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "postoffice/base/disk.h"
@@ -78,28 +79,35 @@ UserFile read_one(const Account& account, const struct stat& home, const std::st
     return {Status::trouble, path, "", error.code().message()};
 }
 
-std::vector<std::string> delivery_file_names(const Config& config, const std::string& extension) {
+/// An extension is part of a file's name: nothing in it may lead elsewhere.
+bool can_be_in_a_name(const std::string& extension) {
+    return !extension.empty() && extension.find('/') == extension.npos && extension.size() < 200 &&
+           printable(extension) == extension;
+}
+
+/// ".qmail-a-b", ".qmail-a-default", ".qmail-default"; dot-qmail(5).
+void add_qmail_names(std::vector<std::string>& names, const std::string& extension) {
+    names.push_back(qmail_name(extension));
+    for (auto end = extension.rfind('-'); end != std::string::npos && end > 0;
+         end = extension.rfind('-', end - 1))
+        names.push_back(qmail_name(extension.substr(0, end) + "-default"));
+    names.push_back(qmail_name("default"));
+}
+
+/// In dot-qmail's world an extension that no file mentions is no address.
+std::vector<std::string> delivery_file_names(const std::string& user, const Config& config,
+                                             const std::string& extension) {
     std::vector<std::string> names;
-    // An extension is part of a file's name: nothing in it may lead elsewhere.
-    const bool is_usable = !extension.empty() && extension.find('/') == extension.npos &&
-                           extension.size() < 200 && printable(extension) == extension;
+    const bool is_usable = can_be_in_a_name(extension);
     for (const std::string& name : config.delivery_files) {
-        const bool is_qmail = name == ".qmail";
-        const std::string delimiter = is_qmail ? "-" : config.recipient_delimiter;
-        if (is_usable && !delimiter.empty()) {
-            std::string file_extension = extension;
-            if (is_qmail)  // a dot in an address is a colon in dot-qmail's names
-                for (char& c : file_extension) c = c == '.' ? ':' : c;
-            names.push_back(name + delimiter + file_extension);
-            if (is_qmail) {
-                for (auto end = file_extension.rfind('-'); end != std::string::npos && end > 0;
-                     end = file_extension.rfind('-', end - 1))
-                    names.push_back(name + "-" + file_extension.substr(0, end) + "-default");
-                names.push_back(name + "-default");
-            }
+        if (name == ".qmail") {
+            if (is_usable) add_qmail_names(names, extension);
+            if (extension.empty()) names.push_back(name);
+        } else if (extension.empty() || user != qmail_alias_account) {
+            for (const char delimiter : is_usable ? config.recipient_delimiter : "")
+                names.push_back(name + delimiter + extension);
+            names.push_back(name);
         }
-        // In dot-qmail's world an extension that no file mentions is no address.
-        if (extension.empty() || !is_qmail) names.push_back(name);
     }
     return names;
 }
@@ -117,8 +125,20 @@ UserFile read_user_file(const Account& account, const std::vector<std::string>& 
     return {};
 }
 
-std::vector<std::string> names_of(const WantedFile& wanted, const Config& config) {
-    if (wanted.alias_file.empty()) return delivery_file_names(config, wanted.extension);
+std::string qmail_name(std::string_view extension) {
+    std::string name = ".qmail-" + std::string(extension);
+    std::replace(name.begin() + 1, name.end(), '.', ':');
+    return name;
+}
+
+Address qmail_owner_address(const Address& list, const std::optional<Address>& to) {
+    const std::string owner = list.local_part() + "-owner";
+    if (!to) return Address(owner, list.domain());
+    return Address(owner + "-" + to->local_part() + "=" + to->domain(), list.domain());
+}
+
+std::vector<std::string> names_of(const std::string& user, const WantedFile& wanted, const Config& config) {
+    if (wanted.alias_file.empty()) return delivery_file_names(user, config, wanted.extension);
     for (const UserMap& map : config.usermaps)
         for (const std::string& target : map.targets)
             if (target == "~/" + wanted.alias_file) return {wanted.alias_file};
@@ -130,9 +150,24 @@ DeliveryDialect dialect_of(const std::string& path) {
     return name.starts_with(".qmail") ? DeliveryDialect::qmail : DeliveryDialect::forward;
 }
 
-std::string_view extension_in(std::string_view local_part, const std::string& delimiters) {
-    const auto at = delimiters.empty() ? local_part.npos : local_part.find_first_of(delimiters, 1);
-    return at == local_part.npos ? std::string_view() : local_part.substr(at + 1);
+std::vector<ExtendedName> extended_names(std::string_view local_part, const std::string& delimiters) {
+    constexpr std::size_t most = 8;
+    std::vector<ExtendedName> names;
+    if (delimiters.empty()) return names;
+    for (auto at = local_part.find_first_of(delimiters, 1);
+         at < local_part.size() && at + 1 < local_part.size() && names.size() < most;
+         at = local_part.find_first_of(delimiters, at + 1))
+        names.push_back({std::string(local_part.substr(0, at)), std::string(local_part.substr(at + 1))});
+    std::reverse(names.begin(), names.end());
+    return names;
+}
+
+std::string extension_for(const std::string& user, std::string_view local_part, const Config& config) {
+    if (equals_ignoring_case(user, local_part)) return "";
+    const auto names = extended_names(local_part, config.recipient_delimiter);
+    for (const ExtendedName& name : names)
+        if (equals_ignoring_case(name.user, user)) return name.extension;
+    return user == qmail_alias_account ? std::string(local_part) : "";
 }
 
 DomainEntry OwnEyes::domain_entry(const std::string& folder, const VirtualDomain& domain,
@@ -157,7 +192,7 @@ MailboxState OwnEyes::virtual_mailbox(const std::string& user, const std::string
 }
 
 UserFile OwnEyes::find(const Account& account, const WantedFile& wanted) {
-    return read_user_file(account, names_of(wanted, config_));
+    return read_user_file(account, names_of(account.name, wanted, config_));
 }
 
 }  // namespace postoffice

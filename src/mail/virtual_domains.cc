@@ -47,6 +47,7 @@ VirtualDomain parse_line(std::string_view rest, unsigned line) {
 }  // namespace
 
 std::vector<VirtualDomain> parse_domains(std::string_view text) {
+    text = without_byte_order_mark(text);
     std::vector<VirtualDomain> domains;
     std::map<std::string, unsigned, std::less<>> lines;
     for (unsigned line = 1; !text.empty(); ++line) {

@@ -9,7 +9,7 @@ CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWNET = 0x00020000, 0x04000000, 0x40000000
 
 #: name, uid, gid of everybody the tests know
 PEOPLE = [("postoffice", 7900, 7900), ("alice", 7901, 7901), ("bob", 7902, 7902), ("Carol", 7903, 7903),
-          ("mallory", 7904, 7904), ("limited", 7905, 7905)]
+          ("mallory", 7904, 7904), ("limited", 7905, 7905), ("alias", 7906, 7906), ("web-data", 7907, 7907)]
 
 
 def password_of(name):

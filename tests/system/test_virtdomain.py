@@ -145,6 +145,33 @@ def test_mail_for_who_is_there(host, domains):
         assert run(host, *words, input=message).returncode == code, words
 
 
+@pytest.fixture
+def in_path(host):
+    """virtdomain where administrators' programs are, with the configuration of the test."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/usr/local/sbin"], check=True)
+    with open("/usr/local/sbin/virtdomain", "w") as file:
+        file.write(f'#!/bin/sh\nexec {host.command("virtdomain")} -C {host.config} "$@"\n')
+    os.chmod("/usr/local/sbin/virtdomain", 0o755)
+    yield
+    subprocess.run(["umount", "--lazy", "/usr/local/sbin"], check=True)
+
+
+def test_a_delivery_file_with_the_line_of_the_manual(host, domains, in_path):
+    done(host, "CREATE", "own.test", "alice", "secret")
+    host.run("vpasswd", "-a", "vera@own.test", input=b"x\n", check=True)
+    host.run("valias", "vera@own.test", "alice+*--*@host.test", check=True)
+    forward(".forward", "|virtdomain MAILBOUNCE\n")
+    for name in ("vera", "nobody"):
+        host.run("sendmail", "-f", "carol@host.test", f"{name}@own.test", input=f"Subject: for {name}\n\nx\n".encode(),
+                 check=True)
+    report = host.wait_for_mail("Carol", b"delivery-status")
+    assert b"Status: 5.1.1" in report and b"nobody@own.test" in report
+    host.run("runq")
+    wait_for(lambda: b"\nSubject: for vera\n" in domains.mailbox("vera", "own.test"), what=host.log_text)
+    host.wait_for_empty_queue()
+    assert domains.mailbox("vera", "own.test").count(b"\nSubject: ") == 1 and b"mail loop" not in host.mailbox("Carol")
+
+
 def test_only_root_and_the_owner(host, domains):
     done(host, "CREATE", "own.test", "alice", "secret")
     for user in ("alice", "bob"):

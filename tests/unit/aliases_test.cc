@@ -59,6 +59,21 @@ TEST(AliasFile, QuotedNames) {
     EXPECT_EQ(only_entry("a: \"x:y\"@z.example").value, "\"x:y\"@z.example");
 }
 
+TEST(AliasFile, ABackslashTakesTheNextLine) {
+    const auto entries = parse_alias_file("team: a, \\\nb, \\\n  c\nlast: \\\n# no comment\n x\n");
+    ASSERT_EQ(entries.size(), 2u);
+    EXPECT_EQ(entries[0].value, "a, b, c");
+    EXPECT_EQ(entries[0].last_line, 3u);
+    EXPECT_EQ(entries[1].line, 4u);
+}
+
+TEST(AliasFile, AByteOrderMarkIsNoPartOfTheFirstName) {
+    EXPECT_EQ(only_entry("\xef\xbb\xbfinfo: bob\n").name, "info");
+    const auto lines = include_lines("\xef\xbb\xbf# a list\nbob\n");
+    ASSERT_EQ(lines.size(), 1u);
+    EXPECT_EQ(lines[0].value, "bob");
+}
+
 TEST(AliasFile, BrokenLinesKeepTheNameTheyMeant) {
     EXPECT_EQ(only_entry("Info bob").name, "info");
     EXPECT_NE(only_entry("Info bob").problem, "");
@@ -90,6 +105,26 @@ TEST(AliasValue, Kinds) {
     EXPECT_EQ(targets_of("\"Public, Bob\" <bob@a.example>, (a, b) c"), "bob@a.example c");
     EXPECT_EQ(targets_of("\"a b\"@c.example"), "\"a b\"@c.example");
     EXPECT_EQ(targets_of("a,,b,"), "a b");
+}
+
+TEST(AliasValue, PlacesDecideWhatAPathCanBe) {
+    EXPECT_FALSE(parse_alias_value("~/box"));
+    EXPECT_FALSE(parse_alias_value("Mail/"));
+    for (const AliasPlace place : {AliasPlace::domain, AliasPlace::home}) {
+        const auto targets = parse_alias_value("~/box", place);
+        ASSERT_TRUE(targets) << targets.problem();
+        EXPECT_EQ(targets->front().kind, AliasTarget::Kind::file);
+    }
+    const auto other = parse_alias_value("@other.example", AliasPlace::domain);
+    ASSERT_TRUE(other) << other.problem();
+    EXPECT_EQ(other->front().address.to_string(), "*@other.example");
+    EXPECT_FALSE(parse_alias_value("@other.example"));
+}
+
+TEST(AliasValue, CommentsAreNoDestinations) {
+    EXPECT_EQ(targets_of("(a, b) bob, (c)"), "bob");
+    EXPECT_TRUE(parse_destinations("(nobody), (at all)", AliasPlace::host)->empty());
+    EXPECT_FALSE(parse_alias_value("(nobody)"));
 }
 
 TEST(AliasValue, Broken) {

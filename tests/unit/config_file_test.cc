@@ -104,6 +104,12 @@ TEST_F(ConfigFile, SettingsOfTheCommandLineWin) {
     EXPECT_EQ(problems(load("", {{"clients", "x"}})), "-oclients: clients: \"x\" is not a whole number\n");
 }
 
+TEST_F(ConfigFile, AByteOrderMarkIsNoPartOfTheFirstName) {
+    const auto loaded = load("\xef\xbb\xbfhostname=bom.example.org\n");
+    EXPECT_EQ(problems(loaded), "");
+    EXPECT_EQ(loaded.config.hostname, "bom.example.org");
+}
+
 TEST_F(ConfigFile, EmptyValueEmptiesAList) {
     const auto loaded = load("nameserver=127.0.0.1\n", {{"nameserver", ""}});
     EXPECT_EQ(problems(loaded), "");

@@ -50,8 +50,31 @@ TEST(Forward, CarriageReturnsAreBlanks) {
     EXPECT_EQ(forward("bob\r\ncarol\r\n"), "a:bob a:carol");
 }
 
-TEST(Forward, ABarTakesTheLine) {
-    EXPECT_EQ(forward("|/usr/bin/tool -a \"one, two\", three\n"), "|/usr/bin/tool -a \"one, two\", three");
+TEST(Forward, ACommandGoesToAComma) {
+    EXPECT_EQ(forward("|/usr/bin/tool -a \"one, two\" 'three, four'\n"),
+              "|/usr/bin/tool -a \"one, two\" 'three, four'");
+    EXPECT_EQ(forward("|/usr/bin/tool one, \\alice\n"), "|/usr/bin/tool one u:alice");
+    EXPECT_EQ(forward("|\"exit 67\"\n"), "|exit 67");
+}
+
+TEST(Forward, FilesBelowTheHome) {
+    EXPECT_EQ(forward("~/box, ./box\nMail/\n"), "f:~/box f:./box f:Mail/");
+    EXPECT_EQ(qmail("~/box\nMail/\n"), "f:~/box f:Mail/");
+    EXPECT_TRUE(forward("~bob/box\n").starts_with("problem: line 1: ")) << forward("~bob/box\n");
+}
+
+TEST(Forward, LabelsAndCommentsSayNothing) {
+    for (const char* text : {"", "# a\n", ":a\n", ":\n:b c\n", "(a comment)\n"})
+        EXPECT_TRUE(parse_delivery_file(text, DeliveryDialect::forward)->says_nothing()) << text;
+    EXPECT_FALSE(parse_delivery_file("?a\n", DeliveryDialect::forward)->says_nothing());
+}
+
+TEST(Forward, AByteOrderMarkIsNoPartOfIt) {
+    EXPECT_EQ(forward("\xef\xbb\xbf"
+                      "bob\n"),
+              "a:bob");
+    EXPECT_EQ(qmail("\xef\xbb\xbf&bob@example.org\n"), "a:bob@example.org");
+    EXPECT_EQ(forward("\xef\xbb\xbf# bob\n"), "");
 }
 
 TEST(Forward, InQuotesAProgramIsOneOfMany) {
@@ -65,7 +88,7 @@ TEST(Forward, NothingButCommentsSaysNothing) {
 }
 
 TEST(Forward, ErrorsNameTheirLine) {
-    EXPECT_EQ(forward("bob\n|\n"), "problem: line 2: no command after the bar");
+    EXPECT_EQ(forward("bob\n|\n"), "problem: line 2: |: no command after the bar");
     EXPECT_EQ(forward(":include:/etc/passwd\n"),
               "problem: line 1: :include: is for the aliases of the host only");
     EXPECT_EQ(forward("bob, \":include:/etc/passwd\"\n"),

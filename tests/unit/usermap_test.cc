@@ -19,7 +19,8 @@ class TestFiles final : public UserFiles {
   public:
     std::map<std::string, UserFile> files;  // by "user/file"
     UserFile find(const Account& account, const WantedFile& wanted) override {
-        if (names_of(wanted, config).empty()) ADD_FAILURE() << "asked for " << wanted.alias_file;
+        if (names_of(account.name, wanted, config).empty())
+            ADD_FAILURE() << "asked for " << wanted.alias_file;
         const auto known = files.find(account.name + "/" + wanted.alias_file);
         return known == files.end() ? UserFile{} : known->second;
     }

@@ -37,6 +37,14 @@ TEST(Domains, FieldsAndComments) {
     for (const auto& domain : domains) EXPECT_EQ(domain.problem, "");
 }
 
+TEST(Domains, AByteOrderMarkIsNoPartOfThem) {
+    EXPECT_EQ(parse_domains("\xef\xbb\xbf"
+                            "alice:one.example:1:\n")[0]
+                  .owner,
+              "alice");
+    EXPECT_EQ(parse_virtual_user("\xef\xbb\xbfvera:x")->name, "vera");
+}
+
 TEST(Domains, WithSubdomains) {
     const auto domains =
         parse_domains("alice:.One.example:1:\nbob:one.example:1:\nbob:.:1:\nbob:..x.example:1:\n");

@@ -14,6 +14,9 @@ bool equals_ignoring_case(std::string_view a, std::string_view b);
 bool starts_with_ignoring_case(std::string_view text, std::string_view prefix);
 /// Without blanks, tabs, CR and LF at both ends.
 std::string_view trim(std::string_view text);
+/// Without the byte order mark of UTF-8 that editors of other systems put in front of a text: in every file
+/// of ours that people write, it means nothing.
+std::string_view without_byte_order_mark(std::string_view text);
 /// Parts between separators, untrimmed; an empty text has one empty part.
 std::vector<std::string_view> split(std::string_view text, char separator);
 /// The part up to the separator; `rest` keeps what follows it (empty at the end).

@@ -11,6 +11,9 @@
 
 namespace postoffice {
 
+/// "From sender date", the line in front of a message in an mbox (RFC 4155), with its end.
+std::string mbox_line(const std::string& sender, const std::string& date);
+
 class MessageCopier {
   public:
     struct Form {

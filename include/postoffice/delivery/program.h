@@ -11,7 +11,12 @@
 
 namespace postoffice {
 
+/// Names and values as the program gets them, without NUL octets.
 using Environment = std::vector<std::pair<std::string, std::string>>;
+
+/// The folders in which programs are looked for; behind the usual ones, that of this program, where
+/// virtdomain(8) is.
+std::string program_path();
 
 struct ProgramEnd {
     int status = 0;  ///< as wait(2) gives it; meaningless if it was killed for its time
@@ -31,8 +36,12 @@ ProgramEnd run_program(const std::string& path, const std::vector<std::string>& 
 ProgramEnd run_command(const std::string& command, const std::string& folder, const Environment& environment,
                        int input, const Deadline& deadline);
 
-/// What the exit status means, sysexits(3) and dot-qmail's alike: 0 delivered; 67 no such user; 75, 111, a
-/// signal, a shell that found no command, a failing system: try again; anything else is for good.
+/// What the exit status means by sysexits(3): 0 delivered; 67 no such user; 75, 111, a signal, a shell that
+/// found no command, a failing system: try again; anything else is for good.
 DeliveryResult result_of(const ProgramEnd& end);
+
+/// What it means by qmail-command(8): 0 and 99 delivered; 64, 65, 70, 76, 77, 78, 100 and 112 for good;
+/// anything else: try again.
+DeliveryResult qmail_result_of(const ProgramEnd& end);
 
 }  // namespace postoffice

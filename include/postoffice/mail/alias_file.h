@@ -16,6 +16,7 @@ struct AliasEntry {
     std::string value;    ///< raw; parse_alias_value() reads it
     unsigned line = 0;    ///< the first line of the entry
     std::string problem;  ///< why it cannot be used; "" if it can
+    unsigned last_line = 0;  ///< of its continuation lines
 };
 
 /// All entries in order, the broken ones too: mail for their names waits, it is not refused. Of several
@@ -29,16 +30,26 @@ struct AliasTarget {
         account,  ///< "\name": that account, whatever alias it has
         include,  ///< ":include:/path"
         program,  ///< "|command"
-        file,     ///< "/path"
+        file,     ///< "/path"; also "~/path", "./path" and "path/", which are below the home
     } kind = Kind::address;
     Address address;   ///< address, account
     std::string text;  ///< path or command
 };
 
-/// Splits a value at its commas. At least one target, or a problem.
-Result<std::vector<AliasTarget>> parse_alias_value(std::string_view value);
+/// Where destinations stand, which decides what a path in them can be.
+enum class AliasPlace {
+    host,    ///< the aliases of this host: a path begins with '/'
+    domain,  ///< the aliases of a virtual domain: also below the home of its owner; "@other" is "*@other"
+    home,    ///< a user's own file: also below that home
+};
+
+/// Splits a text at its commas. Empty if there are only comments, or a problem.
+Result<std::vector<AliasTarget>> parse_destinations(std::string_view text, AliasPlace place);
+/// The same for the value of an alias, which has at least one target.
+Result<std::vector<AliasTarget>> parse_alias_value(std::string_view value,
+                                                   AliasPlace place = AliasPlace::host);
 
 /// What is wrong with a value, or "".
-std::string alias_value_problem(std::string_view value);
+std::string alias_value_problem(std::string_view value, AliasPlace place = AliasPlace::host);
 
 }  // namespace postoffice

@@ -31,8 +31,10 @@ struct Instruction {
 };
 
 struct DeliveryFile {
-    std::vector<Instruction> instructions;  ///< empty: nothing but comments, which leaves the mailbox
-    bool runs_in_order = false;             ///< what happens can be told only by running it, in order
+    std::vector<Instruction> instructions;
+    /// Nothing but comments, and labels, which are comments where nothing jumps to them: the mailbox.
+    bool says_nothing() const;
+    bool runs_in_order = false;  ///< what happens can be told only by running it, in order
 };
 
 /// Larger files are not read.

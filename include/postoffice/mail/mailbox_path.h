@@ -16,6 +16,10 @@ namespace postoffice {
 std::string mailbox_path_of(const Config& config, const Account& account);
 bool has_mailbox_in_home(const Config& config, const Account& account);
 
+/// The whole path of a file as a delivery file or an alias writes it: "~/box", "./box" and "box/" are below
+/// the home.
+std::string path_from_home(const std::string& written, const std::string& home);
+
 /// USER in the folder DOMAIN of vhost-spool; ends with '/' for a maildir.
 std::string virtual_mailbox_path(const Config& config, const std::string& user, const std::string& domain);
 

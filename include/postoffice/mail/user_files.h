@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,15 +43,35 @@ struct WantedFile {
     std::string alias_file;  ///< or, if not empty, this file of personal aliases that a usermap names
 };
 
-/// The names, relative to the home, where it may stand; the first that exists holds. None for an alias file
-/// that no usermap names.
-std::vector<std::string> names_of(const WantedFile& wanted, const Config& config);
+/// The account whose dot-qmail files are for all names of this host that are no account, dot-qmail(5).
+inline constexpr const char* qmail_alias_account = "alias";
+
+/// The names, relative to the home of the account `user`, where it may stand; the first that exists holds.
+/// None for an alias file that no usermap names.
+std::vector<std::string> names_of(const std::string& user, const WantedFile& wanted, const Config& config);
+
+/// ".qmail-EXTENSION", as it is spelt: dots are colons.
+std::string qmail_name(std::string_view extension);
+
+/// The sender of what dot-qmail's list at `list` forwards, if the list has an owner; with `to`, the one for
+/// that recipient alone, by whose local part its bounces tell whose they are.
+Address qmail_owner_address(const Address& list, const std::optional<Address>& to = {});
 
 /// Which language a delivery file is written in: its name says it.
 DeliveryDialect dialect_of(const std::string& path);
 
-/// The extension in "user+extension": what follows the first of these octets; empty if there is none.
-std::string_view extension_in(std::string_view local_part, const std::string& delimiters);
+/// "user+extension", apart.
+struct ExtendedName {
+    std::string user, extension;
+};
+
+/// What "a+b+c" can be with these delimiters: an account "a+b" with the extension "c", or "a" with "b+c". The
+/// longest name first, as qmail has it; without an extension it is none. At most 8, so that no client makes
+/// us ask the password database without end.
+std::vector<ExtendedName> extended_names(std::string_view local_part, const std::string& delimiters);
+
+/// The extension in an address of `user`; "" if there is none, or if it is an address of another name.
+std::string extension_for(const std::string& user, std::string_view local_part, const Config& config);
 
 /// The home-made part of the router. The implementation that asks a process with the user's rights is in
 /// delivery/; this one looks for itself.
