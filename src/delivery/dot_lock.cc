@@ -105,7 +105,7 @@ void DotLock::release() noexcept {
         const EffectiveGroup as_mailbox_group(group_);
         disk::unlink_if_exists(path_);
     } catch (const std::exception& error) {
-        log_event("", "mailbox", {{"path", path_}, {"error", error.what()}});
+        log_event("", "mailbox", {{"path", path_}, {"error", in_plain_words(error)}});
     }
 }
 
