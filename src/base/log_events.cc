@@ -63,6 +63,7 @@ constexpr auto events = std::to_array<Event>({
     {"instruction", LOG_WARNING},
     {"intake-worker-ended", LOG_WARNING},
     {"issue.smtp", LOG_WARNING},
+    {"leads-to-nobody", LOG_WARNING},
     {"listening-early", LOG_WARNING},
     {"local-transport", LOG_WARNING},
     {"mailbox", LOG_WARNING},

@@ -78,7 +78,7 @@ int rebuild_aliases(const Config& config, const CommandLine& line) {
         print_error("{}: {}\n", line.program, in_plain_words(error));
         return EX_NOINPUT;
     }
-    if (report_problems(file, entries) != 0) {
+    if (report_problems(file, entries, AliasPlace::host) != 0) {
         print_error("{}: {} is left as it was\n", line.program, alias_database(file));
         return EX_DATAERR;
     }

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 
+#include "postoffice/base/error.h"
 #include "postoffice/base/idn.h"
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
@@ -89,7 +90,7 @@ int ns(int argc, char** argv) {
         if (!name) return usage();
         return type ? print_records(resolver, *name, *type) : print_all(resolver, *name);
     } catch (const std::exception& error) {
-        print_error("ns: {}\n", error.what());
+        print_error("ns: {}\n", in_plain_words(error));
         return EX_UNAVAILABLE;
     }
 }

@@ -41,7 +41,7 @@ void forget_credit(const Dialogue& dialogue, const Address& sender) try {
     const Client client = dialogue.facts();
     forget_greylist_credit(dialogue.config(), {sender, client.address.value()});
 } catch (const std::exception& error) {
-    log_event("", "greylist-unusable", {{"client", dialogue.client()}, {"reason", error.what()}});
+    log_event("", "greylist-unusable", {{"client", dialogue.client()}, {"reason", in_plain_words(error)}});
 }
 
 std::optional<Reply> check_lists(Dialogue& dialogue, const Resolver& resolver, const Client& client,
