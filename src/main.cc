@@ -168,7 +168,7 @@ int main(int argc, char** argv) {
     try {
         exit_code = postoffice::main_with(argc, argv);
     } catch (const std::exception& error) {
-        postoffice::print_error("postoffice: {}\n", in_plain_words(error));
+        postoffice::print_error("postoffice: {}\n", postoffice::in_plain_words(error));
     }
     // What was asked for and could not be written is a failure, unless there was a worse one.
     return postoffice::output_failed() && exit_code == EX_OK ? EX_IOERR : exit_code;
