@@ -47,8 +47,8 @@ void feed_message(const Drop& drop, MessageReceiver& receiver) {
     }
 }
 
-/// The message begins with "Delivered-To: SUBMITTER@host", as forward_message() writes it. The field names the
-/// account as well as a warning would.
+/// The message begins with "Delivered-To: SUBMITTER@host", as forward_message() writes it. The field names
+/// the account as well as a warning would.
 bool is_sent_on(const Drop& drop, const std::string& submitter, const Config& config) {
     constexpr std::string_view field = "Delivered-To: ";
     std::array<char, 1024> start{};
@@ -59,7 +59,8 @@ bool is_sent_on(const Drop& drop, const std::string& submitter, const Config& co
     if (!address || !config.is_local_domain(address->domain())) return false;
     std::string_view name = address->local_part();
     const auto end = name.size() > submitter.size() ? submitter.size() : name.size();
-    const bool is_whole = end == name.size() || config.recipient_delimiter.find(name[end]) != std::string::npos;
+    const bool is_whole =
+        end == name.size() || config.recipient_delimiter.find(name[end]) != std::string::npos;
     return is_whole && equals_ignoring_case(name.substr(0, end), submitter);
 }
 
