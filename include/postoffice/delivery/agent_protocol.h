@@ -95,7 +95,7 @@ struct DomainAnswer {
     std::uint8_t status = 0;    ///< as DomainEntry::Status
     std::uint8_t is_owner = 0;  ///< as DomainEntry::is_owner
     std::uint32_t alias_line = 0;
-    FixedString<80> user;       ///< empty: there is no such user
+    FixedString<80> user;  ///< empty: there is no such user
     FixedString<512> problem;
 };
 inline constexpr std::size_t most_alias_octets = 1u << 20;
