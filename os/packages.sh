@@ -19,8 +19,8 @@ packages() {
 
 # What the tests need besides.
 packages_for_check() {
-    # Unit tests and micro benchmarks; man pages are checked; the other tests are Python.
-    echo libgtest-dev libbenchmark-dev mandoc groff-base python3-pytest python3-pytest-timeout python3-pytest-xdist
+    # Unit tests and micro benchmarks; the format of sources and man pages is checked; the other tests are Python.
+    echo libgtest-dev libbenchmark-dev clang-format mandoc groff-base python3-pytest python3-pytest-timeout python3-pytest-xdist
     # Name servers for tests of MX and resolver: a correct one, and one that can be made to misbehave.
     echo nsd dnsmasq-base
     # Programs that send mail through sendmail, or speak SMTP, as on a real host.
