@@ -202,11 +202,11 @@ def disturb(bench, way, size, mode):
 
 def sweep(bench):
     """What crashes left is removed at the next start, once it is old."""
+    bench.host.stop()  # what it removes at this moment would be gone below
     long_ago = time.time() - 7200
     for folder in (bench.host.spool, os.path.join(bench.host.spool, "drop")):
         for name in os.listdir(folder):
             os.utime(os.path.join(folder, name), (long_ago, long_ago))
-    bench.host.stop()
     bench.host.start()
     wait_for(lambda: not bench.leftovers(), 10, f"a clean spool: {bench.leftovers()}")
 

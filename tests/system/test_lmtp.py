@@ -178,7 +178,7 @@ def test_mail_waits_while_the_server_is_away(host, dovecot):
     assert f'local-transport server={store.socket} error="451 4.4.1' in host.log_text(), host.log_text()
     host.run("sendmail", "alice", input=text("from here").encode(), check=True)
     # Not only on its way into the queue, but from there as well: nothing is under way any more.
-    wait_for(lambda: re.search("deferred to=<alice@host.test> target=", host.log_text()), what=host.log_text)
+    wait_for(lambda: re.search(r"deferred to=<alice@host\.test> from=\S* target=", host.log_text()), what=host.log_text)
     store.start()
     host.run("runq", "-qf", check=True)
     wait_for(lambda: store.messages("alice@host.test"), what=lambda: store.log() + host.log_text())

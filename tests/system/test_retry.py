@@ -8,8 +8,10 @@ from sink import Sink
 
 
 def retry_times(host):
-    """What the only journal says of attempts: (when it was tried, when it is tried again)."""
+    """What the only journal says of attempts: (when it was tried, when it is tried again). Nothing while there is none."""
     journals = [name for name in os.listdir(host.spool) if name.startswith("cm")]
+    if not journals:
+        return []
     with open(os.path.join(host.spool, journals[0])) as file:
         lines = [line.split() for line in file]
     return [(words[0], words[3]) for words in lines if words[1:3] == ["retry", "at"]]

@@ -327,10 +327,6 @@ CASES = {
         "device@own.test": BROKEN,
         "vera@own.test": ["vera@own.test"],
     }, {"own.test": own(aliases=PROGRAMS_IN_THE_WAY)}),
-    "nobody to keep the mailboxes": Case({"vhost_user": "no-such-login"}, "", {}, {
-        "vera@own.test": BROKEN,
-        "far@own.test": ["you@elsewhere.test"],
-    }, {"own.test": own(aliases="far: you@elsewhere.test\n")}),
     "nowhere to keep the mailboxes": Case({}, "", {}, {
         "vera@own.test": "451 4.3.0",
     }, {"own.test": own()}, lambda host, domains: host.write_config(vhost_spool="/no/such/spool")),
