@@ -98,8 +98,10 @@ std::optional<std::string> without_user(std::string_view passwd, const std::stri
 
 std::string with_alias(std::string_view aliases, const std::string& name, const std::string& value) {
     const std::string line = name + ": " + value;
-    const auto changed = with_alias_changed(aliases, name, line);
-    return changed ? *changed : with_line_at_end(aliases, line);
+    if (const auto changed = with_alias_changed(aliases, name, line)) return *changed;
+    // A backslash at the end of the last line would take the new one to it; an empty line ends that.
+    const bool goes_on = trim(aliases).ends_with('\\');
+    return with_line_at_end(aliases, goes_on ? "\n" + line : line);
 }
 
 std::optional<std::string> without_alias(std::string_view aliases, const std::string& name) {

@@ -18,7 +18,8 @@ constexpr std::size_t most_read_at_once = 20;  // of a backlog, before others ha
 constexpr unsigned most_jobs_in_a_row = 20;    // of an agent that others wait for
 constexpr std::chrono::seconds agent_idle_limit{30};
 constexpr std::chrono::minutes limit_time{10};  // that a host's limit of connections is remembered
-constexpr UnixTime fresh = 60;  // what was routed so lately is tried as it stands the first time
+constexpr UnixTime fresh =
+    60;  // what was routed so lately is tried, or postponed, as it stands the first time
 
 DeliveryResult result_in(const QueueJobDone& answer) {
     return {DeliveryResult::Outcome::deferred,
@@ -67,7 +68,7 @@ Dispatcher::Parts Dispatcher::to_route_again(const QueueEntry& entry) const {
     for (std::uint32_t i = 0; i < journal.recipients.size(); ++i) {
         const RecipientState& state = journal.recipients[i];
         const Recipient& recipient = journal.envelope.recipients[i];
-        const bool is_first_attempt = state.attempts == 0 && is_fresh;
+        const bool is_first_attempt = state.last.reply.text.empty() && is_fresh;
         if (state.status == RecipientState::Status::waiting && !is_first_attempt &&
             recipient.target.kind != Target::Kind::unrouted && events_.is_ours(recipient.original))
             found.push_back(i);

@@ -57,7 +57,7 @@ NO_ROUTE = set("""
     greylist-unnamed greylist-null greylist-null-unnamed greylist-spf greylist-written greylist-bounces db-dir
     rate-connections rate-messages rate-recipients errors tarpit data-rate data-time coal-command coal proxy
     command-timeout escape-from dot-lock immediate retry qreturn delay-warning agents destination-agents
-    untrusted-set-sender trusted-users delivery-wait strict-addresses
+    untrusted-set-sender trusted-users delivery-wait strict-addresses vhost-user
     """.split())
 
 
@@ -110,4 +110,5 @@ def test_the_port_of_other_hosts_decides_what_is_a_loop(host):
 def test_no_delivery_file_has_a_line_of_its_own(host):
     host.write_config(delivery_files=".qmail", recipient_delimiter="-")
     assert "=> bounce, there is no delivery file" in traced(host, "alice-box")
+    host.write_config(delivery_files=".forward")
     assert "no delivery file" not in traced(host, "nosuch")

@@ -38,6 +38,8 @@ TEST(DomainEdits, Aliases) {
               "# ours\ninfo: bob,\n  carol,\n# not now: eve,\n\tdave\n\n# sales\n*: bob\n");
     EXPECT_EQ(with_alias(aliases, "*", "carol").substr(aliases.size() - 7), "*: carol\n");
     EXPECT_EQ(with_alias("a: b", "c", "d"), "a: b\nc: d\n");
+    EXPECT_EQ(with_alias("a: b\\", "c", "d"), "a: b\\\n\nc: d\n")
+        << "a backslash takes the next line to its own";
     EXPECT_FALSE(without_alias(aliases, "not now"));
     EXPECT_FALSE(without_alias("", "x"));
     EXPECT_EQ(without_alias("a: 1\nb: 2\nA: 3,\n 4\n", "a"), "b: 2\n") << "nor must this";
