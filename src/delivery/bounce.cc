@@ -158,11 +158,11 @@ std::string Bouncer::report_damage(const std::vector<DamagedMessage>& damaged) {
 std::string Bouncer::queue_report(const Journal& journal, const Entries& entries, const Address& to,
                                   int original) {
     const UnixTime retry_until = journal.envelope.arrived + config_.qreturn.count();
+    const Envelope& envelope = journal.envelope;
+    const bool is_others = to != envelope.sent_by.value_or(envelope.sender);
     return queue_to(to, journal.id, [&](Message& message, const std::string& id) {
-        return write_dsn(
-            message, journal,
-            {id, config_.hostname, to, now_unix(), entries, retry_until, to != journal.envelope.sender},
-            original);
+        return write_dsn(message, journal,
+                         {id, config_.hostname, to, now_unix(), entries, retry_until, is_others}, original);
     });
 }
 

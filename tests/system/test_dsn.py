@@ -80,6 +80,19 @@ def test_an_alias_with_several_members_and_a_list(host):
                                          "bob@host.test": "delivered"}
 
 
+def test_the_owner_of_a_list_hears_of_a_member_that_is_gone(host):
+    """Not the sender, whose address may be forged; and the report does not speak of the owner's own message."""
+    host.write_aliases("list: bob, gone\nowner-list: Carol\n")
+    host.start()
+    with host.smtp() as client:
+        client.sendmail("alice@host.test", ["list@host.test"], "Subject: to all\r\n\r\nHello.\r\n")
+    host.wait_for_mail("bob", b"Subject: to all")
+    report = host.wait_for_mail("Carol", b"gone@host.test")
+    assert b"Subject: A message could not be delivered" in report and b"Your message" not in report
+    settled(host)
+    assert host.mailbox("alice") == b""
+
+
 def test_a_notice_waits_for_the_mailbox_to_be_writable(host, monkeypatch):
     """One recipient at once, one by way of the queue: a notice for each, none twice."""
     host.write_config(retry="1s")
