@@ -29,7 +29,8 @@ remove_private() {
     remove_if_same "$CONFDIR/postoffice.cf" <"$CONFDIR/postoffice.cf.sample"
     rm -f "$CONFDIR/postoffice.cf.sample"
     private_aliases | remove_if_same "$CONFDIR/aliases"
-    rm -f "$CONFDIR/aliases.postoffice.db" "$PREFIX/var/log/postoffice.log" "$QUEUEDIR/pid"
+    rm -f "$CONFDIR/aliases.postoffice.db" "$PREFIX/var/log/postoffice.log" "$QUEUEDIR/pid" \
+        "$QUEUEDIR/control"
     find "$PREFIX" -depth -type d -empty -delete
     [ ! -d "$PREFIX" ] || { echo "what stays:" && find "$PREFIX" ! -type d | sed 's/^/  /'; }
 }
