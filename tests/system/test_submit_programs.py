@@ -70,8 +70,9 @@ def test_git_send_email(host, sendmail, folder):
         file.write("From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n"
                    "From: Ann <ann@host.test>\nSubject: [PATCH] from git\n\nbody\n---\n")
     send(folder, "git", "send-email", f"--sendmail-cmd={sendmail}", "--from=ann@host.test", f"--to={local_user()}@host.test",
-         "--suppress-cc=all", "--confirm=never", "--quiet", patch, GIT_COMMITTER_NAME="Ann",
-         GIT_COMMITTER_EMAIL="ann@host.test", GIT_CONFIG_NOSYSTEM="1")
+         "--suppress-cc=all", "--confirm=never", "--quiet", patch, GIT_CONFIG_NOSYSTEM="1",
+         **{f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
+            for what, value in (("NAME", "Ann"), ("EMAIL", "ann@host.test"))})
     host.wait_for_mail(local_user(), b"from git")
 
 
