@@ -110,7 +110,7 @@ int run(const LoadedConfig& loaded, const CommandLine& line) {
     return EX_SOFTWARE;
 }
 
-/// What only root may do is also an administrator's matter, when somebody else tries.
+/// A refused attempt of another user at what only root may do is logged for the administrator.
 void log_refused_right(int exit_code, const std::string& program, const std::string& problem) {
     if (exit_code != EX_NOPERM) return;
     open_log("syslog", "postoffice");

@@ -59,7 +59,7 @@ Dispatcher::Parts Dispatcher::parts_for_now(const QueueEntry& entry, bool& is_wi
 }
 
 /// All of them together, so that one process at a time adds recipients to the journal. The place of the first
-/// one's address: a user whose files are slow to read holds up nobody else's mail.
+/// one's address: a user whose files are slow to read delays no mail of other users.
 Dispatcher::Parts Dispatcher::to_route_again(const QueueEntry& entry) const {
     Parts parts;
     const Journal& journal = entry.journal();

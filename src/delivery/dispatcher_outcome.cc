@@ -47,8 +47,8 @@ void Dispatcher::defer_job(Job job, const std::string& why) {
     settle_job(std::move(job), deferred("4.4.1", why));
 }
 
-// Recipients that a worker has settled already keep their outcome. That nobody could say where they lead by
-// now is none: they are tried where they led before.
+// Recipients that a worker has settled already keep their outcome. An unanswered question where they lead by
+// now is no outcome: they are tried where they led before.
 void Dispatcher::settle_job(Job job, const DeliveryResult& result) {
     if (job.routes_again) return finish(std::move(job));
     QueueEntry& entry = job.message->entry;

@@ -72,7 +72,8 @@ void Router::Expansion::take_local_name(const Address& address, const std::strin
     take_local(postmaster());
 }
 
-/// Where nobody was named, postmaster is root, or the only user. Nothing can keep root's own mailbox from it.
+/// Without an alias or account, postmaster is root, or the only user. Root's own mailbox is always left for
+/// it.
 void Router::Expansion::take_postmaster() {
     const auto before = arrivals_;
     const Address root("root", router_.config_.hostname);

@@ -69,7 +69,7 @@ void Dialogue::log_end(std::string_view event, std::string_view why) const {
 void Dialogue::drop(std::string_view why) {
     log_end("dropped", why);
     note_misconduct(bad_points::disconnected);
-    ++state.errors;  // the process serves nobody else
+    ++state.errors;  // the process serves no other client
     is_over = true;
 }
 

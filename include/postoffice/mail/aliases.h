@@ -88,8 +88,8 @@ struct AliasStatistics {
 };
 
 /// Writes the database of `source` anew from `entries`, with the cookie "@" that marks it as complete. It can
-/// be read by whoever can read the source. Throws std::system_error or FormatError; then the old database
-/// stays.
+/// be read by every account that can read the source. Throws std::system_error or FormatError; then the old
+/// database stays.
 AliasStatistics build_alias_database(const std::string& source, const std::vector<AliasEntry>& entries);
 
 /// The text of an alias file. Throws std::system_error.
