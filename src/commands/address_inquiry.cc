@@ -1,13 +1,19 @@
 #include "address_inquiry.h"
 
 #include <fmt/format.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <exception>
 
-#include "caller.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/output.h"
+#include "postoffice/daemon/run_with_spawner.h"
+#include "postoffice/delivery/agent_channel.h"
 #include "postoffice/delivery/remote_delivery.h"
+#include "postoffice/mail/aliases.h"
 #include "postoffice/mail/submitter.h"
 #include "postoffice/net/mx.h"
 
@@ -16,17 +22,35 @@ namespace {
 
 constexpr std::uint16_t smtp_port = 25;
 
+/// As long as a session process waits for a local agent.
+constexpr Seconds patience{30};
+
+AddressInquiry::Asker asker(const Config& config) {
+    Caller caller = identify_caller();
+    const bool is_trusted = is_trusted_submitter(config, caller.uid);
+    const bool may_see_aliases = is_trusted || ::access(config.aliases.c_str(), R_OK) == 0;
+    return {std::move(caller), is_trusted, may_see_aliases};
+}
+
+int answer(const Config& config, UserFiles& files, const AddressInquiry::Asker& asker,
+           const std::string& program, const std::function<int(AddressInquiry&)>& body) try {
+    AliasTable aliases(config.aliases);
+    UserDirectory users(config.only_user);
+    Router router(config, aliases, users, files, interface_addresses());
+    AddressInquiry inquiry(config, router, users, asker);
+    const int exit_code = body(inquiry);
+    // main() looks at the output of its own process only.
+    return output_failed() && exit_code == EX_OK ? EX_IOERR : exit_code;
+} catch (const std::exception& error) {
+    print_error("{}: {}\n", program, in_plain_words(error));
+    return inquiry::not_now;
+}
+
 }  // namespace
 
-AddressInquiry::AddressInquiry(const Config& config)
-    : config_(config),
-      local_(config, interface_addresses()),
-      may_see_aliases_(is_trusted_submitter(config, ::getuid()) ||
-                       ::access(config.aliases.c_str(), R_OK) == 0) {}
-
 Route AddressInquiry::route(const Address& address, bool in_full) {
-    Route route = local_.router().route(address, in_full);
-    auto obstacle = local_.router().obstacle_to(route);
+    Route route = router_.route(address, in_full);
+    auto obstacle = router_.obstacle_to(route);
     if (!obstacle) return route;
     const Target& target = route.hops.front().target;
     route.status = Route::Status::temporary;
@@ -35,10 +59,6 @@ Route AddressInquiry::route(const Address& address, bool in_full) {
         {std::move(obstacle->detail), target.alias.empty() && target.domain.empty() ? target.user : ""});
     route.hops.clear();
     return route;
-}
-
-bool AddressInquiry::may_see_files_of(const std::string& user) const {
-    return is_trusted_submitter(config_, ::getuid()) || identify_caller().login == user;
 }
 
 AddressInquiry::RemoteVerdict AddressInquiry::judge_remote(const Address& address) const {
@@ -55,9 +75,24 @@ AddressInquiry::RemoteVerdict AddressInquiry::judge_remote(const Address& addres
 }
 
 void AddressInquiry::note(int exit_code) {
-    static constexpr std::array gravity{0, inquiry::not_now, inquiry::unknown_host, inquiry::unknown_user};
+    static constexpr std::array gravity{0, inquiry::not_shown, inquiry::not_now, inquiry::unknown_host,
+                                        inquiry::unknown_user};
     const auto rank = [](int code) { return std::find(gravity.begin(), gravity.end(), code); };
     if (rank(exit_code) > rank(exit_code_)) exit_code_ = exit_code;
+}
+
+int run_inquiry(const Config& config, const std::string& program,
+                const std::function<int(AddressInquiry&)>& body) {
+    const AddressInquiry::Asker caller = asker(config);
+    if (::geteuid() != 0) {
+        OwnEyes files(config);
+        return answer(config, files, caller, program, body);
+    }
+    return run_with_spawner(config, "address inquiry", {}, [&](int spawner) {
+        AgentChannels agents(spawner, patience);
+        AgentFiles files(config, agents);
+        return answer(config, files, caller, program, body);
+    });
 }
 
 }  // namespace postoffice

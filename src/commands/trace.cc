@@ -11,10 +11,10 @@
 
 #include "address_field.h"
 #include "address_inquiry.h"
-#include "postoffice/base/error.h"
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
+#include "postoffice/mail/aliases.h"
 #include "postoffice/mail/mailbox_path.h"
 #include "postoffice/policy/relaying.h"
 #include "recipients.h"
@@ -27,7 +27,7 @@ struct Destination {
     /// "mailbox", "remote", "program", "file", "instructions", "discard", "private", "bounce"
     std::string kind;
     std::string user;
-    std::string what;    ///< path, address or command; "" where that is nobody's business
+    std::string what;    ///< path, address or command; "" where the caller may not see it
     std::string how;     ///< of a remote one: which host takes it, or why none does
     std::string sender;  ///< that bounces go to, if not to who sent the message
 };
@@ -38,13 +38,14 @@ struct Trace {
     std::string status;  ///< "accepted", "unknown", "temporary", "unclear" (it depends on unreadable files)
     std::vector<Route::Step> steps;
     std::vector<Destination> destinations;
-    /// What RCPT is answered, by who asks.
+    /// What RCPT is answered, for each kind of client.
     std::string stranger, trusted, authenticated;
 };
 
 class Tracer {
   public:
-    Tracer(const Config& config, bool as_json) : config_(config), as_json_(as_json), inquiry_(config) {}
+    Tracer(const Config& config, AddressInquiry& inquiry, bool as_json)
+        : config_(config), as_json_(as_json), inquiry_(inquiry) {}
 
     void trace_word(const std::string& word);
     int exit_code() const { return inquiry_.exit_code(); }
@@ -60,9 +61,9 @@ class Tracer {
 
     const Config& config_;
     const bool as_json_;
-    AddressInquiry inquiry_;
-    std::map<std::string, unsigned> alias_lines_;  ///< read when first asked for
-    bool alias_lines_are_read_ = false;
+    AddressInquiry& inquiry_;
+    /// By file and name; a file is read when its first alias is met.
+    std::map<std::string, std::map<std::string, unsigned>> alias_lines_;
 };
 
 std::string place_of(const Route::Step& step) {
@@ -154,7 +155,10 @@ Trace Tracer::trace(const Address& address) {
     const bool is_accepted = route.status == Route::Status::accepted;
     const bool is_temporary = route.status == Route::Status::temporary;
     trace.status = is_accepted ? "accepted" : is_temporary ? "temporary" : "unknown";
-    if (!is_accepted) inquiry_.note(is_temporary ? inquiry::not_now : inquiry::unknown_user);
+    if (route.is_unseen)
+        inquiry_.note(inquiry::not_shown);
+    else if (!is_accepted)
+        inquiry_.note(is_temporary ? inquiry::not_now : inquiry::unknown_user);
     if (is_accepted && (!route.is_local || inquiry_.may_see_aliases()))
         for (const Route::Hop& hop : route.hops) trace.destinations.push_back(destination(hop));
     if (is_accepted && !route.is_local) inquiry_.note(inquiry_.judge_remote(address).exit_code);
@@ -169,7 +173,7 @@ Trace Tracer::trace(const Address& address) {
 void Tracer::tell_answers(Trace& trace, const Route& route, const Address& address) const {
     if (route.is_unseen) {
         trace.status = "unclear";
-        trace.stranger = trace.trusted = trace.authenticated = "depends on files that you cannot read";
+        trace.stranger = trace.trusted = trace.authenticated = inquiry::unseen;
         return;
     }
     const bool is_accepted = route.status == Route::Status::accepted;
@@ -197,13 +201,15 @@ std::vector<Route::Step> Tracer::visible_steps(const Route& route) {
 
 /// The database knows no lines; they are those of the text as it is now. 0 if it cannot be told.
 unsigned Tracer::line_of_alias(const std::string& file, const std::string& name) {
-    if (!std::exchange(alias_lines_are_read_, true)) try {
+    const auto [of_file, is_new] = alias_lines_.try_emplace(file);
+    auto& lines = of_file->second;
+    if (is_new) try {
             for (const AliasEntry& entry : parse_alias_file(read_alias_file(file)))
-                alias_lines_.try_emplace(entry.name, entry.line);
+                lines.try_emplace(entry.name, entry.line);
         } catch (const std::exception&) {  // then there are no lines
         }
-    const auto known = alias_lines_.find(name);
-    return known == alias_lines_.end() ? 0 : known->second;
+    const auto known = lines.find(name);
+    return known == lines.end() ? 0 : known->second;
 }
 
 Destination Tracer::destination(const Route::Hop& hop) {
@@ -260,15 +266,12 @@ void trace_lines(Tracer& tracer) {
 }  // namespace
 
 int trace_addresses(const Config& config, const CommandLine& line) {
-    try {
-        Tracer tracer(config, line.json);
+    return run_inquiry(config, line.program, [&](AddressInquiry& inquiry) {
+        Tracer tracer(config, inquiry, line.json);
         for (const std::string& word : line.words) tracer.trace_word(word);
         if (line.words.empty()) trace_lines(tracer);
         return tracer.exit_code();
-    } catch (const std::exception& error) {
-        print_error("{}: {}\n", line.program, in_plain_words(error));
-        return inquiry::not_now;
-    }
+    });
 }
 
 }  // namespace postoffice

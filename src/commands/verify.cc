@@ -2,12 +2,8 @@
 // is what happens.
 #include <fmt/format.h>
 
-#include <cstdio>
-#include <exception>
-
 #include "address_field.h"
 #include "address_inquiry.h"
-#include "postoffice/base/error.h"
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
@@ -24,8 +20,8 @@ struct Verdict {
 
 class Verifier {
   public:
-    Verifier(const Config& config, const CommandLine& line)
-        : config_(config), line_(line), inquiry_(config) {}
+    Verifier(const Config& config, const CommandLine& line, AddressInquiry& inquiry)
+        : config_(config), line_(line), inquiry_(inquiry) {}
 
     int verify_all();
 
@@ -38,7 +34,7 @@ class Verifier {
 
     const Config& config_;
     const CommandLine& line_;
-    AddressInquiry inquiry_;
+    AddressInquiry& inquiry_;
 };
 
 int Verifier::verify_all() {
@@ -75,6 +71,7 @@ Verdict Verifier::verify(const Address& address) {
 
 Verdict Verifier::judge_hops(const Address& address, const Route& route) {
     const Target& first = route.hops.front().target;
+    if (route.is_unseen && !first.domain.empty()) return {inquiry::not_shown, inquiry::unseen};
     if (route.hops.size() == 1 && first.kind == Target::Kind::mailbox && !first.domain.empty())
         return {0, fmt::format("deliverable (virtual user {})", describe(first))};
     if (route.hops.size() == 1 && first.kind == Target::Kind::mailbox &&
@@ -107,17 +104,12 @@ void Verifier::show_steps(const Route& route) const {
 }  // namespace
 
 int verify_addresses(const Config& config, const CommandLine& line) {
-    try {
-        if (line.words.empty()) {
-            print_error("{}: -bv needs addresses\n", line.program);
-            return 64;
-        }
-        const int exit_code = Verifier(config, line).verify_all();
-        return exit_code;
-    } catch (const std::exception& error) {
-        print_error("{}: {}\n", line.program, in_plain_words(error));
-        return inquiry::not_now;
+    if (line.words.empty()) {
+        print_error("{}: -bv needs addresses\n", line.program);
+        return 64;
     }
+    return run_inquiry(config, line.program,
+                       [&](AddressInquiry& inquiry) { return Verifier(config, line, inquiry).verify_all(); });
 }
 
 }  // namespace postoffice

@@ -92,6 +92,7 @@ bool Router::Expansion::take_personal_alias(const Account& account, const std::s
         case UserFile::Status::none:
             return false;
         default:
+            route_.is_unseen = file.status == UserFile::Status::not_shown;
             throw wait(
                 fmt::format("{}: {}", file.path, file.problem.empty() ? "cannot be read" : file.problem));
     }

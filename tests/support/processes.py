@@ -46,6 +46,11 @@ def helpers(host, name):
     return [pid for pid in with_title(host, f"postoffice: {name}") if parent(pid) == host.process.pid]
 
 
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(child) for child in file.read().split()]
+
+
 def wait_for_title(host, text, count=1):
     def found():
         pids = with_title(host, text)

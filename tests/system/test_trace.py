@@ -2,11 +2,14 @@
 table of configurations and addresses. What the table says is what all three must say."""
 import json
 import os
+import subprocess
 
 import pytest
 
 from conftest import needs_root
-from trace_table import Case, keeps, table_of
+from host import wait_for
+from processes import children_of, is_alive
+from trace_table import Case, keeps, table_of, write
 
 UNKNOWN, LOOP, BROKEN, LIST_BROKEN = "550 5.1.1", "550 5.4.6", "451 4.3.5", "451 4.2.4"
 
@@ -138,6 +141,17 @@ CASES = {
         "alice": ["you@elsewhere.test"],
         "bob": ["you@elsewhere.test"],
     }),
+    "private files": ({"usermap": ["*-~:~/.alias"]}, "team: alice, Carol\n", {
+        "alice": {".forward": "nosuch\n", ".forward+b": "bob\n", ".alias": "shop-alice: bob\n", ".": 0o700},
+        "Carol": {".forward": "|\n", ".": 0o700},
+    }, {
+        "alice": UNKNOWN,
+        "alice+b": ["bob"],
+        "shop-alice": ["bob"],
+        "none-alice": UNKNOWN,
+        "carol": BROKEN,
+        "team": BROKEN,
+    }),
     "dot-qmail": ({"delivery_files": ".qmail", "recipient_delimiter": "-"}, "", {
         "alice": {".qmail": "&you@elsewhere.test\n", ".qmail-list": "./list\n", ".qmail-a-default": "&bob\n",
                   ".qmail-dot:ted": "bob\n"},
@@ -236,6 +250,49 @@ def test_steps_name_the_lines_that_say_so(host):
         assert f"alias team -> alice, you@elsewhere.test ({host.aliases}:4)" in text
         assert "account alice -> bob (/home/alice/.forward:3)" in text
         assert f"=> mailbox {host.mail}/bob of bob" in text
+
+
+def as_bob(host, *arguments):
+    return subprocess.run([host.command("sendmail"), "-C", host.config, *arguments], user=7902, group=7902,
+                          extra_groups=[], capture_output=True, timeout=60)
+
+
+@needs_root
+def test_what_the_caller_cannot_read_is_told(host):
+    """The caller has not the rights that the server has, so the trace gives no answer that might differ."""
+    write("/home/alice/.forward", "nosuch\n", 7901)
+    write("/home/bob/.forward", "alice, bob\n", 7902)
+    os.chmod("/home/alice", 0o700)
+    host.start()
+    for address in ("alice", "bob"):
+        done = as_bob(host, "-bt", address)
+        text = done.stdout.decode()
+        assert done.returncode == 77, (address, text)
+        assert "depends on files that you cannot read" in text and "250" not in text and "nosuch" not in text, text
+    shown = json.loads(as_bob(host, "-bt", "--json", "alice").stdout)
+    assert shown["status"] == "unclear"
+    os.chmod("/home/Carol", 0o755)
+    assert as_bob(host, "-bt", "carol").returncode == 0
+    os.chmod("/home/Carol", 0o750)
+    assert host.run("sendmail", "-bv", "alice").returncode == 67, "root hears what RCPT says"
+    # The gravest is the exit status.
+    assert as_bob(host, "-bt", "alice", "nobody.here").returncode == 67
+
+
+@needs_root
+def test_no_process_is_left_of_a_trace_that_is_ended(host):
+    """Its lines come from a terminal or a pipe: the helpers end with the command, whatever ends that."""
+    read, write_end = os.pipe()
+    with subprocess.Popen([host.command("sendmail"), "-C", host.config, "-bt"], stdin=read, stdout=subprocess.PIPE) as asked:
+        os.write(write_end, b"alice\n")
+        assert b"alice" in asked.stdout.readline()
+        helpers = children_of(asked.pid)
+        assert len(helpers) == 2
+        asked.terminate()
+        asked.wait(timeout=30)
+        wait_for(lambda: not any(map(is_alive, helpers)))
+    os.close(read)
+    os.close(write_end)
 
 
 def test_who_may_relay_is_told_apart(host):

@@ -94,6 +94,15 @@ bob:x:7902:7902::/home/bob:
     domains.write("root.test", "passwd", "root:x:0:0::/root:\nvera:x:::::\n", 0o644)
 
 
+def files_of_root(host, domains):
+    group = domains.mail_ids()[1]
+    for domain, names in (("root.test", ("passwd", "aliases")), ("half.test", ("passwd",))):
+        for name in names:
+            path = os.path.join(domains.etc, domain, name)
+            os.chown(path, 0, group)
+            os.chmod(path, 0o640)
+
+
 def in_the_way(host, domains):
     spool = os.path.join(domains.spool, "own.test")
     os.mkdir(spool, 0o700)
@@ -257,6 +266,15 @@ CASES = {
         "shown.test": own(users=[], mode=0o644),
         "root.test": {"owner": "root", "users": [], "mode": 0o644},
     }, real_users),
+    "domains of root, read by the account that keeps the mailboxes": Case({}, "postmaster: bob\n", {}, {
+        "vera@root.test": ["vera@root.test"],
+        "info@root.test": ["bob"],
+        "nobody@root.test": UNKNOWN,
+        "vera@closed.test": BROKEN,
+        "nobody@closed.test": BROKEN,
+        "vera@half.test": BROKEN,
+    }, {name: {"owner": "root", "users": ["vera"], "aliases": "info: bob@host.test\n"}
+        for name in ("root.test", "closed.test", "half.test")}, files_of_root),
     # Everything in the home of one administrator: all users, known and unknown, each with a file.
     "all to one account": Case({}, "postmaster: bob\n", {
         "alice": {".forward": "/home/alice/box\n",

@@ -332,7 +332,7 @@ def test_a_full_mailbox(mail_host, domains):
         client.mail("a@example.org")
         assert client.rcpt("vera@own.test") == answer
     traced = mail_host.run("sendmail", "-bt", "vera@own.test").stdout.decode()
-    assert f"{domains.mailbox_path('vera', 'own.test')} has reached mailbox-size" in traced
+    assert f"{domains.mailbox_path('vera', 'own.test')}: The mailbox is full" in traced
 
 
 def test_the_mailbox_of_an_account_with_the_same_name_is_another_one(mail_host, domains):

@@ -87,9 +87,10 @@ def test_a_domain_of_roots_takes_mail_after_each_change(make_host, folder, umask
         # As an editor leaves it.
         os.chown(path, 0, 0)
         os.chmod(path, 0o600)
-    assert rcpt(host, "vera@club.test") == ["451"]
+    assert agreed(host, "vera@club.test") == ["451"]
     wanted = f"{folder}/etc/club.test/passwd: Permission denied; mail waits until the account of vhost-user="
     assert wanted in host.log_text() and "/proc" not in host.log_text()
+    assert wanted in host.run("sendmail", "-bt", "vera@club.test").stdout.decode()
     done(host, "root", "vpasswd", "-l", "vera@club.test")
     done(host, "root", "valias", "info@club.test", "vera", "bob@host.test")
     done(host, "root", "valias", "--undo", "club.test")

@@ -140,6 +140,13 @@ TEST_F(UserMapTest, MailWaitsForABrokenFile) {
     EXPECT_EQ(leads_to("x-bin"), "bin");
 }
 
+TEST_F(UserMapTest, AFileThatIsNotShownLeavesTheAnswerOpen) {
+    map("*-~:~/.alias");
+    file("bin/.alias", "", Status::not_shown);
+    EXPECT_TRUE(route("x-bin").is_unseen);
+    EXPECT_FALSE(route("daemon").is_unseen);
+}
+
 TEST_F(UserMapTest, ATargetThatIsNoAddressMakesMailWait) {
     map("a-~:|/bin/cat");
     EXPECT_EQ(leads_to("a-bin").substr(0, 3), "451");
