@@ -4,9 +4,10 @@ import os
 import socket
 import struct
 import subprocess
-import threading
 
 import pytest
+
+from udp_name_server import UdpNameServer, question, reply
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 FOLDER = os.environ.get("POSTOFFICE_FOREIGN", os.path.join(TOP, "..", "shared", "foreign"))
@@ -63,55 +64,26 @@ def wire_data(kind, value):
     return wire_name(value)
 
 
-class SuiteZone:
+class SuiteZone(UdpNameServer):
     """A name server for the zones of the SPF suite: {name: [{type: value} or "TIMEOUT"]}. Records of type SPF are
     TXT records, too, unless the name has some. A name with TIMEOUT leaves questions for other types unanswered."""
 
     def __init__(self):
         self.zone = {}
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self._socket.getsockname()[1]
-        self._over = False
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._over = True
-        self._socket.sendto(b"", self._socket.getsockname())
-        self._thread.join()
-        self._socket.close()
+        super().__init__()
 
     def load(self, zonedata):
         self.zone = {name.lower().rstrip("."): records for name, records in zonedata.items()}
 
-    def _serve(self):
-        while True:
-            query, client = self._socket.recvfrom(4096)
-            if self._over:
-                return
-            answer = self._answer(query)
-            if answer:
-                self._socket.sendto(answer, client)
-
-    def _answer(self, query):
-        labels, at = [], 12
-        while query[at]:
-            labels.append(query[at + 1:at + 1 + query[at]].decode("latin-1"))
-            at += 1 + query[at]
-        question = query[12:at + 5]
-        number = struct.unpack("!H", query[at + 1:at + 3])[0]
-        kind = next((name for name, code in TYPES.items() if code == number), None)
-        found = self._find(".".join(labels).lower(), kind)
+    def answer(self, query):
+        name, number = question(query)
+        kind = next((kind for kind, code in TYPES.items() if code == number), None)
+        found = self._find(name, kind)
         if found is None:
             return None
         code, records = found
-        header = query[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, len(records), 0, 0)
-        return header + question + b"".join(
-            wire_name(owner) + struct.pack("!HHIH", TYPES[what], 1, 60, len(data)) + data for owner, what, data in records)
+        return reply(query, code, [wire_name(owner) + struct.pack("!HHIH", TYPES[what], 1, 60, len(data)) + data
+                                   for owner, what, data in records])
 
     def _find(self, name, kind):
         """The response code and (owner, type, data) of the records; None: no answer at all."""

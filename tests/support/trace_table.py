@@ -5,11 +5,10 @@ import json
 import os
 from typing import Callable, NamedTuple, Optional
 
+from homes import UIDS, clear_homes, content
 from host import Host, wait_for
 from sink import Sink
 from virtual import VirtualDomains
-
-PEOPLE = {"alice": 7901, "bob": 7902, "Carol": 7903, "mallory": 7904}
 
 #: A name of a place in /home/USER, where a program or a file leaves what it gets.
 KEPT = "kept"
@@ -29,13 +28,6 @@ class Case(NamedTuple):
     addresses: dict                       #: address -> what it leads to
     domains: dict = {}                    #: virtual ones: name -> arguments of VirtualDomains.add()
     prepare: Optional[Callable] = None    #: what else there is: called with the host and its VirtualDomains
-
-
-def clear_homes():
-    for user, uid in PEOPLE.items():
-        os.system(f"rm -rf /home/{user}/* /home/{user}/.[a-z]*")
-        os.chmod(f"/home/{user}", 0o750)
-        os.chown(f"/home/{user}", uid, uid)
 
 
 def write(path, text, uid, mode=0o600):
@@ -81,7 +73,7 @@ class Table:
                 if file == ".":
                     os.chmod(f"/home/{user}", text)
                 else:
-                    write(f"/home/{user}/{file}", text.replace("FOLDER", folder), PEOPLE[user])
+                    write(f"/home/{user}/{file}", text.replace("FOLDER", folder), UIDS[user])
         if case.prepare:
             case.prepare(host, self.domains)
         host.start()
@@ -132,7 +124,7 @@ class Table:
     def places_with(self, token):
         """Where the message is: as the table names it."""
         found = set()
-        for user in PEOPLE:
+        for user in UIDS:
             home = f"/home/{user}"
             if is_in(token, self.host.mailbox_path(user)) or is_in(token, os.path.join(home, "Maildir")):
                 found.add(user)
@@ -195,10 +187,3 @@ def is_in(token, mailbox):
 def without_reports(mailbox):
     """The messages of an mbox that are no reports of ours: these have the message that they are about inside."""
     return b"\nFrom ".join(text for text in mailbox.split(b"\nFrom ") if b"multipart/report" not in text)
-
-
-def content(path):
-    if not os.path.isfile(path):
-        return b""
-    with open(path, "rb") as file:
-        return file.read()

@@ -6,19 +6,17 @@ import re
 import pytest
 
 from conftest import needs_root
+from homes import clear_homes, content, home_file
 from host import wait_for
 from virtual import VirtualDomains
 
 pytestmark = needs_root
-PEOPLE = {"alice": 7901, "bob": 7902, "mallory": 7904}
 
 
 @pytest.fixture(autouse=True)
 def clean_homes():
     yield
-    for user in PEOPLE:
-        for name in os.listdir(f"/home/{user}"):
-            os.unlink(f"/home/{user}/{name}")
+    clear_homes()
 
 
 @pytest.fixture
@@ -30,22 +28,6 @@ def domains(folder):
 def host(make_host, domains):
     """Tries again each second; other hosts cannot be reached."""
     return make_host("host", retry="1s", relay_host="[127.0.0.1]:1", **domains.settings())
-
-
-def home_file(user, name, text):
-    path = f"/home/{user}/{name}"
-    with open(path, "w") as file:
-        file.write(text)
-    os.chown(path, PEOPLE[user], PEOPLE[user])
-    return path
-
-
-def content(path):
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        return b""
 
 
 def send(host, *to, sender="carol@host.test", subject="hello"):

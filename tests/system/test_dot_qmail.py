@@ -5,30 +5,21 @@ import re
 import pytest
 
 from conftest import needs_root
+from homes import clear_homes, home_file
 from host import wait_for
 
 pytestmark = needs_root
-PEOPLE = {"alice": 7901, "bob": 7902, "alias": 7906, "web-data": 7907}
 
 
 @pytest.fixture(autouse=True)
 def clean_homes():
     yield
-    for user in PEOPLE:
-        for name in os.listdir(f"/home/{user}"):
-            os.unlink(f"/home/{user}/{name}")
+    clear_homes()
 
 
 @pytest.fixture
 def host(make_host):
     return make_host("host", delivery_files=".qmail", recipient_delimiter="-")
-
-
-def write(user, name, text):
-    path = f"/home/{user}/{name}"
-    with open(path, "w") as file:
-        file.write(text)
-    os.chown(path, PEOPLE[user], PEOPLE[user])
 
 
 def send(host, to, sender="bob@host.test", subject="hello"):
@@ -43,7 +34,7 @@ def output(host, user, name="out"):
 
 @pytest.mark.parametrize("code", [64, 65, 70, 76, 77, 78, 100, 112])
 def test_hard_errors(host, code):
-    write("alice", ".qmail", f"|echo this is why; exit {code}\n")
+    home_file("alice", ".qmail", f"|echo this is why; exit {code}\n")
     host.start()
     send(host, "alice@host.test")
     assert b"this is why" in host.wait_for_mail("bob", b"Action: failed")
@@ -52,7 +43,7 @@ def test_hard_errors(host, code):
 
 @pytest.mark.parametrize("code", [1, 67, 68, 69, 73, 111, 127])
 def test_all_others_are_soft(host, code):
-    write("alice", ".qmail", f"|exit {code}\n")
+    home_file("alice", ".qmail", f"|exit {code}\n")
     host.start()
     send(host, "alice@host.test")
     wait_for(lambda: " deferred to=<alice@host.test> " in host.log_text(), what=host.log_text)
@@ -60,7 +51,7 @@ def test_all_others_are_soft(host, code):
 
 
 def test_99_stops_and_0_goes_on(host):
-    write("alice", ".qmail", "|cat >one\n|cat >two; exit 99\n|touch three\n")
+    home_file("alice", ".qmail", "|cat >one\n|cat >two; exit 99\n|touch three\n")
     host.start()
     send(host, "alice@host.test")
     host.wait_for_empty_queue()
@@ -68,7 +59,7 @@ def test_99_stops_and_0_goes_on(host):
 
 
 def test_the_message_comes_alone_and_its_lines_in_the_environment(host):
-    write("alice", ".qmail-list-default", "|env -0 >env; cat >message; mv message out\n")
+    home_file("alice", ".qmail-list-default", "|env -0 >env; cat >message; mv message out\n")
     host.start()
     send(host, "alice-List-One.Two-x-y@host.test", sender="some.one@a.b.example.org")
     message = output(host, "alice")
@@ -89,16 +80,16 @@ def test_the_message_comes_alone_and_its_lines_in_the_environment(host):
 @pytest.mark.parametrize("file, extension, default", [(".qmail-default", "a-b", "a-b"), (".qmail-a-b", "a-b", None),
                                                       (".qmail-a-default", "a-default", "default")])
 def test_the_part_that_default_stands_for(host, file, extension, default):
-    write("alice", file, "|echo \"${DEFAULT-unset}\" >out\n")
+    home_file("alice", file, "|echo \"${DEFAULT-unset}\" >out\n")
     host.start()
     send(host, f"alice-{extension}@host.test")
     assert output(host, "alice") == (default or "unset") + "\n"
 
 
 def test_other_names_are_those_of_alias(host):
-    write("alias", ".qmail-info", "./info\n")
-    write("alias", ".qmail-team-default", "|echo $LOCAL $EXT $DEFAULT >out\n")
-    write("alias", ".forward", "bob\n")
+    home_file("alias", ".qmail-info", "./info\n")
+    home_file("alias", ".qmail-team-default", "|echo $LOCAL $EXT $DEFAULT >out\n")
+    home_file("alias", ".forward", "bob\n")
     host.start()
     send(host, "info@host.test")
     assert "Subject: hello\n" in output(host, "alias", "info")
@@ -111,7 +102,7 @@ def test_other_names_are_those_of_alias(host):
 
 def test_without_qmail_files_alias_is_an_account_like_others(make_host):
     host = make_host("host", recipient_delimiter="-")
-    write("alias", ".qmail-info", "./info\n")
+    home_file("alias", ".qmail-info", "./info\n")
     host.start()
     replies = host.dialogue("HELO x", "MAIL FROM:<a@example.org>", "RCPT TO:<info@host.test>")
     assert replies[3].startswith("550 5.1.1")
@@ -128,9 +119,9 @@ OWNERS = [([], "sender@example.org", ["sender@example.org"]),
 @pytest.mark.parametrize("user, local", [("alias", "team"), ("bob", "bob-team")])
 @pytest.mark.parametrize("files, sender, expected", OWNERS)
 def test_owners_of_lists(host, files, sender, expected, user, local, with_program):
-    write(user, ".qmail-team", ("|true\n" if with_program else "") + "&alice@host.test\n&bob@host.test\n")
+    home_file(user, ".qmail-team", ("|true\n" if with_program else "") + "&alice@host.test\n&bob@host.test\n")
     for name in files:
-        write(user, name, "./owner\n")
+        home_file(user, name, "./owner\n")
     host.start()
     os.chmod(host.spool, 0o751)  # since this sendmail is not installed, and has not the group
     os.chmod(f"{host.spool}/drop", 0o3733)
@@ -145,15 +136,15 @@ def test_owners_of_lists(host, files, sender, expected, user, local, with_progra
 
 def test_the_sender_of_what_is_forwarded_is_in_the_environment(host):
     for name in (".qmail-team-owner", ".qmail-team-owner-default"):
-        write("alice", name, "./owner\n")
-    write("alice", ".qmail-team", "|echo $NEWSENDER >out\n")
+        home_file("alice", name, "./owner\n")
+    home_file("alice", ".qmail-team", "|echo $NEWSENDER >out\n")
     host.start()
     send(host, "alice-team@host.test")
     assert output(host, "alice") == "alice-team-owner-@host.test-@[]\n"
 
 
 def test_an_account_with_a_hyphen_has_extensions(host):
-    write("web-data", ".qmail-a-default", "|echo $EXT $DEFAULT >out\n")
+    home_file("web-data", ".qmail-a-default", "|echo $EXT $DEFAULT >out\n")
     host.start()
     send(host, "web-data-a-b@host.test")
     assert output(host, "web-data") == "a-b b\n"

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from conftest import needs_root
+from homes import home_file
 from virtual import VirtualDomains
 
 pytestmark = needs_root
@@ -25,11 +26,7 @@ def delivery_file():
     made = []
 
     def write(user, text, name=".forward"):
-        path = f"/home/{user}/{name}"
-        with open(path, "w") as file:
-            file.write(text)
-        os.chown(path, *[{"alice": 7901, "bob": 7902}[user]] * 2)
-        made.append(path)
+        made.append(home_file(user, name, text))
     yield write
     for path in made:
         os.unlink(path)

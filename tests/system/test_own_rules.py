@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
+from homes import clear_homes, content, home_file
 from host import wait_for
 
-PEOPLE = {"alice": 7901, "bob": 7902, "mallory": 7904}
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: accounts of its own")
 LONG = b"A message that does not fit into memory.\n" * 2000
 TEXT = b"From: sender@example.org\r\nSubject: %s\r\n\r\nFrom here on\r\nthe end\r\n"
@@ -17,29 +17,7 @@ TEXT = b"From: sender@example.org\r\nSubject: %s\r\n\r\nFrom here on\r\nthe end\
 @pytest.fixture(autouse=True)
 def clean_homes():
     yield
-    for user, uid in PEOPLE.items():
-        home = f"/home/{user}"
-        os.chmod(home, 0o750)
-        os.chown(home, uid, uid)
-        for name in os.listdir(home):
-            path = os.path.join(home, name)
-            if os.path.isdir(path) and not os.path.islink(path):
-                for root, folders, files in os.walk(path, topdown=False):
-                    for one in files:
-                        os.unlink(os.path.join(root, one))
-                    os.rmdir(root)
-            else:
-                os.unlink(path)
-
-
-def write(user, name, text, mode=0o600, owner=None):
-    path = f"/home/{user}/{name}"
-    with open(path, "w") as file:
-        file.write(text)
-    os.chmod(path, mode)
-    uid = PEOPLE[owner or user]
-    os.chown(path, uid, uid)
-    return path
+    clear_homes()
 
 
 def send(host, to, subject=b"hello", sender="sender@example.org"):
@@ -53,21 +31,13 @@ def refusal(host, to):
     return next(iter(refused.value.recipients.values()))
 
 
-def content(path):
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        return b""
-
-
 def waits(host, path, text):
     return wait_for(lambda: text in content(path) and content(path), 20,
                     lambda: f"{text!r} in {path}: {content(path)!r}\n{host.log_text()[-3000:]}")
 
 
 def test_forward_to_others_and_a_copy(host):
-    write("alice", ".forward", "# my rules\nbob,\n\\alice\n")
+    home_file("alice", ".forward", "# my rules\nbob,\n\\alice\n")
     host.start()
     send(host, "alice@host.test")
     host.wait_for_mail("bob", b"Subject: hello")
@@ -76,7 +46,7 @@ def test_forward_to_others_and_a_copy(host):
 
 def test_a_private_home_is_read_with_its_owners_rights(host):
     os.chmod("/home/alice", 0o700)
-    write("alice", ".forward", "bob\n")
+    home_file("alice", ".forward", "bob\n")
     host.start()
     send(host, "alice@host.test")
     host.wait_for_mail("bob", b"Subject: hello")
@@ -85,15 +55,15 @@ def test_a_private_home_is_read_with_its_owners_rights(host):
 
 def test_who_leads_nowhere_is_refused_at_rcpt(host):
     os.chmod("/home/alice", 0o700)
-    write("alice", ".forward", "nobody-of-that-name\n")
+    home_file("alice", ".forward", "nobody-of-that-name\n")
     host.start()
     code, text = refusal(host, "alice@host.test")
     assert code == 550 and b"5.1.1" in text
 
 
 def test_a_loop_of_users_is_refused(host):
-    write("alice", ".forward", "bob\n")
-    write("bob", ".forward", "alice\n")
+    home_file("alice", ".forward", "bob\n")
+    home_file("bob", ".forward", "alice\n")
     host.start()
     code, text = refusal(host, "alice@host.test")
     assert code == 550 and b"5.4.6" in text and b"bob" not in text
@@ -101,7 +71,7 @@ def test_a_loop_of_users_is_refused(host):
 
 
 def test_a_program_gets_the_message_as_its_user(host):
-    write("alice", ".forward", '|(id -u; id -g; pwd; env; cat) > /home/alice/out.tmp && mv out.tmp out\n')
+    home_file("alice", ".forward", '|(id -u; id -g; pwd; env; cat) > /home/alice/out.tmp && mv out.tmp out\n')
     host.start()
     send(host, "alice+lists@host.test")
     out = waits(host, "/home/alice/out", b"the end").decode()
@@ -119,7 +89,7 @@ def test_a_program_gets_the_message_as_its_user(host):
 
 @pytest.mark.parametrize("status, code", [(67, b"5.1.1"), (77, b"5.7.1"), (1, b"5.3.0"), (100, b"5.3.0")])
 def test_a_program_that_says_no_bounces_with_its_words(host, status, code):
-    write("alice", ".forward", f'"|echo this is why; exit {status}"\n')
+    home_file("alice", ".forward", f'"|echo this is why; exit {status}"\n')
     host.start()
     send(host, "alice@host.test", sender="bob@host.test")
     bounce = host.wait_for_mail("bob", b"delivery-status")
@@ -129,18 +99,18 @@ def test_a_program_that_says_no_bounces_with_its_words(host, status, code):
 
 @pytest.mark.parametrize("command", ["exit 75", "exit 111", "kill -9 $$", "exec /nowhere/program", "exit 71"])
 def test_a_program_that_cannot_now_is_asked_again(host, command):
-    write("alice", ".forward", f"|{command}\n")
+    home_file("alice", ".forward", f"|{command}\n")
     host.start()
     send(host, "alice@host.test", sender="bob@host.test")
     wait_for(lambda: "deferred" in host.log_text(), what="the first attempt")
     assert host.mailbox("bob") == b""
-    write("alice", ".forward", "|cat > out\n")  # its owner mends it: the old command stands nowhere any more
+    home_file("alice", ".forward", "|cat > out\n")  # its owner mends it: the old command stands nowhere any more
     assert len([n for n in host.spool_files() if n.startswith("cm")]) == 1
 
 
 def test_a_program_that_never_ends_is_ended(make_host):
     host = make_host("host", command_timeout="1s")
-    write("alice", ".forward", "|echo $$ > pid; exec sleep 600\n")
+    home_file("alice", ".forward", "|echo $$ > pid; exec sleep 600\n")
     host.start()
     send(host, "alice@host.test")
     wait_for(lambda: "took too long" in host.log_text(), what="the end of patience")
@@ -150,7 +120,7 @@ def test_a_program_that_never_ends_is_ended(make_host):
 
 
 def test_a_program_holds_up_no_mailbox(host):
-    write("alice", ".forward", "\\alice\n|sleep 3; exit 0\n")
+    home_file("alice", ".forward", "\\alice\n|sleep 3; exit 0\n")
     host.start()
     send(host, ["alice@host.test", "bob@host.test"])
     host.wait_for_mail("bob", b"Subject: hello", seconds=20)
@@ -158,7 +128,7 @@ def test_a_program_holds_up_no_mailbox(host):
 
 
 def test_files_and_folders(host):
-    write("alice", ".forward", "/home/alice/copy, /home/alice/Folder/\n/dev/null\n")
+    home_file("alice", ".forward", "/home/alice/copy, /home/alice/Folder/\n/dev/null\n")
     host.start()
     send(host, "alice@host.test")
     box = waits(host, "/home/alice/copy", b"the end")
@@ -169,8 +139,8 @@ def test_files_and_folders(host):
 
 
 def test_the_extension_chooses_the_file(host):
-    write("alice", ".forward", "|cat > plain\n")
-    write("alice", ".forward+lists", "|cat > lists\n")
+    home_file("alice", ".forward", "|cat > plain\n")
+    home_file("alice", ".forward+lists", "|cat > lists\n")
     host.start()
     send(host, "alice+lists@host.test", b"one")
     waits(host, "/home/alice/lists", b"Subject: one")
@@ -183,7 +153,7 @@ def test_the_extension_chooses_the_file(host):
 @pytest.mark.parametrize("what", ["world-writable file", "group-writable file", "another's file", "link", "fifo",
                                   "world-writable home", "two names"])
 def test_a_file_that_others_could_have_written_is_not_believed(host, what):
-    path = write("alice", ".forward", "|touch /home/alice/was-run\nmallory\n",
+    path = home_file("alice", ".forward", "|touch /home/alice/was-run\nmallory\n",
                  owner="mallory" if what == "another's file" else "alice")
     if what == "world-writable file":
         os.chmod(path, 0o666)
@@ -208,7 +178,7 @@ def test_a_file_that_others_could_have_written_is_not_believed(host, what):
 
 
 def test_an_error_in_the_file_keeps_the_mail_waiting_at_its_sender(host):
-    write("alice", ".forward", "bob\n:include:/etc/passwd\n")
+    home_file("alice", ".forward", "bob\n:include:/etc/passwd\n")
     host.start()
     code, text = refusal(host, "alice@host.test")
     assert code == 451 and b"include" not in text, "strangers do not hear what is in the file"
@@ -216,7 +186,7 @@ def test_an_error_in_the_file_keeps_the_mail_waiting_at_its_sender(host):
 
 
 def test_a_broken_file_holds_up_nobody_else_and_comes_into_its_own_once_mended(host):
-    write("alice", ".forward", ":include:/etc/passwd\n")
+    home_file("alice", ".forward", ":include:/etc/passwd\n")
     host.start()
     host.run("sendmail", "-N", "success", "-f", "Carol@host.test", "alice@host.test", "bob@host.test",
              input=b"Subject: hello\n\n" + LONG, check=True)
@@ -224,7 +194,7 @@ def test_a_broken_file_holds_up_nobody_else_and_comes_into_its_own_once_mended(h
     wait_for(lambda: " deferred to=<alice@host.test> " in host.log_text(), what=host.log_text)
     waiting = host.run("mailq", check=True).stdout
     assert b"alice@host.test" in waiting and b"451 4.3.5" in waiting and b"bob@host.test" not in waiting, waiting
-    write("alice", ".forward", "bob\nmallory\n")
+    home_file("alice", ".forward", "bob\nmallory\n")
     host.run("runq", "-qf", check=True)
     assert LONG in host.wait_for_mail("mallory", b"Subject: hello")
     host.wait_for_empty_queue()
@@ -240,7 +210,7 @@ def test_a_report_waits_for_the_list_that_it_is_for(make_host, folder):
     host = make_host("host")
     host.write_aliases(f"team: :include:{folder}/members\n")
     host.start()
-    write("bob", ".forward", "|exit 67\n")
+    home_file("bob", ".forward", "|exit 67\n")
     host.run("sendmail", "-f", "team@host.test", "bob@host.test", input=b"Subject: hello\n\n", check=True)
     wait_for(lambda: " deferred to=<team@host.test> " in host.log_text(), what=host.log_text)
     with open(f"{folder}/members", "w") as file:
@@ -253,7 +223,7 @@ def test_a_report_waits_for_the_list_that_it_is_for(make_host, folder):
 
 
 def test_mail_from_here_does_not_wait_for_a_broken_file_for_ever(host):
-    write("alice", ".forward", ":include:/etc/passwd\n")
+    home_file("alice", ".forward", ":include:/etc/passwd\n")
     host.write_config(qreturn="1s", retry="1s")
     host.start()
     host.run("sendmail", "-f", "bob@host.test", "alice@host.test", "mallory@host.test", input=b"Subject: hello\n\n", check=True)
@@ -298,7 +268,7 @@ BRANCHES = """# the boss first
 
 
 def test_branches_decide_for_each_message(host):
-    write("alice", ".forward", BRANCHES.replace('?other test "$SENDER" != boss@example.org',
+    home_file("alice", ".forward", BRANCHES.replace('?other test "$SENDER" != boss@example.org',
                                                 '?other test "$SENDER" = boss@example.org || exit 99'))
     host.start()
     send(host, "alice@host.test", b"work", sender="boss@example.org")
@@ -311,7 +281,7 @@ def test_branches_decide_for_each_message(host):
 
 
 def test_a_jump_without_its_label_skips_the_rest(host):
-    write("alice", ".forward", "|cat > before\n?nowhere\n|touch after\n")
+    home_file("alice", ".forward", "|cat > before\n?nowhere\n|touch after\n")
     host.start()
     send(host, "alice@host.test")
     waits(host, "/home/alice/before", b"the end")
@@ -321,9 +291,9 @@ def test_a_jump_without_its_label_skips_the_rest(host):
 
 def test_dot_qmail(make_host):
     host = make_host("host", delivery_files=".qmail", recipient_delimiter="-")
-    write("alice", ".qmail", "./Mailbox\n")
-    write("alice", ".qmail-lists-default", "|cat > default\n")
-    write("alice", ".qmail-one:two", "|cat > onetwo\n")
+    home_file("alice", ".qmail", "./Mailbox\n")
+    home_file("alice", ".qmail-lists-default", "|cat > default\n")
+    home_file("alice", ".qmail-one:two", "|cat > onetwo\n")
     host.start()
     send(host, "alice@host.test")
     waits(host, "/home/alice/Mailbox", b"the end")
@@ -368,9 +338,9 @@ def iftocc():
 @pytest.mark.parametrize("name", [".qmail", ".forward"])
 def test_the_example_of_qmail_branch(make_host, iftocc, name):
     host = make_host("host", delivery_files=name)
-    write("alice", name, SUE)
-    write("alice", "lists", "list@lists.example.org\n")
-    write("alice", "duplicate", "You sent me a copy.\n")
+    home_file("alice", name, SUE)
+    home_file("alice", "lists", "list@lists.example.org\n")
+    home_file("alice", "duplicate", "You sent me a copy.\n")
     os.mkdir("/home/alice/mail", 0o700)
     os.chown("/home/alice/mail", 7901, 7901)
     host.start()
@@ -392,7 +362,7 @@ def test_the_example_of_qmail_branch(make_host, iftocc, name):
 
 def test_dot_qmail_ends_at_99(make_host):
     host = make_host("host", delivery_files=".qmail")
-    write("alice", ".qmail", "|cat > one; exit 99\n|touch two\n")
+    home_file("alice", ".qmail", "|cat > one; exit 99\n|touch two\n")
     host.start()
     send(host, "alice@host.test")
     waits(host, "/home/alice/one", b"the end")
@@ -404,7 +374,7 @@ def test_dot_qmail_ends_at_99(make_host):
 
 def test_an_address_that_a_user_lists_exists_and_leads_where_he_says(host):
     host.write_config(usermap=["*-~:~/.alias"])
-    write("alice", ".alias", "Shop-Alice: alice\nclub-alice: bob, \\alice\n")
+    home_file("alice", ".alias", "Shop-Alice: alice\nclub-alice: bob, \\alice\n")
     os.chmod("/home/alice", 0o700)  # nobody else may look
     host.start()
     send(host, "SHOP-alice", b"from the shop")
@@ -413,7 +383,7 @@ def test_an_address_that_a_user_lists_exists_and_leads_where_he_says(host):
     host.wait_for_mail("bob", b"from the club")
     host.wait_for_mail("alice", b"from the club")
     assert refusal(host, "other-alice") == (550, b"5.1.1 other-alice@host.test: no such user")
-    write("alice", ".alias", "other-alice: alice\n")  # without a restart
+    home_file("alice", ".alias", "other-alice: alice\n")  # without a restart
     send(host, "other-alice", b"another one")
     host.wait_for_mail("alice", b"another one")
     assert refusal(host, "shop-alice")[0] == 550
@@ -421,11 +391,11 @@ def test_an_address_that_a_user_lists_exists_and_leads_where_he_says(host):
 
 def test_a_list_that_others_could_have_written_is_not_believed(host):
     host.write_config(usermap=["*-~:~/.alias"])
-    write("alice", ".alias", "x-alice: mallory\n", owner="mallory")
+    home_file("alice", ".alias", "x-alice: mallory\n", owner="mallory")
     host.start()
     assert refusal(host, "x-alice")[0] == 550
     os.unlink("/home/alice/.alias")
-    secret = write("bob", "secret", "x-alice: alice\n")
+    secret = home_file("bob", "secret", "x-alice: alice\n")
     os.symlink(secret, "/home/alice/.alias")
     assert refusal(host, "x-alice")[0] == 550
     os.unlink("/home/alice/.alias")
@@ -435,7 +405,7 @@ def test_a_list_that_others_could_have_written_is_not_believed(host):
 
 def test_the_trace_tells_of_a_list_to_its_owner_alone(host):
     host.write_config(usermap=["*-~:~/.alias"])
-    write("alice", ".alias", "# mine\nx-alice: bob\n")
+    home_file("alice", ".alias", "# mine\nx-alice: bob\n")
     shown = host.run("sendmail", "-bt", "x-alice").stdout
     assert b"x-alice -> bob (/home/alice/.alias:2)" in shown
 
@@ -477,7 +447,7 @@ def test_a_member_that_leads_nowhere_is_reported(host, list_of, keeper):
 
 
 def test_a_private_member_that_leads_nowhere_is_told_to_its_user(host):
-    write("alice", ".forward", "\\alice, secret-name\n")
+    home_file("alice", ".forward", "\\alice, secret-name\n")
     host.start()
     with host.smtp() as client:
         client.sendmail("mallory@host.test", "alice@host.test", "Subject: hello\r\n\r\nall\r\n")
@@ -488,13 +458,13 @@ def test_a_private_member_that_leads_nowhere_is_told_to_its_user(host):
 
 
 def test_a_stranger_hears_nothing_of_a_private_file(host):
-    write("alice", ".forward", "secret-name\n")
+    home_file("alice", ".forward", "secret-name\n")
     host.start()
     assert refusal(host, "alice") == (550, b"5.1.1 alice@host.test: leads nowhere")
-    write("alice", ".forward", "bob\n")
-    write("bob", ".forward", "alice\n")
+    home_file("alice", ".forward", "bob\n")
+    home_file("bob", ".forward", "alice\n")
     assert refusal(host, "alice") == (550, b"5.4.6 alice@host.test: an alias leads back to itself")
-    write("bob", ".forward", "\\bob\n")
+    home_file("bob", ".forward", "\\bob\n")
     host.write_config(mailbox_size="1k")
     host.reload()
     with open(host.mailbox_path("bob"), "w") as file:
