@@ -41,13 +41,14 @@ bool answers(const DnsMessage& message, const Query& query) {
     return message.question ? *message.question == query.question : may_lack_question(message);
 }
 
+// Empty, with errno, if there is no way to the server's network.
 Fd udp_socket_to(const Endpoint& server) {
     sockaddr_storage storage{};
     const socklen_t length = server.to_sockaddr(storage);
     Fd socket(::socket(storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket) throw_errno("socket");
     // A connected socket takes datagrams from this server alone, and hears that its port is closed.
-    if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0) throw_errno("connect");
+    if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0) return {};
     return socket;
 }
 
@@ -65,6 +66,7 @@ DnsMessage ask_by_udp(const Endpoint& server, const DnsQuestion& question, bool 
                       Deadline deadline) {
     const Query query = make_query(question, with_edns);
     const Fd socket = udp_socket_to(server);
+    if (!socket) throw_errno("connect");
     if (::send(socket.get(), query.octets.data(), query.octets.size(), MSG_NOSIGNAL) < 0) throw_errno("send");
     constexpr std::size_t largest = 65536;
     const auto buffer = std::make_unique<char[]>(largest);
@@ -150,7 +152,9 @@ std::vector<std::optional<DnsMessage>> ask_together(const Endpoint& server,
     for (const DnsQuestion& question : questions) {
         queries.push_back(make_query(question, true));
         const std::string& octets = queries.back().octets;
-        sockets.push_back(udp_socket_to(server));
+        Fd socket = udp_socket_to(server);
+        if (!socket) return std::vector<std::optional<DnsMessage>>(questions.size());
+        sockets.push_back(std::move(socket));
         (void)!::send(sockets.back().get(), octets.data(), octets.size(), MSG_NOSIGNAL);  // lost: no answer
         waiting.push_back({sockets.back().get(), POLLIN, 0});
     }

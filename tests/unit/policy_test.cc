@@ -251,6 +251,21 @@ TEST(Policy, QuestionsTogetherGoToTheNextServer) {
     EXPECT_EQ(ill.questions(), 2);
 }
 
+TEST(Policy, ListsHaveNobodyWhileThereIsNoWayToTheServer) {
+    // connect() fails at once for the address of everybody, as for a server beyond a network that is down.
+    const Endpoint beyond{*IpAddress::parse("255.255.255.255"), 53};
+    FakeDns well(proper_answer);
+    const std::vector<DnsQuestion> questions = {{"one.test", DnsType::a}, {"two.test", DnsType::a}};
+    Config config = a_config();
+    config.dnsbl = {{"one.test", {}}, {"two.test", {}}};
+    EXPECT_EQ(consult_dns_lists(config, Resolver(test_settings({beyond})), address("192.0.2.1")).status,
+              ListStatus::unknown);
+    const auto answers =
+        Resolver(test_settings({beyond, well.endpoint()})).ask_together(questions, Seconds(40));
+    EXPECT_EQ(answers.at(0).status, DnsStatus::found) << "the next server is asked";
+    EXPECT_EQ(answers.at(1).status, DnsStatus::found);
+}
+
 TEST(Policy, QuestionsTogetherWaitForTheTrueAnswer) {
     FakeDns server([](const FakeQuery& query) -> std::vector<FakeAnswer> {
         FakeQuery other = query;
