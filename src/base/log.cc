@@ -105,6 +105,15 @@ void log_event(std::string_view id, std::string_view event, std::initializer_lis
     write_line(event_priority(event), line);
 }
 
+void RepeatedEvent::log(std::initializer_list<LogField> fields) {
+    if (++count_ <= most) log_event("", event_, fields);
+}
+
+RepeatedEvent::~RepeatedEvent() {
+    if (count_ > most)
+        log_event("", event_, {{"about", about_}, {"more", std::to_string(count_ - most)}});
+}
+
 void log_audit(std::string_view record) {
     write_line(LOG_MAIL | LOG_DEBUG, std::string(record));
 }

@@ -131,10 +131,10 @@ void AliasTable::use_source() {
 
     entries_.clear();
     source_stamp_ = {};
+    RepeatedEvent broken("alias-broken", source_);
     for (AliasEntry& entry : parse_alias_file(read_alias_file(source_))) {
         if (!entry.problem.empty())
-            log_event("", "alias-broken",
-                      {{"at", fmt::format("{}:{}", source_, entry.line)}, {"problem", entry.problem}});
+            broken.log({{"at", fmt::format("{}:{}", source_, entry.line)}, {"problem", entry.problem}});
         entries_.try_emplace(entry.name, std::move(entry));  // of two with one name the first
     }
     source_stamp_ = stamp;

@@ -56,7 +56,8 @@ Fd open_believed(const std::string& path, uid_t owner) {
     }
     if (const auto reason = distrust(status, owner, is_link); !reason.empty())
         throw FormatError(fmt::format("{}: {}", path, reason));
-    Fd file(::open(fmt::format("/proc/self/fd/{}", found.get()).c_str(), O_RDONLY | O_CLOEXEC));
+    // O_NONBLOCK: the owner of a file may hold a lease of it (fcntl(2)), which would have to be broken first.
+    Fd file(::open(fmt::format("/proc/self/fd/{}", found.get()).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     if (!file) throw_errno(path);
     return file;
 }
@@ -193,11 +194,11 @@ void DomainFiles::read_aliases() {
     aliases_.clear();
     const Fd file = open_domain_file(folder_, domain_, aliases);
     if (!file) return;
+    const std::string path = fmt::format("{}/{}", folder_, aliases);
+    RepeatedEvent broken("alias-broken", path);
     for (AliasEntry& entry : parse_alias_file(disk::read_all(file.get(), most_octets))) {
         if (!entry.problem.empty())
-            log_event(
-                "", "alias-broken",
-                {{"at", fmt::format("{}/{}:{}", folder_, aliases, entry.line)}, {"problem", entry.problem}});
+            broken.log({{"at", fmt::format("{}:{}", path, entry.line)}, {"problem", entry.problem}});
         aliases_.try_emplace(entry.name, std::move(entry));
     }
 }

@@ -313,6 +313,7 @@ std::optional<Drop> open_drop(const std::string& drop_directory, const std::stri
 unsigned sweep_drops(const std::string& drop_directory, Seconds age) {
     const UnixTime before = now_unix() - age.count();
     unsigned removed = 0;
+    RepeatedEvent unreadable("drop-unreadable", drop_directory);
     for (const std::string& id : ids_in(drop_directory)) {
         const std::string path = drop_directory + "/" + id;
         struct stat status {};
@@ -321,8 +322,7 @@ unsigned sweep_drops(const std::string& drop_directory, Seconds age) {
         // Whoever writes gives it to the group first. With something in it, it is mail that we cannot read
         // because of something else, and somebody was told that it is here.
         if (!progress && status.st_size > 0 && !is_being_read(id)) {
-            log_event(id, "drop-unreadable",
-                      {{"file", path}, {"remedy", "see the groups of file and folder"}});
+            unreadable.log({{"file", path}, {"remedy", "see the groups of file and folder"}});
             continue;
         }
         const bool unfinished = is_being_read(id) || !progress || *progress == Progress::unfinished;

@@ -83,7 +83,7 @@ void Router::Expansion::take_user_files(const Account& account, const std::strin
             return;
         case UserFile::Status::ignored:
             note({.text = "not believed: " + file.problem, .owner = account.name, .file = file.path});
-            log_event("", "delivery-file-ignored", {{"file", file.path}, {"reason", file.problem}});
+            ignored_.log({{"file", file.path}, {"reason", file.problem}});
             break;
         case UserFile::Status::not_shown:
             // Somebody with the user's rights will look when the message is delivered.
@@ -132,7 +132,7 @@ void Router::Expansion::take_delivery_file(const Account& account, const UserFil
                      "instructions " + file.path);
     }
     if (parsed->says_nothing()) {
-        log_event("", "delivery-file-says-nothing", {{"file", file.path}, {"instead", "the mailbox"}});
+        says_nothing_.log({{"file", file.path}, {"instead", "the mailbox"}});
         note({.text = "says nothing: the mailbox", .owner = account.name, .file = file.path});
         return reach({Target::Kind::mailbox, account.name, here}, "mailbox " + account.name);
     }

@@ -87,7 +87,7 @@ bool Router::Expansion::take_personal_alias(const Account& account, const std::s
             break;
         case UserFile::Status::ignored:
             note({.text = "not believed: " + file.problem, .owner = account.name, .file = file.path});
-            log_event("", "usermap-file-ignored", {{"file", file.path}, {"reason", file.problem}});
+            ignored_maps_.log({{"file", file.path}, {"reason", file.problem}});
             return false;
         case UserFile::Status::none:
             return false;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t most_nested = 50;     ///< aliases and included files within each other
 constexpr std::size_t most_names = 20'000;  ///< of one expansion, however many of them are the same
-constexpr std::size_t most_told = 20;       ///< members that lead nowhere, in the log and to their keeper
+constexpr std::size_t most_told = 20;       ///< members that lead nowhere, to their keeper
 constexpr std::string_view postmaster_name = "postmaster";
 constexpr std::string_view report_sender_name =
     "mailer-daemon";  ///< the author of our reports, in lower case
@@ -24,16 +24,13 @@ Reply leads_to_nobody(const Address& address) {
 
 }  // namespace
 
-void Router::Expansion::take_recipient(const Address& address) {
-    take_address(address);
-    if (left_out_ > most_told)
-        log_event("", "alias-members-skipped",
-                  {{"recipient", address.to_string()}, {"more", std::to_string(left_out_ - most_told)}});
+void Router::Expansion::take_recipient() {
+    take_address(recipient_);
     if (!route_.hops.empty()) return;
     route_.status = Route::Status::unknown;
     route_.left_out.clear();
-    if (!dead_end_) log_event("", "leads-to-nobody", {{"recipient", address.to_string()}});
-    route_.refusal = dead_end_.value_or(leads_to_nobody(address));
+    if (!dead_end_) log_event("", "leads-to-nobody", {{"recipient", shown_}});
+    route_.refusal = dead_end_.value_or(leads_to_nobody(recipient_));
 }
 
 void Router::Expansion::take_address(const Address& address) {
@@ -117,10 +114,9 @@ void Router::Expansion::leave_out(const Address& member, std::string_view why, R
     const Address lost = member.qualified(router_.config_.hostname);
     const Address keeper = keeper_.value_or(postmaster());
     note({fmt::format("{}: {}, left out; {} is told", member.to_string(), why, keeper.to_string())});
-    if (!reached_.insert("left out " + lost.to_string()).second || ++left_out_ > most_told) return;
-    log_event("", "alias-member-skipped",
-              {{"alias", open_.back()}, {"member", member.to_string()}, {"reason", why}});
-    route_.left_out.push_back({{Target::Kind::unrouted, "", lost}, keeper, true, {}});
+    if (!reached_.insert("left out " + lost.to_string()).second) return;
+    skipped_.log({{"alias", open_.back()}, {"member", member.to_string()}, {"reason", why}});
+    if (++left_out_ <= most_told) route_.left_out.push_back({{Target::Kind::unrouted, "", lost}, keeper, true, {}});
 }
 
 /// Nothing is lost: what the name leads to has the message already, or gets it.
@@ -131,9 +127,7 @@ void Router::Expansion::leave_out_loop(const std::string& name) {
     const std::string path = fmt::format(
         "{}->{}", fmt::join(start == open_.end() ? open_.begin() : start, open_.end(), "->"), name);
     note({fmt::format("{}: alias loop {}, left out", name, path)});
-    if (++loops_ > most_told) return;
-    log_event("", "alias-member-skipped",
-              {{"alias", open_.back()}, {"member", name}, {"reason", "alias loop " + path}});
+    skipped_.log({{"alias", open_.back()}, {"member", name}, {"reason", "alias loop " + path}});
 }
 
 void Router::Expansion::leave_out_unknown(const Address& address) {

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "postoffice/base/log.h"
 #include "postoffice/mail/alias_file.h"
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/delivery_file.h"
@@ -49,10 +50,10 @@ struct AliasSource {
 
 class Router::Expansion {
   public:
-    Expansion(Router& router, Route& route, bool in_full)
-        : router_(router), route_(route), in_full_(in_full) {}
+    Expansion(Router& router, Route& route, const Address& recipient, bool in_full)
+        : router_(router), route_(route), recipient_(recipient), in_full_(in_full) {}
 
-    void take_recipient(const Address& address);
+    void take_recipient();
 
   private:
     /// While it lives, what is expanded stands in a user's own file: `address` led there.
@@ -113,7 +114,13 @@ class Router::Expansion {
 
     Router& router_;
     Route& route_;
+    const Address& recipient_;
     const bool in_full_;
+    const std::string shown_ = recipient_.to_string();
+    RepeatedEvent skipped_{"alias-member-skipped", shown_};
+    RepeatedEvent ignored_{"delivery-file-ignored", shown_};
+    RepeatedEvent says_nothing_{"delivery-file-says-nothing", shown_};
+    RepeatedEvent ignored_maps_{"usermap-file-ignored", shown_};
     std::vector<std::string> open_;  ///< aliases, and accounts as "~name", being expanded, outermost first
     std::vector<std::string> including_;  ///< files being included, outermost first
     std::vector<std::string> catching_;   ///< virtual domains whose "*" is being expanded, outermost first
@@ -129,7 +136,6 @@ class Router::Expansion {
     std::optional<Address> disclosed_;  ///< the address that had led to that file
     std::optional<Reply> dead_end_;     ///< the first reason why a member leads nowhere
     std::size_t left_out_ = 0;          ///< members that lead nowhere
-    std::size_t loops_ = 0;             ///< members that lead back
     std::size_t names_ = 0;
 };
 

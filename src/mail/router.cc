@@ -53,7 +53,7 @@ Route Router::route(const Address& recipient, bool in_full) {
             return route;
         }
         aliases_.refresh();
-        Expansion(*this, route, in_full).take_recipient(recipient);
+        Expansion(*this, route, recipient, in_full).take_recipient();
         if (route.status != Route::Status::accepted)
             route.refusal.text = recipient.to_string() + ": " + route.refusal.text;
         return route;

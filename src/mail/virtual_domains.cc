@@ -87,10 +87,10 @@ bool DomainTable::refresh() {
     domains_.clear();
     any_subdomains_ = false;
     problem_.clear();
+    RepeatedEvent broken("domain-broken", file_);
     for (VirtualDomain& domain : parse_domains(file.text)) {
         if (!domain.problem.empty())
-            log_event("", "domain-broken",
-                      {{"at", fmt::format("{}:{}", file_, domain.line)}, {"problem", domain.problem}});
+            broken.log({{"at", fmt::format("{}:{}", file_, domain.line)}, {"problem", domain.problem}});
         any_subdomains_ = any_subdomains_ || domain.with_subdomains;
         domains_.try_emplace(domain.name, std::move(domain));  // of two with one name the first
     }

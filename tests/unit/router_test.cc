@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "log_lines.h"
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/user_files.h"
 #include "postoffice/mail/users.h"
@@ -17,10 +18,10 @@ namespace {
 
 using Status = Route::Status;
 
-class RouterTest : public testing::Test {
+class RouterTest : public ::testing::Test {
   protected:
     void SetUp() override {
-        std::string pattern = testing::TempDir() + "router_test.XXXXXX";
+        std::string pattern = ::testing::TempDir() + "router_test.XXXXXX";
         ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
         directory_ = pattern;
         source_ = directory_ + "/aliases";
@@ -104,6 +105,31 @@ TEST_F(RouterTest, UnknownNames) {
     EXPECT_EQ(refusal("\"../daemon\"@host.example"), "550 5.1.1");
     EXPECT_EQ(refusal("\"@\"@host.example"), "550 5.1.1");
     EXPECT_TRUE(route("nobody-has-this-name@host.example").is_local);
+}
+
+// The owner of a list or of a file can write ten thousand names into it, and anyone can send RCPT for it again.
+TEST_F(RouterTest, AListOfUnknownNamesWritesAFewLinesIntoTheLog) {
+    std::string names = "daemon", loops = "daemon";
+    for (int i = 0; i < 10'000; ++i) names += fmt::format(", no-such-user-{}", i);
+    for (int i = 0; i < 50; ++i) loops += ", back";
+    aliases(fmt::format("typos: {}\nloop: back\nback: loop, {}\n", names, loops));
+    const testing::LogLines log(directory_);
+    EXPECT_EQ(hops("typos@host.example"), "daemon");
+    const auto lines = log.with("alias-member-skipped");
+    ASSERT_EQ(lines.size(), RepeatedEvent::most + 1);
+    EXPECT_NE(lines.back().find("about=typos@host.example more=9980"), std::string::npos) << lines.back();
+    EXPECT_EQ(hops("back@host.example"), "daemon");
+    EXPECT_EQ(log.with("alias-member-skipped").size(), 2 * (RepeatedEvent::most + 1));
+}
+
+TEST_F(RouterTest, BrokenLinesOfAnAliasFileWriteAFewLinesIntoTheLog) {
+    std::string text;
+    for (int i = 0; i < 1000; ++i) text += "no colon\n";
+    aliases(text + "fine: daemon\n");
+    const testing::LogLines log(directory_);
+    EXPECT_EQ(hops("fine@host.example"), "daemon");
+    EXPECT_EQ(log.with("alias-broken").size(), RepeatedEvent::most + 1);
+    EXPECT_EQ(log.with("more=980").size(), 1u);
 }
 
 TEST_F(RouterTest, AliasesWinOverAccounts) {

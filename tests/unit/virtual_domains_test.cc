@@ -6,10 +6,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <map>
 
+#include "log_lines.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/mail/domain_files.h"
@@ -112,10 +114,10 @@ TEST(VirtualUsers, TheLongFormNamesTheOwnerOrNobody) {
     EXPECT_EQ(standing("", "/root", root), UserStanding::in_domain);
 }
 
-class DomainFolder : public testing::Test {
+class DomainFolder : public ::testing::Test {
   protected:
     void SetUp() override {
-        std::string pattern = testing::TempDir() + "vhosts.XXXXXX";
+        std::string pattern = ::testing::TempDir() + "vhosts.XXXXXX";
         ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
         top_ = pattern;
         folder_ = top_ + "/v.example";
@@ -202,6 +204,28 @@ TEST_F(DomainFolder, ChangesAreSeen) {
     EXPECT_FALSE(files.look_up("eve").user);
     std::filesystem::remove(folder_);
     EXPECT_EQ(files.look_up("eve").status, Status::trouble) << "not a domain without users";
+}
+
+// fcntl(2): who opens a file of which its owner has a lease waits until that is given back, 45 seconds long.
+TEST_F(DomainFolder, AFileUnderALeaseIsNotWaitedFor) {
+    put("v.example/passwd", "bob:hash\n");
+    const auto former = ::signal(SIGIO, SIG_IGN);  // what the holder of the lease is sent
+    Fd leased(::open((folder_ + "/passwd").c_str(), O_RDWR | O_CLOEXEC));
+    ASSERT_EQ(::fcntl(leased.get(), F_SETLEASE, F_WRLCK), 0);
+    EXPECT_EQ(status_of(), Status::trouble);
+    leased.reset();
+    EXPECT_EQ(status_of(), Status::answered);
+    ::signal(SIGIO, former);
+}
+
+TEST_F(DomainFolder, BrokenAliasesWriteAFewLinesIntoTheLog) {
+    std::string text;
+    for (int i = 0; i < 1000; ++i) text += "no colon\n";
+    put("v.example/aliases", text);
+    const testing::LogLines log(top_);
+    EXPECT_EQ(status_of(), Status::answered);
+    EXPECT_EQ(log.with("alias-broken").size(), RepeatedEvent::most + 1);
+    EXPECT_EQ(log.with("more=980").size(), 1u);
 }
 
 TEST_F(DomainFolder, WhatOthersCanWriteIsNotBelieved) {

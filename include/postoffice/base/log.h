@@ -1,6 +1,7 @@
 // The log: one line an event, "ID: event key=value ...", so that the story of a message is one grep.
 #pragma once
 
+#include <cstddef>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -24,6 +25,28 @@ using LogField = std::pair<std::string_view, std::string_view>;
 /// is left out. Values are quoted where they hold blanks, and control characters become '?', so that nothing
 /// a client sends can forge a line. Never throws; a line that cannot be written is lost.
 void log_event(std::string_view id, std::string_view event, std::initializer_list<LogField> fields = {});
+
+/// An event that one input can cause any number of times, such as a broken line of a file: the first lines of it
+/// are written, and one that counts the others when this object ends.
+class RepeatedEvent {
+  public:
+    /// `about`: what repeats it, for the last line, such as the path of the file. Keeps the views.
+    RepeatedEvent(std::string_view event, std::string_view about) : event_(event), about_(about) {}
+    ~RepeatedEvent();
+    RepeatedEvent(const RepeatedEvent&) = delete;
+    RepeatedEvent& operator=(const RepeatedEvent&) = delete;
+
+    /// As log_event(), without an id.
+    void log(std::initializer_list<LogField> fields);
+
+    /// Lines that are written.
+    static constexpr std::size_t most = 20;
+
+  private:
+    std::string_view event_;
+    std::string_view about_;
+    std::size_t count_ = 0;
+};
 
 /// The priority of an event in syslog(3), such as LOG_CRIT: that of its row in log_events.cc, else LOG_INFO.
 int event_priority(std::string_view event);
