@@ -102,10 +102,18 @@ install_completion() {
     done
 }
 
+# What is in the spool is made with the account's rights: a process of the account, which faces the network, could put a
+# link in the way of root. What is there already is left to the account, too.
 install_spool() {
     if live; then
-        install -d -o $account -g $account -m 0750 "$QUEUEDIR"
-        install -d -o $account -g $account -m 3730 "$QUEUEDIR/drop"
+        [ -d "$QUEUEDIR" ] || install -d -o $account -g $account -m 0750 "$QUEUEDIR"
+        # shellcheck disable=SC2016
+        setpriv --reuid=$account --regid=$account --clear-groups sh -ceu '
+            [ -d "$1" ] || mkdir -m 0700 "$1"
+            chmod 3730 "$1"' sh "$QUEUEDIR/drop" || {
+            echo "make install: $QUEUEDIR has to belong to $account, with a folder drop in it" >&2
+            exit 1
+        }
     else
         mkdir -p "$DESTDIR$QUEUEDIR/drop"
         chmod 0750 "$DESTDIR$QUEUEDIR"

@@ -19,6 +19,12 @@ Fd open(const std::string& path, int flags, mode_t mode) {
     return fd;
 }
 
+Fd open_in(int folder, const std::string& name, int flags, mode_t mode) {
+    Fd fd(::openat(folder, name.c_str(), flags | O_CLOEXEC, mode));
+    if (!fd) throw_errno("open " + name);
+    return fd;
+}
+
 Fd open_if_exists(const std::string& path, int flags) {
     Fd fd(::open(path.c_str(), flags | O_CLOEXEC));
     if (!fd && errno != ENOENT) throw_errno("open " + path);
@@ -69,6 +75,12 @@ void unlink(const std::string& path) {
 bool unlink_if_exists(const std::string& path) {
     if (::unlink(path.c_str()) == 0) return true;
     if (errno != ENOENT) throw_errno("unlink " + path);
+    return false;
+}
+
+bool unlink_in(int folder, const std::string& name) {
+    if (::unlinkat(folder, name.c_str(), 0) == 0) return true;
+    if (errno != ENOENT) throw_errno("unlink " + name);
     return false;
 }
 

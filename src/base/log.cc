@@ -6,9 +6,12 @@
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include "postoffice/base/clock.h"
+#include "postoffice/base/disk.h"
 #include "postoffice/base/fd.h"
+#include "postoffice/base/folder.h"
 #include "postoffice/base/text.h"
 
 namespace postoffice {
@@ -25,8 +28,13 @@ struct Log {
 
 constexpr std::string_view on_syslog = "syslog", on_stderr = "stderr";
 
-Fd open_file(const std::string& path) {
-    return Fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
+/// Empty, with errno set, if it cannot be opened. The folder may be another account's.
+Fd open_file(const std::string& path) try {
+    const RightsOfOwner rights(parent_of(path));
+    return disk::open(path, O_WRONLY | O_CREAT | O_APPEND, 0640);
+} catch (const std::system_error& error) {
+    errno = error.code().value();
+    return Fd();
 }
 
 void use_syslog() {

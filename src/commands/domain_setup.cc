@@ -10,24 +10,15 @@
 #include "domain_edits.h"
 #include "domain_tool.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/folder.h"
 #include "postoffice/mail/users.h"
 
 namespace postoffice {
 namespace {
 
-/// A folder of this owner's, if it is not there; with this mode, whatever the umask is.
-void make_folder(const std::string& path, const Account& owner, mode_t mode) {
-    if (::mkdir(path.c_str(), 0700) != 0) {
-        if (errno == EEXIST) return;
-        throw_errno(path);
-    }
-    if (::chown(path.c_str(), owner.uid, owner.gid) != 0 || ::chmod(path.c_str(), mode) != 0)
-        throw_errno(path);
-}
-
 /// What is in the folder of a domain belongs to its owner: it must not be another's already.
 void make_domain_folder(const std::string& path, const Account& owner) {
-    make_folder(path, owner, owner.uid == 0 ? 0755 : 0700);
+    (void)make_folder(path, owner.uid == 0 ? 0755 : 0700, owner.uid, owner.gid);
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) throw_errno(path);
     if (!S_ISDIR(status.st_mode) || status.st_uid != owner.uid)
@@ -51,9 +42,9 @@ Account make_domain_folders(const Config& config, const VirtualDomain& domain) {
     if (!owner) throw ToolFailure{EX_NOUSER, fmt::format("{} has no account", domain.owner)};
     const auto keeper = vhost_account(config);
     if (!keeper) throw ToolFailure{EX_NOUSER, fmt::format("vhost-user={} has no account", config.vhost_user)};
-    make_folder(config.vhost_dir, {"root", 0, 0, "", "", ""}, 0755);
+    (void)make_folder(config.vhost_dir, 0755, 0, 0);
     require_new(domain, ChangedFile(config.vhost_dir, "domains.cf", domain_table_rights).text());
-    make_folder(config.vhost_spool, *keeper, 0700);
+    (void)make_folder(config.vhost_spool, 0700, keeper->uid, keeper->gid);
     make_domain_folder(config.vhost_dir + "/" + domain.name, *owner);
     return *owner;
 }

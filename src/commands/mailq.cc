@@ -19,6 +19,7 @@
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/folder.h"
 #include "postoffice/base/nudge.h"
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
@@ -330,6 +331,7 @@ int list_queue(const Config& config, const CommandLine& line) {
     std::vector<Listed> entries;
     std::vector<Spool::Aside> aside;
     try {
+        become_owner_of(config.queue_dir);
         entries = list_entries(spool);
         if (shows_aside(line)) aside = spool.aside();
         for (Listed& drop : list_drops_of(spool, config)) entries.push_back(std::move(drop));

@@ -12,6 +12,7 @@
 #include "postoffice/base/clock.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/folder.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/nudge.h"
 #include "postoffice/base/output.h"
@@ -46,11 +47,12 @@ void show(const std::string& path, QueueAction what) {
     if (!in_body && what == QueueAction::show_header) disk::write_all(STDOUT_FILENO, head);
 }
 
-void change(QueueEntry& entry, const CommandLine& line) {
+/// `caller`: told in the log, since the process may have become the spool's owner.
+void change(QueueEntry& entry, const CommandLine& line, uid_t caller) {
     const bool is_held = entry.journal().held.has_value();
     switch (line.queue_action) {
         case QueueAction::remove:
-            log_event(entry.id(), "removed", {{"by", fmt::format("uid {}", ::getuid())}});
+            log_event(entry.id(), "removed", {{"by", fmt::format("uid {}", caller)}});
             entry.remove();
             return;
         case QueueAction::hold:
@@ -70,7 +72,7 @@ void change(QueueEntry& entry, const CommandLine& line) {
 }
 
 /// 0, or 67 if there is no such message, or 71 if it is at work.
-int manage(const Spool& spool, const std::string& id, const CommandLine& line) {
+int manage(const Spool& spool, const std::string& id, const CommandLine& line, uid_t caller) {
     if (!is_queue_id(id) || ::access(spool.journal_path(id).c_str(), F_OK) != 0) {
         print_error("{}: {}: no such message in the queue\n", line.program, id);
         return 67;
@@ -86,15 +88,15 @@ int manage(const Spool& spool, const std::string& id, const CommandLine& line) {
         print_error("{}: {}: is being delivered\n", line.program, id);
         return 71;
     }
-    change(*entry, line);
+    change(*entry, line, caller);
     return 0;
 }
 
-int manage_selected(const Spool& spool, const CommandLine& line) {
+int manage_selected(const Spool& spool, const CommandLine& line, uid_t caller) {
     for (const Spool::Item& item : spool.scan()) {
         auto entry = spool.take(item.id);
         if (!entry || !meets_filters(entry->journal(), line.filters)) continue;
-        change(*entry, line);
+        change(*entry, line, caller);
         print_output("{}: {}\n", item.id, line.queue_action == QueueAction::hold ? "held" : "released");
     }
     return 0;
@@ -111,9 +113,11 @@ int manage_queue(const Config& config, const CommandLine& line) {
             print_error("{}: only root may do that to queued messages\n", line.program);
             return 77;
         }
-        int exit_code = line.words.empty() ? manage_selected(spool, line) : 0;
+        const uid_t caller = ::getuid();
+        become_owner_of(config.queue_dir);
+        int exit_code = line.words.empty() ? manage_selected(spool, line, caller) : 0;
         for (const std::string& id : line.words)
-            if (const int code = manage(spool, id, line); code != 0) exit_code = code;
+            if (const int code = manage(spool, id, line, caller); code != 0) exit_code = code;
         if (line.queue_action == QueueAction::deliver || line.queue_action == QueueAction::release)
             nudge(config.control, "look");
         return exit_code;

@@ -10,6 +10,7 @@
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/folder.h"
 
 namespace postoffice {
 namespace {
@@ -38,6 +39,7 @@ Fd bind_control_socket(const std::string& path, uid_t uid, gid_t gid) {
     Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket) throw_errno("socket");
     refuse_descriptors(socket.get());
+    const RightsOfOwner rights(parent_of(path));
     disk::unlink_if_exists(path);
     const mode_t before = ::umask(0117);
     const int bound = ::bind(socket.get(), reinterpret_cast<sockaddr*>(&name), sizeof name);

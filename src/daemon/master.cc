@@ -13,6 +13,7 @@
 #include "generation.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/folder.h"
 #include "postoffice/base/lock.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/output.h"
@@ -135,20 +136,38 @@ class Master {
     // Sessions write there, and could not make it. Without it there is no greylist, but there is mail.
     void make_db_folder(const Config& config) const {
         if (!config.greylist) return;
-        if (::mkdir(config.db_dir.c_str(), 0750) == 0)
-            (void)!::chown(config.db_dir.c_str(), identity_.uid, identity_.gid);
-        else if (errno != EEXIST)
+        try {
+            (void)make_folder(config.db_dir, 0750, identity_.uid, identity_.gid);
+        } catch (const std::system_error& error) {
             log_event("", "greylist-unusable",
-                      {{"folder", config.db_dir}, {"reason", std::generic_category().message(errno)}});
+                      {{"folder", config.db_dir}, {"reason", error.code().message()}});
+        }
     }
 
     // One daemon for one spool, however it was started.
     static Fd lock_spool(const std::string& queue_dir) {
+        const RightsOfOwner rights(queue_dir);
         const std::string path = queue_dir + "/pid";
-        Fd file = disk::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0644);
+        if (rights.changed()) remove_pid_file_of_root(path);
+        return lock_pid_file(path, O_RDWR | O_CREAT);
+    }
+
+    static Fd lock_pid_file(const std::string& path, int flags) {
+        Fd file = disk::open(path, flags | O_NOFOLLOW | O_NONBLOCK, 0644);
         if (!try_lock(file.get()))
-            throw_errno(EBUSY, "another daemon works on " + queue_dir + " (see " + path + ")");
+            throw_errno(EBUSY, fmt::format("another daemon works on {} (see {})", parent_of(path), path));
         return file;
+    }
+
+    // Earlier versions made it as root. Only the one that has its lock may remove it.
+    static void remove_pid_file_of_root(const std::string& path) {
+        struct stat named {
+        }, locked{};
+        if (::lstat(path.c_str(), &named) != 0 || named.st_uid == ::geteuid()) return;
+        const Fd file = lock_pid_file(path, O_RDONLY);
+        const bool is_same = ::fstat(file.get(), &locked) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+                             locked.st_ino == named.st_ino && locked.st_dev == named.st_dev;
+        if (is_same) disk::unlink_if_exists(path);
     }
 
     void write_pid() const {

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "postoffice/base/error.h"
+#include "postoffice/base/folder.h"
 #include "postoffice/base/nudge.h"
 #include "postoffice/base/text.h"
 #include "postoffice/config/build.h"
@@ -23,11 +24,6 @@
 
 namespace postoffice {
 namespace {
-
-std::string folder_of(const std::string& path) {
-    const auto slash = path.rfind('/');
-    return slash == 0 ? "/" : path.substr(0, slash);
-}
 
 std::string error_text(int error) {
     return std::strerror(error);
@@ -113,7 +109,7 @@ class Checker {
     void check_place(std::string_view option, const std::string& path) {
         struct stat status {};
         if (::stat(path.c_str(), &status) == 0) return;
-        const std::string folder = folder_of(path);
+        const std::string folder = parent_of(path);
         if (errno != ENOENT)
             missing_right_or_problem(option, path, errno);
         else if (::access(folder.c_str(), W_OK | X_OK) != 0)
@@ -138,11 +134,13 @@ class Checker {
         else
             check_place("queue-dir", config_.queue_dir);
         if (!config_.control.starts_with(config_.queue_dir + "/"))
-            check_folder("control", folder_of(config_.control));
+            check_folder("control", parent_of(config_.control));
         if (::geteuid() != 0 || config_.only_user != "" || !check_.problems.empty()) return;
         const std::string drop = Spool(config_.queue_dir).drop_directory();
-        const bool is_there = ::stat(drop.c_str(), &status) == 0;
-        if (is_there && !ordinary_users_can(service_identity(config_), drop, W_OK | X_OK))
+        const bool is_there = ::lstat(drop.c_str(), &status) == 0;
+        if (is_there && !S_ISDIR(status.st_mode))
+            problem("queue-dir", fmt::format("{} is not a folder", drop));
+        else if (is_there && !ordinary_users_can(service_identity(config_), drop, W_OK | X_OK))
             problem("queue-dir",
                     fmt::format("users cannot put mail into {}: its group must be that of {}, which may "
                                 "write there, and the folders above must let that group pass",

@@ -13,6 +13,7 @@
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/folder.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
 #include "postoffice/mail/spool.h"
@@ -187,10 +188,10 @@ DropEnvelope parse_envelope(std::string_view text, std::size_t most_recipients) 
 }
 
 /// Its set-gid bit does that, unless somebody took it away; then root at least can mend it.
-void give_to_group_of(const std::string& folder, int file) {
+void give_to_group_of(int folder, int file) {
     struct stat wanted {
     }, given{};
-    if (::stat(folder.c_str(), &wanted) == 0 && ::fstat(file, &given) == 0 && wanted.st_gid != given.st_gid)
+    if (::fstat(folder, &wanted) == 0 && ::fstat(file, &given) == 0 && wanted.st_gid != given.st_gid)
         (void)!::fchown(file, static_cast<uid_t>(-1), wanted.st_gid);
 }
 
@@ -253,12 +254,12 @@ std::string write_drop(const std::string& drop_directory, const DropEnvelope& en
                        const Message& message, const std::string& given_id) {
     const std::string text = envelope_text(envelope);
     const std::string id = given_id.empty() ? Spool::new_id() : given_id;
-    const std::string path = drop_directory + "/" + id;
+    const Fd folder = open_folder(drop_directory);
     const Fd source = message.open_for_reading();
-    const Fd file = disk::open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0640);
+    const Fd file = disk::open_in(folder.get(), id, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0640);
     try {
-        give_to_group_of(drop_directory, file.get());
-        if (::fchmod(file.get(), 0640) != 0) throw_errno("chmod " + path);  // whatever the caller's umask
+        give_to_group_of(folder.get(), file.get());
+        if (::fchmod(file.get(), 0640) != 0) throw_errno("chmod " + id);  // whatever the caller's umask
         disk::write_all(file.get(), fmt::format("{}{}{}{}\n{}", first_words, text.size(), middle_word,
                                                 message.size(), text));
         copy_message(source.get(), file.get());
@@ -266,7 +267,7 @@ std::string write_drop(const std::string& drop_directory, const DropEnvelope& en
         sync_name(drop_directory);
     } catch (const std::system_error&) {
         try {
-            disk::unlink_if_exists(path);
+            disk::unlink_in(folder.get(), id);
         } catch (const std::system_error&) {
             // The first failure is the one to tell.
         }

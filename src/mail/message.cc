@@ -7,6 +7,7 @@
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/folder.h"
 #include "postoffice/base/lock.h"
 #include "postoffice/mail/spool.h"
 
@@ -22,7 +23,7 @@ Message::Message(std::string spool_directory, std::uint64_t minfree)
 Message::~Message() {
     if (file_path_.empty()) return;
     try {
-        disk::unlink_if_exists(file_path_);
+        disk::unlink_in(folder_.get(), file_path_.substr(file_path_.rfind('/') + 1));
     } catch (const std::system_error&) {
         // Spool::sweep() removes it once it is old.
     }
@@ -50,8 +51,10 @@ void Message::abandon() noexcept {
 }
 
 void Message::spill() {
-    const std::string path = directory_ + "/tm" + Spool::new_id();
-    Fd file = disk::open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
+    const std::string name = "tm" + Spool::new_id();
+    const std::string path = directory_ + "/" + name;
+    folder_ = open_folder(directory_);
+    Fd file = disk::open_in(folder_.get(), name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
     file_path_ = path;  // from here on the destructor removes it
     if (!try_lock(file.get())) throw_errno(EAGAIN, "lock " + path);
     disk::write_all(file.get(), memory_);

@@ -17,6 +17,7 @@
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/folder.h"
 #include "postoffice/base/lock.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
@@ -80,16 +81,6 @@ void for_each_name(const std::string& directory, const std::function<void(DIR*, 
 std::string_view id_in(std::string_view name, std::string_view prefix) {
     if (!name.starts_with(prefix) || !is_queue_id(name.substr(prefix.size()))) return {};
     return name.substr(prefix.size());
-}
-
-void make_folder(const std::string& path, mode_t mode, uid_t uid, gid_t gid) {
-    if (::mkdir(path.c_str(), 0700) != 0) {
-        if (errno == EEXIST) return;
-        throw_errno("mkdir " + path);
-    }
-    if (::geteuid() == 0 && ::chown(path.c_str(), uid, gid) != 0) throw_errno("chown " + path);
-    if (::chmod(path.c_str(), mode) != 0)
-        throw_errno("chmod " + path);  // not by mkdir: the umask takes from it
 }
 
 /// `value` in base 62, in ASCII order of its digits, so that texts of one width sort as numbers do.
@@ -239,10 +230,10 @@ bool Spool::is_mine() const {
 }
 
 void Spool::create(uid_t uid, gid_t gid) const {
-    make_folder(directory_, 0750, uid, gid);
+    (void)make_folder(directory_, 0750, uid, gid);
     // Who submits mail may create a file, but neither list the folder nor touch what others put there.
     // Set-gid: the files get the folder's group, by which they can be read for taking in.
-    make_folder(drop_directory(), 03730, uid, gid);
+    (void)make_folder(drop_directory(), 03730, uid, gid);
 }
 
 std::string Spool::new_id() {

@@ -14,6 +14,7 @@
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/folder.h"
 #include "postoffice/base/text.h"
 #include "postoffice/mail/spool.h"
 
@@ -33,8 +34,12 @@ constexpr std::string_view failed_word = "failed";
 // Several may write at a time: lines that are no longer never mix (write(2) to a pipe, PIPE_BUF).
 constexpr std::size_t longest_line = std::min(PIPE_BUF, 4096);
 
+std::string watch_name(const std::string& id) {
+    return fmt::format("{}{}", id, suffix);
+}
+
 std::string watch_path(const std::string& drop_directory, const std::string& id) {
-    return fmt::format("{}/{}{}", drop_directory, id, suffix);
+    return fmt::format("{}/{}", drop_directory, watch_name(id));
 }
 
 std::string_view word_for(Outcome outcome) {
@@ -132,15 +137,16 @@ std::optional<WatchEvent> parse_watch_event(std::string_view line) {
 }
 
 Fd make_watch(const std::string& drop_directory, const std::string& id) {
-    const std::string path = watch_path(drop_directory, id);
-    if (::mkfifo(path.c_str(), 0600) != 0) throw_errno("mkfifo " + path);
+    const Fd folder = open_folder(drop_directory);
+    const std::string name = watch_name(id);
+    if (::mkfifoat(folder.get(), name.c_str(), 0600) != 0) throw_errno("mkfifo " + name);
     try {
-        Fd fifo = disk::open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+        Fd fifo = disk::open_in(folder.get(), name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
         // Whatever the caller's umask: the server writes as a member of the folder's group.
-        if (::fchmod(fifo.get(), 0620) != 0) throw_errno("chmod " + path);
+        if (::fchmod(fifo.get(), 0620) != 0) throw_errno("chmod " + name);
         return fifo;
     } catch (const std::system_error&) {
-        remove_watch(drop_directory, id);
+        (void)::unlinkat(folder.get(), name.c_str(), 0);
         throw;
     }
 }
@@ -151,7 +157,11 @@ bool has_watch(const std::string& drop_directory, const std::string& id) {
 }
 
 void remove_watch(const std::string& drop_directory, const std::string& id) {
-    (void)::unlink(watch_path(drop_directory, id).c_str());
+    try {
+        (void)disk::unlink_in(open_folder(drop_directory).get(), watch_name(id));
+    } catch (const std::system_error&) {
+        // sweep_watches() removes it once it is old.
+    }
 }
 
 unsigned sweep_watches(const std::string& drop_directory, Seconds age) {

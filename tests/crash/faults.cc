@@ -86,6 +86,15 @@ int fire() {
     return -1;
 }
 
+/// What the descriptor is open on; empty if the kernel does not say.
+std::string path_of(int fd) {
+    char target[PATH_MAX];
+    const int before = errno;
+    const auto length = ::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), target, sizeof target);
+    errno = before;
+    return {target, length > 0 ? static_cast<std::size_t>(length) : 0};
+}
+
 bool is_reached(const char* what, const char* path, std::string_view other = {}) {
     if (shared == nullptr || !holds_mail(path)) return false;
     struct stat status {};
@@ -98,11 +107,7 @@ bool is_reached(const char* what, int fd) {
     struct stat status {};
     if (shared == nullptr || ::fstat(fd, &status) != 0) return false;
     if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) return false;
-    char target[PATH_MAX];
-    const int before = errno;
-    const auto length = ::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), target, sizeof target);
-    errno = before;
-    const std::string_view path(target, length > 0 ? static_cast<std::size_t>(length) : 0);
+    const std::string path = path_of(fd);
     return holds_mail(path) && is_reached(what, status.st_ino, path, true);
 }
 
@@ -117,6 +122,7 @@ bool is_reached_speaking(const char* what, std::string_view text) {
 extern "C" {
 
 int __real_open(const char* path, int flags, ...);
+int __real_openat(int folder, const char* name, int flags, ...);
 ssize_t __real_write(int fd, const void* data, std::size_t size);
 int __real_fdatasync(int fd);
 int __real_fsync(int fd);
@@ -124,6 +130,7 @@ int __real_ftruncate(int fd, off_t size);
 int __real_rename(const char* from, const char* to);
 int __real_link(const char* from, const char* to);
 int __real_unlink(const char* path);
+int __real_unlinkat(int folder, const char* name, int flags);
 ssize_t __real_send(int socket, const void* data, std::size_t size, int flags);
 ssize_t __real_sendmsg(int socket, const msghdr* message, int flags);
 
@@ -135,6 +142,16 @@ int __wrap_open(const char* path, int flags, ...) {
     const auto mode = va_arg(arguments, mode_t);
     va_end(arguments);
     return is_reached("create", path) ? fire() : __real_open(path, flags, mode);
+}
+
+int __wrap_openat(int folder, const char* name, int flags, ...) {
+    if ((flags & O_CREAT) == 0) return __real_openat(folder, name, flags);
+    va_list arguments;
+    va_start(arguments, flags);
+    const auto mode = va_arg(arguments, mode_t);
+    va_end(arguments);
+    if (shared != nullptr && is_reached("create", (path_of(folder) + "/" + name).c_str())) return fire();
+    return __real_openat(folder, name, flags, mode);
 }
 
 ssize_t __wrap_write(int fd, const void* data, std::size_t size) {
@@ -168,6 +185,11 @@ int __wrap_link(const char* from, const char* to) {
 
 int __wrap_unlink(const char* path) {
     return is_reached("unlink", path) ? fire() : __real_unlink(path);
+}
+
+int __wrap_unlinkat(int folder, const char* name, int flags) {
+    if (shared != nullptr && is_reached("unlink", (path_of(folder) + "/" + name).c_str())) return fire();
+    return __real_unlinkat(folder, name, flags);
 }
 
 ssize_t __wrap_send(int socket, const void* data, std::size_t size, int flags) {

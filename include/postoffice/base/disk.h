@@ -16,7 +16,9 @@ namespace postoffice::disk {
 
 /// Opens with O_CLOEXEC added.
 Fd open(const std::string& path, int flags, mode_t mode = 0600);
-/// The same, but an empty Fd if the file does not exist.
+/// A name in an open folder, which may be O_PATH: what leads to the folder is not looked at again.
+Fd open_in(int folder, const std::string& name, int flags, mode_t mode = 0600);
+/// The same as open(), but an empty Fd if the file does not exist.
 Fd open_if_exists(const std::string& path, int flags);
 
 /// Writes all of it, at the file's position (or end, if opened with O_APPEND).
@@ -35,6 +37,7 @@ void link(const std::string& from, const std::string& to);
 void unlink(const std::string& path);
 /// False if it was not there.
 bool unlink_if_exists(const std::string& path);
+bool unlink_in(int folder, const std::string& name);
 void truncate(int fd, off_t size);
 /// Gives the file space for `octets` from `offset` on, beyond its end, which stays where it is. Where the
 /// file system cannot do that, nothing happens. Throws std::system_error (ENOSPC, EDQUOT).
