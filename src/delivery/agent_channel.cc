@@ -345,7 +345,7 @@ MailboxState AgentFiles::virtual_mailbox(const std::string& user, const std::str
 
 UserFile AgentFiles::find(const Account& account, const WantedFile& wanted) {
     UserFile file = own_eyes_.find(account, wanted);
-    if (file.status != UserFile::Status::not_shown || only_domains_) return file;
+    if (file.status != UserFile::Status::not_shown) return file;
     file = channels_.find_file(account.name, wanted);
     // What not even its owner can look at, is not there for him.
     if (file.status == UserFile::Status::not_shown) file.status = UserFile::Status::trouble;

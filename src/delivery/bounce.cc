@@ -61,8 +61,8 @@ std::string damage_report(const std::string& hostname, const Address& to, const 
 
 }  // namespace
 
-Bouncer::Bouncer(const Config& config, const Spool& spool, Router& router)
-    : config_(config), spool_(spool), router_(router) {}
+Bouncer::Bouncer(const Config& config, const Spool& spool, Router& router, Lookup lookup)
+    : config_(config), spool_(spool), router_(router), lookup_(lookup) {}
 
 std::vector<std::string> Bouncer::report(QueueEntry& entry, UnixTime now) {
     std::vector<std::string> reports;
@@ -166,9 +166,16 @@ std::string Bouncer::queue_report(const Journal& journal, const Entries& entries
     });
 }
 
+Route Bouncer::route_to(const Address& to) {
+    if (lookup_ == Lookup::now || !router_.serves(to)) return router_.route(to);
+    Route unknown_yet;
+    unknown_yet.status = Route::Status::temporary;
+    return unknown_yet;
+}
+
 // "" if `to` leads nowhere.
 std::string Bouncer::queue_to(const Address& to, const std::string& about, const Writer& write) {
-    const Route route = router_.route(to);
+    const Route route = route_to(to);
     if (route.status == Route::Status::unknown) return "";
 
     const std::string id = Spool::new_id();

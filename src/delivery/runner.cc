@@ -29,9 +29,6 @@ constexpr Seconds sweep_age{3600};
 constexpr Milliseconds longest_turn{50};  // of starting messages, before answers are heard
 constexpr UnixTime clock_tolerance = 20;  // more than the longest pause between two looks at the clock
 
-/// With whoever tells what names there are in a virtual domain, while nothing else is done.
-constexpr Milliseconds patience_with_domains = std::chrono::seconds(5);
-
 void show(bool is_watched, const std::string& line) {
     if (is_watched) print_error("{}\n", line);
 }
@@ -54,10 +51,9 @@ Runner::Runner(const Config& config, const RunnerSettings& settings)
              }),
       aliases_(config.aliases),
       users_(config.only_user),
-      channels_(settings.spawner, patience_with_domains),
-      files_(config, channels_, true),
+      files_(config),
       router_(config, aliases_, users_, files_, interface_addresses()),
-      bouncer_(config, spool_, router_),
+      bouncer_(config, spool_, router_, Bouncer::Lookup::later),
       dispatcher_(config, spool_, bouncer_,
                   {.start_agent = [this](const QueueAgentTask& task) { return start_agent(task); },
                    .on_deferred =
@@ -271,6 +267,7 @@ bool Runner::is_done() const {
 int Runner::poll_timeout() const {
     if (stopping_) return 1000;
     if (dispatcher_.can_go_on()) return 0;
+    if (wanted_ != Wanted::nothing) return 1000;
     UnixTime next = std::min(next_rescan_, next_drop_scan_);
     if (!due_.empty() && dispatcher_.has_room()) next = std::min(next, due_.begin()->first);
     return static_cast<int>(std::clamp<UnixTime>(next - now_unix(), 0, 10)) * 1000;
@@ -306,6 +303,7 @@ void Runner::wait_and_serve(SignalSource& signals) {
             (void)dispatcher_.serve(entry.fd);  // ours no longer if an earlier entry ended it
         }
     }
+    follow_commands();
     housekeeping();
 }
 
@@ -337,12 +335,22 @@ void Runner::obey(std::string_view text) {
     } else if (verb == "watch" && is_queue_id(id)) {
         intake_.add(id, true);
     } else if (verb == "run") {
-        dispatcher_.forget_down_destinations();  // the person who asks may know better
-        run_queue(text == "now");
+        wanted_ = std::max(wanted_, text == "now" ? Wanted::run_now : Wanted::run);
     } else if (verb == "look") {  // the times of some messages were changed
-        dispatcher_.forget_down_destinations();
-        rescan(false);
+        wanted_ = std::max(wanted_, Wanted::look);
     }
+}
+
+/// However many commands come, the spool is looked at once a second for them.
+void Runner::follow_commands() {
+    if (wanted_ == Wanted::nothing || stopping_ || last_commanded_ == now_unix()) return;
+    last_commanded_ = now_unix();
+    dispatcher_.forget_down_destinations();  // the person who asks may know better
+    const Wanted wanted = std::exchange(wanted_, Wanted::nothing);
+    if (wanted == Wanted::look)
+        rescan(false);
+    else
+        run_queue(wanted == Wanted::run_now);
 }
 
 // It comes with who watches it, so that nobody delivers it before that one can be told.

@@ -28,6 +28,23 @@ class Mailboxes : public LocalDelivery {
     DeliveryResult carry_out(const InstructionDelivery&, int) override { return delivered("Done"); }
 };
 
+/// Files of users, which a process that serves many does not look at.
+class ForbiddenFiles : public UserFiles {
+  public:
+    UserFile find(const Account& account, const WantedFile&) override {
+        ADD_FAILURE() << "looks into the home of " << account.name;
+        return {};
+    }
+    DomainEntry domain_entry(const std::string&, const VirtualDomain& domain, const std::string&) override {
+        ADD_FAILURE() << "looks into the files of " << domain.name;
+        return {};
+    }
+    MailboxState virtual_mailbox(const std::string& user, const std::string&) override {
+        ADD_FAILURE() << "asks for the mailbox of " << user;
+        return {};
+    }
+};
+
 class BounceTest : public ::testing::Test {
   protected:
     BounceTest() {
@@ -66,6 +83,27 @@ class BounceTest : public ::testing::Test {
                            [this](const std::string& id) { queued_.push_back(id); }};
     Envelope envelope_;
 };
+
+// The runner has everybody's mail: it looks at no file, and asks no agent, of a user who gets a report.
+TEST_F(BounceTest, ARunnerLeavesItToTheQueueWhereAReportGoes) {
+    config_.local_domains = {"a.test"};
+    ForbiddenFiles files;
+    Router router(config_, aliases_, users_, files);
+    Bouncer bouncer(config_, spool_, router, Bouncer::Lookup::later);
+    for (const auto& [sender, kind] :
+         {std::pair{"root@a.test", Target::Kind::unrouted}, {"no-such-user@a.test", Target::Kind::unrouted},
+          {"alice@c.test", Target::Kind::remote}}) {
+        envelope_.sender = *parse_addr_spec(sender);
+        QueueEntry entry = commit();
+        entry.record(0, failed("5.1.1", "no"));
+        entry.record(1, failed("5.1.1", "no"));
+        const auto reports = bouncer.report(entry, now_unix());
+        ASSERT_EQ(reports.size(), 1U) << sender;
+        const Recipient recipient = spool_.peek(reports[0])->envelope.recipients.at(0);
+        EXPECT_EQ(recipient.target.kind, kind) << sender;
+        EXPECT_EQ(recipient.original.to_string(), sender);
+    }
+}
 
 TEST_F(BounceTest, SuccessesWaitForNobodyAndAreToldOnce) {
     envelope_.recipients[0].wishes.notify.success = true;

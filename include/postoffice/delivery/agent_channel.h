@@ -72,10 +72,8 @@ class AgentChannels final : public LocalDelivery {
 /// may see it reads itself, the rest their owner's agent tells it.
 class AgentFiles final : public UserFiles {
   public:
-    /// With `only_domains`, homes are left alone: what cannot be seen there is seen when the mail is
-    /// delivered.
-    AgentFiles(const Config& config, AgentChannels& channels, bool only_domains = false)
-        : config_(config), own_eyes_(config), channels_(channels), only_domains_(only_domains) {}
+    AgentFiles(const Config& config, AgentChannels& channels)
+        : config_(config), own_eyes_(config), channels_(channels) {}
     UserFile find(const Account& account, const WantedFile& wanted) override;
     DomainEntry domain_entry(const std::string& folder, const VirtualDomain& domain,
                              const std::string& name) override;
@@ -85,7 +83,6 @@ class AgentFiles final : public UserFiles {
     const Config& config_;
     OwnEyes own_eyes_;
     AgentChannels& channels_;
-    const bool only_domains_;
 };
 
 }  // namespace postoffice

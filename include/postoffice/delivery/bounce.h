@@ -22,8 +22,11 @@ struct DamagedMessage {
 
 class Bouncer {
   public:
+    /// Where an address of ours leads is looked up at once; or, in a process that may not wait for the files
+    /// and agents of users, by the queue when it delivers the report.
+    enum class Lookup { now, later };
     /// Keeps the references.
-    Bouncer(const Config& config, const Spool& spool, Router& router);
+    Bouncer(const Config& config, const Spool& spool, Router& router, Lookup lookup = Lookup::now);
     /// Reports what is to be reported of `entry` and was not yet: failures, successes, delays. Records that
     /// (not synced). Returns the ids of the reports that were queued. Throws std::system_error when one
     /// cannot be stored: then it is not recorded, and must be tried again.
@@ -46,11 +49,13 @@ class Bouncer {
                              const Address& to, int original);
     /// Writes a report into the message; its form.
     using Writer = std::function<DsnForm(Message& message, const std::string& id)>;
+    Route route_to(const Address& to);
     std::string queue_to(const Address& to, const std::string& about, const Writer& write);
 
     const Config& config_;
     const Spool& spool_;
     Router& router_;
+    const Lookup lookup_;
 };
 
 }  // namespace postoffice

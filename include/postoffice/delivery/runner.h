@@ -10,7 +10,6 @@
 
 #include "postoffice/base/process.h"
 #include "postoffice/config/config.h"
-#include "postoffice/delivery/agent_channel.h"
 #include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/dispatcher.h"
 #include "postoffice/delivery/intake_pool.h"
@@ -18,6 +17,7 @@
 #include "postoffice/mail/aliases.h"
 #include "postoffice/mail/router.h"
 #include "postoffice/mail/spool.h"
+#include "postoffice/mail/user_files.h"
 #include "postoffice/mail/users.h"
 
 namespace postoffice {
@@ -65,6 +65,7 @@ class Runner {
     void hear_arrivals();
     void hear_commands();
     void obey(std::string_view text);
+    void follow_commands();
     void take_over_watched(const std::string& id, Watch watch);
     void forget(const std::string& id);
     void housekeeping();
@@ -78,8 +79,7 @@ class Runner {
     Spool spool_;
     AliasTable aliases_;
     UserDirectory users_;
-    AgentChannels channels_;  ///< for names in virtual domains only
-    AgentFiles files_;
+    OwnEyes files_;  ///< the router wants them; this process asks it only which domains are ours
     Router router_;
     Bouncer bouncer_;
     WatchedMessages watched_;
@@ -99,6 +99,9 @@ class Runner {
     UnixTime next_drop_scan_ = 0;
     UnixTime next_housekeeping_ = 0;
     UnixTime next_sweep_ = 0;
+    /// What commands ask for, until the next look; a later value does all that the ones before it do.
+    enum class Wanted { nothing, look, run, run_now } wanted_ = Wanted::nothing;
+    UnixTime last_commanded_ = 0;  ///< look
     UnixTime last_look_ = 0;  ///< at the clock
     bool stopping_ = false;
 };
