@@ -9,18 +9,14 @@ import sys
 import pytest
 
 sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "..", "support")]
-from host import BINARY, TOP, wait_for  # noqa: E402
+import ours  # noqa: E402
+from host import wait_for  # noqa: E402
 from root import Root  # noqa: E402
 
 pytestmark = pytest.mark.timeout(1800)
 
-SOURCE = "/root/postoffice"
-PLACES = {"SRC": SOURCE, "BUILD": f"{SOURCE}/build", "PREFIX": "/usr", "EXECDIR": "/usr/bin", "SBINDIR": "/usr/sbin",
-          "LIBDIR": "/usr/lib", "MANDIR": "/usr/share/man", "CONFDIR": "/etc", "QUEUEDIR": "/var/spool/postoffice"}
-
-#: What our program is linked with, and what sends mail on a host.
-PACKAGES = ["libgdbm6", "libidn2-0", "libssl3", "libpam-modules", "procps", "man-db", "cron", "bsd-mailx", "mutt", "php-cli",
-            "logrotate"]
+#: What sends mail on a host.
+PACKAGES = ["procps", "man-db", "cron", "bsd-mailx", "mutt", "php-cli", "logrotate"]
 
 #: Where mail for somebody far away waits, so that it is seen in queues.
 FAR = "friend@unreachable.example"
@@ -65,22 +61,19 @@ class Host:
     def __init__(self, root, other):
         self.root, self.other = root, other
         root.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", mode=0o755)
-        root.install(other.package, *PACKAGES)
+        root.install(other.package, *ours.LIBRARIES, *PACKAGES)
         root.shell(f"cd /var/cache && apt-get -q download {other.package}")
         root.run("rm", "/usr/sbin/policy-rc.d")
         root.add_user("alice")
         root.cut_off()
         root.write("/etc/hosts", "127.0.0.1 localhost\n127.0.1.1 host.test host\n")
         root.write("/etc/resolv.conf", "nameserver 127.0.0.9\n")
-        root.shell(f"mkdir -p {SOURCE}/build")
-        for name in ("os", "man", "postoffice.cf.sample"):
-            os.system(f"cp -a '{TOP}/{name}' '{root.path}{SOURCE}/'")
-        os.system(f"cp '{BINARY}' '{root.path}{SOURCE}/build/postoffice'")
+        ours.bring(root)
         root.shell(other.configure)
         root.shell(other.start)
 
     def make(self, what):
-        return self.root.run("env", *(f"{name}={value}" for name, value in PLACES.items()), "sh", f"{SOURCE}/os/{what}.sh")
+        return ours.make(self.root, what)
 
     def send(self, subject, to="alice", user="alice"):
         self.root.run("/usr/sbin/sendmail", "-i", to, user=user, input=f"Subject: {subject}\n\nbody\n")
@@ -189,8 +182,8 @@ def test_there_and_back(moved):
     wait_for(lambda: FAR in root.run("mailq"), what="mail in our queue")
     host.stop_ours()
     told = host.make("uninstall")
-    assert "1 message(s) still wait in /var/spool/postoffice" in told and f"{SOURCE}/build/postoffice -bp" in told
-    assert FAR in root.run(f"{SOURCE}/build/postoffice", "-bp"), "what is told works"
+    assert "1 message(s) still wait in /var/spool/postoffice" in told and f"{ours.SOURCE}/build/postoffice -bp" in told
+    assert FAR in root.run(f"{ours.SOURCE}/build/postoffice", "-bp"), "what is told works"
     assert host.package_is_whole()
     assert not root.shell("dpkg-divert --list | grep before-postoffice; find / -xdev -name '*before-postoffice*'", check=False)
     root.shell(other.start)

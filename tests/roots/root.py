@@ -12,7 +12,7 @@ import tempfile
 import time
 
 from accounts import real_network
-from host import TOP
+from host import TOP, wait_for
 
 CACHE = os.environ.get("POSTOFFICE_ROOTS", "/var/tmp/postoffice-roots")
 SUITE = "bookworm"
@@ -33,6 +33,24 @@ mount -t proc proc "$0/proc"
 hostname -- "$1"
 [ "$2" = host ] || ip link set lo up
 exec chroot "$0" sh -c 'exec 3<&0; echo ready; cat <&3 & wait'
+"""
+
+#: The same with systemd as process 1, as on a host that was booted. It is killed with the process in front of it.
+BOOT = """
+set -e
+mount --make-rprivate /
+mount --bind "$0" "$0"
+mount -t proc proc "$0/proc"
+mount -t sysfs sysfs "$0/sys"
+mount -t cgroup2 cgroup2 "$0/sys/fs/cgroup"
+mount -t tmpfs -o mode=755 tmpfs "$0/dev"
+for device in null zero full random urandom tty; do
+    touch "$0/dev/$device"
+    mount --bind "/dev/$device" "$0/dev/$device"
+done
+hostname -- "$1"
+ip link set lo up
+exec env -i container=root PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$0" /lib/systemd/systemd --system --log-target=console
 """
 
 
@@ -117,7 +135,7 @@ class Root:
 
     def __init__(self, base=None, name="bare", network="host", copy=True):
         self.name, self.network = name, network
-        self.keeper = None
+        self.keeper, self.is_booted = None, False
         self._folder = None
         if copy:
             base = base or base_root()
@@ -146,17 +164,37 @@ class Root:
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         if self.keeper.stdout.readline() != b"ready\n":
             raise NoRoot("namespaces or mounts are not to be had here: this needs root on a real machine")
-        with open(f"/proc/{self.keeper.pid}/task/{self.keeper.pid}/children") as file:
-            self.first = file.read().split()[0]
+        self.first = self._first_process()
         return self
+
+    def boot(self):
+        """From now on its process 1 is systemd, whose package it has, and it has a network of its own."""
+        self.stop()
+        isolate = real_network("unshare", "--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup", "--fork", "--kill-child")
+        self.keeper = subprocess.Popen([*isolate, "sh", "-c", BOOT, self.path, self.name], stdin=subprocess.PIPE,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.is_booted = True
+        self.first = wait_for(self._first_process, what="the first process of the root")
+        wait_for(lambda: self._system_state() in ("running", "degraded"), seconds=120, what=self._system_state)
+        return self
+
+    def _first_process(self):
+        with open(f"/proc/{self.keeper.pid}/task/{self.keeper.pid}/children") as file:
+            return next(iter(file.read().split()), None)
+
+    def _system_state(self):
+        return self.run("systemctl", "is-system-running", check=False).strip()
 
     def stop(self):
         """Ends all processes in it; its files stay."""
         if self.keeper is not None:
+            if self.is_booted:
+                self.keeper.kill()
             self.keeper.stdin.close()
-            self.keeper.stdout.close()
+            if self.keeper.stdout:
+                self.keeper.stdout.close()
             self.keeper.wait(60)
-            self.keeper = None
+            self.keeper, self.is_booted = None, False
 
     def cut_off(self):
         """From now on it has a network of its own."""
@@ -173,7 +211,8 @@ class Root:
     # -- using it
 
     def command(self, *arguments, user=None):
-        enter = ["nsenter", "-t", self.first, "--mount", "--pid", "--uts", "--ipc", "--net", "--root", "--wd", "--"]
+        enter = ["nsenter", "-t", self.first, "--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup", "--root",
+                 "--wd", "--"]
         environment = ["env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
                        "DEBIAN_FRONTEND=noninteractive", *(f"{name}={value}" for name, value in os.environ.items()
                                                            if name.lower().endswith("_proxy"))]

@@ -1,0 +1,141 @@
+"""The systemd unit under systemd itself: enabled, started, reloaded, stopped, and what it leaves to users' programs.
+
+Not part of `make check`: `make check-roots`, as root on Debian. The program is the one of the build folder.
+"""
+import os
+import sys
+
+import pytest
+
+sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "..", "support")]
+import ours  # noqa: E402
+from host import wait_for  # noqa: E402
+from root import Root  # noqa: E402
+
+pytestmark = pytest.mark.timeout(900)
+
+CONFIGURATION = "hostname=host.test\nload=1000\nminfree=1k\n"
+
+#: What `systemd-analyze security` may say at most, in tenths.
+EXPOSURE = 43
+
+#: What users' programs have always been able to do; it says "all done" in the end.
+PROGRAM = """#!/bin/sh
+exec >"$HOME/said" 2>&1
+set -ex
+grep -w 'NoNewPrivs:.0' /proc/self/status
+cat >"$HOME/message"
+echo text >/tmp/of-a-program
+mkdir -p "$HOME/shared" && chmod 2775 "$HOME/shared" && [ -g "$HOME/shared" ]
+nice -n 5 true
+sh -c 'ulimit -n 100'
+python3 -c 'import socket; socket.getaddrinfo("localhost", 25); socket.create_connection(("127.0.0.1", 25)).recv(3)'
+printf 'Subject: by the program\\n\\nbody\\n' | /usr/sbin/sendmail -i bob
+echo all done
+"""
+
+LOGIN = """
+import smtplib
+server = smtplib.SMTP("127.0.0.1")
+print(server.login("alice", "her password")[0])
+"""
+
+
+@pytest.fixture(scope="module")
+def system():
+    with Root(name="host.test") as root:
+        root.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", mode=0o755)
+        root.install("systemd", "systemd-sysv", "procps", "python3", *ours.LIBRARIES)
+        root.run("rm", "/usr/sbin/policy-rc.d")
+        root.add_user("alice")
+        root.add_user("bob")
+        root.run("chpasswd", input="alice:her password\n")
+        root.boot()
+        root.write("/etc/hosts", "127.0.0.1 localhost\n127.0.1.1 host.test host\n")
+        ours.bring(root)
+        ours.make(root, "install")
+        root.write("/etc/postoffice.cf", CONFIGURATION)
+        root.run("systemctl", "enable", "postoffice")
+        yield root
+
+
+@pytest.fixture
+def served(system):
+    """The unit is started."""
+    system.write("/etc/postoffice.cf", CONFIGURATION)
+    system.shell("systemctl reset-failed postoffice; systemctl restart postoffice")
+    assert properties(system)["ActiveState"] == "active"
+    yield system
+
+
+def properties(root):
+    told = root.run("systemctl", "show", "-p", "ActiveState,SubState,NRestarts,ExecMainStatus,MainPID", "postoffice")
+    return dict(line.split("=", 1) for line in told.split())
+
+
+def arrives(root, subject, to="bob"):
+    root.run("/usr/sbin/sendmail", "-i", to, user="alice", input=f"Subject: {subject}\n\nbody\n")
+    wait_for(lambda: f"Subject: {subject}\n" in root.run("cat", f"/var/mail/{to}", check=False), what=lambda: log(root))
+
+
+def log(root):
+    return root.run("journalctl", "--no-pager", "-n", "40", "-u", "postoffice")
+
+
+def test_it_serves(served):
+    arrives(served, "hello")
+    assert served.run("systemctl", "is-enabled", "postoffice").strip() == "enabled"
+    assert 'Status: "Serving"' in served.run("systemctl", "status", "--no-pager", "postoffice")
+    assert "is running" in served.run("postoffice", "status")
+
+
+def test_a_reload_is_checked_first(served):
+    before = properties(served)["MainPID"]
+    served.write("/etc/postoffice.cf", "hostnam=other.test\n")
+    told = served.run("systemctl", "reload", "postoffice", check=False)
+    assert told.status != 0 and 'unknown option "hostnam"; did you mean hostname?' in log(served)
+    assert properties(served)["ActiveState"] == "active"
+    arrives(served, "while it is broken")
+    served.write("/etc/postoffice.cf", CONFIGURATION + "size=1m\n")
+    served.run("systemctl", "reload", "postoffice")
+    wait_for(lambda: "reloaded" in log(served), what=lambda: log(served))
+    assert properties(served)["MainPID"] == before and "size=1m" in served.run("postoffice", "-P", "-n")
+
+
+def test_a_start_with_a_mistake_fails_once(served):
+    served.write("/etc/postoffice.cf", "hostnam=other.test\n")
+    assert served.run("systemctl", "restart", "postoffice", check=False).status != 0
+    found = properties(served)
+    assert (found["ActiveState"], found["ExecMainStatus"], found["NRestarts"]) == ("failed", "78", "0"), found
+
+
+def test_a_server_that_is_killed_is_started_again(served):
+    before = properties(served)["MainPID"]
+    served.run("kill", "-KILL", before)
+    wait_for(lambda: (now := properties(served))["ActiveState"] == "active" and now["MainPID"] not in (before, "0"), seconds=60,
+             what=lambda: log(served))
+    arrives(served, "after the kill")
+
+
+def test_a_stop_leaves_nothing(served):
+    served.run("systemctl", "stop", "postoffice")
+    assert properties(served)["ActiveState"] == "inactive"
+    assert not served.run("pgrep", "-f", "^postoffice:", check=False)
+
+
+def test_users_have_what_they_need(served):
+    """Programs of theirs, set-gid sendmail in these, and a login that PAM decides."""
+    served.write("/usr/local/bin/program", PROGRAM, mode=0o755)
+    served.shell("echo '|/usr/local/bin/program' >.forward", user="alice")
+    served.run("/usr/sbin/sendmail", "-i", "alice", user="bob", input="Subject: to the program\n\nbody\n")
+    said = wait_for(lambda: (text := served.run("cat", "/home/alice/said", check=False)).endswith("all done\n") and text,
+                    what=lambda: served.run("cat", "/home/alice/said", check=False) + log(served))
+    assert "Subject: to the program\n" in served.text("/home/alice/message"), said
+    wait_for(lambda: "Subject: by the program\n" in served.text("/var/mail/bob"), what=lambda: log(served))
+    served.shell("rm .forward", user="alice")
+    assert served.run("python3", "-c", LOGIN) == "235\n"
+
+
+def test_the_exposure_does_not_grow(served):
+    told = served.run("systemd-analyze", "security", "--no-pager", f"--threshold={EXPOSURE}", "postoffice", check=False)
+    assert told.status == 0, told[-200:]
