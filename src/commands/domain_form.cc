@@ -196,7 +196,7 @@ std::optional<std::string> find_update_line(std::string_view text) {
 }
 
 std::optional<FormOutcome> carry_out_form(const Config& config, uid_t uid, const Address& to,
-                                          const Message& message) {
+                                          Message& message) {
     if (!config.vhost_form || !equals_ignoring_case(to.local_part(), "postmaster") ||
         config.is_local_domain(to.domain()))
         return std::nullopt;

@@ -41,7 +41,7 @@ struct FormOutcome {
 /// Carries the letter out if it is one, `uid` is that of the domain's owner, and so is this process's.
 /// nullopt: ordinary mail.
 std::optional<FormOutcome> carry_out_form(const Config& config, uid_t uid, const Address& to,
-                                          const Message& message);
+                                          Message& message);
 
 /// Submits the answer, from `postmaster` to the owner. Returns its id. Throws std::system_error.
 std::string mail_form_answer(const std::string& drop_directory, const std::string& hostname,

@@ -29,7 +29,7 @@ std::vector<DropEnvelope::To> as_given(const Envelope& envelope) {
 }  // namespace
 
 /// As sendmail takes a message from a program: blind copies go, names without domain get ours.
-void DropAcceptor::complete(const Envelope& envelope, const Message& message, Message& completed) const {
+void DropAcceptor::complete(const Envelope& envelope, Message& message, Message& completed) const {
     Submission::Settings settings;
     settings.header.hostname = config_.hostname;
     settings.header.from = envelope.sender.to_string();

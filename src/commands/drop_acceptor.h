@@ -16,7 +16,7 @@ class DropAcceptor : public Acceptor {
     Reply accept(const std::string& id, const Envelope& envelope, Message& message) override;
 
   private:
-    void complete(const Envelope& envelope, const Message& message, Message& completed) const;
+    void complete(const Envelope& envelope, Message& message, Message& completed) const;
 
     const Config& config_;
     bool nudges_;

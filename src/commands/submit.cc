@@ -75,7 +75,7 @@ class SubmitCommand {
     Submission::Settings submission_settings() const;
     void read_message();
     void report_bad_message(const std::string& why);
-    std::optional<int> take_form() const;
+    std::optional<int> take_form();
     void check_recipients();
     bool has_utf8_address() const;
     Address as_taken_in(const Address& address) const;
@@ -202,7 +202,7 @@ void SubmitCommand::report_bad_message(const std::string& why) {
 
 /// A letter that is done instead of being sent; its exit status. What the owner of the domain is told is a
 /// letter, too: whoever wrote this one may have nobody to read what is printed.
-std::optional<int> SubmitCommand::take_form() const {
+std::optional<int> SubmitCommand::take_form() {
     if (line_.gateway || recipients_.accepted().size() != 1 || !recipients_.refused().empty())
         return std::nullopt;
     const Address& to = recipients_.accepted().front();

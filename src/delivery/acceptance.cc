@@ -152,7 +152,7 @@ Reply Acceptance::deliver_now(const std::string& id, const Envelope& envelope, M
 
 // Who has the message, and was to be told of, is told of now. The message cannot be taken back for want of a
 // notice: the client would send it again, to everybody.
-void Acceptance::send_notices(const std::string& id, const Envelope& envelope, const Message& message,
+void Acceptance::send_notices(const std::string& id, const Envelope& envelope, Message& message,
                               const std::vector<DeliveryResult>& results) try {
     if (envelope.sender.is_null()) return;
     Journal journal;

@@ -250,8 +250,8 @@ std::optional<Progress> progress_of(const std::string& path) {
 
 }  // namespace
 
-std::string write_drop(const std::string& drop_directory, const DropEnvelope& envelope,
-                       const Message& message, const std::string& given_id) {
+std::string write_drop(const std::string& drop_directory, const DropEnvelope& envelope, Message& message,
+                       const std::string& given_id) {
     const std::string text = envelope_text(envelope);
     const std::string id = given_id.empty() ? Spool::new_id() : given_id;
     const Fd folder = open_folder(drop_directory);

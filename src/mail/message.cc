@@ -30,15 +30,29 @@ Message::~Message() {
 }
 
 void Message::append(std::string_view bytes) {
-    if (!file_ && memory_.size() + bytes.size() > memory_limit) spill();
-    if (file_)
-        disk::write_all(file_.get(), bytes);
-    else
-        memory_.append(bytes);
+    if (memory_.size() + bytes.size() > memory_limit) {
+        if (!file_) create_file();
+        write_out();
+        if (bytes.size() > memory_limit) {
+            write_to_file(bytes);
+            size_ += bytes.size();
+            return;
+        }
+    }
+    memory_.append(bytes);
     size_ += bytes.size();
-    // Looked at all the time, since how long it will be is not known before its end.
-    if (file_ && minfree_ != 0 && disk::free_space(directory_) < minfree_)
-        throw SpoolIsFull(directory_, minfree_);
+}
+
+void Message::write_out() {
+    if (!file_ || memory_.empty()) return;
+    write_to_file(memory_);
+    memory_.clear();
+}
+
+// The free space is looked at with each block, since the length of the message is not known before its end.
+void Message::write_to_file(std::string_view bytes) {
+    disk::write_all(file_.get(), bytes);
+    if (minfree_ != 0 && disk::free_space(directory_) < minfree_) throw SpoolIsFull(directory_, minfree_);
 }
 
 void Message::abandon() noexcept {
@@ -50,19 +64,17 @@ void Message::abandon() noexcept {
     }
 }
 
-void Message::spill() {
+void Message::create_file() {
     const std::string name = "tm" + Spool::new_id();
     const std::string path = directory_ + "/" + name;
     folder_ = open_folder(directory_);
     Fd file = disk::open_in(folder_.get(), name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
     file_path_ = path;  // from here on the destructor removes it
     if (!try_lock(file.get())) throw_errno(EAGAIN, "lock " + path);
-    disk::write_all(file.get(), memory_);
     file_ = std::move(file);
-    std::string().swap(memory_);
 }
 
-void Message::append_copy_of(const Message& other) {
+void Message::append_copy_of(Message& other) {
     const Fd source = other.open_for_reading();
     append_copy_of(source.get());
 }
@@ -77,7 +89,8 @@ void Message::append_copy_of(int file) {
     }
 }
 
-Fd Message::open_for_reading() const {
+Fd Message::open_for_reading() {
+    write_out();
     if (!file_) return disk::memory_file(memory_);
     // Opened again rather than duplicated: a duplicate would share the position and the right to write. The
     // name is the kernel's, since ours may be gone by now. The file's mode keeps others from opening it for
@@ -88,6 +101,7 @@ Fd Message::open_for_reading() const {
 }
 
 Fd Message::keep_as(const std::string& path) {
+    write_out();
     if (file_) {
         Fd kept = file_.duplicate();
         disk::link(file_path_, path);  // unlike rename(2), fails if the name is taken

@@ -89,7 +89,11 @@ void MessageReceiver::feed(std::string_view bytes) {
     // Said even where the disk failed before: a smaller message would help, waiting would not.
     if (settings_.size != 0 && octets_ > settings_.size)
         refusal_ = Reply{552, "5.3.4", fmt::format("Message larger than {} octets", settings_.size)};
-    while (!bytes.empty() && place_ != Place::body && !refusal_) take_header(bytes);
+    while (!bytes.empty() && place_ != Place::body && !refusal_) {
+        const std::size_t before = bytes.size();
+        take_header(bytes);
+        count_header(before - bytes.size());
+    }
     store(bytes);
 }
 
@@ -98,7 +102,14 @@ std::optional<Reply> MessageReceiver::finish() {
     if (!ends_with_newline_ && place_ != Place::from_line) store("\n");
     if (place_ != Place::body) complete_header();
     place_ = Place::body;
+    if (!refusal_) attempt([this] { message_.write_out(); });
     return refusal_;
+}
+
+void MessageReceiver::count_header(std::size_t octets) {
+    header_octets_ += octets;
+    if (settings_.header_size != 0 && header_octets_ > settings_.header_size)
+        refusal_ = Reply{552, "5.3.4", fmt::format("Header larger than {} octets", settings_.header_size)};
 }
 
 /// Takes what it can place from the front of `bytes`.
@@ -207,9 +218,14 @@ void MessageReceiver::complete_header() {
 }
 
 void MessageReceiver::store(std::string_view bytes) {
-    if (refusal_ || bytes.empty()) return;
+    if (!refusal_ && !bytes.empty()) attempt([&] { message_.append(bytes); });
+}
+
+/// What the disk or the memory refuses becomes the reply.
+template <class Storing>
+void MessageReceiver::attempt(Storing&& storing) {
     try {
-        message_.append(bytes);
+        storing();
     } catch (const std::system_error& error) {
         // Its client may go on for long, and others need the room.
         message_.abandon();

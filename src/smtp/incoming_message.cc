@@ -45,6 +45,7 @@ MessageReceiver::Settings receiver_settings(const Dialogue& dialogue, const std:
             .sender = dialogue.transaction.sender().to_string(),
             .size = config.size,
             .hops = config.hops,
+            .header_size = config.header_size,
             .spam = unwanted_mail(dialogue).why};
 }
 

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <optional>
+#include <set>
 
 #include "spool_folder.h"
 
@@ -32,6 +34,36 @@ TEST(Message, StaysInMemoryUpToTheLimit) {
     EXPECT_EQ(folder.names()[0].substr(0, 2), "tm");
     EXPECT_EQ(message.size(), Message::memory_limit + 1);
     EXPECT_EQ(contents(message.open_for_reading()), std::string(Message::memory_limit, 'x') + "y");
+}
+
+// What is appended octet by octet must not cost a system call for each.
+TEST(Message, ManySmallPiecesAreWrittenInBlocks) {
+    const TemporaryFolder folder;
+    Message message(folder.path(), 1);
+    message.append(large);
+    const std::string path = folder / folder.names().at(0);
+    std::set<std::uintmax_t> sizes;
+    for (std::size_t i = 0; i < 4 * Message::memory_limit; ++i) {
+        message.append("z");
+        sizes.insert(std::filesystem::file_size(path));
+    }
+    EXPECT_LE(sizes.size(), 6U);
+    EXPECT_EQ(contents(message.open_for_reading()), large + std::string(4 * Message::memory_limit, 'z'));
+    message.append("end");
+    (void)message.keep_as(folder / "dm1");
+    EXPECT_EQ(std::filesystem::file_size(folder / "dm1"), message.size());
+}
+
+TEST(Message, PiecesLargerThanABlockStayInOrder) {
+    const TemporaryFolder folder;
+    Message message(folder.path());
+    message.append("first\n");
+    message.append(large);
+    message.append("between\n");
+    message.append(large + large);
+    message.append("last\n");
+    EXPECT_EQ(contents(message.open_for_reading()),
+              "first\n" + large + "between\n" + large + large + "last\n");
 }
 
 TEST(Message, RemovesItsFileUnlessKept) {

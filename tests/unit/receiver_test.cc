@@ -57,6 +57,29 @@ TEST(Receiver, WithoutSenderMailIsFromTheDaemon) {
               std::string::npos);
 }
 
+TEST(Receiver, RefusesAHeaderThatIsTooLarge) {
+    auto with = settings();
+    with.header_size = 1000;
+    std::string fields;
+    while (fields.size() < 1000) fields += "a: b\n";  // 5 octets each
+    for (const std::size_t step : {1U, 7U, 100'000U}) {
+        EXPECT_FALSE(receive(fields + "\nbody\n", step, with).refusal);
+        const auto refusal = receive(fields + "c: d\n\nbody\n", step, with).refusal;
+        ASSERT_TRUE(refusal);
+        EXPECT_EQ(refusal->line(), "552 5.3.4 Header larger than 1000 octets");
+        const auto one =
+            receive("Subject: " + fields.substr(0, 400) + std::string(700, 'x'), step, with).refusal;
+        EXPECT_TRUE(one);
+    }
+}
+
+TEST(Receiver, TheBodyIsNoPartOfTheHeadersSize) {
+    auto with = settings();
+    with.header_size = 100;
+    EXPECT_FALSE(receive("Subject: x\n\n" + std::string(1000, 'y') + "\n", 10, with).refusal);
+    EXPECT_FALSE(receive("no field in the first line\n" + std::string(1000, 'y') + "\n", 10, with).refusal);
+}
+
 // Our X-Spam says why a message is not wanted: the client's own must not stand in its place.
 TEST(Receiver, AnXSpamOfTheClientIsRenamedWhereOursIsDue) {
     auto with = settings();

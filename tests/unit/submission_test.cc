@@ -13,7 +13,7 @@
 namespace postoffice {
 namespace {
 
-std::string text_of(const Message& message) {
+std::string text_of(Message& message) {
     const Fd file = message.open_for_reading();
     return disk::read_all(file.get(), 100 << 20);
 }

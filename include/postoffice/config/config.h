@@ -85,22 +85,24 @@ struct Config {
     std::string log = "syslog";
 
     // What we serve
-    std::vector<ListenAddress> listen;    ///< never empty once loaded; has the submission port too
-    std::uint16_t submission_port = 0;    ///< `msp`: one more listener on all addresses; 0 = none
-    unsigned clients = 100;               ///< connections in all
-    unsigned client_connections = 10;     ///< from one address; loopback is exempt
-    unsigned load = 0;                    ///< refuse above this load average; 0 = 4 per processor
-    unsigned hops = 100;                  ///< Received fields
-    unsigned recipients = 1000;           ///< of one message (RFC 5321 section 4.5.3.1.8: at least 100)
-    std::uint64_t size = 0;               ///< octets of one message; 0 = no limit
-    std::uint64_t minfree = 10ULL << 20;  ///< octets that must stay free in the spool
-    Seconds timeout{300};                 ///< patience with a silent client
-    bool audit = false;                   ///< what clients say goes to the log
-    bool debug = false;                   ///< DEBUG is answered, to clients that are ours
-    bool relay = false;                   ///< anybody may relay
+    std::vector<ListenAddress> listen;      ///< never empty once loaded; has the submission port too
+    std::uint16_t submission_port = 0;      ///< `msp`: one more listener on all addresses; 0 = none
+    unsigned clients = 100;                 ///< connections in all
+    unsigned client_connections = 10;       ///< from one address; loopback is exempt
+    unsigned load = 0;                      ///< refuse above this load average; 0 = 4 per processor
+    unsigned hops = 100;                    ///< Received fields
+    unsigned recipients = 1000;             ///< of one message (RFC 5321 section 4.5.3.1.8: at least 100)
+    std::uint64_t size = 50ULL << 20;       ///< octets of one message; 0 = no limit
+    std::uint64_t header_size = 256 << 10;  ///< octets of its header; 0 = no limit
+    std::uint64_t minfree = 10ULL << 20;    ///< octets that must stay free in the spool
+    Seconds timeout{300};                   ///< patience with a silent client
+    bool audit = false;                     ///< what clients say goes to the log
+    bool debug = false;                     ///< DEBUG is answered, to clients that are ours
+    bool relay = false;                     ///< anybody may relay
     BareNewline bare_newline = BareNewline::normalise;
     bool hide_recipients = false;   ///< strangers hear of unknown names with the message alone
     bool relaxed_order = false;     ///< RCPT may come before MAIL
+    bool notify_success = false;    ///< strangers, too, hear of successful deliveries (NOTIFY=SUCCESS)
     bool strict_addresses = false;  ///< strangers must write addresses as RFC 5321 section 4.1.2 has them
     std::vector<std::string> etrn;  ///< hosts that may ask for their mail; like `trusted`
     std::string tls_certificate;    ///< PEM file with the chain; empty: no TLS
@@ -151,6 +153,7 @@ struct Config {
     bool greylist_spf = true;              ///< the hosts that a sender's domain names in SPF count as one
     Seconds greylist_written{14 * 86400};  ///< who was written to from here is known for so long
     Seconds greylist_bounces{7 * 86400};   ///< so long mail from <> may come to who sent mail
+    Seconds greylist_keep{14 * 86400};     ///< an entry that is not used for so long is removed; 0: never
     std::string db_dir = "/var/lib/postoffice";  ///< the greylist's databases
 
     // Local delivery

@@ -33,7 +33,7 @@ class Acceptance final : public Acceptor {
     Reply queue(const std::string& id, const Envelope& envelope, Message& message,
                 const std::vector<DeliveryResult>& results);
 
-    void send_notices(const std::string& id, const Envelope& envelope, const Message& message,
+    void send_notices(const std::string& id, const Envelope& envelope, Message& message,
                       const std::vector<DeliveryResult>& results);
 
     const Spool& spool_;

@@ -36,8 +36,8 @@ struct DropEnvelope {
 /// Writes and syncs drop/ID, readable by the group of the folder. Returns the id: a new one, unless it is
 /// given. Throws std::system_error; then nothing is left. A writer that dies leaves a file shorter than its
 /// first line says, which is never taken in.
-std::string write_drop(const std::string& drop_directory, const DropEnvelope& envelope,
-                       const Message& message, const std::string& id = "");
+std::string write_drop(const std::string& drop_directory, const DropEnvelope& envelope, Message& message,
+                       const std::string& id = "");
 
 /// A drop file opened for taking in. Its owner may still change it: read it once, and not beyond
 /// message_size.

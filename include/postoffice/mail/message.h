@@ -28,11 +28,14 @@ class Message {
     Message(const Message&) = delete;
     Message& operator=(const Message&) = delete;
 
-    /// Throws std::system_error (ENOSPC). Once it has spilled, each call is one write(2): give it much at a
-    /// time.
+    /// Throws std::system_error (ENOSPC). What is appended is written in blocks of `memory_limit` octets, so
+    /// many small pieces cost no more than few large ones.
     void append(std::string_view bytes);
+    /// Writes what append() holds back to the file, if the message has one. The functions below do so by
+    /// themselves; call it where a full disk is to be known. Throws as append().
+    void write_out();
     /// Throws std::system_error.
-    void append_copy_of(const Message& other);
+    void append_copy_of(Message& other);
     /// The whole file; its position stays where it is. Throws std::system_error.
     void append_copy_of(int file);
     std::uint64_t size() const { return size_; }
@@ -41,7 +44,7 @@ class Message {
 
     /// A read-only descriptor of the whole message with a position of its own: safe to hand to a process of
     /// another user, who can neither change it nor see a later message. Throws std::system_error.
-    Fd open_for_reading() const;
+    Fd open_for_reading();
 
     /// Makes it the file `path` (which must not exist), written out but not synced, and returns that file's
     /// descriptor. The message can still be read. Throws std::system_error; then no file of that name is
@@ -51,12 +54,13 @@ class Message {
     static constexpr std::size_t memory_limit = 65536;
 
   private:
-    void spill();
+    void create_file();
+    void write_to_file(std::string_view bytes);
 
     std::string directory_;
     std::uint64_t minfree_ = 0;
-    std::string memory_;     // all of it while file_ is empty
-    Fd folder_;              // directory_, once it has spilled
+    std::string memory_;     // all of it while file_ is empty, then what is not written yet
+    Fd folder_;              // directory_, once there is a file
     Fd file_;                // locked, so that sweep() sees that it is in use
     std::string file_path_;  // tm name; empty when none or kept
     std::uint64_t size_ = 0;

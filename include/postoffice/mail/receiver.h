@@ -27,6 +27,8 @@ class MessageReceiver {
         std::string sender;      ///< address for a missing From; empty = MAILER-DAEMON@hostname
         std::uint64_t size = 0;  ///< most octets of the message as the client sent it; 0 = no limit
         unsigned hops = 100;     ///< most Received fields
+        std::uint64_t header_size =
+            0;  ///< most octets of its header, counted with LF line ends; 0 = no limit
         std::string spam =
             {};  ///< for an X-Spam field; one of the client's becomes X-Spam-Original; empty: none
     };
@@ -64,7 +66,10 @@ class MessageReceiver {
     void end_header_with(std::string_view line);
     void note_field(std::string_view name);
     void complete_header();
+    void count_header(std::size_t octets);
     void store(std::string_view bytes);
+    template <class Storing>
+    void attempt(Storing&& storing);
 
     Message& message_;
     Settings settings_;
@@ -81,6 +86,7 @@ class MessageReceiver {
     bool ends_with_newline_ = true;
     unsigned received_ = 0;
     std::uint64_t octets_ = 0;
+    std::uint64_t header_octets_ = 0;
 };
 
 }  // namespace postoffice
