@@ -321,6 +321,8 @@ std::span<const Option> table() {
          SetBy::file, false, set_bare_newline},
         {"relaxed-order", "flag", "0", "RCPT may come before MAIL", SetBy::file, false,
          set_flag<&C::relaxed_order>},
+        {"notify-success", "flag", "0", "strangers, too, may ask to hear of success (RFC 3461)", SetBy::file,
+         false, set_flag<&C::notify_success>},
         {"strict-addresses", "flag", "0", "strangers must write addresses as RFC 5321 has them", SetBy::file,
          false, set_flag<&C::strict_addresses>},
         {"etrn", "list of hosts", "", "host that may ask for its queued mail", SetBy::file, repeats, add_etrn,

@@ -39,7 +39,7 @@ constexpr std::array extensions = {
     Extension{"NO-SOLICITING", nullptr, unwanted_solicitations},
     Extension{"ENHANCEDSTATUSCODES", nullptr, nullptr},
     Extension{"CHUNKING", nullptr, nullptr},
-    Extension{"DSN", nullptr, nullptr},
+    Extension{"DSN", offers_dsn, nullptr},
     Extension{"SMTPUTF8", offers_smtputf8, nullptr},
     Extension{"ETRN", offers_etrn, nullptr},
     Extension{"LIMITS", nullptr, limits},

@@ -39,6 +39,8 @@ std::optional<Reply> check_mail(Dialogue&);
 Reply perform_mail(Dialogue&, const Command&);
 std::optional<Reply> check_rcpt(Dialogue&);
 Reply perform_rcpt(Dialogue&, const Command&);
+/// The client may ask for reports of success (NOTIFY=SUCCESS, RFC 3461).
+bool offers_dsn(Dialogue&);
 std::optional<Reply> check_data(Dialogue&);
 Reply perform_data(Dialogue&, const Command&);
 Reply perform_bdat(Dialogue&, const Command&);

@@ -38,6 +38,11 @@ constexpr std::array<ParameterRow<RcptParameters>, 2> parameter_table = {{
     {"ORCPT", "ORCPT=type;xtext", nullptr, read_original_recipient},
 }};
 
+// A stranger's sender address may be forged: a report of success would go to a mailbox that sent nothing.
+Notify granted(Dialogue& dialogue, const Notify& asked) {
+    return asked.success && !offers_dsn(dialogue) ? asked.without_success() : asked;
+}
+
 Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
     const auto path_text = after_keyword(argument, "TO:");
     if (!path_text) return syntax_error("RCPT");
@@ -48,6 +53,7 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
             read_parameters<RcptParameters>(dialogue, parameter_table, path->parameters, parameters))
         return *refusal;
 
+    parameters.wishes.notify = granted(dialogue, parameters.wishes.notify);
     const Config& config = dialogue.config();
     Transaction& transaction = dialogue.transaction;
     if (auto refusal = check_ascii(*path_text, path->parameters, transaction.parameters().smtputf8))
@@ -95,6 +101,10 @@ void remember_refusal(Dialogue& dialogue) {
 }
 
 }  // namespace
+
+bool offers_dsn(Dialogue& dialogue) {
+    return dialogue.config().notify_success || dialogue.client_is_known();
+}
 
 std::optional<Reply> check_rcpt(Dialogue& dialogue) {
     if (!dialogue.transaction.is_open())

@@ -60,7 +60,7 @@ LED_TO_B = ["aliasmx.test", "alias.test", "only4.test", "only6.test", "deadfirst
 
 
 class Hosts:
-    """a and b are ordinary mail hosts, c relays for everybody, six has no IPv4."""
+    """a and b are ordinary mail hosts, which report success to strangers, c relays for everybody, six has no IPv4."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -79,9 +79,9 @@ class Hosts:
         self.debian = machines["debian"]
         self.dns = dns.NameServer(self._subfolder("dns"), {".": ZONE, "broken.test.": None}, machines["dns"].addresses,
                                   prefix=machines["dns"].prefix)
-        self.a = self._host(machines["a"], trusted="[2001:db8::6]")
+        self.a = self._host(machines["a"], trusted="[2001:db8::6]", notify_success=1)
         at_b = ["first.test", "backed.test", "broken.test", "unasked.test", *LED_TO_B, *SHARED]
-        self.b = self._host(machines["b"], local_domain=at_b, client_connections=100)
+        self.b = self._host(machines["b"], local_domain=at_b, client_connections=100, notify_success=1)
         at_c = ["first.test", *SHARED]
         self.c = self._host(machines["c"], relay=1, local_domain=at_c, client_connections=100)
         self.six = self._host(machines["six"], nameserver="[2001:db8::53]:53")

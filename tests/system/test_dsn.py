@@ -244,6 +244,14 @@ def only_notice(host, user, subject):
     return only
 
 
+def test_a_host_that_does_not_know_us_leaves_success_to_us(hosts, subject):
+    """It offers strangers no reports, so ours says that the message was handed over (RFC 3461 section 5.2.2)."""
+    submit(hosts.a, "bob@c.test", "SUCCESS", sender="alice@a.test", **wishes(subject))
+    notice = only_notice(hosts.a, "alice", subject)
+    assert notice.host["Reporting-MTA"] == "dns; a.test"
+    assert notice.actions() == {"bob@c.test": "relayed"}
+
+
 def test_the_last_host_tells_of_the_success(hosts, subject):
     submit(hosts.a, "bob@b.test", "SUCCESS", sender="alice@a.test", **wishes(subject))
     notice = only_notice(hosts.a, "alice", subject)

@@ -40,6 +40,7 @@ constexpr BadValue bad_values[] = {
     {"hops", "0", "0 is not between 1 and 1000000"},
     {"recipients", "99", "99 is not between 100 and 1000000"},
     {"size", "10mb", "\"10mb\" is not a size: a number, then k, m or g (10m)"},
+    {"header-size", "10kb", "\"10kb\" is not a size: a number, then k, m or g (10m)"},
     {"minfree", "1.5g", "\"1.5g\" is not a size: a number, then k, m or g (10m)"},
     {"timeout", "0", "a time of 0 leaves no time for anything"},
     {"tls-certificate", "cert.pem", "\"cert.pem\" is not an absolute path"},
@@ -58,6 +59,7 @@ constexpr BadValue bad_values[] = {
     {"relay", "maybe", not_a_flag},
     {"bare-newline", "strip", "\"strip\" is none of normalise, reject and accept"},
     {"relaxed-order", "maybe", not_a_flag},
+    {"notify-success", "maybe", not_a_flag},
     {"strict-addresses", "maybe", not_a_flag},
     {"etrn", "192.0.2.0/33",
      "\"192.0.2.0/33\": behind the / comes the number of bits that the addresses of the network have in "
