@@ -1,13 +1,74 @@
 // sendmail -bC, postoffice check: would a server start with this configuration? Reads it and looks at what it
 // names as the start does, and tells all that is wrong.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <exception>
+#include <functional>
+#include <vector>
+
+#include "postoffice/base/error.h"
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/config/options.h"
 #include "postoffice/daemon/service_identity.h"
 #include "postoffice/daemon/start_check.h"
+#include "postoffice/mail/domain_files.h"
+#include "postoffice/mail/virtual_domains.h"
+#include "postoffice/policy/passwords.h"
 
 namespace postoffice {
+namespace {
+
+/// The first few of the names, and how many there are beside them.
+std::string some_of(const std::vector<std::string>& names) {
+    constexpr std::size_t most = 5;
+    std::string text;
+    for (std::size_t i = 0; i < std::min(most, names.size()); ++i)
+        text += (text.empty() ? "" : ", ") + names[i];
+    return names.size() > most ? fmt::format("{} and {} more", text, names.size() - most) : text;
+}
+
+/// What the authenticator would make of the lines of one domain, where that may not be what was meant.
+void note_passwords(const DomainTable& domains, const VirtualDomain& domain,
+                    std::vector<std::string>& notices) {
+    const std::string folder = domains.folder_of(domain);
+    const Fd file = open_domain_file(folder, domain, "passwd");
+    std::vector<std::string> plain, unknown;
+    for (const VirtualUser& user : file ? read_virtual_users(file.get()) : std::vector<VirtualUser>()) {
+        const StoredPassword stored = password_of(user);
+        const bool is_meant = stored.is_locked || user.hash.empty() || user.hash == "x";
+        if (stored.kind == StoredPassword::Kind::plain) plain.push_back(user.name);
+        if (stored.kind == StoredPassword::Kind::none && !is_meant) unknown.push_back(user.name);
+    }
+    if (!plain.empty())
+        notices.push_back(fmt::format("{}/passwd: passwords in plain text: {}", folder, some_of(plain)));
+    if (!unknown.empty())
+        notices.push_back(
+            fmt::format("{}/passwd: hashes of no known kind, nobody logs in: {}", folder, some_of(unknown)));
+}
+
+/// Of virtual domains, as far as this process may look: no mistake in them keeps the server from its start.
+std::vector<std::string> notices_of_domains(const Config& config) {
+    std::vector<std::string> notices;
+    const auto tell = [&](const std::function<void()>& look) {
+        try {
+            look();
+        } catch (const std::exception& error) {
+            if (::geteuid() == 0) notices.push_back(in_plain_words(error));
+        }
+    };
+    tell([&] {
+        DomainTable domains(config.vhost_dir);
+        domains.refresh();
+        for (const VirtualDomain& domain : domains.all())
+            if (domain.problem.empty()) tell([&] { note_passwords(domains, domain, notices); });
+    });
+    return notices;
+}
+
+}  // namespace
 
 int check_config(const CommandLine& line) {
     const auto source = config_source(minus_c(line), line.settings);
@@ -17,7 +78,7 @@ int check_config(const CommandLine& line) {
 
     for (const auto& problems : {loaded.problems, start.problems})
         for (const auto& problem : problems) print_error("{}\n", printable(problem.text));
-    for (const auto& notices : {loaded.notices, start.notices})
+    for (const auto& notices : {loaded.notices, start.notices, notices_of_domains(loaded.config)})
         for (const auto& notice : notices) print_error("{} (a notice)\n", printable(notice));
     for (const auto& thing : start.unchecked)
         print_error("{} (not checked: root alone can)\n", printable(thing));

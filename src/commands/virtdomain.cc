@@ -134,7 +134,7 @@ void require_password(const Config& config, const VirtualDomain& domain, const s
     const Fd file = open_domain_file(config.vhost_dir + "/" + domain.name, domain, "passwd");
     const auto users = file ? read_virtual_users(file.get()) : std::vector<VirtualUser>();
     const VirtualUser* postmaster = find_virtual_user(users, "postmaster");
-    if (postmaster == nullptr || !is_password(password, postmaster->hash))
+    if (postmaster == nullptr || !is_password(password, password_of(*postmaster)))
         throw ToolFailure{EX_NOPERM, "that is not the password of postmaster@" + domain.name};
 }
 

@@ -138,10 +138,17 @@ std::optional<VirtualUser> user_in(std::string_view text, const std::string& nam
     return std::nullopt;
 }
 
+/// What is special about a password, in words; "" for a hash.
+std::string_view remark_on(const StoredPassword& stored) {
+    if (stored.is_locked) return " (locked)";
+    if (stored.kind == StoredPassword::Kind::plain) return " (password in plain text)";
+    return stored.has_hash() ? "" : " (no password that is known here)";
+}
+
 void list(std::string_view text) {
     while (!text.empty())
         if (const auto user = parse_virtual_user(take_until(text, '\n')))
-            print_output("{}{}\n", user->name, user->hash.starts_with('!') ? " (locked)" : "");
+            print_output("{}{}\n", user->name, remark_on(password_of(*user)));
 }
 
 int carry_out(const Task& task) {

@@ -66,23 +66,29 @@ std::vector<VirtualUser> users_of(const Config& config, const std::string& domai
     return users;
 }
 
-/// For what must look as if a user were there; empty if the domain has none.
-std::string typical_hash(const std::vector<VirtualUser>& users) {
-    const auto found = std::find_if(users.begin(), users.end(),
-                                    [](const VirtualUser& user) { return is_usable_hash(user.hash); });
-    return found == users.end() ? "" : found->hash;
+/// What a name without a hash of its own is compared with: the hash of one of the users, so that the name
+/// costs what a user costs. `wanted`: for hashes of these kinds only.
+StoredPassword model_for(const std::vector<VirtualUser>& users, const std::string& name,
+                         const ScramDigest& key, std::initializer_list<StoredPassword::Kind> wanted) {
+    std::vector<StoredPassword> hashes;
+    for (const VirtualUser& user : users)
+        if (StoredPassword stored = password_of(user);
+            std::find(wanted.begin(), wanted.end(), stored.kind) != wanted.end())
+            hashes.push_back(std::move(stored));
+    if (hashes.empty()) return {};
+    return std::move(hashes[stand_in(key, to_lower(name), hashes.size())]);
 }
 
 AuthVerdict check_password(const Config& config, const std::string& user, const std::string& password,
-                           const std::string& client) {
+                           const std::string& client, const ScramDigest& key) {
     const Login login = parse_login(config, user);
     if (login.is_account) return check_account(login.name, password, client);
     const auto users = users_of(config, login.domain);
     const VirtualUser* virtual_user = find_virtual_user(users, login.name);
-    // A name that nobody has takes as long as one that somebody has.
-    const bool is_right =
-        is_password(password, virtual_user != nullptr ? virtual_user->hash : typical_hash(users));
-    if (virtual_user == nullptr || !is_right) return {AuthOutcome::no, ""};
+    using Kind = StoredPassword::Kind;
+    const StoredPassword model = model_for(users, login.name, key, {Kind::hash, Kind::scram});
+    const StoredPassword stored = virtual_user != nullptr ? password_of(*virtual_user) : StoredPassword{};
+    if (!is_password(password, stored, model)) return {AuthOutcome::no, ""};
     return {AuthOutcome::yes, virtual_user->name + "@" + login.domain};
 }
 
@@ -105,7 +111,8 @@ Claim look_up(const Config& config, const std::string& user, const ScramDigest& 
     if (const VirtualUser* found = find_virtual_user(users, login.name))
         if (auto verifier = parse_scram_verifier(found->hash))
             return {std::move(*verifier), found->name + "@" + login.domain};
-    const auto model = parse_scram_verifier(typical_hash(users));
+    const auto model =
+        parse_scram_verifier(model_for(users, login.name, salt_key, {StoredPassword::Kind::scram}).text);
     return {made_up_verifier(salt_key, to_lower(login.name) + "@" + login.domain, model), ""};
 }
 
@@ -146,7 +153,7 @@ void answer_question(const Config& config, AuthRequest& request, const Fd& chann
     const std::string client = printable(request.client.str());
     std::string password = request.password.str();
     ::explicit_bzero(static_cast<void*>(&request), sizeof request);
-    const auto verdict = check_password(config, user, password, client);
+    const auto verdict = check_password(config, user, password, client, salt_key);
     wipe(password);
     send_verdict(channel, verdict);
 }

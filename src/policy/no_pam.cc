@@ -13,7 +13,10 @@ const bool has_pam = false;
 AuthOutcome ask_pam(const std::string& user, const std::string& password, const std::string&) {
     const spwd* entry = ::getspnam(user.c_str());
     const long today = static_cast<long>(std::time(nullptr) / 86400);
-    const bool is_right = is_password(password, entry != nullptr && entry->sp_pwdp ? entry->sp_pwdp : "");
+    StoredPassword stored;
+    if (entry != nullptr && entry->sp_pwdp != nullptr) stored = parse_stored_password(entry->sp_pwdp);
+    if (stored.kind == StoredPassword::Kind::plain) stored = {};  // no shadow file has it
+    const bool is_right = is_password(password, stored);
     const bool has_expired = entry != nullptr && entry->sp_expire > 0 && today >= entry->sp_expire;
     return is_right && !has_expired ? AuthOutcome::yes : AuthOutcome::no;
 }

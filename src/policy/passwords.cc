@@ -4,19 +4,25 @@
 #include <string.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <memory>
-#include <string>
+#include <optional>
 
+#include "keyed_hash.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
-#include "postoffice/policy/scram.h"
+#include "postoffice/mail/domain_files.h"
 
 namespace postoffice {
 namespace {
 
-/// SHA-512 of nothing in particular: what is checked where there is nothing to check, so that a name that
-/// nobody has takes as long as one that somebody has.
-constexpr const char* nobodys_hash = "$6$postoffice$";
+using Kind = StoredPassword::Kind;
+
+/// The hash of no password, of the kind of hash_password().
+constexpr const char* nobodys_hash = "$y$j9T$postofficepostofficep.$";
+
+constexpr std::string_view plain_scheme = "{PLAIN}";
 
 bool is_equal(std::string_view a, std::string_view b) {
     unsigned char difference = a.size() == b.size() ? 0 : 1;
@@ -35,27 +41,90 @@ std::string_view without_scheme(std::string_view hash) {
     return hash;
 }
 
-bool is_usable(std::string_view hash) {
-    return hash.size() >= 13 && hash.front() != '!' && hash.front() != '*' && hash.find('\0') == hash.npos;
+/// Letters, digits and `more`.
+bool consists_of(std::string_view text, std::string_view more) {
+    return std::all_of(text.begin(), text.end(), [&](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+               more.find(c) != more.npos;
+    });
+}
+
+/// Two letters of salt and eleven for each eight of the password: descrypt has one such block, bigcrypt more.
+bool has_form_of_des(std::string_view text) {
+    return text.size() >= 13 && text.size() % 11 == 2 && consists_of(text, "./");
+}
+
+/// A digest as other programs store it, whatever it was made with.
+bool has_form_of_digest(std::string_view text) {
+    static constexpr std::array<std::size_t, 8> lengths{16, 32, 40, 48, 56, 64, 96, 128};
+    const bool is_hexadecimal = text.find_first_not_of("0123456789abcdefABCDEF") == text.npos;
+    if (is_hexadecimal) return std::find(lengths.begin(), lengths.end(), text.size()) != lengths.end();
+    return text.size() >= 24 && text.size() % 4 == 0 && text.ends_with('=') && consists_of(text, "+/=");
+}
+
+bool may_be_hash(std::string_view text) {
+    return std::string_view("$_{!*").find(text.front()) != std::string_view::npos || text == "x" ||
+           has_form_of_des(text) || has_form_of_digest(text);
+}
+
+bool is_known_to_crypt(std::string_view hash) {
+    const bool has_form = hash.starts_with('$') || hash.starts_with('_') || has_form_of_des(hash);
+    if (!has_form || hash.size() < 13 || hash.find('\0') != hash.npos) return false;
+    return ::crypt_checksalt(std::string(hash).c_str()) != CRYPT_SALT_INVALID;
+}
+
+/// nullopt if nothing was computed, since there is no hash or crypt(3) takes it for none.
+std::optional<bool> compare_hash(std::string_view password, const StoredPassword& stored) {
+    if (stored.kind == Kind::scram)
+        if (const auto verifier = parse_scram_verifier(stored.text))
+            return is_scram_password(password, *verifier);
+    if (stored.kind != Kind::hash) return std::nullopt;
+    const bool is_text = password.find('\0') == password.npos;
+    std::string phrase(is_text ? password : "");
+    const auto data = std::make_unique<crypt_data>();  // 32 KB: too much for a stack
+    const char* result = ::crypt_r(phrase.c_str(), stored.text.c_str(), data.get());
+    ::explicit_bzero(phrase.data(), phrase.size());
+    if (result == nullptr || result[0] == '*') return std::nullopt;
+    return is_text && is_equal(result, stored.text);
 }
 
 }  // namespace
 
-bool is_password(std::string_view password, std::string_view hash) {
-    if (const auto verifier = parse_scram_verifier(hash)) return is_scram_password(password, *verifier);
-    hash = without_scheme(hash);
-    const bool usable = is_usable(hash) && password.find('\0') == password.npos;
-    const std::string setting(usable ? hash : nobodys_hash);
-    std::string phrase(usable ? password : "");
-    const auto data = std::make_unique<crypt_data>();  // 32 KB: too much for a stack
-    const char* result = ::crypt_r(phrase.c_str(), setting.c_str(), data.get());
-    ::explicit_bzero(phrase.data(), phrase.size());
-    if (!usable || result == nullptr || result[0] == '*') return false;
-    return is_equal(result, setting);
+StoredPassword parse_stored_password(std::string_view field, bool may_be_plain) {
+    StoredPassword stored;
+    const auto text = field.substr(std::min(field.find_first_not_of("!*"), field.size()));
+    stored.is_locked = text.size() != field.size();
+    const auto be = [&](Kind kind, std::string_view value) {
+        stored.kind = kind;
+        stored.text = value;
+        return stored;
+    };
+    if (text.empty()) return stored;
+    if (parse_scram_verifier(text)) return be(Kind::scram, text);
+    if (const auto hash = without_scheme(text); is_known_to_crypt(hash)) return be(Kind::hash, hash);
+    if (starts_with_ignoring_case(text, plain_scheme) && text.size() > plain_scheme.size())
+        return be(Kind::plain, text.substr(plain_scheme.size()));
+    return may_be_plain && !stored.is_locked && !may_be_hash(text) ? be(Kind::plain, text) : stored;
 }
 
-bool is_usable_hash(std::string_view hash) {
-    return parse_scram_verifier(hash) || is_usable(without_scheme(hash));
+StoredPassword password_of(const VirtualUser& user) {
+    return parse_stored_password(user.hash, !user.uid.empty());
+}
+
+bool is_password(std::string_view password, const StoredPassword& stored, const StoredPassword& model) {
+    const auto is_right = compare_hash(password, stored);
+    if (!is_right && !compare_hash(password, model))
+        (void)compare_hash(password, {Kind::hash, false, nobodys_hash});
+    if (stored.is_locked) return false;
+    if (stored.kind == Kind::plain) return is_equal(password, stored.text);
+    return is_right.value_or(false);
+}
+
+std::size_t stand_in(const ScramDigest& key, std::string_view name, std::size_t count) {
+    HashKey words;
+    static_assert(sizeof words <= sizeof key);
+    std::memcpy(words.data(), key.data(), sizeof words);
+    return static_cast<std::size_t>(keyed_hash(words, name) % count);
 }
 
 std::string hash_password(std::string_view password) {

@@ -1,5 +1,6 @@
 """Virtual domains: whose mail goes where, with whose rights, and what nobody gets by any trick."""
 import os
+import re
 import smtplib
 import stat
 
@@ -333,6 +334,29 @@ def test_a_full_mailbox(mail_host, domains):
         assert client.rcpt("vera@own.test") == answer
     traced = mail_host.run("sendmail", "-bt", "vera@own.test").stdout.decode()
     assert f"{domains.mailbox_path('vera', 'own.test')}: The mailbox is full" in traced
+
+
+def test_a_passwd_as_gnu_pop3d_reads_it(mail_host, domains):
+    """Its passwords stand there as they are typed: they are right, and it is told that they do."""
+    domains.write("own.test", "passwd", "kvt:kvtpasswd:7901:100:kvtname:/home/alice/:\n"
+                                        "abc:abcpasswd:7901:100:abcname:.:\nshort:shortpasswd\n"
+                                        "old:0123456789abcdef0123456789abcdef:7901:100::.:\n")
+    assert log_in(mail_host, "kvt@own.test", "kvtpasswd") == 235
+    assert log_in(mail_host, "abc@own.test", "abcpasswd") == 235
+    for user, password in (("kvt", "abcpasswd"), ("short", "shortpasswd")):
+        assert log_in(mail_host, f"{user}@own.test", password) == 535, user
+    passwd = os.path.join(domains.etc, "own.test", "passwd")
+    checked = mail_host.run("sendmail", "-bC")
+    assert checked.returncode == 0
+    assert f"{passwd}: passwords in plain text: kvt, abc (a notice)" in checked.stderr.decode()
+    assert f"{passwd}: hashes of no known kind, nobody logs in: short, old (a notice)" in checked.stderr.decode()
+    shown = mail_host.run("vpasswd", "-s", "own.test").stdout.decode()
+    assert shown == ("kvt (password in plain text)\nabc (password in plain text)\n"
+                     "short (no password that is known here)\nold (no password that is known here)\n")
+    mail_host.run("vpasswd", "kvt@own.test", input=b"a new one\n", check=True)
+    assert log_in(mail_host, "kvt@own.test", "a new one") == 235
+    with open(passwd) as file:
+        assert re.match(r"kvt:\$y\$[^:]*:7901:100:kvtname:/home/alice/:\n", file.readline())
 
 
 def test_the_mailbox_of_an_account_with_the_same_name_is_another_one(mail_host, domains):

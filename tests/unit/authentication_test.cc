@@ -1,4 +1,4 @@
-// Base 64, SASL messages, stored passwords.
+// Base 64, SASL messages, SCRAM.
 #include "postoffice/policy/authentication.h"
 
 #include <gtest/gtest.h>
@@ -90,10 +90,10 @@ TEST(Scram, WhatIsNoVerifier) {
           "{SCRAM-SHA-256}4096," + good.substr(good.find("==") + 2),
           "{SCRAM-SHA-256}4096," + std::string(100, 'A') + good.substr(good.find("==") + 2)}) {
         EXPECT_FALSE(parse_scram_verifier(bad)) << bad;
-        EXPECT_FALSE(is_password("pencil", bad)) << bad;
+        EXPECT_FALSE(is_password("pencil", parse_stored_password(bad, true))) << bad;
     }
     EXPECT_TRUE(parse_scram_verifier("{scram-sha-256}" + good.substr(15)));
-    EXPECT_TRUE(is_password("pencil", good));
+    EXPECT_TRUE(is_password("pencil", parse_stored_password(good)));
 }
 
 TEST(Scram, NobodyLooksLikeSomebody) {
@@ -157,36 +157,6 @@ TEST(Scram, MessagesOfClients) {
         EXPECT_FALSE(parse_scram_final(text + proof)) << text;
     for (const auto& text : {"c=biws,r=abc,p=", "c=biws,r=abc,p=AAAA", "c=biws,r=abc", "c=biws,r=abc,p"})
         EXPECT_FALSE(parse_scram_final(text)) << text;
-}
-
-TEST(Passwords, OnlyTheRightOne) {
-    const auto hash = [] {
-        FILE* pipe = ::popen("openssl passwd -5 -salt salt secret", "r");
-        char line[256] = {};
-        EXPECT_NE(std::fgets(line, sizeof line, pipe), nullptr);
-        ::pclose(pipe);
-        return std::string(line).substr(0, std::string(line).find('\n'));
-    }();
-    EXPECT_TRUE(is_password("secret", hash));
-    EXPECT_TRUE(is_password("secret", "{SHA256-CRYPT}" + hash)) << "as Dovecot writes it";
-    EXPECT_TRUE(is_password("secret", "{crypt}" + hash));
-    EXPECT_FALSE(is_password("secret", "{PLAIN}secret"));
-    EXPECT_FALSE(is_password("Secret", hash));
-    EXPECT_FALSE(is_password("", hash));
-    EXPECT_FALSE(is_password("secret", "!" + hash));
-    EXPECT_FALSE(is_password("secret", ""));
-    EXPECT_FALSE(is_password("", ""));
-    EXPECT_FALSE(is_password("*0", "*0"));
-    EXPECT_FALSE(is_password("secret", "secret"));
-    EXPECT_FALSE(is_password(hash, hash)) << "a stolen hash is no password";
-    EXPECT_FALSE(is_password(std::string_view("secret\0x", 8), hash));
-}
-
-TEST(Passwords, WhatHashesLookLike) {
-    for (const char* usable : {"{CRYPT}$6$somesalt$hash", "$6$other$hash"})
-        EXPECT_TRUE(is_usable_hash(usable)) << usable;
-    for (const char* locked : {"", "!locked and long", "*", "x"})
-        EXPECT_FALSE(is_usable_hash(locked)) << locked;
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ namespace postoffice {
 /// One line of a domain's passwd.
 struct VirtualUser {
     std::string name;                 ///< as it is written there; also the name of the mailbox
-    std::string hash;                 ///< as policy/passwords.h knows it
+    std::string hash;                 ///< or what stands in its place, see policy/passwords.h
     std::string uid = "", home = "";  ///< of the long form
 };
 

@@ -1,18 +1,47 @@
-// Stored passwords: crypt(5) hashes and SCRAM verifiers (policy/scram.h). Comparing takes the same time
-// whatever is wrong, as far as that is in our hands.
+// Stored passwords: crypt(5) hashes, SCRAM verifiers (policy/scram.h), and text as it is typed. Checking one
+// costs one hash, whatever is stored and whatever is wrong, so that the time of an answer tells nothing.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
+#include "postoffice/policy/scram.h"
+
 namespace postoffice {
 
-/// True if `password` is the one that `hash`, a crypt(5) string or a SCRAM verifier, was made from. A missing
-/// or empty hash, one that locks the account ("!", "*"), or one that crypt(3) does not know is never right.
-bool is_password(std::string_view password, std::string_view hash);
+struct VirtualUser;
 
-/// Whether it could be that of some password: neither missing nor locked.
-bool is_usable_hash(std::string_view hash);
+/// How the password field of a line is understood.
+struct StoredPassword {
+    enum class Kind {
+        none,   ///< missing, or of a kind that is not known here: no password is right
+        hash,   ///< `text`: of crypt(5)
+        scram,  ///< `text`: a verifier
+        plain,  ///< `text`: the password itself
+    } kind = Kind::none;
+    bool is_locked = false;  ///< "!" or "*" stands in front: no password is right
+    std::string text = "";
+
+    bool has_hash() const { return kind == Kind::hash || kind == Kind::scram; }
+};
+
+/// "{PLAIN}text" is plain text. Other text is so only if `may_be_plain` and it looks like no hash at all: it
+/// does not begin with "$", "_", "{", "!" or "*", is not "x", and has neither the length and letters of a
+/// hash of DES, nor those of a digest in hexadecimal or base 64. So a hash that was stolen is no password.
+StoredPassword parse_stored_password(std::string_view field, bool may_be_plain = false);
+
+/// Of a line of a virtual domain's passwd: text may be plain where the line has seven fields and a uid, as
+/// GNU pop3d reads it.
+StoredPassword password_of(const VirtualUser& user);
+
+/// True if `password` is right. Computes the hash of `model` where `stored` has none, of the host's usual
+/// kind if that has none either.
+bool is_password(std::string_view password, const StoredPassword& stored, const StoredPassword& model = {});
+
+/// Which of the `count` hashes of a domain is computed for a name that has none: for one name always the
+/// same, and for strangers without a rule. `key`: this host's. `count` is not 0.
+std::size_t stand_in(const ScramDigest& key, std::string_view name, std::size_t count);
 
 /// A new hash, of the kind that crypt(3) has for new passwords (yescrypt). Throws std::system_error.
 std::string hash_password(std::string_view password);
