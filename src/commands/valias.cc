@@ -1,6 +1,7 @@
 // valias: aliases of virtual domains.
 #include <fmt/format.h>
 #include <getopt.h>
+#include <pwd.h>
 #include <sysexits.h>
 
 #include <algorithm>
@@ -13,6 +14,8 @@
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/mail/alias_file.h"
+#include "postoffice/mail/domain_files.h"
+#include "postoffice/mail/users.h"
 
 namespace postoffice {
 namespace {
@@ -94,18 +97,38 @@ bool list(const std::string& text, const std::string& name) {
     return found;
 }
 
+/// A name without a domain is in the virtual domain. An account of that name was probably meant when the
+/// domain has no such user or alias: users of other mail systems write accounts so.
+void tell_of_accounts(const Config& config, const VirtualDomain& domain, const std::string& folder,
+                      const std::string& value) {
+    DomainFiles files(folder, domain, vhost_uid(config));
+    const auto targets = parse_alias_value(value, AliasPlace::domain);
+    for (const AliasTarget& target : *targets) {
+        const std::string& name = target.address.local_part();
+        if (target.kind != AliasTarget::Kind::address || target.address.is_qualified()) continue;
+        const DomainEntry entry = files.look_up(name);
+        const bool is_unknown = entry.status == DomainEntry::Status::answered && !entry.user && !entry.alias;
+        if (is_unknown && ::getpwnam(name.c_str()) != nullptr)
+            print_error(
+                "valias: note: {0} is {0}@{1} here, and there is no such user yet; the account is {0}@{2}\n",
+                name, domain.name, config.hostname);
+    }
+}
+
 int carry_out(const Task& task) {
     const bool is_name = task.name.find('@') != task.name.npos;
     const VirtualName name = is_name ? parse_virtual_name(task.name, true) : VirtualName{"", task.name};
     const std::string value = task.targets.empty() ? "" : value_of(task.targets);
     const Config config = config_for_tool(task.config_file);
-    const DomainFolder folder = act_as_owner(config, find_domain(config, name.domain));
+    const VirtualDomain domain = find_domain(config, name.domain);
+    const DomainFolder folder = act_as_owner(config, domain);
     ChangedFile file(folder.path, "aliases", folder.rights);
 
     if (task.undo) {
         file.undo();
     } else if (!value.empty()) {
         file.replace(with_alias(file.text(), to_lower(name.user), value));
+        tell_of_accounts(config, domain, folder.path, value);
     } else if (task.remove) {
         const auto rest = without_alias(file.text(), name.user);
         if (!rest) throw ToolFailure{EX_NOUSER, fmt::format("{} is no alias", task.name)};

@@ -97,10 +97,14 @@ class Checker {
         problem(option, error.code().message());
     }
 
-    void check_folder(std::string_view option, const std::string& path) {
+    /// `remedy`: what makes a folder that is not there.
+    void check_folder(std::string_view option, const std::string& path, const char* remedy = nullptr) {
         struct stat status {};
-        if (::stat(path.c_str(), &status) != 0)
-            missing_right_or_problem(option, path, errno);
+        const int error = ::stat(path.c_str(), &status) == 0 ? 0 : errno;
+        if (error == ENOENT && remedy != nullptr)
+            problem(option, fmt::format("{}: {}; {}", path, error_text(error), remedy));
+        else if (error != 0)
+            missing_right_or_problem(option, path, error);
         else if (!S_ISDIR(status.st_mode))
             problem(option, fmt::format("{} is not a folder", path));
     }
@@ -120,7 +124,8 @@ class Checker {
         if (config_.home_mailbox.empty() && config_.local_transport.empty())
             check_folder("mail-dir", config_.mail_dir);
         // What the build chose need not be used.
-        if (config_.vhost_dir != default_vhost_dir()) check_folder("vhost-dir", config_.vhost_dir);
+        if (config_.vhost_dir != default_vhost_dir())
+            check_folder("vhost-dir", config_.vhost_dir, "'vdomain create' makes it with the first domain");
         if (config_.greylist) check_place("db-dir", config_.db_dir);
         struct stat status {};
         if (config_.aliases != Config{}.aliases && ::stat(config_.aliases.c_str(), &status) != 0)

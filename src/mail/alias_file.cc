@@ -192,9 +192,25 @@ Result<AliasTarget> address_in(std::string_view item, AliasPlace place) {
         backslash ? AliasTarget::Kind::account : AliasTarget::Kind::address, std::move(*address), {}};
 }
 
+/// What Exim and sendmail have in the place of a destination: the problem tells what stands for it here.
+std::string words_of_others(std::string_view text) {
+    constexpr std::string_view refuses =
+        "without this alias mail for the name is refused; |echo text; exit 67 gives a reason";
+    const std::pair<std::string_view, std::string_view> known[] = {{":fail:", refuses},
+                                                                   {":unknown:", refuses},
+                                                                   {"error:", refuses},
+                                                                   {":blackhole:", "/dev/null stands for it"},
+                                                                   {":defer:", "|exit 75 lets mail wait"}};
+    for (const auto& [word, remedy] : known)
+        if (starts_with_ignoring_case(text, word))
+            return fmt::format("{} is not known here: {}", word, remedy);
+    return "";
+}
+
 Result<AliasTarget> parse_item(std::string_view item, AliasPlace place) {
     constexpr std::string_view include = ":include:";
     const std::string text = unquoted(item);
+    if (std::string problem = words_of_others(text); !problem.empty()) return Problem{std::move(problem)};
     if (text.starts_with('|')) return command_in(std::string_view(text).substr(1));
     if (starts_with_ignoring_case(text, include))
         return include_in(std::string_view(text).substr(include.size()));

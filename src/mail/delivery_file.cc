@@ -42,6 +42,15 @@ bool is_include(std::string_view text) {
     return starts_with_ignoring_case(text, ":include:");
 }
 
+/// What the first line of a program for Exim announces; "" for any other line.
+std::string_view language_of(std::string_view line) {
+    if (!line.starts_with('#')) return "";
+    line = trim(line.substr(1));
+    for (const std::string_view language : {"an Exim filter", "a Sieve filter"})
+        if (starts_with_ignoring_case(line, language.substr(language.find(' ') + 1))) return language;
+    return "";
+}
+
 class Parser {
   public:
     explicit Parser(DeliveryDialect dialect) : dialect_(dialect) {}
@@ -68,6 +77,8 @@ Result<DeliveryFile> Parser::parse(std::string_view text) {
         ++line_;
         if (raw.find('\0') != std::string_view::npos) return Problem{fmt::format("line {}: a NUL", line_)};
         const auto content = trim(raw);
+        if (const auto language = line_ == 1 ? language_of(content) : ""; !language.empty())
+            return Problem{fmt::format("line 1: the language of {} is not known here", language)};
         if (content.empty() || content.front() == '#') continue;
         if (auto problem = take_line(content); !problem.empty())
             return Problem{fmt::format("line {}: {}", line_, problem)};

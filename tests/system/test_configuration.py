@@ -51,7 +51,8 @@ def with_mistake(host, **settings):
 @pytest.mark.parametrize("option", ["mail-dir", "vhost-dir"])
 def test_a_folder_that_is_missing(host, option):
     with_mistake(host, **{option: "/nonexistent/folder"})
-    refuses(host, f"postoffice.cf:", f"{option}: /nonexistent/folder: No such file or directory")
+    refuses(host, "postoffice.cf:", f"{option}: /nonexistent/folder: No such file or directory")
+    assert (b"vdomain create" in check(host).stderr) == (option == "vhost-dir")
 
 
 def test_a_folder_that_is_a_file(host):

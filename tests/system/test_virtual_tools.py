@@ -194,6 +194,16 @@ def test_aliases(tool_host, domains):
         assert run_as(tool_host, "alice", "valias", *arguments).returncode == code, arguments
 
 
+def test_an_account_that_is_no_name_of_the_domain(tool_host, domains):
+    """Other mail systems take a name without a domain for an account of the host."""
+    domains.add("own.test", "alice", ["vera"], "team: vera\n")
+    told = run_as(tool_host, "alice", "valias", "info@own.test", "bob", "vera", "team", "nobody-at-all", "bob@own.test")
+    assert (told.returncode, told.stderr.decode()) == (0, "valias: note: bob is bob@own.test here, and there is no such user "
+                                                          "yet; the account is bob@host.test\n")
+    domains.add("own.test", "alice", ["bob"], "")
+    assert run_as(tool_host, "alice", "valias", "info@own.test", "bob").stderr == b""
+
+
 def test_domains(tool_host, domains):
     host = tool_host.start()
     done(host, "root", "vdomain", "create", "own.test", "alice")

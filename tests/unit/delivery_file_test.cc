@@ -98,6 +98,15 @@ TEST(Forward, ErrorsNameTheirLine) {
     EXPECT_EQ(forward(std::string_view("a\0b\n", 4)), "problem: line 1: a NUL");
 }
 
+TEST(Forward, FiltersOfEximAreNoForward) {
+    EXPECT_EQ(forward("# Exim filter\nfinish\n"),
+              "problem: line 1: the language of an Exim filter is not known here");
+    EXPECT_EQ(forward("#   sieve filter  <<== a note\nkeep;\n"),
+              "problem: line 1: the language of a Sieve filter is not known here");
+    EXPECT_EQ(forward("# no Exim filter\nbob\n"), "a:bob");
+    EXPECT_EQ(forward("bob\n# Exim filter\n"), "a:bob");
+}
+
 TEST(Forward, IsBounded) {
     EXPECT_EQ(forward(std::string(most_delivery_file_octets + 1, '#')),
               "problem: larger than " + std::to_string(most_delivery_file_octets) + " octets");
