@@ -146,6 +146,12 @@ END
 }
 
 say_what_is_left() {
+    pid=$([ -n "$DESTDIR" ] || server_pid "$(configured queue-dir "$QUEUEDIR")")
+    if [ -n "$pid" ]; then
+        printf '\npostoffice is installed. The server still runs the program from before: %s\n' \
+            "'systemctl restart postoffice', or 'kill $pid' and '$SBINDIR/smtpd -q5m'"
+        return
+    fi
     cat <<END
 
 postoffice is installed. What is left to do:

@@ -1,4 +1,4 @@
-# What make install and make uninstall agree on: our names, and what other mail systems may have in their place.
+# What make install and make uninstall agree on: our names, what other mail systems may have in their place, and the server.
 # shellcheck shell=sh
 
 # Every name of the program, with its path.
@@ -28,3 +28,11 @@ known_elsewhere() {
 
 # Postfix's package diverts it itself while it is installed or updated, and fails if it is diverted.
 must_not_be_diverted() { [ "${1##*/}" = smtpd.8.gz ]; }
+
+# server_pid SPOOL: the number of the server of this spool, if it runs our program, or one that was installed before it.
+# A service has mounts of its own: in a changed root its path may have more in front.
+server_pid() {
+    [ -s "$1/pid" ] || return 0
+    pid=$(cat "$1/pid")
+    case $(readlink "/proc/$pid/exe" || :) in *"$SBINDIR/postoffice" | *"$SBINDIR/postoffice (deleted)") echo "$pid" ;; esac
+}

@@ -15,8 +15,8 @@ tell_queue() {
     cat <<END
 
 $3 message(s) wait in the queue of $1 ($2). They go out only while $1 runs:
-  before you stop it, send them with '$5', and look with '$4' until none is left;
-  or stop this mail system and start $1 again when that suits you better.
+  send them with '$5' before you stop it, and look with '$4' until none is left;
+  docs/operation.md tells how those that stay are sent while this server runs.
 END
 }
 

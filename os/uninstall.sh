@@ -24,7 +24,8 @@ remove_logrotate() {
 
 # A server that runs on has its program removed, and keeps its port.
 tell_running() {
-    [ -s "$1/pid" ] && pid=$(cat "$1/pid") && [ "$(readlink "/proc/$pid/exe")" = "$SBINDIR/postoffice" ] || return 0
+    pid=$(server_pid "$1")
+    [ -n "$pid" ] || return 0
     echo "the server still runs: 'systemctl disable --now postoffice', or 'kill $pid'"
 }
 

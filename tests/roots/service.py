@@ -123,6 +123,14 @@ def test_a_stop_leaves_nothing(served):
     assert not served.run("pgrep", "-f", "^postoffice:", check=False)
 
 
+def test_an_upgrade_names_the_restart(served):
+    told = ours.make(served, "install")
+    assert "The server still runs the program from before: 'systemctl restart postoffice'" in told, told
+    arrives(served, "by the program from before")
+    served.run("systemctl", "stop", "postoffice")
+    assert "What is left to do" in ours.make(served, "install")
+
+
 def test_users_have_what_they_need(served):
     """Programs of theirs, set-gid sendmail in these, and a login that PAM decides."""
     served.write("/usr/local/bin/program", PROGRAM, mode=0o755)
