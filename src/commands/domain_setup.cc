@@ -44,7 +44,8 @@ Account make_domain_folders(const Config& config, const VirtualDomain& domain) {
     if (!keeper) throw ToolFailure{EX_NOUSER, fmt::format("vhost-user={} has no account", config.vhost_user)};
     (void)make_folder(config.vhost_dir, 0755, 0, 0);
     require_new(domain, ChangedFile(config.vhost_dir, "domains.cf", domain_table_rights).text());
-    (void)make_folder(config.vhost_spool, 0700, keeper->uid, keeper->gid);
+    // Owners may have folders of their own in it.
+    (void)make_folder(config.vhost_spool, 0711, keeper->uid, keeper->gid);
     make_domain_folder(config.vhost_dir + "/" + domain.name, *owner);
     return *owner;
 }

@@ -123,11 +123,29 @@ int remove_owners_files(const Config& config, const VirtualDomain& domain, const
     return EX_OK;
 }
 
+/// What is in the folder, if it is one and no link.
 int remove_mail(const std::string& folder) {
     std::error_code error;
-    fs::remove_all(folder, error);  // follows no links
+    if (!fs::is_directory(fs::symlink_status(folder, error))) return EX_OK;
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+        std::error_code failure;
+        fs::remove_all(entry.path(), failure);  // follows no links
+        if (failure) throw std::system_error(failure, entry.path());
+    }
     if (error) throw std::system_error(error, folder);
     return EX_OK;
+}
+
+/// The folder of the domain may be the owner's, the one that it is in is not.
+void remove_mailboxes(const Config& config, const VirtualDomain& domain) {
+    const std::string folder = config.vhost_spool + "/" + domain.name;
+    run_as(mailbox_keeper(config, domain).value(), [&] { return remove_mail(folder); });
+    run_as(vhost_account(config).value(), [&] {
+        std::error_code error;
+        fs::remove(folder, error);
+        if (error) throw std::system_error(error, folder);
+        return EX_OK;
+    });
 }
 
 void require_password(const Config& config, const VirtualDomain& domain, const std::string& password) {
@@ -146,14 +164,14 @@ int remove(const Config& config, const std::vector<std::string>& words) {
     if (!owner || !named || owner->uid != named->uid || owner->uid == 0)
         throw ToolFailure{EX_NOUSER, fmt::format("{} does not look after {}", words[2], domain.name)};
     require_password(config, domain, words[3]);
-    const auto keeper = vhost_account(config);
-    if (!keeper) throw ToolFailure{EX_NOUSER, fmt::format("vhost-user={} has no account", config.vhost_user)};
+    if (!vhost_account(config))
+        throw ToolFailure{EX_NOUSER, fmt::format("vhost-user={} has no account", config.vhost_user)};
     {
         ChangedFile table(config.vhost_dir, "domains.cf", domain_table_rights);
         table.replace(without_domain(table.text(), domain.name).value_or(table.text()));
     }
     run_as(*owner, [&] { return remove_owners_files(config, domain, *owner); });
-    run_as(*keeper, [&] { return remove_mail(config.vhost_spool + "/" + domain.name); });
+    remove_mailboxes(config, domain);
     const std::string folder = config.vhost_dir + "/" + domain.name;
     if (::rmdir(folder.c_str()) != 0) print_error("virtdomain: {} is left: it is not empty\n", folder);
     return EX_OK;

@@ -273,7 +273,7 @@ std::variant<AgentDuty, DeliveryResult> Spawner::take_up(Purpose purpose, const 
     const VirtualUser* user = find_virtual_user(users, assignment.virtual_user);
     if (user == nullptr) return failed("5.1.1", "No such user");
     const auto owner = find_login(domain.owner);
-    if (!owner || standing_of(*user, *owner, account.uid) != UserStanding::in_domain)
+    if (!owner || standing_of(*user, *owner, vhost_uid(config_)) != UserStanding::in_domain)
         return deferred("4.3.5", "The user has no mailbox in the domain");
     return AgentDuty{user->name + "@" + domain.name,
                      open_virtual_mailbox(config_, user->name, domain.name),

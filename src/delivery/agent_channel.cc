@@ -335,11 +335,12 @@ MailboxState AgentChannels::virtual_mailbox(const std::string& user, const std::
     return {MailboxState::Status::not_shown, {}};
 }
 
-MailboxState AgentFiles::virtual_mailbox(const std::string& user, const std::string& domain) {
+MailboxState AgentFiles::virtual_mailbox(const std::string& user, const VirtualDomain& domain) {
     MailboxState state = own_eyes_.virtual_mailbox(user, domain);
     if (state.status != MailboxState::Status::not_shown) return state;
-    state = channels_.virtual_mailbox(user, domain);
-    state.obstacle.detail = virtual_mailbox_path(config_, user, domain) + ": " + state.obstacle.reply.text;
+    state = channels_.virtual_mailbox(user, domain.name);
+    state.obstacle.detail =
+        virtual_mailbox_path(config_, user, domain.name) + ": " + state.obstacle.reply.text;
     return state;
 }
 

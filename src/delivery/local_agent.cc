@@ -58,7 +58,7 @@ class LocalAgent {
     bool read_delivery_request(Channel& channel, const DeliveryRequest& request, std::vector<Fd> descriptors);
     void tell_file(const Channel& channel, const FileRequest& request);
     void tell_domain_entry(const Channel& channel, const DomainRequest& request) const;
-    void tell_obstacle(const Channel& channel) const;
+    void tell_obstacle(const Channel& channel);
     void deliver_batch();
     void append_all(Mailbox& mailbox);
     void append(Mailbox& mailbox, Job& job);
@@ -253,13 +253,15 @@ void LocalAgent::tell_domain_entry(const Channel& channel, const DomainRequest& 
         (void)::shutdown(channel.socket.get(), SHUT_RDWR);
 }
 
-void LocalAgent::tell_obstacle(const Channel& channel) const {
+void LocalAgent::tell_obstacle(const Channel& channel) {
     const auto& [user, domain] = *duty_.virtual_mailbox;
     const auto obstacle = look_at_virtual_mailbox(config_, ::geteuid(), user, domain).known();
     const DeliveryAnswer answer = answer_of(obstacle ? deferred(obstacle->reply.status, obstacle->reply.text)
                                                      : delivered("Nothing is in the way"));
     if (send_packet_now(channel.socket.get(), std::as_bytes(std::span(&answer, 1))) == Sent::full)
         (void)::shutdown(channel.socket.get(), SHUT_RDWR);
+    // The mailbox may be another account's by now: then another agent takes the next request.
+    if (obstacle && obstacle->reply.status == "4.2.0") leave();
 }
 
 void LocalAgent::deliver_batch() {

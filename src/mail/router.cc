@@ -78,9 +78,11 @@ std::optional<Obstacle> Router::obstacle_to(const Route& route) try {
     if (route.status != Route::Status::accepted || !route.is_local || route.hops.size() != 1)
         return std::nullopt;
     const Target& target = route.hops.front().target;
-    if (target.kind == Target::Kind::mailbox && !target.domain.empty())
-        return config_.local_transport.empty() ? files_.virtual_mailbox(target.user, target.domain).known()
-                                               : std::nullopt;
+    if (target.kind == Target::Kind::mailbox && !target.domain.empty()) {
+        const VirtualDomain* domain = domains_.find(target.domain);
+        if (domain == nullptr || !config_.local_transport.empty()) return std::nullopt;
+        return files_.virtual_mailbox(target.user, *domain).known();
+    }
     if (target.domain.empty() && !may_have_obstacle(target, config_)) return std::nullopt;
     const auto account = account_for(target);
     return account ? postoffice::obstacle_to(target, *account, config_) : std::nullopt;

@@ -181,12 +181,12 @@ DomainEntry OwnEyes::domain_entry(const std::string& folder, const VirtualDomain
     return files->second.look_up(name);
 }
 
-MailboxState OwnEyes::virtual_mailbox(const std::string& user, const std::string& domain) try {
-    const auto keeper = vhost_account(config_);
+MailboxState OwnEyes::virtual_mailbox(const std::string& user, const VirtualDomain& domain) try {
+    const auto keeper = mailbox_keeper(config_, domain);
     if (!keeper)
         return {MailboxState::Status::hindered,
                 {{451, "4.3.5", "The mail cannot be delivered now"}, "vhost-user=" + config_.vhost_user}};
-    return look_at_virtual_mailbox(config_, keeper->uid, user, domain);
+    return look_at_virtual_mailbox(config_, keeper->uid, user, domain.name);
 } catch (const std::exception&) {
     return {MailboxState::Status::not_shown, {}};
 }

@@ -12,6 +12,7 @@
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
+#include "postoffice/mail/virtual_domains.h"
 
 namespace postoffice {
 namespace {
@@ -128,6 +129,15 @@ std::optional<uid_t> vhost_uid(const Config& config) try {
     return account ? std::optional(account->uid) : std::nullopt;
 } catch (const std::system_error&) {
     return std::nullopt;
+}
+
+std::optional<Account> mailbox_keeper(const Config& config, const VirtualDomain& domain) {
+    struct stat folder {};
+    const std::string path = config.vhost_spool + "/" + domain.name;
+    if (config.only_user.empty() && ::lstat(path.c_str(), &folder) == 0 && S_ISDIR(folder.st_mode))
+        if (auto owner = find_login(domain.owner); owner && owner->uid != 0 && owner->uid == folder.st_uid)
+            return owner;
+    return vhost_account(config);
 }
 
 UserDirectory::UserDirectory(std::string only_user) : only_user_(std::move(only_user)) {}

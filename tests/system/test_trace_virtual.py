@@ -125,6 +125,20 @@ def in_the_way(host, domains):
     os.symlink(spool, os.path.join(domains.spool, "link.test"))
 
 
+def folders_of_owners(host, domains):
+    """As GNU pop3d has them: the owner's, closed to all others."""
+    os.chmod(domains.spool, 0o711)
+    for name, uid, mode in (("own.test", 7901, 0o700), ("bobs.test", 7902, 0o700), ("open.test", 7901, 0o777)):
+        path = os.path.join(domains.spool, name)
+        os.mkdir(path)
+        os.chmod(path, mode)
+        os.chown(path, uid, uid)
+    folder = os.path.join(domains.spool, "own.test")
+    write(os.path.join(folder, "full"), "x" * 20000, 7901)
+    os.symlink("vera", os.path.join(folder, "link"))
+    write(os.path.join(folder, "kept"), "", domains.mail_ids()[0])
+
+
 def maildirs_in_the_way(host, domains):
     spool = os.path.join(domains.spool, "own.test")
     os.makedirs(os.path.join(spool, "other"))
@@ -330,6 +344,16 @@ CASES = {
                         aliases="leads: full\nmore: fits, you@elsewhere.test\n"),
         "open.test": own(), "link.test": own(),
     }, in_the_way),
+    "a mail folder of the owner's": Case({"mailbox_size": "16k"}, "", {}, {
+        "vera@own.test": ["vera@own.test"],
+        "full@own.test": FULL,
+        "link@own.test": UNFIT,
+        "kept@own.test": UNFIT,
+        "vera@bobs.test": UNFIT,
+        "vera@open.test": UNFIT,
+        "vera@shut.test": ["vera@shut.test"],
+    }, {"own.test": own(users=["vera", "full", "link", "kept"]), "bobs.test": own(), "open.test": own(),
+        "shut.test": own()}, folders_of_owners),
     "maildirs in the way": Case({"vhost_maildir": "1"}, "", {}, {
         "vera@own.test": ["vera@own.test"],
         "other@own.test": UNFIT,

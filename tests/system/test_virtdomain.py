@@ -81,7 +81,8 @@ def test_a_domain_as_postfix_has_them(host, domains):
         assert file.read() == "alice:own.test:1:\n"
 
 
-def test_what_was_made_is_removed(host, domains):
+@pytest.mark.parametrize("is_owners", [False, True], ids=["mail folder as it is made", "mail folder of the owner"])
+def test_what_was_made_is_removed(host, domains, is_owners):
     done(host, "CREATE", "own.test", "alice", "secret")
     done(host, "CREATE", "other.test", "alice", "secret")
     host.run("vpasswd", "-a", "vera@own.test", input=b"x\n", check=True)
@@ -93,6 +94,10 @@ def test_what_was_made_is_removed(host, domains):
         smtp.sendmail("a@example.org", ["vera@own.test", "vera@other.test"], b"Subject: x\r\n\r\nx\r\n")
     assert domains.mailbox("vera", "own.test")
     os.symlink("/home/bob", os.path.join(domains.spool, "own.test", "link"))
+    if is_owners:
+        for name in ("", *os.listdir(os.path.join(domains.spool, "own.test"))):
+            os.lchown(os.path.join(domains.spool, "own.test", name), 7901, 7901)
+        rcpt(host, "vera@own.test")  # an agent that is still there hears that the mailbox is not its own, and leaves
     for words, code in [(("own.test", "alice", "wrong"), 77), (("own.test", "bob", "secret"), 67),
                         (("nowhere.test", "alice", "secret"), 68), (("own.test", "alice"), 64)]:
         assert run(host, "DELETE", *words).returncode == code, words

@@ -39,7 +39,7 @@ class ForbiddenFiles : public UserFiles {
         ADD_FAILURE() << "looks into the files of " << domain.name;
         return {};
     }
-    MailboxState virtual_mailbox(const std::string& user, const std::string&) override {
+    MailboxState virtual_mailbox(const std::string& user, const VirtualDomain&) override {
         ADD_FAILURE() << "asks for the mailbox of " << user;
         return {};
     }

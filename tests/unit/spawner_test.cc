@@ -442,6 +442,41 @@ TEST_F(VirtualSpawner, MailboxesBelongToTheMailAccount) {
     EXPECT_EQ("64002\t64002\t64002\t64002", status_of(agents().at(0), "Gid"));
 }
 
+TEST_F(VirtualSpawner, MailboxesInAFolderOfTheOwnersBelongToTheOwner) {
+    if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
+    ASSERT_EQ(0, ::chmod(spool_.path().c_str(), 0711));
+    std::filesystem::create_directory(spool_ / "own.test");
+    ASSERT_EQ(0, ::chown((spool_ / "own.test").c_str(), 64001, 64001));
+    ASSERT_EQ(0, ::chmod((spool_ / "own.test").c_str(), 0700));
+    start();
+    const auto result = deliver_to("vera", "own.test");
+    ASSERT_EQ(Outcome::delivered, result.outcome) << result.reply.line();
+    struct stat mailbox {};
+    ASSERT_EQ(0, ::lstat((spool_ / "own.test/Vera").c_str(), &mailbox));
+    EXPECT_EQ(64001U, mailbox.st_uid);
+    EXPECT_EQ("64001\t64001\t64001\t64001", status_of(agents().at(0), "Uid"));
+}
+
+TEST_F(VirtualSpawner, AFolderThatIsNotTheOwnersMakesNobodyAnother) {
+    if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
+    ASSERT_EQ(0, ::chmod(spool_.path().c_str(), 0711));
+    for (const auto& [domain, uid] : {std::pair("own.test", 64003U), std::pair("root.test", 0U)}) {
+        std::filesystem::create_directory(spool_ / domain);
+        ASSERT_EQ(0, ::chown((spool_ / domain).c_str(), uid, uid));
+    }
+    start();
+    EXPECT_EQ("4.2.0", deliver_to("vera", "own.test").reply.status);
+    EXPECT_EQ(Outcome::deferred, deliver_to("vera", "root.test").outcome);
+    EXPECT_EQ(0U, files_in_spool());
+    // Nor does a link to a folder of the owner's.
+    std::filesystem::remove(spool_ / "own.test");
+    std::filesystem::create_directory(etc_ / "theirs");
+    ASSERT_EQ(0, ::chown((etc_ / "theirs").c_str(), 64001, 64001));
+    std::filesystem::create_symlink(etc_ / "theirs", spool_ / "own.test");
+    EXPECT_EQ("4.2.0", deliver_to("vera", "own.test").reply.status);
+    EXPECT_TRUE(std::filesystem::is_empty(etc_ / "theirs"));
+}
+
 TEST_F(VirtualSpawner, CapturedClientGetsNoOtherPathAndNoOtherAccount) {
     if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
     start();

@@ -28,7 +28,7 @@ class TestFiles final : public UserFiles {
     DomainEntry domain_entry(const std::string&, const VirtualDomain&, const std::string&) override {
         return {};
     }
-    MailboxState virtual_mailbox(const std::string&, const std::string&) override { return {}; }
+    MailboxState virtual_mailbox(const std::string&, const VirtualDomain&) override { return {}; }
 };
 
 class UserMapTest : public testing::Test {

@@ -1,6 +1,7 @@
 // Which account an agent gets: what the spawner makes of a request. It knows the names in the request, the
-// account database, postoffice.cf(5) and domains.cf(5), and no other file: whoever can forge a request, or is
-// an ordinary user, changes nothing here.
+// account database, postoffice.cf(5) and domains.cf(5), and no other file. The account vhost-user= can choose
+// between itself and the owner of a domain for the mailboxes of that domain, by the folder that it keeps in
+// vhost-spool=. Nothing else that can forge a request, and no other account, changes anything here.
 #pragma once
 
 #include <optional>

@@ -77,7 +77,7 @@ class AgentFiles final : public UserFiles {
     UserFile find(const Account& account, const WantedFile& wanted) override;
     DomainEntry domain_entry(const std::string& folder, const VirtualDomain& domain,
                              const std::string& name) override;
-    MailboxState virtual_mailbox(const std::string& user, const std::string& domain) override;
+    MailboxState virtual_mailbox(const std::string& user, const VirtualDomain& domain) override;
 
   private:
     const Config& config_;

@@ -84,7 +84,7 @@ class UserFiles {
     virtual DomainEntry domain_entry(const std::string& folder, const VirtualDomain& domain,
                                      const std::string& name) = 0;
     /// Does not throw.
-    virtual MailboxState virtual_mailbox(const std::string& user, const std::string& domain) = 0;
+    virtual MailboxState virtual_mailbox(const std::string& user, const VirtualDomain& domain) = 0;
 };
 
 class OwnEyes final : public UserFiles {
@@ -93,7 +93,7 @@ class OwnEyes final : public UserFiles {
     UserFile find(const Account& account, const WantedFile& wanted) override;
     DomainEntry domain_entry(const std::string& folder, const VirtualDomain& domain,
                              const std::string& name) override;
-    MailboxState virtual_mailbox(const std::string& user, const std::string& domain) override;
+    MailboxState virtual_mailbox(const std::string& user, const VirtualDomain& domain) override;
 
   private:
     const Config& config_;

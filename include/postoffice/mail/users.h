@@ -20,6 +20,13 @@ std::optional<Account> vhost_account(const Config& config);
 /// Its uid; nullopt also if it cannot be told now.
 std::optional<uid_t> vhost_uid(const Config& config);
 
+struct VirtualDomain;
+
+/// The account that writes the mailboxes of one domain: the owner of the domain if vhost-spool= has a folder
+/// for it, and no link, that belongs to the owner; vhost_account() otherwise, also where this process may not
+/// look. The owner is never root. Throws like find_login().
+std::optional<Account> mailbox_keeper(const Config& config, const VirtualDomain& domain);
+
 class UserDirectory {
   public:
     /// `only_user`: when not empty, the single account there is (a private host that does not run as root).
