@@ -427,6 +427,10 @@ std::span<const Option> table() {
          set_number<&C::agents, 1, many>},
         {"destination-agents", "number", "10", "of these, to one host", SetBy::file, false,
          set_number<&C::destination_agents, 1, many>},
+        {"owner-programs", "number", "10", "programs and files of one account, at a time", SetBy::file, false,
+         set_number<&C::owner_programs, 1, many>},
+        {"lookup-timeout", "time", "30s", "patience with DNS in one attempt at another host", SetBy::file,
+         false, set_time<&C::lookup_timeout, 1>},
 
         {"untrusted-set-sender", "flag", "1", "anybody may choose the envelope sender", SetBy::file, false,
          set_flag<&C::untrusted_set_sender>},

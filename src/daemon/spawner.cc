@@ -32,7 +32,15 @@ namespace {
 /// Requests read before children and deadlines are looked at again.
 constexpr int most_at_a_time = 64;
 
+/// Agents of one name that were told to leave and have not, before they are ended.
+constexpr std::ptrdiff_t most_leaving_of_one = 2;
+
 using Purpose = SpawnRequest::Purpose;
+
+/// A quarter of the places is kept for mailboxes.
+std::ptrdiff_t most_programs(unsigned agents) {
+    return std::max(1U, agents - agents / 4);
+}
 
 /// Agents that stay, and are known by name.
 bool stays(Purpose purpose) {
@@ -95,6 +103,8 @@ class Spawner {
     struct Leaving {
         std::string user;
         Deadline patience;
+        /// Set for one that carries out an instruction: the account whose rights it has.
+        std::optional<uid_t> programs_of = std::nullopt;
     };
     using Agents = std::map<AgentName, Agent>;
 
@@ -115,6 +125,7 @@ class Spawner {
     void reap();
     void look_at_deadlines();
     bool has_room() const { return agents_.size() + leaving_.size() < std::max(config_.agents, 1U); }
+    bool has_room_for_program(uid_t owner) const;
 
     const Config& config_;
     const SpawnerLimits limits_;
@@ -183,12 +194,15 @@ void Spawner::serve(const AgentName& name, Fd channel) {
         if (is_of_domain(name.purpose)) look_at_domains();
         if (stays(name.purpose) && hand_over(name, channel)) return;
         const auto answer = assign(config_, domains_, name.purpose, name.user);
-        if (const auto* refusal = std::get_if<DeliveryResult>(&answer)) {
-            refuse(channel.get(), user, *refusal);
+        const auto* assignment = std::get_if<Assignment>(&answer);
+        if (assignment == nullptr) {
+            refuse(channel.get(), user, std::get<DeliveryResult>(answer));
+        } else if (!stays(name.purpose) && !has_room_for_program(assignment->account.uid)) {
+            refuse(channel.get(), user, deferred("4.3.2", "Too many programs of one account at a time"));
         } else if (has_room() && stays(name.purpose)) {
-            start_agent(name, std::get<Assignment>(answer), channel);
+            start_agent(name, *assignment, channel);
         } else if (has_room()) {
-            start_instruction_agent(name.purpose, std::get<Assignment>(answer), std::move(channel));
+            start_instruction_agent(name.purpose, *assignment, std::move(channel));
         } else if (waiting_.size() < limits_.waiting) {
             waiting_.push_back({name, std::move(channel), Deadline::after(limits_.room)});
             make_room();
@@ -302,7 +316,18 @@ void Spawner::start_instruction_agent(Purpose purpose, const Assignment& assignm
     });
     const auto patience = config_.command_timeout + limits_.room + Seconds(30);
     leaving_.emplace(
-        pid, Leaving{account.name, Deadline::after(std::chrono::duration_cast<Milliseconds>(patience))});
+        pid, Leaving{account.name, Deadline::after(std::chrono::duration_cast<Milliseconds>(patience)),
+                     account.uid});
+}
+
+/// A program may take ten minutes. Those of one account get a share of the places, and all of them together
+/// leave some to mailboxes.
+bool Spawner::has_room_for_program(uid_t owner) const {
+    const auto of_owner = std::count_if(leaving_.begin(), leaving_.end(),
+                                        [owner](const auto& one) { return one.second.programs_of == owner; });
+    const auto of_all = std::count_if(leaving_.begin(), leaving_.end(),
+                                      [](const auto& one) { return one.second.programs_of.has_value(); });
+    return of_owner < config_.owner_programs && of_all < most_programs(config_.agents);
 }
 
 /// In the child, which knows nothing of its parent's other business from here on.
@@ -313,8 +338,16 @@ void Spawner::forget_everything() {
     waiting_.clear();
 }
 
-/// Closing its control socket is the request. It still counts until it has ended.
+/// Closing its control socket is the request. It still counts until it has ended. An agent that its user has
+/// stopped does not leave: of several with one name the others are ended.
 void Spawner::ask_to_leave(Agents::iterator agent) {
+    const std::string& user = agent->first.user;
+    const auto is_of_user = [&](const auto& one) {
+        return !one.second.programs_of && one.second.user == user;
+    };
+    if (std::count_if(leaving_.begin(), leaving_.end(), is_of_user) >= most_leaving_of_one)
+        for (const auto& one : leaving_)
+            if (is_of_user(one)) (void)::kill(one.first, SIGKILL);
     leaving_.emplace(agent->second.pid, Leaving{agent->first.user, Deadline::after(limits_.leaving)});
     agents_.erase(agent);
 }

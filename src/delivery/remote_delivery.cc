@@ -197,16 +197,17 @@ void RemoteDelivery::close() {
 }
 
 RemoteDelivery::Route RemoteDelivery::find_route() const {
-    if (destination_.empty()) return route_to_relay();
+    const Resolver bounded = resolver_.until(Deadline::after(config_.lookup_timeout), most_questions);
+    if (destination_.empty()) return route_to_relay(bounded);
     MxList list =
-        find_mail_hosts(resolver_, destination_, config_.hostname, own_addresses(config_.remote_port));
+        find_mail_hosts(bounded, destination_, config_.hostname, own_addresses(config_.remote_port));
     if (list.status != MxList::Status::found) return {{}, 0, no_route(list)};
     return {std::move(list.hosts), config_.remote_port, {}};
 }
 
 // The relay host is our own configuration's word: what is wrong with it is never the sender's fault, so all
 // of it is temporary. Its addresses are used, never its MX.
-RemoteDelivery::Route RemoteDelivery::route_to_relay() const {
+RemoteDelivery::Route RemoteDelivery::route_to_relay(const Resolver& resolver) const {
     const auto broken = [this](const std::string& status, const std::string& why) {
         return Route{{}, 0, deferred(status, fmt::format("relay-host {}: {}", config_.relay_host, why))};
     };
@@ -220,7 +221,7 @@ RemoteDelivery::Route RemoteDelivery::route_to_relay() const {
         addresses.push_back(*literal);
         name = literal->to_literal();
     } else {
-        const AddressLookup lookup = resolver_.addresses(relay->host);
+        const AddressLookup lookup = resolver.addresses(relay->host);
         if (lookup.status != DnsStatus::found) return broken("4.4.3", lookup.why);
         addresses = lookup.addresses;
     }

@@ -83,7 +83,10 @@ MxList hosts_of(const Resolver& resolver, const std::string& domain, std::vector
         temporary_why = fmt::format("{} has too many MX hosts", printable(domain));
     }
     std::string no_host_why = fmt::format("no MX host of {} exists", printable(domain));
+    std::size_t found = 0;
     for (const auto& record : records) {
+        // One that is as good as the last could be ourselves.
+        if (found >= enough_addresses && record.preference > list.hosts.back().preference) break;
         auto lookup = resolver.addresses(record.host);
         if (lookup.status == DnsStatus::temporary) temporary_why = lookup.why;
         if (lookup.status != DnsStatus::found) continue;
@@ -92,6 +95,7 @@ MxList hosts_of(const Resolver& resolver, const std::string& domain, std::vector
             drop_from_preference(list.hosts, record.preference);
             break;  // the rest is no better
         }
+        found += lookup.addresses.size();
         list.hosts.push_back({record.host, record.preference, std::move(lookup.addresses)});
     }
     if (!list.hosts.empty()) {

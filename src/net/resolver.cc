@@ -139,9 +139,10 @@ std::optional<ResolverSettings> ResolverSource::news() {
     return settings;
 }
 
-Resolver Resolver::until(Deadline deadline) const {
+Resolver Resolver::until(Deadline deadline, unsigned most_questions) const {
     Resolver same = *this;
     same.deadline_ = deadline_ ? Deadline::earlier(*deadline_, deadline) : deadline;
+    same.questions_left_ = std::min(questions_left_, most_questions);
     return same;
 }
 
@@ -153,6 +154,9 @@ RecordLookup Resolver::records(const std::string& name, DnsType type) const {
         return {DnsStatus::no_name, {}, fmt::format("\"{}\" is not a domain name", printable(name))};
     int indirections = 0;
     for (;;) {
+        if (questions_left_ == 0)
+            return {DnsStatus::temporary, {}, fmt::format("{}: too many questions to DNS", text())};
+        if (questions_left_ != no_limit) --questions_left_;
         const auto reply = ask_servers(settings_, deadline_, question);
         if (!reply) return {DnsStatus::temporary, {}, fmt::format("{}: {}", text(), reply.problem())};
         const std::string asked = question.name;

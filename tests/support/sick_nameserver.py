@@ -1,16 +1,30 @@
-"""A name server in a bad way: silent, or saying SERVFAIL, until it is told to answer."""
+"""A name server in a bad way: silent, saying SERVFAIL, or leading on and on, until it is told to answer."""
 import socket
 import struct
 
 from udp_name_server import UdpNameServer, question, reply
 
-A, MX = 1, 15
+A, CNAME, MX = 1, 5, 15
 SERVFAIL, NXDOMAIN = 2, 3
 OWNER = b"\xc0\x0c"  # the name that was asked for
 
 
+def record(kind, data):
+    return OWNER + struct.pack("!HHIH", kind, 1, 1, len(data)) + data
+
+
+def endless(kind):
+    """More names below the one that was asked for."""
+    def below(label):
+        return bytes([len(label)]) + label.encode() + OWNER
+    if kind == MX:
+        return [record(MX, struct.pack("!H", 10) + below(f"h{i}")) for i in range(20)]
+    return [record(CNAME, below("x"))]
+
+
 class SickNameServer(UdpNameServer):
-    """`mode` may change at any time: "silent", "servfail", or a dict of name -> IPv4 address of an A record."""
+    """`mode` may change at any time: "silent", "servfail", a dict of name -> IPv4 address of an A record, or "endless":
+    every domain has twenty mail hosts, and each of them is an alias of another name, without end."""
 
     def __init__(self, mode):
         self.mode = mode
@@ -24,8 +38,9 @@ class SickNameServer(UdpNameServer):
         if self.mode == "servfail":
             return reply(query, SERVFAIL)
         name, kind = question(query)
+        if self.mode == "endless":
+            return reply(query, 0, endless(kind))
         address = self.mode.get(name)
         if address is None:
             return reply(query, NXDOMAIN)
-        record = OWNER + struct.pack("!HHIH", A, 1, 1, 4) + socket.inet_aton(address)
-        return reply(query, 0, [record] if kind == A else [])
+        return reply(query, 0, [record(A, socket.inet_aton(address))] if kind == A else [])

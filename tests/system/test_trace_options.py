@@ -57,6 +57,7 @@ NO_ROUTE = set("""
     greylist-unnamed greylist-null greylist-null-unnamed greylist-spf greylist-written greylist-bounces db-dir
     rate-connections rate-messages rate-recipients errors tarpit data-rate data-time coal-command coal proxy
     command-timeout escape-from dot-lock immediate retry qreturn delay-warning agents destination-agents
+    owner-programs lookup-timeout
     untrusted-set-sender trusted-users delivery-wait strict-addresses vhost-user
     """.split())
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "dns_servers.h"
+#include "postoffice/net/mx.h"
 #include "postoffice/net/resolver.h"
 
 namespace postoffice {
@@ -332,6 +333,54 @@ TEST(BadDnsServer, LostAaaaDoesNotLoseTheA) {
         return std::vector<FakeAnswer>{{wire_response(query, response_flags, {})}};
     });
     EXPECT_EQ(quick({only_silence.endpoint()}).addresses("a.test").status, DnsStatus::temporary);
+}
+
+/// Twenty mail hosts of a liar's domain, each behind a chain of aliases that has no end.
+std::vector<FakeAnswer> endless_zone(const FakeQuery& query) {
+    const std::string& name = query.question.name;
+    if (query.question.type != DnsType::mx)
+        return {{wire_response(query, response_flags, {cname_record(name, "x" + name)})}};
+    std::vector<std::string> records;
+    for (int i = 0; i < 20; ++i)
+        records.push_back(
+            wire_record(name, DnsType::mx, wire_u16(10) + wire_name("h" + std::to_string(i) + ".a.test")));
+    return {{wire_response(query, response_flags, records)}};
+}
+
+TEST(BadDnsServer, ADomainWithoutEndIsAskedForALimitedNumberOfTimes) {
+    FakeDns server(endless_zone);
+    const Resolver resolver(test_settings({server.endpoint()}));
+    const auto far = Deadline::after(Seconds(600));
+    const MxList list = find_mail_hosts(resolver.until(far, 30), "a.test", "me.test", {});
+    EXPECT_EQ(list.status, MxList::Status::temporary);
+    EXPECT_NE(list.why.find("too many questions"), std::string::npos) << list.why;
+    EXPECT_EQ(server.questions(), 30);
+}
+
+TEST(BadDnsServer, WhoHasNoTimeLeftAsksNobody) {
+    FakeDns server(endless_zone);
+    const Resolver resolver(test_settings({server.endpoint()}));
+    const MxList list =
+        find_mail_hosts(resolver.until(Deadline::after(Milliseconds(0))), "a.test", "me.test", {});
+    EXPECT_EQ(list.status, MxList::Status::temporary);
+    EXPECT_EQ(server.questions(), 0);
+}
+
+TEST(BadDnsServer, HostsThatNoAttemptComesToAreNotLookedUp) {
+    FakeDns server([](const FakeQuery& query) -> std::vector<FakeAnswer> {
+        const std::string& name = query.question.name;
+        if (query.question.type == DnsType::a) return {{answer_with(query, good)}};
+        std::vector<std::string> records;
+        for (unsigned i = 0; i < 20 && query.question.type == DnsType::mx; ++i)
+            records.push_back(
+                wire_record(name, DnsType::mx, wire_u16(i) + wire_name("h" + std::to_string(i) + ".a.test")));
+        return {{wire_response(query, response_flags, records)}};
+    });
+    const Resolver resolver(test_settings({server.endpoint()}));
+    const MxList list = find_mail_hosts(resolver, "a.test", "me.test", {});
+    ASSERT_EQ(list.hosts.size(), enough_addresses);
+    EXPECT_EQ(list.hosts.front().name, "h0.a.test");
+    EXPECT_EQ(server.questions(), 1 + 2 * static_cast<int>(enough_addresses));
 }
 
 }  // namespace

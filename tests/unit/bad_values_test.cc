@@ -117,6 +117,8 @@ constexpr BadValue bad_values[] = {
     {"delay-warning", "-1", "\"-1\" is not a time: numbers with w, d, h, m or s (1h30m)"},
     {"agents", "0", "0 is not between 1 and 1000000"},
     {"destination-agents", "a few", "\"a few\" is not a whole number"},
+    {"owner-programs", "0", "0 is not between 1 and 1000000"},
+    {"lookup-timeout", "0", "a time of 0 leaves no time for anything"},
     {"untrusted-set-sender", "maybe", not_a_flag},
     {"trusted-users", "alice,a b", "\"a b\" is not the name of an account"},
     {"delivery-wait", "a minute", "\"a minute\" is not a time: numbers with w, d, h, m or s (1h30m)"},

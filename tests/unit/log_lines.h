@@ -1,7 +1,6 @@
 // The log of a test, in a file of its own while this object lives.
 #pragma once
 
-
 #include <filesystem>
 #include <fstream>
 #include <string>

@@ -107,7 +107,8 @@ TEST_F(RouterTest, UnknownNames) {
     EXPECT_TRUE(route("nobody-has-this-name@host.example").is_local);
 }
 
-// The owner of a list or of a file can write ten thousand names into it, and anyone can send RCPT for it again.
+// The owner of a list or of a file can write ten thousand names into it, and anyone can send RCPT for it
+// again.
 TEST_F(RouterTest, AListOfUnknownNamesWritesAFewLinesIntoTheLog) {
     std::string names = "daemon", loops = "daemon";
     for (int i = 0; i < 10'000; ++i) names += fmt::format(", no-such-user-{}", i);

@@ -26,7 +26,8 @@ constexpr const char* test_accounts =
     "bob:x:64001:64001::/nonexistent:/bin/sh\n"
     "eve:x:64002:64002::/nonexistent:/bin/sh\n"
     "toor:x:0:64003::/root:/bin/sh\n"
-    "wheel:x:64004:0::/nonexistent:/bin/sh\n";
+    "wheel:x:64004:0::/nonexistent:/bin/sh\n"
+    "carol:x:64005:64005::/nonexistent:/bin/sh\n";
 constexpr const char* test_groups =
     "root:x:0:\npostbox:x:64100:\nbob:x:64001:\neve:x:64002:\nfriends:x:64200:bob\n";
 
@@ -356,6 +357,34 @@ TEST_F(Spawner, WithoutRoomTheRequestIsDeferred) {
     EXPECT_EQ("4.3.2", result.reply.status);
     ::kill(agent, SIGCONT);
     wait_until([&] { return deliver("eve").outcome == Outcome::delivered; });
+}
+
+// However many programs an account has that take long, other accounts run theirs, and mailboxes get mail.
+TEST_F(Spawner, ProgramsOfOneAccountLeavePlacesToOthers) {
+    if (!may_mount()) GTEST_SKIP() << "NEEDS ROOT: accounts of its own";
+    config_.agents = 8;
+    config_.owner_programs = 3;
+    start();
+    const auto ask_for_program = [&](const std::string& user) {
+        SpawnRequest request;
+        request.purpose = SpawnRequest::Purpose::instructions;
+        EXPECT_TRUE(request.user.assign(user));
+        SocketPair pair = packet_socket_pair();
+        const int theirs = pair.theirs.get();
+        send_request(request, std::span(&theirs, 1));
+        return std::move(pair.ours);  // its agent waits there for what it is to do
+    };
+    std::vector<Fd> busy;
+    for (int i = 0; i < 3; ++i) busy.push_back(ask_for_program("eve"));
+    const Fd one_more = ask_for_program("eve");
+    const auto refusal = answer_on(one_more.get());
+    EXPECT_EQ("4.3.2", refusal.status.str()) << refusal.text.str();
+    for (int i = 0; i < 3; ++i) busy.push_back(ask_for_program("bob"));
+    wait_until([&] { return agents().size() == 6; });
+    const Fd of_a_third = ask_for_program("carol");
+    EXPECT_EQ("4.3.2", answer_on(of_a_third.get()).status.str()) << "the places of mailboxes";
+    EXPECT_EQ(Outcome::delivered, deliver("eve").outcome);
+    EXPECT_EQ(Outcome::delivered, deliver("bob").outcome);
 }
 
 TEST_F(Spawner, AgentThatDoesNotLeaveIsEnded) {

@@ -184,6 +184,8 @@ struct Config {
     Seconds delay_warning{0};  ///< tell the sender of a delay; 0: only who asked, after four hours
     unsigned agents = 100;
     unsigned destination_agents = 10;
+    unsigned owner_programs = 10;  ///< of one account, at a time
+    Seconds lookup_timeout{30};    ///< for all questions to DNS of one attempt
 
     // Local submission
     bool untrusted_set_sender = true;

@@ -36,7 +36,7 @@ class RemoteDelivery {
         std::uint16_t port = 0;
         DeliveryResult trouble;
     };
-    /// Asks DNS. Throws std::system_error.
+    /// Asks DNS, for Config::lookup_timeout at most. Throws std::system_error.
     Route find_route() const;
     /// From now on `talk` hears each line of the dialogues, as in SmtpClient; nobody if it is empty.
     void let_hear(std::function<void(const std::string&)> talk);
@@ -45,8 +45,12 @@ class RemoteDelivery {
 
     /// In one transaction (RFC 5321 section 4.5.3.1.8); more are split.
     static constexpr std::size_t most_recipients = 100;
-    /// Addresses tried for one message, over all its mail hosts.
-    static constexpr std::size_t most_addresses = 10;
+    /// Addresses tried for one message, over all its mail hosts, as Postfix does (smtp_mx_address_limit): the
+    /// owner of the domain says how many there are, and each may take minutes.
+    static constexpr std::size_t most_addresses = enough_addresses;
+    /// Questions to DNS for one message: the MX records, and two kinds of address of the hosts that are
+    /// looked up at most (20), unless they are behind CNAMEs.
+    static constexpr unsigned most_questions = 41;
 
   private:
     struct Attempt;
@@ -54,7 +58,7 @@ class RemoteDelivery {
     void deliver_part(Attempt& attempt);
     void walk(Attempt& attempt);
     void hand_over(Attempt& attempt);
-    Route route_to_relay() const;
+    Route route_to_relay(const Resolver& resolver) const;
     std::vector<IpAddress> own_addresses(std::uint16_t port) const;
 
     const Config& config_;

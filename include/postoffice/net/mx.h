@@ -33,8 +33,11 @@ struct MxList {
 /// (`own_addresses`, or named `own_name`) are dropped together with all hosts of the same or a worse
 /// preference, so that a backup MX never loops. 0.0.0.0 and :: are always ourselves, and all of 127.0.0.0/8
 /// is if one of it is listed. A host whose addresses DNS does not tell now is left out if others are left.
+/// Hosts of a worse preference than those that have `enough_addresses` together are not looked up.
 MxList find_mail_hosts(const Resolver& resolver, const std::string& domain, const std::string& own_name,
                        const std::vector<IpAddress>& own_addresses);
+
+inline constexpr std::size_t enough_addresses = 5;
 
 /// Addresses of this machine's interfaces, loopback included. Throws std::system_error.
 std::vector<IpAddress> interface_addresses();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -105,9 +106,9 @@ class Resolver {
     void refresh(ResolverSource& source) {
         if (auto settings = source.news()) settings_ = *std::move(settings);
     }
-    /// The same, for somebody who waits: all its lookups together end by the deadline, and what is not known
-    /// by then is temporary.
-    Resolver until(Deadline deadline) const;
+    /// The same, for a client or message that waits: all lookups together end by the deadline and with
+    /// `most_questions` (each step of a CNAME chain is one); what is not known by then is temporary.
+    Resolver until(Deadline deadline, unsigned most_questions = no_limit) const;
 
     /// From the hosts file, else from DNS. The text of an address is its own answer.
     AddressLookup addresses(const std::string& host) const;
@@ -125,9 +126,12 @@ class Resolver {
     std::vector<QuickAnswer> ask_together(const std::vector<DnsQuestion>& questions,
                                           Milliseconds patience) const;
 
+    static constexpr unsigned no_limit = std::numeric_limits<unsigned>::max();
+
   private:
     ResolverSettings settings_;
     std::optional<Deadline> deadline_;
+    mutable unsigned questions_left_ = no_limit;
 };
 
 }  // namespace postoffice
