@@ -59,7 +59,12 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
     ResolverSource name_servers(config.nameservers);
     Resolver resolver(name_servers.news().value());
     Reception reception(config, spool,
-                        {sockets.spawner, sockets.announce, local_patience, Acceptance::Untaken::refused});
+                        {.spawner = sockets.spawner,
+                         .arrivals = sockets.announce,
+                         .patience = local_patience,
+                         .avoidance = std::chrono::seconds(30),
+                         .server_patience = local_patience,
+                         .untaken = Acceptance::Untaken::refused});
     Misconduct misconduct(config, sockets.rates,
                           [&](const IpAddress& address) { name_to_coal_runner(sockets.coal, address); });
     SpoolFlusher flusher(spool, sockets.announce);

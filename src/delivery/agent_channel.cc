@@ -23,7 +23,10 @@ namespace {
 /// A fresh channel, too, may meet an agent that is just about to leave.
 constexpr unsigned most_tries = 3;
 
-/// Whether a mailbox takes mail is worth to be known at RCPT, not to be waited for.
+/// Agents that are avoided, at most; beyond that it is begun anew.
+constexpr std::size_t most_avoided = 1000;
+
+/// What can be known at RCPT is worth a few seconds; later the queue looks again.
 constexpr Milliseconds patience_with_questions{5'000};
 
 Sent send_before(int socket, std::span<const std::byte> bytes, int descriptor, const Deadline& deadline) {
@@ -118,6 +121,7 @@ struct AgentChannels::Call {
     std::vector<DeliveryResult> results;  ///< deferred until we know better
     std::vector<unsigned> tries;
     std::deque<std::size_t> waiting;  ///< indices not sent yet
+    unsigned timeouts = 0;            ///< of agents that were waited for
 };
 
 /// The requests that go to one user's agent together.
@@ -128,33 +132,65 @@ struct AgentChannels::Flight {
     bool gone = false;  ///< the agent takes no more
 };
 
-AgentChannels::AgentChannels(int spawner, Milliseconds patience, Seconds command_timeout)
-    : spawner_(spawner), patience_(patience), command_timeout_(command_timeout) {}
+AgentChannels::AgentChannels(int spawner, Milliseconds patience, Seconds command_timeout,
+                             Milliseconds avoidance)
+    : spawner_(spawner), patience_(patience), command_timeout_(command_timeout), avoidance_(avoidance) {}
+
+bool AgentChannels::is_avoided(const AgentName& agent) {
+    const auto found = avoided_.find(agent);
+    if (found == avoided_.end()) return false;
+    if (!found->second.passed()) return true;
+    avoided_.erase(found);
+    return false;
+}
+
+void AgentChannels::avoid(const AgentName& agent) {
+    if (avoidance_ <= Milliseconds(0)) return;
+    if (avoided_.size() >= most_avoided) avoided_.clear();
+    avoided_.insert_or_assign(agent, Deadline::after(avoidance_));
+}
+
+/// Halved with each agent that is silent now: the owner of many of them must not hold this process for long.
+Milliseconds AgentChannels::patience() const {
+    constexpr std::size_t most_halved = 4;
+    return patience_ / (1 << std::min(avoided_.size(), most_halved));
+}
 
 std::vector<DeliveryResult> AgentChannels::deliver(const std::vector<MailboxDelivery>& deliveries,
                                                    int message) {
-    const auto unanswered = deferred("4.3.0", "Local delivery did not answer");
-    Call call{deliveries, message, Deadline::after(patience_), 0, {deliveries.size(), unanswered}, {}, {}};
+    auto unanswered = deferred("4.3.0", "Local delivery did not answer");
+    unanswered.is_unanswered = true;
+    Call call{deliveries, message, Deadline::after(patience()), 0, {deliveries.size(), unanswered}, {}, {}};
     call.tries.resize(deliveries.size());
-    for (std::size_t i = 0; i < deliveries.size(); ++i) call.waiting.push_back(i);
+    for (std::size_t i = 0; i < deliveries.size(); ++i)
+        if (!is_avoided(agent_for(deliveries[i]))) call.waiting.push_back(i);
 
-    while (!call.waiting.empty()) {
+    while (!call.waiting.empty() && call.timeouts < most_timeouts) {
         call.started = ++uses_;
+        call.deadline = Deadline::after(patience());
         auto flights = next_flights(call);
         // All agents work at the same time: everything is sent before the first answer is awaited.
         for (auto step : {&AgentChannels::send, &AgentChannels::collect})
             for (Flight& flight : flights) try {
                     (this->*step)(call, flight);
+                } catch (const Timeout&) {
+                    give_up(call, flight, unanswered);
+                    avoid(flight.agent);
+                    ++call.timeouts;
+                    flight.requests.clear();
                 } catch (const std::exception& e) {
-                    // A late answer must never be taken for that to a later request: the channel goes.
-                    channels_.erase(flight.agent);
-                    for (const std::size_t i : flight.requests)
-                        if (call.results[i].outcome == DeliveryResult::Outcome::deferred)
-                            call.results[i] = deferred("4.3.0", "Local delivery: " + in_plain_words(e));
+                    give_up(call, flight, deferred("4.3.0", "Local delivery: " + in_plain_words(e)));
                     flight.requests.clear();
                 }
     }
     return std::move(call.results);
+}
+
+/// A late answer must never be taken for that to a later request: the channel goes.
+void AgentChannels::give_up(Call& call, const Flight& flight, const DeliveryResult& why) {
+    channels_.erase(flight.agent);
+    for (const std::size_t i : flight.requests)
+        if (call.results[i].outcome == DeliveryResult::Outcome::deferred) call.results[i] = why;
 }
 
 /// Takes from what waits, in order, as much as may be under way at a time.
@@ -258,7 +294,8 @@ DeliveryResult AgentChannels::carry_out(const InstructionDelivery& delivery, int
 /// As with deliveries: a warm agent may be just leaving, and then another one is asked.
 template <class Answer, class Request>
 ReceivedStruct<Answer> AgentChannels::ask(const AgentName& agent, const Request& request) {
-    const auto deadline = Deadline::after(patience_);
+    if (is_avoided(agent)) throw Timeout("the agent did not answer a moment ago");
+    const auto deadline = Deadline::after(std::min(patience(), patience_with_questions));
     try {
         for (unsigned tries = 0; tries < most_tries; ++tries) {
             Channel& channel = channel_to(agent, deadline);
@@ -267,8 +304,12 @@ ReceivedStruct<Answer> AgentChannels::ask(const AgentName& agent, const Request&
                 return std::move(*answer);
             channels_.erase(agent);
         }
-    } catch (const std::exception&) {
+    } catch (const Timeout&) {
         channels_.erase(agent);  // a late answer must never be taken for that to a later question
+        avoid(agent);
+        throw;
+    } catch (const std::exception&) {
+        channels_.erase(agent);
         throw;
     }
     throw PeerGone("the agent does not answer");
@@ -312,7 +353,8 @@ DomainEntry AgentChannels::domain_entry(const std::string& domain, const std::st
 /// A spawner that has no agent to give answers in its place. That it has no room is no word on the mailbox.
 MailboxState AgentChannels::virtual_mailbox(const std::string& user, const std::string& domain) {
     const AgentName agent{SpawnRequest::Purpose::virtual_mailbox, user + "@" + domain};
-    const auto deadline = Deadline::after(patience_with_questions);
+    if (is_avoided(agent)) return {MailboxState::Status::not_shown, {}};
+    const auto deadline = Deadline::after(std::min(patience(), patience_with_questions));
     try {
         for (unsigned tries = 0; tries < most_tries; ++tries) {
             Channel& channel = channel_to(agent, deadline);
@@ -329,8 +371,11 @@ MailboxState AgentChannels::virtual_mailbox(const std::string& user, const std::
                 return {};
             return {MailboxState::Status::hindered, {std::move(result.reply), ""}};
         }
-    } catch (const std::exception&) {
+    } catch (const Timeout&) {
         channels_.erase(agent);  // a late answer must never be taken for that to a later question
+        avoid(agent);
+    } catch (const std::exception&) {
+        channels_.erase(agent);
     }
     return {MailboxState::Status::not_shown, {}};
 }

@@ -218,7 +218,7 @@ int run_intake_worker(const Config& config, Fd channel, int spawner, int arrival
     std::string at_hand;
     bool is_queued = false;
     const auto note = [&](const std::string& id) { is_queued = is_queued || id == at_hand; };
-    Reception::Settings settings = Reception::unattended(spawner, arrivals);
+    Reception::Settings settings = Reception::in_passing(spawner, arrivals);
     settings.on_queued = note;
     settings.on_settled = [&](const Recipient& recipient, const DeliveryResult& result) {
         watch.tell(recipient, result);

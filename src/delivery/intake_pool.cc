@@ -10,8 +10,8 @@
 namespace postoffice {
 namespace {
 
-constexpr std::size_t most_workers = 4;
 constexpr std::chrono::seconds idle_limit{10};
+constexpr std::chrono::seconds slow{1};
 
 }  // namespace
 
@@ -19,12 +19,12 @@ IntakePool::IntakePool(std::function<Worker()> start,
                        std::function<void(const std::string&, Watch)> on_watched)
     : start_(std::move(start)), on_watched_(std::move(on_watched)) {}
 
-void IntakePool::add(const std::string& id, bool is_watched) {
+void IntakePool::add(const std::string& id, uid_t owner, bool is_watched) {
     IntakeJob job;
     if (!job.id.assign(id)) return;  // longer than any id of ours
     job.is_watched = is_watched ? 1 : 0;
     if (!known_.insert(id).second) return;
-    waiting_.push_back(job);
+    waiting_.push(owner, {job, owner});
     dispatch();
 }
 
@@ -39,28 +39,47 @@ bool IntakePool::is_idle() const {
 }
 
 void IntakePool::stop() {
-    for (const IntakeJob& job : waiting_) known_.erase(job.id.str());
+    waiting_.for_each([this](const Waiting& one) { known_.erase(one.job.id.str()); });
     waiting_.clear();
 }
 
 void IntakePool::dispatch() {
-    while (!waiting_.empty()) {
-        auto member =
-            std::find_if(members_.begin(), members_.end(), [](const Member& m) { return m.id.empty(); });
-        if (member == members_.end()) {
-            if (members_.size() >= most_workers) return;
-            member = members_.insert(members_.end(), Member{start_(), "", false});
-        }
-        const IntakeJob job = waiting_.front();
-        waiting_.pop_front();
-        try {
-            send_struct(member->worker.channel.get(), job);
-            member->id = job.id.str();
-            member->is_watched = job.is_watched != 0;
-        } catch (const PeerGone&) {
-            known_.erase(job.id.str());  // the next look at the folder finds it again
-            members_.erase(member);
-        }
+    const auto may_start = [this](uid_t owner) { return has_share(owner); };
+    while (waiting_.has_any(may_start)) {
+        const auto member = free_member();
+        if (member == members_.end()) return;
+        hand_over(member, *waiting_.pop(may_start));
+    }
+}
+
+/// What makes a worker slow is a matter of the drop's owner, or of its recipients: others get another worker.
+std::list<IntakePool::Member>::iterator IntakePool::free_member() {
+    const auto idle =
+        std::find_if(members_.begin(), members_.end(), [](const Member& m) { return m.id.empty(); });
+    if (idle != members_.end() || members_.size() >= most_in_all) return idle;
+    const auto now = Clock::now();
+    const auto quick = std::count_if(members_.begin(), members_.end(),
+                                     [now](const Member& m) { return now - m.since <= slow; });
+    if (static_cast<std::size_t>(quick) >= most_workers) return members_.end();
+    return members_.insert(members_.end(), Member{start_()});
+}
+
+bool IntakePool::has_share(uid_t owner) const {
+    const auto own = std::count_if(members_.begin(), members_.end(),
+                                   [owner](const Member& m) { return !m.id.empty() && m.owner == owner; });
+    return static_cast<std::size_t>(own) < most_workers;
+}
+
+void IntakePool::hand_over(std::list<Member>::iterator member, const Waiting& next) {
+    try {
+        send_struct(member->worker.channel.get(), next.job);
+        member->id = next.job.id.str();
+        member->owner = next.owner;
+        member->is_watched = next.job.is_watched != 0;
+        member->since = Clock::now();
+    } catch (const PeerGone&) {
+        known_.erase(next.job.id.str());  // the next look at the folder finds it again
+        members_.erase(member);
     }
 }
 
@@ -95,7 +114,8 @@ void IntakePool::add_poll_entries(std::vector<pollfd>& entries) const {
 }
 
 void IntakePool::end_idle_workers() {
-    const auto now = std::chrono::steady_clock::now();
+    dispatch();
+    const auto now = Clock::now();
     members_.remove_if(
         [&](const Member& m) { return m.id.empty() && now - m.worker.idle_since > idle_limit; });
 }

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -62,6 +63,8 @@ class LocalAgent {
     void deliver_batch();
     void append_all(Mailbox& mailbox);
     void append(Mailbox& mailbox, Job& job);
+    bool was_delivered(const Job& job) const;
+    void keep_answer(Job job);
     Mailbox& mailbox_for(const Job& job) const;
     void fail_batch(const Mailbox& mailbox, const DeliveryResult& result, const std::string& why);
     void nothing_delivered(const Mailbox& mailbox, const DeliveryResult& result, const std::string& why);
@@ -76,6 +79,7 @@ class LocalAgent {
     std::vector<Channel> channels_;
     std::vector<pollfd> polled_;  // signals, control, then the channels in their order
     std::vector<Job> batch_;
+    std::deque<Job> kept_;  // delivered, but their clients did not wait for the answers
     std::uint64_t round_ = 0;
     bool leaving_ = false;
 };
@@ -291,8 +295,26 @@ void LocalAgent::append_all(Mailbox& mailbox) {
     // Anything else ends this process: locks are dropped and no answer is sent, which defers the batch.
 }
 
+/// The client that asks is not the one that did not wait, but it asks about the same message.
+bool LocalAgent::was_delivered(const Job& job) const {
+    return std::any_of(kept_.begin(), kept_.end(), [&](const Job& kept) {
+        return kept.id == job.id && kept.stamp.recipient == job.stamp.recipient && kept.folder == job.folder;
+    });
+}
+
+void LocalAgent::keep_answer(Job job) {
+    if (job.result.outcome != DeliveryResult::Outcome::delivered) return;
+    job.message.reset();
+    kept_.push_back(std::move(job));
+    if (kept_.size() > most_kept_answers) kept_.pop_front();
+}
+
 void LocalAgent::append(Mailbox& mailbox, Job& job) {
     try {
+        if (was_delivered(job)) {
+            job.result = delivered("Delivered to the mailbox of " + duty_.name);
+            return;
+        }
         mailbox.append(job.stamp, job.message.get());
         job.result = delivered("Delivered to the mailbox of " + duty_.name);
     } catch (const std::system_error& e) {
@@ -332,11 +354,12 @@ void LocalAgent::not_delivered(Job& job, DeliveryResult result, const std::strin
 }
 
 void LocalAgent::answer_batch() {
-    for (const Job& job : batch_) {
+    for (Job& job : batch_) {
         const DeliveryAnswer answer = answer_of(job.result);
+        const Sent sent = send_packet_now(job.channel, std::as_bytes(std::span(&answer, 1)));
         // A client that does not read its answers has nothing to wait for: it must not hold up the others.
-        if (send_packet_now(job.channel, std::as_bytes(std::span(&answer, 1))) == Sent::full)
-            (void)::shutdown(job.channel, SHUT_RDWR);
+        if (sent == Sent::full) (void)::shutdown(job.channel, SHUT_RDWR);
+        if (sent == Sent::gone) keep_answer(std::move(job));
     }
     batch_.clear();
 }

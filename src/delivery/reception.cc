@@ -8,9 +8,9 @@ namespace postoffice {
 Reception::Reception(const Config& config, const Spool& spool, const Settings& settings)
     : aliases_(config.aliases),
       users_(config.only_user),
-      agents_(settings.spawner, settings.patience, config.command_timeout),
+      agents_(settings.spawner, settings.patience, config.command_timeout, settings.avoidance),
       files_(config, agents_),
-      local_(config, agents_, settings.patience),
+      local_(config, agents_, settings.server_patience),
       router_(config, aliases_, users_, files_, interface_addresses()),
       bouncer_(config, spool, router_),
       acceptance_(

@@ -213,9 +213,13 @@ void Runner::rescan_drops() try {
     next_drop_scan_ = now_unix() + drop_scan_interval;
     if (settings_.only != nullptr) return;
     const std::string folder = spool_.drop_directory();
-    for (const std::string& id : list_drops(folder)) intake_.add(id, has_watch(folder, id));
+    for (const std::string& id : list_drops(folder)) take_in(id, has_watch(folder, id));
 } catch (const std::system_error& error) {
     log_event("", "drops-unreadable", {{"reason", error.what()}});
+}
+
+void Runner::take_in(const std::string& id, bool is_watched) {
+    if (const auto owner = drop_owner(spool_.drop_directory(), id)) intake_.add(id, *owner, is_watched);
 }
 
 /// What does not get its turn is still due, and the loop comes back at once.
@@ -331,9 +335,9 @@ void Runner::obey(std::string_view text) {
     const std::string_view verb = take_until(text, ' ');
     const std::string id(text);
     if (verb == "drop" && is_queue_id(id)) {
-        intake_.add(id);
+        take_in(id, false);
     } else if (verb == "watch" && is_queue_id(id)) {
-        intake_.add(id, true);
+        take_in(id, true);
     } else if (verb == "run") {
         wanted_ = std::max(wanted_, text == "now" ? Wanted::run_now : Wanted::run);
     } else if (verb == "look") {  // the times of some messages were changed

@@ -286,6 +286,12 @@ std::vector<std::string> list_drops(const std::string& drop_directory) {
     return ids;
 }
 
+std::optional<uid_t> drop_owner(const std::string& drop_directory, const std::string& id) {
+    struct stat status {};
+    if (::lstat((drop_directory + "/" + id).c_str(), &status) != 0) return std::nullopt;
+    return status.st_uid;
+}
+
 std::optional<Drop> open_drop(const std::string& drop_directory, const std::string& id,
                               std::size_t most_recipients) {
     if (!is_queue_id(id) || is_being_read(id)) return std::nullopt;
@@ -313,8 +319,7 @@ std::optional<Drop> open_drop(const std::string& drop_directory, const std::stri
 
 unsigned sweep_drops(const std::string& drop_directory, Seconds age) {
     const UnixTime before = now_unix() - age.count();
-    unsigned removed = 0;
-    RepeatedEvent unreadable("drop-unreadable", drop_directory);
+    unsigned removed = 0, unreadable = 0;
     for (const std::string& id : ids_in(drop_directory)) {
         const std::string path = drop_directory + "/" + id;
         struct stat status {};
@@ -323,7 +328,9 @@ unsigned sweep_drops(const std::string& drop_directory, Seconds age) {
         // Whoever writes gives it to the group first. With something in it, it is mail that we cannot read
         // because of something else, and somebody was told that it is here.
         if (!progress && status.st_size > 0 && !is_being_read(id)) {
-            unreadable.log({{"file", path}, {"remedy", "see the groups of file and folder"}});
+            if (++unreadable <= RepeatedEvent::most)
+                log_event(id, "drop-unreadable",
+                          {{"file", path}, {"remedy", "see the groups of file and folder"}});
             continue;
         }
         const bool unfinished = is_being_read(id) || !progress || *progress == Progress::unfinished;

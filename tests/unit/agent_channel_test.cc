@@ -196,6 +196,25 @@ TEST_F(AgentChannel, ChannelWithAnAnswerOutstandingIsNotUsedAgain) {
     EXPECT_TRUE(peer.ended_well());
 }
 
+// A user stops the agent and sends mail to the mailbox again and again.
+TEST_F(AgentChannel, ASilentAgentIsWaitedForOnceAndNotByTheOthers) {
+    Peer peer([](int requests) {
+        const auto eve = next_channel(requests);  // never answered
+        const auto bob = next_channel(requests);
+        for (int i = 0; i < 3; ++i) serve_one(bob.channel, bob.user);
+        if (next_channel_if_any(requests)) throw FormatError("the silent agent is asked again");
+    });
+    AgentChannels channels(peer.socket(), Milliseconds(300), Seconds(600), long_enough);
+    for (int i = 0; i < 3; ++i) {
+        const auto results = deliver(channels, {to("eve"), to("bob")});
+        EXPECT_EQ(Outcome::deferred, results[0].outcome);
+        EXPECT_TRUE(results[0].is_unanswered);
+        EXPECT_EQ(Outcome::delivered, results[1].outcome) << results[1].reply.line();
+    }
+    EXPECT_EQ(UserFile::Status::trouble, channels.find_file("eve", {}).status);
+    EXPECT_TRUE(peer.ended_well());
+}
+
 TEST_F(AgentChannel, WithoutASpawnerEverythingIsDeferred) {
     Letterbox box = make_letterbox();
     box.reader.reset();

@@ -90,9 +90,9 @@ TEST_F(BounceTest, ARunnerLeavesItToTheQueueWhereAReportGoes) {
     ForbiddenFiles files;
     Router router(config_, aliases_, users_, files);
     Bouncer bouncer(config_, spool_, router, Bouncer::Lookup::later);
-    for (const auto& [sender, kind] :
-         {std::pair{"root@a.test", Target::Kind::unrouted}, {"no-such-user@a.test", Target::Kind::unrouted},
-          {"alice@c.test", Target::Kind::remote}}) {
+    for (const auto& [sender, kind] : {std::pair{"root@a.test", Target::Kind::unrouted},
+                                       {"no-such-user@a.test", Target::Kind::unrouted},
+                                       {"alice@c.test", Target::Kind::remote}}) {
         envelope_.sender = *parse_addr_spec(sender);
         QueueEntry entry = commit();
         entry.record(0, failed("5.1.1", "no"));

@@ -5,11 +5,14 @@
 #include <unistd.h>
 
 #include <list>
+#include <thread>
 
 #include "postoffice/base/packet.h"
 
 namespace postoffice {
 namespace {
+
+constexpr uid_t alice = 1001, bob = 1002;
 
 class IntakePoolTest : public ::testing::Test {
   protected:
@@ -48,9 +51,9 @@ class IntakePoolTest : public ::testing::Test {
 };
 
 TEST_F(IntakePoolTest, TakesEachDropInOnce) {
-    pool_.add("A");
-    pool_.add("A");
-    pool_.add("A", true);
+    pool_.add("A", alice);
+    pool_.add("A", alice);
+    pool_.add("A", alice, true);
     ASSERT_EQ(workers_.size(), 1U);
     EXPECT_EQ(job_of(workers_.front()), "A");
     EXPECT_FALSE(pool_.is_idle());
@@ -58,13 +61,13 @@ TEST_F(IntakePoolTest, TakesEachDropInOnce) {
     answer(workers_.front());
     EXPECT_TRUE(pool_.is_idle());
     EXPECT_TRUE(watched_.empty());
-    pool_.add("A");
+    pool_.add("A", alice);
     EXPECT_EQ(job_of(workers_.front()), "A") << "it may have been left in the folder";
 }
 
 TEST_F(IntakePoolTest, TellsWhenAWatchedOneIsTakenIn) {
-    pool_.add("A", true);
-    pool_.add("A", true);
+    pool_.add("A", alice, true);
+    pool_.add("A", alice, true);
     ASSERT_EQ(workers_.size(), 1U);
     EXPECT_EQ(job_of(workers_.front()), "A watched");
     EXPECT_TRUE(pool_.is_taking_in_watched("A"));
@@ -79,9 +82,9 @@ TEST_F(IntakePoolTest, TellsWhenAWatchedOneIsTakenIn) {
 }
 
 TEST_F(IntakePoolTest, TellsAlsoIfThereIsNothingToWatch) {
-    pool_.add("A", true);
+    pool_.add("A", alice, true);
     answer(workers_.front());
-    pool_.add("B", true);
+    pool_.add("B", alice, true);
     workers_.front().end.reset();  // dies of it
     EXPECT_TRUE(pool_.serve(workers_.front().channel));
     ASSERT_EQ(watched_.size(), 2U);
@@ -90,7 +93,7 @@ TEST_F(IntakePoolTest, TellsAlsoIfThereIsNothingToWatch) {
 }
 
 TEST_F(IntakePoolTest, WhoWaitsForAWorkerKeepsHisWatch) {
-    for (const char* id : {"A", "B", "C", "D", "E"}) pool_.add(id, *id == 'E');
+    for (const char* id : {"A", "B", "C", "D", "E"}) pool_.add(id, alice, *id == 'E');
     ASSERT_EQ(workers_.size(), 4U);
     EXPECT_EQ(job_of(workers_.front()), "A");
     EXPECT_FALSE(pool_.is_taking_in_watched("E"));
@@ -98,8 +101,32 @@ TEST_F(IntakePoolTest, WhoWaitsForAWorkerKeepsHisWatch) {
     EXPECT_EQ(job_of(workers_.front()), "E watched");
     EXPECT_TRUE(pool_.is_taking_in_watched("E"));
     pool_.stop();
-    pool_.add(std::string(100, 'x'), true);  // no id of ours
+    pool_.add(std::string(100, 'x'), alice, true);  // no id of ours
     EXPECT_EQ(workers_.size(), 4U);
+}
+
+TEST_F(IntakePoolTest, EachUserHasATurnHoweverManyDropsAnotherHas) {
+    for (int i = 0; i < 20; ++i) pool_.add("A" + std::to_string(i), alice);
+    pool_.add("B", bob);
+    ASSERT_EQ(workers_.size(), IntakePool::most_workers);
+    for (FakeWorker& worker : workers_) EXPECT_EQ(job_of(worker).front(), 'A');
+    std::string next;
+    for (int i = 0; i < 2; ++i) {
+        answer(workers_.front());
+        next += job_of(workers_.front()).front();
+    }
+    EXPECT_NE(next.find('B'), std::string::npos) << next;
+}
+
+// A locked mailbox of alice's, say, and a dozen messages to it.
+TEST_F(IntakePoolTest, SlowDropsOfOneUserLeaveWorkersToOthers) {
+    for (int i = 0; i < 20; ++i) pool_.add("A" + std::to_string(i), alice);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // from now on these are slow
+    pool_.end_idle_workers();
+    EXPECT_EQ(workers_.size(), IntakePool::most_workers) << "alice has her share";
+    pool_.add("B", bob);
+    ASSERT_EQ(workers_.size(), IntakePool::most_workers + 1);
+    EXPECT_EQ(job_of(workers_.back()), "B");
 }
 
 }  // namespace

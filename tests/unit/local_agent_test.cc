@@ -1,6 +1,8 @@
 #include "postoffice/delivery/local_agent.h"
 
 #include <dlfcn.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -8,6 +10,7 @@
 #include <atomic>
 
 #include "local_delivery.h"
+#include "postoffice/base/lock.h"
 
 namespace {
 // Shared with agents, which are children. Null, and so unused, outside of the tests that count.
@@ -114,6 +117,24 @@ TEST_F(LocalAgent, MoreThanABatchIsServedInTurn) {
         for (int k = 0; k < 2; ++k) ASSERT_EQ(0, answer_on(channel.get()).outcome);
     EXPECT_EQ(channels.size(), count_of(contents(box()), "S: x"));
     EXPECT_EQ(channels.size(), count_of(contents(box()), "S: y"));
+}
+
+// The client gives up while the mailbox is locked, leaves the message to the queue, and that asks once more.
+TEST_F(LocalAgent, AMessageWhoseClientDidNotWaitIsDeliveredOnce) {
+    put(box(), "");
+    const Fd mailbox = disk::open(box(), O_RDWR);
+    ASSERT_TRUE(try_lock(mailbox.get()));
+    Agent agent(config_);
+    Fd hasty = agent.channel();
+    ask(hasty.get(), "S: once\n\n");
+    int unread = 1;
+    while (unread != 0) ASSERT_EQ(::ioctl(hasty.get(), SIOCOUTQ, &unread), 0);
+    hasty.reset();
+    const Fd patient = agent.channel();
+    ask(patient.get(), "S: once\n\n");
+    unlock_mailbox(mailbox.get());
+    EXPECT_EQ(0, answer_on(patient.get()).outcome);
+    EXPECT_EQ(1U, count_of(contents(box()), "S: once"));
 }
 
 TEST_F(LocalAgent, HostileSenderForgesNoLine) {

@@ -18,9 +18,11 @@ namespace postoffice {
 
 class AgentChannels final : public LocalDelivery {
   public:
-    /// `spawner`: the slot of its letterbox, not owned. `patience`: for one call of deliver().
-    /// `command_timeout`: how long one instruction may take.
-    AgentChannels(int spawner, Milliseconds patience, Seconds command_timeout = Seconds{600});
+    /// `spawner`: the slot of its letterbox, not owned. `patience`: for one question, and for what deliver()
+    /// does at a time. `command_timeout`: how long one instruction may take. `avoidance`: so long an agent
+    /// that did not answer in time is not asked again, and what is for it is unanswered at once.
+    AgentChannels(int spawner, Milliseconds patience, Seconds command_timeout = Seconds{600},
+                  Milliseconds avoidance = Milliseconds{0});
     /// A request that no agent received is sent again, to another one. One that an agent may have received is
     /// not: if that agent ends without an answer the result is `deferred`, and the message may arrive twice.
     std::vector<DeliveryResult> deliver(const std::vector<MailboxDelivery>& deliveries, int message) override;
@@ -39,6 +41,8 @@ class AgentChannels final : public LocalDelivery {
     static constexpr std::size_t most_channels = 8;
     /// Requests on one channel that wait for their answers, at most: fewer than what a socket holds.
     static constexpr std::size_t most_unanswered = 16;
+    /// Of the agents of one call of deliver(), those that are waited for until patience ends, at most.
+    static constexpr unsigned most_timeouts = 2;
 
   private:
     /// Whom a channel leads to.
@@ -54,6 +58,10 @@ class AgentChannels final : public LocalDelivery {
         std::uint64_t last_use = 0;
     };
     std::vector<Flight> next_flights(Call& call) const;
+    void give_up(Call& call, const Flight& flight, const DeliveryResult& why);
+    bool is_avoided(const AgentName& agent);
+    void avoid(const AgentName& agent);
+    Milliseconds patience() const;
     void send(Call& call, Flight& flight);
     void collect(Call& call, Flight& flight);
     static AgentName agent_for(const MailboxDelivery& delivery);
@@ -64,6 +72,8 @@ class AgentChannels final : public LocalDelivery {
     int spawner_;
     Milliseconds patience_;
     Seconds command_timeout_;
+    Milliseconds avoidance_;
+    std::map<AgentName, Deadline> avoided_;
     std::map<AgentName, Channel> channels_;
     std::uint64_t uses_ = 0;
 };

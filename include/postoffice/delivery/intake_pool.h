@@ -3,14 +3,16 @@
 #pragma once
 
 #include <poll.h>
+#include <sys/types.h>
 
-#include <deque>
+#include <chrono>
 #include <functional>
 #include <list>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
+#include "postoffice/base/fair_queue.h"
 #include "postoffice/base/worker.h"
 #include "postoffice/delivery/queue_job.h"
 #include "postoffice/mail/watch.h"
@@ -24,9 +26,9 @@ class IntakePool {
     IntakePool(std::function<Worker()> start,
                std::function<void(const std::string& id, Watch watch)> on_watched);
 
-    /// Takes in a drop, now or when a worker is free. Known ids are ignored: who watches one left his FIFO
-    /// before it could be found.
-    void add(const std::string& id, bool is_watched = false);
+    /// Takes in a drop of `owner`, now or when a worker is free: each owner has its turn. Known ids are
+    /// ignored: a watcher left the FIFO before the drop could be found.
+    void add(const std::string& id, uid_t owner, bool is_watched = false);
     /// A worker has it, and on_watched will be called.
     bool is_taking_in_watched(const std::string& id) const;
     bool is_idle() const;
@@ -36,19 +38,34 @@ class IntakePool {
     void add_poll_entries(std::vector<pollfd>& entries) const;
     /// Handles the answer of the worker with this channel; false if it is none of ours.
     bool serve(int channel);
+    /// Also starts workers in place of those that have been busy for long. To be called every second.
     void end_idle_workers();
 
+    /// Workers that are not slow, and of one owner's drops; a worker is slow when a drop takes over a second.
+    static constexpr std::size_t most_workers = 4;
+    static constexpr std::size_t most_in_all = 12;
+
   private:
+    using Clock = std::chrono::steady_clock;
     struct Member {
         Worker worker;
-        std::string id;  ///< empty while idle
+        std::string id{};  ///< empty while idle
+        uid_t owner = 0;
         bool is_watched = false;
+        Clock::time_point since{};
+    };
+    struct Waiting {
+        IntakeJob job;
+        uid_t owner;
     };
     void dispatch();
+    std::list<Member>::iterator free_member();
+    bool has_share(uid_t owner) const;
+    void hand_over(std::list<Member>::iterator member, const Waiting& next);
 
     std::function<Worker()> start_;
     std::function<void(const std::string& id, Watch watch)> on_watched_;
-    std::deque<IntakeJob> waiting_;
+    FairQueue<uid_t, Waiting> waiting_;
     std::unordered_set<std::string> known_;  ///< waiting or being taken in
     std::list<Member> members_;
 };

@@ -25,6 +25,10 @@ namespace postoffice {
 inline constexpr std::size_t most_in_batch = 64;
 /// Channels of one agent, at most; the one silent for longest makes room.
 inline constexpr std::size_t most_agent_channels = 512;
+/// A client that has no answer in time leaves its message to the queue, and the agent may deliver it all the
+/// same. So many answers are kept for the next request about the same message, which is then not delivered
+/// again.
+inline constexpr std::size_t most_kept_answers = 256;
 /// An agent that cannot finish a batch in this time is stuck, and ended by the kernel (SIGALRM).
 inline constexpr Seconds batch_patience{300};
 

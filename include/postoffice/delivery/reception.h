@@ -21,16 +21,27 @@ namespace postoffice {
 class Reception {
   public:
     struct Settings {
-        int spawner = -1;    ///< whom to ask for local agents; not owned
-        int arrivals = -1;   ///< where queued ids are told; not owned
-        Seconds patience{};  ///< for one delivery to mailboxes
+        int spawner = -1;              ///< whom to ask for local agents; not owned
+        int arrivals = -1;             ///< where queued ids are told; not owned
+        Milliseconds patience{};       ///< with the agents of users, in one question or delivery
+        Milliseconds avoidance{};      ///< of agents that did not answer, as for AgentChannels
+        Seconds server_patience{120};  ///< with the server of local-transport, for each step
         Acceptance::Untaken untaken = Acceptance::Untaken::queued;
         /// As Acceptance calls them, for who wants to know more; may be empty.
         std::function<void(const std::string&)> on_queued = {};
         std::function<void(const Recipient&, const DeliveryResult&)> on_settled = {};
     };
-    /// For messages for which nobody waits.
-    static Settings unattended(int spawner, int arrivals) { return {spawner, arrivals, Seconds{120}}; }
+    /// For messages for which no client waits, in a process that works for one owner at a time.
+    static Settings unattended(int spawner, int arrivals) {
+        return {.spawner = spawner, .arrivals = arrivals, .patience = std::chrono::minutes(2)};
+    }
+    /// The same in one that others wait for: what takes longer than a second is left to the queue.
+    static Settings in_passing(int spawner, int arrivals) {
+        return {.spawner = spawner,
+                .arrivals = arrivals,
+                .patience = std::chrono::seconds(1),
+                .avoidance = std::chrono::seconds(30)};
+    }
 
     /// Keeps the references.
     Reception(const Config& config, const Spool& spool, const Settings& settings);

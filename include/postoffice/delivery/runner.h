@@ -57,6 +57,7 @@ class Runner {
     void run_queue(bool ignore_retry_times);
     void rescan(bool ignore_retry_times);
     void rescan_drops();
+    void take_in(const std::string& id, bool is_watched);
     void sweep();
     void start_due();
     bool start(const std::string& id);
@@ -102,7 +103,7 @@ class Runner {
     /// What commands ask for, until the next look; a later value does all that the ones before it do.
     enum class Wanted { nothing, look, run, run_now } wanted_ = Wanted::nothing;
     UnixTime last_commanded_ = 0;  ///< look
-    UnixTime last_look_ = 0;  ///< at the clock
+    UnixTime last_look_ = 0;       ///< at the clock
     bool stopping_ = false;
 };
 

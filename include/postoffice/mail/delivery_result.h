@@ -14,6 +14,9 @@ struct DeliveryResult {
     std::string by;  ///< who said so: "mx.example.org [192.0.2.1]"; empty if we did
     /// Delivered, and that host was asked for the notice of success: it is not ours to send any more.
     bool notice_passed_on = false;
+    /// Deferred only since no answer came in the time that this attempt had: one with more patience may get
+    /// it.
+    bool is_unanswered = false;
 };
 
 inline DeliveryResult delivered(std::string text, std::string by = "") {

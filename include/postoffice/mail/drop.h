@@ -53,6 +53,9 @@ struct Drop {
 /// Throws std::system_error.
 std::vector<std::string> list_drops(const std::string& drop_directory);
 
+/// Which user submitted it; nullopt if it is gone. Opens nothing.
+std::optional<uid_t> drop_owner(const std::string& drop_directory, const std::string& id);
+
 /// Opens and parses; never follows links, never blocks on a FIFO. nullopt if it is gone or still being
 /// written. Throws FormatError for what write_drop() would not write: not a regular file, several links,
 /// a bad address, too many recipients (`most_recipients`), an endless envelope.

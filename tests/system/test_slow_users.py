@@ -1,0 +1,61 @@
+"""A user who keeps a mailbox locked, or stops the processes that deliver with the user's rights, delays the own mail and
+nobody else's. The tests compare what arrives while the user is slow with what does not."""
+import fcntl
+import os
+import signal
+
+from conftest import needs_root
+from host import wait_for
+from processes import wait_for_title
+
+EVE, OTHER = "mallory", "bob"
+
+
+def submit(host, to, subject, by=EVE):
+    """A user's sendmail."""
+    host.run("sendmail", to, input=f"Subject: {subject}\n\n".encode(), check=True, user=by, group="postoffice", cwd="/")
+
+
+def subjects(host, user, word):
+    return host.mailbox(user).count(b"Subject: " + word.encode())
+
+
+def warm_agent(host, user):
+    """The pid of the agent of a user who has just got mail."""
+    submit(host, user, "first", by=user)
+    host.wait_for_mail(user, b"Subject: first")
+    return wait_for_title(host, f"deliver {user}")[0]
+
+
+@needs_root
+def test_submissions_do_not_wait_for_an_agent_that_its_user_stopped(host):
+    host.start()
+    agent = warm_agent(host, EVE)
+    os.kill(agent, signal.SIGSTOP)
+    try:
+        for i in range(12):
+            submit(host, EVE, "mine")
+        submit(host, OTHER, "yours", by=OTHER)
+        host.wait_for_mail(OTHER, b"Subject: yours")
+        assert subjects(host, EVE, "mine") == 0
+    finally:
+        os.kill(agent, signal.SIGCONT)
+    wait_for(lambda: subjects(host, EVE, "mine") == 12, what="what had waited for the agent")
+    host.wait_for_empty_queue()
+    assert subjects(host, EVE, "mine") == 12, "each once"
+
+
+@needs_root
+def test_submissions_do_not_wait_for_a_mailbox_that_its_user_locks(host):
+    host.start()
+    warm_agent(host, EVE)
+    with open(host.mailbox_path(EVE), "rb+") as mailbox:
+        fcntl.flock(mailbox, fcntl.LOCK_EX)
+        for i in range(12):
+            submit(host, EVE, "mine")
+        submit(host, OTHER, "yours", by=OTHER)
+        host.wait_for_mail(OTHER, b"Subject: yours")
+        assert subjects(host, EVE, "mine") == 0
+    wait_for(lambda: subjects(host, EVE, "mine") == 12, what="what had waited for the lock")
+    host.wait_for_empty_queue()
+    assert subjects(host, EVE, "mine") == 12, "each once"
