@@ -4,77 +4,33 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <vector>
 
 #include "domain_edits.h"
 #include "domain_tool.h"
+#include "one_home.h"
 #include "postoffice/base/clock.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
-#include "postoffice/mail/aliases.h"
-#include "postoffice/mail/domain_files.h"
 #include "postoffice/mail/drop.h"
 #include "postoffice/mail/header.h"
 #include "postoffice/mail/spool.h"
+#include "postoffice/mail/user_files.h"
 #include "postoffice/mail/users.h"
 #include "postoffice/mail/virtual_domains.h"
 #include "postoffice/policy/passwords.h"
+#include "user_update.h"
 
 namespace postoffice {
 namespace {
 
 constexpr std::string_view subject = "*** Virtual domain update ***";
+constexpr const char* postmaster = "postmaster";
 constexpr std::string_view first_words = "trans=UPDATE";
 constexpr std::size_t most_octets = 64 * 1024;  // of the message that are looked at
-constexpr std::size_t longest_password = 500;
-
-std::optional<unsigned> hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return std::nullopt;
-}
-
-/// "%41+b" is "A b".
-std::optional<std::string> decoded(std::string_view text) {
-    std::string result;
-    while (!text.empty()) {
-        if (text.front() == '%') {
-            const auto high = text.size() < 3 ? std::nullopt : hex_digit(text[1]);
-            const auto low = high ? hex_digit(text[2]) : std::nullopt;
-            if (!low) return std::nullopt;
-            result += static_cast<char>(*high * 16 + *low);
-            text.remove_prefix(3);
-        } else {
-            result += text.front() == '+' ? ' ' : text.front();
-            text.remove_prefix(1);
-        }
-    }
-    return result;
-}
-
-/// What begins with a quote is a command, without the bar that its user need not know of.
-std::string alias_value(std::string value) {
-    if (value.starts_with('"') && !value.starts_with("\"|")) value.insert(1, "|");
-    return value;
-}
-
-bool take_field(UserUpdate& update, std::string_view name, std::string value) {
-    if (name == "trans") return value == "UPDATE";
-    if (name == "user")
-        update.user = std::move(value);
-    else if (name == "passwd")
-        update.password = std::move(value);
-    else if (name == "forward")
-        update.forward = alias_value(std::string(trim(value)));
-    else if (name == "delete")
-        update.remove = value != "0" && !value.empty();
-    else
-        return false;
-    return true;
-}
 
 /// Files that the owner makes have his group, not that of the spool.
 class OwnGroup {
@@ -92,18 +48,45 @@ class OwnGroup {
     gid_t before_;
 };
 
-/// Each file in a scope of its own: the lock on the folder is for one at a time.
-std::string remove_user(const DomainFolder& folder, const std::string& user) {
+/// The changes that one letter asks for, with the rights of the owner. Each file in a scope of its own: the
+/// lock on the folder is for one at a time.
+class UserEdits {
+  public:
+    UserEdits(const Config& config, const VirtualDomain& domain, const UserUpdate& update)
+        : config_(config), domain_(domain), update_(update), folder_(act_as_owner(config, domain)) {}
+
+    /// Returns what was done, in sentences. Throws ToolFailure.
+    std::string make() {
+        if (update_.remove) return remove_user();
+        std::vector<std::string> done;
+        if (update_.password) done.push_back(set_password());
+        if (update_.forward) done.push_back(set_forward());
+        return fmt::format("{}", fmt::join(done, "\n"));
+    }
+
+  private:
+    std::string remove_user();
+    std::string set_password();
+    std::string set_forward();
+
+    const Config& config_;
+    const VirtualDomain& domain_;
+    const UserUpdate& update_;
+    const DomainFolder folder_;
+};
+
+std::string UserEdits::remove_user() {
     bool was_there = false;
     {
-        ChangedFile passwd(folder.path, "passwd", folder.rights);
-        if (const auto rest = without_user(passwd.text(), user)) {
+        ChangedFile passwd(folder_.path, "passwd", folder_.rights);
+        if (const auto rest = without_user(passwd.text(), update_.user)) {
             passwd.replace(*rest);
             was_there = true;
         }
     }
-    ChangedFile aliases(folder.path, "aliases", folder.rights);
-    if (const auto rest = without_alias(aliases.text(), user)) {
+    ChangedFile aliases(folder_.path, "aliases", folder_.rights);
+    if (const OneHome home(config_, domain_, aliases.text()); home) home.remove_file(update_.user);
+    if (const auto rest = without_alias(aliases.text(), update_.user)) {
         aliases.replace(*rest);
         was_there = true;
     }
@@ -111,30 +94,33 @@ std::string remove_user(const DomainFolder& folder, const std::string& user) {
     return "The user is removed.";
 }
 
-std::string set_password(const DomainFolder& folder, const std::string& user, const std::string& password) {
-    const std::string hash = hash_password(password);
-    ChangedFile passwd(folder.path, "passwd", folder.rights);
-    const bool was_there = without_user(passwd.text(), user).has_value();
-    passwd.replace(with_user(passwd.text(), user, hash));
-    return was_there ? "The user has a new password." : "The user is created.";
+std::string UserEdits::set_password() {
+    const std::string hash = hash_password(*update_.password);
+    {
+        ChangedFile passwd(folder_.path, "passwd", folder_.rights);
+        const bool was_there = without_user(passwd.text(), update_.user).has_value();
+        passwd.replace(with_user(passwd.text(), update_.user, hash));
+        if (was_there) return "The user has a new password.";
+    }
+    const std::string file = enter_in_home(config_, domain_, folder_, update_.user);
+    return "The user is created." + (file.empty() ? "" : " " + file + " says what becomes of the mail.");
 }
 
-std::string set_forward(const DomainFolder& folder, const std::string& user, const std::string& value) {
-    ChangedFile aliases(folder.path, "aliases", folder.rights);
+std::string UserEdits::set_forward() {
+    ChangedFile aliases(folder_.path, "aliases", folder_.rights);
+    const std::string name = to_lower(update_.user), &value = *update_.forward;
+    const OneHome home(config_, domain_, aliases.text());
     if (!value.empty()) {
-        aliases.replace(with_alias(aliases.text(), to_lower(user), value));
+        aliases.replace(with_alias(aliases.text(), name, value));
         return "Mail for this name goes to " + value + ".";
     }
-    if (const auto rest = without_alias(aliases.text(), user)) aliases.replace(*rest);
+    if (home) {
+        home.add_file(update_.user);
+        aliases.replace(with_alias(aliases.text(), name, home.alias_value()));
+        return "Mail for this name goes where " + home.name_of_file(name) + " says.";
+    }
+    if (const auto rest = without_alias(aliases.text(), name)) aliases.replace(*rest);
     return "Mail for this name goes nowhere else.";
-}
-
-std::string update_user(const DomainFolder& folder, const UserUpdate& update) {
-    if (update.remove) return remove_user(folder, update.user);
-    std::vector<std::string> done;
-    if (update.password) done.push_back(set_password(folder, update.user, *update.password));
-    if (update.forward) done.push_back(set_forward(folder, update.user, *update.forward));
-    return fmt::format("{}", fmt::join(done, "\n"));
 }
 
 std::string printable_lines(std::string_view text) {
@@ -143,41 +129,73 @@ std::string printable_lines(std::string_view text) {
     return result;
 }
 
-FormOutcome carry_out(const Config& config, const VirtualDomain& domain, const std::string& line) try {
-    const auto update = parse_user_update(line);
-    if (!update) return {false, update.problem() + "; nothing is changed."};
-    const OwnGroup own_group;
-    const std::string done = update_user(act_as_owner(config, domain), *update);
-    return {true, fmt::format("{}@{}:\n{}", update->user, domain.name, done)};
-} catch (const ToolFailure& failure) {
-    return {false, failure.text + "."};
-} catch (const std::exception& error) {
-    return {false, fmt::format("It could not be done: {}.", in_plain_words(error))};
+void require_secret(const Config& config, const VirtualDomain& domain, const UserUpdate& update) {
+    const std::string whose = "the password of postmaster@" + domain.name;
+    if (!update.secret && needs_secret(update))
+        throw ToolFailure{EX_NOPERM, "Programs, files and changes of postmaster need the field secret, " +
+                                         whose + "; nothing is changed"};
+    if (update.secret && !is_secret_of(config, domain, *update.secret))
+        throw ToolFailure{EX_NOPERM, "The field secret is not " + whose + "; nothing is changed"};
+}
+
+/// True for owner+postmaster at this host, where `uid` is the owner's.
+bool is_postmaster_of(const Config& config, uid_t uid, const Address& to) {
+    UserDirectory users(config.only_user);
+    const auto names = extended_names(to.local_part(), config.recipient_delimiter);
+    return std::any_of(names.begin(), names.end(), [&](const ExtendedName& name) {
+        const auto account =
+            equals_ignoring_case(name.extension, postmaster) ? users.find(name.user) : std::nullopt;
+        return account && account->uid == uid;
+    });
+}
+
+/// The domains that a letter to this address can be about, all of an owner with this uid.
+std::vector<VirtualDomain> domains_behind(const Config& config, uid_t uid, const Address& to) {
+    const bool is_of_host = config.is_local_domain(to.domain());
+    if (is_of_host ? !is_postmaster_of(config, uid, to) : !equals_ignoring_case(to.local_part(), postmaster))
+        return {};
+    DomainTable table(config.vhost_dir);
+    table.refresh();
+    std::vector<VirtualDomain> domains = table.all();
+    std::erase_if(domains, [&](const VirtualDomain& domain) {
+        if (!domain.problem.empty() || (!is_of_host && domain.name != to.domain())) return true;
+        const auto owner = find_login(domain.owner);
+        return !owner || owner->uid != uid;
+    });
+    return domains;
+}
+
+/// Throws ToolFailure if it is not clear.
+const VirtualDomain& meant_domain(const std::vector<VirtualDomain>& domains, const UserUpdate& update) {
+    if (!update.domain && domains.size() == 1) return domains.front();
+    for (const VirtualDomain& domain : domains)
+        if (domain.name == update.domain) return domain;
+    throw ToolFailure{EX_NOHOST, update.domain ? "The field domain names none that this letter can be about"
+                                               : "The field domain must say which of the domains is meant"};
+}
+
+FormOutcome carry_out(const Config& config, const std::vector<VirtualDomain>& domains, const Address& to,
+                      const std::string& line) {
+    FormOutcome outcome{false, "", to};
+    try {
+        const auto update = parse_user_update(line);
+        if (!update) throw ToolFailure{EX_DATAERR, update.problem() + "; nothing is changed"};
+        const VirtualDomain& domain = meant_domain(domains, *update);
+        outcome.postmaster = Address(postmaster, domain.name);
+        require_secret(config, domain, *update);
+        const OwnGroup own_group;
+        outcome.text =
+            fmt::format("{}@{}:\n{}", update->user, domain.name, UserEdits(config, domain, *update).make());
+        outcome.done = true;
+    } catch (const ToolFailure& failure) {
+        outcome.text = failure.text + ".";
+    } catch (const std::exception& error) {
+        outcome.text = fmt::format("It could not be done: {}.", in_plain_words(error));
+    }
+    return outcome;
 }
 
 }  // namespace
-
-Result<UserUpdate> parse_user_update(std::string_view line) {
-    UserUpdate update;
-    for (const auto field : split(trim(line), '&')) {
-        auto rest = field;
-        const auto name = take_until(rest, '=');
-        auto value = decoded(rest);
-        if (!value || printable(*value) != *value)
-            return Problem{"The field " + printable(name) + " cannot be understood"};
-        if (!take_field(update, name, std::move(*value)))
-            return Problem{"There is no field " + printable(field.substr(0, 40))};
-    }
-    if (!is_virtual_user_name(update.user)) return Problem{"The user has a name that nobody can have"};
-    if (update.password && (update.password->empty() || update.password->size() > longest_password))
-        return Problem{"The password is empty, or too long"};
-    if (update.forward && !update.forward->empty())
-        if (const auto problem = alias_value_problem(*update.forward, AliasPlace::domain); !problem.empty())
-            return Problem{problem};
-    if (!update.remove && !update.password && !update.forward)
-        return Problem{"There is neither passwd nor forward nor delete in it"};
-    return update;
-}
 
 std::optional<std::string> find_update_line(std::string_view text) {
     bool has_subject = false;
@@ -197,30 +215,23 @@ std::optional<std::string> find_update_line(std::string_view text) {
 
 std::optional<FormOutcome> carry_out_form(const Config& config, uid_t uid, const Address& to,
                                           Message& message) {
-    if (!config.vhost_form || !equals_ignoring_case(to.local_part(), "postmaster") ||
-        config.is_local_domain(to.domain()))
-        return std::nullopt;
-    DomainTable domains(config.vhost_dir);
-    domains.refresh();
-    std::optional<VirtualDomain> domain;
+    if (!config.vhost_form || ::geteuid() != uid) return std::nullopt;
+    std::vector<VirtualDomain> domains;
     try {
-        const VirtualDomain* found = domains.find_line(to.domain());
-        const auto owner =
-            found != nullptr && found->problem.empty() ? find_login(found->owner) : std::nullopt;
-        if (!owner || owner->uid != uid || ::geteuid() != uid) return std::nullopt;
-        domain = *found;
+        domains = domains_behind(config, uid, to);
     } catch (const std::exception&) {
-        return std::nullopt;
+        // The letter is mail, which waits until it can be told.
     }
+    if (domains.empty()) return std::nullopt;
     std::string text(most_octets, '\0');
     text.resize(disk::read_at(message.open_for_reading().get(), text, 0));
     const auto line = find_update_line(text);
     if (!line) return std::nullopt;
-    return carry_out(config, *domain, *line);
+    return carry_out(config, domains, to, *line);
 }
 
 std::string mail_form_answer(const std::string& drop_directory, const std::string& hostname,
-                             const Address& postmaster, const Address& owner, const FormOutcome& outcome) {
+                             const Address& owner, const FormOutcome& outcome) {
     Message answer(drop_directory);
     answer.append(
         fmt::format("From: Postmaster of {0} <{1}>\n"
@@ -232,7 +243,7 @@ std::string mail_form_answer(const std::string& drop_directory, const std::strin
                     "MIME-Version: 1.0\n"
                     "Content-Type: text/plain; charset=utf-8\n\n"
                     "{7}\n\n{8}\n",
-                    postmaster.domain(), postmaster.to_string(), owner.to_string(), subject,
+                    outcome.postmaster.domain(), outcome.postmaster.to_string(), owner.to_string(), subject,
                     rfc5322_date(now_unix()), Spool::new_id(), hostname,
                     outcome.done ? "What you asked for is done." : "What you asked for was not done.",
                     printable_lines(outcome.text)));

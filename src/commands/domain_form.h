@@ -1,7 +1,8 @@
-// The letter of VirtDomain, vhosts(7): to the postmaster of a virtual domain, with a subject that nobody
-// writes by chance, it tells what is to become of a user. It is carried out by the sendmail that the owner of
-// the domain runs, which has the rights to do it and no others; so nobody's word is taken for who wrote it,
-// and a letter that comes by any other way is mail like any other.
+// The letter of VirtDomain, vhosts(7): to the postmaster of a virtual domain, or to owner+postmaster at this
+// host, with a subject that nobody writes by chance, it tells what is to become of a user. It is carried out
+// by the sendmail that the owner of the domain runs, which has the rights to do it and no others; a letter
+// that comes by any other way is mail like any other. Since a program of the owner's, such as one behind a
+// web page, may write what a stranger tells it, what needs_secret() needs the owner's secret.
 #pragma once
 
 #include <sys/types.h>
@@ -10,23 +11,11 @@
 #include <string>
 #include <string_view>
 
-#include "postoffice/base/result.h"
 #include "postoffice/config/config.h"
 #include "postoffice/mail/address.h"
 #include "postoffice/mail/message.h"
 
 namespace postoffice {
-
-/// What is to become of a user.
-struct UserUpdate {
-    std::string user;
-    std::optional<std::string> password = {};
-    std::optional<std::string> forward = {};  ///< value of an alias of his name; "": there shall be none
-    bool remove = false;
-};
-
-/// "trans=UPDATE&user=vera&passwd=…", in the encoding of web forms.
-Result<UserUpdate> parse_user_update(std::string_view line);
 
 /// The line of the letter that says what to do; nullopt if it is another letter, or one that has been on its
 /// way: what the owner's programs send on is not the owner's word. `text`: the message, or as much of its
@@ -35,7 +24,8 @@ std::optional<std::string> find_update_line(std::string_view text);
 
 struct FormOutcome {
     bool done = false;
-    std::string text;  ///< what was done, or why not: whole sentences
+    std::string text;         ///< what was done, or why not: whole sentences
+    Address postmaster = {};  ///< of the domain; as the letter was addressed, if it is not clear which one
 };
 
 /// Carries the letter out if it is one, `uid` is that of the domain's owner, and so is this process's.
@@ -43,8 +33,8 @@ struct FormOutcome {
 std::optional<FormOutcome> carry_out_form(const Config& config, uid_t uid, const Address& to,
                                           Message& message);
 
-/// Submits the answer, from `postmaster` to the owner. Returns its id. Throws std::system_error.
+/// Submits the answer, from the postmaster to the owner. Returns its id. Throws std::system_error.
 std::string mail_form_answer(const std::string& drop_directory, const std::string& hostname,
-                             const Address& postmaster, const Address& owner, const FormOutcome& outcome);
+                             const Address& owner, const FormOutcome& outcome);
 
 }  // namespace postoffice

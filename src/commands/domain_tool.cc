@@ -15,6 +15,7 @@
 #include "postoffice/config/values.h"
 #include "postoffice/mail/domain_files.h"
 #include "postoffice/mail/users.h"
+#include "postoffice/policy/passwords.h"
 
 namespace postoffice {
 
@@ -81,6 +82,13 @@ DomainFolder act_as_owner(const Config& config, const VirtualDomain& domain) {
                           fmt::format("{} is looked after by {}, and by root", domain.name, owner->name)};
     if (::geteuid() == 0 && owner->uid != 0) become_forever(owner->uid, owner->gid, groups_of(*owner));
     return {config.vhost_dir + "/" + domain.name, rights_of(config, *owner)};
+}
+
+bool is_secret_of(const Config& config, const VirtualDomain& domain, const std::string& secret) {
+    const Fd file = open_domain_file(config.vhost_dir + "/" + domain.name, domain, "passwd");
+    const auto users = file ? read_virtual_users(file.get()) : std::vector<VirtualUser>();
+    const VirtualUser* postmaster = find_virtual_user(users, "postmaster");
+    return postmaster != nullptr && is_password(secret, password_of(*postmaster));
 }
 
 VirtualName parse_virtual_name(const std::string& text, bool star) {

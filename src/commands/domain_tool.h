@@ -39,6 +39,10 @@ struct DomainFolder {
 /// vhost-user=, and by no other that is not root.
 DomainFolder act_as_owner(const Config& config, const VirtualDomain& domain);
 
+/// Whether this is the password of the user postmaster of the domain, which only the owner has. False if
+/// there is no such user. Throws std::system_error or FormatError if the users cannot be read.
+bool is_secret_of(const Config& config, const VirtualDomain& domain, const std::string& secret);
+
 /// "user@domain". Throws ToolFailure (65) if it is none, or the name can be none of a virtual user's; "*" is
 /// let pass if `star`.
 struct VirtualName {

@@ -208,10 +208,11 @@ std::optional<int> SubmitCommand::take_form() {
     const Address& to = recipients_.accepted().front();
     const auto outcome = carry_out_form(config_, caller_.uid, to, *message_);
     if (!outcome) return std::nullopt;
-    log_event(
-        "", "domain-form",
-        {{"domain", to.domain()}, {"uid", std::to_string(caller_.uid)}, {"done", outcome->done ? "1" : "0"}});
-    nudge(config_.control, "drop " + mail_form_answer(drop_directory_, config_.hostname, to,
+    log_event("", "domain-form",
+              {{"domain", outcome->postmaster.domain()},
+               {"uid", std::to_string(caller_.uid)},
+               {"done", outcome->done ? "1" : "0"}});
+    nudge(config_.control, "drop " + mail_form_answer(drop_directory_, config_.hostname,
                                                       Address(caller_.login, config_.hostname), *outcome));
     if (outcome->done) return 0;
     tell(outcome->text);

@@ -148,14 +148,6 @@ void remove_mailboxes(const Config& config, const VirtualDomain& domain) {
     });
 }
 
-void require_password(const Config& config, const VirtualDomain& domain, const std::string& password) {
-    const Fd file = open_domain_file(config.vhost_dir + "/" + domain.name, domain, "passwd");
-    const auto users = file ? read_virtual_users(file.get()) : std::vector<VirtualUser>();
-    const VirtualUser* postmaster = find_virtual_user(users, "postmaster");
-    if (postmaster == nullptr || !is_password(password, password_of(*postmaster)))
-        throw ToolFailure{EX_NOPERM, "that is not the password of postmaster@" + domain.name};
-}
-
 int remove(const Config& config, const std::vector<std::string>& words) {
     require_root();
     const VirtualDomain domain = find_domain(config, words[1]);
@@ -163,7 +155,8 @@ int remove(const Config& config, const std::vector<std::string>& words) {
     const auto named = find_login(words[2]);
     if (!owner || !named || owner->uid != named->uid || owner->uid == 0)
         throw ToolFailure{EX_NOUSER, fmt::format("{} does not look after {}", words[2], domain.name)};
-    require_password(config, domain, words[3]);
+    if (!is_secret_of(config, domain, words[3]))
+        throw ToolFailure{EX_NOPERM, "that is not the password of postmaster@" + domain.name};
     if (!vhost_account(config))
         throw ToolFailure{EX_NOUSER, fmt::format("vhost-user={} has no account", config.vhost_user)};
     {

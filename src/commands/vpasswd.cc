@@ -11,6 +11,7 @@
 
 #include "domain_edits.h"
 #include "domain_tool.h"
+#include "one_home.h"
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
@@ -151,12 +152,8 @@ void list(std::string_view text) {
             print_output("{}{}\n", user->name, remark_on(password_of(*user)));
 }
 
-int carry_out(const Task& task) {
+void change_users(const Task& task, const DomainFolder& folder, const std::string& name) {
     using Kind = Task::Kind;
-    const bool whole = task.kind == Kind::list || task.kind == Kind::undo;
-    const VirtualName name = whole ? VirtualName{"", task.name} : parse_virtual_name(task.name);
-    const Config config = config_for_tool(task.config_file);
-    const DomainFolder folder = act_as_owner(config, find_domain(config, name.domain));
     // Before the lock is taken: people take their time.
     const bool needs_password = task.kind == Kind::change || task.kind == Kind::add;
     const std::string hash = needs_password ? read_hash() : "";
@@ -164,18 +161,30 @@ int carry_out(const Task& task) {
     ChangedFile file(folder.path, "passwd", folder.rights);
     if (task.kind == Kind::undo) file.undo();
     if (task.kind == Kind::list) list(file.text());
-    if (whole) return EX_OK;
+    if (name.empty()) return;
 
-    const auto user = user_in(file.text(), name.user);
+    const auto user = user_in(file.text(), name);
     if (task.kind == Kind::add && user)
         throw ToolFailure{EX_CANTCREAT, fmt::format("{} is there already", task.name)};
     if (task.kind != Kind::add && !user)
         throw ToolFailure{EX_NOUSER, fmt::format("{} is not there", task.name)};
     if (task.kind == Kind::remove)
-        file.replace(without_user(file.text(), name.user).value());
+        file.replace(without_user(file.text(), name).value());
     else
-        file.replace(with_user(file.text(), name.user,
+        file.replace(with_user(file.text(), name,
                                needs_password ? hash : locked(user->hash, task.kind == Kind::lock)));
+}
+
+int carry_out(const Task& task) {
+    using Kind = Task::Kind;
+    const bool whole = task.kind == Kind::list || task.kind == Kind::undo;
+    const VirtualName name = whole ? VirtualName{"", task.name} : parse_virtual_name(task.name);
+    const Config config = config_for_tool(task.config_file);
+    const VirtualDomain domain = find_domain(config, name.domain);
+    const DomainFolder folder = act_as_owner(config, domain);
+    change_users(task, folder, name.user);
+    if (task.kind == Kind::add) enter_in_home(config, domain, folder, name.user);
+    if (task.kind == Kind::remove) leave_home(config, domain, folder, name.user);
     return EX_OK;
 }
 

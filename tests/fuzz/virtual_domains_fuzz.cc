@@ -5,6 +5,7 @@
 
 #include "../../src/commands/domain_edits.h"
 #include "../../src/commands/domain_form.h"
+#include "../../src/commands/user_update.h"
 #include "postoffice/base/text.h"
 #include "postoffice/config/values.h"
 #include "postoffice/mail/domain_files.h"

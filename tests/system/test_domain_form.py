@@ -143,3 +143,105 @@ def test_what_is_no_such_letter_is_mail(host, domains, change):
     assert send(host, "alice", text, *arguments, to=to).returncode == 0
     answer(host, "alice", line.encode())
     assert text_of(domains, "passwd") == before
+
+
+def test_programs_and_files_need_the_secret_of_the_owner(host, domains):
+    """A contact form that runs as the owner writes what strangers tell it."""
+    before = text_of(domains, "passwd"), text_of(domains, "aliases")
+    forward = "trans=UPDATE&user=vera&forward=%22id%3e%2ftmp%2fowned%22"
+    for line in (forward, "trans=UPDATE&user=vera&forward=%2fhome%2falice%2fbox", forward + "&secret=",
+                 forward + "&secret=vera+pass", "trans=UPDATE&user=postmaster&passwd=mine",
+                 "trans=UPDATE&user=vera&passwd=mine&secret=wrong"):
+        done = send(host, "alice", letter(line))
+        assert done.returncode == 65 and b"the password of postmaster@own.test; nothing is changed" in done.stderr, line
+    assert before == (text_of(domains, "passwd"), text_of(domains, "aliases"))
+
+    host.run("vpasswd", "-a", "postmaster@own.test", input=b"the secret\n", check=True)
+    done = send(host, "alice", letter(forward + "&secret=wrong"))
+    assert done.returncode == 65 and before[1] == text_of(domains, "aliases")
+    text = answer(host, "alice", b"The field secret is not the password of postmaster@own.test")
+    assert b"wrong" not in text, "no password travels"
+    assert send(host, "alice", letter(forward + "&secret=the+secret")).returncode == 0
+    assert text_of(domains, "aliases") == 'info: vera\nvera: "|id>/tmp/owned"\n'
+
+
+def test_a_letter_to_the_owner_with_the_extension_postmaster(host, domains):
+    line = "trans=UPDATE&user=victor&passwd=secret"
+    assert send(host, "alice", letter(line), to="alice+postmaster").returncode == 0
+    text = answer(host, "alice", b"What you asked for is done.")
+    assert b"victor@own.test:\nThe user is created." in text and b"From: Postmaster of own.test" in text
+    assert may_log_in(host, "victor@own.test", "secret")
+
+    domains.add("second.test", "alice", ["vera"])
+    done = send(host, "alice", letter("trans=UPDATE&user=victor&delete=1"), to="Alice+Postmaster@host.test")
+    assert done.returncode == 65 and b"The field domain must say which of the domains is meant." in done.stderr
+    for domain in ("bobs.test", "nowhere.test"):
+        done = send(host, "alice", letter(f"{line}&domain={domain}"), to="alice+postmaster")
+        assert done.returncode == 65 and b"The field domain names none" in done.stderr
+        done = send(host, "alice", letter(f"{line}&domain={domain}"), to="postmaster@own.test")
+        assert done.returncode == 65 and b"The field domain names none" in done.stderr
+    assert send(host, "alice", letter(f"{line}&domain=Second.test"), to="alice+postmaster").returncode == 0
+    assert "victor:" in text_of(domains, "passwd", "second.test") and "victor" not in text_of(domains, "passwd", "bobs.test")
+
+
+@pytest.mark.parametrize("who,to,reader", [("bob", "alice+postmaster", "alice"), ("alice", "bob+postmaster", "bob"),
+                                           ("root", "alice+postmaster", "alice"), ("alice", "alice+other", "alice"),
+                                           ("alice", "alice+postmaster", "alice")])
+def test_a_letter_to_another_owner_is_mail(host, domains, who, to, reader):
+    before = text_of(domains, "passwd"), text_of(domains, "passwd", "bobs.test")
+    if (who, to) == ("alice", "alice+postmaster"):
+        host.write_config(vhost_form="0")
+    assert send(host, who, letter("trans=UPDATE&user=vera&passwd=mine"), to=to).returncode == 0
+    answer(host, reader, b"trans=UPDATE&user=vera&passwd=mine")
+    assert before == (text_of(domains, "passwd"), text_of(domains, "passwd", "bobs.test"))
+
+
+@pytest.fixture
+def one_home(host, domains):
+    """own.test with all that is said of it in alice's home."""
+    domains.write("own.test", "aliases", "*: alice+*--*@host.test\n")
+    yield "/home/alice/.forward+victor--own.test"
+    for name in os.listdir("/home/alice"):
+        if name.startswith(".forward"):
+            os.unlink(os.path.join("/home/alice", name))
+
+
+def content(path):
+    with open(path) as file:
+        return file.read()
+
+
+def test_each_user_of_a_domain_in_one_home_has_a_file(host, domains, one_home):
+    alias = "victor: alice+*--*@host.test\n"
+    send(host, "alice", letter("trans=UPDATE&user=victor&passwd=secret"))
+    answer(host, "alice", b"The user is created. ~/.forward+victor--own.test says what becomes of the mail.")
+    assert content(one_home) == "\\victor@own.test\n" and os.stat(one_home).st_uid == 7901
+    assert text_of(domains, "aliases") == "*: alice+*--*@host.test\n" + alias
+    with host.smtp() as smtp:
+        smtp.sendmail("a@example.org", ["victor@own.test"], b"Subject: one\r\n\r\nx\r\n")
+        host.wait_for_empty_queue()
+        assert b"Subject: one" in domains.mailbox("victor", "own.test")
+        with open(one_home, "w") as file:
+            file.write("bob\n")
+        smtp.sendmail("a@example.org", ["victor@own.test"], b"Subject: two\r\n\r\nx\r\n")
+    host.wait_for_mail("bob", b"Subject: two")
+
+    send(host, "alice", letter("trans=UPDATE&user=victor&forward=info%40bobs.test"))
+    assert "victor: info@bobs.test\n" in text_of(domains, "aliases")
+    send(host, "alice", letter("trans=UPDATE&user=victor&forward="))
+    answer(host, "alice", b"Mail for this name goes where ~/.forward+victor--own.test says.")
+    assert alias in text_of(domains, "aliases") and content(one_home) == "bob\n", "the owner's own words stay"
+
+    send(host, "alice", letter("trans=UPDATE&user=victor&delete=1"))
+    assert alias not in text_of(domains, "aliases") and content(one_home) == "bob\n"
+    assert sorted(os.listdir("/home/alice")) == [".forward+victor--own.test"], "nothing else is left"
+
+
+def test_vpasswd_knows_a_domain_in_one_home(host, domains, one_home):
+    host.run("vpasswd", "-a", "Victor@own.test", input=b"secret\n", check=True)
+    assert content(one_home) == "\\Victor@own.test\n" and os.stat(one_home).st_uid == 7901
+    assert "victor: alice+*--*@host.test\n" in text_of(domains, "aliases")
+    host.run("vpasswd", "-d", "victor@own.test", check=True)
+    assert not os.path.exists(one_home) and "victor" not in text_of(domains, "aliases")
+    host.run("vpasswd", "-a", "victor@bobs.test", input=b"secret\n", check=True)
+    assert not [name for name in os.listdir("/home/bob") if "bobs.test" in name] and not text_of(domains, "aliases", "bobs.test")

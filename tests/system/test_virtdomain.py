@@ -107,7 +107,7 @@ def test_what_was_made_is_removed(host, domains, is_owners):
     assert os.listdir(domains.spool) == ["other.test"] and domains.mailbox("vera", "other.test")
     assert sorted(os.listdir(domains.etc)) == ["domains.cf", "domains.cf~", "other.test"]
     assert sorted(name for name in os.listdir("/home/alice") if name.startswith(".forward")) == [
-        ".forward", ".forward+abc--other.test", ".forward+abc--xown.test"]
+        ".forward", ".forward+abc--other.test", ".forward+abc--xown.test", ".forward+vera--other.test"]
     assert os.path.isdir("/home/bob")
     assert rcpt(host, "vera@other.test") == ["250 2.1.5"]
     assert "own.test" not in host.run("vdomain", "show").stdout.decode()
@@ -164,7 +164,7 @@ def in_path(host):
 def test_a_delivery_file_with_the_line_of_the_manual(host, domains, in_path):
     done(host, "CREATE", "own.test", "alice", "secret")
     host.run("vpasswd", "-a", "vera@own.test", input=b"x\n", check=True)
-    host.run("valias", "vera@own.test", "alice+*--*@host.test", check=True)
+    os.unlink("/home/alice/.forward+vera--own.test")
     forward(".forward", "|virtdomain MAILBOUNCE\n")
     for name in ("vera", "nobody"):
         host.run("sendmail", "-f", "carol@host.test", f"{name}@own.test", input=f"Subject: for {name}\n\nx\n".encode(),

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "../../src/commands/user_update.h"
+
 namespace postoffice {
 namespace {
 
@@ -53,6 +55,29 @@ TEST(DomainForm, SaysWhatBecomesOfAUser) {
           "trans=UPDATE&user=v%00era&passwd=x", "trans=UPDATE&user=*&forward=x"})
         EXPECT_FALSE(parse_user_update(bad)) << bad;
     EXPECT_FALSE(parse_user_update("trans=UPDATE&user=vera&passwd=" + std::string(501, 'x')));
+}
+
+TEST(DomainForm, WhatNeedsTheSecretOfTheOwner) {
+    const auto needs = [](const std::string& fields) {
+        const auto update = parse_user_update("trans=UPDATE&" + fields);
+        EXPECT_TRUE(update) << fields << ": " << update.problem();
+        return update && needs_secret(*update);
+    };
+    for (const char* fields :
+         {"user=vera&passwd=x", "user=vera&forward=bob%40b.example%2c+alice", "user=vera&forward=%5calice",
+          "user=vera&forward=", "user=vera&delete=1", "user=vera&forward=*%40other.example"})
+        EXPECT_FALSE(needs(fields)) << fields;
+    for (const char* fields :
+         {"user=vera&forward=%22id%22", "user=vera&forward=%22%7cid%22", "user=vera&forward=%7cid",
+          "user=vera&forward=bob%2c%22%7cid%22", "user=vera&forward=%2ftmp%2fbox",
+          "user=vera&forward=~%2fbox", "user=vera&forward=box%2f", "user=vera&forward=.%2fbox",
+          "user=vera&forward=%2fdev%2fnull", "user=vera&forward=%3ainclude%3a%2fx",
+          "user=vera&forward=bob%2c+%3ainclude%3a%2fx", "user=postmaster&passwd=x",
+          "user=Postmaster&delete=1", "user=postmaster&forward=bob"})
+        EXPECT_TRUE(needs(fields)) << fields;
+    EXPECT_EQ(parse_user_update("trans=UPDATE&user=vera&delete=1&secret=a+b&domain=V.example")->secret,
+              "a b");
+    EXPECT_EQ(parse_user_update("trans=UPDATE&user=vera&delete=1&domain=V.example")->domain, "v.example");
 }
 
 }  // namespace
