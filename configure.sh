@@ -19,6 +19,7 @@ with_idn=yes
 libwrap=if-there
 with_tls=yes
 with_pam=yes
+with_seccomp=yes
 with_debug=no
 
 usage() {
@@ -39,6 +40,7 @@ usage: ./configure.sh [--get-deps] [--prefix=DIR] [--execdir=DIR] [...]
   --without-idn        no internationalised addresses, and no libidn2
   --without-tls        leave TLS (OpenSSL 3) out
   --without-pam        check passwords of accounts without PAM, by the shadow file
+  --without-seccomp    leave every process all system calls, and libseccomp out
   --src=DIR            the source tree, to build elsewhere    [where configure.sh is]
   --without-tcp-wrappers  do without libwrap, which asks hosts.allow and hosts.deny
                                                              [--with-tcp-wrappers where there is libwrap]
@@ -150,6 +152,8 @@ read_arguments() {
         --without-tls) with_tls=no ;;
         --with-pam | --use-pam) with_pam=yes ;;
         --without-pam) with_pam=no ;;
+        --with-seccomp) with_seccomp=yes ;;
+        --without-seccomp) with_seccomp=no ;;
         --help | -h) usage && exit 0 ;;
         --with-milter | --with-av) unavailable "$name" ;;
         --without-milter | --without-av) ;;
@@ -195,7 +199,7 @@ FMT_SOURCE := $FMT_SOURCE
 IDN_FLAGS  := $IDN_FLAGS
 FEATURES   := ${FEATURES:-no libraries that can be left out}
 LEFT_OUT   :=$LEFT_OUT
-LIBS       := $FMT_LIB $TLS_LIBS -lcrypt -lgdbm $LIBWRAP $RESOLV_LIB
+LIBS       := $FMT_LIB $TLS_LIBS -lcrypt -lgdbm $LIBWRAP $SECCOMP_LIB $RESOLV_LIB
 PYTHON     := $PYTHON
 PRIVATE    := $private
 SYMBOLS    := $with_debug
@@ -218,7 +222,7 @@ own_ldflags=${LDFLAGS:+yes}
 own_cxxflags=${own_cxxflags:-no}
 own_ldflags=${own_ldflags:-no}
 : "${CXX:=g++}" "${CXXFLAGS:=-O2 -g1}" "${LDFLAGS:=}"
-FMT_SOURCE= FMT_LIB= IDN_FLAGS= RESOLV_LIB= TLS_LIBS= LIBWRAP= LEFT_OUT= FEATURES= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
+FMT_SOURCE= FMT_LIB= IDN_FLAGS= RESOLV_LIB= TLS_LIBS= LIBWRAP= SECCOMP_LIB= LEFT_OUT= FEATURES= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
 # The Python that has Debian's packages, where there is one.
 PYTHON=/usr/bin/python3
 [ -x $PYTHON ] || PYTHON=python3

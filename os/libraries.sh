@@ -177,6 +177,30 @@ END
     [ $libwrap != yes ] || need "no working libwrap (Debian: libwrap0-dev)"
 }
 
+# Built in where possible: every sendmail would pay for loading it.
+probe_seccomp() {
+    if [ $with_seccomp = no ]; then
+        LEFT_OUT="$LEFT_OUT base/system_calls"
+        return 0
+    fi
+    cat >"$work/probe.cc" <<'END'
+#include <seccomp.h>
+int main() {
+    scmp_filter_ctx rules = seccomp_init(SCMP_ACT_ALLOW);
+    return !rules || seccomp_rule_add(rules, SCMP_ACT_ERRNO(1), SCMP_SYS(ptrace), 0) != 0;
+}
+END
+    for library in -l:libseccomp.a -lseccomp; do
+        if try "for libseccomp with $library" compile_and_run $library; then
+            SECCOMP_LIB=$library
+            LEFT_OUT="$LEFT_OUT base/no_system_calls"
+            has "system call filters"
+            return 0
+        fi
+    done
+    need "no working libseccomp (Debian: libseccomp-dev; or --without-seccomp)"
+}
+
 # In the order in which --version names what is built in.
 probe_libraries() {
     probe_gdbm
@@ -188,4 +212,5 @@ probe_libraries() {
     probe_tls
     probe_resolver
     probe_libwrap
+    probe_seccomp
 }

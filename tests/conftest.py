@@ -95,5 +95,7 @@ def _is_built_with(feature):
 
 needs_tls = pytest.mark.skipif(not _is_built_with("TLS"), reason="BUILT WITHOUT TLS: --without-tls")
 needs_pam = pytest.mark.skipif(not _is_built_with("PAM"), reason="BUILT WITHOUT PAM: --without-pam")
+needs_call_filters = pytest.mark.skipif(not _is_built_with("system call filters"),
+                                        reason="BUILT WITHOUT LIBSECCOMP: --without-seccomp")
 needs_libwrap = pytest.mark.skipif(not _is_built_with("TCP wrappers"),
                                    reason="BUILT WITHOUT TCP WRAPPERS: --without-tcp-wrappers")

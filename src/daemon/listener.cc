@@ -231,7 +231,9 @@ bool Listener::give_to(Processes::iterator process, Client& client) {
 void Listener::start_process_for(Client client) try {
     Worker worker = start_worker(
         "SMTP idle", {helpers_.spawner, helpers_.announce, helpers_.authenticator, helpers_.coal},
-        [this](Fd channel) { return run_session_process(config_, std::move(channel), helpers_); });
+        [this](Fd channel) {
+            return run_session_process(config_, std::move(channel), helpers_, session_calls_);
+        });
     const auto started = processes_.insert(processes_.begin(), {std::move(worker), false, {}});
     watch(started->worker.channel.get());
     process_of_[started->worker.channel.get()] = started;
@@ -281,12 +283,16 @@ void Listener::process_answered(Processes::iterator process) {
         process_of_.erase(channel);
         processes_.erase(process);
     }
-    if (is_answer && was_busy && over.value.how == SessionOver::How::parked && over.descriptors.size() == 1) {
+    if (is_answer && was_busy && over.value.how != SessionOver::How::ready && over.descriptors.size() == 1) {
         Client client;
         client.socket = std::move(over.descriptors.front());
         client.address = address;
         client.state = over.value.state;
-        return client_came_back(std::move(client), is_front_end);
+        if (over.value.how == SessionOver::How::parked)
+            return client_came_back(std::move(client), is_front_end);
+        process_of_.erase(channel);
+        processes_.pop_front();
+        return hand_over(std::move(client));
     }
     if (was_busy && !is_front_end) admission_.left(address);
 }

@@ -18,6 +18,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/output.h"
 #include "postoffice/base/shared_flag.h"
+#include "postoffice/base/system_calls.h"
 #include "postoffice/config/build.h"
 #include "postoffice/daemon/authenticator.h"
 #include "postoffice/daemon/coal_runner.h"
@@ -271,6 +272,8 @@ class Master {
         make_room_for_descriptors(Listener::descriptors_for(current_->config));
         confine_to(identity_);
         end_with_parent(master);
+        // Not more: a rule of hosts.allow may run any program, in a child of a session.
+        CallFilter::of_kernel_calls().enforce();
         return Listener(current_->config, std::move(ports), helpers, std::move(parked_)).run();
     }
 

@@ -11,6 +11,7 @@
 #include "postoffice/delivery/reception.h"
 #include "postoffice/delivery/spool_flusher.h"
 #include "postoffice/net/proxy_header.h"
+#include "postoffice/policy/hosts_access.h"
 #include "postoffice/smtp/session.h"
 
 namespace postoffice {
@@ -45,16 +46,20 @@ std::optional<ReceivedStruct<ClientHandover>> next_client(const Fd& channel, Rec
     return receive_struct<ClientHandover>(channel.get());
 }
 
-// The client's next word decides who serves it.
-void hand_back(const Fd& channel, const Fd& client, const SessionState& state) {
+// A parked client's next word decides which process serves it.
+void hand_back(const Fd& channel, const Fd& client, const SessionState& state,
+               SessionOver::How how = SessionOver::How::parked) {
     const int descriptors[] = {client.get()};
-    send_struct(channel.get(), SessionOver{SessionOver::How::parked, state}, descriptors);
+    send_struct(channel.get(), SessionOver{how, state}, descriptors);
     set_process_title("SMTP idle");
 }
 
 }  // namespace
 
-int run_session_process(const Config& config, Fd channel, const SessionProcessSockets& sockets) {
+int run_session_process(const Config& config, Fd channel, const SessionProcessSockets& sockets,
+                        const CallFilter& calls) {
+    const bool asks_rules = has_access_rules();
+    if (!asks_rules) calls.enforce();
     const Spool spool(config.queue_dir);
     ResolverSource name_servers(config.nameservers);
     Resolver resolver(name_servers.news().value());
@@ -86,6 +91,9 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
         SessionState& state = handover->value.state;
         set_process_title("SMTP " + state.client_address.str());
         resolver.refresh(name_servers);
+        // Rules that came, or went, since this process began: what it may do was decided then.
+        if (state.phase == SessionState::Phase::arrived && has_access_rules() != asks_rules)
+            return hand_back(channel, handover->descriptors.front(), state, SessionOver::How::refused), 0;
         if (state.phase == SessionState::Phase::announced) {
             if (!learn_client(handover->descriptors.front(), state)) return 0;
             hand_back(channel, handover->descriptors.front(), state);

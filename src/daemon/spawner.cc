@@ -16,6 +16,7 @@
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/process.h"
+#include "postoffice/base/system_calls.h"
 #include "postoffice/base/text.h"
 #include "postoffice/daemon/assignment.h"
 #include "postoffice/daemon/become_user.h"
@@ -131,6 +132,7 @@ class Spawner {
     const SpawnerLimits limits_;
     Fd requests_;
     std::optional<SignalSource> signals_{std::in_place, std::initializer_list<int>{SIGTERM, SIGINT, SIGCHLD}};
+    const CallFilter mailbox_calls_{NeededCalls{.identity = true}};
     DomainTable domains_;
     Agents agents_;  // those that take channels
     std::map<pid_t, Leaving> leaving_;
@@ -257,6 +259,7 @@ void Spawner::start_agent(const AgentName& name, const Assignment& assignment, c
             return 0;
         }
         ::close(descriptor);
+        mailbox_calls_.enforce();
         return run_local_agent(config_, std::move(std::get<AgentDuty>(duty)), std::move(control.theirs),
                                limits_.idle);
     });

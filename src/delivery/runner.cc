@@ -83,9 +83,11 @@ Worker Runner::start_agent(const QueueAgentTask& task) const {
     // Who talks to other hosts gets nothing by which this one could be asked for anything.
     if (!task.is_local)
         return start_worker("queue agent", {}, [&](Fd channel) {
+            agent_calls_.enforce();
             return run_queue_agent(config_, complete, std::move(channel), -1, -1);
         });
     return start_worker("queue agent", {settings_.spawner, settings_.announce}, [&](Fd channel) {
+        agent_calls_.enforce();
         return run_queue_agent(config_, complete, std::move(channel), settings_.spawner, settings_.announce);
     });
 }
@@ -98,6 +100,7 @@ bool Runner::is_ours(const Address& address) try {
 
 Worker Runner::start_intake_worker() const {
     return start_worker("taking in local mail", {settings_.spawner, settings_.announce}, [&](Fd channel) {
+        agent_calls_.enforce();
         return run_intake_worker(config_, std::move(channel), settings_.spawner, settings_.announce,
                                  [this](const std::string& line) { show(settings_.verbose, line); });
     });
@@ -108,6 +111,7 @@ void Runner::start_reaper() {
     (void)spawn_process("reaper", [&] {
         const int read_end = pipe.read_end.release();
         close_descriptors_except({read_end});
+        reaper_calls_.enforce();
         return run_reaper(spool_, Fd(read_end));
     });
     reaper_ = std::move(pipe.write_end);
@@ -249,6 +253,7 @@ bool Runner::start(const std::string& id) try {
 
 int Runner::run() {
     raise_file_limit();
+    CallFilter({.network = true, .children = true}).enforce();
     SignalSource signals({SIGTERM, SIGINT, SIGCHLD, SIGHUP});
     start_reaper();
     rescan(settings_.ignore_retry_times);

@@ -23,7 +23,7 @@ Message::Message(std::string spool_directory, std::uint64_t minfree)
 Message::~Message() {
     if (file_path_.empty()) return;
     try {
-        disk::unlink_in(folder_.get(), file_path_.substr(file_path_.rfind('/') + 1));
+        disk::unlink_in(open_folder(directory_).get(), file_path_.substr(file_path_.rfind('/') + 1));
     } catch (const std::system_error&) {
         // Spool::sweep() removes it once it is old.
     }
@@ -67,8 +67,7 @@ void Message::abandon() noexcept {
 void Message::create_file() {
     const std::string name = "tm" + Spool::new_id();
     const std::string path = directory_ + "/" + name;
-    folder_ = open_folder(directory_);
-    Fd file = disk::open_in(folder_.get(), name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
+    Fd file = disk::open_in(open_folder(directory_).get(), name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
     file_path_ = path;  // from here on the destructor removes it
     if (!try_lock(file.get())) throw_errno(EAGAIN, "lock " + path);
     file_ = std::move(file);

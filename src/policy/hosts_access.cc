@@ -90,6 +90,12 @@ Finding ask_child(const Client& client, const AccessTables& tables) {
 
 }  // namespace
 
+bool has_access_rules(const AccessTables& tables) noexcept try {
+    return has_libwrap && (has_rules(tables.allow) || has_rules(tables.deny));
+} catch (const std::exception&) {
+    return true;
+}
+
 AccessVerdict consult_hosts_access(const Client& client, const AccessTables& tables) noexcept try {
     using Kind = AccessVerdict::Kind;
     if (!has_libwrap || (!has_rules(tables.allow) && !has_rules(tables.deny))) return {};

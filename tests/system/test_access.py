@@ -83,6 +83,18 @@ def test_one_clients_rule_leaves_no_trace_for_the_next(strangers):
 
 
 @needs_libwrap
+def test_rules_that_come_and_go_count_for_the_next_client(strangers):
+    """The processes that wait for clients were started for hosts without rules, or with some."""
+    for _ in range(2):
+        strangers.tables.write()
+        for _ in range(2):
+            assert ok(strangers.mail("good"))
+        strangers.tables.write(deny="smtp: good.test\n")
+        for _ in range(2):
+            assert strangers.mail("good").startswith("554")
+
+
+@needs_libwrap
 def test_rules_about_names_wait_for_dns(strangers):
     strangers.tables.write(deny="smtp: UNKNOWN\n")
     assert strangers.mail("nameless").startswith("554")

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from conftest import needs_root
+from conftest import needs_call_filters, needs_root
 from host import BINARY, Host, wait_for
 from processes import descriptors, status, wait_for_title, with_title
 from strict_sink import StrictSink
@@ -116,6 +116,25 @@ def test_who_they_are(busy):
     known = {busy.master, busy.spawner, busy.authenticator, *busy.locals, *busy.unprivileged()}
     for pid, title in busy.host.processes().items():
         assert pid in known or identity(pid)["uid"] == {service[0]}, title
+
+
+def filters(pid):
+    """How many system call filters the kernel asks for each call of the process."""
+    return int(status(pid)["Seccomp_filters"])
+
+
+@needs_root
+@needs_call_filters
+def test_system_calls_are_those_that_the_role_needs(busy):
+    """tests/unit/system_calls_test.cc tries what each filter leaves."""
+    reaper = wait_for_title(busy.host, "postoffice: reaper")
+    assert filters(busy.listener) == 1 and filters(busy.runner) == 1
+    for pid in [*busy.sessions, *busy.agents, *busy.intake, *reaper]:
+        assert filters(pid) == 2, busy.host.processes()[pid]
+    for pid in busy.locals:
+        assert filters(pid) == 1
+    for pid in (busy.master, busy.spawner, busy.authenticator):
+        assert filters(pid) == 0, "what they start needs all calls: programs of users, modules of PAM"
 
 
 @needs_root

@@ -47,7 +47,7 @@ def test_what_cannot_be_read_is_not_taken_for_rubbish(host):
         os.fchmod(file.fileno(), 0o640)
     os.utime(path, (time.time(), time.time() - 7200))
     host.start()
-    wait_for(lambda: "x1: drop-unreadable" in host.log_text(), what=lambda: f"a word about it; {host.log_text()}")
+    wait_for(lambda: f"drop-unreadable file={path}" in host.log_text(), what=lambda: f"a word about it; {host.log_text()}")
     os.chown(path, 0, POSTOFFICE)
     host.run("runq", check=True)
     host.wait_for_mail("alice", b"Subject: waits")

@@ -107,6 +107,7 @@ class Listener {
     const Config& config_;
     std::vector<ListeningSocket> sockets_;
     SessionProcessSockets helpers_;
+    const CallFilter session_calls_{NeededCalls{.network = true}};
     Crowd crowd_;
     Misconduct misconduct_;
     Admission admission_;

@@ -13,10 +13,11 @@ struct ClientHandover {
     std::uint32_t park_after = 0;  ///< milliseconds of silence after which the client comes back; 0 = never
 };
 
-/// Session process to listener. With `parked`, the client's socket comes along.
+/// Session process to listener. With all but `ready`, the client's socket comes along. After `refused` the
+/// process ends: the client is for another one.
 struct SessionOver {
-    enum class How : std::uint8_t { ready, parked } how = How::ready;
-    SessionState state;  ///< of the parked client
+    enum class How : std::uint8_t { ready, parked, refused } how = How::ready;
+    SessionState state;  ///< of the client that comes along
 };
 
 }  // namespace postoffice

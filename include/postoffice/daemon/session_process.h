@@ -4,6 +4,7 @@
 
 #include "postoffice/base/fd.h"
 #include "postoffice/base/shared_flag.h"
+#include "postoffice/base/system_calls.h"
 #include "postoffice/config/config.h"
 #include "postoffice/net/tls.h"
 #include "postoffice/policy/crowd.h"
@@ -22,7 +23,9 @@ struct SessionProcessSockets {
     int authenticator = -1;                ///< slot of its letterbox
 };
 
-/// Serves ClientHandovers from `channel` until the listener closes it. Returns the exit status.
-int run_session_process(const Config& config, Fd channel, const SessionProcessSockets& sockets);
+/// Serves ClientHandovers from `channel` until the listener closes it. Returns the exit status. `calls`:
+/// enforced, unless hosts.allow or hosts.deny has rules, which a child asks and which may run programs.
+int run_session_process(const Config& config, Fd channel, const SessionProcessSockets& sockets,
+                        const CallFilter& calls);
 
 }  // namespace postoffice

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "postoffice/base/process.h"
+#include "postoffice/base/system_calls.h"
 #include "postoffice/config/config.h"
 #include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/dispatcher.h"
@@ -77,6 +78,8 @@ class Runner {
 
     const Config& config_;
     RunnerSettings settings_;
+    const CallFilter agent_calls_{NeededCalls{.network = true}};  ///< of queue agents and intake workers
+    const CallFilter reaper_calls_{NeededCalls{}};
     Spool spool_;
     AliasTable aliases_;
     UserDirectory users_;

@@ -60,7 +60,6 @@ class Message {
     std::string directory_;
     std::uint64_t minfree_ = 0;
     std::string memory_;     // all of it while file_ is empty, then what is not written yet
-    Fd folder_;              // directory_, once there is a file
     Fd file_;                // locked, so that sweep() sees that it is in use
     std::string file_path_;  // tm name; empty when none or kept
     std::uint64_t size_ = 0;

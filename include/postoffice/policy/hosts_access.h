@@ -34,6 +34,10 @@ struct AccessVerdict {
     bool operator==(const AccessVerdict&) const = default;
 };
 
+/// True if there is a rule, so that clients are asked about in a child, which may run commands. Does not
+/// throw; a table that cannot be read may have rules.
+bool has_access_rules(const AccessTables& tables = {}) noexcept;
+
 /// Always welcome in a build without libwrap. `client` has an address. A rule that takes longer than half a
 /// minute is `unclear`. Does not throw; trouble is logged.
 AccessVerdict consult_hosts_access(const Client& client, const AccessTables& tables = {}) noexcept;
