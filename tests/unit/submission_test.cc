@@ -237,6 +237,85 @@ TEST(SubmissionTest, recipients_of_the_header) {
     EXPECT_EQ(bad.header.bad_recipients[0], "a b c");
 }
 
+struct DocumentedHeader {
+    const char* where;       ///< it is shown
+    const char* header;      ///< as it is shown
+    const char* recipients;  ///< what sendmail -t reads from it
+};
+
+/// RFC 5322 appendix A, and what manuals of programs that call sendmail -t show.
+const DocumentedHeader documented_headers[] = {
+    {"A.1.1",
+     "From: John Doe <jdoe@machine.example>\nTo: Mary Smith <mary@example.net>\nSubject: Saying Hello\n",
+     "mary@example.net "},
+    {"A.1.1, with a sender",
+     "From: John Doe <jdoe@machine.example>\nSender: Michael Jones <mjones@machine.example>\n"
+     "To: Mary Smith <mary@example.net>\n",
+     "mary@example.net "},
+    {"A.1.2",
+     "From: \"Joe Q. Public\" <john.q.public@example.com>\n"
+     "To: Mary Smith <mary@x.test>, jdoe@example.org, Who? <one@y.test>\n"
+     "Cc: <boss@nil.test>, \"Giant; \\\"Big\\\" Box\" <sysservices@example.net>\n",
+     "mary@x.test jdoe@example.org one@y.test boss@nil.test sysservices@example.net "},
+    {"A.1.3",
+     "From: Pete <pete@silly.example>\n"
+     "To: A Group:Ed Jones <c@a.test>,joe@where.test,John <jdoe@one.test>;\n"
+     "Cc: Undisclosed recipients:;\n",
+     "c@a.test joe@where.test jdoe@one.test "},
+    {"A.2, a reply",
+     "From: Mary Smith <mary@example.net>\nTo: John Doe <jdoe@machine.example>\n"
+     "Reply-To: \"Mary Smith: Personal Account\" <smith@home.example>\nReferences: "
+     "<1234@local.machine.example>\n",
+     "jdoe@machine.example "},
+    {"A.3, resent",
+     "Resent-From: Mary Smith <mary@example.net>\nResent-To: Jane Brown <j-brown@other.example>\n"
+     "Resent-Date: Mon, 24 Nov 1997 14:22:01 -0800\nResent-Message-ID: <78910@example.net>\n"
+     "From: John Doe <jdoe@machine.example>\nTo: Mary Smith <mary@example.net>\n",
+     "j-brown@other.example "},
+    {"A.4, traced",
+     "Received: from x.y.test by example.net via TCP with ESMTP id ABC12345 for <mary@example.net>; "
+     "21 Nov 1997 10:05:43 -0600\nFrom: John Doe <jdoe@node.example>\nTo: Mary Smith <mary@example.net>\n",
+     "mary@example.net "},
+    {"A.5, comments and white space",
+     "From: Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>\n"
+     "To:A Group(Some people)\n     :Chris Jones <c@(Chris's host.)public.example>,\n"
+     "         joe@example.org,\n  John <jdoe@one.test> (my dear friend); (the end of the group)\n"
+     "Cc:(Empty list)(start)Hidden recipients  :(nobody(that I know))  ;\n",
+     "c@public.example joe@example.org jdoe@one.test "},
+    {"A.6.1, obsolete addressing",
+     "From: Joe Q. Public <john.q.public@example.com>\n"
+     "To: Mary Smith <@node.test:mary@example.net>, , jdoe@test  . example\n",
+     "mary@example.net jdoe@test.example "},
+    {"A.6.3, obsolete white space",
+     "From  : John Doe <jdoe@machine(comment).  example>\nTo    : Mary Smith\n  \n          "
+     "<mary@example.net>\n",
+     "mary@example.net "},
+    {"PHP: mail()",
+     "To: nobody@example.com\nSubject: the subject\nFrom: webmaster@example.com\n"
+     "Reply-To: webmaster@example.com\nX-Mailer: PHP/8.2\n",
+     "nobody@example.com "},
+    {"PHP: mail(), several with names",
+     "To: User <user@example.com>, Another User <anotheruser@example.com>\n",
+     "user@example.com anotheruser@example.com "},
+    {"git send-email",
+     "From: A U Thor <author@example.com>\nTo: list@example.org\n"
+     "Cc: \"R. E. Viewer\" <reviewer@example.com>,\n\tanother@example.com\n",
+     "list@example.org reviewer@example.com another@example.com "},
+    {"cron", "From: root (Cron Daemon)\nTo: root\nSubject: Cron <root@host> run-parts\n", "root "},
+    {"Perl: Mail::Sendmail", "To: Foobar <foobar@example.org>; second@example.org\n",
+     "foobar@example.org second@example.org "},
+};
+
+TEST(SubmissionTest, documented_headers_lead_where_they_say) {
+    for (const auto& [where, header, recipients] : documented_headers) {
+        const Taken taken = take(std::string(header) + "\nThis is a message.\n", plain());
+        std::string list;
+        for (const Address& address : taken.header.recipients) list += address.to_string() + " ";
+        EXPECT_EQ(list, recipients) << where;
+        EXPECT_TRUE(taken.header.bad_recipients.empty()) << where;
+    }
+}
+
 TEST(SubmissionTest, a_resending_is_completed_on_top) {
     const std::string text =
         take("Resent-To: r@x\nDate: d\nFrom: f@x\nMessage-ID: <i>\n\n", completing("Bob")).text;
