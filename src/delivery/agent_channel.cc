@@ -393,8 +393,8 @@ UserFile AgentFiles::find(const Account& account, const WantedFile& wanted) {
     UserFile file = own_eyes_.find(account, wanted);
     if (file.status != UserFile::Status::not_shown) return file;
     file = channels_.find_file(account.name, wanted);
-    // What not even its owner can look at, is not there for him.
-    if (file.status == UserFile::Status::not_shown) file.status = UserFile::Status::trouble;
+    if (file.status == UserFile::Status::not_shown)
+        return {UserFile::Status::trouble, file.path, "", account.name + " has no right to look there"};
     return file;
 }
 

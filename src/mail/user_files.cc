@@ -115,7 +115,7 @@ std::vector<std::string> delivery_file_names(const std::string& user, const Conf
 }  // namespace
 
 UserFile read_user_file(const Account& account, const std::vector<std::string>& names) {
-    if (account.home == home_of_nobody) return {};
+    if (names.empty() || account.home == home_of_nobody) return {};
     if (!account.home.starts_with('/')) return {Status::ignored, account.home, "", "there is no home"};
     struct stat home {};
     if (auto file = look_at_home(account, home); file.status != Status::none) return file;

@@ -48,6 +48,7 @@ for device in null zero full random urandom tty; do
     touch "$0/dev/$device"
     mount --bind "/dev/$device" "$0/dev/$device"
 done
+ln -s pts/ptmx "$0/dev/ptmx"
 hostname -- "$1"
 ip link set lo up
 exec env -i container=root PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$0" /lib/systemd/systemd --system --log-target=console

@@ -9,7 +9,7 @@ import pytest
 
 sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__), "..", "support")]
 import ours  # noqa: E402
-from host import wait_for  # noqa: E402
+from host import TOP, wait_for  # noqa: E402
 from root import Root  # noqa: E402
 
 pytestmark = pytest.mark.timeout(900)
@@ -18,6 +18,7 @@ CONFIGURATION = "hostname=host.test\nload=1000\nminfree=1k\n"
 
 #: What `systemd-analyze security` may say at most, in tenths.
 EXPOSURE = 43
+EXPOSURE_OF_A_GATEWAY = 28
 
 #: What users' programs have always been able to do; it says "all done" in the end.
 PROGRAM = """#!/bin/sh
@@ -38,6 +39,28 @@ LOGIN = """
 import smtplib
 server = smtplib.SMTP("127.0.0.1")
 print(server.login("alice", "her password")[0])
+"""
+
+#: It goes to the background and keeps one message.
+LMTP_SERVER = """
+import os, socket
+waiting = socket.create_server(("127.0.0.1", 2424))
+if os.fork():
+    os._exit(0)
+os.setsid()
+os.closerange(0, 3)
+client, _ = waiting.accept()
+lines = client.makefile("rwb", buffering=0)
+lines.write(b"220 here\\r\\n")
+for line in lines:
+    verb = line[:4].upper()
+    if verb == b"DATA":
+        lines.write(b"354 go on\\r\\n")
+        while lines.readline() != b".\\r\\n":
+            pass
+    lines.write(b"250 2.0.0 kept\\r\\n")
+    if verb == b"QUIT":
+        break
 """
 
 
@@ -63,9 +86,14 @@ def system():
 def served(system):
     """The unit is started."""
     system.write("/etc/postoffice.cf", CONFIGURATION)
-    system.shell("systemctl reset-failed postoffice; systemctl restart postoffice")
-    assert properties(system)["ActiveState"] == "active"
+    restart(system)
     yield system
+
+
+def restart(root):
+    """Though there were many starts in a short time."""
+    told = root.shell("systemctl daemon-reload; systemctl reset-failed postoffice; systemctl restart postoffice", check=False)
+    assert told.status == 0, told + log(root)
 
 
 def properties(root):
@@ -79,7 +107,7 @@ def arrives(root, subject, to="bob"):
 
 
 def log(root):
-    return root.run("journalctl", "--no-pager", "-n", "40", "-u", "postoffice")
+    return root.shell("systemctl status --no-pager postoffice; journalctl --no-pager -n 40", check=False)
 
 
 def test_it_serves(served):
@@ -142,6 +170,31 @@ def test_users_have_what_they_need(served):
     wait_for(lambda: "Subject: by the program\n" in served.text("/var/mail/bob"), what=lambda: log(served))
     served.shell("rm .forward", user="alice")
     assert served.run("python3", "-c", LOGIN) == "235\n"
+
+
+@pytest.fixture
+def gateway(served):
+    """With the drop-in that docs/operation.md has for hosts that deliver to nobody themselves."""
+    with open(os.path.join(TOP, "docs", "operation.md")) as file:
+        drop_in = file.read().split("```ini\n")[2].split("```")[0]
+    served.shell("mkdir -p /etc/systemd/system/postoffice.service.d")
+    served.write("/etc/systemd/system/postoffice.service.d/gateway.conf", drop_in)
+    served.write("/etc/postoffice.cf", CONFIGURATION + "local-transport=lmtp:127.0.0.1:2424\ndelivery-files=\ngreylist=1\n")
+    restart(served)
+    yield served
+    served.shell("rm -r /etc/systemd/system/postoffice.service.d; systemctl daemon-reload")
+
+
+def test_a_host_that_delivers_to_nobody_has_less(gateway):
+    told = gateway.run("systemd-analyze", "security", "--no-pager", f"--threshold={EXPOSURE_OF_A_GATEWAY}", "postoffice",
+                       check=False)
+    assert told.status == 0, told[-200:]
+    assert gateway.run("python3", "-c", LOGIN) == "235\n"
+    gateway.run("/usr/sbin/sendmail", "-i", "bob", user="alice", input="Subject: by LMTP\n\nbody\n")
+    wait_for(lambda: "cannot be reached now" in gateway.run("mailq", "-v"), what=lambda: log(gateway))
+    gateway.run("/usr/bin/python3", "-c", LMTP_SERVER)
+    gateway.run("systemctl", "reload", "postoffice")
+    assert "delivered: 250 2.0.0 kept" in gateway.run("runq", "-v", "-qf")
 
 
 def test_the_exposure_does_not_grow(served):

@@ -210,6 +210,18 @@ def test_a_broken_file_holds_up_nobody_else_and_comes_into_its_own_once_mended(h
                        b"Final-Recipient: rfc822; bob@host.test"], host.mailbox("Carol")
 
 
+def test_a_home_that_its_owner_may_not_enter(host):
+    """As where homes are hidden from the service: it is named, and plays no part where users have no delivery files."""
+    os.chmod("/home/alice", 0)
+    host.start()
+    assert refusal(host, "alice@host.test")[0] == 451
+    assert 'reason="/home/alice/.forward: alice has no right to look there"' in host.log_text()
+    host.write_config(delivery_files="")
+    host.reload()
+    send(host, "alice@host.test")
+    host.wait_for_mail("alice", b"Subject: hello")
+
+
 def test_a_report_waits_for_the_list_that_it_is_for(make_host, folder):
     """A failure is reported once, even if for now nobody can say to whom."""
     host = make_host("host")
