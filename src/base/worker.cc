@@ -1,8 +1,25 @@
 #include "postoffice/base/worker.h"
 
+#include <unistd.h>
+
+#include <csignal>
+
 #include "postoffice/base/process.h"
 
 namespace postoffice {
+namespace {
+
+// Of this process; the handler of a signal may touch nothing else.
+volatile std::sig_atomic_t end_is_held = 0;
+volatile std::sig_atomic_t end_is_wanted = 0;
+
+void handle_request(int) {
+    if (end_is_held == 0) ::_exit(0);
+    end_is_wanted = 1;
+    (void)::alarm(longest_hold);
+}
+
+}  // namespace
 
 Worker start_worker(const std::string& title, const std::vector<int>& shared,
                     const std::function<int(Fd channel)>& body) {
@@ -17,6 +34,24 @@ Worker start_worker(const std::string& title, const std::vector<int>& shared,
     });
     worker.channel = std::move(channel.ours);
     return worker;
+}
+
+void end_on_request(pid_t parent) {
+    ::signal(SIGTERM, handle_request);
+    end_with_parent(parent);
+}
+
+void hold_end() {
+    end_is_held = 1;
+}
+
+void allow_end() {
+    end_is_held = 0;
+    if (end_is_wanted != 0) ::_exit(0);
+}
+
+bool is_end_wanted() {
+    return end_is_wanted != 0;
 }
 
 }  // namespace postoffice

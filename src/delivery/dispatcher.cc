@@ -13,10 +13,8 @@
 namespace postoffice {
 namespace {
 
-constexpr std::size_t most_waiting = 40;       // jobs of one destination with an open message each
-constexpr std::size_t most_read_at_once = 20;  // of a backlog, before others have their turn
-constexpr unsigned most_jobs_in_a_row = 20;    // of an agent that others wait for
-constexpr std::chrono::seconds agent_idle_limit{30};
+constexpr std::size_t most_waiting = 40;        // jobs of one destination with an open message each
+constexpr std::size_t most_read_at_once = 20;   // of a backlog, before others have their turn
 constexpr std::chrono::minutes limit_time{10};  // that a host's limit of connections is remembered
 constexpr UnixTime fresh =
     60;  // what was routed so lately is tried, or postponed, as it stands the first time
@@ -29,11 +27,17 @@ DeliveryResult result_in(const QueueJobDone& answer) {
 
 }  // namespace
 
-Dispatcher::Dispatcher(const Config& config, const Spool& spool, Bouncer& bouncer, Events events)
-    : config_(config), spool_(spool), bouncer_(bouncer), events_(std::move(events)) {}
+Dispatcher::Dispatcher(const Config& config, const Spool& spool, Bouncer& bouncer, Events events,
+                       Milliseconds slow)
+    : config_(config), spool_(spool), bouncer_(bouncer), events_(std::move(events)), slow_(slow) {}
 
 Dispatcher::Key Dispatcher::key_of(const Target& target) const {
-    if (target.kind == Target::Kind::mailbox || target.kind == Target::Kind::discard) return {true, ""};
+    if (target.kind == Target::Kind::discard) return {true, ""};
+    if (target.kind == Target::Kind::mailbox) {
+        // One that did not answer soon has agents of its own, which wait for it.
+        const Key own{true, "mailbox " + describe(target)};
+        return destinations_.contains(own) ? own : Key{true, ""};
+    }
     if (target.kind == Target::Kind::unrouted) return {true, "unrouted " + target.address.to_string()};
     // A slow program holds up nobody but those whose it is.
     if (target.kind != Target::Kind::remote)
@@ -41,17 +45,41 @@ Dispatcher::Key Dispatcher::key_of(const Target& target) const {
     return {false, config_.relay_host.empty() ? target.address.domain() : ""};
 }
 
-Dispatcher::Parts Dispatcher::divide(const QueueEntry& entry) const {
+/// Whose rights a local agent gets for it, or whose files it reads.
+std::string Dispatcher::account_of(const Target& target) const {
+    if (target.kind == Target::Kind::remote || target.kind == Target::Kind::discard) return "";
+    if (target.kind == Target::Kind::unrouted) return account_of(target.address);
+    if (!target.domain.empty()) return events_.owner_of(target.domain);
+    return target.alias.empty() ? target.user : config_.alias_user;
+}
+
+std::string Dispatcher::account_of(const Address& address) const {
+    if (std::string owner = events_.owner_of(address.domain()); !owner.empty()) return owner;
+    const std::string& name = address.local_part();
+    return to_lower(name.substr(0, name.find_first_of(config_.recipient_delimiter, 1)));
+}
+
+Dispatcher::Destination& Dispatcher::destination(const Key& key, const std::string& account) {
+    const auto [place, is_new] = destinations_.try_emplace(key);
+    if (is_new && !key.domain.empty() && key.is_local) place->second.account = account;
+    return place->second;
+}
+
+Dispatcher::Parts Dispatcher::divide(const QueueEntry& entry) {
     Parts parts;
     const Journal& journal = entry.journal();
-    for (std::uint32_t i = 0; i < journal.recipients.size(); ++i)
-        if (journal.recipients[i].status == RecipientState::Status::waiting)
-            parts[key_of(journal.envelope.recipients[i].target)].push_back(i);
+    for (std::uint32_t i = 0; i < journal.recipients.size(); ++i) {
+        if (journal.recipients[i].status != RecipientState::Status::waiting) continue;
+        const Target& target = journal.envelope.recipients[i].target;
+        const Key key = key_of(target);
+        if (key.is_local && !key.domain.empty() && !parts.contains(key)) destination(key, account_of(target));
+        parts[key].push_back(i);
+    }
     return parts;
 }
 
 /// Without recipients at other hosts where these have to wait for a queue run.
-Dispatcher::Parts Dispatcher::parts_for_now(const QueueEntry& entry, bool& is_withheld) const {
+Dispatcher::Parts Dispatcher::parts_for_now(const QueueEntry& entry, bool& is_withheld) {
     Parts parts = divide(entry);
     is_withheld = !events_.may_leave(entry.journal()) &&
                   std::erase_if(parts, [](const auto& part) { return !part.first.is_local; }) > 0;
@@ -60,7 +88,7 @@ Dispatcher::Parts Dispatcher::parts_for_now(const QueueEntry& entry, bool& is_wi
 
 /// All of them together, so that one process at a time adds recipients to the journal. The place of the first
 /// one's address: a user whose files are slow to read delays no mail of other users.
-Dispatcher::Parts Dispatcher::to_route_again(const QueueEntry& entry) const {
+Dispatcher::Parts Dispatcher::to_route_again(const QueueEntry& entry) {
     Parts parts;
     const Journal& journal = entry.journal();
     const bool is_fresh = now_unix() - journal.envelope.arrived < fresh;
@@ -73,8 +101,11 @@ Dispatcher::Parts Dispatcher::to_route_again(const QueueEntry& entry) const {
             recipient.target.kind != Target::Kind::unrouted && events_.is_ours(recipient.original))
             found.push_back(i);
     }
-    if (!found.empty())
-        parts[{true, "routing " + journal.envelope.recipients[found.front()].original.to_string()}] = found;
+    if (found.empty()) return parts;
+    const Address& first = journal.envelope.recipients[found.front()].original;
+    const Key key{true, "routing " + first.to_string()};
+    destination(key, account_of(first));
+    parts[key] = found;
     return parts;
 }
 
@@ -86,18 +117,33 @@ bool Dispatcher::start(const std::string& id) {
     bool is_withheld = false;
     const Parts parts = again.empty() ? parts_for_now(*entry, is_withheld) : again;
     if (is_withheld && parts.empty()) return false;
-    if (parts.size() == 1) {
-        Destination& destination = destinations_[parts.begin()->first];
-        if (destination.waiting.size() >= most_waiting) {
-            destination.backlog.push_back(id);
-            return true;
-        }
+    if (is_postponed(parts, id)) return true;
+    std::string owner = owner_of(entry->journal().envelope.origin);
+    Share& share = shares_[owner];
+    if (!has_share(owner)) {
+        share.backlog.push_back(id);
+        return true;
     }
-    ActiveMessage& message = active_.emplace(id, ActiveMessage{std::move(*entry)}).first->second;
+    ++share.active;
+    ActiveMessage& message =
+        active_.emplace(id, ActiveMessage{std::move(*entry), std::move(owner)}).first->second;
     message.waiting = message.entry.journal().waiting();
     message.is_withheld = is_withheld;
     message.is_routed = again.empty();
     hand_out(message, parts);
+    return true;
+}
+
+bool Dispatcher::has_room_for_jobs(const Destination& destination) {
+    return destination.waiting.size() < (destination.pace == Pace::slow ? 1 : most_waiting);
+}
+
+/// Its only destination has enough to do: the message waits there, neither open nor locked.
+bool Dispatcher::is_postponed(const Parts& parts, const std::string& id) {
+    if (parts.size() != 1) return false;
+    Destination& destination = destinations_[parts.begin()->first];
+    if (has_room_for_jobs(destination)) return false;
+    destination.backlog.push_back(id);
     return true;
 }
 
@@ -137,9 +183,7 @@ void Dispatcher::dispatch(Place place) {
         } else {
             destination.waiting.push_front(std::move(job));
             if (Clock::now() < destination.down_until) continue;  // since no agent could be started
-            // Its own agents come back here when they are done; without any it has to wait in line for one.
-            if (destination.agents == 0 && !std::exchange(destination.is_in_line, true))
-                pool_of(place).line.push_back(place);
+            join_line(place);
             return;
         }
     }
@@ -154,7 +198,7 @@ void Dispatcher::read_backlog(Place place) {
     if (destination.is_reading_backlog) return;
     destination.is_reading_backlog = true;
     const auto may_read = [&] {
-        return has_room() && !destination.backlog.empty() && destination.waiting.size() < most_waiting;
+        return has_room() && !destination.backlog.empty() && has_room_for_jobs(destination);
     };
     for (std::size_t n = 0; n < most_read_at_once && may_read(); ++n) {
         const std::string id = std::move(destination.backlog.front());
@@ -162,69 +206,19 @@ void Dispatcher::read_backlog(Place place) {
         if (!start(id)) events_.on_gone(id);
     }
     destination.is_reading_backlog = false;
-    if (!destination.backlog.empty() && destination.waiting.size() < most_waiting &&
+    if (!destination.backlog.empty() && has_room_for_jobs(destination) &&
         !std::exchange(destination.is_unread, true))
         unread_.push_back(place);
 }
 
 void Dispatcher::go_on() {
-    for (std::size_t n = unread_.size(); n > 0 && can_go_on(); --n) {
+    read_shares();
+    for (std::size_t n = unread_.size(); n > 0 && has_room(); --n) {
         const Place place = unread_.front();
         unread_.pop_front();
         place->second.is_unread = false;
         dispatch(place);
     }
-}
-
-Dispatcher::Agent* Dispatcher::free_agent(Place place) {
-    Pool& pool = pool_of(place);
-    for (Agent& agent : pool.agents)
-        if (agent.place == place && !agent.job) return &agent;
-    if (place->second.agents >= std::min<std::size_t>(config_.destination_agents, place->second.most_agents))
-        return nullptr;
-    if (pool.agents.size() >= config_.agents) {
-        const auto idle = idle_agent(pool);
-        if (idle == pool.agents.end()) return nullptr;
-        remove_agent(pool, idle);
-    }
-    try {
-        pool.agents.push_back(
-            {events_.start_agent({place->first.domain, place->first.is_local, false}), place});
-    } catch (const std::system_error& error) {  // no process, no descriptor
-        note_down(place->second,
-                  deferred("4.3.0", std::string("no process could be started for it: ") + error.what()));
-        return nullptr;
-    }
-    ++place->second.agents;
-    return &pool.agents.back();
-}
-
-std::list<Dispatcher::Agent>::iterator Dispatcher::idle_agent(Pool& pool) {
-    return std::find_if(pool.agents.begin(), pool.agents.end(), [](const Agent& a) { return !a.job; });
-}
-
-void Dispatcher::remove_agent(Pool& pool, std::list<Agent>::iterator agent) {
-    --agent->place->second.agents;
-    pool.agents.erase(agent);
-}
-
-// In turn, each gets one; who wants more gets them when nobody is in line.
-void Dispatcher::serve_line(Pool& pool) {
-    const auto has_spare_agent = [&] {
-        return pool.agents.size() < config_.agents || idle_agent(pool) != pool.agents.end();
-    };
-    while (!pool.line.empty() && has_spare_agent()) {
-        const Place place = pool.line.front();
-        pool.line.pop_front();
-        place->second.is_in_line = false;
-        dispatch(place);
-    }
-}
-
-// While others wait in line. A new agent costs a process and a connection: one that is the only one of its
-// destination may do some work first.
-bool Dispatcher::must_give_way(const Pool& pool, const Agent& agent) {
-    return !pool.line.empty() && (agent.place->second.agents > 1 || agent.jobs_done >= most_jobs_in_a_row);
 }
 
 void Dispatcher::hand_over(Agent& agent, Job job) {
@@ -238,6 +232,7 @@ void Dispatcher::hand_over(Agent& agent, Job job) {
     request.count = static_cast<std::uint32_t>(job.recipients.size());
     std::copy(job.recipients.begin(), job.recipients.end(), request.recipients);
     request.routes_again = job.routes_again ? 1 : 0;
+    request.is_patient = agent.place->first.domain.empty() ? 0 : 1;
     try {
         const Fd message = job.message->entry.open_message();
         std::vector<int> descriptors = {job.message->entry.fd(), message.get()};
@@ -247,6 +242,7 @@ void Dispatcher::hand_over(Agent& agent, Job job) {
         }
         send_struct(agent.worker.channel.get(), request, descriptors);
         agent.job = std::move(job);
+        agent.busy_since = Clock::now();
     } catch (const PeerGone&) {
         // The end of its channel removes the agent from the list; this part is tried again by schedule.
         defer_job(std::move(job), "the delivery process ended");
@@ -275,32 +271,71 @@ void Dispatcher::job_done(Pool& pool, std::list<Agent>::iterator agent) {
     Destination& destination = place->second;
     const auto answer = receive_struct_now<QueueJobDone>(agent->worker.channel.get());
     if (answer.kind == Arrival::Kind::nothing) return;
-    const bool is_done = answer.kind == Arrival::Kind::packet;
     std::optional<Job> job = std::exchange(agent->job, std::nullopt);
+    if (answer.kind != Arrival::Kind::packet) return end_of_agent(pool, agent, std::move(job));
     ++agent->jobs_done;
     agent->worker.idle_since = Clock::now();
-    const bool is_down = is_done && answer.value.destination_is_down != 0;
+    const bool is_down = answer.value.destination_is_down != 0;
+    if (job) learn_pace(destination, *agent, !is_down);
     if (job && is_down && may_pass_on(*agent, answer.value)) return pass_on(pool, agent, std::move(*job));
     if (is_down) note_down(destination, result_in(answer.value));
-    agent->was_connected = is_done && !is_down;
-    if (!is_done)
-        log_event("", "queue-agent-ended",
-                  {{"pid", std::to_string(agent->worker.pid)}, {"destination", place->first.domain}});
-    const bool leaves = !is_done || must_give_way(pool, *agent);
+    agent->was_connected = !is_down;
+    const bool leaves = must_give_way(pool, *agent);
     if (leaves) remove_agent(pool, agent);
     if (job) {
         job->message->entry.reload();
         job->message->was_tried |= !job->routes_again;
+        be_patient_with_slow(*job, answer.value);
         if (is_down && answer.value.is_unrecorded != 0)
             settle_job(std::move(*job), destination.why_down);
-        else if (is_done)
-            finish(std::move(*job));
         else
-            defer_job(std::move(*job), "the delivery process ended");
+            finish(std::move(*job));
     }
     if (leaves) serve_line(pool);
     dispatch(place);
     serve_line(pool);  // if it needs its agent no more
+}
+
+/// One that was asked to end has tried nothing of what it has not recorded.
+void Dispatcher::end_of_agent(Pool& pool, std::list<Agent>::iterator agent, std::optional<Job> job) {
+    const Place place = agent->place;
+    const bool was_asked = agent->is_ending || stopping_;
+    if (!was_asked)
+        log_event("", "queue-agent-ended",
+                  {{"pid", std::to_string(agent->worker.pid)}, {"destination", place->first.domain}});
+    if (job && agent->is_ending) learn_pace(place->second, *agent, false);
+    remove_agent(pool, agent);
+    if (job) {
+        job->message->entry.reload();
+        if (stopping_) {
+            finish(std::move(*job));
+        } else if (was_asked) {
+            place->second.waiting.push_front(std::move(*job));
+        } else {
+            job->message->was_tried |= !job->routes_again;
+            defer_job(std::move(*job), "the delivery process ended");
+        }
+    }
+    serve_line(pool);
+    dispatch(place);
+    serve_line(pool);
+}
+
+/// Recipients whose agents did not answer soon get an agent that waits for one of them alone.
+void Dispatcher::be_patient_with_slow(const Job& job, const QueueJobDone& answer) {
+    ActiveMessage& message = *job.message;
+    std::vector<Place> places;
+    for (std::size_t i = 0; i < job.recipients.size(); ++i) {
+        if (answer.is_slow[i] == 0) continue;
+        const Target& target = message.entry.journal().envelope.recipients[job.recipients[i]].target;
+        const Key key{true, "mailbox " + describe(target)};
+        Destination& own = destination(key, account_of(target));
+        own.is_patient = true;
+        own.waiting.push_back({&message, {job.recipients[i]}});
+        ++message.jobs_left;
+        places.push_back(destinations_.find(key));
+    }
+    for (const Place place : places) dispatch(place);
 }
 
 /// A host that answers, though it refuses this connection, takes mail over those that others of its agents
@@ -329,34 +364,6 @@ void Dispatcher::pass_on(Pool& pool, std::list<Agent>::iterator refused, Job job
     serve_line(pool);
 }
 
-/// Limits that were learnt a while ago may not hold any more.
-void Dispatcher::lift_limits() {
-    const auto now = Clock::now();
-    for (auto place = destinations_.begin(); place != destinations_.end(); ++place) {
-        Destination& destination = place->second;
-        if (destination.most_agents == no_limit || now < destination.limited_until) continue;
-        destination.most_agents = no_limit;
-        dispatch(place);
-    }
-}
-
-void Dispatcher::end_idle_agents() {
-    lift_limits();
-    const auto now = Clock::now();
-    for (Pool& pool : pools_)
-        for (auto agent = pool.agents.begin(); agent != pool.agents.end();) {
-            const auto next = std::next(agent);
-            if (!agent->job && now - agent->worker.idle_since > agent_idle_limit) remove_agent(pool, agent);
-            agent = next;
-        }
-    std::erase_if(destinations_, [now](const auto& entry) {
-        const Destination& destination = entry.second;
-        return destination.agents == 0 && destination.waiting.empty() && destination.backlog.empty() &&
-               now >= destination.down_until && destination.most_agents == no_limit &&
-               !destination.is_in_line && !destination.is_unread;
-    });
-}
-
 void Dispatcher::add_poll_entries(std::vector<pollfd>& entries) const {
     for (const Pool& pool : pools_)
         for (const Agent& agent : pool.agents) entries.push_back({agent.worker.channel.get(), POLLIN, 0});
@@ -365,7 +372,17 @@ void Dispatcher::add_poll_entries(std::vector<pollfd>& entries) const {
 void Dispatcher::stop() {
     stopping_ = true;
     for (auto& [key, destination] : destinations_) destination.backlog.clear();
+    for (auto& [owner, share] : shares_) share.backlog.clear();
     for (auto place = destinations_.begin(); place != destinations_.end(); ++place) dispatch(place);
+    for (Pool& pool : pools_)
+        for (auto agent = pool.agents.begin(); agent != pool.agents.end();) {
+            const auto next = std::next(agent);
+            if (agent->job)
+                events_.end_agent(agent->worker);
+            else
+                remove_agent(pool, agent);
+            agent = next;
+        }
 }
 
 }  // namespace postoffice

@@ -120,7 +120,7 @@ void Dispatcher::settle(ActiveMessage& message) try {
     const std::string id = entry.id();
     entry.finish();
     log_event(id, "finished", {{"after", duration_text(Seconds(now - entry.journal().envelope.arrived))}});
-    active_.erase(id);
+    leave(id);
     events_.on_finished(id);
 } catch (const std::exception& error) {
     // The disk would not take a record or a report. What happened is in the journal or will be found out
@@ -139,7 +139,7 @@ void Dispatcher::set_next_attempt(ActiveMessage& message, UnixTime due) const {
 void Dispatcher::release(ActiveMessage& message, UnixTime due) {
     const std::string id = message.entry.id();
     const bool is_withheld = message.is_withheld;
-    active_.erase(id);
+    leave(id);
     if (is_withheld)
         events_.on_gone(id);
     else

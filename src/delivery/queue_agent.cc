@@ -17,6 +17,7 @@
 #include "postoffice/base/packet.h"
 #include "postoffice/base/process.h"
 #include "postoffice/base/text.h"
+#include "postoffice/base/worker.h"
 #include "postoffice/delivery/agent_channel.h"
 #include "postoffice/delivery/local_transport.h"
 #include "postoffice/delivery/queue_job.h"
@@ -31,6 +32,8 @@ namespace {
 using Outcome = DeliveryResult::Outcome;
 
 constexpr Milliseconds local_patience = std::chrono::minutes(2);
+constexpr Milliseconds hasty_patience = std::chrono::seconds(1);
+constexpr Milliseconds hasty_avoidance = std::chrono::seconds(30);
 constexpr Seconds connection_idle{5};  // a kept connection waits so long for the next message
 
 const char* word_for(Outcome outcome, Target::Kind kind) {
@@ -54,11 +57,14 @@ class QueueAgent {
           arrivals_(arrivals),
           agents_(spawner, local_patience, config.command_timeout),
           local_(config, agents_, std::chrono::duration_cast<Seconds>(local_patience)),
+          hasty_agents_(spawner, hasty_patience, config.command_timeout, hasty_avoidance),
+          hasty_local_(config, hasty_agents_, std::chrono::duration_cast<Seconds>(local_patience)),
           name_servers_(config.nameservers),
           resolver_(name_servers_.news().value()) {}
 
     void route_again(QueueEntry& entry, std::span<const std::uint32_t> indices, Watch watch) {
         watch_ = std::move(watch);
+        hold_end();
         if (!rerouting_) rerouting_.emplace(config_, spawner_);
         for (const auto index : indices) {
             const auto result = rerouting_->route_again(entry, index);
@@ -74,17 +80,22 @@ class QueueAgent {
         watch_ = Watch();
     }
 
-    QueueJobDone work(QueueEntry& entry, std::span<const std::uint32_t> indices, int message, Watch watch) {
+    QueueJobDone work(QueueEntry& entry, std::span<const std::uint32_t> indices, int message, bool is_patient,
+                      Watch watch) {
         watch_ = std::move(watch);
         RemoteDelivery::Outcome outcome;
         if (task_.is_local)
-            outcome.results = deliver_locally(entry, indices, message);
+            outcome.results = deliver_locally(entry, indices, message, is_patient);
         else
             outcome = deliver_remotely(entry, indices, message);
 
-        const QueueJobDone done = answer_for(outcome);
-        if (done.is_unrecorded == 0)
-            for (std::size_t i = 0; i < indices.size(); ++i) record(entry, indices[i], outcome.results[i]);
+        hold_end();
+        QueueJobDone done = answer_for(outcome);
+        for (std::size_t i = 0; i < indices.size() && done.is_unrecorded == 0; ++i) {
+            const DeliveryResult& result = outcome.results[i];
+            done.is_slow[i] = result.is_unanswered && !is_patient ? 1 : 0;
+            if (done.is_slow[i] == 0) record(entry, indices[i], result);
+        }
         watch_ = Watch();
         return done;
     }
@@ -93,6 +104,7 @@ class QueueAgent {
         if (remote_) remote_->close();
         if (late_routing_) late_routing_->rest();
         local_.rest();
+        hasty_local_.rest();
     }
 
   private:
@@ -115,7 +127,9 @@ class QueueAgent {
     }
 
     std::vector<DeliveryResult> deliver_locally(const QueueEntry& entry,
-                                                std::span<const std::uint32_t> indices, int message) {
+                                                std::span<const std::uint32_t> indices, int message,
+                                                bool is_patient) {
+        hold_end();
         const Envelope& envelope = entry.journal().envelope;
         std::vector<DeliveryResult> results(indices.size());
         std::vector<MailboxDelivery> deliveries;
@@ -135,7 +149,7 @@ class QueueAgent {
                 results[i] = local_.carry_out({entry.id(), target, envelope.sender}, message);
             }
         }
-        auto in_mailboxes = local_.deliver(deliveries, message);
+        auto in_mailboxes = (is_patient ? local_ : hasty_local_).deliver(deliveries, message);
         for (std::size_t i = 0; i < places.size(); ++i) results[places[i]] = std::move(in_mailboxes[i]);
         return results;
     }
@@ -237,6 +251,8 @@ class QueueAgent {
     const int arrivals_;
     AgentChannels agents_;
     LocalTransport local_;
+    AgentChannels hasty_agents_;  ///< for mailboxes of many users: a slow one must not hold up the others
+    LocalTransport hasty_local_;
     ResolverSource name_servers_;
     Resolver resolver_;
     std::unique_ptr<RemoteDelivery> remote_;
@@ -258,6 +274,7 @@ std::span<const std::uint32_t> checked_indices(const QueueJob& job, const QueueE
 }  // namespace
 
 int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel, int spawner, int arrivals) {
+    end_on_request(task.runner);
     QueueAgent agent(config, task, spawner, arrivals);
     const std::string name = task.is_local              ? "mailboxes"
                              : task.destination.empty() ? config.relay_host
@@ -281,9 +298,11 @@ int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel
         if (job->value.routes_again != 0)
             agent.route_again(entry, indices, std::move(watch));
         else
-            done = agent.work(entry, indices, job->descriptors[1].get(), std::move(watch));
+            done = agent.work(entry, indices, job->descriptors[1].get(), job->value.is_patient != 0,
+                              std::move(watch));
         set_process_title("idle, last delivered to " + name);
         send_struct(channel.get(), done);
+        allow_end();
     }
     agent.rest();
     return 0;

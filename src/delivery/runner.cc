@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -52,6 +53,7 @@ Runner::Runner(const Config& config, const RunnerSettings& settings)
       aliases_(config.aliases),
       users_(config.only_user),
       files_(config),
+      domains_(config.vhost_dir),
       router_(config, aliases_, users_, files_, interface_addresses()),
       bouncer_(config, spool_, router_, Bouncer::Lookup::later),
       dispatcher_(config, spool_, bouncer_,
@@ -72,7 +74,8 @@ Runner::Runner(const Config& config, const RunnerSettings& settings)
                    .watch_of = [this](const std::string& id) { return watched_.find(id); },
                    .may_leave = [this](const Journal& journal) { return may_leave(journal); },
                    .show = [this](const std::string& line) { show(settings_.verbose, line); },
-                   .is_ours = [this](const Address& address) { return is_ours(address); }}),
+                   .is_ours = [this](const Address& address) { return is_ours(address); },
+                   .owner_of = [this](const std::string& domain) { return owner_of(domain); }}),
       intake_([this] { return start_intake_worker(); },
               [this](const std::string& id, Watch watch) { take_over_watched(id, std::move(watch)); }),
       arrivals_(settings.arrivals) {}
@@ -80,6 +83,7 @@ Runner::Runner(const Config& config, const RunnerSettings& settings)
 Worker Runner::start_agent(const QueueAgentTask& task) const {
     QueueAgentTask complete = task;
     complete.verbose = settings_.verbose;
+    complete.runner = ::getpid();
     // Who talks to other hosts gets nothing by which this one could be asked for anything.
     if (!task.is_local)
         return start_worker("queue agent", {}, [&](Fd channel) {
@@ -96,6 +100,14 @@ bool Runner::is_ours(const Address& address) try {
     return router_.serves(address);
 } catch (const FormatError&) {
     return false;  // for now it stays where it led
+}
+
+std::string Runner::owner_of(const std::string& domain) try {
+    domains_.refresh();
+    const VirtualDomain* found = domains_.find(domain);
+    return found == nullptr ? "" : found->owner;
+} catch (const FormatError&) {
+    return "";
 }
 
 Worker Runner::start_intake_worker() const {

@@ -9,6 +9,7 @@
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/utf8.h"
+#include "postoffice/base/worker.h"
 #include "postoffice/smtp/client.h"
 #include "reply_reader.h"
 
@@ -85,7 +86,9 @@ TransactionResult SmtpClient::send(const OutgoingEnvelope& envelope, int message
     Transaction transaction(envelope, message, size);
     TransactionResult result;
     try {
-        if (refusal_) {
+        if (is_end_wanted()) {
+            transaction.settle_open(deferred("4.3.2", "this server is stopping"));
+        } else if (refusal_) {
             transaction.settle_open(*refusal_);
             result.other_host_may_help = true;
         } else if (!connection_) {
@@ -272,7 +275,10 @@ std::optional<Reply> SmtpClient::send_body(std::string_view trace, int message) 
             offset += n;
             encoder.encode({block.data(), n}, encoded);
             const bool at_end = n < block.size();
-            if (at_end) encoder.finish(encoded);
+            if (at_end) {
+                encoder.finish(encoded);
+                hold_end();  // from the final dot on the server may have the message
+            }
             connection_->write(encoded, within(timeouts_.data_block));
             encoded.clear();
             if (at_end) break;

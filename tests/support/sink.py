@@ -35,6 +35,7 @@ class _Handler(socketserver.StreamRequestHandler):
                             return
                         # Kept before it is acknowledged, as any server does.
                         sink.messages.append((sender, tuple(recipients), text))
+                        sink.on_message()
                         self.reply("250 2.0.0 kept")
                 elif verb == b"RSET":
                     sender, recipients = None, []
@@ -64,11 +65,13 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 class Sink:
-    """messages: list of (sender, recipients, text). `verdict` says what RCPT answers to an address."""
+    """messages: list of (sender, recipients, text). `verdict` says what RCPT answers to an address; `on_message` is called
+    when a message is there, before it is acknowledged."""
 
-    def __init__(self, address="127.0.0.1", port=0, verdict=lambda address: "250 2.1.5 OK"):
+    def __init__(self, address="127.0.0.1", port=0, verdict=lambda address: "250 2.1.5 OK", on_message=lambda: None):
         self.messages = []
         self.verdict = verdict
+        self.on_message = on_message
         self._server = _Server((address, port), _Handler)
         self._server.sink = self
         self.address, self.port = self._server.server_address

@@ -1,6 +1,13 @@
 """The owner of a domain chooses how slow its name servers and mail hosts are. Mail for it waits; mail for others does not."""
-from host import wait_for
-from sick_nameserver import SickNameServer
+import socket
+import threading
+
+from host import free_port, wait_for
+from processes import is_alive, wait_for_title
+from sick_nameserver import A, MX, SickNameServer, endless, record
+from sink import Sink
+from strict_sink import StrictSink
+from udp_name_server import UdpNameServer, question, reply
 
 
 def submit(host, *recipients, subject="one"):
@@ -25,3 +32,67 @@ def test_all_questions_of_an_attempt_have_one_deadline(host):
         submit(host, "a@silent.test")
         wait_for(lambda: "deferred to=<a@silent.test>" in host.log_text(), what=lambda: host.log_text()[-2000:])
         assert server.asked == 1
+
+
+class Liar(UdpNameServer):
+    """Domains below good.test have an address; of the others it names twenty mail hosts, and then says no more."""
+
+    def __init__(self, address):
+        self.good = address
+        super().__init__()
+
+    def answer(self, query):
+        name, kind = question(query)
+        if name.endswith("good.test"):
+            return reply(query, 0, [record(A, socket.inet_aton(self.good))] if kind == A else [])
+        return reply(query, 0, endless(MX)) if kind == MX else None
+
+
+def test_slow_destinations_leave_processes_to_others(host):
+    """Each of the slow ones takes a minute: half a dozen small messages would hold all processes for it. A destination
+    that was quick before has one at once, a new one after those that turned out to be slow have given theirs back."""
+    port = free_port()
+    with Liar("127.0.0.2") as server, Sink("127.0.0.2", port) as sink:
+        host.write_config(nameserver=server.address, remote_port=port, agents="5", lookup_timeout="1m")
+        host.start()
+        submit(host, "a@known.good.test")
+        wait_for(lambda: len(sink.messages) == 1, what="the first message at its host")
+        for i in range(12):
+            submit(host, f"a@slow{i}.test")
+        wait_for(lambda: len(host.queue()) == 12, what="the slow ones in the queue")
+        submit(host, "b@known.good.test")
+        wait_for(lambda: len(sink.messages) == 2, what="the message for the known host")
+        submit(host, "c@fresh.good.test")
+        wait_for(lambda: len(sink.messages) == 3, seconds=50, what=lambda: host.log_text()[-3000:])
+        assert "deferred" not in host.log_text(), "no slow destination had come to its end by then"
+
+
+def test_a_delivery_that_got_nowhere_ends_with_the_server(host):
+    with StrictSink(silent=True) as sink:
+        host.write_config(relay_host=f"127.0.0.1:{sink.port}")
+        host.start()
+        submit(host, "a@elsewhere.test")
+        agent, = wait_for_title(host, "delivering ")
+        host.stop()
+        assert not is_alive(agent)
+        assert "deferred" not in host.log_text(), "that is no attempt"
+        assert len(host.queue()) == 1
+
+
+def test_a_message_that_its_host_may_have_is_waited_for(host):
+    """The server is stopped between the final dot and its answer, which comes after that."""
+    stopping = threading.Event()
+    with Sink(on_message=lambda: stopping.wait(20)) as sink:
+        host.write_config(relay_host=sink.endpoint)
+        host.start()
+        submit(host, "a@elsewhere.test")
+        wait_for(lambda: sink.messages, what="the message at its host")
+        agent, = wait_for_title(host, "delivering ")
+        host.process.terminate()
+        wait_for(lambda: "stopping" in host.log_text(), what="the stop")
+        stopping.set()
+        assert host.process.wait(30) == 0
+        host.process = None
+        assert not is_alive(agent)
+        assert not host.spool_files(), "it is noted that it was delivered"
+        assert len(sink.messages) == 1

@@ -59,3 +59,22 @@ def test_submissions_do_not_wait_for_a_mailbox_that_its_user_locks(host):
     wait_for(lambda: subjects(host, EVE, "mine") == 12, what="what had waited for the lock")
     host.wait_for_empty_queue()
     assert subjects(host, EVE, "mine") == 12, "each once"
+
+
+@needs_root
+def test_queued_mail_does_not_wait_for_a_mailbox_of_another_user(host):
+    """More messages than the queue has processes for all mailboxes."""
+    host.write_aliases(f"both: {EVE}, \"|cat >/dev/null\"\nother: {OTHER}, \"|cat >/dev/null\"\n")
+    host.start()
+    agent = warm_agent(host, EVE)
+    os.kill(agent, signal.SIGSTOP)
+    try:
+        for i in range(30):
+            submit(host, "both", "mine")
+        wait_for(lambda: len(host.queue()) == 30, what="mail for the slow user in the queue")
+        submit(host, "other", "yours", by=OTHER)
+        host.wait_for_mail(OTHER, b"Subject: yours")
+        assert subjects(host, EVE, "mine") == 0
+    finally:
+        os.kill(agent, signal.SIGCONT)
+    wait_for(lambda: subjects(host, EVE, "mine") == 30, what="what had waited for the agent")

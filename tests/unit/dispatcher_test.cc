@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <list>
 #include <system_error>
+#include <thread>
 
 #include "postoffice/base/packet.h"
 #include "postoffice/delivery/queue_job.h"
@@ -46,8 +48,10 @@ class DispatcherTest : public ::testing::Test {
         const Address address(user, "host.test");
         return {address, {Target::Kind::program, user, address, "|cat"}};
     }
-    std::string queue(const std::vector<Recipient>& recipients, Seconds age = Seconds(0)) {
+    std::string queue(const std::vector<Recipient>& recipients, Seconds age = Seconds(0),
+                      const std::string& client = "") {
         Envelope envelope;
+        envelope.origin.client_address = client;
         envelope.sender = Address("alice", "a.test");
         envelope.arrived = now_unix() - age.count();
         envelope.recipients = recipients;
@@ -95,6 +99,37 @@ class DispatcherTest : public ::testing::Test {
         }
         return false;
     }
+    /// As deliver_one(), by the agent for this destination.
+    bool deliver_to(const std::string& destination) {
+        const auto is_other = [&](const FakeAgent& agent) { return agent.task.destination != destination; };
+        std::list<FakeAgent> others;
+        for (auto agent = agents_.begin(); agent != agents_.end();) {
+            const auto next = std::next(agent);
+            if (is_other(*agent)) others.splice(others.end(), agents_, agent);
+            agent = next;
+        }
+        const bool is_done = deliver_one() == destination;
+        agents_.splice(agents_.end(), others);
+        return is_done;
+    }
+    /// The agents that were asked to end do so.
+    void end_those_asked() {
+        for (const int channel : std::exchange(asked_to_end_, {})) {
+            std::erase_if(agents_,
+                          [&](const FakeAgent& agent) { return agent.seen_by_dispatcher == channel; });
+            EXPECT_TRUE(dispatcher_.serve(channel));
+        }
+    }
+    bool has_agent(const std::string& destination) {
+        forget_dismissed();
+        return std::any_of(agents_.begin(), agents_.end(),
+                           [&](const FakeAgent& agent) { return agent.task.destination == destination; });
+    }
+    void let_time_pass() {
+        std::this_thread::sleep_for(2 * slow);
+        dispatcher_.end_idle_agents();
+        end_those_asked();
+    }
     std::vector<std::string> deliver_all() {
         std::vector<std::string> names;
         for (std::string name = deliver_one(); !name.empty(); name = deliver_one()) names.push_back(name);
@@ -117,6 +152,8 @@ class DispatcherTest : public ::testing::Test {
     std::vector<std::string> gone_;
     std::vector<std::string> reports_;
     bool may_leave_ = true;
+    std::vector<int> asked_to_end_;
+    static constexpr Milliseconds slow{100};
     Dispatcher dispatcher_{
         config_,
         spool_,
@@ -126,7 +163,10 @@ class DispatcherTest : public ::testing::Test {
          .on_finished = [this](const std::string& id) { finished_.push_back(id); },
          .on_gone = [this](const std::string& id) { gone_.push_back(id); },
          .on_queued = [this](const std::string& id) { reports_.push_back(id); },
-         .may_leave = [this](const Journal&) { return may_leave_; }}};
+         .may_leave = [this](const Journal&) { return may_leave_; },
+         .owner_of = [](const std::string& domain) { return domain == "club.test" ? "carol" : ""; },
+         .end_agent = [this](const Worker& worker) { asked_to_end_.push_back(worker.channel.get()); }},
+        slow};
 };
 
 TEST_F(DispatcherTest, MoreDestinationsThanAgentsAreServedOneAfterTheOther) {
@@ -268,6 +308,126 @@ TEST_F(DispatcherTest, OneDestinationHasItsOwnBound) {
     EXPECT_EQ(deliver_all().size(), 5U);
     EXPECT_EQ(started_, 2U);
     EXPECT_EQ(finished_.size(), 5U);
+}
+
+// A stranger's domains, each with name servers or mail hosts that take their time.
+TEST_F(DispatcherTest, DestinationsThatAreSlowLeaveAgentsToOthers) {
+    config_.agents = 5;
+    ASSERT_TRUE(dispatcher_.start(queue({at("known.test")})));
+    EXPECT_EQ(deliver_all().size(), 1U);
+    for (int n = 0; n < 6; ++n)
+        ASSERT_TRUE(dispatcher_.start(queue({at("slow" + std::to_string(n) + ".test")}, {}, "192.0.2.6")));
+    ASSERT_TRUE(dispatcher_.start(queue({at("known.test")})));
+    EXPECT_TRUE(deliver_to("known.test")) << "a place is kept for destinations that were quick";
+
+    for (int n = 0; n < 6; ++n)
+        ASSERT_TRUE(dispatcher_.start(queue({at("more" + std::to_string(n) + ".test")}, {}, "192.0.2.6")));
+    ASSERT_TRUE(dispatcher_.start(queue({at("fresh.test")}, {}, "198.51.100.1")));
+    EXPECT_FALSE(has_agent("fresh.test"));
+    let_time_pass();
+    EXPECT_TRUE(has_agent("fresh.test")) << "it is the turn of another owner";
+    EXPECT_TRUE(deliver_to("fresh.test"));
+    EXPECT_TRUE(has_agent("slow0.test")) << "the first of the slow has the place of the slow";
+    EXPECT_FALSE(has_agent("slow1.test"));
+    EXPECT_TRUE(deferred_.empty()) << "who gives a place back was not tried";
+}
+
+TEST_F(DispatcherTest, WhoWasSlowWaitsInALineOfTheSlow) {
+    config_.agents = 5;
+    for (int n = 0; n < 3; ++n)
+        ASSERT_TRUE(dispatcher_.start(queue({at("slow" + std::to_string(n) + ".test")})));
+    std::this_thread::sleep_for(2 * slow);
+    EXPECT_EQ(deliver_all().size(), 3U);  // though late
+    dispatcher_.end_idle_agents();
+    for (int n = 0; n < 3; ++n)
+        ASSERT_TRUE(dispatcher_.start(queue({at("slow" + std::to_string(n) + ".test")})));
+    for (int n = 0; n < 4; ++n)
+        ASSERT_TRUE(dispatcher_.start(queue({at("new" + std::to_string(n) + ".test")})));
+    forget_dismissed();
+    std::size_t slow_ones = 0, new_ones = 0;
+    for (FakeAgent& agent : agents_) {
+        pollfd job{agent.channel.get(), POLLIN, 0};
+        if (::poll(&job, 1, 0) == 0) continue;
+        (agent.task.destination.starts_with("slow") ? slow_ones : new_ones) += 1;
+    }
+    EXPECT_EQ(slow_ones, 1U);
+    EXPECT_EQ(new_ones, 3U);
+    EXPECT_EQ(deliver_all().size(), 7U) << "each in its turn";
+}
+
+TEST_F(DispatcherTest, ManyMessagesOfOneOwnerLeaveRoomForThoseOfOthers) {
+    config_.agents = 4;
+    for (std::size_t n = 0; n < Dispatcher::most_active + 50; ++n)
+        ASSERT_TRUE(dispatcher_.start(queue({at("d" + std::to_string(n) + ".test")}, {}, "192.0.2.6")));
+    EXPECT_TRUE(dispatcher_.has_room());
+    ASSERT_TRUE(dispatcher_.start(queue({program_of("bob")})));
+    EXPECT_EQ(std::count_if(agents_.begin(), agents_.end(),
+                            [](const FakeAgent& agent) { return agent.task.is_local; }),
+              1);
+    std::size_t served = 0;
+    for (bool is_more = true; is_more; dispatcher_.go_on()) {
+        const std::size_t now = deliver_all().size();
+        served += now;
+        is_more = now > 0;
+    }
+    EXPECT_EQ(served, Dispatcher::most_active + 51) << "none is forgotten";
+    EXPECT_TRUE(dispatcher_.is_idle());
+}
+
+TEST_F(DispatcherTest, ProgramsOfOneUserLeaveAgentsToThoseOfOthers) {
+    config_.owner_programs = 2;
+    for (int n = 0; n < 5; ++n) {
+        const Address address("list" + std::to_string(n), "club.test");
+        const Recipient program{
+            address, {Target::Kind::program, "", address, "|sleep 600", address.local_part(), "club.test"}};
+        ASSERT_TRUE(dispatcher_.start(queue({program})));
+    }
+    EXPECT_EQ(started_, 2U) << "twelve aliases have one owner";
+    ASSERT_TRUE(dispatcher_.start(queue({program_of("bob")})));
+    EXPECT_EQ(started_, 3U);
+    EXPECT_EQ(deliver_all().size(), 6U);
+}
+
+TEST_F(DispatcherTest, AMailboxThatDoesNotAnswerSoonGetsAnAgentOfItsOwn) {
+    const auto mailbox_of = [](const std::string& user) {
+        const Address address(user, "host.test");
+        return Recipient{address, {Target::Kind::mailbox, user, address}};
+    };
+    const std::string id = queue({mailbox_of("eve"), mailbox_of("bob")});
+    ASSERT_TRUE(dispatcher_.start(id));
+    FakeAgent& common = agents_.front();
+    auto job = receive_struct_now<QueueJob>(common.channel.get());
+    ASSERT_EQ(job.value.count, 2U);
+    EXPECT_EQ(job.value.is_patient, 0);
+    {
+        QueueEntry entry(folder_.path(), std::move(job.descriptors.at(0)));
+        entry.record(1, delivered("Kept"));
+    }
+    QueueJobDone done;
+    done.is_slow[0] = 1;
+    send_struct(common.channel.get(), done);
+    EXPECT_TRUE(dispatcher_.serve(common.seen_by_dispatcher));
+    ASSERT_EQ(agents_.size(), 2U);
+    const auto patient = receive_struct_now<QueueJob>(agents_.back().channel.get());
+    ASSERT_EQ(patient.kind, Arrival::Kind::packet);
+    EXPECT_EQ(patient.value.is_patient, 1);
+    EXPECT_EQ(patient.value.count, 1U);
+    EXPECT_EQ(patient.value.recipients[0], 0U);
+
+    ASSERT_TRUE(dispatcher_.start(queue({mailbox_of("eve"), mailbox_of("bob")})));
+    EXPECT_EQ(started_, 2U) << "the next message waits for eve there, and bob has it";
+    EXPECT_EQ(receive_struct_now<QueueJob>(common.channel.get()).value.count, 1U);
+}
+
+TEST_F(DispatcherTest, TheEndAsksBusyAgentsToEndAndIsNoAttempt) {
+    const std::string id = queue({at("a.test")});
+    ASSERT_TRUE(dispatcher_.start(id));
+    dispatcher_.stop();
+    EXPECT_EQ(asked_to_end_.size(), 1U);
+    end_those_asked();
+    EXPECT_EQ(deferred_, std::vector<std::string>{id});
+    EXPECT_EQ(spool_.peek(id)->recipients[0].attempts, 0U);
+    EXPECT_TRUE(dispatcher_.is_idle());
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 // hands them over. A destination is the host's own mailboxes, or one domain elsewhere.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 
 #include "postoffice/base/fd.h"
@@ -13,6 +15,7 @@ struct QueueAgentTask {
     std::string destination;  ///< domain or address literal; empty with `is_local` or for the relay host
     bool is_local = false;
     bool verbose = false;  ///< show the dialogue on standard error
+    pid_t runner = 0;      ///< with which it ends
 };
 
 /// Serves QueueJobs from `channel` until the runner closes it. Of use to a local one only: `spawner`, whom to

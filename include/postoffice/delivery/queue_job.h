@@ -16,6 +16,7 @@ struct QueueJob {
     std::uint32_t recipients[most_recipients] = {};  ///< indices in the journal
     std::uint8_t watcher_sees_all = 0;               ///< as Watch has it
     std::uint8_t routes_again = 0;                   ///< deliver nothing: see where they lead by now
+    std::uint8_t is_patient = 0;  ///< local agents may take minutes; else what takes long comes back
 };
 
 /// Agent to runner: every outcome is in the journal (appended, not synced), unless the destination is down.
@@ -28,6 +29,8 @@ struct QueueJobDone {
     FixedString<16> status;
     FixedString<2048> why;
     FixedString<320> by;  ///< the host that said so; empty if we did
+    /// Of the recipients of the job: nothing was recorded, since the local agent did not answer soon.
+    std::uint8_t is_slow[QueueJob::most_recipients] = {};
 };
 
 /// Runner to intake worker: take in this drop. No descriptors.

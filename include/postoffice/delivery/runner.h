@@ -20,6 +20,7 @@
 #include "postoffice/mail/spool.h"
 #include "postoffice/mail/user_files.h"
 #include "postoffice/mail/users.h"
+#include "postoffice/mail/virtual_domains.h"
 
 namespace postoffice {
 
@@ -47,6 +48,7 @@ class Runner {
     Worker start_agent(const QueueAgentTask& task) const;
     Worker start_intake_worker() const;
     bool is_ours(const Address& address);
+    std::string owner_of(const std::string& domain);
     void start_reaper();
 
     void schedule(const std::string& id, UnixTime due);
@@ -84,6 +86,7 @@ class Runner {
     AliasTable aliases_;
     UserDirectory users_;
     OwnEyes files_;  ///< the router wants them; this process asks it only which domains are ours
+    DomainTable domains_;
     Router router_;
     Bouncer bouncer_;
     WatchedMessages watched_;
