@@ -118,8 +118,7 @@ void RepeatedEvent::log(std::initializer_list<LogField> fields) {
 }
 
 RepeatedEvent::~RepeatedEvent() {
-    if (count_ > most)
-        log_event("", event_, {{"about", about_}, {"more", std::to_string(count_ - most)}});
+    if (count_ > most) log_event("", event_, {{"about", about_}, {"more", std::to_string(count_ - most)}});
 }
 
 void log_audit(std::string_view record) {

@@ -74,7 +74,8 @@ void Dispatcher::read_shares() {
 
 // ---- places of agents
 
-/// Of what is delivered here, mailboxes of all users are quick, and all that has an account of its own is not.
+/// Of what is delivered here, mailboxes of all users are quick, and all that has an account of its own is
+/// not.
 Dispatcher::Pace Dispatcher::pace_of(const Place& place) {
     if (!place->first.is_local) return place->second.pace;
     return place->first.domain.empty() ? Pace::quick : Pace::slow;
@@ -115,8 +116,7 @@ bool Dispatcher::may_start(const Pool& pool, const std::string& account) const {
 Dispatcher::Agent* Dispatcher::free_agent(Place place) {
     Pool& pool = pool_of(place);
     const Destination& destination = place->second;
-    if (!may_start(pool, pace_of(place)) || !may_start(pool, destination.account))
-        return nullptr;
+    if (!may_start(pool, pace_of(place)) || !may_start(pool, destination.account)) return nullptr;
     for (Agent& agent : pool.agents)
         if (agent.place == place && !agent.job) return &agent;
     const std::size_t most = destination.is_patient ? 1 : config_.destination_agents;

@@ -116,7 +116,8 @@ void Router::Expansion::leave_out(const Address& member, std::string_view why, R
     note({fmt::format("{}: {}, left out; {} is told", member.to_string(), why, keeper.to_string())});
     if (!reached_.insert("left out " + lost.to_string()).second) return;
     skipped_.log({{"alias", open_.back()}, {"member", member.to_string()}, {"reason", why}});
-    if (++left_out_ <= most_told) route_.left_out.push_back({{Target::Kind::unrouted, "", lost}, keeper, true, {}});
+    if (++left_out_ <= most_told)
+        route_.left_out.push_back({{Target::Kind::unrouted, "", lost}, keeper, true, {}});
 }
 
 /// Nothing is lost: what the name leads to has the message already, or gets it.

@@ -26,7 +26,7 @@ using LogField = std::pair<std::string_view, std::string_view>;
 /// a client sends can forge a line. Never throws; a line that cannot be written is lost.
 void log_event(std::string_view id, std::string_view event, std::initializer_list<LogField> fields = {});
 
-/// An event that one input can cause any number of times, such as a broken line of a file: the first lines of it
+/// An event that one input can cause any number of times, such as a broken line of a file: the first lines
 /// are written, and one that counts the others when this object ends.
 class RepeatedEvent {
   public:
