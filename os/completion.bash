@@ -15,6 +15,7 @@ _postoffice() {
     esac
     case ${COMP_WORDS[COMP_CWORD - 1]} in
     -C)
+        compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
@@ -25,9 +26,11 @@ _postoffice() {
     mailq) choices="-v -c -C --json --help --version" ;;
     runq) choices="-v -qf -C --help --version" ;;
     authexpire) choices="-C -E -n -u -v -z -l -w -a -b -d --explain --help --version" ;;
+    vpasswd) choices="-C -a -d -l -u -s --undo --help --version" ;;
     *) choices="-C --help --version" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$word")
 }
 
-complete -F _postoffice postoffice sendmail smtpd mailq runq newaliases authexpire
+complete -F _postoffice postoffice sendmail smtpd mailq runq newaliases authexpire \
+    valias vdomain vpasswd virtdomain

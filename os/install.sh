@@ -97,7 +97,7 @@ install_completion() {
     mkdir -p "$folder"
     cp "$SRC/os/completion.bash" "$folder/postoffice"
     chmod 644 "$folder/postoffice"
-    for name in sendmail smtpd mailq runq newaliases authexpire; do
+    for name in $(completed_names); do
         [ -e "$folder/$name" ] || [ -L "$folder/$name" ] || ln -s postoffice "$folder/$name"
     done
 }

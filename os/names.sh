@@ -10,6 +10,9 @@ our_links() {
     echo "$LIBDIR/sendmail"
 }
 
+# Names, beside that of the program, that os/completion.bash completes.
+completed_names() { echo sendmail smtpd mailq runq newaliases authexpire valias vdomain vpasswd virtdomain; }
+
 # What would be found in place of ours: names in the other folder, pages of the same section or of section 1, which man(1)
 # shows first.
 foreign_files() {

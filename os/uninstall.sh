@@ -38,7 +38,7 @@ for path in $(our_links; if live; then foreign_files; fi); do put_back "$path"; 
 rm -f "$DESTDIR$SBINDIR/postoffice" "$DESTDIR$SBINDIR/postoffice.debug"
 rm -f "$DESTDIR$CONFDIR/postoffice.cf.accepted"
 completions=$DESTDIR${SBINDIR%/sbin}/share/bash-completion/completions
-for name in sendmail smtpd mailq runq newaliases authexpire; do
+for name in $(completed_names); do
     if [ "$(readlink "$completions/$name" || :)" = postoffice ]; then rm -f "$completions/$name"; fi
 done
 rm -f "$completions/postoffice"
