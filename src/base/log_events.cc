@@ -92,6 +92,7 @@ constexpr auto events = std::to_array<Event>({
     {"coal", LOG_NOTICE},
     {"dropped", LOG_NOTICE},
     {"failed", LOG_NOTICE},
+    {"passed-on", LOG_NOTICE},
     {"process-ended", LOG_NOTICE},
     {"refused", LOG_NOTICE},
     {"reloaded", LOG_NOTICE},

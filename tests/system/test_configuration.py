@@ -147,6 +147,17 @@ def test_what_an_ordinary_user_cannot_see_is_said(host, folder):
 
 
 @needs_root
+@pytest.mark.parametrize("arguments", [["-bC"], ["-bD"]])
+def test_without_proc_there_is_no_start(host, arguments):
+    """As in a folder that became the root by chroot(8), with nothing mounted in it."""
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh", host.command("sendmail"),
+                           "-C", host.config, *arguments], capture_output=True, timeout=60)
+    text = (done.stdout + done.stderr).decode() + host.log_text()
+    assert done.returncode == 78 and "/proc is not mounted here: no mail could be delivered without it" in text, text
+    assert "fd/" not in text and "helper" not in text
+
+
+@needs_root
 def test_users_must_be_able_to_submit(host):
     host.start()
     host.stop()

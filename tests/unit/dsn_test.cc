@@ -126,6 +126,18 @@ TEST_F(DsnTest, OurOwnFailureHasNoDiagnosticOfARemote) {
     EXPECT_EQ(status.find("Diagnostic-Code"), std::string::npos);
 }
 
+TEST_F(DsnTest, BlanksInAQuotedLocalPartStay) {
+    Recipient& recipient = journal_.envelope.recipients[1];
+    recipient.target.address = Address("two  blanks", "c.test");
+    recipient.original = Address("three   blanks", "b.test");
+    const std::string status = parts(report(original_))[2];
+    EXPECT_TRUE(has_line(status, "Final-Recipient: rfc822; \"two  blanks\"@c.test")) << status;
+    EXPECT_TRUE(has_line(status, "Original-Recipient: rfc822; \"three   blanks\"@b.test")) << status;
+    recipient.wishes.original_recipient = "rfc822;\"four+20+20+20+20blanks\"@b.test";
+    EXPECT_TRUE(has_line(parts(report(original_))[2],
+                         "Original-Recipient: rfc822; \"four    blanks\"@b.test"));
+}
+
 TEST_F(DsnTest, EachRecipientHasItsGroup) {
     request_.entries = {{0, DsnAction::failed}, {1, DsnAction::failed}};
     fail(0, failed("nonsense", "Mailbox closed"));

@@ -96,6 +96,20 @@ TEST(Journal, KeepsWhoseAVirtualNameIs) {
     }
 }
 
+TEST(Journal, KeepsTheAddressThatIsDisclosed) {
+    Envelope envelope = envelope_for_two();
+    const Address list("list", "b.test"), odd("two  blanks disclosed <x>", "b.test");
+    envelope.recipients[0].disclosed = list;
+    envelope.recipients[1].disclosed = odd;
+    const std::string text = journal_header("ID1", envelope);
+    EXPECT_NE(text.find(" disclosed <list@b.test>\n"), std::string::npos) << text;
+    const Journal journal = parse_journal(text);
+    EXPECT_EQ(journal.envelope.recipients.at(0).disclosed, list);
+    EXPECT_EQ(journal.envelope.recipients.at(1).disclosed, odd);
+    EXPECT_FALSE(with_events("").envelope.recipients.at(0).disclosed);
+    EXPECT_EQ(journal.envelope.recipients.at(1).target.address, envelope.recipients[1].target.address);
+}
+
 TEST(Journal, KeepsWhoIsToBeLookedUpAgain) {
     Envelope envelope = envelope_for_two();
     const Address vera("vera", "v.test");

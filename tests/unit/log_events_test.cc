@@ -16,6 +16,7 @@ TEST(LogEvents, HavePriorities) {
     EXPECT_EQ(event_priority("alias-broken"), LOG_WARNING);
     EXPECT_EQ(event_priority("refused"), LOG_NOTICE);
     EXPECT_EQ(event_priority("REJECT"), LOG_NOTICE);
+    EXPECT_EQ(event_priority("passed-on"), LOG_NOTICE);
     EXPECT_EQ(event_priority("started"), LOG_NOTICE);
     EXPECT_EQ(event_priority("delivered"), LOG_INFO);
     EXPECT_EQ(event_priority("an event without a row"), LOG_INFO);

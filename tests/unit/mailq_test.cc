@@ -72,6 +72,17 @@ TEST_F(MailqTest, MarksWhatIsInWorkHeldOrWaiting) {
     EXPECT_NE(list().find(id + "!"), std::string::npos);
 }
 
+TEST_F(MailqTest, OneAttemptIsNoPlural) {
+    std::optional<QueueEntry> entry = commit();
+    line_.verbose = true;
+    const char* const expected[] = {", 0 attempts, next ", ", 1 attempt, next ", ", 2 attempts, next "};
+    for (const char* attempts : expected) {
+        const std::string text = list();
+        EXPECT_NE(text.find(attempts), std::string::npos) << attempts << text;
+        entry->defer_until(now_unix() + 3600);
+    }
+}
+
 TEST_F(MailqTest, LookingTakesNoLock) {
     const std::string id = commit().id();
     (void)list();
