@@ -102,7 +102,7 @@ END
 
 probe_tls() {
     if [ $with_tls = no ]; then
-        LEFT_OUT="$LEFT_OUT net/tls policy/scram"
+        LEFT_OUT="$LEFT_OUT net/tls net/private_key policy/scram"
         return 0
     fi
     cat >"$work/probe.cc" <<'END'
@@ -115,7 +115,7 @@ int main() {
 END
     try "for OpenSSL 3" compile_and_run -lssl -lcrypto || need "no OpenSSL 3 (Debian: libssl-dev; or --without-tls)"
     TLS_LIBS="-lssl -lcrypto"
-    LEFT_OUT="$LEFT_OUT net/no_tls policy/no_scram"
+    LEFT_OUT="$LEFT_OUT net/no_tls net/no_private_key policy/no_scram"
     has TLS
 }
 

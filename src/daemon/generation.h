@@ -13,6 +13,7 @@
 #include "postoffice/base/letterbox.h"
 #include "postoffice/base/log.h"
 #include "postoffice/config/config.h"
+#include "postoffice/daemon/key_keeper.h"
 #include "postoffice/net/tls.h"
 #include "postoffice/net/tls_key.h"
 
@@ -28,20 +29,23 @@ struct Port {
 struct Generation {
     /// Throws FormatError if the certificate cannot be used.
     explicit Generation(Config c) : config(std::move(c)) {
-        if (!config.tls_certificate.empty()) tls.emplace(config.tls_certificate, config.tls_key);
+        if (!config.tls_certificate.empty()) prepare_tls();
         if (const auto exposure = exposure_of_key(config)) log_event("", "tls-key", {{"warning", *exposure}});
         if (!config.coal_command.empty()) coal_requests = make_letterbox();
     }
 
-    enum Role { spawner, authenticator, runner, listener, coal, role_count };
+    enum Role { spawner, authenticator, runner, listener, coal, key_keeper, role_count };
     struct Helper {
         pid_t pid = 0;
         std::chrono::steady_clock::time_point may_start_at{};
     };
 
     const Config config;
-    /// Read as root, inherited by the listener and its sessions, which could not read the key.
+    /// Inherited by the listener and its sessions. It has the key only if that is of a kind which must be
+    /// where it is used; else the key keeper has it.
     std::optional<TlsServer> tls;
+    Fd key_file;              ///< a copy of the key in memory without a name, for the key keeper; or empty
+    SocketPair key_channels;  ///< by which the listener tells the key keeper of new sessions; with key_file
     std::vector<Port> ports;
     /// For the spawner. The master holds it, too, so that a spawner may die and its successor finds what
     /// waits.
@@ -50,6 +54,17 @@ struct Generation {
     std::optional<Letterbox> coal_requests;  ///< the same for the coal runner; only with coal-command
     Helper helpers[role_count];
 
+    void prepare_tls() {
+        check_key_pair(config.tls_certificate, config.tls_key);
+        tls = TlsServer::without_key(config.tls_certificate);
+        if (!tls) {
+            tls.emplace(config.tls_certificate, config.tls_key);
+            return;
+        }
+        key_file = copy_of_key_file(config.tls_key);
+        key_channels = packet_socket_pair();
+    }
+
     bool is_gone() const {
         return std::all_of(std::begin(helpers), std::end(helpers),
                            [](const Helper& h) { return h.pid == 0; });
@@ -57,7 +72,8 @@ struct Generation {
 };
 
 inline const char* name_of(Generation::Role role) {
-    constexpr const char* names[] = {"spawner", "authenticator", "queue runner", "listener", "coal runner"};
+    constexpr const char* names[] = {"spawner",  "authenticator", "queue runner",
+                                     "listener", "coal runner",   "key keeper"};
     return names[role];
 }
 

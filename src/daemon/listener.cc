@@ -12,7 +12,9 @@
 #include "postoffice/base/packet.h"
 #include "postoffice/base/process.h"
 #include "postoffice/daemon/coal_runner.h"
+#include "postoffice/daemon/key_keeper.h"
 #include "postoffice/daemon/session_handover.h"
+#include "postoffice/net/private_key.h"
 #include "postoffice/policy/client_rates.h"
 
 namespace postoffice {
@@ -229,11 +231,16 @@ bool Listener::give_to(Processes::iterator process, Client& client) {
 }
 
 void Listener::start_process_for(Client client) try {
-    Worker worker = start_worker(
-        "SMTP idle", {helpers_.spawner, helpers_.announce, helpers_.authenticator, helpers_.coal},
-        [this](Fd channel) {
-            return run_session_process(config_, std::move(channel), helpers_, session_calls_);
-        });
+    KeyChannelEnds key =
+        helpers_.key_channels < 0 ? KeyChannelEnds() : offer_key_channel(helpers_.key_channels);
+    Worker worker =
+        start_worker("SMTP idle",
+                     {helpers_.spawner, helpers_.announce, helpers_.authenticator, helpers_.coal,
+                      key.questions.get(), key.answers.get()},
+                     [&](Fd channel) {
+                         set_key_channel(std::move(key.questions), std::move(key.answers));
+                         return run_session_process(config_, std::move(channel), helpers_, session_calls_);
+                     });
     const auto started = processes_.insert(processes_.begin(), {std::move(worker), false, {}});
     watch(started->worker.channel.get());
     process_of_[started->worker.channel.get()] = started;

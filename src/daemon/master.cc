@@ -185,6 +185,7 @@ class Master {
             const bool is_for_clients = role != Generation::spawner && role != Generation::runner;
             if (is_for_clients && !settings_.serve_smtp) continue;
             if (role == Generation::coal && !current_->coal_requests) continue;
+            if (role == Generation::key_keeper && !current_->key_file) continue;
             helper.may_start_at = Clock::now() + restart_pause;
             try {
                 helper.pid = start(static_cast<Generation::Role>(role));
@@ -209,6 +210,8 @@ class Master {
                     return be_runner(master);
                 case Generation::coal:
                     return be_coal_runner(master);
+                case Generation::key_keeper:
+                    return be_key_keeper(master);
                 default:
                     return be_listener(master);
             }
@@ -253,6 +256,16 @@ class Master {
         return run_coal_runner(current_->config, Fd(requests));
     }
 
+    int be_key_keeper(pid_t master) {
+        Fd key_file(current_->key_file.release());
+        Fd offers(current_->key_channels.theirs.release());
+        close_descriptors_except({key_file.get(), offers.get()});
+        return run_key_keeper(std::move(key_file), std::move(offers), [&] {
+            confine_to(identity_);
+            end_with_parent(master);
+        });
+    }
+
     int be_listener(pid_t master) {
         SessionProcessSockets helpers{current_->requests.slot.get(), arrivals_.write_end.get()};
         helpers.authenticator = current_->logins.slot.get();
@@ -260,8 +273,10 @@ class Master {
         helpers.rates = &rates_;
         helpers.auditing = &auditing_;
         helpers.tls = current_->tls ? &*current_->tls : nullptr;
-        std::vector<int> kept = {helpers.spawner, helpers.announce,   helpers.authenticator,
-                                 helpers.coal,    parked_.ours.get(), parked_.theirs.get()};
+        helpers.key_channels = current_->key_channels.ours.get();
+        std::vector<int> kept = {helpers.spawner,     helpers.announce,   helpers.authenticator,
+                                 helpers.coal,        parked_.ours.get(), parked_.theirs.get(),
+                                 helpers.key_channels};
         std::vector<ListeningSocket> ports;
         for (Port& port : current_->ports)
             for (Fd& socket : port.sockets) {
@@ -323,7 +338,7 @@ class Master {
 
     static void end_next(Generation& generation, bool is_overdue) {
         for (const auto role : {Generation::listener, Generation::authenticator, Generation::coal,
-                                Generation::runner, Generation::spawner}) {
+                                Generation::key_keeper, Generation::runner, Generation::spawner}) {
             const pid_t pid = generation.helpers[role].pid;
             if (pid == 0) continue;
             (void)::kill(pid, is_overdue ? SIGKILL : SIGTERM);

@@ -15,6 +15,7 @@
 #include "postoffice/base/text.h"
 #include "postoffice/config/build.h"
 #include "postoffice/config/config_file.h"
+#include "postoffice/daemon/key_keeper.h"
 #include "postoffice/daemon/listener.h"
 #include "postoffice/daemon/service_identity.h"
 #include "postoffice/mail/spool.h"
@@ -169,7 +170,7 @@ class Checker {
             if (!is_server_ && ::access(file.c_str(), R_OK) != 0 && errno == EACCES)
                 return check_.unchecked.push_back(fmt::format("tls-certificate: {}", file));
         try {
-            const TlsServer server(config_.tls_certificate, config_.tls_key);
+            check_key_pair(config_.tls_certificate, config_.tls_key);
         } catch (const FormatError& error) {
             problem("tls-certificate", error.what());
         }

@@ -11,6 +11,7 @@
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/fd.h"
+#include "postoffice/net/private_key.h"
 
 namespace postoffice {
 namespace {
@@ -71,7 +72,7 @@ void TlsServer::Free::operator()(ssl_ctx_st* context) const {
     SSL_CTX_free(context);
 }
 
-TlsServer::TlsServer(const std::string& certificate_file, const std::string& key_file)
+TlsServer::TlsServer(const std::string& certificate_file)
     : context_(SSL_CTX_new(TLS_server_method())) {
     SSL_CTX* context = context_.get();
     if (context == nullptr) throw FormatError("TLS cannot be set up: " + last_complaint());
@@ -92,10 +93,22 @@ TlsServer::TlsServer(const std::string& certificate_file, const std::string& key
         throw FormatError("TLS cannot be set up: " + last_complaint());
 
     require_readable(certificate_file);
-    require_readable(key_file);
     ERR_clear_error();
     if (SSL_CTX_use_certificate_chain_file(context, certificate_file.c_str()) != 1)
         unusable(certificate_file);
+}
+
+std::optional<TlsServer> TlsServer::without_key(const std::string& certificate_file) {
+    TlsServer server(certificate_file);
+    if (!use_key_elsewhere(server.context())) return std::nullopt;
+    return server;
+}
+
+TlsServer::TlsServer(const std::string& certificate_file, const std::string& key_file)
+    : TlsServer(certificate_file) {
+    SSL_CTX* context = context_.get();
+    require_readable(key_file);
+    ERR_clear_error();
     const bool is_key = SSL_CTX_use_PrivateKey_file(context, key_file.c_str(), SSL_FILETYPE_PEM) == 1;
     const bool is_of_another = !is_key && ERR_GET_REASON(ERR_peek_error()) == X509_R_KEY_VALUES_MISMATCH;
     if (!is_key && !is_of_another) unusable(key_file);

@@ -21,6 +21,7 @@ struct SessionProcessSockets {
     const Crowd* crowd = nullptr;          ///< the listener's
     const TlsServer* tls = nullptr;        ///< null: TLS is not offered
     int authenticator = -1;                ///< slot of its letterbox
+    int key_channels = -1;                 ///< the listener's: by which the key keeper hears of sessions
 };
 
 /// Serves ClientHandovers from `channel` until the listener closes it. Returns the exit status. `calls`:

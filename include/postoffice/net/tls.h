@@ -27,10 +27,15 @@ class TlsServer {
     /// PEM files: the certificate with its chain, and its private key (the same file will do).
     /// Throws FormatError "FILE: what is wrong".
     TlsServer(const std::string& certificate_file, const std::string& key_file);
+    /// The same, but signatures are asked for by set_key_channel() of net/private_key.h. nullopt if that cannot be
+    /// done with this kind of key. Throws FormatError.
+    static std::optional<TlsServer> without_key(const std::string& certificate_file);
 
     ssl_ctx_st* context() const { return context_.get(); }
 
   private:
+    explicit TlsServer(const std::string& certificate_file);
+
     struct Free {
         void operator()(ssl_ctx_st* context) const;
     };
