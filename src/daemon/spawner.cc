@@ -95,17 +95,19 @@ class Spawner {
         Fd control;
         Deadline too_old;
         std::uint64_t last_use = 0;
+        uid_t uid = 0;
     };
     struct Waiting {
         AgentName name;
         Fd channel;
         Deadline patience;
+        uid_t uid = 0;
     };
     struct Leaving {
         std::string user;
         Deadline patience;
-        /// Set for one that carries out an instruction: the account whose rights it has.
-        std::optional<uid_t> programs_of = std::nullopt;
+        uid_t uid = 0;
+        bool is_program = false;  ///< it carries out an instruction
     };
     using Agents = std::map<AgentName, Agent>;
 
@@ -121,12 +123,16 @@ class Spawner {
     void forget_everything();
     std::variant<AgentDuty, DeliveryResult> take_up(Purpose purpose, const Assignment& assignment);
     void ask_to_leave(Agents::iterator agent);
-    void make_room();
+    void let_wait(const AgentName& name, uid_t uid, Fd channel);
+    void make_room(uid_t uid);
+    void serve_waiting();
     void drain();
     void reap();
     void look_at_deadlines();
     bool has_room() const { return agents_.size() + leaving_.size() < std::max(config_.agents, 1U); }
-    bool has_room_for_program(uid_t owner) const;
+    bool has_room_for_program(uid_t uid) const;
+    bool has_share(uid_t uid) const;
+    bool is_shared_by_many(uid_t uid) const { return ::geteuid() != 0 || uid == vhost_uid(config_); }
 
     const Config& config_;
     const SpawnerLimits limits_;
@@ -201,15 +207,12 @@ void Spawner::serve(const AgentName& name, Fd channel) {
             refuse(channel.get(), user, std::get<DeliveryResult>(answer));
         } else if (!stays(name.purpose) && !has_room_for_program(assignment->account.uid)) {
             refuse(channel.get(), user, deferred("4.3.2", "Too many programs of one account at a time"));
-        } else if (has_room() && stays(name.purpose)) {
+        } else if (!has_room() || (stays(name.purpose) && !has_share(assignment->account.uid))) {
+            let_wait(name, assignment->account.uid, std::move(channel));
+        } else if (stays(name.purpose)) {
             start_agent(name, *assignment, channel);
-        } else if (has_room()) {
-            start_instruction_agent(name.purpose, *assignment, std::move(channel));
-        } else if (waiting_.size() < limits_.waiting) {
-            waiting_.push_back({name, std::move(channel), Deadline::after(limits_.room)});
-            make_room();
         } else {
-            refuse(channel.get(), user, deferred("4.3.2", "Too many local deliveries at a time"));
+            start_instruction_agent(name.purpose, *assignment, std::move(channel));
         }
     } catch (const std::exception& e) {
         log_event("", "spawn", {{"user", user}, {"error", in_plain_words(e)}});
@@ -263,7 +266,8 @@ void Spawner::start_agent(const AgentName& name, const Assignment& assignment, c
         return run_local_agent(config_, std::move(std::get<AgentDuty>(duty)), std::move(control.theirs),
                                limits_.idle);
     });
-    agents_.emplace(name, Agent{pid, std::move(control.ours), Deadline::after(limits_.age), ++uses_});
+    agents_.emplace(name, Agent{pid, std::move(control.ours), Deadline::after(limits_.age), ++uses_,
+                                assignment.account.uid});
 }
 
 /// In the child: becomes the account, and gets ready for what it is there for. A domain's passwd is opened by
@@ -320,17 +324,30 @@ void Spawner::start_instruction_agent(Purpose purpose, const Assignment& assignm
     const auto patience = config_.command_timeout + limits_.room + Seconds(30);
     leaving_.emplace(
         pid, Leaving{account.name, Deadline::after(std::chrono::duration_cast<Milliseconds>(patience)),
-                     account.uid});
+                     account.uid, true});
 }
 
 /// A program may take ten minutes. Those of one account get a share of the places, and all of them together
 /// leave some to mailboxes.
-bool Spawner::has_room_for_program(uid_t owner) const {
-    const auto of_owner = std::count_if(leaving_.begin(), leaving_.end(),
-                                        [owner](const auto& one) { return one.second.programs_of == owner; });
+bool Spawner::has_room_for_program(uid_t uid) const {
+    const auto of_account = std::count_if(leaving_.begin(), leaving_.end(), [uid](const auto& one) {
+        return one.second.is_program && one.second.uid == uid;
+    });
     const auto of_all = std::count_if(leaving_.begin(), leaving_.end(),
-                                      [](const auto& one) { return one.second.programs_of.has_value(); });
-    return of_owner < config_.owner_programs && of_all < most_programs(config_.agents);
+                                      [](const auto& one) { return one.second.is_program; });
+    return of_account < config_.owner_programs && of_all < most_programs(config_.agents);
+}
+
+/// The owner of many virtual domains, or of one whose folder of mailboxes is the owner's, can stop the agents
+/// of all of them: they have half of the places at most.
+bool Spawner::has_share(uid_t uid) const {
+    if (is_shared_by_many(uid)) return true;
+    const auto staying = std::count_if(agents_.begin(), agents_.end(),
+                                       [uid](const auto& one) { return one.second.uid == uid; });
+    const auto leaving = std::count_if(leaving_.begin(), leaving_.end(), [uid](const auto& one) {
+        return !one.second.is_program && one.second.uid == uid;
+    });
+    return staying + leaving < std::max<std::ptrdiff_t>(config_.agents / 2, 1);
 }
 
 /// In the child, which knows nothing of its parent's other business from here on.
@@ -346,22 +363,57 @@ void Spawner::forget_everything() {
 void Spawner::ask_to_leave(Agents::iterator agent) {
     const std::string& user = agent->first.user;
     const auto is_of_user = [&](const auto& one) {
-        return !one.second.programs_of && one.second.user == user;
+        return !one.second.is_program && one.second.user == user;
     };
     if (std::count_if(leaving_.begin(), leaving_.end(), is_of_user) >= most_leaving_of_one)
         for (const auto& one : leaving_)
             if (is_of_user(one)) (void)::kill(one.first, SIGKILL);
-    leaving_.emplace(agent->second.pid, Leaving{agent->first.user, Deadline::after(limits_.leaving)});
+    leaving_.emplace(agent->second.pid,
+                     Leaving{agent->first.user, Deadline::after(limits_.leaving), agent->second.uid});
     agents_.erase(agent);
 }
 
+/// For an agent to end, a few seconds long. One account has a quarter of the places to wait.
+void Spawner::let_wait(const AgentName& name, uid_t uid, Fd channel) {
+    const auto own =
+        std::count_if(waiting_.begin(), waiting_.end(), [uid](const Waiting& one) { return one.uid == uid; });
+    const std::size_t most = is_shared_by_many(uid) ? limits_.waiting : (limits_.waiting + 3) / 4;
+    if (waiting_.size() >= limits_.waiting || static_cast<std::size_t>(own) >= most)
+        return refuse(channel.get(), name.user, deferred("4.3.2", "Too many local deliveries at a time"));
+    waiting_.push_back({name, std::move(channel), Deadline::after(limits_.room), uid});
+    make_room(uid);
+}
+
 /// As many agents are asked to leave as requests wait. First the one that got no channel for longest, which
-/// is most likely idle; one that is busy leaves after what it has.
-void Spawner::make_room() {
-    while (leaving_.size() < waiting_.size() && !agents_.empty())
-        ask_to_leave(std::min_element(agents_.begin(), agents_.end(), [](const auto& a, const auto& b) {
-            return a.second.last_use < b.second.last_use;
-        }));
+/// is most likely idle; one that is busy leaves after what it has. An account that has its share already
+/// gives up one of its own.
+void Spawner::make_room(uid_t uid) {
+    const bool is_over_share = !has_share(uid);
+    const auto leaving = std::count_if(leaving_.begin(), leaving_.end(), [&](const auto& one) {
+        return !one.second.is_program && (!is_over_share || one.second.uid == uid);
+    });
+    const auto waiting = std::count_if(waiting_.begin(), waiting_.end(),
+                                       [&](const Waiting& one) { return !is_over_share || one.uid == uid; });
+    for (auto missing = waiting - leaving; missing > 0; --missing) {
+        auto oldest = agents_.end();
+        for (auto agent = agents_.begin(); agent != agents_.end(); ++agent)
+            if ((!is_over_share || agent->second.uid == uid) &&
+                (oldest == agents_.end() || agent->second.last_use < oldest->second.last_use))
+                oldest = agent;
+        if (oldest == agents_.end()) return;
+        ask_to_leave(oldest);
+    }
+}
+
+void Spawner::serve_waiting() {
+    for (std::size_t n = waiting_.size(); n > 0 && has_room(); --n) {
+        Waiting next = std::move(waiting_.front());
+        waiting_.pop_front();
+        if (stays(next.name.purpose) && !has_share(next.uid))
+            waiting_.push_back(std::move(next));
+        else
+            serve(next.name, std::move(next.channel));
+    }
 }
 
 void Spawner::drain() {
@@ -387,19 +439,15 @@ void Spawner::reap() {
         }
         log_if_crashed("deliver " + user, end);
     }
-    while (!waiting_.empty() && has_room()) {
-        Waiting next = std::move(waiting_.front());
-        waiting_.pop_front();
-        serve(next.name, std::move(next.channel));
-    }
+    serve_waiting();
 }
 
 void Spawner::look_at_deadlines() {
-    while (!waiting_.empty() && waiting_.front().patience.passed()) {
-        refuse(waiting_.front().channel.get(), waiting_.front().name.user,
-               deferred("4.3.2", "Too many local deliveries at a time"));
-        waiting_.pop_front();
-    }
+    std::erase_if(waiting_, [](const Waiting& one) {
+        if (!one.patience.passed()) return false;
+        refuse(one.channel.get(), one.name.user, deferred("4.3.2", "Too many local deliveries at a time"));
+        return true;
+    });
     for (const auto& [pid, agent] : leaving_)
         if (agent.patience.passed()) (void)::kill(pid, SIGKILL);
 }

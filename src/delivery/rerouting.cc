@@ -11,8 +11,10 @@ namespace {
 
 using Outcome = DeliveryResult::Outcome;
 
-/// A user whose files are slow to read keeps what was known of them.
+/// A user whose files are slow to read keeps what was known of them, and so do other recipients of the
+/// message whose files are told by the same agent.
 constexpr Milliseconds patience{5'000};
+constexpr Milliseconds avoidance{30'000};
 
 bool leads_to(const Route& route, const Target& target) {
     return std::any_of(route.hops.begin(), route.hops.end(), [&](const Route::Hop& hop) {
@@ -39,7 +41,7 @@ bool is_left_to_another(const Envelope& envelope, const Route::Hop& hop) {
 Rerouting::Rerouting(const Config& config, int spawner)
     : aliases_(config.aliases),
       users_(config.only_user),
-      agents_(spawner, patience, config.command_timeout),
+      agents_(spawner, patience, config.command_timeout, avoidance),
       files_(config, agents_),
       router_(config, aliases_, users_, files_, interface_addresses()) {}
 

@@ -580,6 +580,35 @@ TEST_F(VirtualSpawner, ProgramsRunIfTheOwnerSaysSoAndIsNotRoot) {
     EXPECT_EQ(64001U, ran.st_uid);
 }
 
+// The owner can stop them, so they must not have all places.
+TEST_F(VirtualSpawner, AgentsOfOneOwnerHaveHalfOfThePlaces) {
+    if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
+    config_.agents = 6;
+    std::string domains;
+    for (char name = 'a'; name < 'g'; ++name) {
+        const std::string domain = std::string(1, name) + ".test";
+        domains += "bob:" + domain + ":1:\n";
+        std::filesystem::create_directory(etc_ / domain);
+        write(domain + "/passwd", "Vera:x\n");
+    }
+    put(etc_ / "domains.cf", domains);
+    start({.idle = Seconds(600), .room = Seconds(1)});
+    std::vector<Fd> channels;
+    for (char name = 'a'; name < 'd'; ++name)
+        channels.push_back(channel_for(SpawnRequest::Purpose::domain, std::string(1, name) + ".test"));
+    wait_until([&] { return agents().size() == 3; });
+    const auto stopped = agents();
+    for (const pid_t pid : stopped) stop_agent(pid);
+    for (char name = 'd'; name < 'g'; ++name)
+        channels.push_back(channel_for(SpawnRequest::Purpose::domain, std::string(1, name) + ".test"));
+    for (std::size_t i = 3; i < 6; ++i)
+        EXPECT_EQ("4.3.2", answer_on(channels[i].get()).status.str()) << "bob has the share of one account";
+    EXPECT_EQ(3U, agents().size());
+    EXPECT_EQ(Outcome::delivered, deliver("carol").outcome);
+    EXPECT_EQ(Outcome::delivered, deliver("eve").outcome);
+    for (const pid_t pid : stopped) ::kill(pid, SIGKILL);
+}
+
 TEST_F(VirtualSpawner, AgentsLeaveWhenTheDomainsChange) {
     if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
     start();
