@@ -22,8 +22,8 @@ namespace {
 
 constexpr std::uint16_t smtp_port = 25;
 
-/// As long as a session process waits for a local agent.
-constexpr Seconds patience{30};
+/// As long as a session process waits for a local agent at RCPT.
+constexpr Seconds patience{5};
 
 AddressInquiry::Asker asker(const Config& config) {
     Caller caller = identify_caller();
