@@ -1,8 +1,10 @@
 // sendmail -bC, postoffice check: would a server start with this configuration? Reads it and looks at what it
 // names as the start does, and tells all that is wrong.
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <exception>
 #include <functional>
 #include <vector>
@@ -15,6 +17,7 @@
 #include "postoffice/daemon/service_identity.h"
 #include "postoffice/daemon/start_check.h"
 #include "postoffice/mail/domain_files.h"
+#include "postoffice/mail/users.h"
 #include "postoffice/mail/virtual_domains.h"
 #include "postoffice/policy/passwords.h"
 
@@ -49,6 +52,17 @@ void note_passwords(const DomainTable& domains, const VirtualDomain& domain,
             fmt::format("{}/passwd: hashes of no known kind, nobody logs in: {}", folder, some_of(unknown)));
 }
 
+/// Where the owner of a domain has a mail folder that the owner cannot get to.
+void note_mail_folder(const Config& config, const VirtualDomain& domain, std::vector<std::string>& notices) {
+    struct stat top {};
+    const auto keeper = mailbox_keeper(config, domain), usual = vhost_account(config);
+    if (!keeper || !usual || keeper->uid == usual->uid || ::stat(config.vhost_spool.c_str(), &top) != 0 ||
+        (top.st_mode & S_IXOTH) != 0)
+        return;
+    notices.push_back(fmt::format("vhost-spool: {} cannot get to the folder of {}: chmod o+x {}",
+                                  keeper->name, domain.name, config.vhost_spool));
+}
+
 /// Of virtual domains, as far as this process may look: no mistake in them keeps the server from its start.
 std::vector<std::string> notices_of_domains(const Config& config) {
     std::vector<std::string> notices;
@@ -63,7 +77,10 @@ std::vector<std::string> notices_of_domains(const Config& config) {
         DomainTable domains(config.vhost_dir);
         domains.refresh();
         for (const VirtualDomain& domain : domains.all())
-            if (domain.problem.empty()) tell([&] { note_passwords(domains, domain, notices); });
+            if (domain.problem.empty()) {
+                tell([&] { note_passwords(domains, domain, notices); });
+                tell([&] { note_mail_folder(config, domain, notices); });
+            }
     });
     return notices;
 }

@@ -359,6 +359,18 @@ def test_a_passwd_as_gnu_pop3d_reads_it(mail_host, domains):
         assert re.match(r"kvt:\$y\$[^:]*:7901:100:kvtname:/home/alice/:\n", file.readline())
 
 
+def test_a_mail_folder_that_its_owner_cannot_get_to(mail_host, domains):
+    folder = os.path.join(domains.spool, "own.test")
+    os.mkdir(folder, 0o700)
+    os.chown(folder, 7901, 7901)
+    wanted = f"vhost-spool: alice cannot get to the folder of own.test: chmod o+x {domains.spool} (a notice)"
+    assert wanted in mail_host.run("sendmail", "-bC").stderr.decode()
+    assert rcpt(mail_host, "vera@own.test") == ["451 4.3.0"]
+    os.chmod(domains.spool, 0o711)
+    assert wanted not in mail_host.run("sendmail", "-bC").stderr.decode()
+    assert rcpt(mail_host, "vera@own.test") == ["250 2.1.5"]
+
+
 def test_the_mailbox_of_an_account_with_the_same_name_is_another_one(mail_host, domains):
     """It is full; nobody who writes to the virtual user is to hear of that."""
     domains.add("same.test", "alice", ["bob"])
