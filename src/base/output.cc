@@ -2,10 +2,20 @@
 
 #include <fcntl.h>
 
+#include <new>
+#include <string>
+
+#include "postoffice/base/text.h"
+
 namespace postoffice {
 
 void write_text(std::FILE* stream, std::string_view text) noexcept {
-    (void)!std::fwrite(text.data(), 1, text.size(), stream);
+    try {
+        const std::string clean = printable(text, "\n\t");
+        (void)!std::fwrite(clean.data(), 1, clean.size(), stream);
+    } catch (const std::bad_alloc&) {
+        // As if the stream took nothing.
+    }
 }
 
 bool is_open_for(int fd, int access) noexcept {

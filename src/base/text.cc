@@ -4,11 +4,18 @@
 #include <charconv>
 #include <numeric>
 
+#include "postoffice/base/utf8.h"
+
 namespace postoffice {
 namespace {
 
 char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+/// ASCII that may be shown.
+bool is_plain(char c) {
+    return c >= 0x20 && c < 0x7f;
 }
 
 }  // namespace
@@ -65,11 +72,30 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
     return value;
 }
 
-std::string printable(std::string_view text) {
-    std::string result(text);
-    for (char& c : result)
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-    return result;
+bool is_control(char32_t character) {
+    return character < 0x20 || (character >= 0x7f && character < 0xa0) ||
+           (character >= 0x2028 && character <= 0x202e) || (character >= 0x2066 && character <= 0x2069);
+}
+
+std::string printable(std::string_view text, std::string_view kept) {
+    std::string result;
+    result.reserve(text.size());
+    for (;;) {
+        const auto plain =
+            static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), is_plain) - text.begin());
+        result += text.substr(0, plain);
+        text.remove_prefix(plain);
+        if (text.empty()) return result;
+        const std::string_view before = text;
+        const auto character = take_character(text);
+        if (!character) text.remove_prefix(1);
+        const std::string_view octets = before.substr(0, before.size() - text.size());
+        const bool is_clean = character && !is_control(*character);
+        if (is_clean || kept.find(octets.front()) != std::string_view::npos)
+            result += octets;
+        else
+            result += '?';
+    }
 }
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "postoffice/base/text.h"
+#include "postoffice/base/utf8.h"
 
 namespace postoffice {
 namespace {
@@ -33,18 +34,21 @@ Result<char> take_escaped(std::string_view& rest) {
 std::string to_dbm_text(std::string_view octets) {
     std::string text;
     text.reserve(octets.size());
-    for (const char c : octets) {
-        const auto octet = static_cast<unsigned char>(c);
-        if (c == '\t')
+    while (!octets.empty()) {
+        const std::string_view before = octets;
+        const auto character = take_character(octets);
+        if (!character) octets.remove_prefix(1);
+        const std::string_view one = before.substr(0, before.size() - octets.size());
+        if (one == "\t")
             text += "\\t";
-        else if (c == '\n')
+        else if (one == "\n")
             text += "\\n";
-        else if (c == '\\')
+        else if (one == "\\")
             text += "\\\\";
-        else if (octet < ' ' || octet == 0x7f)
-            text += fmt::format("\\{:03o}", octet);
+        else if (character && !is_control(*character))
+            text += one;
         else
-            text += c;
+            for (const char c : one) text += fmt::format("\\{:03o}", static_cast<unsigned char>(c));
     }
     return text;
 }

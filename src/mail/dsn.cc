@@ -20,17 +20,13 @@ namespace {
 
 // Text
 
-/// One line of printable text, whatever a remote host said: blanks for line ends, '?' for other controls, and
-/// for everything beyond ASCII unless all of it is UTF-8.
+/// One line of printable text, whatever a remote host said: blanks for line ends, '?' for other controls and
+/// for what is no UTF-8.
 std::string text_line(std::string_view text) {
     std::string result(trim(text).substr(0, 2000));
-    const bool utf8 = is_utf8(result);
-    for (char& c : result) {
-        const auto octet = static_cast<unsigned char>(c);
+    for (char& c : result)
         if (c == '\n' || c == '\r' || c == '\t') c = ' ';
-        if ((octet < 0x20 && c != ' ') || octet == 0x7f || (octet > 0x7f && !utf8)) c = '?';
-    }
-    return result;
+    return printable(result);
 }
 
 /// The same in ASCII, '?' for the rest.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "postoffice/base/text.h"
+#include "postoffice/base/utf8.h"
 
 namespace postoffice {
 namespace {
@@ -17,16 +18,20 @@ int hex_digit(char c) {
 
 std::string escaped(std::string_view text, std::string_view special) {
     std::string result;
-    for (const char c : text) {
-        const auto octet = static_cast<unsigned char>(c);
-        if (c == '\\')
+    while (!text.empty()) {
+        const std::string_view before = text;
+        const auto character = take_character(text);
+        if (!character) text.remove_prefix(1);
+        const std::string_view octets = before.substr(0, before.size() - text.size());
+        if (octets == "\\")
             result += "\\\\";
-        else if (c == '\n')
+        else if (octets == "\n")
             result += "\\n";
-        else if (octet < 0x20 || octet == 0x7f || special.find(c) != std::string_view::npos)
-            result += fmt::format("\\x{:02x}", octet);
+        else if (character && !is_control(*character) &&
+                 special.find(octets.front()) == std::string_view::npos)
+            result += octets;
         else
-            result += c;
+            for (const char c : octets) result += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
     }
     return result;
 }

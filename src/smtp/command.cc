@@ -16,7 +16,7 @@ bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-bool is_control(char c) {
+bool is_control_octet(char c) {
     return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
 }
 
@@ -30,14 +30,14 @@ bool is_keyword(std::string_view text) {
 // esmtp-value = 1*(%d33-60 / %d62-126 / UTF8-non-ascii); RFC 6531 section 3.3
 bool is_value(std::string_view text) {
     return !text.empty() && is_utf8(text) && std::none_of(text.begin(), text.end(), [](char c) {
-        return is_control(c) || c == ' ' || c == '=';
+        return is_control_octet(c) || c == ' ' || c == '=';
     });
 }
 
 }  // namespace
 
 std::optional<Command> parse_command(std::string_view line) {
-    if (std::any_of(line.begin(), line.end(), is_control)) return std::nullopt;
+    if (std::any_of(line.begin(), line.end(), is_control_octet)) return std::nullopt;
     const auto end = std::find_if_not(line.begin(), line.end(), is_letter);
     if (end == line.begin()) return std::nullopt;
     if (end != line.end() && *end != ' ' && *end != '\t') return std::nullopt;

@@ -58,7 +58,7 @@ NO_ROUTE = set("""
     rate-connections rate-messages rate-recipients errors tarpit data-rate data-time coal-command coal proxy
     command-timeout escape-from dot-lock immediate retry qreturn delay-warning agents destination-agents
     owner-programs lookup-timeout
-    untrusted-set-sender trusted-users delivery-wait strict-addresses vhost-user
+    untrusted-set-sender trusted-users delivery-wait strict-addresses vhost-user header-size notify-success greylist-keep
     """.split())
 
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "postoffice/base/idn.h"
+#include "postoffice/base/text.h"
 
 namespace postoffice {
 namespace {
@@ -73,6 +74,32 @@ TEST(Idn, WhatIsNoDomainIsNone) {
         EXPECT_FALSE(domain_to_ascii(bad)) << bad;
     EXPECT_EQ(domain_to_unicode("xn--a.example"), "xn--a.example");
     EXPECT_EQ(domain_to_unicode("xn--.example"), "xn--.example");
+}
+
+TEST(Printable, LeavesNothingThatATerminalObeys) {
+    EXPECT_EQ(printable("a\x1b[31m\r\n\x7f\tb"), "a?[31m????b");
+    EXPECT_EQ(printable("\x9b"
+                        "31m"),
+              "?31m")
+        << "CSI as one octet";
+    EXPECT_EQ(printable("\xc2\x9b"
+                        "31m \xc2\x80\xc2\x9f"),
+              "?31m ??")
+        << "CSI in UTF-8";
+    EXPECT_EQ(printable("\xe2\x80\xae"
+                        "gpj.exe \xe2\x81\xa6"),
+              "?gpj.exe ?")
+        << "text from right to left";
+    EXPECT_EQ(printable("\xe2\x80\xa8"), "?") << "a line separator";
+    EXPECT_EQ(printable("\xc1\x9b \xe0\x82\x9b"), "?? ???") << "overlong forms";
+    EXPECT_EQ(printable("\xc2"), "?") << "half a character";
+}
+
+TEST(Printable, LeavesTextAlone) {
+    for (const std::string text :
+         {"", "plain text", "J\xc3\xbcrgen \xe4\xb8\xad\xe6\x96\x87 \xf0\x9f\x93\xae", "\xc2\xa0"})
+        EXPECT_EQ(printable(text), text);
+    EXPECT_EQ(printable("two\n\tlines\x1b", "\n\t"), "two\n\tlines?");
 }
 
 }  // namespace

@@ -9,7 +9,8 @@
 
 namespace postoffice {
 
-/// Writes the text as far as the stream takes it. Never throws; for standard output a failure is remembered,
+/// Writes the text as far as the stream takes it, lines of what printable() leaves: no text of a client or of
+/// another host reaches a terminal as a command. Never throws; for standard output a failure is remembered,
 /// see output_failed().
 void write_text(std::FILE* stream, std::string_view text) noexcept;
 

@@ -23,8 +23,13 @@ std::vector<std::string_view> split(std::string_view text, char separator);
 std::string_view take_until(std::string_view& rest, char separator);
 /// Digits only, all of them, no sign, no overflow.
 std::optional<std::uint64_t> parse_number(std::string_view text);
-/// Control characters (also DEL) replaced by '?'; octets above 127 stay.
-std::string printable(std::string_view text);
+/// True for what a terminal, a pager or a reader of the log could take for a command, or for another order of
+/// the text: the controls C0, DEL and C1 (ISO/IEC 6429), the separators of lines and paragraphs, and what
+/// changes the direction of text (U+2028 to U+202E, U+2066 to U+2069).
+bool is_control(char32_t character);
+/// Text as it may be shown on a terminal, stand in the log and in a reply: each control character, and each
+/// octet that is no UTF-8, becomes '?', but for the ASCII characters in `kept`.
+std::string printable(std::string_view text, std::string_view kept = {});
 /// How many single-character edits make `a` from `b` (for "did you mean").
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
