@@ -65,8 +65,6 @@ Letterbox make_letterbox() {
     if (::chmod(hall.door().c_str(), 0666) != 0) throw_errno("chmod " + hall.door());
     box.slot = Fd(::open(hall.door().c_str(), O_PATH | O_CLOEXEC | O_NOFOLLOW));
     if (!box.slot) throw_errno("open " + hall.door());
-    // A letter that is here before its reader is as much its sender's.
-    name_senders(box.reader.get());
     return box;
 }
 

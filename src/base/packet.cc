@@ -11,7 +11,10 @@ namespace postoffice {
 namespace {
 
 constexpr std::size_t control_space = CMSG_SPACE(sizeof(int) * max_packet_descriptors);
-constexpr std::size_t space_with_sender = control_space + CMSG_SPACE(sizeof(ucred));
+// What does not fit is closed by the kernel, in the process that receives it, and that may take as long as
+// its sender likes. So there is room for as many as anybody can send (SCM_MAX_FD).
+constexpr std::size_t most_descriptors_sent = 253;
+constexpr std::size_t space_for_all = CMSG_SPACE(sizeof(int) * most_descriptors_sent);
 
 void wait_readable(int socket, const Deadline& deadline) {
     for (;;) {
@@ -25,11 +28,6 @@ void wait_readable(int socket, const Deadline& deadline) {
 
 void collect(msghdr& message, Packet& packet) {
     for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) {
-            ucred sender{};
-            std::memcpy(&sender, CMSG_DATA(c), sizeof sender);
-            packet.sender = sender.pid;
-        }
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
         const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
         for (std::size_t i = 0; i < count; ++i) {
@@ -68,7 +66,7 @@ bool receive_once(int socket, std::span<std::byte> into, int& flags, Packet& pac
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
-    alignas(cmsghdr) char control[space_with_sender];
+    alignas(cmsghdr) char control[space_for_all];
     message.msg_control = control;
     message.msg_controllen = sizeof control;
     ssize_t n = 0;
@@ -79,7 +77,6 @@ bool receive_once(int socket, std::span<std::byte> into, int& flags, Packet& pac
     packet.size = static_cast<std::size_t>(n);
     collect(message, packet);
     flags = message.msg_flags;
-    // Where the sender is not named, its place has room for more descriptors than there may be.
     if (packet.descriptors.size() > max_packet_descriptors) flags |= MSG_CTRUNC;
     return true;
 }
@@ -91,11 +88,6 @@ bool at_end(int socket) {
 }
 
 }  // namespace
-
-void name_senders(int socket) {
-    const int yes = 1;
-    if (::setsockopt(socket, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) != 0) throw_errno("SO_PASSCRED");
-}
 
 void send_packet(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors) {
     if (send_once(socket, bytes, descriptors, 0)) return;

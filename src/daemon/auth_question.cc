@@ -116,39 +116,41 @@ Claim look_up(const Config& config, const std::string& user, const ScramDigest& 
     return {made_up_verifier(salt_key, to_lower(login.name) + "@" + login.domain, model), ""};
 }
 
-void converse_by_scram(const Config& config, const std::string& user, const Fd& channel,
-                       const ScramDigest& salt_key, const Deadline& patience) {
+AuthOutcome converse_by_scram(const Config& config, const std::string& user, const Fd& channel,
+                              const ScramDigest& salt_key, const Deadline& patience) {
     const Claim claim = look_up(config, user, salt_key);
     ScramChallenge challenge;
     challenge.iterations = claim.verifier.iterations;
     if (!challenge.nonce.assign(fresh_nonce()) || !challenge.salt.assign(base64(claim.verifier.salt)))
         throw_errno(EINVAL, "SCRAM challenge");
-    if (send_packet_now(channel.get(), std::as_bytes(std::span(&challenge, 1))) != Sent::yes) return;
+    if (send_packet_now(channel.get(), std::as_bytes(std::span(&challenge, 1))) != Sent::yes)
+        return AuthOutcome::not_now;
     const auto response = receive_struct<ScramResponse>(channel.get(), patience);
-    if (!response || response->value.magic != ScramResponse::expected_magic) return;
+    if (!response || response->value.magic != ScramResponse::expected_magic) return AuthOutcome::not_now;
 
     const std::string auth_message = response->value.client_first_bare.str() + "," +
                                      scram_server_first(response->value.client_nonce.str(), challenge) + "," +
                                      response->value.client_final_without_proof.str();
     const auto signature = check_scram_proof(claim.verifier, auth_message, response->value.proof);
-    if (signature && !claim.user.empty())
-        send_verdict(channel, {AuthOutcome::yes, claim.user, *signature});
-    else
-        send_verdict(channel, {AuthOutcome::no, "", {}});
+    const bool is_right = signature && !claim.user.empty();
+    const AuthVerdict verdict = is_right ? AuthVerdict{AuthOutcome::yes, claim.user, *signature}
+                                         : AuthVerdict{AuthOutcome::no, "", {}};
+    send_verdict(channel, verdict);
+    return verdict.outcome;
 }
 
 }  // namespace
 
-void answer_question(const Config& config, AuthRequest& request, const Fd& channel,
-                     const ScramDigest& salt_key, const Deadline& patience) {
+AuthOutcome answer_question(const Config& config, AuthRequest& request, const Fd& channel,
+                            const ScramDigest& salt_key, const Deadline& patience) {
     const std::string user = request.user.str();
     if (request.method == AuthRequest::Method::scram) {
         try {
-            converse_by_scram(config, user, channel, salt_key, patience);
+            return converse_by_scram(config, user, channel, salt_key, patience);
         } catch (const Timeout&) {
             // The client is too slow, and hears "not now" when the channel closes.
+            return AuthOutcome::not_now;
         }
-        return;
     }
     const std::string client = printable(request.client.str());
     std::string password = request.password.str();
@@ -156,6 +158,7 @@ void answer_question(const Config& config, AuthRequest& request, const Fd& chann
     const auto verdict = check_password(config, user, password, client, salt_key);
     wipe(password);
     send_verdict(channel, verdict);
+    return verdict.outcome;
 }
 
 void send_verdict(const Fd& channel, const AuthVerdict& verdict) {

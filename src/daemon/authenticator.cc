@@ -1,6 +1,5 @@
 #include "postoffice/daemon/authenticator.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <string.h>
@@ -12,55 +11,35 @@
 #include <map>
 
 #include "auth_question.h"
-#include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/foreign_descriptors.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/process.h"
 #include "postoffice/base/text.h"
 #include "postoffice/policy/authentication.h"
+#include "postoffice/policy/rate_table.h"
 
 namespace postoffice {
 namespace {
 
 constexpr int most_at_a_time = 64;
-constexpr int longest_line_of_descent = 16;
-
-pid_t parent_of(pid_t pid) {
-    try {
-        const Fd file = disk::open_if_exists(fmt::format("/proc/{}/stat", pid), O_RDONLY);
-        if (!file) return 0;
-        // "PID (NAME) STATE PPID": the name may hold anything.
-        const std::string stat = disk::read_all(file.get(), 4096);
-        std::string_view rest = std::string_view(stat).substr(stat.rfind(')') + 1);
-        rest = trim(rest);
-        (void)take_until(rest, ' ');
-        return static_cast<pid_t>(parse_number(take_until(rest, ' ')).value_or(0));
-    } catch (const std::system_error&) {
-        return 0;  // it has left meanwhile
-    }
-}
-
-/// The session process that `pid` is or comes from: one whose parent, the listener, is a child of our own
-/// parent. 0 for all others; whoever forks and leaves its children behind does not become somebody else.
-pid_t session_of(pid_t pid) {
-    const pid_t master = ::getppid();
-    for (int generations = 0; pid > 1 && generations < longest_line_of_descent; ++generations) {
-        const pid_t parent = parent_of(pid);
-        if (parent > 1 && parent_of(parent) == master) return pid;
-        pid = parent;
-    }
-    return 0;
-}
+constexpr int exit_wrong = 3;  // of a child: the password was wrong
+constexpr Seconds guess_window{3600};
 
 struct Question {
     Deadline patience;
-    pid_t session;
+    std::uint64_t session;  // number of its pass
 };
+
+std::string guesses_of(std::uint64_t session) {
+    return fmt::format("guesses {}", session);
+}
 
 class AuthenticatorProcess {
   public:
-    AuthenticatorProcess(const Config& config, Fd requests, const AuthenticatorLimits& limits)
-        : config_(config), limits_(limits), requests_(std::move(requests)) {}
+    AuthenticatorProcess(const Config& config, Fd requests, const PassKey& passes,
+                         const AuthenticatorLimits& limits)
+        : config_(config), limits_(limits), requests_(std::move(requests)), passes_(passes) {}
 
     int run() {
         while (requests_ || !children_.empty()) {
@@ -71,6 +50,7 @@ class AuthenticatorProcess {
             if (requests_) read_requests();
             for (const auto& [pid, question] : children_)
                 if (question.patience.passed()) (void)::kill(pid, SIGKILL);
+            foreign_.close_all();
         }
         return 0;
     }
@@ -84,9 +64,18 @@ class AuthenticatorProcess {
 
     void reap() {
         for (ProcessEnd end = reap_child(); end.pid != 0; end = reap_child()) {
-            children_.erase(end.pid);
-            log_if_crashed("authentication", end);
+            const auto child = children_.find(end.pid);
+            if (child != children_.end() && end.exited_with(exit_wrong))
+                count_guess(child->second.session);
+            else
+                log_if_crashed("authentication", end);
+            if (child != children_.end()) children_.erase(child);
         }
+    }
+
+    void count_guess(std::uint64_t session) {
+        if (guesses_.add(guesses_of(session), 1, guess_window) == config_.auth_failures)
+            log_event("", "auth", {{"result", "too many failures of one session"}});
     }
 
     void read_requests() {
@@ -95,44 +84,58 @@ class AuthenticatorProcess {
             auto arrival =
                 receive_packet_now(requests_.get(), std::as_writable_bytes(std::span(&request, 1)));
             if (arrival.kind == Arrival::Kind::nothing) return;
-            const bool is_request =
-                arrival.kind == Arrival::Kind::packet && arrival.packet.size == sizeof request &&
-                request.magic == AuthRequest::expected_magic && arrival.packet.descriptors.size() == 1 &&
-                request.method <= AuthRequest::Method::scram;
-            if (is_request)
-                serve(request, std::move(arrival.packet.descriptors.front()),
-                      session_of(arrival.packet.sender));
+            auto& descriptors = arrival.packet.descriptors;
+            const bool is_request = arrival.kind == Arrival::Kind::packet &&
+                                    arrival.packet.size == sizeof request &&
+                                    request.magic == AuthRequest::expected_magic &&
+                                    request.method <= AuthRequest::Method::scram && descriptors.size() == 1 &&
+                                    is_packet_socket(descriptors.front().get());
+            if (is_request && passes_.has_sealed(request.pass))
+                serve(request, std::move(descriptors.front()));
+            else
+                foreign_.add(std::move(descriptors));
             ::explicit_bzero(static_cast<void*>(&request), sizeof request);
         }
     }
 
-    bool has_enough(pid_t session) const {
+    bool has_enough(std::uint64_t session) const {
         const auto asked = std::count_if(children_.begin(), children_.end(),
                                          [&](const auto& child) { return child.second.session == session; });
         return static_cast<std::size_t>(asked) >= limits_.of_one_session ||
-               children_.size() >= limits_.children;
+               children_.size() >= limits_.children ||
+               guesses_.count(guesses_of(session), guess_window) >= config_.auth_failures;
     }
 
-    void serve(AuthRequest& request, Fd channel, pid_t session) {
-        if (has_enough(session)) return send_verdict(channel, {});
+    void refuse(Fd channel) {
+        send_verdict(channel, {});
+        foreign_.add(std::move(channel));
+    }
+
+    void serve(AuthRequest& request, Fd channel) {
+        const std::uint64_t session = request.pass.number;
+        if (has_enough(session)) return refuse(std::move(channel));
+        foreign_.close_all();
         try {
             const auto patience = Deadline::after(std::chrono::duration_cast<Milliseconds>(limits_.patience));
             const pid_t pid = spawn_process("authenticating " + printable(request.client.str()), [&] {
                 requests_.reset();
                 signals_.reset();
-                answer_question(config_, request, channel, salt_key_, patience);
-                return 0;
+                const AuthOutcome outcome = answer_question(config_, request, channel, salt_key_, patience);
+                return outcome == AuthOutcome::no ? exit_wrong : 0;
             });
             children_.emplace(pid, Question{patience, session});
         } catch (const std::system_error& error) {
             log_event("", "authenticator", {{"error", error.what()}});
-            send_verdict(channel, {});
+            refuse(std::move(channel));
         }
     }
 
     const Config& config_;
     const AuthenticatorLimits limits_;
     Fd requests_;
+    const PassKey& passes_;
+    RateTable guesses_{4096};     // wrong ones, by session
+    ForeignDescriptors foreign_;  // what is to be closed, once this process need not wait for that
     std::optional<SignalSource> signals_{std::in_place, std::initializer_list<int>{SIGTERM, SIGINT, SIGCHLD}};
     const ScramDigest salt_key_ = make_salt_key();
     std::map<pid_t, Question> children_;
@@ -140,9 +143,10 @@ class AuthenticatorProcess {
 
 }  // namespace
 
-int run_authenticator(const Config& config, Fd requests, const AuthenticatorLimits& limits) {
+int run_authenticator(const Config& config, Fd requests, const PassKey& passes,
+                      const AuthenticatorLimits& limits) {
     ignore_sigpipe();
-    return AuthenticatorProcess(config, std::move(requests), limits).run();
+    return AuthenticatorProcess(config, std::move(requests), passes, limits).run();
 }
 
 }  // namespace postoffice

@@ -11,6 +11,7 @@
 #include "postoffice/base/clock.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/foreign_descriptors.h"
 #include "postoffice/base/letterbox.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/process.h"
@@ -98,14 +99,17 @@ void name_to_coal_runner(int slot, const IpAddress& address) {
 int run_coal_runner(const Config& config, Fd requests) {
     ignore_sigpipe();
     CoalRunner runner(config);
+    ForeignDescriptors foreign;  // there should be none
     for (;;) {
         pollfd waiting{requests.get(), POLLIN, 0};
         if (::poll(&waiting, 1, -1) < 0 && errno != EINTR) throw_errno("poll");
         CoalRequest request;
-        const auto arrival =
-            receive_packet_now(requests.get(), std::as_writable_bytes(std::span(&request, 1)));
+        auto arrival = receive_packet_now(requests.get(), std::as_writable_bytes(std::span(&request, 1)));
         if (arrival.kind == Arrival::Kind::packet && arrival.packet.size == sizeof request)
             runner.take(request);
+        foreign.add(std::move(arrival.packet.descriptors));
+        foreign.close_all();
+        while (reap_child().pid != 0) continue;
     }
 }
 

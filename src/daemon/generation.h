@@ -16,6 +16,7 @@
 #include "postoffice/daemon/key_keeper.h"
 #include "postoffice/net/tls.h"
 #include "postoffice/net/tls_key.h"
+#include "postoffice/policy/session_pass.h"
 
 namespace postoffice {
 
@@ -51,6 +52,7 @@ struct Generation {
     /// waits.
     Letterbox requests = make_letterbox();
     Letterbox logins = make_letterbox();     ///< the same for the authenticator
+    PassKey passes;                          ///< by which it knows session processes
     std::optional<Letterbox> coal_requests;  ///< the same for the coal runner; only with coal-command
     Helper helpers[role_count];
 

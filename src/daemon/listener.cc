@@ -83,6 +83,13 @@ void Listener::Client::say(std::string_view line) const {
     (void)::send(socket.get(), line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+// A captured session may have set SO_LINGER, by which a close waits for the peer.
+void Listener::Client::close() {
+    const linger never{0, 0};
+    (void)::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &never, sizeof never);
+    socket.reset();
+}
+
 void Listener::watch(int fd) {
     epoll_event event{};
     event.events = EPOLLIN;
@@ -210,15 +217,21 @@ void Listener::hand_over(Client client) {
     waiting_.push_back(std::move(client));
 }
 
+// It sees the end of its channel, and leaves. What it may have sent is closed elsewhere.
+void Listener::forget_process(Processes::iterator process) {
+    process_of_.erase(process->worker.channel.get());
+    foreign_.add(std::move(process->worker.channel));
+    processes_.erase(process);
+}
+
 // False if the process ended while it was idle.
 bool Listener::give_to(Processes::iterator process, Client& client) {
     const int channel = process->worker.channel.get();
     const int descriptors[] = {client.socket.get()};
-    try {
-        send_struct(channel, ClientHandover{client.state, park_after()}, descriptors);
-    } catch (const PeerGone&) {
-        process_of_.erase(channel);
-        processes_.erase(process);
+    const ClientHandover handover{client.state, park_after()};
+    // A captured process may call itself idle and read nothing: this one never waits for it.
+    if (send_packet_now(channel, std::as_bytes(std::span(&handover, 1)), descriptors) != Sent::yes) {
+        forget_process(process);
         return false;
     }
     process->is_busy = true;
@@ -231,6 +244,8 @@ bool Listener::give_to(Processes::iterator process, Client& client) {
 }
 
 void Listener::start_process_for(Client client) try {
+    foreign_.close_all();
+    if (helpers_.passes != nullptr) helpers_.pass = helpers_.passes->pass_for(next_pass_++);
     KeyChannelEnds key =
         helpers_.key_channels < 0 ? KeyChannelEnds() : offer_key_channel(helpers_.key_channels);
     Worker worker =
@@ -238,6 +253,7 @@ void Listener::start_process_for(Client client) try {
                      {helpers_.spawner, helpers_.announce, helpers_.authenticator, helpers_.coal,
                       key.questions.get(), key.answers.get()},
                      [&](Fd channel) {
+                         if (helpers_.passes != nullptr) helpers_.passes->wipe();
                          set_key_channel(std::move(key.questions), std::move(key.answers));
                          return run_session_process(config_, std::move(channel), helpers_, session_calls_);
                      });
@@ -267,12 +283,12 @@ void Listener::serve_waiting() {
     }
 }
 
-// As the end of the process counts, too, that there is no descriptor left for the client.
+// That there is no descriptor left for the client counts as an answer that cannot be used.
 StructArrival<SessionOver> Listener::answer_of(int channel) try {
     return receive_struct_now<SessionOver>(channel);
 } catch (const std::system_error& error) {
     log_event("", "client-lost", {{"reason", error.what()}});
-    return {Arrival::Kind::end};
+    return {Arrival::Kind::unusable};
 }
 
 void Listener::process_answered(Processes::iterator process) {
@@ -286,9 +302,11 @@ void Listener::process_answered(Processes::iterator process) {
     const bool is_front_end = process->is_front_end;
     const IpAddress address = process->client;
     processes_.splice(processes_.begin(), processes_, process);
-    if (!is_answer) {  // it ended: that is how every session but a clean one ends
+    if (over.kind == Arrival::Kind::end) {  // that is how every session but a clean one ends
         process_of_.erase(channel);
         processes_.erase(process);
+    } else if (!is_answer) {
+        forget_process(process);
     }
     if (is_answer && was_busy && over.value.how != SessionOver::How::ready && over.descriptors.size() == 1) {
         Client client;
@@ -297,10 +315,10 @@ void Listener::process_answered(Processes::iterator process) {
         client.state = over.value.state;
         if (over.value.how == SessionOver::How::parked)
             return client_came_back(std::move(client), is_front_end);
-        process_of_.erase(channel);
-        processes_.pop_front();
+        forget_process(processes_.begin());
         return hand_over(std::move(client));
     }
+    foreign_.add(std::move(over.descriptors));
     if (was_busy && !is_front_end) admission_.left(address);
 }
 
@@ -315,13 +333,8 @@ void Listener::client_came_back(Client client, bool is_front_end) {
 
 // They stand in front, those that were used last first.
 void Listener::dismiss_idle(std::size_t most) {
-    for (auto process = std::next(processes_.begin(), static_cast<std::ptrdiff_t>(idle_count())); most > 0;
-         --most) {
-        if (process == processes_.begin()) return;
-        --process;
-        process_of_.erase(process->worker.channel.get());
-        process = processes_.erase(process);  // end of file on its channel tells it to leave
-    }
+    for (; most > 0 && idle_count() > 0; --most)
+        forget_process(std::next(processes_.begin(), static_cast<std::ptrdiff_t>(idle_count()) - 1));
 }
 
 // ---- silent clients
@@ -331,6 +344,7 @@ void Listener::park(Client client) {
     if (retiring_ && pass_on(client)) return admission_.left(client.address);
     if (stopping_ && !retiring_) {
         client.say(shutting_down);
+        client.close();
         return admission_.left(client.address);
     }
     client.since = Clock::now();
@@ -348,10 +362,11 @@ Listener::Client Listener::unpark(Clients::iterator place) {
 }
 
 void Listener::send_away(Clients::iterator place, std::string_view line, std::string_view event) {
-    const Client client = unpark(place);
+    Client client = unpark(place);
     client.say(line);
     log_event("", event, {{"client", client.address.to_string()}});
     admission_.left(client.address);
+    client.close();
 }
 
 void Listener::look_for_the_silent() {
@@ -371,6 +386,7 @@ void Listener::look_for_the_silent() {
 void Listener::housekeeping() {
     crowd_.set(client_count(), places_);
     serve_waiting();
+    foreign_.close_all();
     if (retiring_) pass_on_the_silent();
     if (stopping_) dismiss_idle(idle_count());
     const auto now = Clock::now();
@@ -396,8 +412,12 @@ void Listener::stop() {
     stopping_ = true;
     retiring_ = false;
     sockets_.clear();
-    for (const Client& client : parked_) client.say(shutting_down);
-    for (const Client& client : waiting_) client.say(shutting_down);
+    const auto send_home = [](Client& client) {
+        client.say(shutting_down);
+        client.close();
+    };
+    std::for_each(parked_.begin(), parked_.end(), send_home);
+    std::for_each(waiting_.begin(), waiting_.end(), send_home);
     parked_.clear();
     parked_at_.clear();
     waiting_.clear();

@@ -14,6 +14,7 @@
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/folder.h"
+#include "postoffice/base/foreign_descriptors.h"
 #include "postoffice/base/lock.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/output.h"
@@ -73,7 +74,7 @@ class Master {
             manager_.be_alive();
             while (const int signal = signals.next()) obey(signal);
             reap();
-            old_.remove_if([](const auto& generation) { return generation->is_gone(); });
+            remove_what_is_gone();
             if (stopping_) stop_further();
         }
         log_event("", "stopped");
@@ -232,7 +233,7 @@ class Master {
         // A session has one question at a time, so this is enough for all of them.
         AuthenticatorLimits limits;
         limits.children = current_->config.clients + limits.of_one_session;
-        return run_authenticator(current_->config, Fd(requests), limits);
+        return run_authenticator(current_->config, Fd(requests), current_->passes, limits);
     }
 
     int be_runner(pid_t master) {
@@ -269,6 +270,7 @@ class Master {
     int be_listener(pid_t master) {
         SessionProcessSockets helpers{current_->requests.slot.get(), arrivals_.write_end.get()};
         helpers.authenticator = current_->logins.slot.get();
+        helpers.passes = &current_->passes;
         if (current_->coal_requests) helpers.coal = current_->coal_requests->slot.get();
         helpers.rates = &rates_;
         helpers.auditing = &auditing_;
@@ -346,6 +348,18 @@ class Master {
         }
     }
 
+    // Requests that were never read may have brought descriptors whose close takes long.
+    void remove_what_is_gone() {
+        old_.remove_if([this](const auto& generation) {
+            if (!generation->is_gone()) return false;
+            foreign_.add(std::move(generation->requests.reader));
+            foreign_.add(std::move(generation->logins.reader));
+            if (generation->coal_requests) foreign_.add(std::move(generation->coal_requests->reader));
+            return true;
+        });
+        foreign_.close_all();
+    }
+
     void reap() {
         for (ProcessEnd end = reap_child(); end.pid != 0; end = reap_child()) helper_ended(end);
     }
@@ -421,6 +435,7 @@ class Master {
     SharedFlag auditing_;
     /// Silent clients on their way from a listener that was replaced to the one of today.
     SocketPair parked_ = packet_socket_pair();
+    ForeignDescriptors foreign_;
     std::unique_ptr<Generation> current_;
     std::list<std::unique_ptr<Generation>> old_;
     bool stopping_ = false;

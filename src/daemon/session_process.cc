@@ -79,7 +79,7 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
                                    .resolver = resolver,
                                    .rates = sockets.rates,
                                    .tls = sockets.tls,
-                                   .authenticator = sockets.authenticator,
+                                   .authenticator = {sockets.authenticator, sockets.pass},
                                    .crowd = sockets.crowd,
                                    .misconduct = &misconduct,
                                    .auditing = sockets.auditing,

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include <variant>
 
 #include "postoffice/base/error.h"
+#include "postoffice/base/foreign_descriptors.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/process.h"
 #include "postoffice/base/system_calls.h"
@@ -58,17 +58,8 @@ struct AgentName {
     auto operator<=>(const AgentName&) const = default;
 };
 
-bool is_packet_socket(int fd) {
-    int domain = 0, type = 0;
-    socklen_t size = sizeof domain;
-    if (::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) return false;
-    size = sizeof type;
-    return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && domain == AF_UNIX &&
-           type == SOCK_SEQPACKET;
-}
-
-/// The spawner's own word on a channel for which there is no agent; the channel is closed after it.
-void refuse(int channel, const std::string& user, const DeliveryResult& result) {
+/// The spawner's own word on a channel for which there is no agent.
+void send_refusal(int channel, const std::string& user, const DeliveryResult& result) {
     log_event("", "spawn", {{"user", user}, {"result", result.reply.line()}});
     DeliveryAnswer answer;
     answer.outcome = static_cast<std::uint8_t>(result.outcome);
@@ -115,11 +106,12 @@ class Spawner {
     void handle_signals();
     void read_requests();
     void malformed(const char* what);
+    void refuse(Fd channel, const std::string& user, const DeliveryResult& result);
     void serve(const AgentName& name, Fd channel);
     void look_at_domains();
     bool hand_over(const AgentName& name, const Fd& channel);
     void start_agent(const AgentName& name, const Assignment& assignment, const Fd& channel);
-    void start_instruction_agent(Purpose purpose, const Assignment& assignment, Fd channel);
+    void start_instruction_agent(Purpose purpose, const Assignment& assignment, Fd& channel);
     void forget_everything();
     std::variant<AgentDuty, DeliveryResult> take_up(Purpose purpose, const Assignment& assignment);
     void ask_to_leave(Agents::iterator agent);
@@ -143,6 +135,7 @@ class Spawner {
     Agents agents_;  // those that take channels
     std::map<pid_t, Leaving> leaving_;
     std::deque<Waiting> waiting_;  // for an agent to end, so that another may start
+    ForeignDescriptors foreign_;   // what is to be closed, once this process need not wait for that
     Deadline next_complaint_ = Deadline::after(Milliseconds(0));
     std::uint64_t uses_ = 0;
     bool draining_ = false;
@@ -154,6 +147,7 @@ int Spawner::run() {
         handle_signals();
         if (requests_) read_requests();
         look_at_deadlines();
+        foreign_.close_all();
     }
     return 0;
 }
@@ -178,13 +172,15 @@ void Spawner::read_requests() {
         auto arrival = receive_packet_now(requests_.get(), std::as_writable_bytes(std::span(&request, 1)));
         if (arrival.kind == Arrival::Kind::nothing) return;
         auto& descriptors = arrival.packet.descriptors;
-        if (arrival.kind != Arrival::Kind::packet || arrival.packet.size != sizeof request ||
-            request.magic != SpawnRequest::expected_magic || request.purpose > Purpose::domain_alias)
-            malformed("not a request");
-        else if (descriptors.size() != 1 || !is_packet_socket(descriptors.front().get()))
-            malformed("no channel with the request");
-        else
+        const bool is_request =
+            arrival.kind == Arrival::Kind::packet && arrival.packet.size == sizeof request &&
+            request.magic == SpawnRequest::expected_magic && request.purpose <= Purpose::domain_alias;
+        if (is_request && descriptors.size() == 1 && is_packet_socket(descriptors.front().get())) {
             serve({request.purpose, request.user.str()}, std::move(descriptors.front()));
+            continue;
+        }
+        malformed(is_request ? "no channel with the request" : "not a request");
+        foreign_.add(std::move(descriptors));
     }
 }
 
@@ -195,28 +191,35 @@ void Spawner::malformed(const char* what) {
     log_event("", "protocol", {{"process", "spawner"}, {"error", what}});
 }
 
+/// Its word goes on the channel; the channel is closed later.
+void Spawner::refuse(Fd channel, const std::string& user, const DeliveryResult& result) {
+    send_refusal(channel.get(), user, result);
+    foreign_.add(std::move(channel));
+}
+
 void Spawner::serve(const AgentName& name, Fd channel) {
     const std::string& user = name.purpose == Purpose::alias ? config_.alias_user : name.user;
     try {
-        if (draining_) return refuse(channel.get(), user, deferred("4.3.2", "System is shutting down"));
+        if (draining_) return refuse(std::move(channel), user, deferred("4.3.2", "System is shutting down"));
         if (is_of_domain(name.purpose)) look_at_domains();
         if (stays(name.purpose) && hand_over(name, channel)) return;
+        foreign_.close_all();
         const auto answer = assign(config_, domains_, name.purpose, name.user);
         const auto* assignment = std::get_if<Assignment>(&answer);
         if (assignment == nullptr) {
-            refuse(channel.get(), user, std::get<DeliveryResult>(answer));
+            refuse(std::move(channel), user, std::get<DeliveryResult>(answer));
         } else if (!stays(name.purpose) && !has_room_for_program(assignment->account.uid)) {
-            refuse(channel.get(), user, deferred("4.3.2", "Too many programs of one account at a time"));
+            refuse(std::move(channel), user, deferred("4.3.2", "Too many programs of one account at a time"));
         } else if (!has_room() || (stays(name.purpose) && !has_share(assignment->account.uid))) {
             let_wait(name, assignment->account.uid, std::move(channel));
         } else if (stays(name.purpose)) {
             start_agent(name, *assignment, channel);
         } else {
-            start_instruction_agent(name.purpose, *assignment, std::move(channel));
+            start_instruction_agent(name.purpose, *assignment, channel);
         }
     } catch (const std::exception& e) {
         log_event("", "spawn", {{"user", user}, {"error", in_plain_words(e)}});
-        refuse(channel.get(), user, deferred("4.3.0", "Local delivery is not possible now"));
+        refuse(std::move(channel), user, deferred("4.3.0", "Local delivery is not possible now"));
     }
 }
 
@@ -258,7 +261,7 @@ void Spawner::start_agent(const AgentName& name, const Assignment& assignment, c
         forget_everything();
         auto duty = take_up(name.purpose, assignment);
         if (const auto* refusal = std::get_if<DeliveryResult>(&duty)) {
-            refuse(descriptor, name.user, *refusal);
+            send_refusal(descriptor, name.user, *refusal);
             return 0;
         }
         ::close(descriptor);
@@ -312,7 +315,7 @@ std::variant<AgentDuty, DeliveryResult> Spawner::take_up(Purpose purpose, const 
 }
 
 /// It carries out one thing and ends; nobody else can use it.
-void Spawner::start_instruction_agent(Purpose purpose, const Assignment& assignment, Fd channel) {
+void Spawner::start_instruction_agent(Purpose purpose, const Assignment& assignment, Fd& channel) {
     const Account& account = assignment.account;
     const pid_t pid = spawn_process("deliver " + account.name, [&] {
         forget_everything();
@@ -379,7 +382,7 @@ void Spawner::let_wait(const AgentName& name, uid_t uid, Fd channel) {
         std::count_if(waiting_.begin(), waiting_.end(), [uid](const Waiting& one) { return one.uid == uid; });
     const std::size_t most = is_shared_by_many(uid) ? limits_.waiting : (limits_.waiting + 3) / 4;
     if (waiting_.size() >= limits_.waiting || static_cast<std::size_t>(own) >= most)
-        return refuse(channel.get(), name.user, deferred("4.3.2", "Too many local deliveries at a time"));
+        return refuse(std::move(channel), name.user, deferred("4.3.2", "Too many local deliveries at a time"));
     waiting_.push_back({name, std::move(channel), Deadline::after(limits_.room), uid});
     make_room(uid);
 }
@@ -419,8 +422,8 @@ void Spawner::serve_waiting() {
 void Spawner::drain() {
     draining_ = true;
     while (!agents_.empty()) ask_to_leave(agents_.begin());
-    for (const Waiting& one : waiting_)
-        refuse(one.channel.get(), one.name.user, deferred("4.3.2", "System is shutting down"));
+    for (Waiting& one : waiting_)
+        refuse(std::move(one.channel), one.name.user, deferred("4.3.2", "System is shutting down"));
     waiting_.clear();
 }
 
@@ -443,11 +446,11 @@ void Spawner::reap() {
 }
 
 void Spawner::look_at_deadlines() {
-    std::erase_if(waiting_, [](const Waiting& one) {
-        if (!one.patience.passed()) return false;
-        refuse(one.channel.get(), one.name.user, deferred("4.3.2", "Too many local deliveries at a time"));
-        return true;
-    });
+    for (Waiting& one : waiting_)
+        if (one.patience.passed())
+            refuse(std::move(one.channel), one.name.user,
+                   deferred("4.3.2", "Too many local deliveries at a time"));
+    std::erase_if(waiting_, [](const Waiting& one) { return !one.channel; });
     for (const auto& [pid, agent] : leaving_)
         if (agent.patience.passed()) (void)::kill(pid, SIGKILL);
 }

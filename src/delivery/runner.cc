@@ -13,6 +13,7 @@
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/output.h"
+#include "postoffice/base/packet.h"
 #include "postoffice/base/text.h"
 #include "postoffice/delivery/intake.h"
 #include "postoffice/delivery/reaper.h"
@@ -341,10 +342,12 @@ void Runner::hear_arrivals() {
 void Runner::hear_commands() {
     char text[128];
     for (int heard = 0; heard < most_commands; ++heard) {
-        const ssize_t n = ::recv(settings_.control, text, sizeof text, MSG_DONTWAIT);
-        if (n <= 0) return;
-        obey({text, static_cast<std::size_t>(n)});
+        Arrival arrival = receive_packet_now(settings_.control, std::as_writable_bytes(std::span(text)));
+        if (arrival.kind == Arrival::Kind::nothing) break;
+        foreign_.add(std::move(arrival.packet.descriptors));
+        if (arrival.kind == Arrival::Kind::packet) obey({text, arrival.packet.size});
     }
+    foreign_.close_all();
 }
 
 // Any local user may write to the control socket: a text can make us look, and nothing else.

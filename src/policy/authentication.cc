@@ -12,10 +12,11 @@ namespace postoffice {
 namespace {
 
 /// Our end of the channel on which the answer comes. Throws.
-Fd put_question(int requests, const AuthRequest& request, const Deadline& deadline) {
+Fd put_question(const AuthenticatorAccess& access, AuthRequest& request, const Deadline& deadline) {
+    request.pass = access.pass;
     SocketPair channel = packet_socket_pair();
     const int descriptor = channel.theirs.get();
-    post(requests, std::as_bytes(std::span(&request, 1)), std::span(&descriptor, 1), deadline);
+    post(access.requests, std::as_bytes(std::span(&request, 1)), std::span(&descriptor, 1), deadline);
     return std::move(channel.ours);
 }
 
@@ -35,8 +36,8 @@ void log_failure(const std::exception& error) {
 
 }  // namespace
 
-AuthVerdict ask_authenticator(int requests, std::string_view user, std::string_view password,
-                              std::string_view client, const Deadline& deadline) {
+AuthVerdict ask_authenticator(const AuthenticatorAccess& access, std::string_view user,
+                              std::string_view password, std::string_view client, const Deadline& deadline) {
     AuthRequest request;
     AuthVerdict verdict;
     if (user.empty() || password.empty() || !request.user.assign(user) ||
@@ -45,7 +46,7 @@ AuthVerdict ask_authenticator(int requests, std::string_view user, std::string_v
     } else {
         request.client.assign_cut(client);
         try {
-            verdict = receive_verdict(put_question(requests, request, deadline), deadline);
+            verdict = receive_verdict(put_question(access, request, deadline), deadline);
         } catch (const std::exception& error) {
             log_failure(error);
         }
@@ -54,14 +55,14 @@ AuthVerdict ask_authenticator(int requests, std::string_view user, std::string_v
     return verdict;
 }
 
-ScramExchange::ScramExchange(int requests, std::string_view user, std::string_view client,
-                             const Deadline& deadline) {
+ScramExchange::ScramExchange(const AuthenticatorAccess& access, std::string_view user,
+                             std::string_view client, const Deadline& deadline) {
     AuthRequest request;
     request.method = AuthRequest::Method::scram;
     (void)request.user.assign(user);  // what does not fit is nobody's name, as "" is
     request.client.assign_cut(client);
     try {
-        channel_ = put_question(requests, request, deadline);
+        channel_ = put_question(access, request, deadline);
         const auto challenge = receive_struct<ScramChallenge>(channel_.get(), deadline);
         if (challenge && challenge->value.magic == ScramChallenge::expected_magic)
             challenge_ = challenge->value;

@@ -62,31 +62,59 @@ void pause_after_failure(Dialogue& dialogue, std::uint64_t failures) {
     (void)dialogue.connection.wait_for_end(Deadline::after(pause));
 }
 
-std::string failure_key(const Dialogue& dialogue) {
+/// One spelling for each account.
+std::string without_local_domain(const Config& config, const std::string& user) {
+    const std::string name = to_lower(user);
+    const auto at = name.rfind('@');
+    return at != std::string::npos && config.is_local_domain(name.substr(at + 1)) ? name.substr(0, at) : name;
+}
+
+/// Clients that many share, such as a webmail on this host or on a trusted one, are counted by the name that
+/// they try: else the mistakes of one user would keep out all of them.
+std::string failure_key(Dialogue& dialogue, const std::string& user) {
+    if (dialogue.client_is_local())
+        return "auth-failed user " + without_local_domain(dialogue.config(), user);
     const auto address = IpAddress::parse(dialogue.state.client_address.str());
     return "auth-failed " + (address ? rated_network(*address) : "");
 }
 
+bool has_failed_too_often(Dialogue& dialogue, const std::string& user) {
+    return dialogue.services.rates != nullptr && !dialogue.is_standard_input() &&
+           dialogue.services.rates->count(failure_key(dialogue, user), failure_window) >=
+               dialogue.config().auth_failures;
+}
+
+void log_attempt(const Dialogue& dialogue, const std::string& user, std::string_view result) {
+    log_event("", "auth", {{"client", dialogue.client()}, {"user", printable(user)}, {"result", result}});
+}
+
+/// Before the authenticator is asked about a name from a client that many share.
+std::optional<Reply> refuse_further_guesses(Dialogue& dialogue, const std::string& user) {
+    if (!has_failed_too_often(dialogue, user)) return std::nullopt;
+    log_attempt(dialogue, user, "too many failures");
+    return Reply{454, "4.7.0", "Too many failed logins for this name; try again later"};
+}
+
 /// What follows from the authenticator's word about who calls himself `user`.
 Reply conclude(Dialogue& dialogue, const std::string& user, const AuthVerdict& verdict) {
-    log_event("", "auth",
-              {{"client", dialogue.client()},
-               {"user", printable(verdict.outcome == AuthOutcome::yes ? verdict.user : user)},
-               {"result", verdict.outcome == AuthOutcome::yes  ? "yes"
-                          : verdict.outcome == AuthOutcome::no ? "no"
-                                                               : "not now"}});
+    log_attempt(dialogue, verdict.outcome == AuthOutcome::yes ? verdict.user : user,
+                verdict.outcome == AuthOutcome::yes  ? "yes"
+                : verdict.outcome == AuthOutcome::no ? "no"
+                                                     : "not now");
     if (verdict.outcome == AuthOutcome::not_now) return not_now;
     if (verdict.outcome == AuthOutcome::yes && dialogue.state.user.assign(verdict.user))
         return {235, "2.7.0", "Authentication succeeded"};
     std::uint64_t failures = ++dialogue.failed_logins;
     if (dialogue.services.rates != nullptr)
-        failures = std::max(failures, dialogue.services.rates->add(failure_key(dialogue), 1, failure_window));
+        failures =
+            std::max(failures, dialogue.services.rates->add(failure_key(dialogue, user), 1, failure_window));
     dialogue.note_misconduct(bad_points::login_failed);
     pause_after_failure(dialogue, failures);
     return {535, "5.7.8", "Authentication credentials invalid"};
 }
 
 Reply judge_password(Dialogue& dialogue, const std::string& user, const std::string& password) {
+    if (auto refusal = refuse_further_guesses(dialogue, user)) return *refusal;
     const std::string client = dialogue.state.client_address.str();
     return conclude(dialogue, user,
                     ask_authenticator(dialogue.services.authenticator, user, password, client,
@@ -95,7 +123,7 @@ Reply judge_password(Dialogue& dialogue, const std::string& user, const std::str
 
 Reply refuse_login(const Dialogue& dialogue, const std::string& user, std::string_view result,
                    const std::string& text) {
-    log_event("", "auth", {{"client", dialogue.client()}, {"user", printable(user)}, {"result", result}});
+    log_attempt(dialogue, user, result);
     return {535, "5.7.8", text};
 }
 
@@ -140,6 +168,7 @@ Reply authenticate_scram(Dialogue& dialogue, std::string_view initial, bool plus
     if (auto refusal = first_response(dialogue, initial, "", message)) return *refusal;
     const auto first = parse_scram_first(message.text);
     if (!first) return not_scram;
+    if (auto refusal = refuse_further_guesses(dialogue, first->user)) return *refusal;
     const auto binding = binding_data(dialogue, *first, plus);
     if (!binding) return refuse_binding(dialogue, *first);
     ScramResponse response;
@@ -165,16 +194,10 @@ Reply authenticate_scram(Dialogue& dialogue, std::string_view initial, bool plus
     return conclude(dialogue, first->user, verdict);
 }
 
-bool has_failed_too_often(const Dialogue& dialogue) {
-    return dialogue.services.rates != nullptr && !dialogue.is_standard_input() &&
-           dialogue.services.rates->count(failure_key(dialogue), failure_window) >=
-               dialogue.config().auth_failures;
-}
-
 }  // namespace
 
 bool offers_auth(Dialogue& dialogue) {
-    return dialogue.services.authenticator >= 0 && !dialogue.is_authenticated() &&
+    return dialogue.services.authenticator.is_there() && !dialogue.is_authenticated() &&
            (dialogue.is_over_tls() || dialogue.config().auth_plaintext || dialogue.client_is_local());
 }
 
@@ -196,12 +219,13 @@ std::string mechanisms(const Dialogue& dialogue) {
 }
 
 std::optional<Reply> check_auth(Dialogue& dialogue) {
-    if (dialogue.services.authenticator < 0) return Reply{502, "5.5.1", "That command is not offered here"};
+    if (!dialogue.services.authenticator.is_there())
+        return Reply{502, "5.5.1", "That command is not offered here"};
     if (dialogue.is_authenticated()) return Reply{503, "5.5.1", "You have authenticated already"};
     if (dialogue.transaction.is_open()) return Reply{503, "5.5.1", "AUTH is not for the middle of a message"};
     if (!offers_auth(dialogue)) return Reply{538, "5.7.11", "Encryption required: use STARTTLS first"};
-    if (has_failed_too_often(dialogue)) {
-        log_event("", "auth", {{"client", dialogue.client()}, {"result", "too many failures"}});
+    if (!dialogue.client_is_local() && has_failed_too_often(dialogue, "")) {
+        log_attempt(dialogue, "", "too many failures");
         dialogue.is_over = true;
         return Reply{421, "4.7.0", "Too many failed logins from your address; try again later"};
     }

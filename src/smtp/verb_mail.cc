@@ -61,7 +61,7 @@ bool read_submitter(std::string_view value, MailParameters&) {
 }
 
 bool knows_auth(Dialogue& dialogue) {
-    return dialogue.services.authenticator >= 0 || dialogue.is_authenticated();
+    return dialogue.services.authenticator.is_there() || dialogue.is_authenticated();
 }
 
 constexpr std::array<ParameterRow<MailParameters>, 7> parameter_table = {{

@@ -117,15 +117,19 @@ def test_a_line_without_end_is_cut_off(login_host):
         assert smtp.noop()[0] == 250
 
 
-def test_too_many_failures_from_an_address(login_host):
-    login_host.write_config(auth_failures="2")
+def test_too_many_failures_for_a_name_on_this_host(login_host):
+    """A webmail brings all its users from one address: what one of them, or somebody who guesses, gets wrong keeps out
+    nobody else."""
+    login_host.write_config(auth_failures="2", tarpit="0")
     login_host.reload()
+    for spelling in ("vera@virtual.test", "Vera@Virtual.test"):
+        with submission(login_host) as smtp:
+            assert smtp.docmd("AUTH", "PLAIN " + b64(f"\0{spelling}\0wrong"))[0] == 535
     with submission(login_host) as smtp:
         for _ in range(2):
-            assert smtp.docmd("AUTH", "PLAIN " + b64("\0vera@virtual.test\0wrong"))[0] == 535
-        assert smtp.docmd("AUTH", "PLAIN " + b64("\0vera@virtual.test\0v pass"))[0] == 421
-    with submission(login_host) as smtp:
-        assert smtp.docmd("AUTH", "PLAIN " + b64("\0vera@virtual.test\0v pass"))[0] == 421
+            assert smtp.docmd("AUTH", "PLAIN " + b64("\0vera@virtual.test\0v pass"))[0] == 454
+        assert smtp.docmd("AUTH", "PLAIN " + b64("\0victor@virtual.test\0w pass"))[0] == 235
+    assert "user=vera@virtual.test result=\"too many failures\"" in login_host.log_text()
 
 
 def test_failures_of_one_are_no_delay_for_another(login_host):

@@ -2,10 +2,13 @@
 #include "postoffice/daemon/authenticator.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <filesystem>
 
+#include "lingering_socket.h"
 #include "local_delivery.h"
 #include "postoffice/base/letterbox.h"
 #include "postoffice/policy/authentication.h"
@@ -20,7 +23,7 @@ constexpr auto users =
     "user:{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,"
     "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=\n";
 
-/// This process is the master: its children are the authenticator and listeners, whose children are sessions.
+/// This process is the master and the listener: it makes the passes.
 class Authenticator : public ::testing::Test {
   protected:
     void SetUp() override {
@@ -29,19 +32,21 @@ class Authenticator : public ::testing::Test {
         put(folder_ / "v.example/passwd", users);
         put(folder_ / "domains.cf", std::to_string(::getuid()) + ":v.example:1:\n");
         config_.vhost_dir = folder_.path();
+        config_.auth_failures = 100;
     }
     void start(const AuthenticatorLimits& limits) {
         authenticator_ = std::make_unique<Child>(
-            [&, limits] { return run_authenticator(config_, std::move(box_.reader), limits); });
+            [&, limits] { return run_authenticator(config_, std::move(box_.reader), passes_, limits); });
     }
-    /// Runs `what` as a session, to its end; gives its exit status.
-    static int in_session(const std::function<int()>& what) {
-        Child listener([&] { return WEXITSTATUS(Child(what).wait()); });
-        return WEXITSTATUS(listener.wait());
+    /// Runs `what` as a session process with a pass of its own, to its end; gives its exit status.
+    int in_session(const std::function<int()>& what) {
+        new_pass();
+        return WEXITSTATUS(Child(what).wait());
     }
+    void new_pass() { access_ = {box_.slot.get(), passes_.pass_for(++sessions_)}; }
     AuthOutcome log_in(const std::string& password = "pencil") const {
-        const auto verdict = ask_authenticator(box_.slot.get(), "user@v.example", password, "192.0.2.1",
-                                               Deadline::after(Seconds(20)));
+        const auto verdict =
+            ask_authenticator(access_, "user@v.example", password, "192.0.2.1", Deadline::after(Seconds(20)));
         return verdict.outcome;
     }
     int log_in_status() const {
@@ -49,24 +54,18 @@ class Authenticator : public ::testing::Test {
     }
     /// Begins an exchange and never goes on with it; true if it was begun.
     bool leave_open(std::vector<ScramExchange>& open) const {
-        open.emplace_back(box_.slot.get(), "user@v.example", "192.0.2.1", Deadline::after(Seconds(20)));
+        open.emplace_back(access_, "user@v.example", "192.0.2.1", Deadline::after(Seconds(20)));
         return open.back().challenge().has_value();
     }
-    /// A process without a living ancestor below the master; it begins as many exchanges as it can, says that
-    /// it has, and holds them open until the other end of `stop` is gone.
-    void leave_a_child_behind(const Fd& ready, const Fd& stop) const {
-        Child leaver([&] {
-            spawn_process("test", [&, parent = ::getpid()] {
-                while (::getppid() == parent) ::usleep(1000);
-                std::vector<ScramExchange> open;
-                for (int i = 0; i < 10; ++i) (void)leave_open(open);
-                send_struct(ready.get(), int{1});
-                (void)receive_struct<int>(stop.get());
-                return 0;
-            });
-            return 0;
-        });
-        leaver.wait();
+    /// A process that is no descendant of the one that calls this; it begins as many exchanges as it can,
+    /// says that it has, and holds them open until the other end of `stop` is gone.
+    void make_a_sibling(const Fd& ready, const Fd& stop) const {
+        if (::syscall(SYS_clone, CLONE_PARENT | SIGCHLD, nullptr, nullptr, nullptr, nullptr) != 0) return;
+        std::vector<ScramExchange> open;
+        for (int i = 0; i < 10; ++i) (void)leave_open(open);
+        send_struct(ready.get(), int{1});
+        (void)receive_struct<int>(stop.get());
+        ::_exit(0);
     }
     static bool has_ended(const Fd& channel) {
         int nothing = 0;
@@ -83,6 +82,9 @@ class Authenticator : public ::testing::Test {
     Folder folder_;
     Config config_;
     Letterbox box_ = make_letterbox();
+    PassKey passes_;
+    std::uint64_t sessions_ = 0;
+    AuthenticatorAccess access_;
     std::unique_ptr<Child> authenticator_;
 };
 
@@ -99,6 +101,7 @@ TEST_F(Authenticator, NonsenseIsNotAnswered) {
                       post(box_.slot.get(), bytes, descriptors, Deadline::after(Seconds(20)));
                   };
                   AuthRequest request;
+                  request.pass = access_.pass;
                   (void)request.user.assign("user@v.example");
                   const auto bytes = std::as_bytes(std::span(&request, 1));
                   const int end = channel.theirs.get();
@@ -115,6 +118,9 @@ TEST_F(Authenticator, NonsenseIsNotAnswered) {
                       post_it(std::as_bytes(std::span(&other, 1)), {end});
                       other = request;
                       other.method = static_cast<AuthRequest::Method>(99);
+                      post_it(std::as_bytes(std::span(&other, 1)), {end});
+                      other = request;
+                      ++other.pass.number;  // that of another session
                       post_it(std::as_bytes(std::span(&other, 1)), {end});
                   }
                   AuthAnswer answer;
@@ -133,6 +139,7 @@ TEST_F(Authenticator, NonsenseInAnExchange) {
             for (int round = 0; round < 20; ++round) {
                 AuthRequest request;
                 request.method = AuthRequest::Method::scram;
+                request.pass = access_.pass;
                 (void)request.user.assign("user@v.example");
                 const SocketPair channel = packet_socket_pair();
                 const int end = channel.theirs.get();
@@ -178,12 +185,13 @@ TEST_F(Authenticator, ASessionHasRoomForAFewQuestions) {
 TEST_F(Authenticator, OthersLogInWhileOneFloods) {
     start({.children = 12, .of_one_session = 4});
     SocketPair ready = packet_socket_pair(), stop = packet_socket_pair();
+    new_pass();
     Child captured([&] {
         stop.ours.reset();
         Child session([&] {
             std::vector<ScramExchange> open;
             for (int i = 0; i < 10; ++i) (void)leave_open(open);
-            for (int i = 0; i < 5; ++i) leave_a_child_behind(ready.theirs, stop.theirs);
+            for (int i = 0; i < 5; ++i) make_a_sibling(ready.theirs, stop.theirs);
             while (!has_ended(stop.theirs)) {
                 std::vector<ScramExchange> more;
                 (void)leave_open(more);
@@ -197,6 +205,50 @@ TEST_F(Authenticator, OthersLogInWhileOneFloods) {
     for (int i = 0; i < 5; ++i) EXPECT_EQ(in_session([&] { return log_in_status(); }), 0);
     stop.ours.reset();
     captured.wait();
+}
+
+TEST_F(Authenticator, ASessionHasFewGuesses) {
+    config_.auth_failures = 3;
+    start({});
+    EXPECT_EQ(in_session([&] {
+                  for (int i = 0; i < 3; ++i)
+                      if (log_in("wrong") != AuthOutcome::no) return 2;
+                  // Its children are counted when they are collected.
+                  for (int i = 0; i < 20 && log_in("wrong") == AuthOutcome::no; ++i) ::usleep(10'000);
+                  return log_in() == AuthOutcome::not_now ? 0 : 1;
+              }),
+              0);
+    EXPECT_EQ(in_session([&] { return log_in() == AuthOutcome::yes ? 0 : 1; }), 0)
+        << "others are not concerned";
+}
+
+TEST_F(Authenticator, ClosesNothingThatTakesLong) {
+    start({});
+    new_pass();
+    AuthRequest good;
+    good.pass = access_.pass;
+    AuthRequest forged;
+    const auto post_it = [&](const AuthRequest& request, int descriptor) {
+        post(box_.slot.get(), std::as_bytes(std::span(&request, 1)), std::span(&descriptor, 1),
+             Deadline::after(Seconds(20)));
+    };
+    const std::function<void(LingeringSocket&)> attacks[] = {
+        [&](LingeringSocket& s) { post_it(good, s.socket.get()); },
+        [&](LingeringSocket& s) {
+            const Fd channel = channel_with_lingering_queue(s);
+            s.socket.reset();
+            post_it(forged, channel.get());
+        },
+        [&](LingeringSocket& s) {
+            const Fd channel = channel_with_lingering_queue(s);
+            s.socket.reset();
+            for (int i = 0; i < 5; ++i) post_it(good, channel.get());  // more than a session may ask
+        },
+    };
+    for (const auto& attack : attacks) {
+        const Attacker attacker(*authenticator_, attack);
+        EXPECT_EQ(in_session([&] { return log_in_status(); }), 0);
+    }
 }
 
 }  // namespace

@@ -1,15 +1,18 @@
 #include "postoffice/daemon/spawner.h"
 
+#include <fmt/format.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <iterator>
 #include <memory>
 
+#include "lingering_socket.h"
 #include "local_delivery.h"
 #include "postoffice/base/letterbox.h"
 #include "postoffice/daemon/become_user.h"
@@ -188,9 +191,46 @@ TEST_F(Spawner, CapturedClientStopsNobody) {
     // What it holds of the letterbox is no socket that could be shut down for all.
     EXPECT_EQ(-1, ::shutdown(box_.slot.get(), SHUT_RDWR));
     EXPECT_EQ(Outcome::delivered, deliver(self_).outcome);
-    EXPECT_EQ(1U, agents().size());
+    wait_until([&] { return agents().size() == 1; });
     const std::string fds = "/proc/" + std::to_string(spawner_->pid()) + "/fd";
     EXPECT_LT(names_in(fds).size(), 30U);
+    end_by_signal();
+}
+
+// With each of them the spawner would wait for an hour, and with it all local mail.
+TEST_F(Spawner, ClosesNothingThatTakesLong) {
+    if (self_.empty()) GTEST_SKIP() << "the invoking user has no account";
+    start();
+    SpawnRequest request;
+    ASSERT_TRUE(request.user.assign("nosuchuser"));
+    const auto bytes = std::as_bytes(std::span(&request, 1));
+    const auto post_copies = [&](int descriptor, std::size_t copies) {
+        if (copies == 1) return send(bytes, std::span(&descriptor, 1));
+        const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        sockaddr_un name{};
+        name.sun_family = AF_UNIX;
+        fmt::format_to(name.sun_path, "/proc/self/fd/{}", box_.slot.get());
+        if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0)
+            throw_errno("connect");
+        send_copies(socket.get(), bytes, descriptor, copies);
+    };
+    const std::function<void(LingeringSocket&)> attacks[] = {
+        [&](LingeringSocket& s) { post_copies(s.socket.get(), 1); },
+        [&](LingeringSocket& s) { post_copies(s.socket.get(), 5); },
+        [&](LingeringSocket& s) { post_copies(s.socket.get(), 253); },
+        [&](LingeringSocket& s) {
+            const Fd channel = channel_with_lingering_queue(s);
+            s.socket.reset();
+            post_copies(channel.get(), 1);
+        },
+    };
+    for (const auto& attack : attacks) {
+        const Attacker attacker(*spawner_, attack);
+        auto by = channels(Milliseconds(10'000));
+        const auto result = deliver(by, self_);
+        EXPECT_EQ(Outcome::delivered, result.outcome)
+            << "attack " << &attack - attacks << ": " << result.reply.line();
+    }
     end_by_signal();
 }
 

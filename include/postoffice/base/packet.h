@@ -27,11 +27,7 @@ void send_packet(int socket, std::span<const std::byte> bytes, std::span<const i
 struct Packet {
     std::size_t size = 0;         ///< octets received; 0 only at end of file
     std::vector<Fd> descriptors;  ///< close-on-exec
-    pid_t sender = 0;             ///< as the kernel knows it; 0 unless name_senders() was called before
 };
-
-/// From now on packets that are received from this socket tell who sent them. Throws std::system_error.
-void name_senders(int socket);
 
 /// Waits for one packet until `deadline` (for ever without one). nullopt at end of file: every holder of
 /// the other end is gone. Throws Timeout; std::system_error, also for a packet that does not fit `into`.
@@ -44,7 +40,8 @@ enum class Sent { yes, full, gone };
 Sent send_packet_now(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors = {});
 
 struct Arrival {
-    /// unusable: a packet was there, but it is empty, larger than `into`, or has too many descriptors.
+    /// unusable: a packet was there, but it is empty, larger than `into`, or has too many descriptors, all of
+    /// which are in `packet`: how long closing one takes, its sender decides (base/foreign_descriptors.h).
     enum class Kind { packet, nothing, unusable, end } kind = Kind::nothing;
     Packet packet;
 };

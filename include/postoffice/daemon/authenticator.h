@@ -1,13 +1,16 @@
 // The authenticator: root; takes a name and a password, and says whether they belong together. Each question
 // is answered by a child of its own, with a deadline, so that a slow password service delays nobody else.
 //
-// Who asks is a session process, and may have been captured. Each has room for a few questions, whatever it
-// does, so that others keep theirs: the kernel says which process a question comes from.
+// What asks is a session process, and may have been captured. Each has room for a few questions at a time, so
+// that others keep theirs, and for as many wrong passwords as `auth-failures` says; its pass tells which
+// session process a question comes from, whatever process of it has sent the question
+// (policy/session_pass.h).
 #pragma once
 
 #include "postoffice/base/clock.h"
 #include "postoffice/base/fd.h"
 #include "postoffice/config/config.h"
+#include "postoffice/policy/session_pass.h"
 
 namespace postoffice {
 
@@ -18,6 +21,8 @@ struct AuthenticatorLimits {
 };
 
 /// Serves AuthRequests from `requests`, the reader of its letterbox, until SIGTERM. Returns the exit status.
-int run_authenticator(const Config& config, Fd requests, const AuthenticatorLimits& limits = {});
+/// `passes`: has made those of the sessions; outlives it.
+int run_authenticator(const Config& config, Fd requests, const PassKey& passes,
+                      const AuthenticatorLimits& limits = {});
 
 }  // namespace postoffice

@@ -3,6 +3,8 @@
 // room, or no patience left.
 #pragma once
 
+#include <unistd.h>
+
 #include <chrono>
 #include <csignal>
 #include <deque>
@@ -13,6 +15,7 @@
 #include <vector>
 
 #include "postoffice/base/fd.h"
+#include "postoffice/base/foreign_descriptors.h"
 #include "postoffice/base/packet.h"
 #include "postoffice/base/process.h"
 #include "postoffice/base/worker.h"
@@ -58,6 +61,7 @@ class Listener {
         SessionState state;
         Clock::time_point since{};  ///< that it is parked, or waiting
         void say(std::string_view line) const;
+        void close();
     };
     using Clients = std::list<Client>;
     struct SessionProcess {
@@ -78,6 +82,7 @@ class Listener {
     void pause_accepting(int error);
 
     void hand_over(Client client);
+    void forget_process(Processes::iterator process);
     bool give_to(Processes::iterator process, Client& client);
     void start_process_for(Client client);
     void serve_waiting();
@@ -112,11 +117,14 @@ class Listener {
     Misconduct misconduct_;
     Admission admission_;
     Fd epoll_;
-    Processes processes_;  ///< idle ones first, the one used last in front
+    ForeignDescriptors foreign_;  ///< from session processes; to be closed without waiting
+    Processes processes_;         ///< idle ones first, the one used last in front
     std::unordered_map<int, Processes::iterator> process_of_;  ///< by channel
     Clients parked_;                                           ///< who is silent for longest in front
     std::unordered_map<int, Clients::iterator> parked_at_;     ///< by socket
     std::deque<Client> waiting_;                               ///< for a process
+    /// Of the pass for the next session process; no other listener of this host gives out the same.
+    std::uint64_t next_pass_ = static_cast<std::uint64_t>(::getpid()) << 32;
     std::size_t busy_ = 0;
     std::size_t never_needed_ = 0;      ///< fewest idle processes since the last look
     Clock::time_point last_start_{};    ///< of processes for those who waited

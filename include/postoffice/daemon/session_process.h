@@ -9,6 +9,7 @@
 #include "postoffice/net/tls.h"
 #include "postoffice/policy/crowd.h"
 #include "postoffice/policy/rate_table.h"
+#include "postoffice/policy/session_pass.h"
 
 namespace postoffice {
 
@@ -22,6 +23,8 @@ struct SessionProcessSockets {
     const TlsServer* tls = nullptr;        ///< null: TLS is not offered
     int authenticator = -1;                ///< slot of its letterbox
     int key_channels = -1;                 ///< the listener's: by which the key keeper hears of sessions
+    PassKey* passes = nullptr;             ///< the listener's; wiped in a session process
+    SessionPass pass{};                    ///< this session process's
 };
 
 /// Serves ClientHandovers from `channel` until the listener closes it. Returns the exit status. `calls`:

@@ -2,7 +2,8 @@
 // the local agent; agents that are still warm get the new channel instead.
 //
 // It reads nothing but SpawnRequests and never waits for a client, an agent or a mailbox. Whatever it cannot
-// do it says on the channel it was given: 5.1.1 for a name that is no account, else a temporary failure.
+// do it says on the channel it was given: 5.1.1 for a name that is no account, else a temporary failure. It
+// closes no descriptor that it was sent: see base/foreign_descriptors.h.
 #pragma once
 
 #include "postoffice/base/clock.h"

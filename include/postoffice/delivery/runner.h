@@ -8,6 +8,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "postoffice/base/foreign_descriptors.h"
 #include "postoffice/base/process.h"
 #include "postoffice/base/system_calls.h"
 #include "postoffice/config/config.h"
@@ -105,6 +106,7 @@ class Runner {
     UnixTime next_rescan_ = 0;
     UnixTime next_drop_scan_ = 0;
     UnixTime next_housekeeping_ = 0;
+    ForeignDescriptors foreign_;  ///< came with commands, which bring none
     UnixTime next_sweep_ = 0;
     /// What commands ask for, until the next look; a later value does all that the ones before it do.
     enum class Wanted { nothing, look, run, run_now } wanted_ = Wanted::nothing;

@@ -16,6 +16,7 @@
 #include "postoffice/base/fd.h"
 #include "postoffice/base/packet.h"
 #include "postoffice/policy/scram.h"
+#include "postoffice/policy/session_pass.h"
 
 namespace postoffice {
 
@@ -29,6 +30,14 @@ struct AuthRequest {
     FixedString<256> user;
     FixedString<512> password;  ///< empty for SCRAM
     FixedString<64> client;     ///< address, for the log and for PAM's rules about hosts
+    SessionPass pass;           ///< of the session process that asks
+};
+
+/// How a session process reaches the authenticator.
+struct AuthenticatorAccess {
+    int requests = -1;   ///< slot of the letterbox; -1: there is none, and AUTH is not offered
+    SessionPass pass{};  ///< see policy/session_pass.h
+    bool is_there() const { return requests >= 0; }
 };
 
 enum class AuthOutcome : std::uint8_t {
@@ -73,16 +82,16 @@ struct AuthVerdict {
     ScramDigest signature{};
 };
 
-/// Waits for the answer, at most until `deadline`. `requests`: the slot of the letterbox. Does not throw;
-/// what does not fit the request is a no.
-AuthVerdict ask_authenticator(int requests, std::string_view user, std::string_view password,
-                              std::string_view client, const Deadline& deadline);
+/// Waits for the answer, at most until `deadline`. Does not throw; what does not fit the request is a no.
+AuthVerdict ask_authenticator(const AuthenticatorAccess& access, std::string_view user,
+                              std::string_view password, std::string_view client, const Deadline& deadline);
 
 /// One exchange by SCRAM. Does not throw either.
 class ScramExchange {
   public:
     /// Waits for the challenge.
-    ScramExchange(int requests, std::string_view user, std::string_view client, const Deadline& deadline);
+    ScramExchange(const AuthenticatorAccess& access, std::string_view user, std::string_view client,
+                  const Deadline& deadline);
     /// nullopt: passwords cannot be checked now.
     const std::optional<ScramChallenge>& challenge() const { return challenge_; }
     /// Waits for the answer. Once, after a challenge.

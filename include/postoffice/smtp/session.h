@@ -12,6 +12,7 @@
 #include "postoffice/mail/router.h"
 #include "postoffice/net/connection.h"
 #include "postoffice/net/resolver.h"
+#include "postoffice/policy/authentication.h"
 #include "postoffice/policy/crowd.h"
 #include "postoffice/policy/hosts_access.h"
 #include "postoffice/policy/misconduct.h"
@@ -26,11 +27,11 @@ struct SessionServices {
     Router& router;
     Acceptor& acceptor;
     const Resolver& resolver;
-    RateTable* rates = nullptr;        ///< what clients did lately; nullptr: nobody counts (standard input)
-    const TlsServer* tls = nullptr;    ///< null: TLS is not offered
-    int authenticator = -1;            ///< where it takes requests; -1: AUTH is not offered
-    const Crowd* crowd = nullptr;      ///< how full it is; nullptr: there is always room
-    Misconduct* misconduct = nullptr;  ///< nullptr: nobody keeps account of it
+    RateTable* rates = nullptr;  ///< what clients did lately; nullptr: nobody counts (standard input)
+    const TlsServer* tls = nullptr;       ///< null: TLS is not offered
+    AuthenticatorAccess authenticator{};  ///< not there: AUTH is not offered
+    const Crowd* crowd = nullptr;         ///< how full it is; nullptr: there is always room
+    Misconduct* misconduct = nullptr;     ///< nullptr: nobody keeps account of it
     AccessTables access_tables{};
     const SharedFlag* auditing = nullptr;  ///< the master's; nullptr: as the configuration has it
     QueueFlusher* flusher = nullptr;       ///< null pointer: no ETRN
