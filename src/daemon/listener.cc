@@ -79,7 +79,7 @@ std::size_t Listener::places_within(std::size_t descriptors) const {
 
 // Where TLS is expected, nothing can be said in the clear.
 void Listener::Client::say(std::string_view line) const {
-    if (state.tls_first != 0) return;
+    if (state.awaits_tls != 0) return;
     (void)::send(socket.get(), line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
@@ -157,7 +157,7 @@ void Listener::accept_clients(const ListeningSocket& listening) {
         client.socket = std::move(accepted);
         client.address = peer->address;
         client.state.client_address.assign_cut(peer->address.to_string());
-        client.state.tls_first = listening.listen.tls ? 1 : 0;
+        client.state.awaits_tls = listening.listen.tls ? 1 : 0;
         client.state.submission = listening.listen.submission ? 1 : 0;
         greet(std::move(client));
     }

@@ -75,6 +75,7 @@ class Master {
             while (const int signal = signals.next()) obey(signal);
             reap();
             remove_what_is_gone();
+            renew_ticket_keys();
             if (stopping_) stop_further();
         }
         log_event("", "stopped");
@@ -274,6 +275,7 @@ class Master {
         if (current_->coal_requests) helpers.coal = current_->coal_requests->slot.get();
         helpers.rates = &rates_;
         helpers.auditing = &auditing_;
+        if (current_->tls) current_->tls->become_reader();
         helpers.tls = current_->tls ? &*current_->tls : nullptr;
         helpers.key_channels = current_->key_channels.ours.get();
         std::vector<int> kept = {helpers.spawner,     helpers.announce,   helpers.authenticator,
@@ -358,6 +360,12 @@ class Master {
             return true;
         });
         foreign_.close_all();
+    }
+
+    void renew_ticket_keys() {
+        if (current_->tls) current_->tls->rotate_ticket_keys_when_due();
+        for (const auto& generation : old_)
+            if (generation->tls) generation->tls->rotate_ticket_keys_when_due();
     }
 
     void reap() {

@@ -187,10 +187,11 @@ void Connection::flush_tls(Deadline deadline) {
     tls_->write(bytes, deadline);
 }
 
-void Connection::start_tls(const TlsServer& server, Deadline deadline) {
+void Connection::start_tls(const TlsServer& server, Deadline deadline,
+                           const std::function<void()>& wait_for_input) {
     flush(deadline);
     if (has_buffered_input()) throw FormatError("input in the clear where TLS was to begin");
-    tls_ = std::make_unique<TlsStream>(server, input_.get(), deadline);
+    tls_ = std::make_unique<TlsStream>(server, input_.get(), deadline, wait_for_input);
 }
 
 void Connection::close() noexcept {

@@ -4,6 +4,8 @@
 
 namespace postoffice {
 
+class TicketKeys {};
+
 bool tls_is_built_in() {
     return false;
 }
@@ -15,11 +17,19 @@ TlsServer::TlsServer(const std::string& certificate_file, const std::string&) {
     throw FormatError(certificate_file + ": this postoffice was built without TLS");
 }
 
+TlsServer::TlsServer(TlsServer&&) noexcept = default;
+TlsServer& TlsServer::operator=(TlsServer&&) noexcept = default;
+TlsServer::~TlsServer() = default;
+void TlsServer::rotate_ticket_keys() {}
+void TlsServer::rotate_ticket_keys_when_due() {}
+void TlsServer::become_reader() {}
+
 std::optional<TlsServer> TlsServer::without_key(const std::string& certificate_file) {
     return TlsServer(certificate_file, "");
 }
 
-TlsStream::TlsStream(const TlsServer&, int socket, const Deadline&) : socket_(socket) {
+TlsStream::TlsStream(const TlsServer&, int socket, const Deadline&, const std::function<void()>&)
+    : socket_(socket) {
     throw PeerGone("TLS is not built in");
 }
 

@@ -12,6 +12,7 @@
 #include "postoffice/base/error.h"
 #include "postoffice/base/fd.h"
 #include "postoffice/net/private_key.h"
+#include "ticket_keys.h"
 
 namespace postoffice {
 namespace {
@@ -73,7 +74,7 @@ void TlsServer::Free::operator()(ssl_ctx_st* context) const {
 }
 
 TlsServer::TlsServer(const std::string& certificate_file)
-    : context_(SSL_CTX_new(TLS_server_method())) {
+    : ticket_keys_(std::make_unique<TicketKeys>()), context_(SSL_CTX_new(TLS_server_method())) {
     SSL_CTX* context = context_.get();
     if (context == nullptr) throw FormatError("TLS cannot be set up: " + last_complaint());
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
@@ -87,6 +88,7 @@ TlsServer::TlsServer(const std::string& certificate_file)
     // Sessions are resumed by tickets alone: each client may meet another process.
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(context, 1);
+    use_ticket_keys(context, *ticket_keys_);
     constexpr unsigned char name[] = "postoffice";
     if (SSL_CTX_set_session_id_context(context, name, sizeof name - 1) != 1 ||
         SSL_CTX_set_cipher_list(context, ciphers) != 1)
@@ -116,17 +118,37 @@ TlsServer::TlsServer(const std::string& certificate_file, const std::string& key
         throw FormatError(key_file + ": not the key of the certificate in " + certificate_file);
 }
 
+TlsServer::TlsServer(TlsServer&&) noexcept = default;
+TlsServer& TlsServer::operator=(TlsServer&&) noexcept = default;
+TlsServer::~TlsServer() = default;
+
+void TlsServer::rotate_ticket_keys() {
+    ticket_keys_->rotate();
+}
+
+void TlsServer::rotate_ticket_keys_when_due() {
+    ticket_keys_->rotate_when_due();
+}
+
+void TlsServer::become_reader() {
+    ticket_keys_->become_reader();
+}
+
 void TlsStream::Free::operator()(ssl_st* stream) const {
     SSL_free(stream);
 }
 
-TlsStream::TlsStream(const TlsServer& server, int socket, const Deadline& deadline)
+TlsStream::TlsStream(const TlsServer& server, int socket, const Deadline& deadline,
+                     const std::function<void()>& wait_for_input)
     : stream_(SSL_new(server.context())), socket_(socket) {
     if (!stream_ || SSL_set_fd(stream_.get(), socket) != 1) throw_errno(ENOMEM, "TLS: " + last_complaint());
     for (;;) {
         ERR_clear_error();
         const int outcome = SSL_accept(stream_.get());
         if (outcome == 1) return;
+        const int error = errno;
+        if (wait_for_input && SSL_get_error(stream_.get(), outcome) == SSL_ERROR_WANT_READ) wait_for_input();
+        errno = error;
         if (!wait_for(outcome, deadline, "TLS handshake")) throw PeerGone("left in the TLS handshake");
     }
 }

@@ -25,7 +25,6 @@ struct Dialogue {
     bool is_reading_message = false;            ///< what comes next on the wire is message text
     unsigned failed_logins = 0;
     bool has_heard_secret = false;             ///< AUTH was tried, with whatever outcome
-    bool tls_follows = false;                  ///< the reply being sent is the last one in the clear
     bool is_over = false;                      ///< close once the reply is sent
     std::optional<Standing> known_standing{};  ///< see standing()
 

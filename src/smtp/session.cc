@@ -24,6 +24,7 @@ using Phase = SessionState::Phase;
 
 constexpr unsigned most_commands_after_refusal = 5;
 constexpr Seconds patience_with_goodbye{5};
+constexpr Milliseconds longest_handshake{30'000};
 constexpr std::size_t longest_issue = 4096;
 constexpr std::size_t longest_greeting = 480;  // of one line, see Reply
 
@@ -228,13 +229,22 @@ void send_last_reply(Dialogue& dialogue) {
     }
 }
 
+// A client that says nothing is parked meanwhile; this is for one that has begun.
+void shake_hands(Dialogue& dialogue) {
+    const Crowd* crowd = dialogue.services.crowd;
+    const Milliseconds most = crowd ? crowd->shortened(longest_handshake) : longest_handshake;
+    const Stopwatch watch;
+    dialogue.connection.start_tls(*dialogue.services.tls, Deadline::after(most),
+                                  [&] { dialogue.wait_for_input(most - watch.time()); });
+}
+
 // From here on under TLS, and nothing that was said before counts (RFC 3207 section 4.2). False if that
 // failed: there is no language left in which to say so.
 bool begin_tls(Dialogue& dialogue) {
-    dialogue.tls_follows = false;
+    dialogue.state.awaits_tls = 0;
     try {
         if (dialogue.services.tls == nullptr) throw FormatError("a TLS listener without a certificate");
-        dialogue.connection.start_tls(*dialogue.services.tls, dialogue.deadline());
+        shake_hands(dialogue);
     } catch (const std::exception& error) {
         dialogue.log_end("tls-failed", in_plain_words(error));
         return false;
@@ -259,11 +269,17 @@ void audit(const Dialogue& dialogue, const AuditedCommand& asked, const Reply& r
 
 SessionEnd converse(Dialogue& dialogue) {
     SessionState& state = dialogue.state;
-    if (state.tls_first != 0 && !begin_tls(dialogue)) return SessionEnd::unclean;
     if (state.phase == Phase::timed_out) throw Timeout("silent while parked");
-    if (state.phase == Phase::arrived && !greet(dialogue)) return SessionEnd::unclean;
     while (!dialogue.is_over) {
+        if (state.phase == Phase::arrived && state.awaits_tls == 0) {
+            if (!greet(dialogue)) return SessionEnd::unclean;
+            continue;
+        }
         if (is_silent(dialogue)) return SessionEnd::parked;
+        if (state.awaits_tls != 0) {
+            if (!begin_tls(dialogue)) return SessionEnd::unclean;
+            continue;
+        }
         dialogue.wait_for_input();
         const Line line = dialogue.connection.read_line(max_command_line, dialogue.line_deadline());
         if (line.status == Line::Status::closed) throw PeerGone("end of file without QUIT");
@@ -271,7 +287,6 @@ SessionEnd converse(Dialogue& dialogue) {
         const Reply reply = answer(dialogue, line);
         audit(dialogue, asked, reply);
         say(dialogue, reply);
-        if (dialogue.tls_follows && !begin_tls(dialogue)) return SessionEnd::unclean;
         if (is_mistake(reply)) ++state.errors;
         enforce_error_budget(dialogue);
     }

@@ -20,7 +20,7 @@ Reply perform_starttls(Dialogue& dialogue, const Command&) {
         dialogue.drop("sent more in the clear after STARTTLS");
         return {554, "5.5.1", "Nothing may follow STARTTLS before TLS has begun"};
     }
-    dialogue.tls_follows = true;
+    dialogue.state.awaits_tls = 1;
     return {220, "2.0.0", "Go ahead"};
 }
 

@@ -1,6 +1,7 @@
 """A mail host and outsiders with many addresses, on a network of their own. Needs root."""
 import contextlib
 import os
+import select
 import socket
 
 import pytest
@@ -47,6 +48,10 @@ class Line:
             text += reply
         return text
 
+    def has_ended(self):
+        """The server has closed, or has said something."""
+        return bool(select.select([self.socket], [], [], 0)[0])
+
     def close(self):
         self.stream.close()
         self.socket.close()
@@ -72,6 +77,9 @@ class Outsiders:
         address = address or (SERVER6 if ":" in source else SERVER)
         with (machine or self.outside).inside():
             connection = socket.create_connection((address, 25), timeout=timeout, source_address=(source, 0))
+        return self.keep(connection)
+
+    def keep(self, connection):
         self._open.append(Line(connection))
         return self._open[-1]
 

@@ -1,13 +1,16 @@
 """What one client may cost: numbers and rates of connections, patience, descriptors."""
+import base64
 import select
+import socket
 import time
 
 import pytest
 
+from certificates import Authority
 from conftest import needs_root
 from host import wait_for
 from processes import helpers, with_title
-from outsiders import CROWD, CROWD6, outsiders  # noqa: F401
+from outsiders import CROWD, CROWD6, SERVER, outsiders  # noqa: F401
 
 pytestmark = needs_root
 
@@ -75,6 +78,55 @@ def test_the_silent_make_room(outsiders):
              what=lambda: f"room after ten seconds; log: {host.log_text()}")
     who_made_room(seated)
     assert all(line.ask("NOOP").startswith(b"250") for line in seated), "the others stay"
+
+
+def test_too_many_failed_logins_from_an_address(outsiders):
+    outsiders.start(auth_plaintext=1, auth_failures="2", tarpit="0")
+    wrong = "AUTH PLAIN " + base64.b64encode(b"\0nobody-there\0wrong").decode()
+    line = outsiders.greeted(CROWD[0])
+    assert [line.ask(wrong)[:3] for _ in range(3)] == [b"535", b"535", b"421"]
+    assert outsiders.greeted(CROWD[0]).ask(wrong).startswith(b"421")
+    assert outsiders.greeted(CROWD[1]).ask(wrong).startswith(b"535"), "another address is another client"
+
+
+def has_title(host, text, count):
+    return len(with_title(host, text)) >= count
+
+
+@pytest.mark.parametrize("port", [25, 465], ids=["STARTTLS", "TLS from the first octet"])
+def test_stalled_handshakes_make_room(outsiders, tmp_path, port):
+    """A client that may begin TLS, and does not, holds no process and makes room like a silent one."""
+    host = outsiders.start(clients="4", listen=[":25", ":465,tls"],
+                           tls_certificate=Authority(str(tmp_path)).issue("host.test", "host.pem"))
+
+    def stall(source):
+        with outsiders.outside.inside():
+            connection = socket.create_connection((SERVER, port), timeout=60, source_address=(source, 0))
+        line = outsiders.keep(connection)
+        if port == 25:
+            assert line.reply().startswith(b"220")
+            assert line.ask("STARTTLS").startswith(b"220")
+        return line
+
+    outsiders.greeted(CROWD[0]).close()
+    wait_for(lambda: has_title(host, "listener, 0 clients", 1), what="free places")
+    stalled = [stall(source) for source in CROWD[:4]]
+    wait_for(lambda: has_title(host, "SMTP idle", 4), what="parked clients")
+    outsiders.greeted("127.0.0.1", address="127.0.0.1", machine=outsiders.server).close()
+    wait_for(lambda: host.log_text().count("client-made-room") == 1, what="a client that made room")
+    wait_for(lambda: outsiders.call(CROWD[8]).reply().startswith(b"220"), what="room for a stranger")
+    heard = [line.rest() for line in stalled if line.has_ended()]
+    assert heard and set(heard) == {b""}, "nothing in the clear where TLS is expected"
+
+
+def test_a_handshake_that_has_begun_must_end(outsiders, tmp_path):
+    host = outsiders.start(clients="2", tls_certificate=Authority(str(tmp_path)).issue("host.test", "host.pem"))
+    for line in outsiders.seated(*CROWD[:2]):
+        assert line.ask("STARTTLS").startswith(b"220")
+        line.say(b"\x16\x03\x01\x00\xc8\x01")
+    wait_for(lambda: outsiders.call(CROWD[3]).reply().startswith(b"220"),
+             what=lambda: f"room after the handshakes; log: {host.log_text()}")
+    assert "tls-failed" in host.log_text()
 
 
 @pytest.mark.parametrize("octets, settings", [(1, {}), (500, {"data_rate": "10k"})], ids=["default", "data-rate"])

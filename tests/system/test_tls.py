@@ -217,7 +217,7 @@ def test_a_handshake_that_never_comes_costs_the_usual_patience(tls_host, authori
     tls_host.reload()
     with socket.create_connection(("127.0.0.1", tls_host.tls_port), timeout=30) as s:
         assert s.recv(500) == b""
-    wait_for(lambda: "tls-failed" in tls_host.log_text(), what="the end of patience in the log")
+    wait_for(lambda: "client-silent" in tls_host.log_text(), what="the end of patience in the log")
 
 
 def test_submission_wants_tls_and_auth(tls_host):

@@ -302,5 +302,102 @@ TEST(TlsKeys, MustFitAndBeThere) {
         }
 }
 
+/// A session that a client keeps, as a file between its processes.
+class Resumption : public TlsStreams {
+  protected:
+    /// A connection of a client that offers the session it keeps. True: it was resumed.
+    bool connect(int version) {
+        Sockets sockets = stream_pair();
+        const std::string kept = folder_ / "session";
+        Child client([&] {
+            sockets.ours.reset();
+            return resume(sockets.theirs, version, kept);
+        });
+        sockets.theirs.reset();
+        TlsStream stream(*server_, sockets.ours.get(), late());
+        stream.write("x", late());
+        char answer;
+        EXPECT_EQ(stream.read(&answer, 1, late()), 1U);
+        stream.close();
+        sockets.ours.reset();
+        const int code = WEXITSTATUS(client.wait());
+        EXPECT_LE(code, 1);
+        return code == 1;
+    }
+    static int resume(const Fd& socket, int version, const std::string& kept) {
+        SSL_CTX* context = SSL_CTX_new(TLS_client_method());
+        SSL_CTX_set_min_proto_version(context, version);
+        SSL_CTX_set_max_proto_version(context, version);
+        SSL* stream = SSL_new(context);
+        SSL_set_fd(stream, socket.get());
+        const std::string text = contents(kept);
+        const auto* octets = reinterpret_cast<const unsigned char*>(text.data());
+        if (SSL_SESSION* session = d2i_SSL_SESSION(nullptr, &octets, static_cast<long>(text.size())))
+            SSL_set_session(stream, session);
+        if (SSL_connect(stream) != 1) return 2;
+        char octet;
+        if (SSL_read(stream, &octet, 1) != 1 || SSL_write(stream, "y", 1) != 1) return 3;
+        std::string session(static_cast<std::size_t>(i2d_SSL_SESSION(SSL_get_session(stream), nullptr)),
+                            '\0');
+        auto* end = reinterpret_cast<unsigned char*>(session.data());
+        i2d_SSL_SESSION(SSL_get_session(stream), &end);
+        put(kept, session);
+        return SSL_session_reused(stream);
+    }
+};
+
+TEST_F(Resumption, TicketsAreGoodForTheirTime) {
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        put(folder_ / "session", "");
+        EXPECT_FALSE(connect(version));
+        EXPECT_TRUE(connect(version));
+        server_->rotate_ticket_keys();
+        EXPECT_TRUE(connect(version)) << "the key before this one is known";
+        server_->rotate_ticket_keys();
+        EXPECT_TRUE(connect(version)) << "the client got a ticket of the new key";
+        server_->rotate_ticket_keys();
+        server_->rotate_ticket_keys();
+        EXPECT_FALSE(connect(version)) << "the key is gone";
+    }
+}
+
+TEST_F(Resumption, ProcessesSeeTheKeysOfToday) {
+    SocketPair told = packet_socket_pair();
+    Child session([&] {
+        server_->become_reader();
+        send_struct(told.theirs.get(), int{1});
+        (void)receive_struct<int>(told.theirs.get());  // the keys have changed twice
+        return connect(TLS1_3_VERSION) ? 1 : 0;
+    });
+    (void)receive_struct<int>(told.ours.get());
+    EXPECT_FALSE(connect(TLS1_3_VERSION));
+    server_->rotate_ticket_keys();
+    server_->rotate_ticket_keys();
+    send_struct(told.ours.get(), int{1});
+    EXPECT_EQ(session.wait(), 0);
+    EXPECT_TRUE(connect(TLS1_3_VERSION)) << "with the ticket that the other process gave";
+}
+
+TEST_F(Resumption, ASessionProcessCannotChangeTheKeys) {
+    Child session([&] {
+        server_->become_reader();
+        server_->rotate_ticket_keys();
+        return 0;
+    });
+    EXPECT_TRUE(WIFSIGNALED(session.wait()));
+}
+
+TEST_F(TlsStreams, AHandshakeWaitsAsItIsTold) {
+    const Sockets sockets = stream_pair();
+    send_raw(sockets.theirs, hello_head);
+    int calls = 0;
+    const auto wait = [&] {
+        if (++calls == 2) throw Timeout("no patience left");
+        send_raw(sockets.theirs, "x");
+    };
+    const auto stalled = [&] { TlsStream(*server_, sockets.ours.get(), late(), wait); };
+    EXPECT_THROW(stalled(), Timeout);
+}
+
 }  // namespace
 }  // namespace postoffice

@@ -2,6 +2,7 @@
 // by the client alike.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -63,7 +64,9 @@ class Connection {
 
     /// Sends what is pending in the clear, then goes on under TLS, as the server; the socket serves both
     /// directions. Throws FormatError if the peer has sent something in the clear already that was not read.
-    void start_tls(const TlsServer& server, Deadline deadline);
+    /// `wait_for_input`: as TlsStream has it.
+    void start_tls(const TlsServer& server, Deadline deadline,
+                   const std::function<void()>& wait_for_input = {});
     /// Null in the clear.
     const TlsStream* tls() const { return tls_.get(); }
     /// The last word: under TLS a goodbye, so that the peer knows that nothing was cut off.

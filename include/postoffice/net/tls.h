@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,21 +18,35 @@ struct ssl_st;
 
 namespace postoffice {
 
+class TicketKeys;
+
 bool tls_is_built_in();
 
 /// Certificate, key, and the keys of session tickets: made once by the process that may read the files, and
 /// inherited by the processes that serve clients, so that a session begun with one of them is resumed by
-/// another.
+/// another. The keys of tickets change while they are in use; the other processes see the new ones at once.
 class TlsServer {
   public:
     /// PEM files: the certificate with its chain, and its private key (the same file will do).
     /// Throws FormatError "FILE: what is wrong".
     TlsServer(const std::string& certificate_file, const std::string& key_file);
-    /// The same, but signatures are asked for by set_key_channel() of net/private_key.h. nullopt if that cannot be
-    /// done with this kind of key. Throws FormatError.
+    /// The same, but signatures are asked for by set_key_channel() of net/private_key.h. nullopt if that
+    /// cannot be done with this kind of key. Throws FormatError.
     static std::optional<TlsServer> without_key(const std::string& certificate_file);
 
+    TlsServer(TlsServer&&) noexcept;
+    TlsServer& operator=(TlsServer&&) noexcept;
+    ~TlsServer();
+
     ssl_ctx_st* context() const { return context_.get(); }
+
+    /// New keys for session tickets. The last ones stay good until the next call. By the process that made
+    /// this.
+    void rotate_ticket_keys();
+    /// The same once in an hour: call it often.
+    void rotate_ticket_keys_when_due();
+    /// From now on this process and its children cannot change the keys of tickets.
+    void become_reader();
 
   private:
     explicit TlsServer(const std::string& certificate_file);
@@ -39,6 +54,7 @@ class TlsServer {
     struct Free {
         void operator()(ssl_ctx_st* context) const;
     };
+    std::unique_ptr<TicketKeys> ticket_keys_;
     std::unique_ptr<ssl_ctx_st, Free> context_;
 };
 
@@ -46,8 +62,10 @@ class TlsServer {
 /// PeerGone (also for what is not TLS, with the reason) and std::system_error.
 class TlsStream {
   public:
-    /// The server's side of the handshake.
-    TlsStream(const TlsServer& server, int socket, const Deadline& deadline);
+    /// The server's side of the handshake, until `deadline`. `wait_for_input`, if given, is called each time
+    /// the client is to say more: it returns when there is input, or throws Timeout.
+    TlsStream(const TlsServer& server, int socket, const Deadline& deadline,
+              const std::function<void()>& wait_for_input = {});
 
     /// At least one octet, or 0 at the end, whether the peer said goodbye or just left.
     std::size_t read(char* into, std::size_t most, const Deadline& deadline);

@@ -19,8 +19,9 @@ struct SessionState {
         refused,    ///< 554 was sent: only QUIT is answered kindly
         timed_out,  ///< was parked and its patience ran out: say 421 and close
     } phase = Phase::arrived;
-    std::uint8_t extended = 0;    ///< EHLO was said
-    std::uint8_t tls_first = 0;   ///< came to a listener where TLS begins with the first octet
+    std::uint8_t extended = 0;  ///< EHLO was said
+    std::uint8_t awaits_tls =
+        0;  ///< the client's next octet begins TLS: STARTTLS was answered, or `listen` has `tls`
     std::uint8_t submission = 0;  ///< came to a listener for users: TLS and AUTH before any mail
     NameStatus name_status = NameStatus::unasked;  ///< how sure client_name is
     ListStatus list_status = ListStatus::unasked;  ///< what the DNS lists say, once they were asked
