@@ -48,6 +48,7 @@ Listener::Listener(const Config& config, std::vector<ListeningSocket> sockets,
     : config_(config),
       sockets_(std::move(sockets)),
       helpers_(helpers),
+      spool_shares_(config.clients),
       misconduct_(config, helpers.rates,
                   [this](const IpAddress& address) { name_to_coal_runner(helpers_.coal, address); }),
       admission_(config, helpers.rates, misconduct_),
@@ -55,6 +56,7 @@ Listener::Listener(const Config& config, std::vector<ListeningSocket> sockets,
       succession_(std::move(succession)) {
     if (!epoll_) throw_errno("epoll_create");
     helpers_.crowd = &crowd_;
+    helpers_.spool_shares = &spool_shares_;
     places_ = places_within(make_room_for_descriptors(descriptors_for(config)));
     for (const ListeningSocket& one : sockets_) watch(one.socket.get());
     watch(succession_.theirs.get());
@@ -118,8 +120,10 @@ int Listener::run() {
                 if (signal == SIGTERM || signal == SIGINT) stop();
                 if (signal == retire_signal) retire();
             }
-            for (ProcessEnd end = reap_child(); end.pid != 0; end = reap_child())
+            for (ProcessEnd end = reap_child(); end.pid != 0; end = reap_child()) {
+                spool_shares_.release(end.pid);
                 log_if_crashed("SMTP session", end);
+            }
         }
         housekeeping();
     }

@@ -78,6 +78,7 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
                                    .acceptor = reception.acceptor(),
                                    .resolver = resolver,
                                    .rates = sockets.rates,
+                                   .spool_shares = sockets.spool_shares,
                                    .tls = sockets.tls,
                                    .authenticator = {sockets.authenticator, sockets.pass},
                                    .crowd = sockets.crowd,

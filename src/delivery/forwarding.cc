@@ -9,7 +9,6 @@
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
-#include "postoffice/base/utf8.h"
 #include "postoffice/delivery/program.h"
 #include "postoffice/mail/header.h"
 
@@ -33,12 +32,6 @@ Fd copy_of_message(const std::string& prefix, int message) {
         offset += static_cast<off_t>(n);
     }
     return copy;
-}
-
-std::string forwarded_by(const Recipient& recipient, const Envelope& envelope) {
-    std::string by = recipient.original.to_string();
-    if (equals_ignoring_case(by, recipient.target.address.to_string())) return "";
-    return envelope.utf8_header || is_ascii(by) ? by : "";
 }
 
 bool was_delivered_to(int message, const std::string& recipient) {

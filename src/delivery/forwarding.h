@@ -34,10 +34,6 @@ Fd copy_of_message(const std::string& prefix, int message);
 DeliveryResult forward_message(const ForwardedBy& by, const std::vector<Address>& to, int message,
                                const Deadline& deadline);
 
-/// The address here that sends this recipient's mail on, by an alias or a delivery file; "" if it goes where
-/// it was sent to, or if the address cannot stand in this header.
-std::string forwarded_by(const Recipient& recipient, const Envelope& envelope);
-
 /// True if the header has "Delivered-To: recipient": the message has been here before (RFC 9228).
 bool was_delivered_to(int message, const std::string& recipient);
 

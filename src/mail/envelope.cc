@@ -1,6 +1,7 @@
 #include "postoffice/mail/envelope.h"
 
 #include "postoffice/base/text.h"
+#include "postoffice/base/utf8.h"
 
 namespace postoffice {
 
@@ -57,6 +58,12 @@ std::string destination_key(const Target& target) {
             break;
     }
     return "i" + target.user + "\n" + target.alias + "\n" + target.domain + "\n" + target.instruction;
+}
+
+std::string forwarded_by(const Recipient& recipient, const Envelope& envelope) {
+    std::string by = recipient.original.to_string();
+    if (equals_ignoring_case(by, recipient.target.address.to_string())) return "";
+    return envelope.utf8_header || is_ascii(by) ? by : "";
 }
 
 }  // namespace postoffice

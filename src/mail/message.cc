@@ -17,8 +17,12 @@ SpoolIsFull::SpoolIsFull(const std::string& directory, std::uint64_t minfree)
     : std::system_error(ENOSPC, std::generic_category()),
       text_(fmt::format("{} would have less than minfree={}k left", directory, minfree / 1024)) {}
 
-Message::Message(std::string spool_directory, std::uint64_t minfree)
-    : directory_(std::move(spool_directory)), minfree_(minfree) {}
+SpoolIsFull::SpoolIsFull(const std::string& directory)
+    : std::system_error(ENOSPC, std::generic_category()),
+      text_(fmt::format("unfinished messages of one client hold more of {} than they leave", directory)) {}
+
+Message::Message(std::string spool_directory, std::uint64_t minfree, SpoolShare* share)
+    : directory_(std::move(spool_directory)), minfree_(minfree), share_(share) {}
 
 Message::~Message() {
     if (file_path_.empty()) return;
@@ -52,13 +56,18 @@ void Message::write_out() {
 // The free space is looked at with each block, since the length of the message is not known before its end.
 void Message::write_to_file(std::string_view bytes) {
     disk::write_all(file_.get(), bytes);
-    if (minfree_ != 0 && disk::free_space(directory_) < minfree_) throw SpoolIsFull(directory_, minfree_);
+    written_ += bytes.size();
+    if (minfree_ == 0 && share_ == nullptr) return;
+    const std::uint64_t free = disk::free_space(directory_);
+    if (free < minfree_) throw SpoolIsFull(directory_, minfree_);
+    if (share_ != nullptr && !share_->hold(written_, free - minfree_)) throw SpoolIsFull(directory_);
 }
 
 void Message::abandon() noexcept {
     try {
         std::string().swap(memory_);
         if (file_) disk::truncate(file_.get(), 0);
+        if (share_ != nullptr) (void)share_->hold(0, 0);
     } catch (const std::system_error&) {
         // The destructor removes the file.
     }

@@ -14,8 +14,9 @@
 namespace postoffice {
 namespace {
 
-/// Of keywords that are looked at; RFC 3865 section 2 allows no more.
-constexpr std::size_t longest_solicitation = 1024;
+/// Of a field that is looked at; keywords of RFC 3865 section 2 are no longer.
+constexpr std::size_t longest_collected = 1024;
+constexpr std::size_t most_delivered_to = 100;
 
 /// What a client called itself, as it may stand in a structured field.
 std::string host_text(std::string_view text) {
@@ -133,9 +134,9 @@ void MessageReceiver::take_header(std::string_view& bytes) {
             const auto line = bytes.substr(0, end == std::string_view::npos ? end : end + 1);
             store(line);
             eight_bit_header_ = eight_bit_header_ || !is_ascii(line);
-            if (in_solicitation_)
-                solicitation_ += line.substr(
-                    0, longest_solicitation - std::min(longest_solicitation, solicitation_.size()));
+            if (collected_ != nullptr)
+                *collected_ +=
+                    line.substr(0, longest_collected - std::min(longest_collected, collected_->size()));
             if (end != std::string_view::npos) place_ = Place::line_start;
             bytes.remove_prefix(line.size());
             break;
@@ -185,13 +186,21 @@ void MessageReceiver::begin_line(std::string_view line) {
 
 void MessageReceiver::note_field(std::string_view name) {
     any_field_ = true;
-    in_solicitation_ = equals_ignoring_case(name, "Solicitation");
+    collected_ = place_for(name);
     has_date_ = has_date_ || equals_ignoring_case(name, "Date");
     has_message_id_ = has_message_id_ || equals_ignoring_case(name, "Message-ID");
     has_from_ = has_from_ || equals_ignoring_case(name, "From");
     if (equals_ignoring_case(name, "Received") && ++received_ > settings_.hops)
         refusal_ =
             Reply{554, "5.4.6", fmt::format("Too many hops: more than {} Received fields", settings_.hops)};
+}
+
+/// Where the body of such a field is collected.
+std::string* MessageReceiver::place_for(std::string_view name) {
+    if (equals_ignoring_case(name, "Solicitation")) return &solicitation_;
+    if (!equals_ignoring_case(name, "Delivered-To") || delivered_to_.size() == most_delivered_to)
+        return nullptr;
+    return &delivered_to_.emplace_back();
 }
 
 /// The line that begins with these octets is no field: it is the first of the body, and the blank line that

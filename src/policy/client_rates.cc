@@ -18,15 +18,15 @@ bool count_one(const char* what, const RateLimit& limit, RateTable* rates, const
     return true;
 }
 
-std::string counted_as(const RatedClient& client) {
-    return client.user.empty() ? rated_network(client.address) : "user " + client.user;
-}
-
 std::string limit_text(const RateLimit& limit) {
     return fmt::format("{} in {}", limit.most, duration_text(limit.window));
 }
 
 }  // namespace
+
+std::string counted_as(const RatedClient& client) {
+    return client.user.empty() ? rated_network(client.address) : "user " + client.user;
+}
 
 bool is_exempt_address(const Config& config, const IpAddress& address) {
     return address.is_loopback() || is_listed(config.trusted, address);

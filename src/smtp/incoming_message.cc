@@ -8,6 +8,7 @@
 #include "dialogue.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
+#include "postoffice/base/text.h"
 #include "postoffice/base/utf8.h"
 #include "postoffice/mail/spool.h"
 #include "postoffice/policy/correspondents.h"
@@ -49,6 +50,13 @@ MessageReceiver::Settings receiver_settings(const Dialogue& dialogue, const std:
             .spam = unwanted_mail(dialogue).why};
 }
 
+// Hosts of ours bring the mail of many.
+SpoolShare* share_of(Dialogue& dialogue, std::optional<SpoolShare>& share) {
+    SpoolShares* const shares = dialogue.services.spool_shares;
+    if (shares == nullptr || dialogue.is_standard_input() || dialogue.client_is_local()) return nullptr;
+    return &share.emplace(*shares, counted_as(dialogue.rated()));
+}
+
 // What users have written down for mail that they want, such as programs, is not done with this. Virtual
 // users have no folder: theirs is taken as other mail.
 void send_to_folder(Envelope& envelope, MailFolder folder) {
@@ -70,6 +78,27 @@ void send_to_folder(Envelope& envelope, MailFolder folder) {
 std::string unfolded(std::string text) {
     std::erase_if(text, [](char c) { return c == '\n'; });
     return text;
+}
+
+// The address that would send the message on; empty if it stays here. Of a delivery file that decides for
+// each message only its owner can tell.
+std::string sent_on_by(const Recipient& recipient, const Envelope& envelope) {
+    if (recipient.target.kind == Target::Kind::instructions) return recipient.target.address.to_string();
+    return recipient.target.kind == Target::Kind::remote ? forwarded_by(recipient, envelope) : "";
+}
+
+// A message that comes back to an address which has sent it on already goes round in circles. The client is
+// told: a report of our own would go to a sender that may be forged.
+std::optional<Reply> check_loop(const Envelope& envelope, const std::vector<std::string>& delivered_to) {
+    for (const Recipient& recipient : envelope.recipients) {
+        const std::string by = sent_on_by(recipient, envelope);
+        const auto is_by = [&](const std::string& field) {
+            return equals_ignoring_case(trim(unfolded(field)), by);
+        };
+        if (!by.empty() && std::any_of(delivered_to.begin(), delivered_to.end(), is_by))
+            return Reply{554, "5.4.6", "Mail loop: the message has been here before"};
+    }
+    return std::nullopt;
 }
 
 void log_received(const Dialogue& dialogue, const std::string& id, const Envelope& envelope,
@@ -101,9 +130,9 @@ std::optional<Reply> refuse_message(Dialogue& dialogue) {
     return Reply{554, "5.5.1", "No valid recipients"};
 }
 
-IncomingMessage::IncomingMessage(const Dialogue& dialogue, DataDecoder decoder)
+IncomingMessage::IncomingMessage(Dialogue& dialogue, DataDecoder decoder)
     : id_(Spool::new_id()),
-      message_(dialogue.config().queue_dir, dialogue.config().minfree),
+      message_(dialogue.config().queue_dir, dialogue.config().minfree, share_of(dialogue, share_)),
       receiver_(message_, receiver_settings(dialogue, id_), top_fields(dialogue, id_)),
       decoder_(decoder),
       pace_(dialogue) {}
@@ -129,6 +158,7 @@ Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
     Envelope envelope = dialogue.transaction.take_envelope(origin_of(dialogue), receiver_.has_eight_bit(),
                                                            receiver_.has_eight_bit_header());
     send_to_folder(envelope, unwanted_mail(dialogue).folder);
+    if (!refusal) refusal = check_loop(envelope, receiver_.delivered_to());
     const auto log_refused = [&](const Reply& reply) {
         log_event(id_, "refused",
                   {{"command", verb},

@@ -22,7 +22,7 @@ std::optional<Reply> refuse_message(Dialogue& dialogue);
 class IncomingMessage {
   public:
     /// The dialogue's transaction has a sender and recipients.
-    IncomingMessage(const Dialogue& dialogue, DataDecoder decoder);
+    IncomingMessage(Dialogue& dialogue, DataDecoder decoder);
     IncomingMessage(const IncomingMessage&) = delete;
     IncomingMessage& operator=(const IncomingMessage&) = delete;
 
@@ -37,6 +37,7 @@ class IncomingMessage {
 
   private:
     std::string id_;
+    std::optional<SpoolShare> share_;
     Message message_;
     MessageReceiver receiver_;
     DataDecoder decoder_;

@@ -277,6 +277,34 @@ def test_a_message_without_end_leaves_free_what_must_stay_free(make_host):
         host.end()
 
 
+def test_one_client_holds_no_more_than_it_leaves(outsiders, folder):  # noqa: F811
+    """Half of a message each, over many connections, and then silence: another client still finds room."""
+    spool = os.path.join(folder, "host", "spool")
+    with small_disk(spool, "8m", POSTOFFICE, POSTOFFICE, 0o750):
+        outsiders.start(minfree="1m", queue_dir=spool)
+
+        def begin(source):
+            line = outsiders.greeted(source)
+            for command in ("HELO client.test", "MAIL FROM:<a@far.test>", "RCPT TO:<alice@host.test>", "DATA"):
+                answer = line.ask(command)
+            assert answer.startswith(b"354"), answer
+            return line
+
+        block = (b"x" * 98 + b"\r\n") * 10_000
+        held = [begin(CROWD[0]) for _ in range(9)]
+        for line in held:
+            line.say(block)
+        wait_for(lambda: os.statvfs(spool).f_bavail * 4096 < 6_000_000, what="messages that take room")
+        other = begin(CROWD[1])
+        other.say(block + b".\r\n")
+        assert other.reply().startswith(b"250")
+        answers = []
+        for line in held:
+            line.say(b".\r\n")
+            answers.append(line.reply()[:9])
+        assert answers.count(b"452 4.3.1") >= 4, answers
+
+
 def test_a_greylist_on_a_full_disk(outsiders, folder):  # noqa: F811
     """Strangers need not wait while nothing can be noted, and what was noted before is not lost."""
     database = os.path.join(folder, "db")

@@ -114,6 +114,7 @@ class Listener {
     SessionProcessSockets helpers_;
     const CallFilter session_calls_{NeededCalls{.network = true}};
     Crowd crowd_;
+    SpoolShares spool_shares_;
     Misconduct misconduct_;
     Admission admission_;
     Fd epoll_;

@@ -6,6 +6,7 @@
 #include "postoffice/base/shared_flag.h"
 #include "postoffice/base/system_calls.h"
 #include "postoffice/config/config.h"
+#include "postoffice/mail/spool_shares.h"
 #include "postoffice/net/tls.h"
 #include "postoffice/policy/crowd.h"
 #include "postoffice/policy/rate_table.h"
@@ -18,6 +19,7 @@ struct SessionProcessSockets {
     int announce = -1;                     ///< where queued ids are told to the runner
     int coal = -1;                         ///< where addresses are named to the coal runner
     RateTable* rates = nullptr;            ///< the master's, shared by all
+    SpoolShares* spool_shares = nullptr;   ///< the listener\'s
     const SharedFlag* auditing = nullptr;  ///< the master's switch
     const Crowd* crowd = nullptr;          ///< the listener's
     const TlsServer* tls = nullptr;        ///< null: TLS is not offered

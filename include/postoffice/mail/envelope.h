@@ -98,4 +98,8 @@ struct Envelope {
     UnixTime arrived = 0;
 };
 
+/// The address here that sends this recipient's mail on, by an alias or a delivery file; "" if it goes where
+/// it was sent to, or if the address cannot stand in this header.
+std::string forwarded_by(const Recipient& recipient, const Envelope& envelope);
+
 }  // namespace postoffice

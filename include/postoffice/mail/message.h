@@ -7,13 +7,17 @@
 #include <system_error>
 
 #include "postoffice/base/fd.h"
+#include "postoffice/mail/spool_shares.h"
 
 namespace postoffice {
 
-/// The spool would have less than `minfree` left. Its code is ENOSPC, but the disk itself is not full.
+/// The spool would have less than `minfree` left, or the client has taken its share. Its code is ENOSPC, but
+/// the disk itself is not full.
 class SpoolIsFull : public std::system_error {
   public:
     SpoolIsFull(const std::string& directory, std::uint64_t minfree);
+    /// The unfinished messages of one client hold more than they leave.
+    explicit SpoolIsFull(const std::string& directory);
     const char* what() const noexcept override { return text_.c_str(); }
 
   private:
@@ -23,7 +27,8 @@ class SpoolIsFull : public std::system_error {
 class Message {
   public:
     /// `spool_directory`: where it spills to when it grows. `minfree`: octets that it leaves free there.
-    explicit Message(std::string spool_directory, std::uint64_t minfree = 0);
+    /// `share`: of its client, if that is counted; outlives the message.
+    explicit Message(std::string spool_directory, std::uint64_t minfree = 0, SpoolShare* share = nullptr);
     ~Message();  ///< removes the tm file, unless keep_as() took it
     Message(const Message&) = delete;
     Message& operator=(const Message&) = delete;
@@ -59,9 +64,11 @@ class Message {
 
     std::string directory_;
     std::uint64_t minfree_ = 0;
-    std::string memory_;     // all of it while file_ is empty, then what is not written yet
-    Fd file_;                // locked, so that sweep() sees that it is in use
-    std::string file_path_;  // tm name; empty when none or kept
+    SpoolShare* share_ = nullptr;
+    std::uint64_t written_ = 0;  // octets in the file
+    std::string memory_;         // all of it while file_ is empty, then what is not written yet
+    Fd file_;                    // locked, so that sweep() sees that it is in use
+    std::string file_path_;      // tm name; empty when none or kept
     std::uint64_t size_ = 0;
 };
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "postoffice/mail/envelope.h"
 #include "postoffice/mail/message.h"
@@ -50,6 +51,9 @@ class MessageReceiver {
     std::uint64_t octets() const { return octets_; }
     /// What its Solicitation field says (RFC 3865), or the first kilobyte of it.
     const std::string& solicitation() const { return solicitation_; }
+    /// What its Delivered-To fields say (RFC 9228), as they stand, a kilobyte of each; a hundred of them at
+    /// most.
+    const std::vector<std::string>& delivered_to() const { return delivered_to_; }
 
   private:
     /// Where in the message the next octet belongs.
@@ -65,6 +69,7 @@ class MessageReceiver {
     void begin_line(std::string_view line);
     void end_header_with(std::string_view line);
     void note_field(std::string_view name);
+    std::string* place_for(std::string_view name);
     void complete_header();
     void count_header(std::size_t octets);
     void store(std::string_view bytes);
@@ -80,8 +85,9 @@ class MessageReceiver {
     bool has_from_line_ = false;
     bool eight_bit_ = false;
     bool eight_bit_header_ = false;
-    bool in_solicitation_ = false;
+    std::string* collected_ = nullptr;  // where the body of the field at hand goes; null pointer: nowhere
     std::string solicitation_;
+    std::vector<std::string> delivered_to_;
     bool has_date_ = false, has_message_id_ = false, has_from_ = false;
     bool ends_with_newline_ = true;
     unsigned received_ = 0;

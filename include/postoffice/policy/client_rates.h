@@ -27,6 +27,9 @@ std::optional<Reply> count_connection(const Config& config, RateTable* rates, co
 std::optional<Reply> count_message(const Config& config, RateTable* rates, const RatedClient& client);
 std::optional<Reply> count_recipient(const Config& config, RateTable* rates, const RatedClient& client);
 
+/// By what this client is counted: its user, else its network.
+std::string counted_as(const RatedClient& client);
+
 /// The part of an address that one client has for himself: all of IPv4, the first 64 bits of IPv6.
 std::string rated_network(const IpAddress& address);
 

@@ -10,6 +10,7 @@
 #include "postoffice/mail/acceptance.h"
 #include "postoffice/mail/queue_flush.h"
 #include "postoffice/mail/router.h"
+#include "postoffice/mail/spool_shares.h"
 #include "postoffice/net/connection.h"
 #include "postoffice/net/resolver.h"
 #include "postoffice/policy/authentication.h"
@@ -28,6 +29,7 @@ struct SessionServices {
     Acceptor& acceptor;
     const Resolver& resolver;
     RateTable* rates = nullptr;  ///< what clients did lately; nullptr: nobody counts (standard input)
+    SpoolShares* spool_shares = nullptr;  ///< of unfinished messages; nullptr: nobody counts
     const TlsServer* tls = nullptr;       ///< null: TLS is not offered
     AuthenticatorAccess authenticator{};  ///< not there: AUTH is not offered
     const Crowd* crowd = nullptr;         ///< how full it is; nullptr: there is always room
