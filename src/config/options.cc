@@ -367,6 +367,8 @@ std::span<const Option> table() {
          SetBy::file, false, set_time<&C::greylist_written, 0>},
         {"greylist-bounces", "time", "7d", "so long after they sent mail they get bounces at once; 0 = never",
          SetBy::file, false, set_time<&C::greylist_bounces, 0>},
+        {"greylist-keep", "time", "14d", "what was not used for so long is forgotten; 0 = never", SetBy::file,
+         false, set_time<&C::greylist_keep, 0>},
         {"db-dir", "path", "/var/lib/postoffice", "folder of the greylist's databases", SetBy::file, false,
          set_path<&C::db_dir>},
 

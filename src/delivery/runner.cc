@@ -20,6 +20,7 @@
 #include "postoffice/delivery/retry.h"
 #include "postoffice/mail/drop.h"
 #include "postoffice/net/mx.h"
+#include "postoffice/policy/greylist_expiry.h"
 
 namespace postoffice {
 namespace {
@@ -128,6 +129,19 @@ void Runner::start_reaper() {
         return run_reaper(spool_, Fd(read_end));
     });
     reaper_ = std::move(pipe.write_end);
+}
+
+/// Looked at once a minute.
+void Runner::expire_greylist_when_due(UnixTime now) {
+    if (settings_.only_once || now < next_greylist_look_) return;
+    next_greylist_look_ = now + 60;
+    if (!is_greylist_expiry_due(config_, now)) return;
+    next_greylist_look_ = now + 3600;  // it marks that it was done, if it can
+    (void)spawn_process("greylist", [&] {
+        close_descriptors_except({});
+        expire_greylist(config_, now);
+        return 0;
+    });
 }
 
 // ---- what is known of the spool
@@ -403,6 +417,7 @@ void Runner::housekeeping() {
     intake_.end_idle_workers();
     dispatcher_.end_idle_agents();
     report_damage();
+    expire_greylist_when_due(now);
 }
 
 /// All that was found since the last time in one report, and once: what is moved aside is not found again.

@@ -5,6 +5,7 @@
 #include <gdbm.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
@@ -24,6 +25,9 @@ namespace {
 constexpr unsigned files = 16;
 constexpr HashKey spread{0x706f73746f666669, 0x6365677265796c69};  // no secret: it only spreads
 constexpr Milliseconds lock_pause{2};
+constexpr Milliseconds patience_of_visits{30'000};
+constexpr std::size_t batch = 100;           // entries that are visited without unlocking the file
+constexpr std::size_t most_copied = 50'000;  // making a larger file smaller would keep it locked for too long
 /// Nothing is changed while there is less on the disk: what could be written in part is damaged, and all that
 /// it knew is gone.
 constexpr unsigned long long room_for_a_change = 1U << 20;
@@ -82,6 +86,10 @@ class GreylistStore::File {
             throw FormatError(path_ + ": " + gdbm_db_strerror(database_));
         }
         return GreylistEntry::parse(take_text(value));
+    }
+
+    bool has(const std::string& key) {
+        return database_ != nullptr && gdbm_exists(database_, to_datum(key)) != 0;
     }
 
     void put(const std::string& key, const std::optional<GreylistEntry>& entry) {
@@ -169,29 +177,48 @@ void GreylistStore::change(const std::string& key, const Change& change) const {
     }
 }
 
-void GreylistStore::visit_file(File& file, const Visit& visit, bool may_change) const {
-    std::size_t gone = 0;
-    const auto keys = file.keys();
-    for (const std::string& key : keys) {
-        const auto entry = file.find(key);
-        const auto wanted = visit(key, entry.value_or(GreylistEntry{}));
-        if (!may_change) continue;
-        if (!wanted) ++gone;
-        if (!wanted || !entry || wanted->text() != entry->text()) file.put(key, wanted);
+/// Runs `work` with the file open and locked. False: it was damaged, and is set aside.
+bool GreylistStore::with_file(const std::string& path, bool may_write,
+                              const std::function<void(File&)>& work) {
+    File file(path, patience_of_visits);
+    try {
+        file.open(may_write);
+        work(file);
+        return true;
+    } catch (const FormatError& error) {
+        file.set_aside(error.what());
+        return false;
     }
-    if (gone > keys.size() / 4) file.make_smaller();
+}
+
+/// True if the entry went.
+bool GreylistStore::visit_entry(File& file, const std::string& key, const Visit& visit, bool may_change) {
+    const auto entry = file.find(key);
+    if (!entry && !file.has(key)) return false;  // another process has removed it
+    const auto wanted = visit(key, entry.value_or(GreylistEntry{}));
+    if (!may_change) return false;
+    if (!wanted || !entry || wanted->text() != entry->text()) file.put(key, wanted);
+    return !wanted;
+}
+
+/// In batches: sessions find the file unlocked in between.
+void GreylistStore::visit_file(const std::string& path, const Visit& visit, bool may_change) const {
+    std::vector<std::string> keys;
+    bool is_whole = with_file(path, false, [&](File& file) { keys = file.keys(); });
+    std::size_t gone = 0;
+    for (std::size_t done = 0; is_whole && done < keys.size(); done += batch) {
+        if (done > 0) std::this_thread::sleep_for(lock_pause * 2);
+        is_whole = with_file(path, may_change, [&](File& file) {
+            for (std::size_t i = done; i < std::min(done + batch, keys.size()); ++i)
+                gone += visit_entry(file, keys[i], visit, may_change) ? 1 : 0;
+        });
+    }
+    if (is_whole && gone > keys.size() / 4 && keys.size() <= most_copied)
+        with_file(path, true, [](File& file) { file.make_smaller(); });
 }
 
 void GreylistStore::visit(const Visit& visit, bool may_change) const {
-    for (unsigned number = 0; number < files; ++number) {
-        File file(path_of(number), Milliseconds(30'000));
-        try {
-            file.open(may_change);
-            visit_file(file, visit, may_change);
-        } catch (const FormatError& error) {
-            file.set_aside(error.what());
-        }
-    }
+    for (unsigned number = 0; number < files; ++number) visit_file(path_of(number), visit, may_change);
 }
 
 }  // namespace postoffice

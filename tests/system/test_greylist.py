@@ -2,6 +2,7 @@
 import os
 import re
 import stat
+import time
 
 import pytest
 
@@ -217,6 +218,20 @@ def test_authexpire(grey):
     assert b"1 removed, 1 kept" in authexpire(grey, "-E", "-v").stdout
     for wrong in (["30s"], ["soon"], ["1d", "2d"], ["-x"]):
         assert authexpire(grey, *wrong).returncode == 64
+
+
+def test_the_server_forgets_by_itself(make_host, folder):
+    """At its start, since nothing tells that it was done today; what is blacklisted stays."""
+    host = make_host("host", greylist="1", db_dir=os.path.join(folder, "db"), greylist_keep="1s").start()
+    wait_for(lambda: "greylist-expired removed=0 kept=0" in host.log_text(), what="the first expiry")
+    assert authexpire(host, "-a", "known@far.example[198.51.100.0/24]").returncode == 0
+    assert authexpire(host, "-b", "bad@far.example").returncode == 0
+    host.stop()
+    os.unlink(os.path.join(folder, "db", "greylist.expired"))
+    time.sleep(2)
+    host.start()
+    wait_for(lambda: "greylist-expired removed=1 kept=1" in host.log_text(), what="the second expiry")
+    assert authexpire(host, "-l").stdout == b"bad@far.example\t*\n"
 
 
 def test_the_folder_is_the_services_own(grey):

@@ -84,6 +84,7 @@ constexpr BadValue bad_values[] = {
     {"greylist-null-unnamed", "x5", "\"x5\" is not a whole number"},
     {"greylist-spf", "maybe", not_a_flag},
     {"greylist-written", "two weeks", "\"two weeks\" is not a time: numbers with w, d, h, m or s (1h30m)"},
+    {"greylist-keep", "14days", "\"14days\" is not a time: numbers with w, d, h, m or s (1h30m)"},
     {"greylist-bounces", "7days", "\"7days\" is not a time: numbers with w, d, h, m or s (1h30m)"},
     {"db-dir", "lib/postoffice", "\"lib/postoffice\" is not an absolute path"},
     {"rate-connections", "120",

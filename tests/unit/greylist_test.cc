@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "postoffice/policy/correspondents.h"
+#include "postoffice/policy/greylist_expiry.h"
 #include "postoffice/policy/greylist_store.h"
 #include "postoffice/policy/greylisting.h"
 
@@ -320,6 +321,42 @@ TEST_F(GreylistFiles, ManyProcessesLoseNothing) {
     }
     EXPECT_EQ(GreylistStore(folder_).find("all")->tries, static_cast<unsigned>(processes * each));
     EXPECT_EQ(count(), 1u + processes * each);
+}
+
+TEST(GreylistExpiry, WhatIsNotUsedGoes) {
+    Config config;
+    const auto day = [](int n) { return noon + n * 86400; };
+    const GreylistEntry asked{noon, noon, 1, 0, false}, passed{noon, noon, 1, noon, false},
+        black{noon, noon, 0, 0, true};
+    EXPECT_FALSE(is_expired(config, asked, day(5)));
+    EXPECT_TRUE(is_expired(config, asked, day(6))) << "a day is the longest wait";
+    EXPECT_FALSE(is_expired(config, passed, day(13)));
+    EXPECT_TRUE(is_expired(config, passed, day(14)));
+    EXPECT_FALSE(is_expired(config, black, day(1000)));
+    config.delay = Seconds(86400);
+    EXPECT_FALSE(is_expired(config, asked, day(20))) << "it may still have to wait";
+    config.greylist_keep = Seconds(0);
+    EXPECT_FALSE(is_expired(config, passed, day(1000)));
+}
+
+TEST_F(GreylistFiles, ExpireByThemselves) {
+    config_.greylist = true;
+    for (int i = 0; i < 500; ++i)
+        (void)consult_greylist(config_, from("old" + std::to_string(i) + "@far.example"), noon);
+    const UnixTime later = noon + 20 * 86400;
+    (void)consult_greylist(config_, from("new@far.example"), later);
+    const GreylistStore store(folder_);
+    store.change("bad@far.example", [](const auto&) {
+        return std::optional(GreylistEntry{1, 1, 0, 0, true});
+    });
+    EXPECT_TRUE(is_greylist_expiry_due(config_, later));
+    expire_greylist(config_, later);
+    EXPECT_EQ(count(), 2u);
+    EXPECT_TRUE(store.find("bad@far.example")->is_blacklisted);
+    EXPECT_FALSE(is_greylist_expiry_due(config_, later + 3600));
+    EXPECT_TRUE(is_greylist_expiry_due(config_, later + 13 * 3600));
+    config_.greylist = false;
+    EXPECT_FALSE(is_greylist_expiry_due(config_, later + 13 * 3600));
 }
 
 TEST_F(GreylistFiles, WhoIsKilledBlocksNobody) {

@@ -51,6 +51,7 @@ class Runner {
     bool is_ours(const Address& address);
     std::string owner_of(const std::string& domain);
     void start_reaper();
+    void expire_greylist_when_due(UnixTime now);
 
     void schedule(const std::string& id, UnixTime due);
     void reschedule(const std::string& id, UnixTime due);
@@ -106,6 +107,7 @@ class Runner {
     UnixTime next_rescan_ = 0;
     UnixTime next_drop_scan_ = 0;
     UnixTime next_housekeeping_ = 0;
+    UnixTime next_greylist_look_ = 0;
     ForeignDescriptors foreign_;  ///< came with commands, which bring none
     UnixTime next_sweep_ = 0;
     /// What commands ask for, until the next look; a later value does all that the ones before it do.

@@ -30,14 +30,17 @@ class GreylistStore {
     using Change = std::function<std::optional<GreylistEntry>(const std::optional<GreylistEntry>&)>;
     void change(const std::string& key, const Change& change) const;
 
-    /// Every entry, file by file; what it returns replaces the entry. The files are made smaller where much
-    /// went.
+    /// Every entry, file by file, some at a time: between them the file is not locked, and an entry that
+    /// comes meanwhile is not visited. What `visit` returns replaces the entry. A file is made smaller where
+    /// much of it went.
     using Visit = std::function<std::optional<GreylistEntry>(const std::string& key, const GreylistEntry&)>;
     void visit(const Visit& visit, bool may_change) const;
 
   private:
     class File;
-    void visit_file(File& file, const Visit& visit, bool may_change) const;
+    static bool with_file(const std::string& path, bool may_write, const std::function<void(File&)>& work);
+    static bool visit_entry(File& file, const std::string& key, const Visit& visit, bool may_change);
+    void visit_file(const std::string& path, const Visit& visit, bool may_change) const;
     std::string path_of(const std::string& key) const;
     std::string path_of(unsigned number) const;
 
