@@ -1,8 +1,9 @@
 """The owner of a domain chooses how slow its name servers and mail hosts are. Mail for it waits; mail for others does not."""
+import os
 import socket
 import threading
 
-from host import free_port, wait_for
+from host import free_port, local_user, wait_for
 from processes import is_alive, wait_for_title
 from sick_nameserver import A, MX, SickNameServer, endless, record
 from sink import Sink
@@ -64,6 +65,32 @@ def test_slow_destinations_leave_processes_to_others(host):
         wait_for(lambda: len(sink.messages) == 2, what="the message for the known host")
         submit(host, "c@fresh.good.test")
         wait_for(lambda: len(sink.messages) == 3, seconds=50, what=lambda: host.log_text()[-3000:])
+        assert "deferred" not in host.log_text(), "no slow destination had come to its end by then"
+
+
+def test_a_client_with_mail_for_many_slow_destinations_delays_no_others(host, is_long):
+    """More messages than may be under way at a time. Mail of others for this host, for a host that is known and for one that
+    is not goes out meanwhile."""
+    port = free_port()
+    with Liar("127.0.0.2") as server, Sink("127.0.0.2", port) as sink:
+        host.write_config(nameserver=server.address, remote_port=port, agents="20", lookup_timeout="2m",
+                          trusted="127.0.0.1")
+        host.write_aliases(f'program: "|cat >>{host.folder}/taken/it"\n')
+        os.mkdir(os.path.join(host.folder, "taken"))
+        os.chmod(os.path.join(host.folder, "taken"), 0o777)
+        host.start()
+        submit(host, "a@known.good.test")
+        wait_for(lambda: len(sink.messages) == 1, what="the first message at its host")
+        with host.smtp() as client:
+            for i in range(5000 if is_long else 700):
+                client.sendmail("a@many.test", [f"a@slow{i}.test"], b"Subject: slow\r\n\r\n")
+        submit(host, local_user(), "program", subject="here")
+        submit(host, "b@known.good.test")
+        host.wait_for_mail(local_user(), b"Subject: here")
+        wait_for(lambda: os.path.exists(os.path.join(host.folder, "taken", "it")), what=lambda: host.log_text()[-3000:])
+        wait_for(lambda: len(sink.messages) == 2, what="the message for the known host")
+        submit(host, "c@fresh.good.test")
+        wait_for(lambda: len(sink.messages) == 3, seconds=60, what=lambda: host.log_text()[-3000:])
         assert "deferred" not in host.log_text(), "no slow destination had come to its end by then"
 
 
