@@ -8,6 +8,7 @@ import os
 import random
 import resource
 import select
+import smtplib
 import socket
 import ssl
 import struct
@@ -19,6 +20,7 @@ from conftest import needs_root, needs_tls
 from host import wait_for
 from processes import helpers, with_title
 from outsiders import CROWD, SERVER, outsiders  # noqa: F401
+from udp_name_server import UdpNameServer, question, reply
 
 pytestmark = needs_root
 
@@ -210,6 +212,55 @@ def test_dripping_handshakes(outsiders, tmp_path):
     outsiders.hang_up()
     wait_for(lambda: len(with_title(host, "SMTP")) < 20, seconds=60, what="their processes to go")
     is_whole(host, listener)
+
+
+class NothingOfSlow(UdpNameServer):
+    """Says nothing of domains that begin with slow, and knows no others."""
+
+    def answer(self, query):
+        return None if question(query)[0].startswith("slow") else reply(query, 3)
+
+
+def queue_for_slow_destinations(outsiders, count):
+    with outsiders.server.inside(), smtplib.SMTP("127.0.0.1", 25, timeout=60) as client:
+        for n in range(count):
+            client.sendmail("a@many.test", [f"a@slow{n}.test"], b"Subject: slow\r\n\r\n")
+
+
+@needs_tls
+def test_all_of_them_at_once(outsiders, tmp_path, is_long):
+    """Silent clients, dripping ones, stalled handshakes, a queue for destinations with slow DNS: a client that does
+    everything right, under TLS, too, and a local user are served."""
+    authority = Authority(str(tmp_path))
+    with outsiders.server.inside():
+        server = NothingOfSlow()
+    with server:
+        host = outsiders.start(**SETTINGS, tls_certificate=authority.issue("host.test", "host.pem"),
+                               nameserver=server.address, trusted="127.0.0.1", lookup_timeout="5m")
+        tls = ssl.create_default_context(cafile=authority.certificate)
+        listener = helpers(host, "listener")
+        queue_for_slow_destinations(outsiders, 5000 if is_long else 700)
+        silent, stalled, dripping = call(outsiders, SILENT), call(outsiders, 100), call(outsiders, 200)
+        for one in [*silent, *stalled, *dripping]:
+            until_reply(one, b"220")
+        for one in stalled:
+            one.sendall(b"STARTTLS\r\n")
+            until_reply(one, b"220")
+            one.sendall(client_hello()[:40])
+        over = threading.Event()
+        drips = threading.Thread(target=drip, args=(dripping, [b"EHLO " + b"a" * 500] * 200, over))
+        drips.start()
+        try:
+            for n in range(3):
+                serves(outsiders, f"among all of them, time {n}")
+                serves(outsiders, f"among all of them, under TLS, time {n}", tls)
+                host.run("sendmail", "alice", input=f"Subject: from a local user, {n}\n\n".encode(), check=True)
+                host.wait_for_mail("alice", f"from a local user, {n}".encode())
+        finally:
+            over.set()
+            drips.join()
+        assert len(host.queue()) == (5000 if is_long else 700), "no slow destination had come to its end by then"
+        is_whole(host, listener)
 
 
 def test_clients_that_vanish_inside_a_message(outsiders):
