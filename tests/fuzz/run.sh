@@ -16,12 +16,12 @@ if have_engine; then
     engine=yes
     # -rtlib and friends stay out: config.mk's flags were chosen for another compiler.
     "$MAKE" BUILD="$BUILD" PRECOMPILED= CXX="$clang" LINK_STATIC= LDFLAGS= FUZZ_MAIN= FUZZ_FLAGS=-fsanitize=fuzzer \
-        CXXFLAGS='-O1 -g -D_GLIBCXX_ASSERTIONS -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all' fuzzers
+        CXXFLAGS='-O1 -g -D_GLIBCXX_ASSERTIONS -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all' fuzzers all
 else
     engine=no
     echo "no clang with libFuzzer here: inputs are mutated without regard to coverage"
     "$MAKE" BUILD="$BUILD" PRECOMPILED= LINK_STATIC= LDFLAGS=-fsanitize=address,undefined \
-        CXXFLAGS='-O1 -g -D_GLIBCXX_ASSERTIONS -fsanitize=address,undefined -fno-sanitize-recover=all' fuzzers
+        CXXFLAGS='-O1 -g -D_GLIBCXX_ASSERTIONS -fsanitize=address,undefined -fno-sanitize-recover=all' fuzzers all
 fi
 
 top=$(cd "$SRC" && pwd)
@@ -51,5 +51,9 @@ for target in "$BUILD"/fuzz/*; do
         done
     fi
 done
+# Whole dialogues, with a server that has the sanitizers too.
+echo "== dialogues, $FUZZ_SECONDS seconds each: plain, TLS, submission"
+targets=$((targets + 1))
+"${PYTHON:-/usr/bin/python3}" "$top/tests/fuzz/dialogues.py" "$BUILD/postoffice" "$FUZZ_SECONDS" || failed=$((failed + 1))
 echo "$targets targets fuzzed, $failed failed"
 [ "$failed" = 0 ]
