@@ -58,7 +58,7 @@ def test_what_another_program_wrote_it_reads(folder):
             db[key] = value
     lines = tool.run("dump").stdout.splitlines()
     assert len(lines) == len(entries)
-    assert b"a\\tb\\000\tx\\ny\\\\" in lines and b"\xff\t\x80" in lines and b"k3\tvvv" in lines
+    assert b"a\\tb\\000\tx\\ny\\\\" in lines and b"\\377\t\\200" in lines and b"k3\tvvv" in lines
     other = Tool(folder)
     other.path += ".copy"
     assert other("create") == OK and other("load", input=b"\n".join(lines) + b"\n") == OK
