@@ -127,10 +127,13 @@ struct SessionHost {
 
   private:
     Config make_config() const {
-        folder.write("aliases", "postmaster: " + me + "\nbob: " + me +
-                                    "\nalice: alice@far.example\nboth: bob, alice\n" + "list: " + me +
-                                    ", carol@far.example\nowner-list: " + me + "\nloop: pool\npool: loop\n");
+        // The backslash: whatever the account is called, it is none of these aliases.
+        const std::string account = "\\" + me;
+        folder.write("aliases", "postmaster: " + account + "\nbob: " + account +
+                                    "\nalice: alice@far.example\nboth: bob, alice\n" + "list: " + account +
+                                    ", carol@far.example\nowner-list: " + account + "\nloop: pool\npool: loop\n");
         Config made;
+
         made.hostname = "mail.example";
         made.local_domains = {"example"};
         made.queue_dir = folder.path();

@@ -298,6 +298,11 @@ def test_the_options_in_force(host):
     assert re.search(r"^#tls-key= +# unset$", shown, re.M)
     changed = host.run("postoffice", "-ohops=100", "-oclients=9", "-P", "-n", check=True).stdout.decode()
     assert "clients=9 " in changed and "hops" not in changed and "errors" not in changed
+
+
+@needs_root  # others may not set all options, not even as they are
+def test_the_options_in_force_are_a_configuration(host):
+    shown = host.run("postoffice", "-ohops=7", "-P", check=True).stdout.decode()
     with open(host.config, "w") as file:
         file.write(shown)
     again = host.run("postoffice", "-P", check=True).stdout.decode()

@@ -67,6 +67,7 @@ def names_of_options():
         return set(re.findall(r"^#([a-z-]+)=", file.read(), re.MULTILINE))
 
 
+@needs_root  # mailboxes of its own
 def test_each_option_that_changes_a_route_is_in_a_table(tmp_path):
     tables = [case[0] for case in test_trace.CASES.values()]
     tables += [case.options for case in [*test_trace_virtual.CASES.values(), *CASES.values()]]
