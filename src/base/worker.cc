@@ -13,10 +13,10 @@ namespace {
 volatile std::sig_atomic_t end_is_held = 0;
 volatile std::sig_atomic_t end_is_wanted = 0;
 
-void handle_request(int) {
+void handle_request(int signal) {
     if (end_is_held == 0) ::_exit(0);
     end_is_wanted = 1;
-    (void)::alarm(longest_hold);
+    if (signal == SIGTERM) (void)::alarm(longest_hold);
 }
 
 }  // namespace
@@ -37,7 +37,7 @@ Worker start_worker(const std::string& title, const std::vector<int>& shared,
 }
 
 void end_on_request(pid_t parent) {
-    ::signal(SIGTERM, handle_request);
+    for (const int request : {SIGTERM, make_way_signal}) ::signal(request, handle_request);
     end_with_parent(parent);
 }
 

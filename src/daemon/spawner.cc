@@ -26,6 +26,7 @@
 #include "postoffice/mail/delivery_result.h"
 #include "postoffice/mail/domain_files.h"
 #include "postoffice/mail/users.h"
+#include "take_up.h"
 
 namespace postoffice {
 namespace {
@@ -113,7 +114,6 @@ class Spawner {
     void start_agent(const AgentName& name, const Assignment& assignment, const Fd& channel);
     void start_instruction_agent(Purpose purpose, const Assignment& assignment, Fd& channel);
     void forget_everything();
-    std::variant<AgentDuty, DeliveryResult> take_up(Purpose purpose, const Assignment& assignment);
     void ask_to_leave(Agents::iterator agent);
     void let_wait(const AgentName& name, uid_t uid, Fd channel);
     void make_room(uid_t uid);
@@ -259,7 +259,7 @@ void Spawner::start_agent(const AgentName& name, const Assignment& assignment, c
         // that stayed open would hide the agent's end from the client.
         control.ours.reset();
         forget_everything();
-        auto duty = take_up(name.purpose, assignment);
+        auto duty = take_up(config_, domains_, name.purpose, assignment);
         if (const auto* refusal = std::get_if<DeliveryResult>(&duty)) {
             send_refusal(descriptor, name.user, *refusal);
             return 0;
@@ -271,47 +271,6 @@ void Spawner::start_agent(const AgentName& name, const Assignment& assignment, c
     });
     agents_.emplace(name, Agent{pid, std::move(control.ours), Deadline::after(limits_.age), ++uses_,
                                 assignment.account.uid});
-}
-
-/// In the child: becomes the account, and gets ready for what it is there for. A domain's passwd is opened by
-/// root, since its owner may let nobody else see it, and read by somebody who is not root any more.
-std::variant<AgentDuty, DeliveryResult> Spawner::take_up(Purpose purpose, const Assignment& assignment) try {
-    const Account& account = assignment.account;
-    if (purpose == Purpose::mailbox) {
-        const MailboxGroup group = mailbox_group_for(config_, account);
-        become_user(account, group);
-        return duty_of_account(config_, account, group);
-    }
-    const VirtualDomain& domain = *assignment.domain;
-    const std::string folder = domains_.folder_of(domain);
-    if (purpose == Purpose::domain) {
-        become_user(account, {});
-        AgentDuty duty;
-        duty.name = domain.name;
-        duty.domain = std::make_unique<DomainFiles>(folder, domain, vhost_uid(config_));
-        return duty;
-    }
-    const Fd passwd = open_domain_file(folder, domain, "passwd");
-    become_user(account, {});
-    const auto users = passwd ? read_virtual_users(passwd.get()) : std::vector<VirtualUser>();
-    const VirtualUser* user = find_virtual_user(users, assignment.virtual_user);
-    if (user == nullptr) return failed("5.1.1", "No such user");
-    const auto owner = find_login(domain.owner);
-    if (!owner || standing_of(*user, *owner, vhost_uid(config_)) != UserStanding::in_domain)
-        return deferred("4.3.5", "The user has no mailbox in the domain");
-    return AgentDuty{user->name + "@" + domain.name,
-                     open_virtual_mailbox(config_, user->name, domain.name),
-                     nullptr,
-                     nullptr,
-                     {},
-                     {},
-                     nullptr,
-                     AgentDuty::VirtualMailbox{user->name, domain.name}};
-} catch (const UnfitMailbox& error) {
-    return deferred("4.2.0", error.what());
-} catch (const std::exception& error) {
-    log_event("", "spawn", {{"user", assignment.account.name}, {"error", in_plain_words(error)}});
-    return deferred("4.3.0", "Local delivery is not possible now");
 }
 
 /// It carries out one thing and ends; nobody else can use it.
@@ -382,7 +341,8 @@ void Spawner::let_wait(const AgentName& name, uid_t uid, Fd channel) {
         std::count_if(waiting_.begin(), waiting_.end(), [uid](const Waiting& one) { return one.uid == uid; });
     const std::size_t most = is_shared_by_many(uid) ? limits_.waiting : (limits_.waiting + 3) / 4;
     if (waiting_.size() >= limits_.waiting || static_cast<std::size_t>(own) >= most)
-        return refuse(std::move(channel), name.user, deferred("4.3.2", "Too many local deliveries at a time"));
+        return refuse(std::move(channel), name.user,
+                      deferred("4.3.2", "Too many local deliveries at a time"));
     waiting_.push_back({name, std::move(channel), Deadline::after(limits_.room), uid});
     make_room(uid);
 }

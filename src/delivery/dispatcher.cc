@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <csignal>
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
@@ -378,7 +379,7 @@ void Dispatcher::stop() {
         for (auto agent = pool.agents.begin(); agent != pool.agents.end();) {
             const auto next = std::next(agent);
             if (agent->job)
-                events_.end_agent(agent->worker);
+                events_.end_agent(agent->worker, SIGTERM);
             else
                 remove_agent(pool, agent);
             agent = next;

@@ -22,8 +22,8 @@ constexpr std::size_t most_read_of_a_share = 20;
 
 }  // namespace
 
-void Dispatcher::end_by_signal(const Worker& worker) {
-    if (worker.pid > 0) (void)::kill(worker.pid, SIGTERM);
+void Dispatcher::end_by_signal(const Worker& worker, int signal) {
+    if (worker.pid > 0) (void)::kill(worker.pid, signal);
 }
 
 // ---- shares of the messages under way
@@ -212,7 +212,7 @@ void Dispatcher::make_way(Pool& pool) {
               [](const Agent* a, const Agent* b) { return a->busy_since < b->busy_since; });
     for (std::size_t i = std::max<std::size_t>(config_.agents / 4, 1); i < slow_ones.size(); ++i) {
         slow_ones[i]->is_ending = true;
-        events_.end_agent(slow_ones[i]->worker);
+        events_.end_agent(slow_ones[i]->worker, make_way_signal);
     }
 }
 

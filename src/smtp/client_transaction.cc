@@ -87,7 +87,7 @@ TransactionResult SmtpClient::send(const OutgoingEnvelope& envelope, int message
     TransactionResult result;
     try {
         if (is_end_wanted()) {
-            transaction.settle_open(deferred("4.3.2", "this server is stopping"));
+            transaction.settle_open(deferred("4.3.2", "the delivery was interrupted on this host"));
         } else if (refusal_) {
             transaction.settle_open(*refusal_);
             result.other_host_may_help = true;

@@ -165,7 +165,7 @@ class DispatcherTest : public ::testing::Test {
          .on_queued = [this](const std::string& id) { reports_.push_back(id); },
          .may_leave = [this](const Journal&) { return may_leave_; },
          .owner_of = [](const std::string& domain) { return domain == "club.test" ? "carol" : ""; },
-         .end_agent = [this](const Worker& worker) { asked_to_end_.push_back(worker.channel.get()); }},
+         .end_agent = [this](const Worker& worker, int) { asked_to_end_.push_back(worker.channel.get()); }},
         slow};
 };
 

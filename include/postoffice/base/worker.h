@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <csignal>
 #include <functional>
 #include <string>
 #include <vector>
@@ -23,15 +24,18 @@ struct Worker {
 Worker start_worker(const std::string& title, const std::vector<int>& shared,
                     const std::function<int(Fd channel)>& body);
 
-/// In a worker: SIGTERM, which it is also sent when `parent` ends, ends it at once, unless it holds that off.
+/// In a worker: SIGTERM, which it is also sent when `parent` ends, and make_way_signal end it at once, unless
+/// it holds that off.
 void end_on_request(pid_t parent);
 /// From here to allow_end() the worker has begun what must be noted, such as a message that another host may
-/// have taken. An end that is asked for meanwhile comes with allow_end(), and after longest_hold in any case.
-/// Of no effect in a process that has not called end_on_request().
+/// have taken. An end that is asked for meanwhile comes with allow_end(); after SIGTERM, which is the end of
+/// the server, it comes when longest_hold is over in any case. Of no effect in a process that has not called
+/// end_on_request().
 void hold_end();
 void allow_end();
 /// An end is held off: nothing new should be begun.
 bool is_end_wanted();
+inline constexpr int make_way_signal = SIGUSR2;
 inline constexpr unsigned longest_hold = 30;  ///< seconds; less than the server has for its end
 
 }  // namespace postoffice

@@ -56,8 +56,8 @@ class Dispatcher {
         std::function<std::string(const std::string& domain)> owner_of = [](const std::string&) {
             return std::string();
         };
-        /// Asks an agent that is busy to end as soon as it may.
-        std::function<void(const Worker&)> end_agent = end_by_signal;
+        /// Asks an agent that is busy to end as soon as it may: with SIGTERM, or with make_way_signal.
+        std::function<void(const Worker&, int signal)> end_agent = end_by_signal;
     };
     /// Keeps the references. `slow`: a job that takes longer makes its destination a slow one.
     Dispatcher(const Config& config, const Spool& spool, Bouncer& bouncer, Events events,
@@ -152,7 +152,7 @@ class Dispatcher {
         std::deque<std::string> backlog;
     };
 
-    static void end_by_signal(const Worker& worker);
+    static void end_by_signal(const Worker& worker, int signal);
     Key key_of(const Target& target) const;
     std::string account_of(const Target& target) const;
     std::string account_of(const Address& address) const;
