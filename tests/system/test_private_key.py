@@ -91,11 +91,9 @@ def test_every_kind_of_key_serves(make_host, authority, kind):
         for _ in range(3):
             assert handshake(host, authority, version) == version.name.replace("v1_", "v1.")
     keepers = [title for title in host.processes().values() if "key keeper" in title]
-    # The kernel shows the title of a process that hides its memory to root alone.
-    assert len(keepers) == (0 if kind == "ed25519" or os.geteuid() != 0 else 1)
+    assert len(keepers) == (0 if kind == "ed25519" else 1)
 
 
-@needs_root  # its title is hidden from others
 def test_a_key_keeper_that_ends_is_replaced(make_host, authority):
     path = authority.issue("host.test", "replaced.pem")
     host = make_host("host", tls_certificate=path).start()
