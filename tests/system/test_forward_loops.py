@@ -65,7 +65,7 @@ def test_two_users_who_send_each_other_their_mail(pair, delivery_file):
     assert b"Status: 5.4.6" in text
     assert b"Mail loop" in words(text)
     received, by = hops(text)
-    assert received == 3 and by[:2] == [b"bob@b.test", b"alice@a.test"]
+    assert received == 2 and by == [b"alice@a.test"], "it is refused where it comes back"
     for host in pair:
         host.wait_for_empty_queue()
 
@@ -108,8 +108,8 @@ def test_others_get_theirs(pair, delivery_file):
     assert b"Mail loop" in text, text.decode()
     for host in pair:
         host.wait_for_empty_queue()
-    # Each time it came by.
-    assert a.mailbox("alice").count(b"Subject: round and round\n") == 2
+    # What comes back is refused as a whole: the first time everybody got it.
+    assert a.mailbox("alice").count(b"Subject: round and round\n") == 1
     assert b.mailbox("bob").count(b"Subject: round and round\n") == 1
 
 
