@@ -77,6 +77,17 @@ bool is_control(char32_t character) {
            (character >= 0x2028 && character <= 0x202e) || (character >= 0x2066 && character <= 0x2069);
 }
 
+bool has_control(std::string_view text) {
+    while (!text.empty()) {
+        const auto character = take_character(text);
+        if (!character)
+            text.remove_prefix(1);
+        else if (is_control(*character))
+            return true;
+    }
+    return false;
+}
+
 std::string printable(std::string_view text, std::string_view kept) {
     std::string result;
     result.reserve(text.size());

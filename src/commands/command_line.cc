@@ -112,8 +112,7 @@ std::string_view ArgumentParser::next_value(std::string_view option) {
 }
 
 std::string ArgumentParser::clean(std::string_view value) const {
-    const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-    if (std::any_of(value.begin(), value.end(), is_control))
+    if (has_control(value))
         refuse(fmt::format("\"{}\": control character in an argument", printable(value)), 65);
     return std::string(value);
 }

@@ -16,6 +16,11 @@ void must_be_printable(const std::string& text) {
     if (postoffice::printable(text) != text) std::abort();
 }
 
+/// Octets of other encodings than UTF-8 are the caller's own.
+void must_have_no_control(const std::string& text) {
+    if (postoffice::has_control(text)) std::abort();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -30,10 +35,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     const postoffice::CommandLine& line = parsed.line;
-    for (const std::string& word : line.words) must_be_printable(word);
-    for (const auto& [name, value] : line.settings) must_be_printable(name + value);
-    for (const postoffice::QueueFilter& filter : line.filters) must_be_printable(filter.text);
-    must_be_printable(line.sender.value_or("") + line.full_name.value_or("") + line.log_tag +
-                      line.config_file);
+    for (const std::string& word : line.words) must_have_no_control(word);
+    for (const auto& [name, value] : line.settings)
+        for (const std::string& one : {name, value}) must_have_no_control(one);
+    for (const postoffice::QueueFilter& filter : line.filters) must_have_no_control(filter.text);
+    for (const std::string& one :
+         {line.sender.value_or(""), line.full_name.value_or(""), line.log_tag, line.config_file})
+        must_have_no_control(one);
     return 0;
 }

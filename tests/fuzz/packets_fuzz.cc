@@ -41,7 +41,8 @@ class Helpers {
         config_.agents = 4;
         if (::geteuid() == 0 && ::chown(folder_.c_str(), nobody, nobody) != 0) std::abort();
         spawner_ = start([this] { return run_spawner(config_, std::move(requests_.reader)); });
-        authenticator_ = start([this] { return run_authenticator(config_, std::move(logins_.reader)); });
+        authenticator_ =
+            start([this] { return run_authenticator(config_, std::move(logins_.reader), passes_); });
         agent_ = start([this] {
             const passwd* self = ::getpwuid(::getuid());
             const Account account{self->pw_name, ::getuid(), ::getgid(), "/nonexistent", "", ""};
@@ -107,6 +108,7 @@ class Helpers {
     Config config_;
     Letterbox requests_ = make_letterbox(), logins_ = make_letterbox();
     SocketPair control_ = packet_socket_pair();
+    PassKey passes_;
     pid_t spawner_ = 0, authenticator_ = 0, agent_ = 0;
 };
 

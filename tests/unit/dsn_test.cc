@@ -134,8 +134,8 @@ TEST_F(DsnTest, BlanksInAQuotedLocalPartStay) {
     EXPECT_TRUE(has_line(status, "Final-Recipient: rfc822; \"two  blanks\"@c.test")) << status;
     EXPECT_TRUE(has_line(status, "Original-Recipient: rfc822; \"three   blanks\"@b.test")) << status;
     recipient.wishes.original_recipient = "rfc822;\"four+20+20+20+20blanks\"@b.test";
-    EXPECT_TRUE(has_line(parts(report(original_))[2],
-                         "Original-Recipient: rfc822; \"four    blanks\"@b.test"));
+    EXPECT_TRUE(
+        has_line(parts(report(original_))[2], "Original-Recipient: rfc822; \"four    blanks\"@b.test"));
 }
 
 TEST_F(DsnTest, EachRecipientHasItsGroup) {

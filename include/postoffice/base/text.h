@@ -27,6 +27,8 @@ std::optional<std::uint64_t> parse_number(std::string_view text);
 /// the text: the controls C0, DEL and C1 (ISO/IEC 6429), the separators of lines and paragraphs, and what
 /// changes the direction of text (U+2028 to U+202E, U+2066 to U+2069).
 bool is_control(char32_t character);
+/// True if one of the characters is such a control; octets that are no UTF-8 are none.
+bool has_control(std::string_view text);
 /// Text as it may be shown on a terminal, stand in the log and in a reply: each control character, and each
 /// octet that is no UTF-8, becomes '?', but for the ASCII characters in `kept`.
 std::string printable(std::string_view text, std::string_view kept = {});
