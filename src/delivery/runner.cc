@@ -137,9 +137,10 @@ void Runner::expire_greylist_when_due(UnixTime now) {
     next_greylist_look_ = now + 60;
     if (!is_greylist_expiry_due(config_, now)) return;
     next_greylist_look_ = now + 3600;  // it marks that it was done, if it can
-    (void)spawn_process("greylist", [&] {
+    (void)spawn_process("greylist", [&, runner = ::getpid()] {
         close_descriptors_except({});
-        expire_greylist(config_, now);
+        // Not killed with the runner: a change that is cut short can damage a file.
+        expire_greylist(config_, now, [runner] { return ::getppid() == runner; });
         return 0;
     });
 }

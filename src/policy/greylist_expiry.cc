@@ -44,7 +44,7 @@ bool is_greylist_expiry_due(const Config& config, UnixTime now) noexcept {
            status.st_mtime > now;
 }
 
-void expire_greylist(const Config& config, UnixTime now) noexcept try {
+void expire_greylist(const Config& config, UnixTime now, const std::function<bool()>& goes_on) noexcept try {
     // Marked first: where there is a reason why it fails, it is not tried again at once.
     const Fd mark = disk::open(mark_of_expiry(config), O_WRONLY | O_CREAT | O_NOFOLLOW, 0640);
     disk::set_modification_time(mark.get(), now);
@@ -56,7 +56,7 @@ void expire_greylist(const Config& config, UnixTime now) noexcept try {
                 ++(goes ? removed : kept);
                 return goes ? std::nullopt : std::optional(entry);
             },
-            true);
+            true, goes_on);
     log_event("", "greylist-expired", {{"removed", std::to_string(removed)}, {"kept", std::to_string(kept)}});
 } catch (const std::exception& error) {
     log_event("", "greylist-unusable", {{"folder", config.db_dir}, {"reason", in_plain_words(error)}});

@@ -202,11 +202,13 @@ bool GreylistStore::visit_entry(File& file, const std::string& key, const Visit&
 }
 
 /// In batches: sessions find the file unlocked in between.
-void GreylistStore::visit_file(const std::string& path, const Visit& visit, bool may_change) const {
+void GreylistStore::visit_file(const std::string& path, const Visit& visit, bool may_change,
+                               const std::function<bool()>& goes_on) {
     std::vector<std::string> keys;
     bool is_whole = with_file(path, false, [&](File& file) { keys = file.keys(); });
     std::size_t gone = 0;
     for (std::size_t done = 0; is_whole && done < keys.size(); done += batch) {
+        if (goes_on && !goes_on()) return;
         if (done > 0) std::this_thread::sleep_for(lock_pause * 2);
         is_whole = with_file(path, may_change, [&](File& file) {
             for (std::size_t i = done; i < std::min(done + batch, keys.size()); ++i)
@@ -217,8 +219,9 @@ void GreylistStore::visit_file(const std::string& path, const Visit& visit, bool
         with_file(path, true, [](File& file) { file.make_smaller(); });
 }
 
-void GreylistStore::visit(const Visit& visit, bool may_change) const {
-    for (unsigned number = 0; number < files; ++number) visit_file(path_of(number), visit, may_change);
+void GreylistStore::visit(const Visit& visit, bool may_change, const std::function<bool()>& goes_on) const {
+    for (unsigned number = 0; number < files && (!goes_on || goes_on()); ++number)
+        visit_file(path_of(number), visit, may_change, goes_on);
 }
 
 }  // namespace postoffice

@@ -350,6 +350,8 @@ TEST_F(GreylistFiles, ExpireByThemselves) {
         return std::optional(GreylistEntry{1, 1, 0, 0, true});
     });
     EXPECT_TRUE(is_greylist_expiry_due(config_, later));
+    expire_greylist(config_, later, [] { return false; });
+    EXPECT_EQ(count(), 502u) << "it was to end at once";
     expire_greylist(config_, later);
     EXPECT_EQ(count(), 2u);
     EXPECT_TRUE(store.find("bad@far.example")->is_blacklisted);

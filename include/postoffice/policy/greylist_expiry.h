@@ -2,6 +2,8 @@
 // end. authexpire(8) does the same when it is asked to, and more.
 #pragma once
 
+#include <functional>
+
 #include "postoffice/config/config.h"
 #include "postoffice/policy/greylist.h"
 
@@ -15,7 +17,8 @@ bool is_expired(const Config& config, const GreylistEntry& entry, UnixTime now);
 bool is_greylist_expiry_due(const Config& config, UnixTime now) noexcept;
 
 /// Goes through all entries, which takes long: for a process of its own. Sessions are kept waiting for a
-/// batch of entries at most. Logs what came of it, or why it cannot be done.
-void expire_greylist(const Config& config, UnixTime now) noexcept;
+/// batch of entries at most. `goes_on`, if given, is asked now and then, and may end it. Logs what came of
+/// it, or why it cannot be done.
+void expire_greylist(const Config& config, UnixTime now, const std::function<bool()>& goes_on = {}) noexcept;
 
 }  // namespace postoffice

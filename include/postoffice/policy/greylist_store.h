@@ -34,13 +34,15 @@ class GreylistStore {
     /// comes meanwhile is not visited. What `visit` returns replaces the entry. A file is made smaller where
     /// much of it went.
     using Visit = std::function<std::optional<GreylistEntry>(const std::string& key, const GreylistEntry&)>;
-    void visit(const Visit& visit, bool may_change) const;
+    /// `goes_on`, if given, is asked now and then: it ends where that says false.
+    void visit(const Visit& visit, bool may_change, const std::function<bool()>& goes_on = {}) const;
 
   private:
     class File;
     static bool with_file(const std::string& path, bool may_write, const std::function<void(File&)>& work);
     static bool visit_entry(File& file, const std::string& key, const Visit& visit, bool may_change);
-    void visit_file(const std::string& path, const Visit& visit, bool may_change) const;
+    static void visit_file(const std::string& path, const Visit& visit, bool may_change,
+                           const std::function<bool()>& goes_on);
     std::string path_of(const std::string& key) const;
     std::string path_of(unsigned number) const;
 
