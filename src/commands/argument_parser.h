@@ -15,7 +15,8 @@ namespace postoffice {
 struct Refused {
     UsageError error;
 };
-[[noreturn]] void refuse(std::string text, int exit_code = 64);
+/// The text may quote what the caller wrote.
+[[noreturn]] void refuse(std::string_view text, int exit_code = 64);
 
 class ArgumentParser {
   public:

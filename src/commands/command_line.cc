@@ -10,8 +10,8 @@
 
 namespace postoffice {
 
-void refuse(std::string text, int exit_code) {
-    throw Refused{{exit_code, std::move(text)}};
+void refuse(std::string_view text, int exit_code) {
+    throw Refused{{exit_code, printable(text)}};
 }
 
 ArgumentParser::ArgumentParser(const std::vector<std::string>& arguments,
