@@ -2,14 +2,17 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <map>
 
 #include "libwrap.h"
+#include "postoffice/base/clock.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
@@ -22,6 +25,7 @@ namespace {
 
 constexpr Seconds patience_with_rules{30};  // they may run commands
 constexpr std::size_t largest_table = 16 << 20;
+constexpr std::int64_t nanoseconds_in_second = 1'000'000'000;
 
 /// What the child found out.
 struct Finding {
@@ -31,13 +35,48 @@ struct Finding {
 };
 
 /// Nearly every host has both files, and nothing but comments in them.
-bool has_rules(const std::string& path) {
+bool has_rules_now(const std::string& path) {
     const Fd file = disk::open_if_exists(path, O_RDONLY);
     if (!file) return false;
     const std::string text = disk::read_all(file.get(), largest_table);
     for (const auto line : split(text, '\n'))
         if (!trim(line).empty() && line.front() != '#') return true;
     return false;
+}
+
+/// What tells that a file is another one, or was written since. All zero for one that is not there.
+struct FileVersion {
+    dev_t device = 0;
+    ino_t number = 0;
+    off_t size = 0;
+    std::int64_t written = 0, changed = 0;  ///< nanoseconds
+    bool operator==(const FileVersion&) const = default;
+};
+
+FileVersion version_of(const std::string& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) return {};
+    const auto nanoseconds = [](const timespec& time) {
+        return std::int64_t{time.tv_sec} * nanoseconds_in_second + time.tv_nsec;
+    };
+    return {status.st_dev, status.st_ino, status.st_size, nanoseconds(status.st_mtim),
+            nanoseconds(status.st_ctim)};
+}
+
+/// Asked twice for each client, so a table is read again only after it was changed.
+bool has_rules(const std::string& path) {
+    struct Known {
+        FileVersion version;
+        bool has_rules = false;
+    };
+    static std::map<std::string, Known> known;
+    const FileVersion version = version_of(path);
+    const auto found = known.find(path);
+    if (found != known.end() && found->second.version == version) return found->second.has_rules;
+    const Known now{version, has_rules_now(path)};
+    // A change within the same tick of the file system's clock would look like this version.
+    if (now_unix() > version.changed / nanoseconds_in_second + 1) known.insert_or_assign(path, now);
+    return now.has_rules;
 }
 
 /// The name that the rules are asked about. libwrap cuts long names, and what is left of one that its owner

@@ -131,7 +131,8 @@ struct SessionHost {
         const std::string account = "\\" + me;
         folder.write("aliases", "postmaster: " + account + "\nbob: " + account +
                                     "\nalice: alice@far.example\nboth: bob, alice\n" + "list: " + account +
-                                    ", carol@far.example\nowner-list: " + account + "\nloop: pool\npool: loop\n");
+                                    ", carol@far.example\nowner-list: " + account +
+                                    "\nloop: pool\npool: loop\n");
         Config made;
 
         made.hostname = "mail.example";
