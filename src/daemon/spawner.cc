@@ -124,6 +124,7 @@ class Spawner {
     bool has_room() const { return agents_.size() + leaving_.size() < std::max(config_.agents, 1U); }
     bool has_room_for_program(uid_t uid) const;
     bool has_share(uid_t uid) const;
+    bool may_start(Purpose purpose, uid_t uid) const;
     bool is_shared_by_many(uid_t uid) const { return ::geteuid() != 0 || uid == vhost_uid(config_); }
 
     const Config& config_;
@@ -208,9 +209,7 @@ void Spawner::serve(const AgentName& name, Fd channel) {
         const auto* assignment = std::get_if<Assignment>(&answer);
         if (assignment == nullptr) {
             refuse(std::move(channel), user, std::get<DeliveryResult>(answer));
-        } else if (!stays(name.purpose) && !has_room_for_program(assignment->account.uid)) {
-            refuse(std::move(channel), user, deferred("4.3.2", "Too many programs of one account at a time"));
-        } else if (!has_room() || (stays(name.purpose) && !has_share(assignment->account.uid))) {
+        } else if (!may_start(name.purpose, assignment->account.uid)) {
             let_wait(name, assignment->account.uid, std::move(channel));
         } else if (stays(name.purpose)) {
             start_agent(name, *assignment, channel);
@@ -300,6 +299,10 @@ bool Spawner::has_room_for_program(uid_t uid) const {
     return of_account < config_.owner_programs && of_all < most_programs(config_.agents);
 }
 
+bool Spawner::may_start(Purpose purpose, uid_t uid) const {
+    return has_room() && (stays(purpose) ? has_share(uid) : has_room_for_program(uid));
+}
+
 /// The owner of many virtual domains, or of one whose folder of mailboxes is the owner's, can stop the agents
 /// of all of them: they have half of the places at most.
 bool Spawner::has_share(uid_t uid) const {
@@ -355,8 +358,11 @@ void Spawner::make_room(uid_t uid) {
     const auto leaving = std::count_if(leaving_.begin(), leaving_.end(), [&](const auto& one) {
         return !one.second.is_program && (!is_over_share || one.second.uid == uid);
     });
-    const auto waiting = std::count_if(waiting_.begin(), waiting_.end(),
-                                       [&](const Waiting& one) { return !is_over_share || one.uid == uid; });
+    // What waits for a program to end needs no place of another agent.
+    const auto waiting = std::count_if(waiting_.begin(), waiting_.end(), [&](const Waiting& one) {
+        return (!is_over_share || one.uid == uid) &&
+               (stays(one.name.purpose) || has_room_for_program(one.uid));
+    });
     for (auto missing = waiting - leaving; missing > 0; --missing) {
         auto oldest = agents_.end();
         for (auto agent = agents_.begin(); agent != agents_.end(); ++agent)
@@ -372,7 +378,7 @@ void Spawner::serve_waiting() {
     for (std::size_t n = waiting_.size(); n > 0 && has_room(); --n) {
         Waiting next = std::move(waiting_.front());
         waiting_.pop_front();
-        if (stays(next.name.purpose) && !has_share(next.uid))
+        if (!may_start(next.name.purpose, next.uid))
             waiting_.push_back(std::move(next));
         else
             serve(next.name, std::move(next.channel));

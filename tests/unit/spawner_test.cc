@@ -103,6 +103,16 @@ class Spawner : public ::testing::Test {
     void send_request(const SpawnRequest& request, std::span<const int> descriptors) const {
         send(std::as_bytes(std::span(&request, 1)), descriptors);
     }
+    /// Its agent waits at the channel for what it is to do.
+    Fd ask_for_program(const std::string& user) const {
+        SpawnRequest request;
+        request.purpose = SpawnRequest::Purpose::instructions;
+        EXPECT_TRUE(request.user.assign(user));
+        SocketPair pair = packet_socket_pair();
+        const int theirs = pair.theirs.get();
+        send_request(request, std::span(&theirs, 1));
+        return std::move(pair.ours);
+    }
     void wait_until(const std::function<bool()>& condition) const {
         for (int i = 0; i < 60'000 && !condition(); ++i) ::usleep(1000);
         ASSERT_TRUE(condition());
@@ -407,16 +417,7 @@ TEST_F(Spawner, ProgramsOfOneAccountLeavePlacesToOthers) {
     if (!may_mount()) GTEST_SKIP() << "NEEDS ROOT: accounts of its own";
     config_.agents = 8;
     config_.owner_programs = 3;
-    start();
-    const auto ask_for_program = [&](const std::string& user) {
-        SpawnRequest request;
-        request.purpose = SpawnRequest::Purpose::instructions;
-        EXPECT_TRUE(request.user.assign(user));
-        SocketPair pair = packet_socket_pair();
-        const int theirs = pair.theirs.get();
-        send_request(request, std::span(&theirs, 1));
-        return std::move(pair.ours);  // its agent waits there for what it is to do
-    };
+    start({.room = Seconds(1)});
     std::vector<Fd> busy;
     for (int i = 0; i < 3; ++i) busy.push_back(ask_for_program("eve"));
     const Fd one_more = ask_for_program("eve");
@@ -428,6 +429,19 @@ TEST_F(Spawner, ProgramsOfOneAccountLeavePlacesToOthers) {
     EXPECT_EQ("4.3.2", answer_on(of_a_third.get()).status.str()) << "the places of mailboxes";
     EXPECT_EQ(Outcome::delivered, deliver("eve").outcome);
     EXPECT_EQ(Outcome::delivered, deliver("bob").outcome);
+}
+
+// A program that has ended is counted until it is collected: the next one waits for that.
+TEST_F(Spawner, AProgramWaitsForOneThatEnds) {
+    if (!may_mount()) GTEST_SKIP() << "NEEDS ROOT: accounts of its own";
+    config_.owner_programs = 1;
+    start({.room = Seconds(600)});
+    Fd first = ask_for_program("eve");
+    wait_until([&] { return agents().size() == 1; });
+    const pid_t agent = agents().front();
+    const Fd second = ask_for_program("eve");
+    first.reset();
+    wait_until([&] { return agents().size() == 1 && agents().front() != agent; });
 }
 
 TEST_F(Spawner, AgentThatDoesNotLeaveIsEnded) {
