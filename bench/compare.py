@@ -296,6 +296,9 @@ def show(title, ours, theirs, unit, more_is_better):
 def main():
     if os.geteuid() != 0:
         sys.exit("make bench: needs root, to run Postfix in a mount namespace of its own")
+    # The private machine has no way to the package servers.
+    subprocess.run(["apt-get", "-q", "-q", "-y", "--no-install-recommends", "--download-only", "install", "postfix"],
+                   check=True, stdin=subprocess.DEVNULL)
     accounts.enter_private_machine()
     tools = LoadTools()
     folder = tempfile.mkdtemp(prefix="postoffice-bench-", dir=FOLDER)
