@@ -26,8 +26,11 @@ constexpr unsigned most_tries = 3;
 /// Agents that are avoided, at most; beyond that it is begun anew.
 constexpr std::size_t most_avoided = 1000;
 
-/// What can be known at RCPT is worth a few seconds; later the queue looks again.
-constexpr Milliseconds patience_with_questions{5'000};
+/// What hinders a mailbox is worth a few seconds at RCPT; later the queue looks again.
+constexpr Milliseconds patience_with_obstacles{5'000};
+/// Without its file nothing can be said of an address but "later". The agent may be waiting for the lock of
+/// its mailbox, which other programs have, for as long as this.
+constexpr Milliseconds patience_with_files{30'000};
 
 Sent send_before(int socket, std::span<const std::byte> bytes, int descriptor, const Deadline& deadline) {
     for (;;) {
@@ -295,7 +298,7 @@ DeliveryResult AgentChannels::carry_out(const InstructionDelivery& delivery, int
 template <class Answer, class Request>
 ReceivedStruct<Answer> AgentChannels::ask(const AgentName& agent, const Request& request) {
     if (is_avoided(agent)) throw Timeout("the agent did not answer a moment ago");
-    const auto deadline = Deadline::after(std::min(patience(), patience_with_questions));
+    const auto deadline = Deadline::after(std::min(patience(), patience_with_files));
     try {
         for (unsigned tries = 0; tries < most_tries; ++tries) {
             Channel& channel = channel_to(agent, deadline);
@@ -354,7 +357,7 @@ DomainEntry AgentChannels::domain_entry(const std::string& domain, const std::st
 MailboxState AgentChannels::virtual_mailbox(const std::string& user, const std::string& domain) {
     const AgentName agent{SpawnRequest::Purpose::virtual_mailbox, user + "@" + domain};
     if (is_avoided(agent)) return {MailboxState::Status::not_shown, {}};
-    const auto deadline = Deadline::after(std::min(patience(), patience_with_questions));
+    const auto deadline = Deadline::after(std::min(patience(), patience_with_obstacles));
     try {
         for (unsigned tries = 0; tries < most_tries; ++tries) {
             Channel& channel = channel_to(agent, deadline);

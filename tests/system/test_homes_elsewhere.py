@@ -28,8 +28,9 @@ class Server:
         self.process = None
 
     def mount(self):
-        self.process = subprocess.Popen(["bindfs", "-f", "--no-allow-other", self.path, HOME], user=UID, group=UID, extra_groups=[],
-                                        stdin=subprocess.DEVNULL)
+        # Other tests may have left something in the home below.
+        self.process = subprocess.Popen(["bindfs", "-f", "--no-allow-other", "-o", "nonempty", self.path, HOME], user=UID,
+                                        group=UID, extra_groups=[], stdin=subprocess.DEVNULL)
         wait_for(self.is_hidden_from_root, what="the home of the file server")
 
     @staticmethod
