@@ -148,6 +148,16 @@ END
     fi
 }
 
+# link_with WHAT LIBRARY...: the first one that works with the probe is in $linked. Fails if none does.
+link_with() {
+    what=$1
+    shift
+    for linked; do
+        ! try "for $what with $linked" compile_and_run "$linked" || return 0
+    done
+    return 1
+}
+
 # Built in where possible: as a shared library it brings libnsl, and with that RPC and Kerberos, into each process.
 probe_libwrap() {
     if [ $libwrap = no ]; then
@@ -165,14 +175,12 @@ int main() {
     return hosts_ctl(service, name, address, name) != 1;
 }
 END
-    for library in -l:libwrap.a -lwrap; do
-        if try "for libwrap with $library" compile_and_run $library; then
-            LIBWRAP=$library
-            LEFT_OUT="$LEFT_OUT policy/no_libwrap"
-            has "TCP wrappers"
-            return 0
-        fi
-    done
+    if link_with libwrap -l:libwrap.a -lwrap; then
+        LIBWRAP=$linked
+        LEFT_OUT="$LEFT_OUT policy/no_libwrap"
+        has "TCP wrappers"
+        return 0
+    fi
     LEFT_OUT="$LEFT_OUT policy/libwrap"
     [ $libwrap != yes ] || need "no working libwrap (Debian: libwrap0-dev)"
 }
@@ -190,15 +198,11 @@ int main() {
     return !rules || seccomp_rule_add(rules, SCMP_ACT_ERRNO(1), SCMP_SYS(ptrace), 0) != 0;
 }
 END
-    for library in -l:libseccomp.a -lseccomp; do
-        if try "for libseccomp with $library" compile_and_run $library; then
-            SECCOMP_LIB=$library
-            LEFT_OUT="$LEFT_OUT base/no_system_calls"
-            has "system call filters"
-            return 0
-        fi
-    done
-    need "no working libseccomp (Debian: libseccomp-dev; or --without-seccomp)"
+    link_with libseccomp -l:libseccomp.a -lseccomp ||
+        need "no working libseccomp (Debian: libseccomp-dev; or --without-seccomp)"
+    SECCOMP_LIB=$linked
+    LEFT_OUT="$LEFT_OUT base/no_system_calls"
+    has "system call filters"
 }
 
 # In the order in which --version names what is built in.

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t control_space = CMSG_SPACE(sizeof(int) * max_packet_descriptors);
 // What does not fit is closed by the kernel, in the process that receives it, and that may take as long as
-// its sender likes. So there is room for as many as anybody can send (SCM_MAX_FD).
+// its sender likes. So there is room for the most that one packet can bring (SCM_MAX_FD).
 constexpr std::size_t most_descriptors_sent = 253;
 constexpr std::size_t space_for_all = CMSG_SPACE(sizeof(int) * most_descriptors_sent);
 

@@ -16,7 +16,7 @@ namespace postoffice {
 std::string parent_of(const std::string& path);
 
 /// Opens a folder for names in it to be used (O_PATH). For root, a link on the way counts only if it stands
-/// in a folder that nobody but root can change. Throws std::system_error (ENOTDIR for a link that does not
+/// in a folder that root alone can change. Throws std::system_error (ENOTDIR for a link that does not
 /// count).
 Fd open_folder(const std::string& path);
 

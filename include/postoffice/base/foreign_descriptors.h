@@ -1,6 +1,6 @@
 // Descriptors that came from a process which may be captured. What stands behind a descriptor decides how
 // long the close of its last copy takes: a TCP socket with SO_LINGER waits for the peer, a file of a file
-// system in user space for that program, and a Unix socket for what somebody has put into its queue. A
+// system in user space for that program, and a Unix socket for what its peers have put into its queue. A
 // process that serves many must not wait for any of these.
 //
 // The end of a process closes what it holds without lingering. So such a process leaves the last copy to a

@@ -27,7 +27,7 @@ class CallFilter {
     explicit CallFilter(const NeededCalls& needed);
 
     /// Forbids only what reaches into the kernel or into other processes, such as mount(2), bpf(2) and
-    /// ptrace(2). For processes that start programs which somebody else has written. Throws
+    /// ptrace(2). For processes that start programs of the administrator. Throws
     /// std::system_error.
     static CallFilter of_kernel_calls();
 

@@ -98,7 +98,7 @@ struct Config {
     Seconds timeout{300};                   ///< patience with a silent client
     bool audit = false;                     ///< what clients say goes to the log
     bool debug = false;                     ///< DEBUG is answered, to clients that are ours
-    bool relay = false;                     ///< anybody may relay
+    bool relay = false;                     ///< every client may relay
     BareNewline bare_newline = BareNewline::normalise;
     bool hide_recipients = false;   ///< strangers hear of unknown names with the message alone
     bool relaxed_order = false;     ///< RCPT may come before MAIL

@@ -28,12 +28,12 @@ struct SessionServices {
     Router& router;
     Acceptor& acceptor;
     const Resolver& resolver;
-    RateTable* rates = nullptr;  ///< what clients did lately; nullptr: nobody counts (standard input)
-    SpoolShares* spool_shares = nullptr;  ///< of unfinished messages; nullptr: nobody counts
+    RateTable* rates = nullptr;           ///< what clients did lately; nullptr: not counted (standard input)
+    SpoolShares* spool_shares = nullptr;  ///< of unfinished messages; nullptr: not counted
     const TlsServer* tls = nullptr;       ///< null: TLS is not offered
     AuthenticatorAccess authenticator{};  ///< not there: AUTH is not offered
     const Crowd* crowd = nullptr;         ///< how full it is; nullptr: there is always room
-    Misconduct* misconduct = nullptr;     ///< nullptr: nobody keeps account of it
+    Misconduct* misconduct = nullptr;     ///< nullptr: not kept
     AccessTables access_tables{};
     const SharedFlag* auditing = nullptr;  ///< the master's; nullptr: as the configuration has it
     QueueFlusher* flusher = nullptr;       ///< null pointer: no ETRN
