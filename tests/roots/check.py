@@ -31,7 +31,9 @@ def test_a_user_with_sudo():
         services, processes = root.shell(SERVICES), root.shell(PROCESSES, check=False)
         told = root.shell(f"cd postoffice && {README}", user="alice", check=False, timeout=5000)
         last = told.rstrip().splitlines()[-1]
-        assert told.status == 0 and re.fullmatch(r"\d+ passed, 0 failed, \d+ skipped", last), told[-8000:]
+        failures = [line for line in told.splitlines() if re.match(r"FAILED|ERROR|E  |_{5,}", line)]
+        assert told.status == 0 and re.fullmatch(r"\d+ passed, 0 failed, \d+ skipped", last), \
+            "\n".join([*failures, told[-8000:]])
         print(f"{README}: {last}, {told.seconds:.0f} s")
         assert root.shell(SERVICES) == services
         assert root.shell(PROCESSES, check=False) == processes

@@ -101,7 +101,7 @@ def test_a_delivery_that_got_nowhere_ends_with_the_server(host):
         submit(host, "a@elsewhere.test")
         agent, = wait_for_title(host, "delivering ")
         host.stop()
-        assert not is_alive(agent)
+        wait_for(lambda: not is_alive(agent), what="its end")
         assert "deferred" not in host.log_text(), "that is no attempt"
         assert len(host.queue()) == 1
 
@@ -120,6 +120,6 @@ def test_a_message_that_its_host_may_have_is_waited_for(host):
         stopping.set()
         assert host.process.wait(30) == 0
         host.process = None
-        assert not is_alive(agent)
+        wait_for(lambda: not is_alive(agent), what="the end of its dialogue")
         assert not host.spool_files(), "it is noted that it was delivered"
         assert len(sink.messages) == 1
