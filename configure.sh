@@ -36,13 +36,13 @@ usage: ./configure.sh [--get-deps] [--prefix=DIR] [--execdir=DIR] [...]
   --with-queuedir=DIR  the spool                              [/var/spool/postoffice]
   --with-vhost[=DIR]   virtual domains are in DIR             [none; without DIR: /etc/virtual]
   --with-vspool=DIR    mailboxes of virtual users             [/var/spool/virtual]
-  --with-vuser=USER    who keeps these mailboxes; USER:GROUP, names or numbers  [mail]
+  --with-vuser=USER    the account that owns these mailboxes; USER:GROUP, names or numbers  [mail]
   --without-idn        no internationalised addresses, and no libidn2
   --without-tls        leave TLS (OpenSSL 3) out
   --without-pam        check passwords of accounts without PAM, by the shadow file
-  --without-seccomp    leave every process all system calls, and libseccomp out
+  --without-seccomp    no filters of system calls, and no libseccomp
   --src=DIR            the source tree, to build elsewhere    [where configure.sh is]
-  --without-tcp-wrappers  do without libwrap, which asks hosts.allow and hosts.deny
+  --without-tcp-wrappers  no hosts.allow and hosts.deny, and no libwrap
                                                              [--with-tcp-wrappers where there is libwrap]
   --with-debug         install the symbols for a debugger, too, as postoffice.debug beside the program
   --get-deps           first install the packages that building and 'make try' need (Debian, Ubuntu; root or sudo)

@@ -47,7 +47,7 @@ move_aside() {
     if ! there "$path" || is_ours "$path"; then return 0; fi
     kept=$DESTDIR$(kept_as "$1")
     if dpkg_manages "$1" && is_diverted_by_us "$1"; then
-        # The package has its file at $kept: this one is of somebody's own making.
+        # The package has its file at $kept: this one was made by the administrator.
         kept=$(free_name "$kept")
     elif there "$kept" && ! has_package "$1"; then
         mv "$kept" "$(free_name "$kept")"

@@ -29,7 +29,7 @@ make_account() {
     }
     getent passwd $account >/dev/null || {
         useradd --system --gid $account --home-dir / --no-create-home --shell /usr/sbin/nologin $account
-        echo "made the system user $account, who runs what faces the network"
+        echo "made the system user $account, which runs all processes that use the network"
     }
 }
 

@@ -19,12 +19,12 @@ make_private() {
     [ -e "$CONFDIR/aliases" ] || private_aliases >"$CONFDIR/aliases"
 }
 
-# remove_if_same FILE: nobody has changed it since it was installed. Its first form is on standard input.
+# remove_if_same FILE: removes the file unless it was changed since it was installed. Standard input has its first form.
 remove_if_same() {
     ! cmp -s - "$1" || rm -f "$1"
 }
 
-# Removes what has no work and no mail of its user in it, and says what stays.
+# Removes files without work and without mail of the user, and names the files that stay.
 remove_private() {
     remove_if_same "$CONFDIR/postoffice.cf" <"$CONFDIR/postoffice.cf.sample"
     rm -f "$CONFDIR/postoffice.cf.sample"

@@ -16,7 +16,7 @@ tell_queue() {
 
 $3 message(s) wait in the queue of $1 ($2). They go out only while $1 runs:
   send them with '$5' before you stop it, and look with '$4' until none is left;
-  docs/operation.md tells how those that stay are sent while this server runs.
+  docs/operation.md shows how to send the rest while this server runs.
 END
 }
 
@@ -47,6 +47,6 @@ tell_our_queue() {
 $waiting message(s) still wait in $1, and now nothing sends them. Here, in the build tree, as the user whose spool it is:
   $2 -bp                list them
   $2 -v -q              try to send all that are due; '-qf' in place of '-q': all of them
-or install postoffice again when that suits you better: what is there waits.
+or install postoffice again: these messages wait.
 END
 }

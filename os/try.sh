@@ -137,7 +137,7 @@ queue-dir=$T/spool
 mail-dir=$T/mail
 aliases=$T/etc/aliases
 log=$T/log
-# Nobody answers there: no mail leaves this machine.
+# No name server answers there: no mail leaves this machine.
 nameserver=127.0.0.1:9
 minfree=1m
 load=1000
@@ -255,7 +255,7 @@ send_to_alias() {
 }
 
 send_to_nobody() {
-    step "A message to somebody who does not exist"
+    step "A message to an unknown user"
     printf 'Subject: Lost\n\n\n' >"$input"
     run sendmail -oep no.such.user <"$input"
     [ $status = 67 ] || fail "exit status $status in place of 67"
@@ -268,7 +268,7 @@ QUIT
 END
     sed -n '/MAIL FROM/,/QUIT/p' "$output"
     grep -q 'S: 550' "$output" || fail "the recipient was not refused"
-    good "nothing was taken, so nothing has to be bounced to a sender who may be forged"
+    good "nothing was accepted, so no bounce goes to a sender address that may be forged"
 }
 
 show_mailbox() {
