@@ -2,7 +2,7 @@
 # Looks at this host and writes config.mk and Makefile; what went wrong is in config.log. Plain POSIX sh.
 set -eu
 
-VERSION=0.1
+VERSION=0.2
 src=$(dirname "$0")
 prefix=/usr/local
 execdir=

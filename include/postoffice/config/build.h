@@ -7,7 +7,7 @@
 
 namespace postoffice {
 
-/// "0.1"
+/// "0.2"
 std::string_view version();
 /// What can be left out and is there, for people: "TLS, PAM, TCP wrappers".
 std::string_view features();
