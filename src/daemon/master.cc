@@ -93,15 +93,13 @@ class Master {
     // Ports that stay are taken over, so that no connection is refused meanwhile.
     void take_ports(Generation& next, const std::vector<Port>& known) const {
         if (!settings_.serve_smtp) return;
-        for (const ListenAddress& listen : ports_of(next.config)) {
-            const auto bound =
-                std::find_if(known.begin(), known.end(), [&](const Port& p) { return p.listen == listen; });
-            Port& port = next.ports.emplace_back(Port{listen, {}});
-            if (bound == known.end())
-                port.sockets = sockets_for(listen, settings_.given);
-            else
-                for (const Fd& socket : bound->sockets) port.sockets.push_back(socket.duplicate());
-        }
+        std::vector<const Fd*> sockets;
+        for (const Port& port : known)
+            for (const Fd& socket : port.sockets) sockets.push_back(&socket);
+        const std::vector<ListenAddress> wanted = ports_of(next.config);
+        const EarlierSockets earlier(sockets, wanted);
+        for (const ListenAddress& listen : wanted)
+            next.ports.push_back({listen, sockets_for(listen, settings_.given, earlier)});
     }
 
     // At a start another server may be about to leave a port, so one that is in use is asked for again for a

@@ -16,7 +16,6 @@
 
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
-#include "postoffice/daemon/listener.h"
 
 namespace postoffice {
 namespace {
@@ -85,7 +84,8 @@ bool serves(const GivenSocket& given, const ListenAddress& listen) {
     return given.at.address == IpAddress::parse(listen.address);
 }
 
-std::vector<Fd> sockets_for(const ListenAddress& listen, const std::vector<GivenSocket>& given) {
+std::vector<Fd> sockets_for(const ListenAddress& listen, const std::vector<GivenSocket>& given,
+                            const EarlierSockets& earlier) {
     std::vector<Fd> sockets;
     bool has_v4 = false, has_v6 = false;
     for (const GivenSocket& one : given) {
@@ -94,11 +94,11 @@ std::vector<Fd> sockets_for(const ListenAddress& listen, const std::vector<Given
         has_v6 = has_v6 || one.at.address.is_v6();
         has_v4 = has_v4 || !one.at.address.is_v6() || is_for_both_families(one);
     }
-    if (sockets.empty()) return bind_listener(listen);
+    if (sockets.empty()) return bind_listener(listen, earlier);
     if (!listen.address.empty() || (has_v4 && has_v6)) return sockets;
     ListenAddress other = listen;
     other.address = has_v4 ? "::" : "0.0.0.0";
-    for (Fd& socket : bind_listener(other)) sockets.push_back(std::move(socket));
+    for (Fd& socket : bind_listener(other, earlier)) sockets.push_back(std::move(socket));
     return sockets;
 }
 

@@ -190,6 +190,21 @@ def test_reload_adds_and_removes_ports(host):
     send(host, b"by the second port")
 
 
+def test_a_reload_changes_the_addresses_of_a_port(host):
+    """Wider and narrower: the sockets that the server has are not in its way, but in that of others."""
+    host.start()
+    for n, listen in enumerate((f":{host.port}", f"127.0.0.1:{host.port}", f"0.0.0.0:{host.port}", f"127.0.0.1:{host.port}")):
+        host.write_config(listen=listen)
+        host.reload()
+        assert "reload-refused" not in host.log_text()
+        send(host, b"by address %d" % n)
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with pytest.raises(OSError, match="Address already in use"):
+            other.bind(("127.0.0.1", host.port))
+            other.listen()
+
+
 def test_what_only_a_start_can_change_is_refused(host):
     host.start()
     host.write_config(queue_dir=os.path.join(host.folder, "elsewhere"))

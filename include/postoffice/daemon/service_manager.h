@@ -10,6 +10,7 @@
 
 #include "postoffice/base/fd.h"
 #include "postoffice/config/config.h"
+#include "postoffice/daemon/listener.h"
 #include "postoffice/net/ip_address.h"
 
 namespace postoffice {
@@ -27,9 +28,10 @@ int given_descriptor_count();
 /// Takes them over; those that are of no use here are closed, and logged. The environment forgets them.
 std::vector<GivenSocket> take_given_sockets();
 
-/// Sockets for one `listen=`: copies of those given that serve it, and what is left to bind. Throws
-/// std::system_error.
-std::vector<Fd> sockets_for(const ListenAddress& listen, const std::vector<GivenSocket>& given);
+/// Sockets for one `listen=`: copies of those given that serve it, or of earlier ones, and what is left to
+/// bind. Throws std::system_error.
+std::vector<Fd> sockets_for(const ListenAddress& listen, const std::vector<GivenSocket>& given,
+                            const EarlierSockets& earlier);
 /// Whether sockets_for() would use it.
 bool serves(const GivenSocket& given, const ListenAddress& listen);
 
