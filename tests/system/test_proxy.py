@@ -1,10 +1,8 @@
 """The PROXY protocol: a front end tells who the client is; nobody else can."""
 import contextlib
-import ipaddress
 import os
 import shutil
 import socket
-import struct
 import subprocess
 
 import pytest
@@ -12,24 +10,17 @@ import pytest
 from conftest import needs_root
 from host import wait_for
 from outsiders import CROWD, SERVER, Line, outsiders  # noqa: F401
+from proxy_header import SIGNATURE, proxy_header
 
 pytestmark = needs_root
 
-SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 FRONT_END = CROWD[0]
 MESSAGE = b"Subject: by way of a front end\r\n\r\nHello.\r\n.\r\n"
 
 
-def header(client, command=0x21, tlv=b""):
-    source = ipaddress.ip_address(client)
-    target = ipaddress.ip_address(SERVER if source.version == 4 else "2001:db8::1")
-    rest = source.packed + target.packed + struct.pack("!HH", 12345, 25) + tlv
-    return SIGNATURE + bytes([command, 0x11 if source.version == 4 else 0x21]) + struct.pack("!H", len(rest)) + rest
-
-
 def by_front_end(outsiders, client, **options):
     line = outsiders.call(FRONT_END)
-    line.say(header(client, **options))
+    line.say(proxy_header(client, **options))
     return line
 
 
@@ -72,7 +63,7 @@ def test_a_front_end_must_say_it_and_nobody_else_may(outsiders):
     line.say("EHLO client.test and some more octets")
     assert line.rest() == b""
     assert "proxy-header" in host.log_text()
-    for bad in (header("203.0.113.9")[:-1], SIGNATURE + b"\x21\x11\xff\xff", header("127.0.0.1"), b"PROXY TCP4 ",
+    for bad in (proxy_header("203.0.113.9")[:-1], SIGNATURE + b"\x21\x11\xff\xff", proxy_header("127.0.0.1"), b"PROXY TCP4 ",
                 # Without an address, the client would have the rights of the front end.
                 SIGNATURE + b"\x21\0\0\0", SIGNATURE + b"\x21\x31\0\xd8" + bytes(216), b"PROXY UNKNOWN\r\n  "):
         line = outsiders.call(FRONT_END)
@@ -81,7 +72,7 @@ def test_a_front_end_must_say_it_and_nobody_else_may(outsiders):
             line.socket.shutdown(1)
         assert line.rest() == b"", bad
     other = outsiders.call(CROWD[1])
-    other.say(header("203.0.113.9"))
+    other.say(proxy_header("203.0.113.9"))
     assert b"203.0.113.9" not in other.rest()
 
 
@@ -101,7 +92,7 @@ def test_a_front_end_that_looks_need_not_wait_for_the_greeting(outsiders):
         assert line.reply().startswith(b"220 ") and line.reply().startswith(b"250 ")
     # Its clients have to wait.
     line = outsiders.call(FRONT_END)
-    line.say(header("203.0.113.9") + b"HELO hasty.test\r\n")
+    line.say(proxy_header("203.0.113.9") + b"HELO hasty.test\r\n")
     assert line.reply().startswith(b"554 5.5.0")
     assert host.log_text().count('why="spoke before the greeting"') == 1
 
