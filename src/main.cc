@@ -131,7 +131,8 @@ int load_and_run(const CommandLine& line) {
     }
     loaded.config.only_user = only_user_of(loaded.config);
     const bool log_here = line.debug && line.mode == Mode::daemon;
-    open_log(log_here ? "stderr" : loaded.config.log, line.log_tag.empty() ? "postoffice" : line.log_tag);
+    open_log(log_here ? "stderr" : loaded.config.log, line.log_tag.empty() ? "postoffice" : line.log_tag,
+             loaded.config.log_format);
     if (loaded.is_copy) log_event("", "config", {{"notice", loaded.notices.front()}});
     return run(std::as_const(loaded), line);
 }

@@ -12,7 +12,6 @@
 #include "postoffice/base/disk.h"
 #include "postoffice/base/fd.h"
 #include "postoffice/base/folder.h"
-#include "postoffice/base/text.h"
 
 namespace postoffice {
 namespace {
@@ -23,6 +22,7 @@ struct Log {
     Fd file;      // owns the log file
     int fd = -1;  // stream to write to
     std::string tag = "postoffice";
+    LogFormat format = LogFormat::text;
     bool debug = false;
 } the_log;
 
@@ -42,32 +42,42 @@ void use_syslog() {
     ::openlog(the_log.tag.c_str(), LOG_PID | LOG_NDELAY, LOG_MAIL);
 }
 
-void write_line(int priority, const std::string& text) {
+LogStamp stamp_of_now() {
+    return {now_unix(), the_log.tag, ::getpid()};
+}
+
+/// With room for nearly all lines, and with what stands before a line of text.
+std::string begin_line() {
+    std::string line;
+    line.reserve(512);
+    if (the_log.where == Log::Where::stream && the_log.format == LogFormat::text)
+        append_stamp(line, stamp_of_now());
+    return line;
+}
+
+void write_line(int priority, std::string& line) {
     if (the_log.where == Log::Where::syslog) {
-        ::syslog(priority, "%s", text.c_str());
+        ::syslog(priority, "%s", line.c_str());
         return;
     }
-    const std::string line =
-        rfc3339_utc(now_unix()) + " " + the_log.tag + "[" + std::to_string(::getpid()) + "]: " + text + "\n";
+    line += '\n';
     (void)!::write(the_log.fd, line.data(), line.size());
 }
 
-void append_value(std::string& line, std::string_view value) {
-    const std::string clean = printable(value);
-    const bool quote = clean.empty() || clean.find_first_of(" \"=") != std::string::npos;
-    if (!quote) {
-        line += clean;
-        return;
-    }
-    line += '"';
-    for (const char c : clean) line += c == '"' ? '\'' : c;
-    line += '"';
+void write_record(const LogRecord& record) {
+    std::string line = begin_line();
+    if (the_log.format == LogFormat::json)
+        append_json(line, stamp_of_now(), record);
+    else
+        append_text(line, record);
+    write_line(record.priority, line);
 }
 
 }  // namespace
 
-void open_log(const std::string& where, const std::string& tag) {
+void open_log(const std::string& where, const std::string& tag, LogFormat format) {
     the_log.tag = tag;
+    the_log.format = format;
     the_log.where = Log::Where::stream;
     if (where == on_stderr) {
         the_log.fd = STDERR_FILENO;
@@ -87,7 +97,8 @@ void open_log(const std::string& where, const std::string& tag) {
         log_event("", "log", {{"file", where}, {"error", std::strerror(error)}});
 }
 
-void reopen_log(const std::string& where) {
+void reopen_log(const std::string& where, LogFormat format) {
+    the_log.format = format;
     const bool is_stderr = the_log.where == Log::Where::stream && !the_log.file;
     if (is_stderr || where == on_stderr) return;
     if (where == on_syslog) {
@@ -102,15 +113,7 @@ void reopen_log(const std::string& where) {
 }
 
 void log_event(std::string_view id, std::string_view event, std::initializer_list<LogField> fields) {
-    std::string line;
-    if (!id.empty()) line.append(id).append(": ");
-    line += event;
-    for (const auto& [key, value] : fields) {
-        if (value.empty()) continue;
-        line.append(" ").append(key).append("=");
-        append_value(line, value);
-    }
-    write_line(event_priority(event), line);
+    write_record({id, event, event_priority(event), fields});
 }
 
 void RepeatedEvent::log(std::initializer_list<LogField> fields) {
@@ -122,7 +125,10 @@ RepeatedEvent::~RepeatedEvent() {
 }
 
 void log_audit(std::string_view record) {
-    write_line(LOG_MAIL | LOG_DEBUG, std::string(record));
+    if (the_log.format == LogFormat::json)
+        return write_record({"", "audit", LOG_MAIL | LOG_DEBUG, {{"record", record}}});
+    std::string line = begin_line().append(record);
+    write_line(LOG_MAIL | LOG_DEBUG, line);
 }
 
 int log_descriptor() {

@@ -224,6 +224,14 @@ std::string set_log(Config& config, std::string_view value) {
     return "";
 }
 
+std::string set_log_format(Config& config, std::string_view value) {
+    const bool is_json = equals_ignoring_case(value, "json");
+    if (!is_json && !equals_ignoring_case(value, "text"))
+        return "\"" + printable(value) + "\" is neither text nor json";
+    config.log_format = is_json ? LogFormat::json : LogFormat::text;
+    return "";
+}
+
 /// A flag that may also name the port.
 std::string set_msp(Config& config, std::string_view value) {
     if (const auto flag = parse_flag(value)) {
@@ -269,6 +277,8 @@ std::span<const Option> table() {
         {"control", "path", "", "socket of the daemon; unset = queue-dir/control", SetBy::file, false,
          set_path<&C::control>, clear<&C::control>},
         {"log", "text", "syslog", "syslog, stderr or a file", SetBy::file, false, set_log},
+        {"log-format", "text", "text", "lines of the log: text, or json for programs", SetBy::file, false,
+         set_log_format},
 
         {"listen", "list of addresses", ":25", "[ADDRESS]:PORT to serve SMTP on", SetBy::file, repeats,
          add_listen, clear<&C::listen>},

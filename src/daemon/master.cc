@@ -406,7 +406,7 @@ class Master {
             log_event("", "reload-refused", {{"reason", in_plain_words(error)}});
             return;
         }
-        reopen_log(next->config.log);
+        reopen_log(next->config.log, next->config.log_format);
         make_db_folder(next->config);
         std::unique_ptr<Generation> previous = std::exchange(current_, std::move(next));
         previous->ports.clear();

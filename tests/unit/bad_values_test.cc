@@ -32,6 +32,7 @@ constexpr BadValue bad_values[] = {
     {"aliases", "aliases", "\"aliases\" is not an absolute path"},
     {"control", "control", "\"control\" is not an absolute path"},
     {"log", "file", "\"file\" is not an absolute path, nor syslog or stderr"},
+    {"log-format", "xml", "\"xml\" is neither text nor json"},
     {"listen", "25", "\"25\" has no port: write :25"},
     {"msp", "65536", "65536 is not between 1 and 65535"},
     {"clients", "0", "0 is not between 1 and 1000000"},

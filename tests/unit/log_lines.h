@@ -12,7 +12,10 @@ namespace postoffice::testing {
 
 class LogLines {
   public:
-    explicit LogLines(const std::string& folder) : path_(folder + "/log") { open_log(path_, "test"); }
+    explicit LogLines(const std::string& folder, LogFormat format = LogFormat::text)
+        : path_(folder + "/log") {
+        open_log(path_, "test", format);
+    }
     ~LogLines() {
         open_log("syslog", "postoffice");
         std::filesystem::remove(path_);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "postoffice/base/clock.h"
+#include "postoffice/base/log_line.h"
 
 namespace postoffice {
 
@@ -83,6 +84,7 @@ struct Config {
     std::string aliases = "/etc/aliases";
     std::string control;  ///< socket of the running daemon; queue_dir/control unless set
     std::string log = "syslog";
+    LogFormat log_format = LogFormat::text;
 
     // What we serve
     std::vector<ListenAddress> listen;      ///< never empty once loaded; has the submission port too
