@@ -89,8 +89,8 @@ class Machine:
         self.run("/usr/sbin/smtpd", "-q5m")
 
     def stop(self):
-        """The daemon is not ours to wait for: it went to the background."""
-        self.shell(f"""[ -s {self.spool}/pid ] || exit 0
+        """The daemon is not ours to wait for: it went to the background. While it runs it has the lock of the file."""
+        self.shell(f"""[ -s {self.spool}/pid ] && ! flock -n {self.spool}/pid true || exit 0
                        pid=$(cat {self.spool}/pid); kill $pid && while [ -e /proc/$pid/exe ]; do sleep 0.02; done""")
 
     def text(self, path):
