@@ -76,6 +76,43 @@ def test_git_send_email(host, sendmail, folder):
     host.wait_for_mail(local_user(), b"from git")
 
 
+GIT_WAYS = {"command": lambda host, sendmail: [f"--sendmail-cmd={sendmail}"],
+            "path": lambda host, sendmail: [f"--smtp-server={sendmail}"],
+            "SMTP": lambda host, sendmail: ["--smtp-server=127.0.0.1", f"--smtp-server-port={host.port}"]}
+GIT_AUTHOR = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
+              for what, value in (("NAME", "Änne Müller"), ("EMAIL", "ann@host.test"))}
+SERIES = """set -e
+git init -q -b main work && cd work && git config core.autocrlf false
+printf 'one\\n' >file && git add file && git commit -qm base && cp -r . ../other
+printf 'two\\n.\\n..\\nFrom the start\\n' >>file && git commit -qam 'a dot, and a line like a separator'
+printf 'tabs\\tand blanks   \\nno end of line: \303\244' >>file && git commit -qam 'octets: \303\244\303\266' -m 'Cc: Bob <bob@host.test>'
+seq 1 2000 >long && git add long && git commit -qm 'a long one'
+git format-patch -q -o ../out --cover-letter --cover-from-description=none -3
+sed -i 's/[*][*][*] [A-Z]* HERE [*][*][*]/a series/' ../out/0000*
+"""
+
+
+@pytest.mark.skipif(not git_sends_email(), reason="NEEDS git send-email")
+@pytest.mark.parametrize("way", GIT_WAYS)
+def test_a_series_of_git_can_be_applied_where_it_arrives(host, sendmail, folder, way):
+    environment = {"GIT_CONFIG_NOSYSTEM": "1", "PWD": folder, **GIT_AUTHOR}
+    send(folder, "sh", "-c", f"cd {folder}; {SERIES}", **environment)
+    out = os.path.join(folder, "out")
+    patches = [os.path.join(out, name) for name in sorted(os.listdir(out))]
+    send(folder, "git", "send-email", *GIT_WAYS[way](host, sendmail), "--from=ann@host.test", "--envelope-sender=auto",
+         f"--to={local_user()}@host.test", "--suppress-cc=all", "--confirm=never", "--quiet", *patches, **environment)
+    for subject in ("a series", "separator", "a long one"):
+        host.wait_for_mail(local_user(), subject.encode())
+    wait_for(lambda: host.mailbox(local_user()).count(b"\nX-Mailer: git-send-email") == 4, what="all four messages")
+    messages = re.split(rb"^(?=From ann@host\.test )", host.mailbox(local_user()), flags=re.MULTILINE)[1:]
+    box = os.path.join(folder, "box")
+    with open(box, "wb") as file:
+        file.writelines(sorted(messages, key=lambda message: re.search(rb"PATCH (\d)", message)[1])[1:])
+    trees = send(folder, "sh", "-c", f"cd {folder}/other && git am -q --patch-format=mboxrd {box} && "
+                 "git rev-parse HEAD^{tree} && git -C ../work rev-parse HEAD^{tree}", **environment).stdout.split()
+    assert trees[0] == trees[1]
+
+
 @needs("php")
 def test_php_mail(host, sendmail, folder):
     code = f"exit(mail('{local_user()}@host.test', 'from php', \"one\\r\\ntwo\\r\\n\", 'X-Kind: web', '-fweb@host.test') ? 0 : 1);"
