@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "postoffice/mail/receiver.h"
+#include "postoffice/queue/receiver.h"
 
 namespace {
 

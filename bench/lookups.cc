@@ -17,9 +17,9 @@
 #include "postoffice/base/process.h"
 #include "postoffice/daemon/spawner.h"
 #include "postoffice/delivery/agent_channel.h"
-#include "postoffice/mail/aliases.h"
-#include "postoffice/mail/router.h"
-#include "postoffice/mail/users.h"
+#include "postoffice/routing/aliases.h"
+#include "postoffice/routing/router.h"
+#include "postoffice/routing/users.h"
 
 namespace {
 

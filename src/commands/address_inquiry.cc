@@ -13,9 +13,9 @@
 #include "postoffice/daemon/run_with_spawner.h"
 #include "postoffice/delivery/agent_channel.h"
 #include "postoffice/delivery/remote_delivery.h"
-#include "postoffice/mail/aliases.h"
-#include "postoffice/mail/submitter.h"
 #include "postoffice/net/mx.h"
+#include "postoffice/routing/aliases.h"
+#include "postoffice/routing/submitter.h"
 
 namespace postoffice {
 namespace {

@@ -7,10 +7,10 @@
 #include <string>
 #include <utility>
 
-#include "caller.h"
 #include "postoffice/config/config.h"
-#include "postoffice/mail/router.h"
-#include "postoffice/mail/users.h"
+#include "postoffice/routing/router.h"
+#include "postoffice/routing/users.h"
+#include "submit/caller.h"
 
 namespace postoffice {
 

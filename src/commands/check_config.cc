@@ -16,10 +16,10 @@
 #include "postoffice/config/options.h"
 #include "postoffice/daemon/service_identity.h"
 #include "postoffice/daemon/start_check.h"
-#include "postoffice/mail/domain_files.h"
-#include "postoffice/mail/users.h"
-#include "postoffice/mail/virtual_domains.h"
 #include "postoffice/policy/passwords.h"
+#include "postoffice/routing/domain_files.h"
+#include "postoffice/routing/users.h"
+#include "postoffice/routing/virtual_domains.h"
 
 namespace postoffice {
 namespace {

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "dbm_text.h"
-#include "domain_tool.h"
+#include "domains/domain_tool.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/lock.h"

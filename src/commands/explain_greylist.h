@@ -4,9 +4,9 @@
 
 #include <string>
 
+#include "postoffice/base/ip_address.h"
 #include "postoffice/config/config.h"
 #include "postoffice/mail/address.h"
-#include "postoffice/net/ip_address.h"
 
 namespace postoffice {
 

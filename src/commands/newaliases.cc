@@ -10,9 +10,9 @@
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
-#include "postoffice/mail/aliases.h"
-#include "postoffice/mail/domain_files.h"
-#include "postoffice/mail/virtual_domains.h"
+#include "postoffice/routing/aliases.h"
+#include "postoffice/routing/domain_files.h"
+#include "postoffice/routing/virtual_domains.h"
 
 namespace postoffice {
 namespace {

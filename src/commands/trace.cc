@@ -9,15 +9,15 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "address_field.h"
 #include "address_inquiry.h"
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
-#include "postoffice/mail/aliases.h"
-#include "postoffice/mail/mailbox_path.h"
 #include "postoffice/policy/relaying.h"
-#include "recipients.h"
+#include "postoffice/routing/aliases.h"
+#include "postoffice/routing/mailbox_path.h"
+#include "submit/address_field.h"
+#include "submit/recipients.h"
 
 namespace postoffice {
 namespace {

@@ -2,12 +2,12 @@
 // is what happens.
 #include <fmt/format.h>
 
-#include "address_field.h"
 #include "address_inquiry.h"
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
-#include "recipients.h"
+#include "submit/address_field.h"
+#include "submit/recipients.h"
 
 namespace postoffice {
 namespace {

@@ -10,12 +10,12 @@
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
-#include "postoffice/mail/domain_files.h"
-#include "postoffice/mail/users.h"
-#include "postoffice/mail/virtual_domains.h"
 #include "postoffice/net/kernel_random.h"
 #include "postoffice/policy/pam.h"
 #include "postoffice/policy/passwords.h"
+#include "postoffice/routing/domain_files.h"
+#include "postoffice/routing/users.h"
+#include "postoffice/routing/virtual_domains.h"
 
 namespace postoffice {
 namespace {

@@ -29,8 +29,8 @@
 #include "postoffice/daemon/spawner.h"
 #include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/runner.h"
-#include "postoffice/mail/spool.h"
 #include "postoffice/policy/rate_table.h"
+#include "postoffice/queue/spool.h"
 
 namespace postoffice {
 namespace {

@@ -4,7 +4,7 @@
 #include "postoffice/daemon/service_identity.h"
 #include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/runner.h"
-#include "postoffice/mail/spool.h"
+#include "postoffice/queue/spool.h"
 
 namespace postoffice {
 

@@ -20,12 +20,12 @@
 #include "postoffice/base/text.h"
 #include "postoffice/daemon/assignment.h"
 #include "postoffice/daemon/become_user.h"
-#include "postoffice/delivery/agent_protocol.h"
-#include "postoffice/delivery/instruction_agent.h"
-#include "postoffice/delivery/local_agent.h"
+#include "postoffice/local/agent_protocol.h"
+#include "postoffice/local/instruction_agent.h"
+#include "postoffice/local/local_agent.h"
 #include "postoffice/mail/delivery_result.h"
-#include "postoffice/mail/domain_files.h"
-#include "postoffice/mail/users.h"
+#include "postoffice/routing/domain_files.h"
+#include "postoffice/routing/users.h"
 #include "take_up.h"
 
 namespace postoffice {

@@ -18,10 +18,10 @@
 #include "postoffice/daemon/key_keeper.h"
 #include "postoffice/daemon/listener.h"
 #include "postoffice/daemon/service_identity.h"
-#include "postoffice/mail/spool.h"
-#include "postoffice/mail/users.h"
 #include "postoffice/net/tls.h"
 #include "postoffice/net/tls_key.h"
+#include "postoffice/queue/spool.h"
+#include "postoffice/routing/users.h"
 
 namespace postoffice {
 namespace {

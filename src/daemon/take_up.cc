@@ -3,8 +3,8 @@
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/daemon/become_user.h"
-#include "postoffice/mail/domain_files.h"
-#include "postoffice/mail/users.h"
+#include "postoffice/routing/domain_files.h"
+#include "postoffice/routing/users.h"
 
 namespace postoffice {
 

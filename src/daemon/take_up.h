@@ -5,9 +5,9 @@
 
 #include "postoffice/config/config.h"
 #include "postoffice/daemon/assignment.h"
-#include "postoffice/delivery/local_agent.h"
+#include "postoffice/local/local_agent.h"
 #include "postoffice/mail/delivery_result.h"
-#include "postoffice/mail/virtual_domains.h"
+#include "postoffice/routing/virtual_domains.h"
 
 namespace postoffice {
 

@@ -12,10 +12,10 @@
 #include "postoffice/base/error.h"
 #include "postoffice/base/letterbox.h"
 #include "postoffice/base/text.h"
-#include "postoffice/delivery/agent_protocol.h"
-#include "postoffice/mail/delivery_file.h"
-#include "postoffice/mail/mailbox_path.h"
-#include "postoffice/mail/users.h"
+#include "postoffice/local/agent_protocol.h"
+#include "postoffice/routing/delivery_file.h"
+#include "postoffice/routing/mailbox_path.h"
+#include "postoffice/routing/users.h"
 
 namespace postoffice {
 namespace {

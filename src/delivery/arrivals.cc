@@ -8,7 +8,7 @@
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
-#include "postoffice/mail/spool.h"
+#include "postoffice/queue/spool.h"
 
 namespace postoffice {
 namespace {

@@ -4,8 +4,8 @@
 
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
-#include "postoffice/mail/receiver.h"
-#include "postoffice/mail/recipients.h"
+#include "postoffice/queue/receiver.h"
+#include "postoffice/routing/recipients.h"
 
 namespace postoffice {
 namespace {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <csignal>
 
+#include "postoffice/base/ip_address.h"
 #include "postoffice/base/text.h"
 #include "postoffice/delivery/dispatcher.h"
-#include "postoffice/net/ip_address.h"
 #include "postoffice/policy/client_rates.h"
 
 namespace postoffice {

@@ -16,10 +16,10 @@
 #include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/queue_job.h"
 #include "postoffice/delivery/reception.h"
-#include "postoffice/mail/receiver.h"
-#include "postoffice/mail/recipients.h"
-#include "postoffice/mail/submitter.h"
 #include "postoffice/policy/correspondents.h"
+#include "postoffice/queue/receiver.h"
+#include "postoffice/routing/recipients.h"
+#include "postoffice/routing/submitter.h"
 
 namespace postoffice {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
-#include "postoffice/mail/recipients.h"
+#include "postoffice/routing/recipients.h"
 
 namespace postoffice {
 

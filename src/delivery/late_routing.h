@@ -7,7 +7,7 @@
 
 #include "postoffice/delivery/reception.h"
 #include "postoffice/mail/delivery_result.h"
-#include "postoffice/mail/spool.h"
+#include "postoffice/queue/spool.h"
 
 namespace postoffice {
 

@@ -9,7 +9,7 @@
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
-#include "postoffice/mail/user_files.h"
+#include "postoffice/routing/user_files.h"
 
 namespace postoffice {
 namespace {

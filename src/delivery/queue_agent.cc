@@ -9,7 +9,6 @@
 #include <optional>
 #include <span>
 
-#include "forwarding.h"
 #include "late_routing.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
@@ -22,8 +21,9 @@
 #include "postoffice/delivery/local_transport.h"
 #include "postoffice/delivery/queue_job.h"
 #include "postoffice/delivery/remote_delivery.h"
-#include "postoffice/mail/spool.h"
-#include "postoffice/mail/watch.h"
+#include "postoffice/local/forwarding.h"
+#include "postoffice/queue/spool.h"
+#include "postoffice/queue/watch.h"
 #include "rerouting.h"
 
 namespace postoffice {

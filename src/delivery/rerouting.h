@@ -7,11 +7,11 @@
 #include <optional>
 
 #include "postoffice/delivery/agent_channel.h"
-#include "postoffice/mail/aliases.h"
 #include "postoffice/mail/delivery_result.h"
-#include "postoffice/mail/router.h"
-#include "postoffice/mail/spool.h"
-#include "postoffice/mail/users.h"
+#include "postoffice/queue/spool.h"
+#include "postoffice/routing/aliases.h"
+#include "postoffice/routing/router.h"
+#include "postoffice/routing/users.h"
 
 namespace postoffice {
 

@@ -18,9 +18,9 @@
 #include "postoffice/delivery/intake.h"
 #include "postoffice/delivery/reaper.h"
 #include "postoffice/delivery/retry.h"
-#include "postoffice/mail/drop.h"
 #include "postoffice/net/mx.h"
 #include "postoffice/policy/greylist_expiry.h"
+#include "postoffice/queue/drop.h"
 
 namespace postoffice {
 namespace {

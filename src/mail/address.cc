@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "postoffice/base/idn.h"
+#include "postoffice/base/ip_address.h"
 #include "postoffice/base/text.h"
 #include "postoffice/base/utf8.h"
-#include "postoffice/net/ip_address.h"
 
 namespace postoffice {
 namespace {

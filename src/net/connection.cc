@@ -15,7 +15,7 @@
 #include <utility>
 
 #include "postoffice/base/error.h"
-#include "postoffice/net/ip_address.h"
+#include "postoffice/base/ip_address.h"
 
 namespace postoffice {
 namespace {

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "postoffice/base/ip_network.h"
 #include "postoffice/base/text.h"
 #include "postoffice/mail/address.h"
-#include "postoffice/net/ip_network.h"
 #include "postoffice/net/mx.h"
 
 namespace postoffice {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "postoffice/net/ip_network.h"
+#include "postoffice/base/ip_network.h"
 
 namespace postoffice {
 namespace {

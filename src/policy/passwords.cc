@@ -12,7 +12,7 @@
 #include "keyed_hash.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
-#include "postoffice/mail/domain_files.h"
+#include "postoffice/routing/domain_files.h"
 
 namespace postoffice {
 namespace {

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "postoffice/base/ip_address.h"
 #include "postoffice/base/result.h"
-#include "postoffice/net/ip_address.h"
 #include "postoffice/policy/spf.h"
 
 namespace postoffice {

@@ -10,10 +10,10 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
 #include "postoffice/base/utf8.h"
-#include "postoffice/mail/spool.h"
 #include "postoffice/policy/correspondents.h"
 #include "postoffice/policy/relaying.h"
 #include "postoffice/policy/soliciting.h"
+#include "postoffice/queue/spool.h"
 
 namespace postoffice {
 namespace {

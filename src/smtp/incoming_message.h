@@ -8,9 +8,9 @@
 
 #include "data_pace.h"
 #include "data_reader.h"
-#include "postoffice/mail/message.h"
-#include "postoffice/mail/receiver.h"
 #include "postoffice/mail/reply.h"
+#include "postoffice/queue/message.h"
+#include "postoffice/queue/receiver.h"
 
 namespace postoffice {
 

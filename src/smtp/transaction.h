@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "postoffice/mail/envelope.h"
-#include "postoffice/mail/recipients.h"
+#include "postoffice/routing/recipients.h"
 
 namespace postoffice {
 

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "postoffice/mail/alias_file.h"
+#include "postoffice/routing/alias_file.h"
 
 namespace {
 

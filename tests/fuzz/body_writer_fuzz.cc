@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "../../src/smtp/body_writer.h"
+#include "../../src/smtp/client/body_writer.h"
 #include "../support/body_model.h"
 
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "postoffice/base/text.h"
-#include "postoffice/commands/command_line.h"
+#include "postoffice/commands/line/command_line.h"
 
 namespace {
 

@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "postoffice/mail/delivery_file.h"
+#include "postoffice/routing/delivery_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace postoffice;

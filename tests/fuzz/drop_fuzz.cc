@@ -10,7 +10,7 @@
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
-#include "postoffice/mail/drop.h"
+#include "postoffice/queue/drop.h"
 
 namespace {
 

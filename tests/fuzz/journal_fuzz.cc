@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "postoffice/base/error.h"
-#include "postoffice/mail/journal.h"
+#include "postoffice/queue/journal.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace postoffice;

@@ -8,7 +8,7 @@
 
 #include "postoffice/base/utf8.h"
 #include "postoffice/mail/address.h"
-#include "postoffice/mail/journal.h"
+#include "postoffice/queue/journal.h"
 
 namespace {
 

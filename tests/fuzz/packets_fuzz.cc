@@ -23,8 +23,8 @@
 #include "postoffice/base/process.h"
 #include "postoffice/daemon/authenticator.h"
 #include "postoffice/daemon/spawner.h"
-#include "postoffice/delivery/agent_protocol.h"
-#include "postoffice/delivery/local_agent.h"
+#include "postoffice/local/agent_protocol.h"
+#include "postoffice/local/local_agent.h"
 
 namespace {
 

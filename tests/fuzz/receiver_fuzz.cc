@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "postoffice/base/disk.h"
-#include "postoffice/mail/receiver.h"
+#include "postoffice/queue/receiver.h"
 
 namespace {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "../../src/smtp/reply_reader.h"
+#include "../../src/smtp/client/reply_reader.h"
 
 namespace {
 

@@ -22,7 +22,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/process.h"
 #include "postoffice/base/text.h"
-#include "postoffice/smtp/client.h"
+#include "postoffice/smtp/client/client.h"
 
 namespace {
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "../../src/commands/recipients.h"
-#include "../../src/commands/submission.h"
+#include "../../src/commands/submit/recipients.h"
+#include "../../src/commands/submit/submission.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/text.h"
 #include "postoffice/mail/header.h"

@@ -3,12 +3,12 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "../../src/commands/domain_edits.h"
-#include "../../src/commands/domain_form.h"
-#include "../../src/commands/user_update.h"
+#include "../../src/commands/domains/domain_edits.h"
+#include "../../src/commands/domains/domain_form.h"
+#include "../../src/commands/domains/user_update.h"
 #include "postoffice/base/text.h"
 #include "postoffice/config/values.h"
-#include "postoffice/mail/domain_files.h"
+#include "postoffice/routing/domain_files.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace postoffice;

@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "postoffice/base/text.h"
-#include "postoffice/mail/watch.h"
+#include "postoffice/queue/watch.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view line(reinterpret_cast<const char*>(data), size);

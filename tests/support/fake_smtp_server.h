@@ -16,8 +16,8 @@
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/fd.h"
+#include "postoffice/base/ip_address.h"
 #include "postoffice/net/connection.h"
-#include "postoffice/net/ip_address.h"
 
 namespace postoffice::test {
 

@@ -16,12 +16,12 @@
 #include <system_error>
 
 #include "postoffice/base/disk.h"
-#include "postoffice/mail/acceptance.h"
-#include "postoffice/mail/aliases.h"
-#include "postoffice/mail/router.h"
-#include "postoffice/mail/user_files.h"
-#include "postoffice/mail/users.h"
 #include "postoffice/net/resolver.h"
+#include "postoffice/queue/acceptance.h"
+#include "postoffice/routing/aliases.h"
+#include "postoffice/routing/router.h"
+#include "postoffice/routing/user_files.h"
+#include "postoffice/routing/users.h"
 #include "postoffice/smtp/session.h"
 
 namespace postoffice::testing_support {

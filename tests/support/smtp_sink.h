@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "postoffice/base/error.h"
+#include "postoffice/base/ip_address.h"
 #include "postoffice/net/connection.h"
-#include "postoffice/net/ip_address.h"
 
 namespace postoffice::test {
 

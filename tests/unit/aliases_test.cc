@@ -1,5 +1,5 @@
 // The alias file, the database made from it, and what stands in when one of them is broken.
-#include "postoffice/mail/aliases.h"
+#include "postoffice/routing/aliases.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

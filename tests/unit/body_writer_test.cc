@@ -1,4 +1,4 @@
-#include "../../src/smtp/body_writer.h"
+#include "../../src/smtp/client/body_writer.h"
 
 #include <gtest/gtest.h>
 

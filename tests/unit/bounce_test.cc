@@ -6,9 +6,9 @@
 #include "postoffice/delivery/acceptance.h"
 #include "postoffice/delivery/arrivals.h"
 #include "postoffice/delivery/spool_flusher.h"
-#include "postoffice/mail/aliases.h"
-#include "postoffice/mail/user_files.h"
-#include "postoffice/mail/users.h"
+#include "postoffice/routing/aliases.h"
+#include "postoffice/routing/user_files.h"
+#include "postoffice/routing/users.h"
 #include "spool_folder.h"
 
 namespace postoffice {

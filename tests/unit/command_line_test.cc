@@ -1,5 +1,5 @@
 // The command line: every row of the option tables, and every argument vector that programs are known to use.
-#include "postoffice/commands/command_line.h"
+#include "postoffice/commands/line/command_line.h"
 
 #include <gtest/gtest.h>
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "../../src/smtp/body_writer.h"
+#include "../../src/smtp/client/body_writer.h"
 
 namespace postoffice {
 namespace {

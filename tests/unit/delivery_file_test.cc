@@ -1,5 +1,5 @@
 // What delivery files say, in both languages.
-#include "postoffice/mail/delivery_file.h"
+#include "postoffice/routing/delivery_file.h"
 
 #include <gtest/gtest.h>
 

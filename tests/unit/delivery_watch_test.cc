@@ -1,5 +1,5 @@
 // sendmail -odi and -v: what they say of what the server told them, and what they end with.
-#include "../../src/commands/delivery_watch.h"
+#include "../../src/commands/submit/delivery_watch.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

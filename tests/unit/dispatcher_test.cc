@@ -12,9 +12,9 @@
 
 #include "postoffice/base/packet.h"
 #include "postoffice/delivery/queue_job.h"
-#include "postoffice/mail/aliases.h"
-#include "postoffice/mail/user_files.h"
-#include "postoffice/mail/users.h"
+#include "postoffice/routing/aliases.h"
+#include "postoffice/routing/user_files.h"
+#include "postoffice/routing/users.h"
 #include "spool_folder.h"
 
 namespace postoffice {

@@ -1,5 +1,5 @@
 // Changes that the tools of domain owners make to texts, and how these get to the disk.
-#include "../../src/commands/domain_edits.h"
+#include "../../src/commands/domains/domain_edits.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -9,10 +9,10 @@
 #include <fstream>
 #include <sstream>
 
-#include "../../src/commands/changed_file.h"
+#include "../../src/commands/domains/changed_file.h"
 #include "postoffice/base/error.h"
-#include "postoffice/mail/domain_files.h"
 #include "postoffice/policy/passwords.h"
+#include "postoffice/routing/domain_files.h"
 
 namespace postoffice {
 namespace {

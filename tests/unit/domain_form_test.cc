@@ -1,9 +1,9 @@
 // The letter that changes users of a virtual domain: what is one, and what it says.
-#include "../../src/commands/domain_form.h"
+#include "../../src/commands/domains/domain_form.h"
 
 #include <gtest/gtest.h>
 
-#include "../../src/commands/user_update.h"
+#include "../../src/commands/domains/user_update.h"
 
 namespace postoffice {
 namespace {

@@ -1,4 +1,4 @@
-#include "postoffice/mail/drop.h"
+#include "postoffice/queue/drop.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>

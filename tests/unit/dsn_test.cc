@@ -1,4 +1,4 @@
-#include "postoffice/mail/dsn.h"
+#include "postoffice/queue/dsn.h"
 
 #include <gtest/gtest.h>
 

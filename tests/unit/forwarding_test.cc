@@ -1,5 +1,5 @@
 // How mail that was sent on is known when it comes back.
-#include "../../src/delivery/forwarding.h"
+#include "postoffice/local/forwarding.h"
 
 #include <gtest/gtest.h>
 

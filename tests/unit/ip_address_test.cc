@@ -1,8 +1,8 @@
-#include "postoffice/net/ip_address.h"
+#include "postoffice/base/ip_address.h"
 
 #include <gtest/gtest.h>
 
-#include "postoffice/net/ip_network.h"
+#include "postoffice/base/ip_network.h"
 
 namespace postoffice {
 namespace {

@@ -1,4 +1,4 @@
-#include "postoffice/mail/journal.h"
+#include "postoffice/queue/journal.h"
 
 #include <gtest/gtest.h>
 

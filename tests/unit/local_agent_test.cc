@@ -1,4 +1,4 @@
-#include "postoffice/delivery/local_agent.h"
+#include "postoffice/local/local_agent.h"
 
 #include <dlfcn.h>
 #include <linux/sockios.h>

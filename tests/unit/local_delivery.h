@@ -22,8 +22,8 @@
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/process.h"
-#include "postoffice/delivery/agent_protocol.h"
-#include "postoffice/delivery/local_agent.h"
+#include "postoffice/local/agent_protocol.h"
+#include "postoffice/local/local_agent.h"
 
 namespace postoffice::testing_local {
 

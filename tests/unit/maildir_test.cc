@@ -2,7 +2,7 @@
 #include <sys/mount.h>
 
 #include "local_delivery.h"
-#include "postoffice/delivery/mailbox.h"
+#include "postoffice/local/mailbox.h"
 
 namespace postoffice {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
-#include "postoffice/mail/drop.h"
+#include "postoffice/queue/drop.h"
 #include "spool_folder.h"
 
 namespace postoffice {

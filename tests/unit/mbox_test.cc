@@ -4,7 +4,7 @@
 #include <sys/resource.h>
 
 #include "local_delivery.h"
-#include "postoffice/delivery/mailbox.h"
+#include "postoffice/local/mailbox.h"
 
 namespace postoffice {
 namespace {

@@ -1,4 +1,4 @@
-#include "postoffice/mail/message.h"
+#include "postoffice/queue/message.h"
 
 #include <gtest/gtest.h>
 #include <sys/file.h>

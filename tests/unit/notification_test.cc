@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "postoffice/mail/address.h"
-#include "postoffice/mail/recipients.h"
+#include "postoffice/routing/recipients.h"
 
 namespace postoffice {
 namespace {

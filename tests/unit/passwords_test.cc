@@ -12,8 +12,8 @@
 #include "../../src/daemon/auth_question.h"
 #include "local_delivery.h"
 #include "postoffice/base/packet.h"
-#include "postoffice/mail/domain_files.h"
 #include "postoffice/policy/authentication.h"
+#include "postoffice/routing/domain_files.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "postoffice/mail/receiver.h"
+#include "postoffice/queue/receiver.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "../../src/smtp/reply_reader.h"
+#include "../../src/smtp/client/reply_reader.h"
 
 #include <gtest/gtest.h>
 

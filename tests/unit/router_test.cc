@@ -1,5 +1,5 @@
 // The router: what each address leads to. The accounts are those every Unix has: root, daemon, bin, mail.
-#include "postoffice/mail/router.h"
+#include "postoffice/routing/router.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -9,9 +9,9 @@
 #include <fstream>
 
 #include "log_lines.h"
-#include "postoffice/mail/aliases.h"
-#include "postoffice/mail/user_files.h"
-#include "postoffice/mail/users.h"
+#include "postoffice/routing/aliases.h"
+#include "postoffice/routing/user_files.h"
+#include "postoffice/routing/users.h"
 
 namespace postoffice {
 namespace {

@@ -6,7 +6,7 @@
 #include "../support/fake_smtp_server.h"
 #include "../support/smtp_sink.h"
 #include "postoffice/base/disk.h"
-#include "postoffice/smtp/client.h"
+#include "postoffice/smtp/client/client.h"
 
 namespace postoffice {
 namespace {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "postoffice/base/disk.h"
-#include "postoffice/mail/spool.h"
+#include "postoffice/queue/spool.h"
 
 namespace postoffice::testing {
 

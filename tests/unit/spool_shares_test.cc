@@ -1,12 +1,12 @@
 // What unfinished messages of one client may take of the spool.
-#include "postoffice/mail/spool_shares.h"
+#include "postoffice/queue/spool_shares.h"
 
 #include <gtest/gtest.h>
 
 #include <optional>
 
 #include "local_delivery.h"
-#include "postoffice/mail/message.h"
+#include "postoffice/queue/message.h"
 
 namespace postoffice {
 namespace {

@@ -1,4 +1,4 @@
-#include "postoffice/mail/spool.h"
+#include "postoffice/queue/spool.h"
 
 #include <gtest/gtest.h>
 #include <sys/file.h>

@@ -1,13 +1,13 @@
 // A submitted message: where it ends, what its header becomes, who its recipients are.
-#include "../../src/commands/submission.h"
+#include "../../src/commands/submit/submission.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
 
-#include "../../src/commands/address_field.h"
-#include "../../src/commands/recipients.h"
+#include "../../src/commands/submit/address_field.h"
+#include "../../src/commands/submit/recipients.h"
 #include "postoffice/base/disk.h"
 
 namespace postoffice {

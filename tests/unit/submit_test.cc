@@ -13,13 +13,13 @@
 #include <fstream>
 #include <thread>
 
-#include "../../src/commands/caller.h"
-#include "../../src/commands/failed_submission.h"
+#include "../../src/commands/submit/caller.h"
+#include "../../src/commands/submit/failed_submission.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/nudge.h"
 #include "postoffice/commands/commands.h"
-#include "postoffice/mail/drop.h"
-#include "postoffice/mail/watch.h"
+#include "postoffice/queue/drop.h"
+#include "postoffice/queue/watch.h"
 
 namespace postoffice {
 namespace {

@@ -1,5 +1,5 @@
 // Which file in a home is for which address.
-#include "postoffice/mail/user_files.h"
+#include "postoffice/routing/user_files.h"
 
 #include <gtest/gtest.h>
 

@@ -5,10 +5,10 @@
 #include <map>
 
 #include "postoffice/config/values.h"
-#include "postoffice/mail/aliases.h"
-#include "postoffice/mail/router.h"
-#include "postoffice/mail/user_files.h"
-#include "postoffice/mail/users.h"
+#include "postoffice/routing/aliases.h"
+#include "postoffice/routing/router.h"
+#include "postoffice/routing/user_files.h"
+#include "postoffice/routing/users.h"
 
 namespace postoffice {
 namespace {

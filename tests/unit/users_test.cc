@@ -1,5 +1,5 @@
 // Local accounts: found in any case, spelled as the host spells them, and never unknown by mistake.
-#include "postoffice/mail/users.h"
+#include "postoffice/routing/users.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // Virtual domains: what domains.cf says, what a domain's own files say, and whose files are believed.
-#include "postoffice/mail/virtual_domains.h"
+#include "postoffice/routing/virtual_domains.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -14,8 +14,8 @@
 #include "log_lines.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
-#include "postoffice/mail/domain_files.h"
-#include "postoffice/mail/users.h"
+#include "postoffice/routing/domain_files.h"
+#include "postoffice/routing/users.h"
 
 namespace postoffice {
 namespace {

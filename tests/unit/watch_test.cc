@@ -1,5 +1,5 @@
 // What a submitter who waits is told, and that nobody who tells him ever waits.
-#include "postoffice/mail/watch.h"
+#include "postoffice/queue/watch.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

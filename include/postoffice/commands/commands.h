@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "postoffice/commands/command_line.h"
+#include "postoffice/commands/line/command_line.h"
 #include "postoffice/config/config.h"
 #include "postoffice/config/options.h"
 

@@ -8,9 +8,9 @@
 #include <string>
 #include <unordered_map>
 
+#include "postoffice/base/ip_address.h"
 #include "postoffice/config/config.h"
 #include "postoffice/mail/reply.h"
-#include "postoffice/net/ip_address.h"
 #include "postoffice/policy/misconduct.h"
 #include "postoffice/policy/rate_table.h"
 

@@ -10,9 +10,9 @@
 
 #include "postoffice/base/privileges.h"
 #include "postoffice/config/config.h"
-#include "postoffice/delivery/agent_protocol.h"
+#include "postoffice/local/agent_protocol.h"
 #include "postoffice/mail/delivery_result.h"
-#include "postoffice/mail/virtual_domains.h"
+#include "postoffice/routing/virtual_domains.h"
 
 namespace postoffice {
 

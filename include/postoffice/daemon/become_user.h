@@ -6,7 +6,7 @@
 
 #include "postoffice/base/privileges.h"
 #include "postoffice/config/config.h"
-#include "postoffice/delivery/mailbox.h"
+#include "postoffice/local/mailbox.h"
 
 namespace postoffice {
 

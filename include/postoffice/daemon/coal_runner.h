@@ -6,9 +6,9 @@
 #include <functional>
 
 #include "postoffice/base/fd.h"
+#include "postoffice/base/ip_address.h"
 #include "postoffice/base/packet.h"
 #include "postoffice/config/config.h"
-#include "postoffice/net/ip_address.h"
 
 namespace postoffice {
 

@@ -16,6 +16,7 @@
 
 #include "postoffice/base/fd.h"
 #include "postoffice/base/foreign_descriptors.h"
+#include "postoffice/base/ip_address.h"
 #include "postoffice/base/packet.h"
 #include "postoffice/base/process.h"
 #include "postoffice/base/worker.h"
@@ -23,7 +24,6 @@
 #include "postoffice/daemon/admission.h"
 #include "postoffice/daemon/session_handover.h"
 #include "postoffice/daemon/session_process.h"
-#include "postoffice/net/ip_address.h"
 #include "postoffice/policy/crowd.h"
 #include "postoffice/smtp/session_state.h"
 

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "postoffice/base/fd.h"
+#include "postoffice/base/ip_address.h"
 #include "postoffice/config/config.h"
 #include "postoffice/daemon/listener.h"
-#include "postoffice/net/ip_address.h"
 
 namespace postoffice {
 

@@ -6,11 +6,11 @@
 #include "postoffice/base/shared_flag.h"
 #include "postoffice/base/system_calls.h"
 #include "postoffice/config/config.h"
-#include "postoffice/mail/spool_shares.h"
 #include "postoffice/net/tls.h"
 #include "postoffice/policy/crowd.h"
 #include "postoffice/policy/rate_table.h"
 #include "postoffice/policy/session_pass.h"
+#include "postoffice/queue/spool_shares.h"
 
 namespace postoffice {
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "postoffice/delivery/bounce.h"
-#include "postoffice/mail/acceptance.h"
-#include "postoffice/mail/spool.h"
+#include "postoffice/queue/acceptance.h"
+#include "postoffice/queue/spool.h"
 
 namespace postoffice {
 

@@ -10,9 +10,9 @@
 
 #include "postoffice/base/clock.h"
 #include "postoffice/base/fd.h"
-#include "postoffice/delivery/agent_protocol.h"
-#include "postoffice/mail/acceptance.h"
-#include "postoffice/mail/user_files.h"
+#include "postoffice/local/agent_protocol.h"
+#include "postoffice/queue/acceptance.h"
+#include "postoffice/routing/user_files.h"
 
 namespace postoffice {
 

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "postoffice/config/config.h"
-#include "postoffice/mail/dsn.h"
-#include "postoffice/mail/router.h"
-#include "postoffice/mail/spool.h"
+#include "postoffice/queue/dsn.h"
+#include "postoffice/queue/spool.h"
+#include "postoffice/routing/router.h"
 
 namespace postoffice {
 

@@ -25,8 +25,8 @@
 #include "postoffice/delivery/bounce.h"
 #include "postoffice/delivery/queue_agent.h"
 #include "postoffice/delivery/queue_job.h"
-#include "postoffice/mail/spool.h"
-#include "postoffice/mail/watch.h"
+#include "postoffice/queue/spool.h"
+#include "postoffice/queue/watch.h"
 
 namespace postoffice {
 

@@ -7,11 +7,11 @@
 
 #include "postoffice/base/fd.h"
 #include "postoffice/config/config.h"
-#include "postoffice/mail/acceptance.h"
-#include "postoffice/mail/drop.h"
-#include "postoffice/mail/router.h"
-#include "postoffice/mail/spool.h"
-#include "postoffice/mail/watch.h"
+#include "postoffice/queue/acceptance.h"
+#include "postoffice/queue/drop.h"
+#include "postoffice/queue/spool.h"
+#include "postoffice/queue/watch.h"
+#include "postoffice/routing/router.h"
 
 namespace postoffice {
 

@@ -15,7 +15,7 @@
 #include "postoffice/base/fair_queue.h"
 #include "postoffice/base/worker.h"
 #include "postoffice/delivery/queue_job.h"
-#include "postoffice/mail/watch.h"
+#include "postoffice/queue/watch.h"
 
 namespace postoffice {
 

@@ -9,8 +9,8 @@
 
 #include "postoffice/config/config.h"
 #include "postoffice/delivery/agent_channel.h"
-#include "postoffice/mail/acceptance.h"
-#include "postoffice/smtp/client.h"
+#include "postoffice/queue/acceptance.h"
+#include "postoffice/smtp/client/client.h"
 
 namespace postoffice {
 

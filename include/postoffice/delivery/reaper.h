@@ -5,7 +5,7 @@
 #include <string>
 
 #include "postoffice/base/fd.h"
-#include "postoffice/mail/spool.h"
+#include "postoffice/queue/spool.h"
 
 namespace postoffice {
 

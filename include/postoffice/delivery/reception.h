@@ -11,10 +11,10 @@
 #include "postoffice/delivery/agent_channel.h"
 #include "postoffice/delivery/bounce.h"
 #include "postoffice/delivery/local_transport.h"
-#include "postoffice/mail/aliases.h"
-#include "postoffice/mail/router.h"
-#include "postoffice/mail/spool.h"
-#include "postoffice/mail/users.h"
+#include "postoffice/queue/spool.h"
+#include "postoffice/routing/aliases.h"
+#include "postoffice/routing/router.h"
+#include "postoffice/routing/users.h"
 
 namespace postoffice {
 

@@ -13,7 +13,7 @@
 #include "postoffice/mail/envelope.h"
 #include "postoffice/net/mx.h"
 #include "postoffice/net/resolver.h"
-#include "postoffice/smtp/client.h"
+#include "postoffice/smtp/client/client.h"
 
 namespace postoffice {
 

@@ -16,12 +16,12 @@
 #include "postoffice/delivery/dispatcher.h"
 #include "postoffice/delivery/intake_pool.h"
 #include "postoffice/delivery/watched_messages.h"
-#include "postoffice/mail/aliases.h"
-#include "postoffice/mail/router.h"
-#include "postoffice/mail/spool.h"
-#include "postoffice/mail/user_files.h"
-#include "postoffice/mail/users.h"
-#include "postoffice/mail/virtual_domains.h"
+#include "postoffice/queue/spool.h"
+#include "postoffice/routing/aliases.h"
+#include "postoffice/routing/router.h"
+#include "postoffice/routing/user_files.h"
+#include "postoffice/routing/users.h"
+#include "postoffice/routing/virtual_domains.h"
 
 namespace postoffice {
 

@@ -1,8 +1,8 @@
 // Flushes by looking through the spool, and telling the runner the ids.
 #pragma once
 
-#include "postoffice/mail/queue_flush.h"
-#include "postoffice/mail/spool.h"
+#include "postoffice/queue/queue_flush.h"
+#include "postoffice/queue/spool.h"
 
 namespace postoffice {
 

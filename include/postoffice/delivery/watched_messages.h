@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "postoffice/mail/watch.h"
+#include "postoffice/queue/watch.h"
 
 namespace postoffice {
 

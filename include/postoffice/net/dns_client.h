@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "postoffice/base/clock.h"
+#include "postoffice/base/ip_address.h"
 #include "postoffice/base/result.h"
 #include "postoffice/net/dns_message.h"
-#include "postoffice/net/ip_address.h"
 
 namespace postoffice {
 

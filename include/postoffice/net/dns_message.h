@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "postoffice/net/ip_address.h"
+#include "postoffice/base/ip_address.h"
 
 namespace postoffice {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "postoffice/base/clock.h"
-#include "postoffice/net/ip_address.h"
+#include "postoffice/base/ip_address.h"
 #include "postoffice/net/resolver.h"
 
 namespace postoffice {

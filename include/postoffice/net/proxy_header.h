@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "postoffice/base/clock.h"
+#include "postoffice/base/ip_address.h"
 #include "postoffice/base/result.h"
-#include "postoffice/net/ip_address.h"
 
 namespace postoffice {
 

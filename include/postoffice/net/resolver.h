@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "postoffice/base/clock.h"
+#include "postoffice/base/ip_address.h"
 #include "postoffice/net/dns_message.h"
-#include "postoffice/net/ip_address.h"
 
 namespace postoffice {
 

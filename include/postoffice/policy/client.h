@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "postoffice/base/ip_address.h"
 #include "postoffice/config/config.h"
 #include "postoffice/mail/reply.h"
-#include "postoffice/net/ip_address.h"
 #include "postoffice/net/resolver.h"
 
 namespace postoffice {

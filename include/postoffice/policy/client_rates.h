@@ -5,9 +5,9 @@
 #include <optional>
 #include <string>
 
+#include "postoffice/base/ip_address.h"
 #include "postoffice/config/config.h"
 #include "postoffice/mail/reply.h"
-#include "postoffice/net/ip_address.h"
 #include "postoffice/policy/rate_table.h"
 
 namespace postoffice {

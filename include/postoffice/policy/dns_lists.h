@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "postoffice/base/ip_address.h"
 #include "postoffice/config/config.h"
-#include "postoffice/net/ip_address.h"
 #include "postoffice/net/resolver.h"
 
 namespace postoffice {

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "postoffice/base/clock.h"
+#include "postoffice/base/ip_address.h"
 #include "postoffice/config/config.h"
 #include "postoffice/mail/address.h"
-#include "postoffice/net/ip_address.h"
 
 namespace postoffice {
 

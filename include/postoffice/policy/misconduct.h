@@ -4,8 +4,8 @@
 
 #include <functional>
 
+#include "postoffice/base/ip_address.h"
 #include "postoffice/config/config.h"
-#include "postoffice/net/ip_address.h"
 #include "postoffice/policy/rate_table.h"
 
 namespace postoffice {

@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "postoffice/base/ip_address.h"
 #include "postoffice/mail/address.h"
-#include "postoffice/net/ip_address.h"
 #include "postoffice/net/resolver.h"
 
 namespace postoffice {

@@ -7,10 +7,6 @@
 
 #include "postoffice/base/shared_flag.h"
 #include "postoffice/config/config.h"
-#include "postoffice/mail/acceptance.h"
-#include "postoffice/mail/queue_flush.h"
-#include "postoffice/mail/router.h"
-#include "postoffice/mail/spool_shares.h"
 #include "postoffice/net/connection.h"
 #include "postoffice/net/resolver.h"
 #include "postoffice/policy/authentication.h"
@@ -18,6 +14,10 @@
 #include "postoffice/policy/hosts_access.h"
 #include "postoffice/policy/misconduct.h"
 #include "postoffice/policy/rate_table.h"
+#include "postoffice/queue/acceptance.h"
+#include "postoffice/queue/queue_flush.h"
+#include "postoffice/queue/spool_shares.h"
+#include "postoffice/routing/router.h"
 #include "postoffice/smtp/session_state.h"
 
 namespace postoffice {

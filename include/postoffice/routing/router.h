@@ -1,0 +1,94 @@
+// The router: from an address to where its mail goes, or why it goes nowhere. The same code answers at RCPT,
+// on delivery, in -bv and in the trace.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "postoffice/base/ip_address.h"
+#include "postoffice/base/result.h"
+#include "postoffice/config/config.h"
+#include "postoffice/mail/address.h"
+#include "postoffice/mail/envelope.h"
+#include "postoffice/mail/reply.h"
+#include "postoffice/routing/obstacle.h"
+#include "postoffice/routing/virtual_domains.h"
+
+namespace postoffice {
+
+/// Where one recipient leads.
+struct Route {
+    enum class Status {
+        accepted,
+        unknown,    ///< permanent: no such user; alias loop; broken expansion
+        temporary,  ///< a database or file could not be read
+    } status = Status::accepted;
+    /// Set unless accepted. Names no address but the one that was asked for: where that leads can be the
+    /// private matter of a user.
+    Reply refusal;
+    struct Hop {
+        Target target;
+        Address sender;  ///< replaces the envelope sender if `new_sender` (lists: owner-NAME)
+        bool new_sender = false;
+        /// Set if a user's own file led here: the address that led to the file. Reports to others name it in
+        /// place of the target's.
+        std::optional<Address> disclosed = {};
+    };
+    std::vector<Hop> hops;  ///< at least one if accepted; each destination once
+    /// Members of aliases, lists and delivery files that lead nowhere, at most 20, as unrouted targets. The
+    /// sender is the address that hears of it.
+    std::vector<Hop> left_out = {};
+    /// What was decided on the way, for people: "alias root -> bob".
+    struct Step {
+        std::string text;
+        std::string owner = "";  ///< the account whose own files this tells of: for no other user's eyes
+        std::string file = "";   ///< that says so; empty: none does
+        unsigned line = 0;       ///< of it; 0: not known
+        std::string alias = "";  ///< the name to look for in the file, where the line is not known
+    };
+    std::vector<Step> steps;
+    bool is_local = false;  ///< the address itself is in a domain of ours
+    /// Files that this process cannot read decide where some or all of it goes.
+    bool is_unseen = false;
+    bool lacks_delivery_file = false;  ///< an account has none for the extension, which it needs
+};
+
+class AliasTable;
+class UserDirectory;
+class UserFiles;
+
+class Router {
+  public:
+    /// Keeps references; all must outlive the router. `own_addresses`: an address literal of one of them is
+    /// as good as our host name.
+    Router(const Config& config, AliasTable& aliases, UserDirectory& users, UserFiles& files,
+           std::vector<IpAddress> own_addresses = {});
+    /// `recipient` is qualified, or a name of this host. Does not throw: trouble is Status::temporary.
+    /// `in_full`: each line of a list that is included is a step, too.
+    Route route(const Address& recipient, bool in_full = false);
+    /// What is in the way of a route that was accepted: for who still has the message. Of several
+    /// destinations each speaks for itself, so only a single one can have anything in its way. Does not
+    /// throw.
+    std::optional<Obstacle> obstacle_to(const Route& route);
+    /// The address is in a domain of ours, virtual ones too; or it has no domain. Throws FormatError if
+    /// that depends on a domains.cf(5) that cannot be read now.
+    bool serves(const Address& address);
+
+  private:
+    class Expansion;
+
+    bool is_on_host(const Address& address) const;
+    bool is_ours(const Address& address) const;
+    const VirtualDomain* virtual_domain_of(const Address& address) const;
+    std::optional<Account> account_for(const Target& target);
+
+    const Config& config_;
+    AliasTable& aliases_;
+    UserDirectory& users_;
+    UserFiles& files_;
+    DomainTable domains_;
+    std::vector<IpAddress> own_addresses_;
+};
+
+}  // namespace postoffice

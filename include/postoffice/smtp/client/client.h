@@ -1,0 +1,141 @@
+// The client side of SMTP, and of LMTP: one connection to one server, many transactions. RFC 5321, 1870
+// (SIZE), 2033 (LMTP), 2920 (PIPELINING), 3461 (DSN), 6152 (8BITMIME), 6531 (SMTPUTF8), 9422 (LIMITS).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "postoffice/base/clock.h"
+#include "postoffice/base/ip_address.h"
+#include "postoffice/mail/delivery_result.h"
+#include "postoffice/mail/envelope.h"
+#include "postoffice/net/connection.h"
+
+namespace postoffice {
+
+/// Patience for each step (RFC 5321 section 4.5.3.2), and a ceiling for a whole message against servers that
+/// are slow on purpose.
+struct ClientTimeouts {
+    Seconds connect{30};
+    Seconds greeting{300};
+    Seconds command{300};
+    Seconds data_block{180};
+    Seconds final_dot{600};
+    Seconds message{3600};
+};
+
+/// Whom to call, and in which language.
+struct MailServer {
+    std::string name;                           ///< for people
+    std::variant<Endpoint, std::string> place;  ///< or the path of a socket
+    /// LMTP (RFC 2033): the greeting is LHLO, and each accepted recipient has an answer to the message.
+    bool speaks_lmtp = false;
+};
+
+/// What a server is told of a message.
+struct OutgoingEnvelope {
+    struct To {
+        To(Address to, RecipientWishes what = {}) : address(std::move(to)), wishes(std::move(what)) {}
+        Address address;
+        RecipientWishes wishes;  ///< passed on to a server that offers DSN
+    };
+    Address sender;
+    std::vector<To> recipients;
+    Body body = Body::seven_bit;
+    bool utf8_header = false;  ///< see Envelope
+    ReturnPart return_part = ReturnPart::unspecified;
+    std::string envelope_id{};  ///< xtext
+    /// Fields in front of the message's own, whole lines with LF.
+    std::string trace{};
+};
+
+/// What one transaction came to.
+struct TransactionResult {
+    std::vector<DeliveryResult> recipients;  ///< parallel to those given
+    bool connection_usable = true;           ///< another transaction may follow
+    /// Whoever is deferred is so for a reason of this connection or server, and no copy of the message can
+    /// have been taken for them: another host may be asked at once.
+    bool other_host_may_help = false;
+};
+
+class SmtpClient {
+  public:
+    /// Connects and greets: EHLO, or HELO where that is not understood. `talk`: called with each line,
+    /// "192.0.2.1 >> " or "192.0.2.1 << " in front; may be empty. Any trouble ends up in refusal(), nothing
+    /// of it is thrown.
+    SmtpClient(const MailServer& server, const std::string& own_name, const ClientTimeouts& timeouts,
+               std::function<void(const std::string&)> talk = {});
+    ~SmtpClient();  ///< closes; quit() first for politeness
+
+    /// From now on another one hears the dialogue.
+    void let_hear(std::function<void(const std::string&)> talk) { talk_ = std::move(talk); }
+
+    /// Why there is no session, as a result for every recipient: the server's refusal in greeting or HELO, or
+    /// deferred with 4.4.1 (not reached) or 4.4.2 (lost). Empty if send() may be called.
+    const std::optional<DeliveryResult>& refusal() const { return refusal_; }
+    /// "mx.example.org [192.0.2.1]"
+    const std::string& peer() const { return peer_; }
+    /// MAIL, RCPT…, DATA for one message, pipelined if offered. `message`: descriptor at any position, LF
+    /// line ends; sent with CRLF and dot-stuffing, lone CR dropped, so that it can never end early at any
+    /// server. Does not throw: a broken connection is `deferred` for whoever has no answer yet.
+    /// A recipient for whom the server would need SMTPUTF8, and lacks it, has failed (RFC 6531 section 3.2).
+    TransactionResult send(const OutgoingEnvelope& envelope, int message, std::uint64_t size);
+    /// Recipients that the server takes in one transaction, as it says; at least 1.
+    std::size_t most_recipients() const { return most_recipients_; }
+    /// True if the server has neither closed nor said anything unasked since the last transaction, and takes
+    /// another one. Asks the kernel only: no round trip.
+    bool is_alive();
+    void quit();
+
+  private:
+    struct Transaction;
+
+    void open(const MailServer& server, const std::string& own_name);
+    bool say_hello(const std::string& own_name, bool extended);
+    void learn_extensions(std::string_view text);
+    void learn_limits(std::string_view text);
+    void refuse(DeliveryResult why);
+
+    void transact(Transaction& transaction);
+    void refuse_locally(Transaction& transaction) const;
+    bool ask_envelope(Transaction& transaction);
+    bool is_go_ahead(Transaction& transaction, const Reply& reply);
+    DeliveryResult judge_recipient(const Reply& reply, bool others_are_accepted) const;
+    std::string mail_command(const Transaction& transaction) const;
+    std::string rcpt_command(const Transaction& transaction, std::size_t index) const;
+    std::optional<Reply> send_body(std::string_view trace, int message);
+    std::optional<Reply> last_words();
+    void read_verdicts(Transaction& transaction);
+
+    void command(std::string_view line);
+    void refuse_answers_to_nothing();
+    Reply answer_to(std::string_view line);
+    Reply read_reply(Seconds patience);
+    DeliveryResult judge(const Reply& reply) const;
+    DeliveryResult lost(const std::string& why) const;
+    Deadline within(Seconds patience) const;
+    void hang_up();
+
+    std::optional<Connection> connection_;
+    ClientTimeouts timeouts_;
+    std::function<void(const std::string&)> talk_;
+    std::string peer_;
+    std::string place_;                     // of the peer, for who hears the dialogue
+    std::string_view step_ = "connecting";  // what we are at, for error texts
+    Deadline ceiling_;                      // for the message at hand
+    std::optional<DeliveryResult> refusal_;
+    const bool speaks_lmtp_;
+    bool pipelining_ = false, eight_bit_mime_ = false, size_ = false, dsn_ = false, smtputf8_ = false;
+    std::uint64_t size_limit_ = 0;  // 0: none
+    std::size_t most_recipients_ = std::numeric_limits<std::size_t>::max();
+    std::uint64_t messages_left_ = std::numeric_limits<std::uint64_t>::max();  // that the server takes
+    bool needs_reset_ = false;  // the last transaction was not ended by a message
+};
+
+}  // namespace postoffice

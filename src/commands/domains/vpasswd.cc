@@ -1,0 +1,200 @@
+// vpasswd: users of virtual domains and their passwords.
+#include <fmt/format.h>
+#include <getopt.h>
+#include <string.h>
+#include <sysexits.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+
+#include "domain_edits.h"
+#include "domain_tool.h"
+#include "one_home.h"
+#include "postoffice/base/output.h"
+#include "postoffice/base/text.h"
+#include "postoffice/commands/commands.h"
+#include "postoffice/policy/authentication.h"
+#include "postoffice/policy/passwords.h"
+#include "postoffice/routing/domain_files.h"
+
+namespace postoffice {
+namespace {
+
+constexpr std::size_t longest_password = 500;  // what can be said when logging in
+
+struct Task {
+    enum class Kind { change, add, remove, lock, unlock, list, undo } kind = Kind::change;
+    std::optional<std::string> config_file;
+    std::string name;  ///< USER@DOMAIN, or DOMAIN
+};
+
+int usage(int exit_code = EX_USAGE) {
+    write_text(exit_code == EX_OK ? stdout : stderr,
+               "usage: vpasswd [-C file] [-a | -d | -l | -u] user@domain\n"
+               "       vpasswd [-C file] -s | --undo domain\n");
+    return exit_code;
+}
+
+bool read_arguments(int argc, char** argv, Task& task) {
+    using Kind = Task::Kind;
+    const option long_options[] = {{"undo", no_argument, nullptr, 'U'}, {nullptr, 0, nullptr, 0}};
+    int kinds = 0;
+    const auto choose = [&](Kind kind) {
+        task.kind = kind;
+        ++kinds;
+    };
+    ::optind = 1;
+    for (int c = 0; (c = ::getopt_long(argc, argv, "C:adlus", long_options, nullptr)) != -1;) switch (c) {
+            case 'C':
+                task.config_file = ::optarg;
+                break;
+            case 'a':
+                choose(Kind::add);
+                break;
+            case 'd':
+                choose(Kind::remove);
+                break;
+            case 'l':
+                choose(Kind::lock);
+                break;
+            case 'u':
+                choose(Kind::unlock);
+                break;
+            case 's':
+                choose(Kind::list);
+                break;
+            case 'U':
+                choose(Kind::undo);
+                break;
+            default:
+                return false;
+        }
+    if (kinds > 1 || ::optind + 1 != argc) return false;
+    task.name = argv[::optind];
+    return true;
+}
+
+/// The terminal does not show what is typed while this lives.
+class Silence {
+  public:
+    Silence() : is_terminal_(::tcgetattr(STDIN_FILENO, &before_) == 0) {
+        if (!is_terminal_) return;
+        termios silent = before_;
+        silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+        (void)::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    }
+    ~Silence() {
+        if (!is_terminal_) return;
+        (void)::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
+        print_error("\n");
+    }
+    Silence(const Silence&) = delete;
+    Silence& operator=(const Silence&) = delete;
+    bool is_terminal() const { return is_terminal_; }
+
+  private:
+    termios before_{};
+    bool is_terminal_;
+};
+
+std::string read_line(const char* prompt) {
+    const Silence silence;
+    if (silence.is_terminal()) print_error("{}", prompt);
+    std::array<char, 1024> line{};
+    if (std::fgets(line.data(), static_cast<int>(line.size()), stdin) == nullptr) return "";
+    std::string text(line.data());
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+    ::explicit_bzero(line.data(), line.size());
+    return text;
+}
+
+/// Typed twice at a terminal; otherwise the first line of what comes in.
+std::string read_hash() {
+    std::string password = read_line("New password: ");
+    if (::isatty(STDIN_FILENO) == 1) {
+        std::string again = read_line("Once more: ");
+        const bool same = password == again;
+        wipe(again);
+        if (!same) throw ToolFailure{EX_DATAERR, "these are two different passwords; nothing is changed"};
+    }
+    if (password.empty()) throw ToolFailure{EX_DATAERR, "no password; nothing is changed"};
+    if (password.size() > longest_password) throw ToolFailure{EX_DATAERR, "the password is too long"};
+    std::string hash = hash_password(password);
+    wipe(password);
+    return hash;
+}
+
+std::string locked(const std::string& hash, bool lock) {
+    if (!lock) return hash.substr(hash.starts_with('!') ? 1 : 0);
+    return hash.starts_with('!') ? hash : "!" + hash;
+}
+
+std::optional<VirtualUser> user_in(std::string_view text, const std::string& name) {
+    while (!text.empty())
+        if (auto user = parse_virtual_user(take_until(text, '\n'));
+            user && equals_ignoring_case(user->name, name))
+            return user;
+    return std::nullopt;
+}
+
+/// What is special about a password, in words; "" for a hash.
+std::string_view remark_on(const StoredPassword& stored) {
+    if (stored.is_locked) return " (locked)";
+    if (stored.kind == StoredPassword::Kind::plain) return " (password in plain text)";
+    return stored.has_hash() ? "" : " (no password that is known here)";
+}
+
+void list(std::string_view text) {
+    while (!text.empty())
+        if (const auto user = parse_virtual_user(take_until(text, '\n')))
+            print_output("{}{}\n", user->name, remark_on(password_of(*user)));
+}
+
+void change_users(const Task& task, const DomainFolder& folder, const std::string& name) {
+    using Kind = Task::Kind;
+    // Before the lock is taken: people take their time.
+    const bool needs_password = task.kind == Kind::change || task.kind == Kind::add;
+    const std::string hash = needs_password ? read_hash() : "";
+
+    ChangedFile file(folder.path, "passwd", folder.rights);
+    if (task.kind == Kind::undo) file.undo();
+    if (task.kind == Kind::list) list(file.text());
+    if (name.empty()) return;
+
+    const auto user = user_in(file.text(), name);
+    if (task.kind == Kind::add && user)
+        throw ToolFailure{EX_CANTCREAT, fmt::format("{} is there already", task.name)};
+    if (task.kind != Kind::add && !user)
+        throw ToolFailure{EX_NOUSER, fmt::format("{} is not there", task.name)};
+    if (task.kind == Kind::remove)
+        file.replace(without_user(file.text(), name).value());
+    else
+        file.replace(with_user(file.text(), name,
+                               needs_password ? hash : locked(user->hash, task.kind == Kind::lock)));
+}
+
+int carry_out(const Task& task) {
+    using Kind = Task::Kind;
+    const bool whole = task.kind == Kind::list || task.kind == Kind::undo;
+    const VirtualName name = whole ? VirtualName{"", task.name} : parse_virtual_name(task.name);
+    const Config config = config_for_tool(task.config_file);
+    const VirtualDomain domain = find_domain(config, name.domain);
+    const DomainFolder folder = act_as_owner(config, domain);
+    change_users(task, folder, name.user);
+    if (task.kind == Kind::add) enter_in_home(config, domain, folder, name.user);
+    if (task.kind == Kind::remove) leave_home(config, domain, folder, name.user);
+    return EX_OK;
+}
+
+}  // namespace
+
+int vpasswd(int argc, char** argv) {
+    if (asks_for_help(argc, argv)) return usage(EX_OK);
+    Task task;
+    if (!read_arguments(argc, argv, task)) return usage();
+    return run_domain_tool("vpasswd", [&] { return carry_out(task); });
+}
+
+}  // namespace postoffice

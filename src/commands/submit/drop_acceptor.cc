@@ -1,0 +1,63 @@
+#include "drop_acceptor.h"
+
+#include <cerrno>
+#include <map>
+#include <system_error>
+
+#include "postoffice/base/log.h"
+#include "postoffice/base/nudge.h"
+#include "postoffice/queue/drop.h"
+#include "submission.h"
+
+namespace postoffice {
+
+namespace {
+
+// The recipients as they were before they were expanded, since whoever takes in the drop does that again.
+std::vector<DropEnvelope::To> as_given(const Envelope& envelope) {
+    std::vector<DropEnvelope::To> given;
+    std::map<Address, std::size_t> places;
+    for (const Recipient& recipient : envelope.recipients)
+        if (places.emplace(recipient.original, given.size()).second)
+            given.emplace_back(recipient.original, recipient.sender ? RecipientWishes{} : recipient.wishes);
+    for (const Recipient& expanded : envelope.expanded)
+        if (const auto place = places.find(expanded.original); place != places.end())
+            given[place->second].wishes = expanded.wishes;
+    return given;
+}
+
+}  // namespace
+
+/// As sendmail takes a message from a program: blind copies go, names without domain get ours.
+void DropAcceptor::complete(const Envelope& envelope, Message& message, Message& completed) const {
+    Submission::Settings settings;
+    settings.header.hostname = config_.hostname;
+    settings.header.from = envelope.sender.to_string();
+    settings.dot_ends = false;
+    settings.hops = config_.hops;
+    Submission submission(completed, settings);
+    read_submission(message.open_for_reading().get(), submission);
+}
+
+Reply DropAcceptor::accept(const std::string& id, const Envelope& envelope, Message& message) {
+    DropEnvelope drop{envelope.sender,     {}, envelope.body, envelope.utf8_header, envelope.return_part,
+                      envelope.envelope_id};
+    drop.recipients = as_given(envelope);
+    try {
+        const std::string folder = config_.queue_dir + "/drop";
+        Message completed(folder, config_.minfree);
+        if (from_program_) complete(envelope, message, completed);
+        write_drop(folder, drop, from_program_ ? completed : message, id);
+        if (nudges_) nudge(config_.control, "drop " + id);
+        return {250, "2.0.0", id + " Message accepted for delivery"};
+    } catch (const BadMessage& bad) {
+        return {554, "5.6.0", std::string(bad.what())};
+    } catch (const std::system_error& error) {
+        log_event(id, "not-stored", {{"reason", error.what()}});
+        if (error.code().value() == ENOSPC || error.code().value() == EDQUOT)
+            return {452, "4.3.1", "Not enough space here; please try again later"};
+        return {451, "4.3.0", "The message could not be stored; please try again later"};
+    }
+}
+
+}  // namespace postoffice

@@ -1,0 +1,43 @@
+// Mailboxes of virtual users: vhost-spool/DOMAIN/USER.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/local/mailbox.h"
+#include "postoffice/routing/mailbox_path.h"
+
+namespace postoffice {
+namespace {
+
+void require_own_folder(const std::string& path) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0) throw_errno("stat " + path);
+    if (const auto why = unfit_as_domain_folder(status, ::geteuid()); !why.empty())
+        throw UnfitMailbox(std::string(why));
+}
+
+void make_folder(const std::string& path) {
+    if (::mkdir(path.c_str(), 0700) == 0)
+        disk::sync_directory(path.substr(0, path.rfind('/')));
+    else if (errno != EEXIST)
+        throw_errno("mkdir " + path);
+}
+
+}  // namespace
+
+std::unique_ptr<Mailbox> open_virtual_mailbox(const Config& config, const std::string& user,
+                                              const std::string& domain) {
+    const std::string folder = config.vhost_spool + "/" + domain;
+    make_folder(folder);
+    require_own_folder(folder);
+    const std::string path = folder + "/" + user;
+    if (config.vhost_maildir) return open_maildir(path, config.hostname);
+    // Without PATH.lock, which may be the mailbox of another user of the domain.
+    return open_mbox(path,
+                     {.escape_from = config.escape_from, .dot_lock = false, .limit = config.mailbox_size});
+}
+
+}  // namespace postoffice

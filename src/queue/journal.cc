@@ -1,0 +1,194 @@
+#include "postoffice/queue/journal.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "journal_text.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/text.h"
+
+namespace postoffice {
+namespace {
+
+constexpr std::string_view first_line = "postoffice journal 1\n";
+constexpr std::string_view end_mark = "\nend of envelope\n";
+
+/// "mx.example.org [192.0.2.1]", apart again.
+void split_client(std::string_view text, Origin& origin) {
+    const auto bracket = text.rfind(" [");
+    if (bracket == std::string_view::npos || !text.ends_with(']')) throw FormatError("journal: bad client");
+    origin.client_name = unescaped(text.substr(0, bracket));
+    origin.client_address = unescaped(text.substr(bracket + 2, text.size() - bracket - 3));
+}
+
+/// Lower-case letters, as all keys are.
+bool is_key(std::string_view text) {
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'a' && c <= 'z') || c == '-'; });
+}
+
+/// A key it does not know is passed over: a later version may write more.
+void take_header_line(Journal& journal, std::string_view key, std::string_view value) {
+    if (!is_key(key)) throw FormatError("journal: a line that is none of its own");
+    Envelope& envelope = journal.envelope;
+    if (key == "id") {
+        journal.id = unescaped(value);
+    } else if (key == "arrived") {
+        const auto when = parse_rfc3339_utc(value);
+        if (!when) throw FormatError("journal: bad time of arrival");
+        envelope.arrived = *when;
+    } else if (key == "protocol") {
+        envelope.origin.protocol = unescaped(value);
+    } else if (key == "tls") {
+        envelope.origin.tls = unescaped(value);
+    } else if (key == "client") {
+        split_client(value, envelope.origin);
+    } else if (key == "helo") {
+        envelope.origin.helo = unescaped(value);
+    } else if (key == "folder") {
+        envelope.folder = value == "forbidden" ? MailFolder::forbidden
+                          : value == "spam"    ? MailFolder::spam
+                                               : MailFolder::inbox;
+    } else if (key == "submitter") {
+        envelope.origin.submitter = unescaped(value);
+    } else if (key == "body") {
+        if (value != "8BITMIME" && value != "7BIT") throw FormatError("journal: bad body");
+        envelope.body = value == "8BITMIME" ? Body::eight_bit_mime : Body::seven_bit;
+    } else if (key == "header") {
+        envelope.utf8_header = value == "UTF-8";
+    } else if (key == "return") {
+        envelope.return_part = parse_return_part(value).value_or(ReturnPart::unspecified);
+    } else if (key == "envid") {
+        envelope.envelope_id = unescaped(value);
+    } else if (key == "size") {
+        journal.size = parse_number(value);
+        if (!journal.size) throw FormatError("journal: bad size");
+    } else if (key == "from") {
+        const auto sender = take_address(value);
+        if (!sender || !value.empty()) throw FormatError("journal: bad sender");
+        envelope.sender = *sender;
+    } else if (key == "sent-by") {
+        envelope.sent_by = take_address(value);
+    } else if (key == "to") {
+        const auto number = parse_number(take_until(value, ' '));
+        const auto recipient = parse_destination(value);
+        if (!recipient || number != envelope.recipients.size() + 1)
+            throw FormatError("journal: bad recipient");
+        envelope.recipients.push_back(*recipient);
+    } else if (key == "elsewhere") {
+        if (const auto recipient = parse_destination(value)) envelope.elsewhere.push_back(*recipient);
+    }
+}
+
+}  // namespace
+
+std::size_t Journal::waiting() const {
+    return static_cast<std::size_t>(std::count_if(
+        recipients.begin(), recipients.end(),
+        [](const RecipientState& state) { return state.status == RecipientState::Status::waiting; }));
+}
+
+bool Journal::is_finished() const {
+    for (std::size_t i = 0; i < recipients.size(); ++i)
+        if (recipients[i].status == RecipientState::Status::waiting || is_to_report(i)) return false;
+    return true;
+}
+
+bool Journal::is_to_report(std::size_t index) const {
+    const RecipientState& state = recipients[index];
+    if (state.reported) return false;
+    if (state.status == RecipientState::Status::failed) return true;
+    // There is nobody who would want to hear of the success of a report (RFC 3461 section 6.1).
+    return state.status == RecipientState::Status::delivered && !envelope.sender.is_null() &&
+           envelope.recipients[index].wishes.notify.success;
+}
+
+bool leads_there_already(const Journal& journal, const Recipient& recipient) {
+    const std::string key = destination_key(recipient.target);
+    const auto& recipients = journal.envelope.recipients;
+    for (std::size_t i = 0; i < recipients.size(); ++i) {
+        const bool counts = journal.recipients[i].status != RecipientState::Status::failed ||
+                            recipients[i].original == recipient.original;
+        if (counts && destination_key(recipients[i].target) == key) return true;
+    }
+    const auto& elsewhere = journal.envelope.elsewhere;
+    return std::any_of(elsewhere.begin(), elsewhere.end(),
+                       [&](const Recipient& other) { return destination_key(other.target) == key; });
+}
+
+std::string journal_header(const std::string& id, const Envelope& envelope,
+                           std::optional<std::uint64_t> size) {
+    const Origin& origin = envelope.origin;
+    std::string text(first_line);
+    const auto line = [&text](std::string_view key, std::string_view value) {
+        if (!value.empty()) text.append(key).append(": ").append(value).append("\n");
+    };
+    line("id", escaped(id));
+    line("arrived", rfc3339_utc(envelope.arrived));
+    line("protocol", escaped(origin.protocol));
+    line("tls", escaped(origin.tls));
+    if (!origin.client_name.empty() || !origin.client_address.empty())
+        line("client", escaped(origin.client_name, "[") + " [" + escaped(origin.client_address, "[]") + "]");
+    line("helo", escaped(origin.helo));
+    line("submitter", escaped(origin.submitter));
+    if (envelope.folder != MailFolder::inbox)
+        line("folder", envelope.folder == MailFolder::forbidden ? "forbidden" : "spam");
+    line("body", envelope.body == Body::eight_bit_mime ? "8BITMIME" : "7BIT");
+    if (envelope.utf8_header) line("header", "UTF-8");
+    if (size) line("size", fmt::format("{}", *size));
+    line("return", return_part_text(envelope.return_part));
+    line("envid", escaped(envelope.envelope_id));
+    if (envelope.sent_by) line("sent-by", address_text(*envelope.sent_by));
+    line("from", address_text(envelope.sender));
+    std::size_t number = 0;
+    for (const Recipient& recipient : envelope.recipients)
+        text += fmt::format("to: {} {}\n", ++number, destination_text(recipient));
+    for (const Recipient& recipient : envelope.elsewhere) line("elsewhere", destination_text(recipient));
+    text.append(end_mark.substr(1));
+    return text;
+}
+
+bool journal_is_unfinished(std::string_view text) {
+    if (text.size() < first_line.size()) return first_line.starts_with(text);
+    return text.starts_with(first_line) && text.find(end_mark) == std::string_view::npos;
+}
+
+Journal parse_journal(std::string_view text) {
+    if (!text.starts_with(first_line)) throw FormatError("not a journal");
+    const auto end = text.find(end_mark);
+    if (end == std::string_view::npos) throw FormatError("journal: no end of envelope");
+
+    Journal journal;
+    bool has_sender = false, has_arrived = false;
+    std::string_view header = text.substr(first_line.size(), end + 1 - first_line.size());
+    while (!header.empty()) {
+        std::string_view value = take_until(header, '\n');
+        const auto key = take_until(value, ':');
+        if (value.starts_with(' ')) value.remove_prefix(1);
+        take_header_line(journal, key, value);
+        has_sender = has_sender || key == "from";
+        has_arrived = has_arrived || key == "arrived";
+    }
+    if (journal.id.empty()) throw FormatError("journal: no id");
+    if (!has_arrived) throw FormatError("journal: no time of arrival");
+    if (!has_sender) throw FormatError("journal: no sender");
+    if (journal.envelope.recipients.empty()) throw FormatError("journal: no recipients");
+    journal.recipients.resize(journal.envelope.recipients.size());
+
+    (void)apply_journal_events(journal, text.substr(end + end_mark.size()));
+    return journal;
+}
+
+std::size_t apply_journal_events(Journal& journal, std::string_view text) {
+    const std::size_t whole = text.rfind('\n') + 1;  // 0 without one
+    text = text.substr(0, whole);
+    while (!text.empty()) {
+        std::string_view event = take_until(text, '\n');
+        const auto when = parse_rfc3339_utc(take_until(event, ' '));
+        if (when) (void)apply_journal_event(journal, *when, event);
+    }
+    return whole;
+}
+
+}  // namespace postoffice

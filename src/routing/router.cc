@@ -1,0 +1,101 @@
+#include "postoffice/routing/router.h"
+
+#include <algorithm>
+
+#include "expansion.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
+#include "postoffice/routing/aliases.h"
+#include "postoffice/routing/users.h"
+
+namespace postoffice {
+
+Router::Router(const Config& config, AliasTable& aliases, UserDirectory& users, UserFiles& files,
+               std::vector<IpAddress> own_addresses)
+    : config_(config),
+      aliases_(aliases),
+      users_(users),
+      files_(files),
+      domains_(config.vhost_dir),
+      own_addresses_(std::move(own_addresses)) {}
+
+bool Router::is_on_host(const Address& address) const {
+    const std::string& domain = address.domain();
+    if (!address.is_qualified() || config_.is_local_domain(domain)) return true;
+    if (domain.front() != '[') return false;
+    const auto literal = IpAddress::parse_literal(domain);
+    return literal &&
+           std::find(own_addresses_.begin(), own_addresses_.end(), *literal) != own_addresses_.end();
+}
+
+/// The host's own domains come first.
+const VirtualDomain* Router::virtual_domain_of(const Address& address) const {
+    return is_on_host(address) ? nullptr : domains_.find(address.domain());
+}
+
+bool Router::is_ours(const Address& address) const {
+    return is_on_host(address) || domains_.find(address.domain()) != nullptr;
+}
+
+bool Router::serves(const Address& address) {
+    domains_.refresh();
+    return is_ours(address);
+}
+
+Route Router::route(const Address& recipient, bool in_full) {
+    Route route;
+    std::string detail, owner;
+    try {
+        domains_.refresh();
+        route.is_local = is_ours(recipient);
+        if (!route.is_local) {
+            route.hops.push_back({{Target::Kind::remote, "", recipient}, {}, false});
+            return route;
+        }
+        aliases_.refresh();
+        Expansion(*this, route, recipient, in_full).take_recipient();
+        if (route.status != Route::Status::accepted)
+            route.refusal.text = recipient.to_string() + ": " + route.refusal.text;
+        return route;
+    } catch (const RouteTemporary& temporary) {
+        route.refusal = temporary.reply;
+        route.refusal.text = recipient.to_string() + ": " + route.refusal.text;
+        detail = temporary.detail;
+        owner = temporary.owner;
+    } catch (const std::exception& error) {
+        route.refusal = {451, "4.3.0", recipient.to_string() + ": cannot be looked up now"};
+        detail = in_plain_words(error);
+    }
+    route.status = Route::Status::temporary;
+    route.hops.clear();
+    route.left_out.clear();
+    route.steps.push_back({detail, owner});
+    log_event("", "route-deferred", {{"recipient", recipient.to_string()}, {"reason", detail}});
+    return route;
+}
+
+std::optional<Obstacle> Router::obstacle_to(const Route& route) try {
+    if (route.status != Route::Status::accepted || !route.is_local || route.hops.size() != 1)
+        return std::nullopt;
+    const Target& target = route.hops.front().target;
+    if (target.kind == Target::Kind::mailbox && !target.domain.empty()) {
+        const VirtualDomain* domain = domains_.find(target.domain);
+        if (domain == nullptr || !config_.local_transport.empty()) return std::nullopt;
+        return files_.virtual_mailbox(target.user, *domain).known();
+    }
+    if (target.domain.empty() && !may_have_obstacle(target, config_)) return std::nullopt;
+    const auto account = account_for(target);
+    return account ? postoffice::obstacle_to(target, *account, config_) : std::nullopt;
+} catch (const std::exception&) {
+    return std::nullopt;  // the delivery will tell
+}
+
+/// Whose rights a program, a file or a mailbox of the host's is written with.
+std::optional<Account> Router::account_for(const Target& target) {
+    if (target.alias.empty()) return users_.find(target.user);
+    if (!users_.only_user().empty()) return users_.find(users_.only_user());
+    const VirtualDomain* domain = target.domain.empty() ? nullptr : domains_.find(target.domain);
+    return find_login(domain != nullptr ? domain->owner : config_.alias_user);
+}
+
+}  // namespace postoffice

@@ -1,0 +1,307 @@
+// One message over an SmtpClient's connection: envelope, body, verdict.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "body_writer.h"
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/utf8.h"
+#include "postoffice/base/worker.h"
+#include "postoffice/smtp/client/client.h"
+#include "reply_reader.h"
+
+namespace postoffice {
+namespace {
+
+constexpr std::size_t block_size = 65536;
+constexpr Seconds last_words_patience{1};
+
+// Our own file cannot be read: no fault of the server.
+struct MessageUnreadable {
+    std::string why;
+};
+
+// An address that would break out of its command line. The parsers let none pass; this is the last gate.
+bool is_sendable(const std::string& address) {
+    return std::none_of(address.begin(), address.end(), [](char c) {
+        const auto octet = static_cast<unsigned char>(c);
+        return octet < 0x20 || octet == 0x7F;
+    });
+}
+
+std::size_t read_block(int message, std::array<char, block_size>& block, std::uint64_t offset) {
+    try {
+        return disk::read_at(message, block, static_cast<off_t>(offset));
+    } catch (const std::system_error& e) {
+        throw MessageUnreadable{e.what()};
+    }
+}
+
+}  // namespace
+
+// One message on its way. A recipient is open until there is an answer that will not change: accepted ones
+// stay open until the final dot is answered.
+struct SmtpClient::Transaction {
+    Transaction(const OutgoingEnvelope& what, int file, std::uint64_t octets)
+        : envelope(what),
+          sender(what.sender.to_string()),
+          message(file),
+          size(octets + what.trace.size()),
+          results(what.recipients.size()) {
+        recipients.reserve(what.recipients.size());
+        for (const auto& to : what.recipients) recipients.push_back(to.address.to_string());
+    }
+    // The server has to understand UTF-8 where there would otherwise be ASCII: RFC 6531 section 3.4.
+    bool needs_utf8(std::size_t index) const {
+        return envelope.utf8_header || !is_ascii(sender) || !is_ascii(recipients[index]);
+    }
+    bool any_open_needs_utf8() const {
+        for (std::size_t i = 0; i < results.size(); ++i)
+            if (!results[i] && needs_utf8(i)) return true;
+        return false;
+    }
+    void settle_open(const DeliveryResult& result) {
+        for (auto& open : results)
+            if (!open) open = result;
+    }
+    bool has_open() const {
+        return std::any_of(results.begin(), results.end(), [](const auto& result) { return !result; });
+    }
+
+    const OutgoingEnvelope& envelope;
+    std::string sender;
+    std::vector<std::string> recipients;
+    int message;
+    std::uint64_t size;
+    std::vector<std::optional<DeliveryResult>> results;
+    bool mail_was_deferred = false;
+    bool may_have_been_taken = false;  // the final dot was sent
+};
+
+TransactionResult SmtpClient::send(const OutgoingEnvelope& envelope, int message, std::uint64_t size) {
+    ceiling_ = Deadline::after(timeouts_.message);
+    Transaction transaction(envelope, message, size);
+    TransactionResult result;
+    try {
+        if (is_end_wanted()) {
+            transaction.settle_open(deferred("4.3.2", "the delivery was interrupted on this host"));
+        } else if (refusal_) {
+            transaction.settle_open(*refusal_);
+            result.other_host_may_help = true;
+        } else if (!connection_) {
+            transaction.settle_open(lost("the connection is closed"));
+            result.other_host_may_help = true;
+        } else {
+            transact(transaction);
+            result.other_host_may_help = transaction.mail_was_deferred;
+        }
+    } catch (const ClosingDown& e) {
+        transaction.settle_open(judge(e.reply));
+        result.other_host_may_help = !transaction.may_have_been_taken;
+        hang_up();
+    } catch (const MessageUnreadable& e) {
+        // Without the final dot the server must forget what it got (RFC 5321 section 4.1.1.4).
+        transaction.settle_open(deferred("4.3.0", "cannot read the message: " + e.why));
+        hang_up();
+    } catch (const std::runtime_error& e) {  // Timeout, PeerGone, std::system_error
+        transaction.settle_open(lost(e.what()));
+        result.other_host_may_help = !transaction.may_have_been_taken;
+        hang_up();
+    }
+
+    result.connection_usable = connection_.has_value();
+    result.recipients.reserve(envelope.recipients.size());
+    for (auto& settled : transaction.results) {
+        result.recipients.push_back(std::move(settled).value());
+        DeliveryResult& last = result.recipients.back();
+        last.notice_passed_on = dsn_ && last.outcome == DeliveryResult::Outcome::delivered;
+    }
+    return result;
+}
+
+void SmtpClient::transact(Transaction& transaction) {
+    refuse_locally(transaction);
+    if (!transaction.has_open()) return;
+    if (!ask_envelope(transaction)) return;
+    if (const auto refusal = send_body(transaction.envelope.trace, transaction.message))
+        return transaction.settle_open(judge(*refusal));
+    transaction.may_have_been_taken = true;
+    step_ = "waiting for the answer to the message";
+    read_verdicts(transaction);
+    needs_reset_ = false;
+}
+
+// One for all, or, in LMTP, one for each recipient that was accepted, in order (RFC 2033 section 4.2).
+void SmtpClient::read_verdicts(Transaction& transaction) {
+    if (!speaks_lmtp_) return transaction.settle_open(judge(completion(read_reply(timeouts_.final_dot))));
+    for (auto& open : transaction.results)
+        if (!open) open = judge(completion(read_reply(timeouts_.final_dot)));
+}
+
+// What need not be asked.
+void SmtpClient::refuse_locally(Transaction& transaction) const {
+    if (size_limit_ != 0 && transaction.size > size_limit_) {
+        DeliveryResult too_large =
+            failed("5.3.4", fmt::format("the message has {} octets, and {} takes at most {}",
+                                        transaction.size, peer_, size_limit_));
+        too_large.reply.code = 552;
+        transaction.settle_open(too_large);
+    }
+    if (!is_sendable(transaction.sender))
+        transaction.settle_open(failed("5.1.7", "the sender's address cannot be sent"));
+    for (std::size_t i = 0; i < transaction.recipients.size(); ++i) {
+        if (!transaction.results[i] && !is_sendable(transaction.recipients[i]))
+            transaction.results[i] = failed("5.1.3", "the recipient's address cannot be sent");
+        if (!transaction.results[i] && !smtputf8_ && transaction.needs_utf8(i)) {
+            DeliveryResult& result = transaction.results[i].emplace(failed(
+                "5.6.7",
+                fmt::format("addresses or header are in UTF-8, and {} does not offer SMTPUTF8", peer_)));
+            if (!is_ascii(transaction.sender) || !is_ascii(transaction.recipients[i]))
+                result.reply.code = 553;
+        }
+    }
+}
+
+// MAIL, RCPT… and DATA: with PIPELINING written together and then answered one by one (RFC 2920 section 3.1),
+// without it each after the answer to the one before. True if the server waits for the message; else no
+// recipient is open.
+bool SmtpClient::ask_envelope(Transaction& transaction) {
+    const std::string mail = mail_command(transaction);
+    std::vector<std::string> rcpts(transaction.recipients.size());
+    for (std::size_t i = 0; i < rcpts.size(); ++i) {
+        if (!transaction.results[i]) rcpts[i] = rcpt_command(transaction, i);
+    }
+    if (messages_left_ > 0) --messages_left_;
+    const bool reset = std::exchange(needs_reset_, true);
+    if (pipelining_) {
+        refuse_answers_to_nothing();
+        if (reset) command("RSET");
+        command(mail);
+        for (const std::string& rcpt : rcpts)
+            if (!rcpt.empty()) command(rcpt);
+        command("DATA");
+    }
+    const auto answer = [this](std::string_view line) {
+        return pipelining_ ? read_reply(timeouts_.command) : answer_to(line);
+    };
+
+    step_ = "sending RSET";
+    if (reset && !completion(answer("RSET")).is_positive()) throw BadReply("it refuses RSET");
+    step_ = "sending MAIL";
+    const Reply sender_reply = completion(answer(mail));
+    const bool sender_is_accepted = sender_reply.is_positive();
+    if (!sender_is_accepted) {
+        transaction.mail_was_deferred = sender_reply.is_temporary();
+        transaction.settle_open(judge(sender_reply));
+        if (!pipelining_) return false;
+    }
+    step_ = "sending RCPT";
+    bool any_accepted = false;
+    for (std::size_t i = 0; i < rcpts.size(); ++i) {
+        if (rcpts[i].empty()) continue;
+        const Reply reply = completion(answer(rcpts[i]));
+        if (!sender_is_accepted) continue;
+        if (!reply.is_positive()) transaction.results[i] = judge_recipient(reply, any_accepted);
+        any_accepted = any_accepted || reply.is_positive();
+    }
+    if (!any_accepted && !pipelining_) return false;
+    step_ = "sending DATA";
+    return is_go_ahead(transaction, answer("DATA"));
+}
+
+// `reply`: to DATA. True if the message shall come.
+bool SmtpClient::is_go_ahead(Transaction& transaction, const Reply& reply) {
+    const bool go_ahead = reply.code >= 300 && reply.code < 400;
+    if (!transaction.has_open()) {
+        if (!go_ahead) return false;
+        // Without recipients it would answer nothing (RFC 2033 section 4.2), or who knows what.
+        if (speaks_lmtp_) throw BadReply("it wants the message for nobody");
+        // It wants the message, for nobody: an empty one is the way out (RFC 2920 section 3.1).
+        (void)completion(answer_to("."));
+        needs_reset_ = false;
+        return false;
+    }
+    if (!go_ahead && reply.is_positive()) throw BadReply(fmt::format("{} is no answer to DATA", reply.code));
+    if (!go_ahead) transaction.settle_open(judge(reply));
+    return go_ahead;
+}
+
+// 552 is "too many recipients" to servers older than 452 (RFC 5321 section 4.5.3.1.10).
+DeliveryResult SmtpClient::judge_recipient(const Reply& reply, bool others_are_accepted) const {
+    const bool may_be_too_many = reply.status.empty() || reply.status == "5.5.3";
+    if (reply.code == 552 && others_are_accepted && may_be_too_many) return judge({452, "4.5.3", reply.text});
+    return judge(reply);
+}
+
+std::string SmtpClient::mail_command(const Transaction& transaction) const {
+    std::string line = "MAIL FROM:<" + transaction.sender + ">";
+    if (size_) line += fmt::format(" SIZE={}", transaction.size);
+    // To a server without 8BITMIME the octets go as they are: converting would break signatures, and the
+    // servers that mind them are gone.
+    if (eight_bit_mime_ && transaction.envelope.body == Body::eight_bit_mime) line += " BODY=8BITMIME";
+    if (transaction.any_open_needs_utf8()) line += " SMTPUTF8";
+    if (!dsn_) return line;
+    if (transaction.envelope.return_part != ReturnPart::unspecified)
+        line.append(" RET=").append(return_part_text(transaction.envelope.return_part));
+    if (!transaction.envelope.envelope_id.empty()) line += " ENVID=" + transaction.envelope.envelope_id;
+    return line;
+}
+
+std::string SmtpClient::rcpt_command(const Transaction& transaction, std::size_t index) const {
+    std::string line = "RCPT TO:<" + transaction.recipients[index] + ">";
+    const RecipientWishes& wishes = transaction.envelope.recipients[index].wishes;
+    if (!dsn_) return line;
+    if (wishes.notify.is_given()) line += " NOTIFY=" + wishes.notify.text();
+    // One that is too long for a server that counts is left out: it is only a name.
+    if (!wishes.original_recipient.empty() && wishes.original_recipient.size() <= max_original_recipient)
+        line += " ORCPT=" + wishes.original_recipient;
+    return line;
+}
+
+// Sends message and final dot. A server that hangs up in the middle may have said why: that is returned, and
+// the connection is closed then.
+std::optional<Reply> SmtpClient::send_body(std::string_view trace, int message) {
+    step_ = "sending the message";
+    BodyEncoder encoder;
+    std::string encoded;
+    std::array<char, block_size> block;
+    encoder.encode(trace, encoded);
+    try {
+        for (std::uint64_t offset = 0;;) {
+            const std::size_t n = read_block(message, block, offset);
+            offset += n;
+            encoder.encode({block.data(), n}, encoded);
+            const bool at_end = n < block.size();
+            if (at_end) {
+                encoder.finish(encoded);
+                hold_end();  // from the final dot on the server may have the message
+            }
+            connection_->write(encoded, within(timeouts_.data_block));
+            encoded.clear();
+            if (at_end) break;
+        }
+        connection_->flush(within(timeouts_.data_block));
+    } catch (const PeerGone&) {
+        auto words = last_words();
+        if (!words) throw;
+        hang_up();
+        return words;
+    }
+    return std::nullopt;
+}
+
+// What lies in the buffer of a connection that broke while we wrote; only a refusal is believed.
+std::optional<Reply> SmtpClient::last_words() {
+    try {
+        Reply reply = read_reply(last_words_patience);
+        if (!reply.is_positive()) return reply;
+    } catch (const std::runtime_error&) {
+        // It left without a word: the caller has the reason already.
+    }
+    return std::nullopt;
+}
+
+}  // namespace postoffice
