@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "postoffice/queue/receiver.h"
+#include "postoffice/queue/message_builder.h"
 
 namespace {
 
@@ -34,11 +34,11 @@ double cost_of(const std::string& text, const std::string& spool) {
     for (int round = 0; round < rounds; ++round) {
         const double before = cpu_seconds();
         Message message(spool, 1);
-        MessageReceiver receiver(message, {.hostname = "mail.example", .id = "ID", .sender = "a@far.example"},
-                                 "Received: from us\n");
+        MessageBuilder builder(message, {.hostname = "mail.example", .id = "ID", .sender = "a@far.example"},
+                               "Received: from us\n");
         for (std::size_t at = 0; at < text.size(); at += piece)
-            receiver.feed(std::string_view(text).substr(at, piece));
-        if (receiver.finish()) std::abort();
+            builder.feed(std::string_view(text).substr(at, piece));
+        if (builder.finish()) std::abort();
         seconds.push_back(cpu_seconds() - before);
     }
     std::nth_element(seconds.begin(), seconds.begin() + rounds / 2, seconds.end());

@@ -13,8 +13,8 @@
 #include <fstream>
 #include <random>
 
-#include "postoffice/base/letterbox.h"
 #include "postoffice/base/process.h"
+#include "postoffice/base/request_socket.h"
 #include "postoffice/daemon/spawner.h"
 #include "postoffice/delivery/agent_channel.h"
 #include "postoffice/routing/aliases.h"
@@ -79,7 +79,7 @@ int main() {
     write_aliases(source);
     AliasTable aliases(source);
     UserDirectory users(config.only_user);
-    OwnEyes files(config);
+    DirectUserFiles files(config);
     Router router(config, aliases, users, files);
     std::mt19937 random(1);
     const auto up_to = [&](int most) { return std::uniform_int_distribution(0, most - 1)(random); };
@@ -103,7 +103,7 @@ int main() {
     measure("a user of one of 1,000 domains", 100'000,
             [&] { go(fmt::format("user{}", up_to(users_of_each)), small()); });
 
-    Letterbox box = make_letterbox();
+    RequestSocket box = make_request_socket();
     const pid_t spawner =
         spawn_process("spawner", [&] { return run_spawner(config, std::move(box.reader)); });
     AgentChannels channels(box.slot.get(), std::chrono::seconds(10));

@@ -45,8 +45,8 @@ bool goes_on_with_accepted_config(Mode mode) {
            mode == Mode::show_status || mode == Mode::stop || mode == Mode::reload;
 }
 
-// The spool group, for which the executable is set-gid: to leave a file in drop/, to nudge the daemon, and to
-// list the queue. An own configuration is read with the caller's rights alone.
+// The spool group, for which the executable is set-gid: to leave a file in drop/, to trigger the daemon, and
+// to list the queue. An own configuration is read with the caller's rights alone.
 bool needs_spool_group(const CommandLine& line) {
     if (line.config_file_given) return false;
     switch (line.mode) {

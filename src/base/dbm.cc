@@ -33,7 +33,7 @@ datum to_datum(std::string_view text) {
     return {const_cast<char*>(text.data()), static_cast<int>(text.size())};
 }
 
-std::string take_text(datum value) {
+std::string read_text(datum value) {
     const std::unique_ptr<char, decltype(&std::free)> owned(value.dptr, std::free);
     return std::string(value.dptr, static_cast<std::size_t>(value.dsize));
 }
@@ -62,7 +62,7 @@ std::optional<std::string> Dbm::find(std::string_view key) {
     } catch (const FormatError& error) {
         throw FormatError(fmt::format("{}: {}", name_, error.what()));
     }
-    if (value.dptr != nullptr) return take_text(value);
+    if (value.dptr != nullptr) return read_text(value);
     if (gdbm_last_errno(database_.get()) == GDBM_ITEM_NOT_FOUND) return std::nullopt;
     throw FormatError(fmt::format("{}: {}", name_, gdbm_db_strerror(database_.get())));
 }

@@ -70,15 +70,15 @@ RightsOfOwner::RightsOfOwner(const std::string& folder) : folder_(open_folder(fo
     if (::setgroups(1, &status.st_gid) == 0 && ::setegid(status.st_gid) == 0 && ::seteuid(status.st_uid) == 0)
         return;
     const int error = errno;
-    take_back();
+    restore();
     throw_errno(error, "rights of the owner of " + folder);
 }
 
 RightsOfOwner::~RightsOfOwner() {
-    if (changed_) take_back();
+    if (changed_) restore();
 }
 
-void RightsOfOwner::take_back() {
+void RightsOfOwner::restore() {
     if (::seteuid(0) != 0 || ::setegid(group_) != 0 || ::setgroups(groups_.size(), groups_.data()) != 0)
         std::terminate();  // nothing may go on with half of root's rights
 }

@@ -9,7 +9,7 @@ namespace postoffice {
 std::optional<IpNetwork> IpNetwork::parse(std::string_view bracketed) {
     if (bracketed.size() < 3 || bracketed.front() != '[' || bracketed.back() != ']') return std::nullopt;
     std::string_view prefix = bracketed.substr(1, bracketed.size() - 2);
-    const auto address = IpAddress::parse(take_until(prefix, '/'));
+    const auto address = IpAddress::parse(read_until(prefix, '/'));
     if (!address) return std::nullopt;
     const auto whole = static_cast<unsigned>(address->bytes().size() * 8);
     if (prefix.empty()) return IpNetwork{*address, whole};

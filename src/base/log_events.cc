@@ -61,7 +61,7 @@ constexpr auto events = std::to_array<Event>({
     {"file", LOG_WARNING},
     {"hosts-access", LOG_WARNING},
     {"instruction", LOG_WARNING},
-    {"intake-worker-ended", LOG_WARNING},
+    {"pickup-worker-ended", LOG_WARNING},
     {"issue.smtp", LOG_WARNING},
     {"leads-to-nobody", LOG_WARNING},
     {"listening-early", LOG_WARNING},

@@ -62,7 +62,7 @@ void append_json_string(std::string& line, std::string_view text) {
         text.remove_prefix(static_cast<std::size_t>(plain));
         if (text.empty()) break;
         const std::string_view before = text;
-        const auto character = take_character(text);
+        const auto character = read_character(text);
         if (!character) text.remove_prefix(1);
         append_escaped(line, character, before.substr(0, before.size() - text.size()));
     }

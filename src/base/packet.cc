@@ -113,18 +113,18 @@ Sent send_packet_now(int socket, std::span<const std::byte> bytes, std::span<con
     throw_errno("send to another process");
 }
 
-Arrival receive_packet_now(int socket, std::span<std::byte> into) {
-    Arrival arrival;
+PacketArrival receive_packet_now(int socket, std::span<std::byte> into) {
+    PacketArrival arrival;
     int flags = MSG_DONTWAIT;
     if (!receive_once(socket, into, flags, arrival.packet)) {
         if (errno == EAGAIN || errno == EWOULDBLOCK) return arrival;
         throw_errno("receive from another process");
     }
-    arrival.kind = Arrival::Kind::packet;
-    if ((flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) arrival.kind = Arrival::Kind::unusable;
+    arrival.kind = PacketArrival::Kind::packet;
+    if ((flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) arrival.kind = PacketArrival::Kind::unusable;
     if (arrival.packet.size == 0)
-        arrival.kind = at_end(socket) && arrival.packet.descriptors.empty() ? Arrival::Kind::end
-                                                                            : Arrival::Kind::unusable;
+        arrival.kind = at_end(socket) && arrival.packet.descriptors.empty() ? PacketArrival::Kind::end
+                                                                            : PacketArrival::Kind::unusable;
     return arrival;
 }
 

@@ -58,7 +58,7 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
     }
 }
 
-std::string_view take_until(std::string_view& rest, char separator) {
+std::string_view read_until(std::string_view& rest, char separator) {
     const auto at = rest.find(separator);
     const auto part = rest.substr(0, at);
     rest.remove_prefix(at == std::string_view::npos ? rest.size() : at + 1);
@@ -79,7 +79,7 @@ bool is_control(char32_t character) {
 
 bool has_control(std::string_view text) {
     while (!text.empty()) {
-        const auto character = take_character(text);
+        const auto character = read_character(text);
         if (!character)
             text.remove_prefix(1);
         else if (is_control(*character))
@@ -98,7 +98,7 @@ std::string printable(std::string_view text, std::string_view kept) {
         text.remove_prefix(plain);
         if (text.empty()) return result;
         const std::string_view before = text;
-        const auto character = take_character(text);
+        const auto character = read_character(text);
         if (!character) text.remove_prefix(1);
         const std::string_view octets = before.substr(0, before.size() - text.size());
         const bool is_clean = character && !is_control(*character);

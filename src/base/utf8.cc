@@ -17,7 +17,7 @@ bool is_ascii(std::string_view text) {
     return std::none_of(text.begin(), text.end(), [](char c) { return (c & 0x80) != 0; });
 }
 
-std::optional<char32_t> take_character(std::string_view& text) {
+std::optional<char32_t> read_character(std::string_view& text) {
     if (text.empty()) return std::nullopt;
     const auto first = static_cast<unsigned char>(text.front());
     std::size_t length = 1;
@@ -45,7 +45,7 @@ std::optional<char32_t> take_character(std::string_view& text) {
 
 bool is_utf8(std::string_view text) {
     while (!text.empty())
-        if (!take_character(text)) return false;
+        if (!read_character(text)) return false;
     return true;
 }
 

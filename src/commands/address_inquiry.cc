@@ -28,8 +28,8 @@ constexpr Seconds patience{5};
 AddressInquiry::Asker asker(const Config& config) {
     Caller caller = identify_caller();
     const bool is_trusted = is_trusted_submitter(config, caller.uid);
-    const bool may_see_aliases = is_trusted || ::access(config.aliases.c_str(), R_OK) == 0;
-    return {std::move(caller), is_trusted, may_see_aliases};
+    const bool may_disclose_aliases = is_trusted || ::access(config.aliases.c_str(), R_OK) == 0;
+    return {std::move(caller), is_trusted, may_disclose_aliases};
 }
 
 int answer(const Config& config, UserFiles& files, const AddressInquiry::Asker& asker,
@@ -43,20 +43,20 @@ int answer(const Config& config, UserFiles& files, const AddressInquiry::Asker& 
     return output_failed() && exit_code == EX_OK ? EX_IOERR : exit_code;
 } catch (const std::exception& error) {
     print_error("{}: {}\n", program, in_plain_words(error));
-    return inquiry::not_now;
+    return inquiry::temporary;
 }
 
 }  // namespace
 
 Route AddressInquiry::route(const Address& address, bool in_full) {
     Route route = router_.route(address, in_full);
-    auto obstacle = router_.obstacle_to(route);
-    if (!obstacle) return route;
+    auto unavailable = router_.why_unavailable(route);
+    if (!unavailable) return route;
     const Target& target = route.hops.front().target;
     route.status = Route::Status::temporary;
-    route.refusal = std::move(obstacle->reply);
+    route.refusal = std::move(unavailable->reply);
     route.steps.push_back(
-        {std::move(obstacle->detail), target.alias.empty() && target.domain.empty() ? target.user : ""});
+        {std::move(unavailable->detail), target.alias.empty() && target.domain.empty() ? target.user : ""});
     route.hops.clear();
     return route;
 }
@@ -67,7 +67,7 @@ AddressInquiry::RemoteVerdict AddressInquiry::judge_remote(const Address& addres
     const auto route = RemoteDelivery(config_, resolver, destination).find_route();
     if (route.hosts.empty()) {
         const bool is_final = route.trouble.outcome == DeliveryResult::Outcome::failed;
-        return {is_final ? inquiry::unknown_host : inquiry::not_now, route.trouble.reply.text};
+        return {is_final ? inquiry::unknown_host : inquiry::temporary, route.trouble.reply.text};
     }
     if (!config_.relay_host.empty()) return {0, config_.relay_host};
     const std::string& host = route.hosts.front().name;
@@ -75,7 +75,7 @@ AddressInquiry::RemoteVerdict AddressInquiry::judge_remote(const Address& addres
 }
 
 void AddressInquiry::note(int exit_code) {
-    static constexpr std::array gravity{0, inquiry::not_shown, inquiry::not_now, inquiry::unknown_host,
+    static constexpr std::array gravity{0, inquiry::no_permission, inquiry::temporary, inquiry::unknown_host,
                                         inquiry::unknown_user};
     const auto rank = [](int code) { return std::find(gravity.begin(), gravity.end(), code); };
     if (rank(exit_code) > rank(exit_code_)) exit_code_ = exit_code;
@@ -85,12 +85,12 @@ int run_inquiry(const Config& config, const std::string& program,
                 const std::function<int(AddressInquiry&)>& body) {
     const AddressInquiry::Asker caller = asker(config);
     if (::geteuid() != 0) {
-        OwnEyes files(config);
+        DirectUserFiles files(config);
         return answer(config, files, caller, program, body);
     }
     return run_with_spawner(config, "address inquiry", {}, [&](int spawner) {
         AgentChannels agents(spawner, patience);
-        AgentFiles files(config, agents);
+        DelegatedUserFiles files(config, agents);
         return answer(config, files, caller, program, body);
     });
 }

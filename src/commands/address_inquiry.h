@@ -16,7 +16,7 @@ namespace postoffice {
 
 /// Exit statuses, sysexits(3).
 namespace inquiry {
-inline constexpr int unknown_user = 67, unknown_host = 68, not_now = 75, not_shown = 77;
+inline constexpr int unknown_user = 67, unknown_host = 68, temporary = 75, no_permission = 77;
 /// What an answer is that a process with other rights would give.
 inline constexpr const char* unseen = "depends on files that you cannot read; ask as their owner or as root";
 }  // namespace inquiry
@@ -26,8 +26,8 @@ class AddressInquiry {
     /// The caller of the command.
     struct Asker {
         Caller caller;
-        bool is_trusted = false;       ///< root, or one of trusted-users=
-        bool may_see_aliases = false;  ///< is trusted, or may read the alias file
+        bool is_trusted = false;            ///< root, or one of trusted-users=
+        bool may_disclose_aliases = false;  ///< is trusted, or may read the alias file
     };
 
     /// Keeps the references.
@@ -39,9 +39,9 @@ class AddressInquiry {
 
     std::optional<Account> find_account(const std::string& name) { return users_.find(name); }
 
-    bool may_see_aliases() const { return asker_.may_see_aliases; }
+    bool may_disclose_aliases() const { return asker_.may_disclose_aliases; }
     /// What a user's own files say is shown to that user and to administrators.
-    bool may_see_files_of(const std::string& user) const {
+    bool may_disclose_files_of(const std::string& user) const {
         return asker_.is_trusted || asker_.caller.login == user;
     }
 

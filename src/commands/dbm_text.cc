@@ -16,7 +16,7 @@ bool is_octal(std::string_view digits) {
 }
 
 /// What a backslash before `rest` means, which is taken from it.
-Result<char> take_escaped(std::string_view& rest) {
+Result<char> read_escaped(std::string_view& rest) {
     const char letter = rest.empty() ? '\0' : rest.front();
     if (letter == 't' || letter == 'n' || letter == '\\') {
         rest.remove_prefix(1);
@@ -36,7 +36,7 @@ std::string to_dbm_text(std::string_view octets) {
     text.reserve(octets.size());
     while (!octets.empty()) {
         const std::string_view before = octets;
-        const auto character = take_character(octets);
+        const auto character = read_character(octets);
         if (!character) octets.remove_prefix(1);
         const std::string_view one = before.substr(0, before.size() - octets.size());
         if (one == "\t")
@@ -63,7 +63,7 @@ Result<std::string> from_dbm_text(std::string_view text) {
             octets += c;
             continue;
         }
-        const auto meant = take_escaped(text);
+        const auto meant = read_escaped(text);
         if (!meant) return Problem{meant.problem()};
         octets += *meant;
     }

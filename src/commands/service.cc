@@ -12,9 +12,9 @@
 #include "postoffice/base/clock.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
-#include "postoffice/base/nudge.h"
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
+#include "postoffice/base/trigger.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/queue/spool.h"
 
@@ -86,7 +86,7 @@ std::optional<std::uint64_t> client_count(pid_t master) {
         text.erase(0, title.size());
         std::string_view rest = text;
         rest.remove_prefix(rest.starts_with(", ") ? 2 : 0);
-        count = count.value_or(0) + parse_number(take_until(rest, ' ')).value_or(0);
+        count = count.value_or(0) + parse_number(read_until(rest, ' ')).value_or(0);
     }
     return count;
 }

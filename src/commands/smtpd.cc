@@ -69,7 +69,7 @@ int run_daemon(const LoadedConfig& loaded, const CommandLine& line) {
     settings.serve_smtp = line.serve_smtp;
     settings.loopback_only = line.loopback_only;
     settings.audit = line.audit;
-    settings.given = take_given_sockets();
+    settings.given = receive_given_sockets();
     ServedConfig served(loaded, line);
     settings.reload = [&served](const Config& now) { return served.read_again(now); };
     settings.in_force = [&served] { served.keep_copy(); };

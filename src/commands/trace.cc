@@ -52,7 +52,7 @@ class Tracer {
 
   private:
     Trace trace(const Address& address);
-    void tell_answers(Trace& trace, const Route& route, const Address& address) const;
+    void send_answers(Trace& trace, const Route& route, const Address& address) const;
     std::vector<Route::Step> visible_steps(const Route& route);
     unsigned line_of_alias(const std::string& file, const std::string& name);
     Destination destination(const Route::Hop& hop);
@@ -156,21 +156,21 @@ Trace Tracer::trace(const Address& address) {
     const bool is_temporary = route.status == Route::Status::temporary;
     trace.status = is_accepted ? "accepted" : is_temporary ? "temporary" : "unknown";
     if (route.is_unseen)
-        inquiry_.note(inquiry::not_shown);
+        inquiry_.note(inquiry::no_permission);
     else if (!is_accepted)
-        inquiry_.note(is_temporary ? inquiry::not_now : inquiry::unknown_user);
-    if (is_accepted && (!route.is_local || inquiry_.may_see_aliases()))
+        inquiry_.note(is_temporary ? inquiry::temporary : inquiry::unknown_user);
+    if (is_accepted && (!route.is_local || inquiry_.may_disclose_aliases()))
         for (const Route::Hop& hop : route.hops) trace.destinations.push_back(destination(hop));
     if (is_accepted && !route.is_local) inquiry_.note(inquiry_.judge_remote(address).exit_code);
     if (route.status == Route::Status::unknown && route.lacks_delivery_file)
         trace.destinations.push_back({"bounce", "", "", "there is no delivery file", ""});
-    tell_answers(trace, route, address);
+    send_answers(trace, route, address);
     return trace;
 }
 
 /// What RCPT is answered. A session asks a process with the rights of the files' owner where this process may
 /// not look.
-void Tracer::tell_answers(Trace& trace, const Route& route, const Address& address) const {
+void Tracer::send_answers(Trace& trace, const Route& route, const Address& address) const {
     if (route.is_unseen) {
         trace.status = "unclear";
         trace.stranger = trace.trusted = trace.authenticated = inquiry::unseen;
@@ -180,7 +180,7 @@ void Tracer::tell_answers(Trace& trace, const Route& route, const Address& addre
     const Reply accepted{250, "2.1.5", "Recipient OK"};
     const Reply reply = is_accepted ? accepted : route.refusal;
     trace.trusted = trace.authenticated = reply.line();
-    const bool is_denied = !route.is_local && is_for_known_clients(config_, address);
+    const bool is_denied = !route.is_local && requires_relay_permission(config_, address);
     trace.stranger = (is_denied ? relaying_denied(config_, address, "a stranger") : reply).line();
     if (!is_denied && hides_refusal(config_, reply))
         trace.stranger =
@@ -190,9 +190,9 @@ void Tracer::tell_answers(Trace& trace, const Route& route, const Address& addre
 std::vector<Route::Step> Tracer::visible_steps(const Route& route) {
     std::vector<Route::Step> steps;
     for (Route::Step step : route.steps) {
-        const bool may_see =
-            step.owner.empty() ? inquiry_.may_see_aliases() : inquiry_.may_see_files_of(step.owner);
-        if (!may_see) continue;
+        const bool may_disclose =
+            step.owner.empty() ? inquiry_.may_disclose_aliases() : inquiry_.may_disclose_files_of(step.owner);
+        if (!may_disclose) continue;
         if (!step.alias.empty() && step.line == 0) step.line = line_of_alias(step.file, step.alias);
         steps.push_back(std::move(step));
     }
@@ -216,7 +216,7 @@ Destination Tracer::destination(const Route::Hop& hop) {
     const Target& target = hop.target;
     const std::string sender = hop.new_sender ? hop.sender.to_string() : "";
     const bool is_own_rule = !target.user.empty() && target.kind != Target::Kind::mailbox;
-    if (is_own_rule && !inquiry_.may_see_files_of(target.user))
+    if (is_own_rule && !inquiry_.may_disclose_files_of(target.user))
         return {"private", target.user, "", "", sender};
     const std::string at_domain = target.domain.empty() ? "" : "@" + target.domain;
     const std::string who = (target.user.empty() ? "alias " + target.alias : target.user) + at_domain;

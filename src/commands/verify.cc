@@ -62,7 +62,7 @@ Verdict Verifier::verify(const Address& address) {
             return {inquiry::unknown_user,
                     route.refusal.status == "5.1.1" ? "unknown user" : route.refusal.text};
         case Route::Status::temporary:
-            return {inquiry::not_now, route.refusal.text};
+            return {inquiry::temporary, route.refusal.text};
         case Route::Status::accepted:
             break;
     }
@@ -71,18 +71,18 @@ Verdict Verifier::verify(const Address& address) {
 
 Verdict Verifier::judge_hops(const Address& address, const Route& route) {
     const Target& first = route.hops.front().target;
-    if (route.is_unseen && !first.domain.empty()) return {inquiry::not_shown, inquiry::unseen};
+    if (route.is_unseen && !first.domain.empty()) return {inquiry::no_permission, inquiry::unseen};
     if (route.hops.size() == 1 && first.kind == Target::Kind::mailbox && !first.domain.empty())
         return {0, fmt::format("deliverable (virtual user {})", describe(first))};
     if (route.hops.size() == 1 && first.kind == Target::Kind::mailbox &&
         equals_ignoring_case(first.user, address.local_part()))
         return {0, fmt::format("deliverable (local user {})", first.user)};
-    if (!inquiry_.may_see_aliases()) return {0, "deliverable (alias)"};
+    if (!inquiry_.may_disclose_aliases()) return {0, "deliverable (alias)"};
     std::string members;
     for (const Route::Hop& hop : route.hops) {
         if (!members.empty()) members += ", ";
         const bool is_private = !hop.target.user.empty() && hop.target.kind != Target::Kind::mailbox;
-        members += is_private && !inquiry_.may_see_files_of(hop.target.user)
+        members += is_private && !inquiry_.may_disclose_files_of(hop.target.user)
                        ? "what " + hop.target.user + " says"
                        : describe(hop.target);
     }
@@ -95,9 +95,9 @@ Verdict Verifier::judge_remote(const Address& address) {
 }
 
 void Verifier::show_steps(const Route& route) const {
-    if (!inquiry_.may_see_aliases()) return;
+    if (!inquiry_.may_disclose_aliases()) return;
     for (const Route::Step& step : route.steps)
-        if (step.owner.empty() || inquiry_.may_see_files_of(step.owner))
+        if (step.owner.empty() || inquiry_.may_disclose_files_of(step.owner))
             print_output("  {}\n", printable(step.text));
 }
 

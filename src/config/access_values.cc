@@ -30,7 +30,7 @@ Result<UnwantedMail> parse_unwanted_mail(std::string_view text) {
     if (equals_ignoring_case(text, "bounce")) return UnwantedMail{};
     if (equals_ignoring_case(text, "accept")) return UnwantedMail{UnwantedMail::Action::accept, "", ""};
     auto path = text;
-    const auto action = take_until(path, ':');
+    const auto action = read_until(path, ':');
     if (!equals_ignoring_case(action, "folder") && !equals_ignoring_case(action, "file"))
         return Problem{fmt::format("\"{}\": write bounce, accept or folder:PATH", printable(text))};
     path = trim(path);
@@ -48,7 +48,7 @@ Result<UnwantedMail> parse_unwanted_mail(std::string_view text) {
 
 Result<UnwantedMail> parse_spam(std::string_view text) {
     auto why = text;
-    if (!equals_ignoring_case(take_until(why, ':'), "bounce")) return parse_unwanted_mail(text);
+    if (!equals_ignoring_case(read_until(why, ':'), "bounce")) return parse_unwanted_mail(text);
     if (printable(why) != why) return Problem{"control characters"};
     return UnwantedMail{UnwantedMail::Action::bounce, "", std::string(trim(why))};
 }
@@ -56,7 +56,7 @@ Result<UnwantedMail> parse_spam(std::string_view text) {
 Result<DnsList> parse_dns_list(std::string_view text) {
     const bool has_answers = text.find('=') != text.npos;
     auto answers = text;
-    const auto zone = parse_domain(trim(take_until(answers, '=')));
+    const auto zone = parse_domain(trim(read_until(answers, '=')));
     if (!zone) return Problem{zone.problem()};
     DnsList list{*zone, {}};
     if (!has_answers) return list;

@@ -121,7 +121,7 @@ void apply_config_text(LoadedConfig& loaded, const ConfigSource& source, std::st
     Applier applier(loaded, source, true);
     std::size_t number = 0;
     while (!text.empty()) {
-        const auto line = trim(without_comment(take_until(text, '\n')));
+        const auto line = trim(without_comment(read_until(text, '\n')));
         ++number;
         if (line.empty()) continue;
         const auto equals = line.find('=');

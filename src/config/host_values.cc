@@ -85,7 +85,7 @@ Result<std::string> parse_domain(std::string_view text) {
 
 Result<ListenAddress> parse_listen(std::string_view text) {
     auto options = text;
-    const auto where = trim(take_until(options, ','));
+    const auto where = trim(read_until(options, ','));
     const auto parts = split_host_port(where);
     if (!parts) return Problem{parts.problem()};
     if (!parts->has_port) {

@@ -67,7 +67,7 @@ std::string without_brackets(std::string_view text) {
 Result<std::string> parse_address_or_network(std::string_view text) {
     const std::string inner = without_brackets(text);
     std::string_view rest = inner;
-    const auto address = parse_ip_address(take_until(rest, '/'));
+    const auto address = parse_ip_address(read_until(rest, '/'));
     if (!address) return Problem{address.problem()};
     Octets octets = octets_of(*address);
     std::uint64_t prefix = octets.bits;

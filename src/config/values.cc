@@ -14,7 +14,7 @@ namespace {
 constexpr std::int64_t longest_duration = 10LL * 366 * 86400;
 
 /// Takes the digits at the front of `rest`; nothing if there are none or too many.
-std::optional<std::uint64_t> take_number(std::string_view& rest) {
+std::optional<std::uint64_t> read_number(std::string_view& rest) {
     const auto end = std::min(rest.find_first_not_of("0123456789"), rest.size());
     const auto number = parse_number(rest.substr(0, end));
     rest.remove_prefix(end);
@@ -65,7 +65,7 @@ Result<std::uint64_t> parse_count(std::string_view text, std::uint64_t least, st
 Result<std::uint64_t> parse_size(std::string_view text, std::uint64_t unit) {
     auto rest = text;
     const bool digits = !text.empty() && text[0] >= '0' && text[0] <= '9';
-    const auto number = take_number(rest);
+    const auto number = read_number(rest);
     if (rest.size() == 1) {
         switch (lower(rest[0])) {
             case 'k':
@@ -98,7 +98,7 @@ Result<Seconds> parse_duration(std::string_view text) {
     if (text.empty()) return bad;
     for (auto rest = text; !rest.empty();) {
         if (rest[0] < '0' || rest[0] > '9') return bad;
-        const auto number = take_number(rest);
+        const auto number = read_number(rest);
         const bool bare = rest.empty();
         const std::int64_t unit = bare ? 1 : unit_seconds(rest[0]);
         if (unit == 0 || unit >= last_unit) return bad;
@@ -127,7 +127,7 @@ Result<RateLimit> parse_rate(std::string_view text) {
     constexpr std::uint64_t most = 1'000'000;
     if (text == "0") return RateLimit{};
     auto time_text = text;
-    const auto count = parse_count(trim(take_until(time_text, '/')), 1, most);
+    const auto count = parse_count(trim(read_until(time_text, '/')), 1, most);
     const auto time = parse_duration(trim(time_text));
     if (text.find('/') == text.npos || !count || !time || *time == Seconds{0})
         return Problem{fmt::format(

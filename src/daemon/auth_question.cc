@@ -113,7 +113,7 @@ Claim look_up(const Config& config, const std::string& user, const ScramDigest& 
             return {std::move(*verifier), found->name + "@" + login.domain};
     const auto model =
         parse_scram_verifier(model_for(users, login.name, salt_key, {StoredPassword::Kind::scram}).text);
-    return {made_up_verifier(salt_key, to_lower(login.name) + "@" + login.domain, model), ""};
+    return {decoy_verifier(salt_key, to_lower(login.name) + "@" + login.domain, model), ""};
 }
 
 AuthOutcome converse_by_scram(const Config& config, const std::string& user, const Fd& channel,
@@ -124,9 +124,9 @@ AuthOutcome converse_by_scram(const Config& config, const std::string& user, con
     if (!challenge.nonce.assign(fresh_nonce()) || !challenge.salt.assign(base64(claim.verifier.salt)))
         throw_errno(EINVAL, "SCRAM challenge");
     if (send_packet_now(channel.get(), std::as_bytes(std::span(&challenge, 1))) != Sent::yes)
-        return AuthOutcome::not_now;
+        return AuthOutcome::temporary;
     const auto response = receive_struct<ScramResponse>(channel.get(), patience);
-    if (!response || response->value.magic != ScramResponse::expected_magic) return AuthOutcome::not_now;
+    if (!response || response->value.magic != ScramResponse::expected_magic) return AuthOutcome::temporary;
 
     const std::string auth_message = response->value.client_first_bare.str() + "," +
                                      scram_server_first(response->value.client_nonce.str(), challenge) + "," +
@@ -149,7 +149,7 @@ AuthOutcome answer_question(const Config& config, AuthRequest& request, const Fd
             return converse_by_scram(config, user, channel, salt_key, patience);
         } catch (const Timeout&) {
             // The client is too slow, and hears "not now" when the channel closes.
-            return AuthOutcome::not_now;
+            return AuthOutcome::temporary;
         }
     }
     const std::string client = printable(request.client.str());
@@ -163,7 +163,7 @@ AuthOutcome answer_question(const Config& config, AuthRequest& request, const Fd
 
 void send_verdict(const Fd& channel, const AuthVerdict& verdict) {
     AuthAnswer answer;
-    answer.outcome = answer.user.assign(verdict.user) ? verdict.outcome : AuthOutcome::not_now;
+    answer.outcome = answer.user.assign(verdict.user) ? verdict.outcome : AuthOutcome::temporary;
     answer.signature = verdict.signature;
     try {
         (void)send_packet_now(channel.get(), std::as_bytes(std::span(&answer, 1)));

@@ -9,7 +9,7 @@ namespace postoffice {
 
 /// Never throws for what the asking side does; std::system_error for files that cannot be read. `salt_key`
 /// makes salts for users that do not exist; `patience`: with the client of a SCRAM exchange. Returns what was
-/// answered; not_now, too, where the asking side gave up.
+/// answered; temporary, too, where the asking side gave up.
 AuthOutcome answer_question(const Config& config, AuthRequest& request, const Fd& channel,
                             const ScramDigest& salt_key, const Deadline& patience);
 

@@ -83,9 +83,9 @@ class AuthenticatorProcess {
             AuthRequest request;
             auto arrival =
                 receive_packet_now(requests_.get(), std::as_writable_bytes(std::span(&request, 1)));
-            if (arrival.kind == Arrival::Kind::nothing) return;
+            if (arrival.kind == PacketArrival::Kind::nothing) return;
             auto& descriptors = arrival.packet.descriptors;
-            const bool is_request = arrival.kind == Arrival::Kind::packet &&
+            const bool is_request = arrival.kind == PacketArrival::Kind::packet &&
                                     arrival.packet.size == sizeof request &&
                                     request.magic == AuthRequest::expected_magic &&
                                     request.method <= AuthRequest::Method::scram && descriptors.size() == 1 &&

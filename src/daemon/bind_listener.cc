@@ -106,11 +106,11 @@ std::vector<Fd> bind_listener(const ListenAddress& listen, const EarlierSockets&
     return sockets;
 }
 
-std::optional<BindObstacle> obstacle_to_binding(const ListenAddress& listen) {
+std::optional<BindProblem> bind_problem(const ListenAddress& listen) {
     for (const Endpoint& endpoint : endpoints_of(listen)) {
         const Bound bound = bind_one(endpoint, false);
         if (!bound.socket && !may_be_left_out(listen, endpoint, bound.error))
-            return BindObstacle{endpoint.to_string(), bound.error};
+            return BindProblem{endpoint.to_string(), bound.error};
     }
     return std::nullopt;
 }

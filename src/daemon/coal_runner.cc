@@ -13,9 +13,9 @@
 #include "postoffice/base/error.h"
 #include "postoffice/base/foreign_descriptors.h"
 #include "postoffice/base/ip_network.h"
-#include "postoffice/base/letterbox.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/process.h"
+#include "postoffice/base/request_socket.h"
 #include "postoffice/config/config_file.h"
 #include "postoffice/local/program.h"
 #include "postoffice/net/mx.h"
@@ -37,7 +37,7 @@ class CoalRunner {
   public:
     explicit CoalRunner(const Config& config) : config_(config), own_(interface_addresses()) {}
 
-    void take(const CoalRequest& request) {
+    void add(const CoalRequest& request) {
         const auto address = IpAddress::parse(request.address.str());
         if (!address || !may_be_named(*address)) return;
         named_.push_back({*address, {}});
@@ -85,12 +85,12 @@ class CoalRunner {
 
 }  // namespace
 
-void name_to_coal_runner(int slot, const IpAddress& address) {
-    if (slot < 0) return;
+void name_to_coal_runner(int handle, const IpAddress& address) {
+    if (handle < 0) return;
     CoalRequest request;
     request.address.assign_cut(address.to_string());
     try {
-        post(slot, std::as_bytes(std::span(&request, 1)), {}, Deadline::after(Milliseconds(0)));
+        send_request(handle, std::as_bytes(std::span(&request, 1)), {}, Deadline::after(Milliseconds(0)));
     } catch (const std::exception& error) {
         log_event("", "coal", {{"client", address.to_string()}, {"error", in_plain_words(error)}});
     }
@@ -105,8 +105,8 @@ int run_coal_runner(const Config& config, Fd requests) {
         if (::poll(&waiting, 1, -1) < 0 && errno != EINTR) throw_errno("poll");
         CoalRequest request;
         auto arrival = receive_packet_now(requests.get(), std::as_writable_bytes(std::span(&request, 1)));
-        if (arrival.kind == Arrival::Kind::packet && arrival.packet.size == sizeof request)
-            runner.take(request);
+        if (arrival.kind == PacketArrival::Kind::packet && arrival.packet.size == sizeof request)
+            runner.add(request);
         foreign.add(std::move(arrival.packet.descriptors));
         foreign.close_all();
         while (reap_child().pid != 0) continue;

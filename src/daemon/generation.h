@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "postoffice/base/fd.h"
-#include "postoffice/base/letterbox.h"
 #include "postoffice/base/log.h"
+#include "postoffice/base/request_socket.h"
 #include "postoffice/config/config.h"
 #include "postoffice/daemon/key_keeper.h"
 #include "postoffice/net/tls.h"
@@ -32,7 +32,7 @@ struct Generation {
     explicit Generation(Config c) : config(std::move(c)) {
         if (!config.tls_certificate.empty()) prepare_tls();
         if (const auto exposure = exposure_of_key(config)) log_event("", "tls-key", {{"warning", *exposure}});
-        if (!config.coal_command.empty()) coal_requests = make_letterbox();
+        if (!config.coal_command.empty()) coal_requests = make_request_socket();
     }
 
     enum Role { spawner, authenticator, runner, listener, coal, key_keeper, role_count };
@@ -50,10 +50,10 @@ struct Generation {
     std::vector<Port> ports;
     /// For the spawner. The master holds it, too, so that a spawner may die and its successor finds what
     /// waits.
-    Letterbox requests = make_letterbox();
-    Letterbox logins = make_letterbox();     ///< the same for the authenticator
-    PassKey passes;                          ///< by which it knows session processes
-    std::optional<Letterbox> coal_requests;  ///< the same for the coal runner; only with coal-command
+    RequestSocket requests = make_request_socket();
+    RequestSocket logins = make_request_socket();  ///< the same for the authenticator
+    PassKey passes;                                ///< by which it knows session processes
+    std::optional<RequestSocket> coal_requests;    ///< the same for the coal runner; only with coal-command
     Helper helpers[role_count];
 
     void prepare_tls() {

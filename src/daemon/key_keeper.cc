@@ -55,7 +55,7 @@ class KeyKeeper {
                 const int fd = events[static_cast<std::size_t>(i)].data.fd;
                 if (fd == signals_.fd()) return 0;
                 if (fd == offers_.get())
-                    take_offer();
+                    receive_offer();
                 else
                     answer(fd);
             }
@@ -70,9 +70,9 @@ class KeyKeeper {
         if (::epoll_ctl(poll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) throw_errno("epoll");
     }
 
-    void take_offer() {
+    void receive_offer() {
         auto offer = receive_struct_now<KeyChannelOffer>(offers_.get());
-        if (offer.kind != Arrival::Kind::packet || offer.value.magic != KeyChannelOffer().magic ||
+        if (offer.kind != PacketArrival::Kind::packet || offer.value.magic != KeyChannelOffer().magic ||
             offer.descriptors.size() != 2)
             return;
         Fd questions = std::move(offer.descriptors[0]), answers = std::move(offer.descriptors[1]);

@@ -21,7 +21,7 @@ namespace postoffice {
 namespace {
 
 constexpr std::size_t spare_processes = 2;       // idle ones kept beside those that the last moments needed
-constexpr std::size_t crowd = 20;                // busy sessions from which silence is parked early
+constexpr std::size_t busy_limit = 20;           // busy sessions from which silence is parked early
 constexpr std::uint32_t park_after_calm = 2000;  // milliseconds
 constexpr std::uint32_t park_after_crowded = 5;
 constexpr std::chrono::seconds look_interval{1};
@@ -51,15 +51,15 @@ Listener::Listener(const Config& config, std::vector<ListeningSocket> sockets,
       spool_shares_(config.clients),
       misconduct_(config, helpers.rates,
                   [this](const IpAddress& address) { name_to_coal_runner(helpers_.coal, address); }),
-      admission_(config, helpers.rates, misconduct_),
+      limits_(config, helpers.rates, misconduct_),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-      succession_(std::move(succession)) {
+      handover_(std::move(succession)) {
     if (!epoll_) throw_errno("epoll_create");
-    helpers_.crowd = &crowd_;
+    helpers_.load_level = &load_level_;
     helpers_.spool_shares = &spool_shares_;
     places_ = places_within(make_room_for_descriptors(descriptors_for(config)));
     for (const ListeningSocket& one : sockets_) watch(one.socket.get());
-    watch(succession_.theirs.get());
+    watch(handover_.theirs.get());
 }
 
 // One for each client that is parked, one for the channel of each process; some for everything else.
@@ -80,7 +80,7 @@ std::size_t Listener::places_within(std::size_t descriptors) const {
 }
 
 // Where TLS is expected, nothing can be said in the clear.
-void Listener::Client::say(std::string_view line) const {
+void Listener::Client::send_line(std::string_view line) const {
     if (state.awaits_tls != 0) return;
     (void)::send(socket.get(), line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -135,7 +135,7 @@ void Listener::serve(int fd) {
         return process_answered(process->second);
     if (const auto client = parked_at_.find(fd); client != parked_at_.end())
         return hand_over(unpark(client->second));
-    if (fd == succession_.theirs.get()) return take_over();
+    if (fd == handover_.theirs.get()) return receive_clients();
     const auto ours = std::find_if(sockets_.begin(), sockets_.end(),
                                    [fd](const ListeningSocket& one) { return one.socket.get() == fd; });
     if (ours != sockets_.end()) accept_clients(*ours);
@@ -171,16 +171,16 @@ void Listener::accept_clients(const ListeningSocket& listening) {
 void Listener::greet(Client client) {
     if (client_count() >= places_ && !make_room_for(client.address)) {
         const Reply reply{421, "4.3.2", "Too many clients here now; try again later"};
-        admission_.log_refusal(client.address, reply);
-        return client.say(reply.wire());
+        limits_.log_refusal(client.address, reply);
+        return client.send_line(reply.wire());
     }
-    if (!admission_.is_front_end(client.address)) return enter(std::move(client));
+    if (!limits_.is_front_end(client.address)) return admit(std::move(client));
     client.state.phase = SessionState::Phase::announced;
     hand_over(std::move(client));
 }
 
-void Listener::enter(Client client) {
-    if (const auto refusal = admission_.enter(client.address)) return client.say(refusal->wire());
+void Listener::admit(Client client) {
+    if (const auto refusal = limits_.admit(client.address)) return client.send_line(refusal->wire());
     hand_over(std::move(client));
 }
 
@@ -209,14 +209,14 @@ void Listener::pause_accepting(int error) {
 
 // A crowd shortens the time for which a silent client may keep a process.
 std::uint32_t Listener::park_after() const {
-    return busy_ > crowd ? park_after_crowded : park_after_calm;
+    return busy_ > busy_limit ? park_after_crowded : park_after_calm;
 }
 
 // In a crowd a process is free again within moments, as a rule; one more is started only if it is not.
 void Listener::hand_over(Client client) {
     while (idle_count() > 0)
         if (give_to(processes_.begin(), client)) return;
-    if (processes_.size() < crowd) return start_process_for(std::move(client));
+    if (processes_.size() < busy_limit) return start_process_for(std::move(client));
     client.since = Clock::now();
     waiting_.push_back(std::move(client));
 }
@@ -267,8 +267,8 @@ void Listener::start_process_for(Client client) try {
     if (!give_to(started, client)) throw PeerGone("a new process ended at once");
 } catch (const std::exception& error) {
     log_event("", "no-session-process", {{"reason", in_plain_words(error)}});
-    client.say("421 4.3.2 No resources here now; try again later\r\n");
-    if (client.state.phase != SessionState::Phase::announced) admission_.left(client.address);
+    client.send_line("421 4.3.2 No resources here now; try again later\r\n");
+    if (client.state.phase != SessionState::Phase::announced) limits_.release(client.address);
 }
 
 void Listener::serve_waiting() {
@@ -288,42 +288,42 @@ void Listener::serve_waiting() {
 }
 
 // That there is no descriptor left for the client counts as an answer that cannot be used.
-StructArrival<SessionOver> Listener::answer_of(int channel) try {
-    return receive_struct_now<SessionOver>(channel);
+StructArrival<SessionEnded> Listener::answer_of(int channel) try {
+    return receive_struct_now<SessionEnded>(channel);
 } catch (const std::system_error& error) {
     log_event("", "client-lost", {{"reason", error.what()}});
-    return {Arrival::Kind::unusable};
+    return {PacketArrival::Kind::unusable};
 }
 
 void Listener::process_answered(Processes::iterator process) {
     const int channel = process->worker.channel.get();
     auto over = answer_of(channel);
     // The event was that of another process, which was dismissed since, and whose descriptor this one got.
-    if (over.kind == Arrival::Kind::nothing) return;
-    const bool is_answer = over.kind == Arrival::Kind::packet;
+    if (over.kind == PacketArrival::Kind::nothing) return;
+    const bool is_answer = over.kind == PacketArrival::Kind::packet;
     if (process->is_busy) --busy_;
     const bool was_busy = std::exchange(process->is_busy, false);
     const bool is_front_end = process->is_front_end;
     const IpAddress address = process->client;
     processes_.splice(processes_.begin(), processes_, process);
-    if (over.kind == Arrival::Kind::end) {  // that is how every session but a clean one ends
+    if (over.kind == PacketArrival::Kind::end) {  // that is how every session but a clean one ends
         process_of_.erase(channel);
         processes_.erase(process);
     } else if (!is_answer) {
         forget_process(process);
     }
-    if (is_answer && was_busy && over.value.how != SessionOver::How::ready && over.descriptors.size() == 1) {
+    if (is_answer && was_busy && over.value.how != SessionEnded::How::ready && over.descriptors.size() == 1) {
         Client client;
         client.socket = std::move(over.descriptors.front());
         client.address = address;
         client.state = over.value.state;
-        if (over.value.how == SessionOver::How::parked)
+        if (over.value.how == SessionEnded::How::parked)
             return client_came_back(std::move(client), is_front_end);
         forget_process(processes_.begin());
         return hand_over(std::move(client));
     }
     foreign_.add(std::move(over.descriptors));
-    if (was_busy && !is_front_end) admission_.left(address);
+    if (was_busy && !is_front_end) limits_.release(address);
 }
 
 void Listener::client_came_back(Client client, bool is_front_end) {
@@ -332,7 +332,7 @@ void Listener::client_came_back(Client client, bool is_front_end) {
     const auto address = IpAddress::parse(client.state.client_address.str());
     if (!address || client.state.phase != SessionState::Phase::arrived || (stopping_ && !retiring_)) return;
     client.address = *address;
-    enter(std::move(client));
+    admit(std::move(client));
 }
 
 // They stand in front, those that were used last first.
@@ -345,11 +345,11 @@ void Listener::dismiss_idle(std::size_t most) {
 
 void Listener::park(Client client) {
     const int fd = client.socket.get();
-    if (retiring_ && pass_on(client)) return admission_.left(client.address);
+    if (retiring_ && send_to_successor(client)) return limits_.release(client.address);
     if (stopping_ && !retiring_) {
-        client.say(shutting_down);
+        client.send_line(shutting_down);
         client.close();
-        return admission_.left(client.address);
+        return limits_.release(client.address);
     }
     client.since = Clock::now();
     watch(fd);
@@ -367,9 +367,9 @@ Listener::Client Listener::unpark(Clients::iterator place) {
 
 void Listener::send_away(Clients::iterator place, std::string_view line, std::string_view event) {
     Client client = unpark(place);
-    client.say(line);
+    client.send_line(line);
     log_event("", event, {{"client", client.address.to_string()}});
-    admission_.left(client.address);
+    limits_.release(client.address);
     client.close();
 }
 
@@ -378,8 +378,8 @@ void Listener::look_for_the_silent() {
     for (auto client = parked_.begin(); client != parked_.end();) {
         const auto next = std::next(client);
         const Milliseconds whole = config_.timeout;
-        const Milliseconds patience = client->state.conduct.mail_was_refused ? whole / 10 : whole;
-        if (now - client->since >= crowd_.shortened(patience))
+        const Milliseconds patience = client->state.penalties.mail_was_refused ? whole / 10 : whole;
+        if (now - client->since >= load_level_.shortened(patience))
             send_away(client, silent_too_long, "client-silent");
         client = next;
     }
@@ -388,10 +388,10 @@ void Listener::look_for_the_silent() {
 // ---- the passing of time
 
 void Listener::housekeeping() {
-    crowd_.set(client_count(), places_);
+    load_level_.set(client_count(), places_);
     serve_waiting();
     foreign_.close_all();
-    if (retiring_) pass_on_the_silent();
+    if (retiring_) send_parked_to_successor();
     if (stopping_) dismiss_idle(idle_count());
     const auto now = Clock::now();
     if (now - last_look_ < look_interval) return;
@@ -417,7 +417,7 @@ void Listener::stop() {
     retiring_ = false;
     sockets_.clear();
     const auto send_home = [](Client& client) {
-        client.say(shutting_down);
+        client.send_line(shutting_down);
         client.close();
     };
     std::for_each(parked_.begin(), parked_.end(), send_home);

@@ -27,7 +27,7 @@
 #include "postoffice/daemon/listener.h"
 #include "postoffice/daemon/service_identity.h"
 #include "postoffice/daemon/spawner.h"
-#include "postoffice/delivery/arrivals.h"
+#include "postoffice/delivery/queue_notifications.h"
 #include "postoffice/delivery/runner.h"
 #include "postoffice/policy/rate_table.h"
 #include "postoffice/queue/spool.h"
@@ -53,7 +53,7 @@ class Master {
         spool.create(identity_.uid, identity_.gid);
         make_db_folder(config);
         lock_ = lock_spool(config.queue_dir);
-        take_first_ports();
+        bind_first_ports();
         control_ = bind_control_socket(config.control, identity_.uid, identity_.gid);
         write_pid();  // before anybody is told that the daemon is up
     }
@@ -72,7 +72,7 @@ class Master {
             start_missing();
             wait(signals);
             manager_.be_alive();
-            while (const int signal = signals.next()) obey(signal);
+            while (const int signal = signals.next()) handle_signal(signal);
             reap();
             remove_what_is_gone();
             renew_ticket_keys();
@@ -91,7 +91,7 @@ class Master {
     }
 
     // Ports that stay are taken over, so that no connection is refused meanwhile.
-    void take_ports(Generation& next, const std::vector<Port>& known) const {
+    void bind_ports(Generation& next, const std::vector<Port>& known) const {
         if (!settings_.serve_smtp) return;
         std::vector<const Fd*> sockets;
         for (const Port& port : known)
@@ -104,20 +104,20 @@ class Master {
 
     // At a start another server may be about to leave a port, so one that is in use is asked for again for a
     // while.
-    void take_first_ports() const {
+    void bind_first_ports() const {
         const auto give_up_at = Clock::now() + patience_with_ports;
         for (bool was_told = false;; was_told = true) try {
-                take_ports(*current_, {});
+                bind_ports(*current_, {});
                 return;
             } catch (const std::system_error& error) {
                 current_->ports.clear();
                 if (error.code() != std::errc::address_in_use || Clock::now() >= give_up_at) throw;
-                if (!was_told) tell_of_busy_port(error.what());
+                if (!was_told) report_busy_port(error.what());
                 std::this_thread::sleep_for(port_pause);
             }
     }
 
-    static void tell_of_busy_port(const std::string& reason) {
+    static void report_busy_port(const std::string& reason) {
         const std::string next = "tried again for " + duration_text(patience_with_ports);
         log_event("", "port-busy", {{"reason", reason}, {"next", next}});
         print_error("postoffice: {}; {}\n", reason, next);
@@ -240,7 +240,7 @@ class Master {
         runner.control = control_.get();
         runner.arrivals = arrivals_.read_end.get();
         runner.announce = arrivals_.write_end.get();
-        runner.spawner = current_->requests.slot.get();
+        runner.spawner = current_->requests.handle.get();
         if (settings_.queue_interval) runner.rescan = *settings_.queue_interval;
         close_descriptors_except({runner.control, runner.arrivals, runner.announce, runner.spawner});
         confine_to(identity_);
@@ -267,10 +267,10 @@ class Master {
     }
 
     int be_listener(pid_t master) {
-        SessionProcessSockets helpers{current_->requests.slot.get(), arrivals_.write_end.get()};
-        helpers.authenticator = current_->logins.slot.get();
+        SessionProcessSockets helpers{current_->requests.handle.get(), arrivals_.write_end.get()};
+        helpers.authenticator = current_->logins.handle.get();
         helpers.passes = &current_->passes;
-        if (current_->coal_requests) helpers.coal = current_->coal_requests->slot.get();
+        if (current_->coal_requests) helpers.coal = current_->coal_requests->handle.get();
         helpers.rates = &rates_;
         helpers.auditing = &auditing_;
         if (current_->tls) current_->tls->become_reader();
@@ -301,7 +301,7 @@ class Master {
         if (::poll(&entry, 1, static_cast<int>(patience.count())) < 0 && errno != EINTR) throw_errno("poll");
     }
 
-    void obey(int signal) {
+    void handle_signal(int signal) {
         if (signal == SIGHUP && !stopping_) {
             manager_.reloading();
             reload();
@@ -401,7 +401,7 @@ class Master {
         std::unique_ptr<Generation> next;
         try {
             next = std::make_unique<Generation>(std::move(*config));
-            take_ports(*next, current_->ports);
+            bind_ports(*next, current_->ports);
         } catch (const std::exception& error) {
             log_event("", "reload-refused", {{"reason", in_plain_words(error)}});
             return;
@@ -435,7 +435,7 @@ class Master {
     Fd control_;
     /// Here queued ids are told to the runner. All generations share it: what a session of an older one
     /// queues is for the runner of today.
-    Pipe arrivals_ = make_arrivals_pipe();
+    Pipe arrivals_ = make_queue_notification_pipe();
     /// Made before the first fork and shared by all generations: a reload gives nobody a new start.
     RateTable rates_;
     SharedFlag auditing_;

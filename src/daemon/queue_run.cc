@@ -2,7 +2,7 @@
 
 #include "postoffice/daemon/run_with_spawner.h"
 #include "postoffice/daemon/service_identity.h"
-#include "postoffice/delivery/arrivals.h"
+#include "postoffice/delivery/queue_notifications.h"
 #include "postoffice/delivery/runner.h"
 #include "postoffice/queue/spool.h"
 
@@ -11,7 +11,7 @@ namespace postoffice {
 int run_queue_once(const Config& config, const QueueRun& run) {
     const ServiceIdentity identity = service_identity(config);
     Spool(config.queue_dir).create(identity.uid, identity.gid);
-    const Pipe arrivals = make_arrivals_pipe();
+    const Pipe arrivals = make_queue_notification_pipe();
     RunnerSettings settings;
     settings.arrivals = arrivals.read_end.get();
     settings.announce = arrivals.write_end.get();

@@ -8,8 +8,8 @@
 #include <csignal>
 
 #include "postoffice/base/error.h"
-#include "postoffice/base/letterbox.h"
 #include "postoffice/base/process.h"
+#include "postoffice/base/request_socket.h"
 #include "postoffice/daemon/service_identity.h"
 #include "postoffice/daemon/spawner.h"
 
@@ -28,7 +28,7 @@ int wait_for(pid_t pid) {
 int run_with_spawner(const Config& config, const std::string& title, std::vector<int> kept,
                      const std::function<int(int spawner)>& body) {
     const ServiceIdentity identity = service_identity(config);
-    Letterbox requests = make_letterbox();
+    RequestSocket requests = make_request_socket();
     const pid_t parent = ::getpid();
     const pid_t spawner = spawn_process("spawner", [&] {
         end_with_parent(parent);
@@ -37,11 +37,11 @@ int run_with_spawner(const Config& config, const std::string& title, std::vector
         return run_spawner(config, Fd(reader));
     });
     const pid_t child = spawn_process(title, [&] {
-        kept.push_back(requests.slot.get());
+        kept.push_back(requests.handle.get());
         close_descriptors_except(kept);
         confine_to(identity);
         end_with_parent(parent);
-        return body(requests.slot.get());
+        return body(requests.handle.get());
     });
     const int status = wait_for(child);
     (void)::kill(spawner, SIGTERM);

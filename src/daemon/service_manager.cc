@@ -57,13 +57,13 @@ int given_descriptor_count() {
     return static_cast<int>(std::min(number_for_us("LISTEN_FDS", "LISTEN_PID").value_or(0), most_given));
 }
 
-std::vector<GivenSocket> take_given_sockets() {
+std::vector<GivenSocket> receive_given_sockets() {
     std::vector<GivenSocket> sockets;
     const int count = given_descriptor_count();
     const std::string names = from_environment("LISTEN_FDNAMES");
     std::string_view rest = names;
     for (int fd = first_given; fd < first_given + count; ++fd) {
-        const std::string name = printable(take_until(rest, ':'));
+        const std::string name = printable(read_until(rest, ':'));
         Fd socket(fd);
         const auto at = is_listening_tcp(fd) ? Endpoint::local_of(fd) : std::nullopt;
         const int flags = ::fcntl(fd, F_GETFL);
@@ -111,28 +111,28 @@ ServiceManager::ServiceManager() : socket_(from_environment("NOTIFY_SOCKET")) {
 }
 
 void ServiceManager::ready(const std::string& status) {
-    tell(fmt::format("READY=1\nMAINPID={}\nSTATUS={}\n", ::getpid(), printable(status)));
+    notify(fmt::format("READY=1\nMAINPID={}\nSTATUS={}\n", ::getpid(), printable(status)));
 }
 
 void ServiceManager::reloading() {
     timespec now{};
     (void)::clock_gettime(CLOCK_MONOTONIC, &now);
     const auto microseconds = std::uint64_t(now.tv_sec) * 1'000'000 + std::uint64_t(now.tv_nsec) / 1000;
-    tell(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=Reading the configuration\n", microseconds));
+    notify(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=Reading the configuration\n", microseconds));
 }
 
 void ServiceManager::stopping() {
-    tell("STOPPING=1\nSTATUS=Waiting for clients and deliveries to come to an end\n");
+    notify("STOPPING=1\nSTATUS=Waiting for clients and deliveries to come to an end\n");
 }
 
 void ServiceManager::be_alive() {
     const auto now = std::chrono::steady_clock::now();
     if (!watchdog_interval_ || now - last_sign_of_life_ < *watchdog_interval_ / 2) return;
     last_sign_of_life_ = now;
-    tell("WATCHDOG=1\n");
+    notify("WATCHDOG=1\n");
 }
 
-void ServiceManager::tell(const std::string& text) const {
+void ServiceManager::notify(const std::string& text) const {
     sockaddr_un name{};
     name.sun_family = AF_UNIX;
     if (socket_.empty() || socket_.size() >= sizeof name.sun_path) return;

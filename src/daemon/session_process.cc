@@ -8,7 +8,7 @@
 #include "postoffice/base/process.h"
 #include "postoffice/daemon/coal_runner.h"
 #include "postoffice/daemon/session_handover.h"
-#include "postoffice/delivery/reception.h"
+#include "postoffice/delivery/inbound_services.h"
 #include "postoffice/delivery/spool_flusher.h"
 #include "postoffice/net/proxy_header.h"
 #include "postoffice/policy/hosts_access.h"
@@ -37,20 +37,20 @@ bool learn_client(const Fd& socket, SessionState& state) {
 }
 
 // A connection to a server that keeps the mailboxes is of use to the next client, if that comes soon.
-std::optional<ReceivedStruct<ClientHandover>> next_client(const Fd& channel, Reception& reception) {
-    if (reception.is_connected()) try {
+std::optional<ReceivedStruct<ClientHandover>> next_client(const Fd& channel, InboundServices& inbound) {
+    if (inbound.is_connected()) try {
             return receive_struct<ClientHandover>(channel.get(), Deadline::after(transport_idle));
         } catch (const Timeout&) {
-            reception.rest();
+            inbound.close_idle();
         }
     return receive_struct<ClientHandover>(channel.get());
 }
 
 // A parked client's next word decides which process serves it.
 void hand_back(const Fd& channel, const Fd& client, const SessionState& state,
-               SessionOver::How how = SessionOver::How::parked) {
+               SessionEnded::How how = SessionEnded::How::parked) {
     const int descriptors[] = {client.get()};
-    send_struct(channel.get(), SessionOver{how, state}, descriptors);
+    send_struct(channel.get(), SessionEnded{how, state}, descriptors);
     set_process_title("SMTP idle");
 }
 
@@ -63,38 +63,38 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
     const Spool spool(config.queue_dir);
     ResolverSource name_servers(config.nameservers);
     Resolver resolver(name_servers.news().value());
-    Reception reception(config, spool,
-                        {.spawner = sockets.spawner,
-                         .arrivals = sockets.announce,
-                         .patience = local_patience,
-                         .avoidance = std::chrono::seconds(30),
-                         .server_patience = local_patience,
-                         .untaken = Acceptance::Untaken::refused});
+    InboundServices inbound(config, spool,
+                            {.spawner = sockets.spawner,
+                             .arrivals = sockets.announce,
+                             .patience = local_patience,
+                             .avoidance = std::chrono::seconds(30),
+                             .server_patience = local_patience,
+                             .on_total_failure = DeliverOrQueue::OnTotalFailure::refused});
     Misconduct misconduct(config, sockets.rates,
                           [&](const IpAddress& address) { name_to_coal_runner(sockets.coal, address); });
     SpoolFlusher flusher(spool, sockets.announce);
     const SessionServices services{.config = config,
-                                   .router = reception.router(),
-                                   .acceptor = reception.acceptor(),
+                                   .router = inbound.router(),
+                                   .acceptor = inbound.acceptor(),
                                    .resolver = resolver,
                                    .rates = sockets.rates,
                                    .spool_shares = sockets.spool_shares,
                                    .tls = sockets.tls,
                                    .authenticator = {sockets.authenticator, sockets.pass},
-                                   .crowd = sockets.crowd,
+                                   .load_level = sockets.load_level,
                                    .misconduct = &misconduct,
                                    .auditing = sockets.auditing,
                                    .flusher = &flusher};
 
     for (int served = 0;;) {
-        auto handover = next_client(channel, reception);
+        auto handover = next_client(channel, inbound);
         if (!handover || handover->descriptors.size() != 1) return 0;
         SessionState& state = handover->value.state;
         set_process_title("SMTP " + state.client_address.str());
         resolver.refresh(name_servers);
         // Rules that came, or went, since this process began: what it may do was decided then.
         if (state.phase == SessionState::Phase::arrived && has_access_rules() != asks_rules)
-            return hand_back(channel, handover->descriptors.front(), state, SessionOver::How::refused), 0;
+            return hand_back(channel, handover->descriptors.front(), state, SessionEnded::How::refused), 0;
         if (state.phase == SessionState::Phase::announced) {
             if (!learn_client(handover->descriptors.front(), state)) return 0;
             hand_back(channel, handover->descriptors.front(), state);
@@ -112,7 +112,7 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
         }
         // Whoever says that he is ready will be given somebody: so it ends without a word.
         if (++served == most_clients) return 0;
-        send_struct(channel.get(), SessionOver());
+        send_struct(channel.get(), SessionEnded());
         set_process_title("SMTP idle");
     }
 }

@@ -26,7 +26,7 @@
 #include "postoffice/mail/delivery_result.h"
 #include "postoffice/routing/domain_files.h"
 #include "postoffice/routing/users.h"
-#include "take_up.h"
+#include "prepare_agent.h"
 
 namespace postoffice {
 namespace {
@@ -115,7 +115,7 @@ class Spawner {
     void start_instruction_agent(Purpose purpose, const Assignment& assignment, Fd& channel);
     void forget_everything();
     void ask_to_leave(Agents::iterator agent);
-    void let_wait(const AgentName& name, uid_t uid, Fd channel);
+    void keep_waiting(const AgentName& name, uid_t uid, Fd channel);
     void make_room(uid_t uid);
     void serve_waiting();
     void drain();
@@ -171,10 +171,10 @@ void Spawner::read_requests() {
     for (int i = 0; i < most_at_a_time; ++i) {
         SpawnRequest request;
         auto arrival = receive_packet_now(requests_.get(), std::as_writable_bytes(std::span(&request, 1)));
-        if (arrival.kind == Arrival::Kind::nothing) return;
+        if (arrival.kind == PacketArrival::Kind::nothing) return;
         auto& descriptors = arrival.packet.descriptors;
         const bool is_request =
-            arrival.kind == Arrival::Kind::packet && arrival.packet.size == sizeof request &&
+            arrival.kind == PacketArrival::Kind::packet && arrival.packet.size == sizeof request &&
             request.magic == SpawnRequest::expected_magic && request.purpose <= Purpose::domain_alias;
         if (is_request && descriptors.size() == 1 && is_packet_socket(descriptors.front().get())) {
             serve({request.purpose, request.user.str()}, std::move(descriptors.front()));
@@ -210,7 +210,7 @@ void Spawner::serve(const AgentName& name, Fd channel) {
         if (assignment == nullptr) {
             refuse(std::move(channel), user, std::get<DeliveryResult>(answer));
         } else if (!may_start(name.purpose, assignment->account.uid)) {
-            let_wait(name, assignment->account.uid, std::move(channel));
+            keep_waiting(name, assignment->account.uid, std::move(channel));
         } else if (stays(name.purpose)) {
             start_agent(name, *assignment, channel);
         } else {
@@ -258,7 +258,7 @@ void Spawner::start_agent(const AgentName& name, const Assignment& assignment, c
         // that stayed open would hide the agent's end from the client.
         control.ours.reset();
         forget_everything();
-        auto duty = take_up(config_, domains_, name.purpose, assignment);
+        auto duty = prepare_agent(config_, domains_, name.purpose, assignment);
         if (const auto* refusal = std::get_if<DeliveryResult>(&duty)) {
             send_refusal(descriptor, name.user, *refusal);
             return 0;
@@ -339,7 +339,7 @@ void Spawner::ask_to_leave(Agents::iterator agent) {
 }
 
 /// For an agent to end, a few seconds long. One account has a quarter of the places to wait.
-void Spawner::let_wait(const AgentName& name, uid_t uid, Fd channel) {
+void Spawner::keep_waiting(const AgentName& name, uid_t uid, Fd channel) {
     const auto own =
         std::count_if(waiting_.begin(), waiting_.end(), [uid](const Waiting& one) { return one.uid == uid; });
     const std::size_t most = is_shared_by_many(uid) ? limits_.waiting : (limits_.waiting + 3) / 4;

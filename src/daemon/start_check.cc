@@ -11,8 +11,8 @@
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/folder.h"
-#include "postoffice/base/nudge.h"
 #include "postoffice/base/text.h"
+#include "postoffice/base/trigger.h"
 #include "postoffice/config/build.h"
 #include "postoffice/config/config_file.h"
 #include "postoffice/daemon/key_keeper.h"
@@ -201,15 +201,16 @@ class Checker {
 
     void check_ports() {
         for (const ListenAddress& listen : config_.listen) {
-            const auto obstacle = obstacle_to_binding(listen);
-            if (!obstacle) continue;
-            if (!is_server_ && obstacle->error == EACCES)
-                check_.unchecked.push_back(fmt::format("listen: {}", obstacle->endpoint));
-            else if (obstacle->error != EADDRINUSE)
-                problem("listen", fmt::format("{}: {}", obstacle->endpoint, error_text(obstacle->error)));
+            const auto unavailable = bind_problem(listen);
+            if (!unavailable) continue;
+            if (!is_server_ && unavailable->error == EACCES)
+                check_.unchecked.push_back(fmt::format("listen: {}", unavailable->endpoint));
+            else if (unavailable->error != EADDRINUSE)
+                problem("listen",
+                        fmt::format("{}: {}", unavailable->endpoint, error_text(unavailable->error)));
             else if (!is_served(config_.control))
                 check_.notices.push_back(
-                    fmt::format("listen: another program uses {} now", obstacle->endpoint));
+                    fmt::format("listen: another program uses {} now", unavailable->endpoint));
         }
     }
 

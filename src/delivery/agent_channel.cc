@@ -10,7 +10,7 @@
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
-#include "postoffice/base/letterbox.h"
+#include "postoffice/base/request_socket.h"
 #include "postoffice/base/text.h"
 #include "postoffice/local/agent_protocol.h"
 #include "postoffice/routing/delivery_file.h"
@@ -65,7 +65,8 @@ std::optional<DeliveryAnswer> receive_answer(int socket, const Deadline& deadlin
 std::optional<DeliveryAnswer> waiting_answer(int socket) {
     DeliveryAnswer answer;
     const auto arrival = receive_packet_now(socket, std::as_writable_bytes(std::span(&answer, 1)));
-    if (arrival.kind != Arrival::Kind::packet || arrival.packet.size != sizeof answer) return std::nullopt;
+    if (arrival.kind != PacketArrival::Kind::packet || arrival.packet.size != sizeof answer)
+        return std::nullopt;
     return answer;
 }
 
@@ -77,7 +78,7 @@ Fd request_agent(int spawner, SpawnRequest::Purpose purpose, const std::string& 
     if (!request.user.assign(user)) throw FormatError("user name too long");
     SocketPair pair = packet_socket_pair();
     const int theirs = pair.theirs.get();
-    post(spawner, std::as_bytes(std::span(&request, 1)), std::span(&theirs, 1), deadline);
+    send_request(spawner, std::as_bytes(std::span(&request, 1)), std::span(&theirs, 1), deadline);
     return std::move(pair.ours);
 }
 
@@ -128,7 +129,7 @@ struct AgentChannels::Call {
 };
 
 /// The requests that go to one user's agent together.
-struct AgentChannels::Flight {
+struct AgentChannels::AgentBatch {
     AgentName agent;
     std::vector<std::size_t> requests;  ///< indices; the first `sent` of them were sent
     std::size_t sent = 0;
@@ -171,48 +172,48 @@ std::vector<DeliveryResult> AgentChannels::deliver(const std::vector<MailboxDeli
     while (!call.waiting.empty() && call.timeouts < most_timeouts) {
         call.started = ++uses_;
         call.deadline = Deadline::after(patience());
-        auto flights = next_flights(call);
+        auto batches = next_batches(call);
         // All agents work at the same time: everything is sent before the first answer is awaited.
         for (auto step : {&AgentChannels::send, &AgentChannels::collect})
-            for (Flight& flight : flights) try {
-                    (this->*step)(call, flight);
+            for (AgentBatch& batch : batches) try {
+                    (this->*step)(call, batch);
                 } catch (const Timeout&) {
-                    give_up(call, flight, unanswered);
-                    avoid(flight.agent);
+                    give_up(call, batch, unanswered);
+                    avoid(batch.agent);
                     ++call.timeouts;
-                    flight.requests.clear();
+                    batch.requests.clear();
                 } catch (const std::exception& e) {
-                    give_up(call, flight, deferred("4.3.0", "Local delivery: " + in_plain_words(e)));
-                    flight.requests.clear();
+                    give_up(call, batch, deferred("4.3.0", "Local delivery: " + in_plain_words(e)));
+                    batch.requests.clear();
                 }
     }
     return std::move(call.results);
 }
 
 /// A late answer must never be taken for that to a later request: the channel goes.
-void AgentChannels::give_up(Call& call, const Flight& flight, const DeliveryResult& why) {
-    channels_.erase(flight.agent);
-    for (const std::size_t i : flight.requests)
+void AgentChannels::give_up(Call& call, const AgentBatch& batch, const DeliveryResult& why) {
+    channels_.erase(batch.agent);
+    for (const std::size_t i : batch.requests)
         if (call.results[i].outcome == DeliveryResult::Outcome::deferred) call.results[i] = why;
 }
 
 /// Takes from what waits, in order, as much as may be under way at a time.
-std::vector<AgentChannels::Flight> AgentChannels::next_flights(Call& call) const {
-    std::vector<Flight> flights;
+std::vector<AgentChannels::AgentBatch> AgentChannels::next_batches(Call& call) const {
+    std::vector<AgentBatch> batches;
     std::deque<std::size_t> later;
     for (const std::size_t i : call.waiting) {
         const AgentName agent = agent_for(call.deliveries[i]);
-        auto flight =
-            std::find_if(flights.begin(), flights.end(), [&](const Flight& f) { return f.agent == agent; });
-        if (flight == flights.end() && flights.size() < most_channels)
-            flight = flights.insert(flights.end(), Flight{agent, {}});
-        if (flight == flights.end() || flight->requests.size() == most_unanswered)
+        auto batch = std::find_if(batches.begin(), batches.end(),
+                                  [&](const AgentBatch& f) { return f.agent == agent; });
+        if (batch == batches.end() && batches.size() < most_channels)
+            batch = batches.insert(batches.end(), AgentBatch{agent, {}});
+        if (batch == batches.end() || batch->requests.size() == most_unanswered)
             later.push_back(i);
         else
-            flight->requests.push_back(i);
+            batch->requests.push_back(i);
     }
     call.waiting = std::move(later);
-    return flights;
+    return batches;
 }
 
 AgentChannels::AgentName AgentChannels::agent_for(const MailboxDelivery& delivery) {
@@ -231,41 +232,41 @@ AgentChannels::Channel& AgentChannels::channel_to(const AgentName& agent, const 
     return channels_[agent] = Channel{request_agent(spawner_, agent.purpose, agent.user, deadline), uses_};
 }
 
-void AgentChannels::send(Call& call, Flight& flight) {
-    Channel& channel = channel_to(flight.agent, call.deadline);
+void AgentChannels::send(Call& call, AgentBatch& batch) {
+    Channel& channel = channel_to(batch.agent, call.deadline);
     channel.last_use = uses_;
-    for (const std::size_t i : flight.requests) {
+    for (const std::size_t i : batch.requests) {
         DeliveryRequest request;
         if (!fill_request(request, call.deliveries[i])) throw FormatError("address too long");
         const auto bytes = std::as_bytes(std::span(&request, 1));
         if (send_before(channel.socket.get(), bytes, call.message, call.deadline) == Sent::gone) {
-            flight.gone = true;
+            batch.gone = true;
             return;
         }
-        ++flight.sent;
+        ++batch.sent;
     }
 }
 
-void AgentChannels::collect(Call& call, Flight& flight) {
-    if (flight.requests.empty()) return;
-    const int socket = channels_.at(flight.agent).socket.get();
+void AgentChannels::collect(Call& call, AgentBatch& batch) {
+    if (batch.requests.empty()) return;
+    const int socket = channels_.at(batch.agent).socket.get();
     std::size_t answered = 0;
     std::optional<DeliveryAnswer> answer;
-    while (answered < flight.sent && (answer = receive_answer(socket, call.deadline)) && answer->for_all == 0)
-        call.results[flight.requests[answered++]] = result_of(*answer);
+    while (answered < batch.sent && (answer = receive_answer(socket, call.deadline)) && answer->for_all == 0)
+        call.results[batch.requests[answered++]] = result_of(*answer);
     // The spawner says why there is no agent before it closes the channel: when that failed our send, its
     // answer was there already.
-    if (flight.gone && answered == flight.sent) answer = waiting_answer(socket);
+    if (batch.gone && answered == batch.sent) answer = waiting_answer(socket);
     if (answer && answer->for_all != 0) {
-        while (answered < flight.requests.size())
-            call.results[flight.requests[answered++]] = result_of(*answer);
-        flight.sent = answered;
-        flight.gone = true;
+        while (answered < batch.requests.size())
+            call.results[batch.requests[answered++]] = result_of(*answer);
+        batch.sent = answered;
+        batch.gone = true;
     }
-    if (flight.gone || answered < flight.sent) channels_.erase(flight.agent);
+    if (batch.gone || answered < batch.sent) channels_.erase(batch.agent);
     // Requests that were sent and not answered stay deferred; those never sent go to another agent.
-    for (std::size_t k = flight.sent; k < flight.requests.size(); ++k) {
-        const std::size_t i = flight.requests[k];
+    for (std::size_t k = batch.sent; k < batch.requests.size(); ++k) {
+        const std::size_t i = batch.requests[k];
         if (++call.tries[i] < most_tries) call.waiting.push_back(i);
     }
 }
@@ -326,12 +327,12 @@ UserFile AgentChannels::find_file(const std::string& user, const WantedFile& wan
     UserFile file{static_cast<UserFile::Status>(answer.status), printable(answer.path.str()), "",
                   printable(answer.problem.str())};
     const bool is_found = file.status == UserFile::Status::found;
-    if (file.status > UserFile::Status::trouble || is_found != (descriptors.size() == 1))
+    if (file.status > UserFile::Status::temporary || is_found != (descriptors.size() == 1))
         throw FormatError("an answer that makes no sense");
     if (is_found) file.text = disk::read_all(descriptors.front().get(), most_delivery_file_octets);
     return file;
 } catch (const std::exception& error) {
-    return {UserFile::Status::trouble, "files of " + user, "", in_plain_words(error)};
+    return {UserFile::Status::temporary, "files of " + user, "", in_plain_words(error)};
 }
 
 DomainEntry AgentChannels::domain_entry(const std::string& domain, const std::string& name) try {
@@ -341,7 +342,7 @@ DomainEntry AgentChannels::domain_entry(const std::string& domain, const std::st
     DomainEntry entry{
         static_cast<DomainEntry::Status>(answer.status), {}, {}, printable(answer.problem.str())};
     const std::string user = answer.user.str();
-    if (entry.status > DomainEntry::Status::trouble || descriptors.size() > 1 ||
+    if (entry.status > DomainEntry::Status::temporary || descriptors.size() > 1 ||
         (!user.empty() && !is_virtual_user_name(user)))
         throw FormatError("an answer that makes no sense");
     if (!user.empty()) entry.user = user;
@@ -350,19 +351,19 @@ DomainEntry AgentChannels::domain_entry(const std::string& domain, const std::st
     if (!descriptors.empty()) entry.alias = disk::read_all(descriptors.front().get(), most_alias_octets);
     return entry;
 } catch (const std::exception& error) {
-    return {DomainEntry::Status::trouble, {}, {}, "files of " + domain + ": " + in_plain_words(error)};
+    return {DomainEntry::Status::temporary, {}, {}, "files of " + domain + ": " + in_plain_words(error)};
 }
 
 /// A spawner that has no agent to give answers in its place. That it has no room is no word on the mailbox.
 MailboxState AgentChannels::virtual_mailbox(const std::string& user, const std::string& domain) {
     const AgentName agent{SpawnRequest::Purpose::virtual_mailbox, user + "@" + domain};
-    if (is_avoided(agent)) return {MailboxState::Status::not_shown, {}};
+    if (is_avoided(agent)) return {MailboxState::Status::no_permission, {}};
     const auto deadline = Deadline::after(std::min(patience(), patience_with_obstacles));
     try {
         for (unsigned tries = 0; tries < most_tries; ++tries) {
             Channel& channel = channel_to(agent, deadline);
             channel.last_use = ++uses_;
-            const ObstacleRequest request;
+            const AvailabilityRequest request;
             const bool is_sent =
                 send_packet_now(channel.socket.get(), std::as_bytes(std::span(&request, 1))) == Sent::yes;
             const auto answer = is_sent ? receive_answer(channel.socket.get(), deadline)
@@ -372,7 +373,7 @@ MailboxState AgentChannels::virtual_mailbox(const std::string& user, const std::
             DeliveryResult result = result_of(*answer);
             if (result.outcome != DeliveryResult::Outcome::deferred || result.reply.status == "4.3.2")
                 return {};
-            return {MailboxState::Status::hindered, {std::move(result.reply), ""}};
+            return {MailboxState::Status::unavailable, {std::move(result.reply), ""}};
         }
     } catch (const Timeout&) {
         channels_.erase(agent);  // a late answer must never be taken for that to a later question
@@ -380,24 +381,24 @@ MailboxState AgentChannels::virtual_mailbox(const std::string& user, const std::
     } catch (const std::exception&) {
         channels_.erase(agent);
     }
-    return {MailboxState::Status::not_shown, {}};
+    return {MailboxState::Status::no_permission, {}};
 }
 
-MailboxState AgentFiles::virtual_mailbox(const std::string& user, const VirtualDomain& domain) {
-    MailboxState state = own_eyes_.virtual_mailbox(user, domain);
-    if (state.status != MailboxState::Status::not_shown) return state;
+MailboxState DelegatedUserFiles::virtual_mailbox(const std::string& user, const VirtualDomain& domain) {
+    MailboxState state = direct_.virtual_mailbox(user, domain);
+    if (state.status != MailboxState::Status::no_permission) return state;
     state = channels_.virtual_mailbox(user, domain.name);
-    state.obstacle.detail =
-        virtual_mailbox_path(config_, user, domain.name) + ": " + state.obstacle.reply.text;
+    state.unavailable.detail =
+        virtual_mailbox_path(config_, user, domain.name) + ": " + state.unavailable.reply.text;
     return state;
 }
 
-UserFile AgentFiles::find(const Account& account, const WantedFile& wanted) {
-    UserFile file = own_eyes_.find(account, wanted);
-    if (file.status != UserFile::Status::not_shown) return file;
+UserFile DelegatedUserFiles::find(const Account& account, const WantedFile& wanted) {
+    UserFile file = direct_.find(account, wanted);
+    if (file.status != UserFile::Status::no_permission) return file;
     file = channels_.find_file(account.name, wanted);
-    if (file.status == UserFile::Status::not_shown)
-        return {UserFile::Status::trouble, file.path, "", account.name + " has no right to look there"};
+    if (file.status == UserFile::Status::no_permission)
+        return {UserFile::Status::temporary, file.path, "", account.name + " has no right to look there"};
     return file;
 }
 
@@ -412,13 +413,13 @@ std::string reader_of(const Config& config, const VirtualDomain& domain) {
 
 }  // namespace
 
-DomainEntry AgentFiles::domain_entry(const std::string& folder, const VirtualDomain& domain,
-                                     const std::string& name) {
-    DomainEntry entry = own_eyes_.domain_entry(folder, domain, name);
-    if (entry.status != DomainEntry::Status::not_shown) return entry;
+DomainEntry DelegatedUserFiles::domain_entry(const std::string& folder, const VirtualDomain& domain,
+                                             const std::string& name) {
+    DomainEntry entry = direct_.domain_entry(folder, domain, name);
+    if (entry.status != DomainEntry::Status::no_permission) return entry;
     entry = channels_.domain_entry(domain.name, name);
-    if (entry.status == DomainEntry::Status::not_shown) {
-        entry.status = DomainEntry::Status::trouble;
+    if (entry.status == DomainEntry::Status::no_permission) {
+        entry.status = DomainEntry::Status::temporary;
         entry.problem += "; mail waits until " + reader_of(config_, domain) + " can read it";
     }
     return entry;

@@ -4,7 +4,7 @@
 
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
-#include "postoffice/queue/receiver.h"
+#include "postoffice/queue/message_builder.h"
 #include "postoffice/routing/recipients.h"
 
 namespace postoffice {

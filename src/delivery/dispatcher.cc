@@ -237,9 +237,9 @@ void Dispatcher::hand_over(Agent& agent, Job job) {
     try {
         const Fd message = job.message->entry.open_message();
         std::vector<int> descriptors = {job.message->entry.fd(), message.get()};
-        if (const Watch* watch = events_.watch_of(job.message->entry.id())) {
-            request.watcher_sees_all = watch->sees_all() ? 1 : 0;
-            descriptors.push_back(watch->fd());
+        if (const StatusWriter* status = events_.status_writer_of(job.message->entry.id())) {
+            request.submitter_sees_all = status->sees_all() ? 1 : 0;
+            descriptors.push_back(status->fd());
         }
         send_struct(agent.worker.channel.get(), request, descriptors);
         agent.job = std::move(job);
@@ -271,9 +271,9 @@ void Dispatcher::job_done(Pool& pool, std::list<Agent>::iterator agent) {
     const Place place = agent->place;
     Destination& destination = place->second;
     const auto answer = receive_struct_now<QueueJobDone>(agent->worker.channel.get());
-    if (answer.kind == Arrival::Kind::nothing) return;
+    if (answer.kind == PacketArrival::Kind::nothing) return;
     std::optional<Job> job = std::exchange(agent->job, std::nullopt);
-    if (answer.kind != Arrival::Kind::packet) return end_of_agent(pool, agent, std::move(job));
+    if (answer.kind != PacketArrival::Kind::packet) return end_of_agent(pool, agent, std::move(job));
     ++agent->jobs_done;
     agent->worker.idle_since = Clock::now();
     const bool is_down = answer.value.destination_is_down != 0;

@@ -35,7 +35,7 @@ void Dispatcher::postpone_job(Job job, const Destination& destination) {
         for (const auto index : job.recipients)
             if (entry.journal().recipients[index].status == RecipientState::Status::waiting) {
                 entry.record_postponed(index, destination.why_down);
-                tell(entry, index, destination.why_down);
+                report_outcome(entry, index, destination.why_down);
             }
     } catch (const std::system_error& error) {
         log_event(entry.id(), "not-recorded", {{"reason", error.what()}});
@@ -56,7 +56,7 @@ void Dispatcher::settle_job(Job job, const DeliveryResult& result) {
         for (const auto index : job.recipients)
             if (entry.journal().recipients[index].status == RecipientState::Status::waiting) {
                 entry.record(index, result);
-                tell(entry, index, result);
+                report_outcome(entry, index, result);
             }
     } catch (const std::system_error& error) {
         log_event(entry.id(), "not-recorded", {{"reason", error.what()}});
@@ -65,7 +65,8 @@ void Dispatcher::settle_job(Job job, const DeliveryResult& result) {
 }
 
 /// The log, a person who watches the run, and a submitter who waits hear what became of a recipient.
-void Dispatcher::tell(const QueueEntry& entry, std::size_t index, const DeliveryResult& result) const {
+void Dispatcher::report_outcome(const QueueEntry& entry, std::size_t index,
+                                const DeliveryResult& result) const {
     const std::string_view word = result.outcome == DeliveryResult::Outcome::failed ? "failed" : "deferred";
     const Recipient& recipient = entry.journal().envelope.recipients[index];
     const std::string to = recipient.original.to_string();
@@ -76,7 +77,8 @@ void Dispatcher::tell(const QueueEntry& entry, std::size_t index, const Delivery
                {"reply", result.reply.line()}});
     events_.show(
         fmt::format("{}: {}: {}: {}", entry.id(), printable(to), word, printable(result.reply.line())));
-    if (const Watch* watch = events_.watch_of(entry.id())) watch->tell(recipient, result);
+    if (const StatusWriter* status = events_.status_writer_of(entry.id()))
+        status->report_outcome(recipient, result);
 }
 
 void Dispatcher::finish(Job job) {
@@ -120,7 +122,7 @@ void Dispatcher::settle(ActiveMessage& message) try {
     const std::string id = entry.id();
     entry.finish();
     log_event(id, "finished", {{"after", duration_text(Seconds(now - entry.journal().envelope.arrived))}});
-    leave(id);
+    release(id);
     events_.on_finished(id);
 } catch (const std::exception& error) {
     // The disk would not take a record or a report. What happened is in the journal or will be found out
@@ -139,7 +141,7 @@ void Dispatcher::set_next_attempt(ActiveMessage& message, UnixTime due) const {
 void Dispatcher::release(ActiveMessage& message, UnixTime due) {
     const std::string id = message.entry.id();
     const bool is_withheld = message.is_withheld;
-    leave(id);
+    release(id);
     if (is_withheld)
         events_.on_gone(id);
     else

@@ -43,7 +43,7 @@ bool Dispatcher::has_share(const std::string& owner) const {
 }
 
 /// The message is not under way any more.
-void Dispatcher::leave(const std::string& id) {
+void Dispatcher::release(const std::string& id) {
     const auto message = active_.find(id);
     const auto share = shares_.find(message->second.owner);
     --share->second.active;

@@ -115,7 +115,7 @@ void LocalTransport::send(Batch& batch, int message) try {
     batch.results.resize(batch.places.size(), deferred("4.3.5", "The mailboxes cannot be reached now"));
 }
 
-void LocalTransport::rest() {
+void LocalTransport::close_idle() {
     if (client_) client_->quit();
     client_.reset();
 }

@@ -9,7 +9,7 @@
 #include <optional>
 #include <span>
 
-#include "late_routing.h"
+#include "deferred_routing.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/output.h"
@@ -22,8 +22,8 @@
 #include "postoffice/delivery/queue_job.h"
 #include "postoffice/delivery/remote_delivery.h"
 #include "postoffice/local/forwarding.h"
+#include "postoffice/queue/delivery_status.h"
 #include "postoffice/queue/spool.h"
-#include "postoffice/queue/watch.h"
 #include "rerouting.h"
 
 namespace postoffice {
@@ -62,8 +62,8 @@ class QueueAgent {
           name_servers_(config.nameservers),
           resolver_(name_servers_.news().value()) {}
 
-    void route_again(QueueEntry& entry, std::span<const std::uint32_t> indices, Watch watch) {
-        watch_ = std::move(watch);
+    void route_again(QueueEntry& entry, std::span<const std::uint32_t> indices, StatusWriter status) {
+        status_ = std::move(status);
         hold_end();
         if (!rerouting_) rerouting_.emplace(config_, spawner_);
         for (const auto index : indices) {
@@ -77,12 +77,12 @@ class QueueAgent {
             if (entry.journal().is_to_report(index))
                 entry.record_reported(index, "left to where it leads now");
         }
-        watch_ = Watch();
+        status_ = StatusWriter();
     }
 
     QueueJobDone work(QueueEntry& entry, std::span<const std::uint32_t> indices, int message, bool is_patient,
-                      Watch watch) {
-        watch_ = std::move(watch);
+                      StatusWriter status) {
+        status_ = std::move(status);
         RemoteDelivery::Outcome outcome;
         if (task_.is_local)
             outcome.results = deliver_locally(entry, indices, message, is_patient);
@@ -96,15 +96,15 @@ class QueueAgent {
             done.is_slow[i] = result.is_unanswered && !is_patient ? 1 : 0;
             if (done.is_slow[i] == 0) record(entry, indices[i], result);
         }
-        watch_ = Watch();
+        status_ = StatusWriter();
         return done;
     }
 
-    void rest() {
+    void close_idle() {
         if (remote_) remote_->close();
-        if (late_routing_) late_routing_->rest();
-        local_.rest();
-        hasty_local_.rest();
+        if (deferred_routing_) deferred_routing_->close_idle();
+        local_.close_idle();
+        hasty_local_.close_idle();
     }
 
   private:
@@ -143,8 +143,8 @@ class QueueAgent {
             } else if (target.kind == Target::Kind::discard) {
                 results[i] = delivered("Discarded, as asked");
             } else if (target.kind == Target::Kind::unrouted) {
-                if (!late_routing_) late_routing_.emplace(config_, spawner_, arrivals_);
-                results[i] = late_routing_->take_in(entry, indices[i], message);
+                if (!deferred_routing_) deferred_routing_.emplace(config_, spawner_, arrivals_);
+                results[i] = deferred_routing_->deliver(entry, indices[i], message);
             } else {
                 results[i] = local_.carry_out({entry.id(), target, envelope.sender}, message);
             }
@@ -198,9 +198,9 @@ class QueueAgent {
             std::string& original = outgoing.recipients.back().wishes.original_recipient;
             if (original.empty()) original = original_recipient_of(recipient.original);
         }
-        remote_->let_hear(audience(envelope.recipients, indices));
+        remote_->set_transcript(audience(envelope.recipients, indices));
         auto outcome = remote_->deliver(outgoing, message, entry.message_size());
-        remote_->let_hear(print());  // the watch is over when goodbye is said
+        remote_->set_transcript(print());  // the watch is over when goodbye is said
         return outcome;
     }
 
@@ -224,7 +224,7 @@ class QueueAgent {
         // What becomes of one who goes on in a message of his own is not known yet.
         const bool goes_on =
             recipient.target.kind == Target::Kind::unrouted && result.outcome == Outcome::delivered;
-        if (!goes_on) watch_.tell(recipient, result);
+        if (!goes_on) status_.report_outcome(recipient, result);
     }
 
     /// Who hears the dialogue about these recipients: the person who runs the queue by hand; a submitter who
@@ -232,10 +232,10 @@ class QueueAgent {
     std::function<void(const std::string&)> audience(const std::vector<Recipient>& recipients,
                                                      std::span<const std::uint32_t> indices) const {
         if (task_.verbose) return print();
-        if (!watch_ || !std::all_of(indices.begin(), indices.end(),
-                                    [&](auto index) { return watch_.may_see(recipients[index]); }))
+        if (!status_ || !std::all_of(indices.begin(), indices.end(),
+                                     [&](auto index) { return status_.may_disclose(recipients[index]); }))
             return {};
-        return [this](const std::string& line) { watch_.say(line); };
+        return [this](const std::string& line) { status_.write_transcript(line); };
     }
 
     /// Empty unless a person runs the queue by hand. The number of this process, which has one connection at
@@ -256,10 +256,10 @@ class QueueAgent {
     ResolverSource name_servers_;
     Resolver resolver_;
     std::unique_ptr<RemoteDelivery> remote_;
-    std::optional<LateRouting> late_routing_;
+    std::optional<DeferredRouting> deferred_routing_;
     std::optional<Rerouting> rerouting_;
     DeliveryResult why_down_;  ///< the last word on the destination
-    Watch watch_;              ///< of the message at hand
+    StatusWriter status_;      ///< of the message at hand
 };
 
 // Indices come from the runner, but the journal is what counts: one that is out of range would be our bug.
@@ -284,27 +284,27 @@ int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel
         try {
             job = receive_struct<QueueJob>(channel.get(), Deadline::after(connection_idle));
         } catch (const Timeout&) {
-            agent.rest();
+            agent.close_idle();
             job = receive_struct<QueueJob>(channel.get());
         }
         if (!job || job->descriptors.size() < 2) break;
         QueueEntry entry(config.queue_dir, std::move(job->descriptors[0]));
         const auto indices = checked_indices(job->value, entry);
         set_process_title("delivering " + entry.id() + " to " + name);
-        Watch watch;
+        StatusWriter status;
         if (job->descriptors.size() > 2)
-            watch = Watch(std::move(job->descriptors[2]), job->value.watcher_sees_all != 0);
+            status = StatusWriter(std::move(job->descriptors[2]), job->value.submitter_sees_all != 0);
         QueueJobDone done;
         if (job->value.routes_again != 0)
-            agent.route_again(entry, indices, std::move(watch));
+            agent.route_again(entry, indices, std::move(status));
         else
             done = agent.work(entry, indices, job->descriptors[1].get(), job->value.is_patient != 0,
-                              std::move(watch));
+                              std::move(status));
         set_process_title("idle, last delivered to " + name);
         send_struct(channel.get(), done);
         allow_end();
     }
-    agent.rest();
+    agent.close_idle();
     return 0;
 }
 

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "postoffice/base/log.h"
-#include "postoffice/delivery/arrivals.h"
+#include "postoffice/delivery/queue_notifications.h"
 
 namespace postoffice {
 namespace {
@@ -21,7 +21,7 @@ void reap_quietly(const Spool& spool, const std::string& id) {
 
 int run_reaper(const Spool& spool, Fd ids) {
     for (const std::string& id : spool.finished()) reap_quietly(spool, id);
-    ArrivalReader reader(ids.get());
+    QueueNotificationReader reader(ids.get());
     for (;;) {
         pollfd entry{ids.get(), POLLIN, 0};
         if (::poll(&entry, 1, -1) < 0) continue;

@@ -35,7 +35,7 @@ std::optional<HostAndPort> parse_host_and_port(std::string_view text) {
     } else {
         const bool is_bare_v6 = std::count(text.begin(), text.end(), ':') > 1;
         has_port = !is_bare_v6 && text.find(':') != std::string_view::npos;
-        result.host = to_lower(is_bare_v6 ? text : take_until(text, ':'));
+        result.host = to_lower(is_bare_v6 ? text : read_until(text, ':'));
         if (has_port) port = text;
     }
     if (result.host.starts_with("ipv6:")) result.host.erase(0, 5);
@@ -147,7 +147,7 @@ void RemoteDelivery::walk(Attempt& attempt) {
             if (std::find(tried.begin(), tried.end(), address) != tried.end()) continue;
             tried.push_back(address);
             const MailServer server{host.name, Endpoint{address, route.port}};
-            client_ = std::make_unique<SmtpClient>(server, config_.hostname, timeouts_, talk_);
+            client_ = std::make_unique<SmtpClient>(server, config_.hostname, timeouts_, transcript_);
             if (client_->refusal()) {
                 if (!refusal || says_more(*client_->refusal(), *refusal)) refusal = client_->refusal();
                 client_.reset();
@@ -186,9 +186,9 @@ void RemoteDelivery::hand_over(Attempt& attempt) {
     }
 }
 
-void RemoteDelivery::let_hear(std::function<void(const std::string&)> talk) {
-    talk_ = std::move(talk);
-    if (client_) client_->let_hear(talk_);
+void RemoteDelivery::set_transcript(std::function<void(const std::string&)> transcript) {
+    transcript_ = std::move(transcript);
+    if (client_) client_->set_transcript(transcript_);
 }
 
 void RemoteDelivery::close() {

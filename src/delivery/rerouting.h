@@ -30,7 +30,7 @@ class Rerouting {
     AliasTable aliases_;
     UserDirectory users_;
     AgentChannels agents_;
-    AgentFiles files_;
+    DelegatedUserFiles files_;
     Router router_;
 };
 

@@ -15,7 +15,7 @@
 #include "postoffice/base/output.h"
 #include "postoffice/base/packet.h"
 #include "postoffice/base/text.h"
-#include "postoffice/delivery/intake.h"
+#include "postoffice/delivery/pickup.h"
 #include "postoffice/delivery/reaper.h"
 #include "postoffice/delivery/retry.h"
 #include "postoffice/net/mx.h"
@@ -25,15 +25,15 @@
 namespace postoffice {
 namespace {
 
-constexpr UnixTime drop_scan_interval = 30;  // what a lost nudge costs at most
+constexpr UnixTime drop_scan_interval = 30;  // what a lost trigger costs at most
 constexpr UnixTime after_burst = 1;          // a burst may have overflowed the pipe: look at the spool soon
 constexpr int most_commands = 256;           // before other work gets its turn
 constexpr Seconds sweep_age{3600};
 constexpr Milliseconds longest_turn{50};  // of starting messages, before answers are heard
 constexpr UnixTime clock_tolerance = 20;  // more than the longest pause between two looks at the clock
 
-void show(bool is_watched, const std::string& line) {
-    if (is_watched) print_error("{}\n", line);
+void show(bool is_awaited, const std::string& line) {
+    if (is_awaited) print_error("{}\n", line);
 }
 
 void raise_file_limit() {
@@ -73,13 +73,13 @@ Runner::Runner(const Config& config, const RunnerSettings& settings)
                        },
                    .on_gone = [this](const std::string& id) { note_gone(id); },
                    .on_queued = [this](const std::string& id) { note_arrival(id); },
-                   .watch_of = [this](const std::string& id) { return watched_.find(id); },
+                   .status_writer_of = [this](const std::string& id) { return awaited_.find(id); },
                    .may_leave = [this](const Journal& journal) { return may_leave(journal); },
                    .show = [this](const std::string& line) { show(settings_.verbose, line); },
                    .is_ours = [this](const Address& address) { return is_ours(address); },
                    .owner_of = [this](const std::string& domain) { return owner_of(domain); }}),
-      intake_([this] { return start_intake_worker(); },
-              [this](const std::string& id, Watch watch) { take_over_watched(id, std::move(watch)); }),
+      pickup_([this] { return start_pickup_worker(); },
+              [this](const std::string& id, StatusWriter status) { note_awaited(id, std::move(status)); }),
       arrivals_(settings.arrivals) {}
 
 Worker Runner::start_agent(const QueueAgentTask& task) const {
@@ -112,16 +112,16 @@ std::string Runner::owner_of(const std::string& domain) try {
     return "";
 }
 
-Worker Runner::start_intake_worker() const {
+Worker Runner::start_pickup_worker() const {
     return start_worker("taking in local mail", {settings_.spawner, settings_.announce}, [&](Fd channel) {
         agent_calls_.enforce();
-        return run_intake_worker(config_, std::move(channel), settings_.spawner, settings_.announce,
+        return run_pickup_worker(config_, std::move(channel), settings_.spawner, settings_.announce,
                                  [this](const std::string& line) { show(settings_.verbose, line); });
     });
 }
 
 void Runner::start_reaper() {
-    Pipe pipe = make_arrivals_pipe();
+    Pipe pipe = make_queue_notification_pipe();
     (void)spawn_process("reaper", [&] {
         const int read_end = pipe.read_end.release();
         close_descriptors_except({read_end});
@@ -165,7 +165,7 @@ void Runner::reschedule(const std::string& id, UnixTime due) {
 void Runner::forget(const std::string& id) {
     known_.erase(id);
     wanted_now_.erase(id);
-    watched_.end(id);
+    awaited_.end(id);
 }
 
 /// It came into the queue.
@@ -174,7 +174,7 @@ void Runner::note_arrival(const std::string& id) {
     schedule(id, 0);
 }
 
-void Runner::hurry(const std::string& id) {
+void Runner::schedule_now(const std::string& id) {
     dispatcher_.forget_down_destinations();
     wanted_now_.insert(id);
     reschedule(id, 0);
@@ -234,7 +234,7 @@ void Runner::sweep() try {
     next_sweep_ = now_unix() + sweep_age.count();
     const std::string drop = spool_.drop_directory();
     const unsigned removed =
-        spool_.sweep(sweep_age) + sweep_drops(drop, sweep_age) + sweep_watches(drop, sweep_age);
+        spool_.sweep(sweep_age) + sweep_drops(drop, sweep_age) + sweep_status_fifos(drop, sweep_age);
     if (removed > 0) log_event("", "swept", {{"files", std::to_string(removed)}});
 } catch (const std::system_error& error) {
     log_event("", "not-swept", {{"reason", error.what()}});
@@ -245,13 +245,13 @@ void Runner::rescan_drops() try {
     next_drop_scan_ = now_unix() + drop_scan_interval;
     if (settings_.only != nullptr) return;
     const std::string folder = spool_.drop_directory();
-    for (const std::string& id : list_drops(folder)) take_in(id, has_watch(folder, id));
+    for (const std::string& id : list_drops(folder)) add_drop(id, has_status_fifo(folder, id));
 } catch (const std::system_error& error) {
     log_event("", "drops-unreadable", {{"reason", error.what()}});
 }
 
-void Runner::take_in(const std::string& id, bool is_watched) {
-    if (const auto owner = drop_owner(spool_.drop_directory(), id)) intake_.add(id, *owner, is_watched);
+void Runner::add_drop(const std::string& id, bool is_awaited) {
+    if (const auto owner = drop_owner(spool_.drop_directory(), id)) pickup_.add(id, *owner, is_awaited);
 }
 
 /// What does not get its turn is still due, and the loop comes back at once.
@@ -295,10 +295,10 @@ int Runner::run() {
 }
 
 bool Runner::is_done() const {
-    if (!dispatcher_.is_idle() || !intake_.is_idle()) return false;
+    if (!dispatcher_.is_idle() || !pickup_.is_idle()) return false;
     if (stopping_) return true;
     if (!settings_.only_once || (!due_.empty() && due_.begin()->first <= now_unix())) return false;
-    return !arrivals_.has_more();  // an intake worker may have announced its last message
+    return !arrivals_.has_more();  // an pickup worker may have announced its last message
 }
 
 int Runner::poll_timeout() const {
@@ -316,7 +316,7 @@ void Runner::wait_and_serve(SignalSource& signals) {
         entries.push_back({settings_.control, POLLIN, 0});
         entries.push_back({arrivals_.fd(), POLLIN, 0});
     }
-    intake_.add_poll_entries(entries);
+    pickup_.add_poll_entries(entries);
     dispatcher_.add_poll_entries(entries);
     if (::poll(entries.data(), entries.size(), poll_timeout()) < 0 && errno != EINTR) throw_errno("poll");
 
@@ -326,53 +326,54 @@ void Runner::wait_and_serve(SignalSource& signals) {
             while (const int signal = signals.next()) {
                 if (signal == SIGTERM || signal == SIGINT) {
                     stopping_ = true;
-                    intake_.stop();
+                    pickup_.stop();
                     dispatcher_.stop();
                 }
             }
             for (ProcessEnd end = reap_child(); end.pid != 0; end = reap_child())
                 log_if_crashed("queue worker", end);
         } else if (entry.fd == settings_.control) {
-            hear_commands();
+            read_commands();
         } else if (entry.fd == arrivals_.fd()) {
-            hear_arrivals();
-        } else if (!intake_.serve(entry.fd)) {
+            read_notifications();
+        } else if (!pickup_.serve(entry.fd)) {
             (void)dispatcher_.serve(entry.fd);  // ours no longer if an earlier entry ended it
         }
     }
-    follow_commands();
+    carry_out_commands();
     housekeeping();
 }
 
-void Runner::hear_arrivals() {
+void Runner::read_notifications() {
     const bool is_complete = arrivals_.read([this](const std::string& id, bool is_wanted_now) {
         if (is_wanted_now)
-            hurry(id);
-        else if (!intake_.is_taking_in_watched(id))
+            schedule_now(id);
+        else if (!pickup_.is_picking_up_awaited(id))
             note_arrival(id);
     });
     if (!is_complete) next_rescan_ = std::min(next_rescan_, now_unix() + after_burst);
 }
 
-void Runner::hear_commands() {
+void Runner::read_commands() {
     char text[128];
     for (int heard = 0; heard < most_commands; ++heard) {
-        Arrival arrival = receive_packet_now(settings_.control, std::as_writable_bytes(std::span(text)));
-        if (arrival.kind == Arrival::Kind::nothing) break;
+        PacketArrival arrival =
+            receive_packet_now(settings_.control, std::as_writable_bytes(std::span(text)));
+        if (arrival.kind == PacketArrival::Kind::nothing) break;
         foreign_.add(std::move(arrival.packet.descriptors));
-        if (arrival.kind == Arrival::Kind::packet) obey({text, arrival.packet.size});
+        if (arrival.kind == PacketArrival::Kind::packet) handle_command({text, arrival.packet.size});
     }
     foreign_.close_all();
 }
 
 // Any local user may write to the control socket: a text can make us look, and nothing else.
-void Runner::obey(std::string_view text) {
-    const std::string_view verb = take_until(text, ' ');
+void Runner::handle_command(std::string_view text) {
+    const std::string_view verb = read_until(text, ' ');
     const std::string id(text);
     if (verb == "drop" && is_queue_id(id)) {
-        take_in(id, false);
+        add_drop(id, false);
     } else if (verb == "watch" && is_queue_id(id)) {
-        take_in(id, true);
+        add_drop(id, true);
     } else if (verb == "run") {
         wanted_ = std::max(wanted_, text == "now" ? Wanted::run_now : Wanted::run);
     } else if (verb == "look") {  // the times of some messages were changed
@@ -381,7 +382,7 @@ void Runner::obey(std::string_view text) {
 }
 
 /// However many commands come, the spool is looked at once a second for them.
-void Runner::follow_commands() {
+void Runner::carry_out_commands() {
     if (wanted_ == Wanted::nothing || stopping_ || last_commanded_ == now_unix()) return;
     last_commanded_ = now_unix();
     dispatcher_.forget_down_destinations();  // the person who asks may know better
@@ -393,9 +394,9 @@ void Runner::follow_commands() {
 }
 
 // It comes with who watches it, so that nobody delivers it before that one can be told.
-void Runner::take_over_watched(const std::string& id, Watch watch) {
-    if (watch) wanted_now_.insert(id);
-    watched_.add(id, std::move(watch));
+void Runner::note_awaited(const std::string& id, StatusWriter status) {
+    if (status) wanted_now_.insert(id);
+    awaited_.add(id, std::move(status));
     note_arrival(id);
 }
 
@@ -415,7 +416,7 @@ void Runner::housekeeping() {
     next_housekeeping_ = now + 1;
     if (now >= next_rescan_) rescan(false);
     if (now >= next_drop_scan_) rescan_drops();
-    intake_.end_idle_workers();
+    pickup_.end_idle_workers();
     dispatcher_.end_idle_agents();
     report_damage();
     expire_greylist_when_due(now);

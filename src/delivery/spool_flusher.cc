@@ -1,7 +1,7 @@
 #include "postoffice/delivery/spool_flusher.h"
 
 #include "postoffice/base/error.h"
-#include "postoffice/delivery/arrivals.h"
+#include "postoffice/delivery/queue_notifications.h"
 
 namespace postoffice {
 namespace {
@@ -29,7 +29,7 @@ std::size_t SpoolFlusher::flush(const std::string& domain, bool subdomains) {
         } catch (const FormatError&) {
             continue;  // damaged: whoever takes it moves it aside
         }
-        announce_hurry(announce_, item.id);
+        notify_wanted_now(announce_, item.id);
         ++found;
     }
     return found;

@@ -37,7 +37,7 @@ bool is_left_behind(const std::string& path) {
     if (!file) return false;
     std::array<char, longest_content> buffer;
     std::string_view content(buffer.data(), disk::read_at(file.get(), buffer, 0));
-    return parse_number(take_until(content, ' ')) && content == own_mark();
+    return parse_number(read_until(content, ' ')) && content == own_mark();
 }
 
 }  // namespace

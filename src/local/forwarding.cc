@@ -37,7 +37,7 @@ Fd copy_of_message(const std::string& prefix, int message) {
 bool was_delivered_to(int message, const std::string& recipient) {
     std::vector<char> buffer(most_header);
     std::string_view rest(buffer.data(), disk::read_at(message, buffer, 0));
-    while (const auto field = take_field(rest))
+    while (const auto field = read_field(rest))
         if (equals_ignoring_case(field->name, "Delivered-To") &&
             equals_ignoring_case(trim(field->body), recipient))
             return true;

@@ -159,7 +159,7 @@ Source InstructionAgent::look_up(const InstructionRequest& request) {
         read_own_file(account_, names_of(account_.name, {to_lower(extension_), ""}, config_), group_);
     Source source;
     source.path = found.path;
-    if (found.status == UserFile::Status::trouble || found.status == UserFile::Status::not_shown) {
+    if (found.status == UserFile::Status::temporary || found.status == UserFile::Status::no_permission) {
         source.trouble = "The delivery file cannot be read now";
         return source;
     }

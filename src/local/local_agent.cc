@@ -22,7 +22,7 @@
 #include "postoffice/base/text.h"
 #include "postoffice/local/agent_protocol.h"
 #include "postoffice/mail/delivery_result.h"
-#include "postoffice/routing/obstacle.h"
+#include "postoffice/routing/availability.h"
 #include "postoffice/routing/user_files.h"
 
 namespace postoffice {
@@ -50,16 +50,16 @@ class LocalAgent {
     };
 
     bool wait();
-    void leave();
-    void take_channels();
+    void shut_down();
+    void receive_channels();
     void make_room();
     void collect_batch();
     bool read_request(Channel& channel);
     bool read_other_request(const Channel& channel, const DeliveryRequest& start, std::size_t size);
     bool read_delivery_request(Channel& channel, const DeliveryRequest& request, std::vector<Fd> descriptors);
-    void tell_file(const Channel& channel, const FileRequest& request);
-    void tell_domain_entry(const Channel& channel, const DomainRequest& request) const;
-    void tell_obstacle(const Channel& channel);
+    void answer_file(const Channel& channel, const FileRequest& request);
+    void answer_domain_entry(const Channel& channel, const DomainRequest& request) const;
+    void answer_availability(const Channel& channel);
     void deliver_batch();
     void append_all(Mailbox& mailbox);
     void append(Mailbox& mailbox, Job& job);
@@ -86,11 +86,11 @@ class LocalAgent {
 
 int LocalAgent::run() {
     while (control_ || !channels_.empty()) {
-        if (!wait()) leave();
-        if (polled_[0].revents != 0 && signals_.next() != 0) leave();
+        if (!wait()) shut_down();
+        if (polled_[0].revents != 0 && signals_.next() != 0) shut_down();
         collect_batch();
         if (!batch_.empty()) deliver_batch();
-        if (polled_[1].revents != 0) take_channels();
+        if (polled_[1].revents != 0) receive_channels();
     }
     return 0;
 }
@@ -110,23 +110,23 @@ bool LocalAgent::wait() {
     }
 }
 
-void LocalAgent::leave() {
+void LocalAgent::shut_down() {
     if (std::exchange(leaving_, true)) return;
     if (control_) (void)::shutdown(control_.get(), SHUT_RD);
     for (const Channel& channel : channels_) (void)::shutdown(channel.socket.get(), SHUT_RD);
 }
 
-void LocalAgent::take_channels() {
+void LocalAgent::receive_channels() {
     for (;;) {
         ChannelHandover handover;
         auto arrival = receive_packet_now(control_.get(), std::as_writable_bytes(std::span(&handover, 1)));
-        if (arrival.kind == Arrival::Kind::nothing) return;
-        if (arrival.kind == Arrival::Kind::end) {
+        if (arrival.kind == PacketArrival::Kind::nothing) return;
+        if (arrival.kind == PacketArrival::Kind::end) {
             control_.reset();
-            leave();
+            shut_down();
             return;
         }
-        if (arrival.kind != Arrival::Kind::packet || arrival.packet.descriptors.size() != 1) continue;
+        if (arrival.kind != PacketArrival::Kind::packet || arrival.packet.descriptors.size() != 1) continue;
         make_room();
         channels_.push_back({std::move(arrival.packet.descriptors.front()), round_});
         if (leaving_) (void)::shutdown(channels_.back().socket.get(), SHUT_RD);
@@ -164,9 +164,9 @@ void LocalAgent::collect_batch() {
 bool LocalAgent::read_request(Channel& channel) {
     DeliveryRequest request;
     auto arrival = receive_packet_now(channel.socket.get(), std::as_writable_bytes(std::span(&request, 1)));
-    if (arrival.kind == Arrival::Kind::nothing) return true;
-    if (arrival.kind == Arrival::Kind::end) return false;
-    if (arrival.kind == Arrival::Kind::packet) {
+    if (arrival.kind == PacketArrival::Kind::nothing) return true;
+    if (arrival.kind == PacketArrival::Kind::end) return false;
+    if (arrival.kind == PacketArrival::Kind::packet) {
         const std::size_t size = arrival.packet.size;
         if (size < sizeof request
                 ? read_other_request(channel, request, size)
@@ -181,22 +181,22 @@ bool LocalAgent::read_request(Channel& channel) {
 bool LocalAgent::read_other_request(const Channel& channel, const DeliveryRequest& start, std::size_t size) {
     static_assert(sizeof(FileRequest) < sizeof(DeliveryRequest) &&
                   sizeof(DomainRequest) < sizeof(DeliveryRequest) &&
-                  sizeof(ObstacleRequest) < sizeof(DeliveryRequest));
+                  sizeof(AvailabilityRequest) < sizeof(DeliveryRequest));
     const auto read_into = [&](auto& request) {
         if (size != sizeof request) return false;
         std::memcpy(static_cast<void*>(&request), &start, sizeof request);
         return request.magic == request.expected_magic;
     };
     if (FileRequest file; duty_.account && read_into(file)) {
-        tell_file(channel, file);
+        answer_file(channel, file);
         return true;
     }
     if (DomainRequest name; duty_.domain && read_into(name)) {
-        tell_domain_entry(channel, name);
+        answer_domain_entry(channel, name);
         return true;
     }
-    if (ObstacleRequest obstacle; duty_.virtual_mailbox && read_into(obstacle)) {
-        tell_obstacle(channel);
+    if (AvailabilityRequest unavailable; duty_.virtual_mailbox && read_into(unavailable)) {
+        answer_availability(channel);
         return true;
     }
     return false;
@@ -216,7 +216,7 @@ bool LocalAgent::read_delivery_request(Channel& channel, const DeliveryRequest& 
     return true;
 }
 
-void LocalAgent::tell_file(const Channel& channel, const FileRequest& request) {
+void LocalAgent::answer_file(const Channel& channel, const FileRequest& request) {
     const bool had_group = duty_.group.needed;
     const UserFile file = read_own_file(
         *duty_.account,
@@ -233,10 +233,10 @@ void LocalAgent::tell_file(const Channel& channel, const FileRequest& request) {
     if (send_packet_now(channel.socket.get(), bytes, descriptors) == Sent::full)
         (void)::shutdown(channel.socket.get(), SHUT_RDWR);
     // Mail may need the group: another agent takes it.
-    if (had_group && !duty_.group.needed) leave();
+    if (had_group && !duty_.group.needed) shut_down();
 }
 
-void LocalAgent::tell_domain_entry(const Channel& channel, const DomainRequest& request) const {
+void LocalAgent::answer_domain_entry(const Channel& channel, const DomainRequest& request) const {
     const DomainEntry entry = duty_.domain->look_up(request.name.str());
     DomainAnswer answer;
     answer.status = static_cast<std::uint8_t>(entry.status);
@@ -246,7 +246,7 @@ void LocalAgent::tell_domain_entry(const Channel& channel, const DomainRequest& 
     answer.problem.assign_cut(entry.problem);
     const bool is_too_long = entry.alias && entry.alias->size() > most_alias_octets;
     if (is_too_long) {
-        answer.status = static_cast<std::uint8_t>(DomainEntry::Status::trouble);
+        answer.status = static_cast<std::uint8_t>(DomainEntry::Status::temporary);
         answer.problem.assign_cut("alias " + request.name.str() + ": longer than an alias can be");
     }
     const Fd value = entry.alias && !is_too_long ? disk::memory_file(*entry.alias) : Fd();
@@ -257,15 +257,16 @@ void LocalAgent::tell_domain_entry(const Channel& channel, const DomainRequest& 
         (void)::shutdown(channel.socket.get(), SHUT_RDWR);
 }
 
-void LocalAgent::tell_obstacle(const Channel& channel) {
+void LocalAgent::answer_availability(const Channel& channel) {
     const auto& [user, domain] = *duty_.virtual_mailbox;
-    const auto obstacle = look_at_virtual_mailbox(config_, ::geteuid(), user, domain).known();
-    const DeliveryAnswer answer = answer_of(obstacle ? deferred(obstacle->reply.status, obstacle->reply.text)
-                                                     : delivered("Nothing is in the way"));
+    const auto unavailable = check_virtual_mailbox(config_, ::geteuid(), user, domain).known();
+    const DeliveryAnswer answer =
+        answer_of(unavailable ? deferred(unavailable->reply.status, unavailable->reply.text)
+                              : delivered("Nothing is in the way"));
     if (send_packet_now(channel.socket.get(), std::as_bytes(std::span(&answer, 1))) == Sent::full)
         (void)::shutdown(channel.socket.get(), SHUT_RDWR);
     // The mailbox may be another account's by now: then another agent takes the next request.
-    if (obstacle && obstacle->reply.status == "4.2.0") leave();
+    if (unavailable && unavailable->reply.status == "4.2.0") shut_down();
 }
 
 void LocalAgent::deliver_batch() {
@@ -335,7 +336,7 @@ Mailbox& LocalAgent::mailbox_for(const Job& job) const {
 /// the group that may create mailboxes, and is not any more.
 void LocalAgent::fail_batch(const Mailbox& mailbox, const DeliveryResult& result, const std::string& why) {
     nothing_delivered(mailbox, result, why);
-    leave();
+    shut_down();
 }
 
 /// The batch as a whole failed, as far as it was for this mailbox; what had failed before that keeps its own

@@ -30,7 +30,7 @@ EffectiveGroup::~EffectiveGroup() {
 
 UserFile read_own_file(const Account& account, const std::vector<std::string>& names, MailboxGroup& group) {
     UserFile file = read_user_file(account, names);
-    if (file.status != UserFile::Status::not_shown || !group.needed) return file;
+    if (file.status != UserFile::Status::no_permission || !group.needed) return file;
     give_up(group);
     return read_user_file(account, names);
 }

@@ -46,7 +46,7 @@ class Mbox final : public Mailbox {
     bool open_existing();
     bool create();
     std::string missing_newlines(off_t size) const;
-    void take_back_to(off_t size) noexcept;
+    void cut_back_to(off_t size) noexcept;
     void close() noexcept;
 
     const std::string path_;
@@ -136,7 +136,7 @@ void Mbox::append(const DeliveryStamp& stamp, int message) {
             throw_errno(EDQUOT, path_);
         end_ = end;
     } catch (...) {
-        take_back_to(end_);
+        cut_back_to(end_);
         throw;
     }
 }
@@ -145,7 +145,7 @@ void Mbox::finish() {
     try {
         if (end_ != start_) disk::sync(file_.get());
     } catch (...) {
-        take_back_to(start_);
+        cut_back_to(start_);
         close();
         throw;
     }
@@ -159,7 +159,7 @@ void Mbox::close() noexcept {
     file_.reset();
 }
 
-void Mbox::take_back_to(off_t size) noexcept {
+void Mbox::cut_back_to(off_t size) noexcept {
     try {
         disk::truncate(file_.get(), size);
     } catch (const std::exception& e) {

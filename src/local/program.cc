@@ -44,9 +44,9 @@ constexpr Milliseconds glance{200};
 
 /// Reads what the command says until it has ended. Its children may hold the pipe for longer than it lives:
 /// nobody waits for them.
-class Watch {
+class StatusWriter {
   public:
-    Watch(pid_t pid, Fd output, const Deadline& deadline)
+    StatusWriter(pid_t pid, Fd output, const Deadline& deadline)
         : pid_(pid), output_(std::move(output)), deadline_(deadline) {}
 
     ProgramEnd until_end() {
@@ -143,7 +143,7 @@ ProgramEnd run_program(const std::string& path, const std::vector<std::string>& 
                        file.get(), write_end.get());
     (void)::setpgid(pid, pid);
     write_end.reset();
-    return Watch(pid, std::move(read_end), deadline).until_end();
+    return StatusWriter(pid, std::move(read_end), deadline).until_end();
 }
 
 ProgramEnd run_command(const std::string& command, const std::string& folder, const Environment& environment,

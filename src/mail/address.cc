@@ -33,7 +33,7 @@ bool is_printable(char c) {
 /// UTF-8 without control characters.
 bool is_text(std::string_view text) {
     while (!text.empty()) {
-        const auto character = take_character(text);
+        const auto character = read_character(text);
         if (!character || *character < 0x20 || (*character >= 0x7f && *character < 0xa0)) return false;
     }
     return true;
@@ -68,7 +68,7 @@ bool is_label(std::string_view label) {
 }
 
 /// Takes a quoted string from the front of `rest` and appends its meaning; returns what is wrong, or "".
-std::string_view take_quoted_string(std::string_view& rest, std::string& out) {
+std::string_view read_quoted_string(std::string_view& rest, std::string& out) {
     rest.remove_prefix(1);
     while (!rest.empty()) {
         char c = rest.front();
@@ -86,8 +86,8 @@ std::string_view take_quoted_string(std::string_view& rest, std::string& out) {
 }
 
 /// A word: an atom or a quoted string.
-std::string_view take_word(std::string_view& rest, std::string& out) {
-    if (!rest.empty() && rest.front() == '"') return take_quoted_string(rest, out);
+std::string_view read_word(std::string_view& rest, std::string& out) {
+    if (!rest.empty() && rest.front() == '"') return read_quoted_string(rest, out);
     const auto atom = rest.substr(
         0, static_cast<std::size_t>(std::find_if_not(rest.begin(), rest.end(), is_atext) - rest.begin()));
     out += atom;
@@ -105,12 +105,12 @@ enum class Dots {
 };
 
 /// Words with dots between them: Dot-string, Quoted-string and the obs-local-part of RFC 5322 section 4.4.
-std::string_view take_local_part(std::string_view& rest, std::string& out, Dots dots) {
+std::string_view read_local_part(std::string_view& rest, std::string& out, Dots dots) {
     for (;;) {
         const bool no_word =
             dots == Dots::anywhere && (rest.starts_with('.') || (rest.starts_with('@') && !out.empty()));
         if (!no_word)
-            if (const auto problem = take_word(rest, out); !problem.empty())
+            if (const auto problem = read_word(rest, out); !problem.empty())
                 return rest.empty() && !out.empty() ? "a dot at the end of the name" : problem;
         if (rest.empty() || rest.front() != '.') break;
         out += '.';
@@ -146,9 +146,9 @@ std::string domain_problem(std::string_view domain) {
 }
 
 /// local-part [ "@" domain ] from the front of `rest`, within the limits of RFC 5321 section 4.5.3.1.
-Result<Address> take_addr_spec(std::string_view& rest, Dots dots) {
+Result<Address> read_addr_spec(std::string_view& rest, Dots dots) {
     std::string local_part;
-    if (const auto problem = take_local_part(rest, local_part, dots); !problem.empty())
+    if (const auto problem = read_local_part(rest, local_part, dots); !problem.empty())
         return Problem{std::string(problem)};
     if (!is_text(local_part)) return Problem{"the name is not UTF-8"};
     std::string domain;
@@ -196,8 +196,8 @@ void skip_blanks(std::string_view& rest) {
 }
 
 /// The address of a path, which the end of the path follows.
-Result<Address> take_path_address(std::string_view& rest, const PathRules& rules) {
-    auto address = take_addr_spec(rest, rules.lenient ? Dots::anywhere : Dots::between_words);
+Result<Address> read_path_address(std::string_view& rest, const PathRules& rules) {
+    auto address = read_addr_spec(rest, rules.lenient ? Dots::anywhere : Dots::between_words);
     if (address && !address->is_qualified() && !rules.allow_unqualified &&
         !equals_ignoring_case(address->local_part(), "postmaster"))
         return Problem{"the domain is missing"};
@@ -205,7 +205,7 @@ Result<Address> take_path_address(std::string_view& rest, const PathRules& rules
 }
 
 /// "<path>"; `rest` keeps what follows it.
-Result<Address> take_path_in_brackets(std::string_view& rest, const PathRules& rules) {
+Result<Address> read_path_in_brackets(std::string_view& rest, const PathRules& rules) {
     rest.remove_prefix(1);
     if (rules.lenient) skip_blanks(rest);
     Result<Address> address = Address();
@@ -214,7 +214,7 @@ Result<Address> take_path_in_brackets(std::string_view& rest, const PathRules& r
     } else {
         if (rest.starts_with('@'))
             if (auto problem = skip_source_route(rest); !problem.empty()) return Problem{std::move(problem)};
-        address = take_path_address(rest, rules);
+        address = read_path_address(rest, rules);
         if (!address) return address;
         if (rules.lenient) skip_blanks(rest);
     }
@@ -253,7 +253,7 @@ Address Address::qualified(const std::string& default_domain) const {
 }
 
 Result<Address> parse_addr_spec(std::string_view text) {
-    auto address = take_addr_spec(text, Dots::between_words);
+    auto address = read_addr_spec(text, Dots::between_words);
     if (address && !text.empty()) return Problem{"unexpected text after the address: " + printable(text)};
     return address;
 }
@@ -263,7 +263,7 @@ Result<Path> parse_path(std::string_view text, const PathRules& rules) {
     const bool has_brackets = rest.starts_with('<');
     if (!has_brackets && (!rules.lenient || rest.empty()))
         return Problem{"an address must be in angle brackets"};
-    auto address = has_brackets ? take_path_in_brackets(rest, rules) : take_path_address(rest, rules);
+    auto address = has_brackets ? read_path_in_brackets(rest, rules) : read_path_address(rest, rules);
     if (!address) return Problem{address.problem()};
     // Only a blank may follow, so that no text can be read as one address here and as two elsewhere.
     if (!rest.empty() && rest.front() != ' ' && rest.front() != '\t')

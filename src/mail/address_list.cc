@@ -68,7 +68,7 @@ class Reader {
             } else {
                 if (separated) append_separator(piece.text, c);
                 separated = false;
-                if (auto problem = take_token(piece.text); !problem.empty())
+                if (auto problem = read_token(piece.text); !problem.empty())
                     return Problem{std::move(problem)};
             }
         }
@@ -83,7 +83,7 @@ class Reader {
         if (!text.empty() && !glues(text.back()) && !glues(next)) text += ' ';
     }
 
-    std::string take_token(std::string& text) {
+    std::string read_token(std::string& text) {
         std::size_t length = 1;
         if (rest_.front() == '"' || rest_.front() == '[') {
             length = enclosed_length(rest_, rest_.front() == '"' ? '"' : ']');
@@ -137,7 +137,7 @@ class ListParser {
     std::string take(const Piece& piece) {
         switch (piece.delimiter) {
             case '<':
-                return take_angle();
+                return read_angle();
             case ':':
                 return open_group(piece.text);
             case ';':
@@ -147,10 +147,10 @@ class ListParser {
             default:
                 break;
         }
-        return take_bare(piece.text);
+        return read_bare(piece.text);
     }
 
-    std::string take_bare(const std::string& text) {
+    std::string read_bare(const std::string& text) {
         if (text.empty()) return "";  // obs-addr-list: commas with nothing between them
         auto address = parse_addr_spec(text);
         if (!address) return address.problem() + " (in \"" + printable(text) + "\")";
@@ -159,7 +159,7 @@ class ListParser {
     }
 
     /// The phrase before '<' is for people: anything will do, also the address once more.
-    std::string take_angle() {
+    std::string read_angle() {
         auto address = parse_angle(reader_);
         if (!address) return address.problem();
         addresses.push_back(std::move(*address));

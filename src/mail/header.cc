@@ -52,7 +52,7 @@ void append_mbox_line(std::string& text, std::string_view line, bool in_header) 
     text.append(line);
 }
 
-std::optional<HeaderField> take_field(std::string_view& header) {
+std::optional<HeaderField> read_field(std::string_view& header) {
     const std::string_view name = field_name(header);
     if (name.empty()) return std::nullopt;
     std::size_t end = 0;

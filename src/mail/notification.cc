@@ -37,7 +37,7 @@ bool is_address_type(std::string_view text) {
 // RFC 6533 section 3, utf-8-addr-unitext: a backslash, "+" and "=" are escaped like what is beyond ASCII.
 std::string to_ascii_form(std::string_view text) {
     std::string result;
-    while (const auto character = take_character(text)) {
+    while (const auto character = read_character(text)) {
         const bool plain = *character > 0x20 && *character < 0x7f && *character != '+' && *character != '=' &&
                            *character != '\\';
         if (plain)
@@ -70,7 +70,7 @@ bool is_utf8_address(std::string_view text) {
 // Only what is beyond ASCII: the rest of it is escaped where that was needed.
 std::string escape_beyond_ascii(std::string_view text) {
     std::string result;
-    while (const auto character = take_character(text)) {
+    while (const auto character = read_character(text)) {
         if (*character < 0x80)
             result += static_cast<char>(*character);
         else
@@ -200,7 +200,7 @@ std::string original_recipient_of(const Address& address) {
 }
 
 std::string original_recipient_text(std::string_view original_recipient) {
-    const auto type = take_until(original_recipient, ';');
+    const auto type = read_until(original_recipient, ';');
     const bool is_xtext = !equals_ignoring_case(type, "utf-8");
     const auto decoded = is_xtext ? from_xtext(original_recipient) : std::nullopt;
     return fmt::format("{}; {}", type, decoded ? *decoded : std::string(original_recipient));

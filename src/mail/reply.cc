@@ -15,7 +15,7 @@ constexpr std::size_t wrap_column = 70;
 constexpr std::size_t longest_piece = 480;
 
 // Takes from `rest` what fits into `width` columns, breaking at a blank where there is one.
-std::string_view take_piece(std::string_view& rest, std::size_t width) {
+std::string_view read_piece(std::string_view& rest, std::size_t width) {
     if (rest.size() <= width) {
         const auto piece = rest;
         rest = {};
@@ -44,10 +44,10 @@ std::string Reply::wire() const {
     result.reserve(text.size() + 32);
     std::string_view lines = text;
     do {
-        const std::string clean = printable(take_until(lines, '\n'));
+        const std::string clean = printable(read_until(lines, '\n'));
         std::string_view rest = clean;
         do {
-            const auto piece = take_piece(rest, width);
+            const auto piece = read_piece(rest, width);
             const bool is_last = rest.empty() && lines.empty();
             fmt::format_to(std::back_inserter(result), "{:03}{}{}{}\r\n", code, is_last ? ' ' : '-', prefix,
                            piece);
@@ -61,7 +61,7 @@ std::string Reply::line() const {
     if (!status.empty()) result.append(" ").append(status);
     std::string_view lines = text;
     while (!lines.empty()) {
-        const auto part = trim(take_until(lines, '\n'));
+        const auto part = trim(read_until(lines, '\n'));
         if (!part.empty()) result.append(" ").append(printable(part));
     }
     return result;
@@ -69,10 +69,10 @@ std::string Reply::line() const {
 
 StatusAndText split_enhanced_status(std::string_view text) {
     std::string_view rest = text;
-    const auto status = take_until(rest, ' ');
+    const auto status = read_until(rest, ' ');
     std::string_view numbers = status;
-    const auto kind = take_until(numbers, '.');
-    const auto subject = take_until(numbers, '.');
+    const auto kind = read_until(numbers, '.');
+    const auto subject = read_until(numbers, '.');
     const bool is_status =
         (kind == "2" || kind == "4" || kind == "5") && is_digits(subject, 3) && is_digits(numbers, 3);
     if (!is_status) return {{}, text};

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t largest_file = 64 << 20;  // block lists are kept in it, with a name for each host
 
-std::string_view take_word(std::string_view& rest) {
+std::string_view read_word(std::string_view& rest) {
     constexpr std::string_view blanks = " \t\r";
     rest.remove_prefix(std::min(rest.find_first_not_of(blanks), rest.size()));
     const auto word = rest.substr(0, rest.find_first_of(blanks));
@@ -30,11 +30,11 @@ void for_each_entry(const std::string& path, const Visitor& visit) {
     const std::string text = disk::read_all(file.get(), largest_file);
     std::string_view rest = text;
     while (!rest.empty()) {
-        std::string_view line = take_until(rest, '\n');
+        std::string_view line = read_until(rest, '\n');
         line = line.substr(0, line.find('#'));
-        const auto address = IpAddress::parse(take_word(line));
+        const auto address = IpAddress::parse(read_word(line));
         if (!address) continue;
-        for (auto name = take_word(line); !name.empty(); name = take_word(line)) visit(*address, name);
+        for (auto name = read_word(line); !name.empty(); name = read_word(line)) visit(*address, name);
     }
 }
 

@@ -5,8 +5,8 @@
 
 #include <cstring>
 
-#include "postoffice/base/letterbox.h"
 #include "postoffice/base/log.h"
+#include "postoffice/base/request_socket.h"
 
 namespace postoffice {
 namespace {
@@ -16,17 +16,17 @@ Fd put_question(const AuthenticatorAccess& access, AuthRequest& request, const D
     request.pass = access.pass;
     SocketPair channel = packet_socket_pair();
     const int descriptor = channel.theirs.get();
-    post(access.requests, std::as_bytes(std::span(&request, 1)), std::span(&descriptor, 1), deadline);
+    send_request(access.requests, std::as_bytes(std::span(&request, 1)), std::span(&descriptor, 1), deadline);
     return std::move(channel.ours);
 }
 
 AuthVerdict receive_verdict(const Fd& channel, const Deadline& deadline) {
     const auto answer = receive_struct<AuthAnswer>(channel.get(), deadline);
     if (!answer || answer->value.magic != AuthAnswer::expected_magic ||
-        answer->value.outcome > AuthOutcome::not_now)
+        answer->value.outcome > AuthOutcome::temporary)
         return {};
     AuthVerdict verdict{answer->value.outcome, answer->value.user.str(), answer->value.signature};
-    if (verdict.outcome == AuthOutcome::yes && verdict.user.empty()) verdict.outcome = AuthOutcome::not_now;
+    if (verdict.outcome == AuthOutcome::yes && verdict.user.empty()) verdict.outcome = AuthOutcome::temporary;
     return verdict;
 }
 

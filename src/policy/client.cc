@@ -26,41 +26,41 @@ bool trusts_names(const Config& config) {
 }
 
 /// Whether one of the MX records leads to us; unclear if it may.
-Standing leads_here(const Config& config, const Resolver& resolver, const MxLookup& mx) {
-    if (mx.status == DnsStatus::temporary) return Standing::unclear;
-    Standing standing = Standing::stranger;
+ClientTrust leads_here(const Config& config, const Resolver& resolver, const MxLookup& mx) {
+    if (mx.status == DnsStatus::temporary) return ClientTrust::undecided;
+    ClientTrust trust = ClientTrust::stranger;
     constexpr std::size_t most_lookups = 20;
     std::size_t lookups = 0;
     for (const auto& [preference, host] : mx.records) {
         if (host.empty() || ++lookups > most_lookups) continue;
-        if (host == config.hostname) return Standing::ours;
+        if (host == config.hostname) return ClientTrust::trusted;
         const auto lookup = resolver.addresses(host);
-        if (lookup.status == DnsStatus::temporary) standing = Standing::unclear;
+        if (lookup.status == DnsStatus::temporary) trust = ClientTrust::undecided;
         // Anybody can say that his mail goes to 127.0.0.1.
         if (std::any_of(lookup.addresses.begin(), lookup.addresses.end(),
                         [](const IpAddress& a) { return !a.is_loopback() && is_own_address(a); }))
-            return Standing::ours;
+            return ClientTrust::trusted;
     }
-    return standing;
+    return trust;
 }
 
 /// The record must be the host's own. Beside a wildcard (RFC 4592) any other name has the same one.
-Standing standing_by_mx(const Config& config, const Resolver& resolver, const std::string& name) {
+ClientTrust standing_by_mx(const Config& config, const Resolver& resolver, const std::string& name) {
     const auto dot = name.find('.');
-    if (dot == std::string::npos) return Standing::stranger;
-    const Standing standing = leads_here(config, resolver, resolver.mx(name));
-    if (standing != Standing::ours) return standing;
+    if (dot == std::string::npos) return ClientTrust::stranger;
+    const ClientTrust trust = leads_here(config, resolver, resolver.mx(name));
+    if (trust != ClientTrust::trusted) return trust;
     constexpr std::string_view name_of_nobody = "no-host-has-this-name-0b7c1d";
     switch (
         leads_here(config, resolver, resolver.mx(fmt::format("{}{}", name_of_nobody, name.substr(dot))))) {
-        case Standing::stranger:
-            return Standing::ours;
-        case Standing::unclear:
-            return Standing::unclear;
-        case Standing::ours:
+        case ClientTrust::stranger:
+            return ClientTrust::trusted;
+        case ClientTrust::undecided:
+            return ClientTrust::undecided;
+        case ClientTrust::trusted:
             break;
     }
-    return Standing::stranger;
+    return ClientTrust::stranger;
 }
 
 Reply dns_is_silent(const Client& client) {
@@ -83,7 +83,7 @@ ClientName find_client_name(const Resolver& resolver, const IpAddress& address) 
         if (!is_valid_domain(name)) continue;
         const auto lookup = bounded.addresses(name);
         if (contains(lookup.addresses, address)) return {name, NameStatus::verified};
-        if (lookup.status == DnsStatus::temporary) result.status = NameStatus::unclear;
+        if (lookup.status == DnsStatus::temporary) result.status = NameStatus::temporary;
     }
     return result;
 }
@@ -110,14 +110,14 @@ std::string Client::text() const {
     return fmt::format("{}[{}]", name.empty() ? "unknown" : name, address->to_string());
 }
 
-Standing standing_of(const Config& config, const Resolver& resolver, const Client& client) {
+ClientTrust trust_of(const Config& config, const Resolver& resolver, const Client& client) {
     if (!client.address || is_own_address(*client.address) || is_one_of(config.trusted, client))
-        return Standing::ours;
-    if (client.name_status == NameStatus::unclear && (config.localmx || trusts_names(config)))
-        return Standing::unclear;
+        return ClientTrust::trusted;
+    if (client.name_status == NameStatus::temporary && (config.localmx || trusts_names(config)))
+        return ClientTrust::undecided;
     if (config.localmx && client.name_status == NameStatus::verified)
         return standing_by_mx(config, resolver, client.name);
-    return Standing::stranger;
+    return ClientTrust::stranger;
 }
 
 std::optional<Reply> check_client_name(const Config& config, const Client& client) {
@@ -133,7 +133,7 @@ std::optional<Reply> check_client_name(const Config& config, const Client& clien
                 550, "5.7.25",
                 fmt::format("{} takes no mail from {}: the name of that address does not lead back to it",
                             config.hostname, client.address->to_string())};
-        case NameStatus::unclear:
+        case NameStatus::temporary:
             return dns_is_silent(client);
         case NameStatus::unasked:
         case NameStatus::verified:

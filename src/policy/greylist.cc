@@ -50,7 +50,7 @@ std::optional<GreylistEntry> GreylistEntry::parse(std::string_view text) {
     }
     for (const auto field : split(text, ' ')) {
         auto value_text = field;
-        const auto name = take_until(value_text, '=');
+        const auto name = read_until(value_text, '=');
         const auto value = parse_number(value_text);
         if (!value || *value > (std::uint64_t{1} << 40)) return std::nullopt;
         const auto time = static_cast<UnixTime>(*value);

@@ -47,7 +47,7 @@ datum to_datum(std::string_view text) {
     return {const_cast<char*>(text.data()), static_cast<int>(text.size())};
 }
 
-std::string take_text(datum value) {
+std::string read_text(datum value) {
     const std::unique_ptr<char, decltype(&std::free)> owned(value.dptr, std::free);
     return owned ? std::string(value.dptr, static_cast<std::size_t>(value.dsize)) : std::string();
 }
@@ -85,7 +85,7 @@ class GreylistStore::File {
             if (gdbm_last_errno(database_) == GDBM_ITEM_NOT_FOUND) return std::nullopt;
             throw FormatError(path_ + ": " + gdbm_db_strerror(database_));
         }
-        return GreylistEntry::parse(take_text(value));
+        return GreylistEntry::parse(read_text(value));
     }
 
     bool has(const std::string& key) {
@@ -105,7 +105,7 @@ class GreylistStore::File {
         datum key = gdbm_firstkey(database_);
         while (key.dptr != nullptr) {
             const datum next = gdbm_nextkey(database_, key);
-            found.push_back(take_text(key));
+            found.push_back(read_text(key));
             key = next;
         }
         return found;

@@ -140,15 +140,15 @@ AccessVerdict consult_hosts_access(const Client& client, const AccessTables& tab
     if (!has_libwrap || (!has_rules(tables.allow) && !has_rules(tables.deny))) return {};
     const Finding finding = ask_child(client, tables);
     if (finding.is_allowed != 0) return {};
-    if (client.name_status == NameStatus::unclear) return {Kind::unclear, ""};
+    if (client.name_status == NameStatus::temporary) return {Kind::temporary, ""};
     return {finding.is_outlawed != 0 ? Kind::outlawed : Kind::denied, printable(finding.why.str())};
 } catch (const std::exception& error) {
     log_event("", "hosts-access", {{"client", client.text()}, {"error", in_plain_words(error)}});
-    return {AccessVerdict::Kind::unclear, ""};
+    return {AccessVerdict::Kind::temporary, ""};
 }
 
 Reply refusal_for(const AccessVerdict& verdict, const std::string& hostname, const Client& client) {
-    if (verdict.kind == AccessVerdict::Kind::unclear)
+    if (verdict.kind == AccessVerdict::Kind::temporary)
         return {421, "4.3.0",
                 fmt::format("{} cannot find out now whether it takes mail from {}; please try again later",
                             hostname, client.text())};

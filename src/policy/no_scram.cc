@@ -14,7 +14,7 @@ bool is_scram_password(std::string_view, const ScramVerifier&) {
     return false;
 }
 
-ScramVerifier made_up_verifier(const ScramDigest&, std::string_view, const std::optional<ScramVerifier>&) {
+ScramVerifier decoy_verifier(const ScramDigest&, std::string_view, const std::optional<ScramVerifier>&) {
     return {};
 }
 

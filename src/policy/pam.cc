@@ -69,7 +69,7 @@ AuthOutcome outcome_of(int status) {
         case PAM_NEW_AUTHTOK_REQD:
             return AuthOutcome::no;
         default:
-            return AuthOutcome::not_now;
+            return AuthOutcome::temporary;
     }
 }
 
@@ -81,11 +81,11 @@ AuthOutcome ask_pam(const std::string& user, const std::string& password, const 
     const PamLibrary pam;
     if (!pam.is_complete()) {
         log_event("", "authenticator", {{"error", "libpam cannot be loaded"}});
-        return AuthOutcome::not_now;
+        return AuthOutcome::temporary;
     }
     const pam_conv conversation{converse, const_cast<std::string*>(&password)};
     pam_handle_t* handle = nullptr;
-    if (pam.start("smtp", user.c_str(), &conversation, &handle) != PAM_SUCCESS) return AuthOutcome::not_now;
+    if (pam.start("smtp", user.c_str(), &conversation, &handle) != PAM_SUCCESS) return AuthOutcome::temporary;
     if (!client.empty()) (void)pam.set_item(handle, PAM_RHOST, client.c_str());
     int status = pam.authenticate(handle, PAM_SILENT | PAM_DISALLOW_NULL_AUTHTOK);
     if (status == PAM_SUCCESS) status = pam.account(handle, PAM_SILENT | PAM_DISALLOW_NULL_AUTHTOK);

@@ -4,7 +4,7 @@
 
 namespace postoffice {
 
-bool is_for_known_clients(const Config& config, const Address& address) {
+bool requires_relay_permission(const Config& config, const Address& address) {
     return !config.relay && !config.is_local_domain(address.domain());
 }
 

@@ -81,8 +81,8 @@ bool is_scram_password(std::string_view password, const ScramVerifier& verifier)
     return is_right;
 }
 
-ScramVerifier made_up_verifier(const ScramDigest& key, std::string_view name,
-                               const std::optional<ScramVerifier>& model) {
+ScramVerifier decoy_verifier(const ScramDigest& key, std::string_view name,
+                             const std::optional<ScramVerifier>& model) {
     ScramVerifier verifier;
     std::size_t length = ScramVerifier::default_salt;
     if (model) {

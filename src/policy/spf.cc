@@ -174,19 +174,19 @@ class Check {
     /// Always an A record, whatever the client's address is (section 5.7).
     Match by_existence(const std::string& name) {
         const auto answer = ask(name, DnsType::a);
-        if (auto trouble = trouble_of(answer)) return *trouble;
+        if (auto error = temporary_error(answer)) return *error;
         return answer.records.empty() ? Match{} : Match{Match::yes};
     }
 
     Match by_host(const SpfTerm& term, const std::string& name) {
         const auto answer = ask(name, address_type());
-        if (auto trouble = trouble_of(answer)) return *trouble;
+        if (auto error = temporary_error(answer)) return *error;
         return by_address(term, addresses_of(answer));
     }
 
     Match by_mail_hosts(const SpfTerm& term, const std::string& name) {
         const auto hosts = ask(name, DnsType::mx);
-        if (auto trouble = trouble_of(hosts)) return *trouble;
+        if (auto error = temporary_error(hosts)) return *error;
         if (hosts.records.size() > most_hosts)
             return {Match::permanent, fmt::format("{} has more than {} mail hosts", name, most_hosts)};
         for (const DnsRecord& host : hosts.records) {
@@ -274,7 +274,7 @@ class Check {
         return answer;
     }
 
-    std::optional<Match> trouble_of(const RecordLookup& answer) const {
+    std::optional<Match> temporary_error(const RecordLookup& answer) const {
         if (answer.status == DnsStatus::temporary) return Match{Match::temporary, printable(answer.why)};
         if (voids_ > most_voids) return Match{Match::permanent, "too many names that DNS knows nothing of"};
         return std::nullopt;

@@ -57,7 +57,7 @@ std::optional<Piece> parse_macro(std::string_view body) {
 }
 
 /// The first piece of what is left, which must not be empty; nullopt if it is none.
-std::optional<Piece> take_piece(std::string_view& rest) {
+std::optional<Piece> read_piece(std::string_view& rest) {
     Piece piece;
     const char c = rest.front();
     if (c <= ' ' || c >= 0x7f) return std::nullopt;
@@ -118,7 +118,7 @@ std::string transformed(std::string_view value, const Piece& piece) {
 
 bool is_spf_macro_string(std::string_view text) {
     while (!text.empty())
-        if (!take_piece(text)) return false;
+        if (!read_piece(text)) return false;
     return true;
 }
 
@@ -127,7 +127,7 @@ bool is_spf_domain_spec(std::string_view text) {
     bool ends_in_macro = false;
     while (!text.empty()) {
         ends_in_macro = text.front() == '%';
-        const auto piece = take_piece(text);
+        const auto piece = read_piece(text);
         if (!piece) return false;
         if (ends_in_macro)
             end.clear();
@@ -144,7 +144,7 @@ std::string expand_spf_macros(std::string_view text,
                               const std::function<std::string(char letter)>& value_of) {
     std::string result;
     while (!text.empty()) {
-        const auto piece = take_piece(text);
+        const auto piece = read_piece(text);
         if (!piece) break;
         result += piece->letter == 0 ? piece->literal : transformed(value_of(piece->letter), *piece);
         if (result.size() > 4 * long_enough) result.erase(0, result.size() - long_enough);

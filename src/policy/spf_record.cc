@@ -38,7 +38,7 @@ Problem bad(std::string_view term, std::string_view what) {
     return {fmt::format("\"{}\" {}", printable(term.substr(0, longest_term_shown)), what)};
 }
 
-std::optional<SpfResult> take_qualifier(std::string_view& term) {
+std::optional<SpfResult> read_qualifier(std::string_view& term) {
     constexpr std::string_view signs = "+-~?";
     constexpr SpfResult results[] = {SpfResult::pass, SpfResult::fail, SpfResult::softfail,
                                      SpfResult::neutral};
@@ -57,7 +57,7 @@ std::optional<unsigned> parse_bits(std::string_view text, unsigned most) {
 }
 
 /// Takes `mark` and a number from the end, if they are there; false: they are, and the number is none.
-bool take_prefix_length(std::string_view& text, std::string_view mark, unsigned most, unsigned& bits) {
+bool read_prefix_length(std::string_view& text, std::string_view mark, unsigned most, unsigned& bits) {
     const std::size_t last = text.find_last_not_of("0123456789");
     if (last == text.npos || last + 1 == text.size()) return true;
     const std::string_view before = text.substr(0, last + 1);
@@ -73,7 +73,7 @@ bool take_prefix_length(std::string_view& text, std::string_view mark, unsigned 
 bool parse_network(std::string_view text, SpfTerm& term) {
     const bool is_v6 = term.kind == Kind::ip6;
     std::string_view length = text;
-    const auto address = take_until(length, '/');
+    const auto address = read_until(length, '/');
     const bool has_length = address.size() < text.size();
     const auto network = IpAddress::parse(address);
     // ::ffff:192.0.2.1 is held as the IPv4 address it means.
@@ -90,7 +90,7 @@ Result<SpfTerm> parse_mechanism(std::string_view text) {
     SpfTerm term;
     term.text = printable(text.substr(0, longest_term_shown));
     std::string_view rest = text;
-    term.result = take_qualifier(rest).value_or(SpfResult::pass);
+    term.result = read_qualifier(rest).value_or(SpfResult::pass);
     const std::size_t name_end = std::min(rest.find_first_of(":/"), rest.size());
     const std::string_view name = rest.substr(0, name_end);
     const auto known = std::find_if(mechanisms.begin(), mechanisms.end(),
@@ -99,8 +99,8 @@ Result<SpfTerm> parse_mechanism(std::string_view text) {
     term.kind = known->kind;
     rest.remove_prefix(name_end);
 
-    if (known->has_prefix && (!take_prefix_length(rest, "//", 128, term.bits_v6) ||
-                              !take_prefix_length(rest, "/", 32, term.bits_v4)))
+    if (known->has_prefix && (!read_prefix_length(rest, "//", 128, term.bits_v6) ||
+                              !read_prefix_length(rest, "/", 32, term.bits_v4)))
         return bad(text, "has a bad prefix length");
     const bool has_value = rest.starts_with(':');
     if (!rest.empty() && !has_value) return bad(text, "is malformed");
@@ -146,7 +146,7 @@ Result<SpfRecord> parse_spf_record(std::string_view text) {
             continue;
         }
         std::string_view value = word;
-        const auto name = take_until(value, '=');
+        const auto name = read_until(value, '=');
         const bool is_redirect = equals_ignoring_case(name, "redirect");
         if (is_redirect || equals_ignoring_case(name, "exp")) {
             bool& is_there = is_redirect ? has_redirect : has_explanation;

@@ -129,8 +129,8 @@ DropEnvelope::To parse_to_line(std::string_view value) {
     const Path path = parse_address_line(value, false);
     RecipientWishes wishes;
     for (std::string_view rest = path.parameters; !rest.empty();) {
-        std::string_view word = take_until(rest, ' ');
-        const auto keyword = take_until(word, '=');
+        std::string_view word = read_until(rest, ' ');
+        const auto keyword = read_until(word, '=');
         if (keyword == "NOTIFY") {
             const auto notify = parse_notify(word);
             if (!notify) throw FormatError("drop: bad NOTIFY");
@@ -147,7 +147,7 @@ DropEnvelope::To parse_to_line(std::string_view value) {
 }
 
 /// A line about the message; false if it is none.
-bool take_message_line(std::string_view key, std::string_view value, DropEnvelope& envelope) {
+bool read_message_line(std::string_view key, std::string_view value, DropEnvelope& envelope) {
     if (key == "body" && (value == "8BITMIME" || value == "7BIT")) {
         envelope.body = value == "8BITMIME" ? Body::eight_bit_mime : Body::seven_bit;
     } else if (key == "header" && value == "UTF-8") {
@@ -168,8 +168,8 @@ DropEnvelope parse_envelope(std::string_view text, std::size_t most_recipients) 
     DropEnvelope envelope;
     bool has_sender = false;
     while (!text.empty()) {
-        std::string_view value = take_until(text, '\n');
-        const std::string_view key = take_until(value, ':');
+        std::string_view value = read_until(text, '\n');
+        const std::string_view key = read_until(value, ':');
         if (!value.starts_with(' ')) throw FormatError("drop: bad line in the envelope");
         value.remove_prefix(1);
         if (key == "from" && !has_sender) {
@@ -178,7 +178,7 @@ DropEnvelope parse_envelope(std::string_view text, std::size_t most_recipients) 
         } else if (key == "to") {
             if (envelope.recipients.size() == most_recipients) throw FormatError("drop: too many recipients");
             envelope.recipients.push_back(parse_to_line(value));
-        } else if (!take_message_line(key, value, envelope)) {
+        } else if (!read_message_line(key, value, envelope)) {
             throw FormatError("drop: bad line in the envelope");
         }
     }

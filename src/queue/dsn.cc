@@ -13,7 +13,7 @@
 #include "postoffice/base/text.h"
 #include "postoffice/base/utf8.h"
 #include "postoffice/mail/header.h"
-#include "postoffice/queue/receiver.h"
+#include "postoffice/queue/message_builder.h"
 
 namespace postoffice {
 namespace {
@@ -144,7 +144,7 @@ std::string_view header_of(std::string_view message) {
 
 /// The body of the first field of that name, still folded; empty if there is none.
 std::string_view field_body(std::string_view header, std::string_view name) {
-    while (const auto found = take_field(header))
+    while (const auto found = read_field(header))
         if (equals_ignoring_case(found->name, name)) return found->body;
     return {};
 }

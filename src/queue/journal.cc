@@ -29,7 +29,7 @@ bool is_key(std::string_view text) {
 }
 
 /// A key it does not know is passed over: a later version may write more.
-void take_header_line(Journal& journal, std::string_view key, std::string_view value) {
+void read_header_line(Journal& journal, std::string_view key, std::string_view value) {
     if (!is_key(key)) throw FormatError("journal: a line that is none of its own");
     Envelope& envelope = journal.envelope;
     if (key == "id") {
@@ -71,7 +71,7 @@ void take_header_line(Journal& journal, std::string_view key, std::string_view v
     } else if (key == "sent-by") {
         envelope.sent_by = take_address(value);
     } else if (key == "to") {
-        const auto number = parse_number(take_until(value, ' '));
+        const auto number = parse_number(read_until(value, ' '));
         const auto recipient = parse_destination(value);
         if (!recipient || number != envelope.recipients.size() + 1)
             throw FormatError("journal: bad recipient");
@@ -163,10 +163,10 @@ Journal parse_journal(std::string_view text) {
     bool has_sender = false, has_arrived = false;
     std::string_view header = text.substr(first_line.size(), end + 1 - first_line.size());
     while (!header.empty()) {
-        std::string_view value = take_until(header, '\n');
-        const auto key = take_until(value, ':');
+        std::string_view value = read_until(header, '\n');
+        const auto key = read_until(value, ':');
         if (value.starts_with(' ')) value.remove_prefix(1);
-        take_header_line(journal, key, value);
+        read_header_line(journal, key, value);
         has_sender = has_sender || key == "from";
         has_arrived = has_arrived || key == "arrived";
     }
@@ -184,8 +184,8 @@ std::size_t apply_journal_events(Journal& journal, std::string_view text) {
     const std::size_t whole = text.rfind('\n') + 1;  // 0 without one
     text = text.substr(0, whole);
     while (!text.empty()) {
-        std::string_view event = take_until(text, '\n');
-        const auto when = parse_rfc3339_utc(take_until(event, ' '));
+        std::string_view event = read_until(text, '\n');
+        const auto when = parse_rfc3339_utc(read_until(event, ' '));
         if (when) (void)apply_journal_event(journal, *when, event);
     }
     return whole;

@@ -30,9 +30,9 @@ std::optional<DeliveryResult::Outcome> parse_outcome(std::string_view word) {
 
 /// "250 2.0.0 ok"; "-" where a reply has no enhanced status.
 std::optional<Reply> parse_reply(std::string_view text) {
-    const auto code = parse_number(take_until(text, ' '));
+    const auto code = parse_number(read_until(text, ' '));
     if (!code || *code < 100 || *code > 999) return std::nullopt;
-    const auto status = take_until(text, ' ');
+    const auto status = read_until(text, ' ');
     return Reply{static_cast<int>(*code), status == "-" ? "" : unescaped(status), unescaped(text)};
 }
 
@@ -42,7 +42,7 @@ bool apply_result(Journal& journal, std::optional<UnixTime> when, DeliveryResult
     const auto colon = text.find(": ");
     if (colon == std::string_view::npos) return false;
     std::string_view who = text.substr(0, colon);
-    const auto number = parse_number(take_until(who, ' '));
+    const auto number = parse_number(read_until(who, ' '));
     if (!number || *number == 0 || *number > journal.recipients.size()) return false;
     if (!who.empty()) {
         if (!who.starts_with("by ")) return false;
@@ -66,7 +66,7 @@ bool apply_result(Journal& journal, std::optional<UnixTime> when, DeliveryResult
 /// number may be the beginning of another one.
 bool apply_flag(Journal& journal, std::string_view text, bool RecipientState::*flag) {
     if (text.find(':') == std::string_view::npos) return false;
-    const auto number = parse_number(take_until(text, ':'));
+    const auto number = parse_number(read_until(text, ':'));
     if (!number || *number == 0 || *number > journal.recipients.size()) return false;
     journal.recipients[*number - 1].*flag = true;
     return true;
@@ -99,7 +99,7 @@ constexpr std::string_view end_of_added = " end";
 /// "3 remote <carol@c.test> for <list@b.test> end". The number is for people: the place in the file counts,
 /// since two processes may add recipients at the same time.
 bool apply_added(Journal& journal, std::string_view text) {
-    if (!parse_number(take_until(text, ' ')) || !text.ends_with(end_of_added)) return false;
+    if (!parse_number(read_until(text, ' ')) || !text.ends_with(end_of_added)) return false;
     text.remove_suffix(end_of_added.size());
     const auto recipient = parse_destination(text);
     if (!recipient) return false;
@@ -112,7 +112,7 @@ bool apply_added(Journal& journal, std::string_view text) {
 }  // namespace
 
 bool apply_journal_event(Journal& journal, UnixTime when, std::string_view event) {
-    const auto word = take_until(event, ' ');
+    const auto word = read_until(event, ' ');
     if (const auto outcome = parse_outcome(word)) return apply_result(journal, when, *outcome, event);
     if (word == "added") return apply_added(journal, event);
     if (word == "reported") return apply_flag(journal, event, &RecipientState::reported);

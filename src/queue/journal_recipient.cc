@@ -45,7 +45,7 @@ void read_user_word(std::string text, Target& target) {
     }
     std::string_view name = text;
     name.remove_prefix((is_alias ? alias_mark : virtual_mark).size());
-    (is_alias ? target.alias : target.user) = take_until(name, '@');
+    (is_alias ? target.alias : target.user) = read_until(name, '@');
     target.domain = name;
 }
 
@@ -63,25 +63,25 @@ std::string target_words(const Target& target) {
 }
 
 /// Takes what target_words() wrote off the front; false if it is something else.
-bool take_target(std::string_view& text, Target& target) {
-    const auto word = take_until(text, ' ');
+bool read_target(std::string_view& text, Target& target) {
+    const auto word = read_until(text, ' ');
     for (const TargetForm& form : target_forms) {
         if (form.word != word) continue;
         target.kind = form.kind;
-        if (form.has_user) read_user_word(unescaped(take_until(text, ' ')), target);
-        if (form.has_instruction) target.instruction = unescaped(take_until(text, ' '));
+        if (form.has_user) read_user_word(unescaped(read_until(text, ' ')), target);
+        if (form.has_instruction) target.instruction = unescaped(read_until(text, ' '));
         return true;
     }
     return false;
 }
 
 /// What stands behind the addresses: pairs of a word and a value.
-bool take_wishes(std::string_view text, Recipient& recipient) {
+bool read_wishes(std::string_view text, Recipient& recipient) {
     RecipientWishes& wishes = recipient.wishes;
     while (!text.empty()) {
         if (text.front() != ' ') return false;
         text.remove_prefix(1);
-        const auto word = take_until(text, ' ');
+        const auto word = read_until(text, ' ');
         const auto end = std::min(text.find(' '), text.size());
         const auto value = text.substr(0, end);
         text.remove_prefix(end);
@@ -122,7 +122,7 @@ std::string destination_text(const Recipient& recipient) {
 
 std::optional<Recipient> parse_destination(std::string_view text) {
     Recipient recipient;
-    if (!take_target(text, recipient.target)) return std::nullopt;
+    if (!read_target(text, recipient.target)) return std::nullopt;
     const auto address = take_address(text);
     if (!address) return std::nullopt;
     recipient.target.address = recipient.original = *address;
@@ -132,7 +132,7 @@ std::optional<Recipient> parse_destination(std::string_view text) {
         if (!original) return std::nullopt;
         recipient.original = *original;
     }
-    if (!take_wishes(text, recipient)) return std::nullopt;
+    if (!read_wishes(text, recipient)) return std::nullopt;
     return recipient;
 }
 

@@ -20,7 +20,7 @@ std::string escaped(std::string_view text, std::string_view special) {
     std::string result;
     while (!text.empty()) {
         const std::string_view before = text;
-        const auto character = take_character(text);
+        const auto character = read_character(text);
         if (!character) text.remove_prefix(1);
         const std::string_view octets = before.substr(0, before.size() - text.size());
         if (octets == "\\")
@@ -67,7 +67,7 @@ std::optional<Address> take_address(std::string_view& text) {
     const auto end = text.find('>');
     if (end == std::string_view::npos) return std::nullopt;
     std::string_view domain = text.substr(1, end - 1);
-    const auto local_part = take_until(domain, '@');
+    const auto local_part = read_until(domain, '@');
     text.remove_prefix(end + 1);
     return Address(unescaped(local_part), unescaped(domain));
 }

@@ -16,7 +16,7 @@ bool is_blank(char c) {
 }
 
 /// Takes the name in front of the colon; returns what is wrong, or "". `name` is then the best guess.
-std::string take_name(std::string_view& rest, std::string& name) {
+std::string read_name(std::string_view& rest, std::string& name) {
     if (rest.starts_with('"')) {
         rest.remove_prefix(1);
         while (!rest.empty() && rest.front() != '"') {
@@ -43,7 +43,7 @@ std::string take_name(std::string_view& rest, std::string& name) {
 
 AliasEntry parse_entry(std::string_view text, const AliasEntry& place) {
     AliasEntry entry = place;
-    entry.problem = take_name(text, entry.name);
+    entry.problem = read_name(text, entry.name);
     if (!entry.problem.empty()) return entry;
     entry.value = trim(text);
     if (entry.value.empty()) entry.problem = fmt::format("{} has no destination", entry.name);
@@ -232,7 +232,7 @@ std::vector<AliasEntry> parse_alias_file(std::string_view text) {
     };
     bool goes_on = false;  // a backslash at the end of a line takes the next one to it
     for (unsigned line = 1; !text.empty(); ++line) {
-        const auto raw = take_until(text, '\n');
+        const auto raw = read_until(text, '\n');
         auto content = trim(raw);
         const bool continues = std::exchange(goes_on, false) || (!raw.empty() && is_blank(raw.front()));
         if (content.empty() || content.front() == '#') continue;

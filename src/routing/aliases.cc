@@ -169,7 +169,7 @@ std::vector<IncludeLine> include_lines(std::string_view text) {
     text = without_byte_order_mark(text);
     std::vector<IncludeLine> lines;
     for (unsigned line = 1; !text.empty(); ++line) {
-        const auto content = trim(take_until(text, '\n'));
+        const auto content = trim(read_until(text, '\n'));
         if (!content.empty() && content.front() != '#') lines.push_back({std::string(content), line});
     }
     return lines;

@@ -15,7 +15,7 @@ bool is_blank(char c) {
     return c == ' ' || c == '\t';
 }
 
-std::string_view take_word(std::string_view& text) {
+std::string_view read_word(std::string_view& text) {
     std::size_t end = 0;
     while (end < text.size() && !is_blank(text[end])) ++end;
     const auto word = text.substr(0, end);
@@ -33,7 +33,7 @@ Instruction labelled(std::string_view text, unsigned line) {
     instruction.line = line;
     instruction.kind = text.front() == '?' ? Instruction::Kind::branch : Instruction::Kind::label;
     text.remove_prefix(1);
-    instruction.label = take_word(text);
+    instruction.label = read_word(text);
     if (instruction.kind == Instruction::Kind::branch) instruction.command = text;
     return instruction;
 }
@@ -58,9 +58,9 @@ class Parser {
     Result<DeliveryFile> parse(std::string_view text);
 
   private:
-    std::string take_line(std::string_view text);
-    std::string take_forward_line(std::string_view text);
-    std::string take_qmail_line(std::string_view text);
+    std::string read_line(std::string_view text);
+    std::string read_forward_line(std::string_view text);
+    std::string read_qmail_line(std::string_view text);
     std::string add_address(std::string_view text);
 
     const DeliveryDialect dialect_;
@@ -73,31 +73,31 @@ Result<DeliveryFile> Parser::parse(std::string_view text) {
         return Problem{fmt::format("larger than {} octets", most_delivery_file_octets)};
     text = without_byte_order_mark(text);
     while (!text.empty()) {
-        const auto raw = take_until(text, '\n');
+        const auto raw = read_until(text, '\n');
         ++line_;
         if (raw.find('\0') != std::string_view::npos) return Problem{fmt::format("line {}: a NUL", line_)};
         const auto content = trim(raw);
         if (const auto language = line_ == 1 ? language_of(content) : ""; !language.empty())
             return Problem{fmt::format("line 1: the language of {} is not known here", language)};
         if (content.empty() || content.front() == '#') continue;
-        if (auto problem = take_line(content); !problem.empty())
+        if (auto problem = read_line(content); !problem.empty())
             return Problem{fmt::format("line {}: {}", line_, problem)};
     }
     return std::move(file_);
 }
 
-std::string Parser::take_line(std::string_view text) {
+std::string Parser::read_line(std::string_view text) {
     if (is_include(text)) return ":include: is for the aliases of the host only";
     if (text.front() == '?' || text.front() == ':') {
         file_.instructions.push_back(labelled(text, line_));
         file_.runs_in_order |= file_.instructions.back().kind == Instruction::Kind::branch;
         return "";
     }
-    return dialect_ == DeliveryDialect::qmail ? take_qmail_line(text) : take_forward_line(text);
+    return dialect_ == DeliveryDialect::qmail ? read_qmail_line(text) : read_forward_line(text);
 }
 
 /// The same destinations as an alias has, with commas between them.
-std::string Parser::take_forward_line(std::string_view text) {
+std::string Parser::read_forward_line(std::string_view text) {
     auto targets = parse_destinations(text, AliasPlace::home);
     if (!targets) return targets.problem();
     for (AliasTarget& target : *targets) {
@@ -109,7 +109,7 @@ std::string Parser::take_forward_line(std::string_view text) {
 
 /// dot-qmail: "|command", "/file" or "./file" (a folder if it ends with a slash), "&address" or an address.
 /// What else looks like a file in the home is none of dot-qmail's, but can be nothing else.
-std::string Parser::take_qmail_line(std::string_view text) {
+std::string Parser::read_qmail_line(std::string_view text) {
     if (text.front() == '|') {
         const auto command = trim(text.substr(1));
         file_.instructions.push_back(deliver({Kind::program, {}, std::string(command)}, line_));

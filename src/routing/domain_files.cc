@@ -102,7 +102,7 @@ std::vector<VirtualUser> read_virtual_users(int passwd_file) {
     const std::string text = disk::read_all(passwd_file, most_octets);
     std::vector<VirtualUser> users;
     for (std::string_view rest = text; !rest.empty();)
-        if (auto user = parse_virtual_user(take_until(rest, '\n'))) users.push_back(std::move(*user));
+        if (auto user = parse_virtual_user(read_until(rest, '\n'))) users.push_back(std::move(*user));
     return users;
 }
 
@@ -132,7 +132,7 @@ DomainEntry DomainFiles::look_up(const std::string& name) try {
     if (const auto alias = aliases_.find(lower); alias != aliases_.end()) {
         const AliasEntry& found = alias->second;
         if (!found.problem.empty())
-            return {DomainEntry::Status::trouble,
+            return {DomainEntry::Status::temporary,
                     {},
                     {},
                     fmt::format("{}/{}:{}: {}", folder_, aliases, found.line, found.problem)};
@@ -143,9 +143,10 @@ DomainEntry DomainFiles::look_up(const std::string& name) try {
 } catch (const std::system_error& error) {
     const int number = error.code().value();
     const bool may_not = number == EACCES || number == EPERM;
-    return {may_not ? DomainEntry::Status::not_shown : DomainEntry::Status::trouble, {}, {}, error.what()};
+    return {
+        may_not ? DomainEntry::Status::no_permission : DomainEntry::Status::temporary, {}, {}, error.what()};
 } catch (const std::exception& error) {
-    return {DomainEntry::Status::trouble, {}, {}, in_plain_words(error)};
+    return {DomainEntry::Status::temporary, {}, {}, in_plain_words(error)};
 }
 
 FileStamp DomainFiles::stamp_of(const char* name) const {
@@ -184,7 +185,7 @@ void DomainFiles::read_users() {
     unsigned line = 0;
     for (std::string_view rest = text; !rest.empty();) {
         ++line;
-        if (const auto user = parse_virtual_user(take_until(rest, '\n')))  // of two with one name the first
+        if (const auto user = parse_virtual_user(read_until(rest, '\n')))  // of two with one name the first
             users_.try_emplace(to_lower(user->name),
                                User{user->name, standing_of(*user, owner, keeper_), line});
     }

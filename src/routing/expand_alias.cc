@@ -30,7 +30,7 @@ AliasPlace place_of(const AliasSource& alias) {
 
 }  // namespace
 
-void Router::Expansion::take_alias(const AliasSource& alias, const std::string& value, bool has_owner) {
+void Router::Expansion::expand_alias(const AliasSource& alias, const std::string& value, bool has_owner) {
     const auto targets = parse_alias_value(value, place_of(alias));
     if (!targets)
         throw RouteTemporary{not_delivered_now, fmt::format("alias {}: {}", alias.shown, targets.problem())};
@@ -47,14 +47,14 @@ void Router::Expansion::take_alias(const AliasSource& alias, const std::string& 
     const auto before = arrivals_;
     if (has_owner) keeper_ = list_owner_ = Address("owner-" + alias.name, alias.domain);
     open_.push_back(alias.shown);
-    take_targets(alias, *targets);
+    expand_targets(alias, *targets);
     open_.pop_back();
     finished_[alias.shown] = arrivals_ - before;
     list_owner_ = outer_owner;
     keeper_ = outer_keeper;
 }
 
-void Router::Expansion::take_targets(const AliasSource& alias, const std::vector<AliasTarget>& targets) {
+void Router::Expansion::expand_targets(const AliasSource& alias, const std::vector<AliasTarget>& targets) {
     for (const AliasTarget& target : targets) {
         check_bounds(alias.shown);
         Address address = target.address;
@@ -64,20 +64,20 @@ void Router::Expansion::take_targets(const AliasSource& alias, const std::vector
         }
         switch (target.kind) {
             case AliasTarget::Kind::address:
-                take_address(address);
+                expand_address(address);
                 break;
             case AliasTarget::Kind::account:
                 if (!router_.is_ours(address))
-                    take_address(address);
-                else if (!take_mailbox(address))
-                    leave_out_unknown(address);
+                    expand_address(address);
+                else if (!expand_mailbox(address))
+                    skip_unknown_member(address);
                 break;
             case AliasTarget::Kind::include:
-                take_include(alias, target.text);
+                expand_include(alias, target.text);
                 break;
             case AliasTarget::Kind::program:
             case AliasTarget::Kind::file:
-                take_program_or_file(alias, target);
+                expand_program_or_file(alias, target);
                 break;
         }
     }
@@ -91,9 +91,9 @@ std::vector<IncludeLine> Router::Expansion::lines_of(const AliasSource& alias,
 
 /// A list that cannot be read, or has a line that cannot be understood, waits as a whole: nobody on it is
 /// lost, and nobody gets the message twice when it is mended.
-void Router::Expansion::take_include(const AliasSource& alias, const std::string& path) {
+void Router::Expansion::expand_include(const AliasSource& alias, const std::string& path) {
     if (std::find(including_.begin(), including_.end(), path) != including_.end())
-        return leave_out_loop(":include:" + path);
+        return skip_loop(":include:" + path);
     const auto broken = [&](const std::string& detail) {
         return RouteTemporary{{451, "4.2.4", "the list cannot be expanded now"}, detail};
     };
@@ -112,7 +112,7 @@ void Router::Expansion::take_include(const AliasSource& alias, const std::string
             note({.text = fmt::format("list {} -> {}", alias.shown, printable(line.value)),
                   .file = path,
                   .line = line.line});
-        take_targets(alias, *targets);
+        expand_targets(alias, *targets);
         members += targets->size();
     }
     if (members == 0)
@@ -122,13 +122,14 @@ void Router::Expansion::take_include(const AliasSource& alias, const std::string
 
 /// They run with the rights of alias-user, since an alias of this host belongs to nobody; those of a virtual
 /// domain with its owner's.
-void Router::Expansion::take_program_or_file(const AliasSource& alias, const AliasTarget& target) {
+void Router::Expansion::expand_program_or_file(const AliasSource& alias, const AliasTarget& target) {
     const bool is_program = target.kind == AliasTarget::Kind::program;
-    if (target.text == "/dev/null") return reach({Target::Kind::discard, "", alias.address()}, "discard");
+    if (target.text == "/dev/null")
+        return add_destination({Target::Kind::discard, "", alias.address()}, "discard");
     const std::string instruction = (is_program ? "|" : "") + target.text;
-    reach({is_program ? Target::Kind::program : Target::Kind::file, "", alias.address(), instruction,
-           alias.name, alias.owned_by == nullptr ? "" : alias.owned_by->name},
-          "alias " + alias.shown + " " + instruction);
+    add_destination({is_program ? Target::Kind::program : Target::Kind::file, "", alias.address(),
+                     instruction, alias.name, alias.owned_by == nullptr ? "" : alias.owned_by->name},
+                    "alias " + alias.shown + " " + instruction);
 }
 
 }  // namespace postoffice

@@ -24,74 +24,74 @@ Router::Expansion::OwnFile::~OwnFile() {
 
 /// An account of that name, or of the part of it before the extension, or what the account alias says of it.
 /// False if there is none.
-bool Router::Expansion::take_account(const Address& address) {
+bool Router::Expansion::expand_account(const Address& address) {
     const std::string& local_part = address.local_part();
     if (const auto account = router_.users_.find(local_part)) {
-        take_user(*account, "", address);
+        expand_user(*account, "", address);
         return true;
     }
     for (const ExtendedName& name : extended_names(local_part, router_.config_.recipient_delimiter)) {
         const auto account = router_.users_.find(name.user);
         if (!account) continue;
-        take_user(*account, to_lower(name.extension), address);
+        expand_user(*account, to_lower(name.extension), address);
         return true;
     }
     const auto& files = router_.config_.delivery_files;
     if (std::find(files.begin(), files.end(), ".qmail") == files.end()) return false;
     const auto account = router_.users_.find(qmail_alias_account);
     if (!account) return false;
-    take_user(*account, to_lower(local_part), address);
+    expand_user(*account, to_lower(local_part), address);
     return true;
 }
 
 /// The mailbox itself, whatever its owner's files say.
-bool Router::Expansion::take_mailbox(const Address& address) {
+bool Router::Expansion::expand_mailbox(const Address& address) {
     if (const VirtualDomain* domain = router_.virtual_domain_of(address))
-        return take_virtual_user(*domain, address.local_part(), address);
+        return expand_virtual_user(*domain, address.local_part(), address);
     const auto account = router_.users_.find(address.local_part());
     if (!account) return false;
-    reach({Target::Kind::mailbox, account->name, address.qualified(router_.config_.hostname)},
-          "mailbox " + account->name);
+    add_destination({Target::Kind::mailbox, account->name, address.qualified(router_.config_.hostname)},
+                    "mailbox " + account->name);
     return true;
 }
 
-void Router::Expansion::take_user(const Account& account, const std::string& extension,
-                                  const Address& address) {
+void Router::Expansion::expand_user(const Account& account, const std::string& extension,
+                                    const Address& address) {
     const std::string name = "~" + to_lower(account.name);
     const std::string with_extension = extension.empty() ? name : name + "+" + extension;
     // Back at an account that is being expanded, by way of others: the copy stays here.
     if (std::find(open_.begin(), open_.end(), name) != open_.end()) {
-        if (open_.back() != name) return leave_out_loop(name);
-        take_mailbox(Address(account.name, router_.config_.hostname));
+        if (open_.back() != name) return skip_loop(name);
+        expand_mailbox(Address(account.name, router_.config_.hostname));
         return;
     }
     if (is_finished(with_extension)) return;
     const auto before = arrivals_;
-    take_user_files(account, extension, address);
+    expand_user_files(account, extension, address);
     finished_[with_extension] = arrivals_ - before;
 }
 
-void Router::Expansion::take_user_files(const Account& account, const std::string& extension,
-                                        const Address& address) {
+void Router::Expansion::expand_user_files(const Account& account, const std::string& extension,
+                                          const Address& address) {
     const UserFile file = router_.files_.find(account, {extension, ""});
     const Target mailbox{Target::Kind::mailbox, account.name, address.qualified(router_.config_.hostname)};
     switch (file.status) {
         case UserFile::Status::found:
             open_.push_back("~" + to_lower(account.name));
-            take_delivery_file(account, file, extension, address);
+            expand_delivery_file(account, file, extension, address);
             open_.pop_back();
             return;
         case UserFile::Status::ignored:
             note({.text = "not believed: " + file.problem, .owner = account.name, .file = file.path});
             ignored_.log({{"file", file.path}, {"reason", file.problem}});
             break;
-        case UserFile::Status::not_shown:
+        case UserFile::Status::no_permission:
             // Somebody with the user's rights will look when the message is delivered.
             note({.text = "cannot be looked at from here", .owner = account.name, .file = file.path});
             route_.is_unseen = true;
-            return reach({Target::Kind::instructions, account.name, mailbox.address, file.path, ""},
-                         "instructions " + account.name);
-        case UserFile::Status::trouble:
+            return add_destination({Target::Kind::instructions, account.name, mailbox.address, file.path, ""},
+                                   "instructions " + account.name);
+        case UserFile::Status::temporary:
             throw RouteTemporary{not_delivered_now, fmt::format("{}: {}", file.path, file.problem),
                                  account.name};
         case UserFile::Status::none:
@@ -100,9 +100,9 @@ void Router::Expansion::take_user_files(const Account& account, const std::strin
             route_.lacks_delivery_file = true;
             note({fmt::format("account {} has no delivery file for the extension {}", account.name,
                               printable(extension))});
-            return leave_out_unknown(address);
+            return skip_unknown_member(address);
     }
-    reach(mailbox, "mailbox " + account.name);
+    add_destination(mailbox, "mailbox " + account.name);
 }
 
 /// dot-qmail(5): with .qmail-EXT-owner, what .qmail-EXT forwards has LOCAL-owner as its sender; with
@@ -118,8 +118,8 @@ Router::Expansion::QmailOwner Router::Expansion::qmail_owner(const Account& acco
     return is_there(owner + "-default") ? QmailOwner::of_each : QmailOwner::of_all;
 }
 
-void Router::Expansion::take_delivery_file(const Account& account, const UserFile& file,
-                                           const std::string& extension, const Address& address) {
+void Router::Expansion::expand_delivery_file(const Account& account, const UserFile& file,
+                                             const std::string& extension, const Address& address) {
     const DeliveryDialect dialect = dialect_of(file.path);
     const auto parsed = parse_delivery_file(file.text, dialect);
     if (!parsed)
@@ -128,13 +128,13 @@ void Router::Expansion::take_delivery_file(const Account& account, const UserFil
     const Address here = address.qualified(router_.config_.hostname);
     if (parsed->runs_in_order) {
         note({.text = "decides for each message", .owner = account.name, .file = file.path});
-        return reach({Target::Kind::instructions, account.name, here, file.path, ""},
-                     "instructions " + file.path);
+        return add_destination({Target::Kind::instructions, account.name, here, file.path, ""},
+                               "instructions " + file.path);
     }
     if (parsed->says_nothing()) {
         says_nothing_.log({{"file", file.path}, {"instead", "the mailbox"}});
         note({.text = "says nothing: the mailbox", .owner = account.name, .file = file.path});
-        return reach({Target::Kind::mailbox, account.name, here}, "mailbox " + account.name);
+        return add_destination({Target::Kind::mailbox, account.name, here}, "mailbox " + account.name);
     }
     const OwnFile own_file(*this, account, here);
     const auto owner = dialect == DeliveryDialect::qmail ? qmail_owner(account, extension) : QmailOwner::none;
@@ -146,13 +146,13 @@ void Router::Expansion::take_delivery_file(const Account& account, const UserFil
             list_owner_ = owner == QmailOwner::of_all
                               ? qmail_owner_address(here)
                               : qmail_owner_address(here, to.qualified(here.domain()));
-        take_instruction(account, file, instruction, here);
+        expand_instruction(account, file, instruction, here);
         list_owner_ = outer_owner;
     }
 }
 
-void Router::Expansion::take_instruction(const Account& account, const UserFile& file,
-                                         const Instruction& instruction, const Address& address) {
+void Router::Expansion::expand_instruction(const Account& account, const UserFile& file,
+                                           const Instruction& instruction, const Address& address) {
     using Kind = AliasTarget::Kind;
     if (instruction.kind != Instruction::Kind::deliver) return;  // a label without a branch is a comment
     const AliasTarget& target = instruction.target;
@@ -163,21 +163,23 @@ void Router::Expansion::take_instruction(const Account& account, const UserFile&
           .owner = account.name,
           .file = file.path,
           .line = instruction.line});
-    if (target.kind == Kind::address) return take_address(target.address.qualified(router_.config_.hostname));
+    if (target.kind == Kind::address)
+        return expand_address(target.address.qualified(router_.config_.hostname));
     if (target.kind == Kind::account) {
-        if (!router_.is_ours(target.address)) return take_address(target.address);
-        if (!take_mailbox(target.address)) leave_out_unknown(target.address);
+        if (!router_.is_ours(target.address)) return expand_address(target.address);
+        if (!expand_mailbox(target.address)) skip_unknown_member(target.address);
         return;
     }
-    if (target.text == "/dev/null") return reach({Target::Kind::discard, account.name, address}, "discard");
+    if (target.text == "/dev/null")
+        return add_destination({Target::Kind::discard, account.name, address}, "discard");
     if (account.uid == 0 || account.gid == 0)
         throw RouteTemporary{
             not_delivered_now,
             fmt::format("{}:{}: nothing is run or written as root", file.path, instruction.line),
             account.name};
-    reach({target.kind == Kind::program ? Target::Kind::program : Target::Kind::file, account.name, address,
-           text, ""},
-          account.name + " " + text);
+    add_destination({target.kind == Kind::program ? Target::Kind::program : Target::Kind::file, account.name,
+                     address, text, ""},
+                    account.name + " " + text);
 }
 
 }  // namespace postoffice

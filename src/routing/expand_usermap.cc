@@ -35,7 +35,7 @@ std::optional<Account> account_in(const std::string& pattern, std::string_view n
 }  // namespace
 
 /// The first map with a target that matches. False if there is none.
-bool Router::Expansion::take_usermap(const std::string& name, const Address& address) {
+bool Router::Expansion::expand_usermap(const std::string& name, const Address& address) {
     if (router_.config_.usermaps.empty()) return false;
     const auto exact = router_.users_.find(name);
     for (const UserMap& map : router_.config_.usermaps) {
@@ -47,7 +47,7 @@ bool Router::Expansion::take_usermap(const std::string& name, const Address& add
         if (exact && account->name != exact->name) continue;
         const auto before = arrivals_;
         open_.push_back(name);
-        const bool is_taken = take_map(map, account, to_lower(address.local_part()));
+        const bool is_taken = expand_map(map, account, to_lower(address.local_part()));
         open_.pop_back();
         if (is_taken) finished_[name] = arrivals_ - before;
         if (is_taken) return true;
@@ -55,12 +55,12 @@ bool Router::Expansion::take_usermap(const std::string& name, const Address& add
     return false;
 }
 
-bool Router::Expansion::take_map(const UserMap& map, const std::optional<Account>& account,
-                                 const std::string& name) {
+bool Router::Expansion::expand_map(const UserMap& map, const std::optional<Account>& account,
+                                   const std::string& name) {
     for (const std::string& target : map.targets) {
         check_bounds(name);
         if (target.starts_with("~/")) {
-            if (take_personal_alias(account.value(), target.substr(2), name)) return true;
+            if (expand_personal_alias(account.value(), target.substr(2), name)) return true;
             continue;
         }
         const std::string address = target == "~" ? account.value().name : target;
@@ -69,15 +69,15 @@ bool Router::Expansion::take_map(const UserMap& map, const std::optional<Account
         if (!targets || targets->size() != 1 || targets->front().kind != AliasTarget::Kind::address)
             throw RouteTemporary{not_delivered_now,
                                  fmt::format("usermap {}: \"{}\" is no address", map.pattern, address)};
-        take_address(targets->front().address.qualified(router_.config_.hostname));
+        expand_address(targets->front().address.qualified(router_.config_.hostname));
         return true;
     }
     return false;
 }
 
 /// What the user's own file has for this address. False if that is nothing.
-bool Router::Expansion::take_personal_alias(const Account& account, const std::string& name_of_file,
-                                            const std::string& name) {
+bool Router::Expansion::expand_personal_alias(const Account& account, const std::string& name_of_file,
+                                              const std::string& name) {
     const UserFile file = router_.files_.find(account, {"", name_of_file});
     const auto wait = [&](const std::string& detail) {
         return RouteTemporary{not_delivered_now, detail, account.name};
@@ -92,7 +92,7 @@ bool Router::Expansion::take_personal_alias(const Account& account, const std::s
         case UserFile::Status::none:
             return false;
         default:
-            route_.is_unseen = file.status == UserFile::Status::not_shown;
+            route_.is_unseen = file.status == UserFile::Status::no_permission;
             throw wait(
                 fmt::format("{}: {}", file.path, file.problem.empty() ? "cannot be read" : file.problem));
     }
@@ -109,24 +109,24 @@ bool Router::Expansion::take_personal_alias(const Account& account, const std::s
           .file = file.path,
           .line = entry->line});
     const OwnFile own_file(*this, account, Address(name, router_.config_.hostname));
-    take_own_targets(account, where, *targets);
+    expand_own_targets(account, where, *targets);
     return true;
 }
 
 /// Addresses only: programs and files are for delivery files, where whoever runs them finds them again.
-void Router::Expansion::take_own_targets(const Account& account, const std::string& where,
-                                         const std::vector<AliasTarget>& targets) {
+void Router::Expansion::expand_own_targets(const Account& account, const std::string& where,
+                                           const std::vector<AliasTarget>& targets) {
     using Kind = AliasTarget::Kind;
     for (const AliasTarget& target : targets) {
         check_bounds(account.name);
         if (target.kind == Kind::address) {
-            take_address(target.address.qualified(router_.config_.hostname));
+            expand_address(target.address.qualified(router_.config_.hostname));
             continue;
         }
         if (target.kind != Kind::account || !router_.is_ours(target.address))
             throw RouteTemporary{not_delivered_now,
                                  where + ": programs, files and lists belong into .forward", account.name};
-        if (!take_mailbox(target.address)) leave_out_unknown(target.address);
+        if (!expand_mailbox(target.address)) skip_unknown_member(target.address);
     }
 }
 

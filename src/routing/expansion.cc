@@ -24,61 +24,62 @@ Reply leads_to_nobody(const Address& address) {
 
 }  // namespace
 
-void Router::Expansion::take_recipient() {
-    take_address(recipient_);
+void Router::Expansion::expand_recipient() {
+    expand_address(recipient_);
     if (!route_.hops.empty()) return;
     route_.status = Route::Status::unknown;
-    route_.left_out.clear();
+    route_.skipped_members.clear();
     if (!dead_end_) log_event("", "leads-to-nobody", {{"recipient", shown_}});
     route_.refusal = dead_end_.value_or(leads_to_nobody(recipient_));
 }
 
-void Router::Expansion::take_address(const Address& address) {
+void Router::Expansion::expand_address(const Address& address) {
     if (const VirtualDomain* domain = router_.virtual_domain_of(address))
-        take_virtual(*domain, address);
+        expand_virtual(*domain, address);
     else if (router_.is_on_host(address))
-        take_local(address);
+        expand_local(address);
     else
-        reach({Target::Kind::remote, "", address}, address.to_string());
+        add_destination({Target::Kind::remote, "", address}, address.to_string());
 }
 
 /// RFC 5321 section 4.5.1: there is always a postmaster, whatever names it. What answers the sender of our
 /// reports is for postmaster as well.
-void Router::Expansion::take_local(const Address& address) {
+void Router::Expansion::expand_local(const Address& address) {
     const std::string name = to_lower(address.local_part());
     const auto before = arrivals_;
-    take_local_name(address, name);
-    if (name == postmaster_name && arrivals_ == before) take_postmaster();
+    expand_local_name(address, name);
+    if (name == postmaster_name && arrivals_ == before) expand_postmaster();
 }
 
 /// Aliases win over usermaps, and both over accounts. A name in its own alias means the account, so that
 /// "bob: bob, bob@elsewhere" keeps a copy here; in the account's own file it means the mailbox.
-void Router::Expansion::take_local_name(const Address& address, const std::string& name) {
-    if (!open_.empty() && open_.back() == "~" + name && take_mailbox(address)) return;
-    if (!open_.empty() && open_.back() == name && take_account(address)) return;
-    if (std::find(open_.begin(), open_.end(), name) != open_.end()) return leave_out_loop(name);
+void Router::Expansion::expand_local_name(const Address& address, const std::string& name) {
+    if (!open_.empty() && open_.back() == "~" + name && expand_mailbox(address)) return;
+    if (!open_.empty() && open_.back() == name && expand_account(address)) return;
+    if (std::find(open_.begin(), open_.end(), name) != open_.end()) return skip_loop(name);
     if (is_finished(name)) return;
     if (const auto value = router_.aliases_.find(address.local_part())) {
         const std::string owner = "owner-" + name;
         const bool has_owner = !name.starts_with("owner-") && router_.aliases_.find(owner);
-        return take_alias({name, router_.config_.hostname, name}, *value, has_owner);
+        return expand_alias({name, router_.config_.hostname, name}, *value, has_owner);
     }
-    if (take_usermap(name, address) || take_account(address)) return;
-    if (name != report_sender_name) return leave_out_unknown(address);
+    if (expand_usermap(name, address) || expand_account(address)) return;
+    if (name != report_sender_name) return skip_unknown_member(address);
     note({"answers to reports go to postmaster"});
-    take_local(postmaster());
+    expand_local(postmaster());
 }
 
 /// Without an alias or account, postmaster is root, or the only user. Root's own mailbox is always left for
 /// it.
-void Router::Expansion::take_postmaster() {
+void Router::Expansion::expand_postmaster() {
     const auto before = arrivals_;
     const Address root("root", router_.config_.hostname);
     const std::string& only_user = router_.users_.only_user();
-    if (router_.aliases_.find("root") || router_.users_.find("root")) take_local(root);
-    if (arrivals_ == before) take_account(root);
-    if (arrivals_ == before) take_mailbox(root);
-    if (arrivals_ == before && !only_user.empty()) take_account(Address(only_user, router_.config_.hostname));
+    if (router_.aliases_.find("root") || router_.users_.find("root")) expand_local(root);
+    if (arrivals_ == before) expand_account(root);
+    if (arrivals_ == before) expand_mailbox(root);
+    if (arrivals_ == before && !only_user.empty())
+        expand_account(Address(only_user, router_.config_.hostname));
     if (arrivals_ != before) note({"postmaster leads nowhere else and must exist"});
 }
 
@@ -88,7 +89,7 @@ void Router::Expansion::note(Route::Step step) {
 }
 
 /// Each destination once.
-void Router::Expansion::reach(Target target, std::string key) {
+void Router::Expansion::add_destination(Target target, std::string key) {
     ++arrivals_;
     if (!reached_.insert(std::move(key)).second) return;
     const bool is_private = disclosed_ && *disclosed_ != target.address;
@@ -106,7 +107,7 @@ bool Router::Expansion::is_finished(const std::string& name) {
 
 /// A member that leads nowhere must not hurt the others; it decides only if no other is left. The message is
 /// sent to it all the same, so that the keeper of the list, or of the file, gets the report of its failure.
-void Router::Expansion::leave_out(const Address& member, std::string_view why, Reply refusal) {
+void Router::Expansion::skip_member(const Address& member, std::string_view why, Reply refusal) {
     // The reason is told of the address that was asked for, not of what it leads to.
     if (!open_.empty()) refusal.text = "leads nowhere";
     if (!dead_end_) dead_end_ = std::move(refusal);
@@ -116,12 +117,12 @@ void Router::Expansion::leave_out(const Address& member, std::string_view why, R
     note({fmt::format("{}: {}, left out; {} is told", member.to_string(), why, keeper.to_string())});
     if (!reached_.insert("left out " + lost.to_string()).second) return;
     skipped_.log({{"alias", open_.back()}, {"member", member.to_string()}, {"reason", why}});
-    if (++left_out_ <= most_told)
-        route_.left_out.push_back({{Target::Kind::unrouted, "", lost}, keeper, true, {}});
+    if (++skipped_count_ <= most_told)
+        route_.skipped_members.push_back({{Target::Kind::unrouted, "", lost}, keeper, true, {}});
 }
 
 /// Nothing is lost: what the name leads to has the message already, or gets it.
-void Router::Expansion::leave_out_loop(const std::string& name) {
+void Router::Expansion::skip_loop(const std::string& name) {
     if (!dead_end_) dead_end_ = Reply{550, "5.4.6", "an alias leads back to itself"};
     if (open_.empty()) return;
     const auto start = std::find(open_.begin(), open_.end(), name);
@@ -131,10 +132,10 @@ void Router::Expansion::leave_out_loop(const std::string& name) {
     skipped_.log({{"alias", open_.back()}, {"member", name}, {"reason", "alias loop " + path}});
 }
 
-void Router::Expansion::leave_out_unknown(const Address& address) {
+void Router::Expansion::skip_unknown_member(const Address& address) {
     const bool is_postmaster = equals_ignoring_case(address.local_part(), postmaster_name);
-    if (is_postmaster && router_.is_on_host(address)) return take_postmaster();
-    leave_out(address, "no such user", {550, "5.1.1", "no such user"});
+    if (is_postmaster && router_.is_on_host(address)) return expand_postmaster();
+    skip_member(address, "no such user", {550, "5.1.1", "no such user"});
 }
 
 void Router::Expansion::check_bounds(const std::string& alias) {

@@ -53,7 +53,7 @@ class Router::Expansion {
     Expansion(Router& router, Route& route, const Address& recipient, bool in_full)
         : router_(router), route_(route), recipient_(recipient), in_full_(in_full) {}
 
-    void take_recipient();
+    void expand_recipient();
 
   private:
     /// While it lives, what is expanded stands in a user's own file: `address` led there.
@@ -71,44 +71,44 @@ class Router::Expansion {
         std::optional<Address> disclosed_;
     };
 
-    void take_address(const Address& address);
-    void take_local(const Address& address);
-    void take_local_name(const Address& address, const std::string& name);
-    void take_alias(const AliasSource& alias, const std::string& value, bool has_owner);
-    void take_targets(const AliasSource& alias, const std::vector<AliasTarget>& targets);
-    void take_include(const AliasSource& alias, const std::string& path);
-    void take_program_or_file(const AliasSource& alias, const AliasTarget& target);
+    void expand_address(const Address& address);
+    void expand_local(const Address& address);
+    void expand_local_name(const Address& address, const std::string& name);
+    void expand_alias(const AliasSource& alias, const std::string& value, bool has_owner);
+    void expand_targets(const AliasSource& alias, const std::vector<AliasTarget>& targets);
+    void expand_include(const AliasSource& alias, const std::string& path);
+    void expand_program_or_file(const AliasSource& alias, const AliasTarget& target);
     std::vector<IncludeLine> lines_of(const AliasSource& alias, const std::string& path) const;
 
-    void take_virtual(const VirtualDomain& domain, const Address& address);
-    void take_virtual_name(const VirtualDomain& domain, const Address& address, const std::string& mark);
-    bool take_virtual_user(const VirtualDomain& domain, const std::string& name, const Address& address);
-    void take_domain_owner(const VirtualDomain& domain, const Address& address);
+    void expand_virtual(const VirtualDomain& domain, const Address& address);
+    void expand_virtual_name(const VirtualDomain& domain, const Address& address, const std::string& mark);
+    bool expand_virtual_user(const VirtualDomain& domain, const std::string& name, const Address& address);
+    void expand_domain_owner(const VirtualDomain& domain, const Address& address);
     DomainEntry look_up(const VirtualDomain& domain, const std::string& name) const;
 
-    bool take_usermap(const std::string& name, const Address& address);
-    bool take_map(const UserMap& map, const std::optional<Account>& account, const std::string& name);
-    bool take_personal_alias(const Account& account, const std::string& file, const std::string& name);
-    void take_own_targets(const Account& account, const std::string& where,
-                          const std::vector<AliasTarget>& targets);
+    bool expand_usermap(const std::string& name, const Address& address);
+    bool expand_map(const UserMap& map, const std::optional<Account>& account, const std::string& name);
+    bool expand_personal_alias(const Account& account, const std::string& file, const std::string& name);
+    void expand_own_targets(const Account& account, const std::string& where,
+                            const std::vector<AliasTarget>& targets);
 
-    bool take_account(const Address& address);
-    bool take_mailbox(const Address& address);
-    void take_user(const Account& account, const std::string& extension, const Address& address);
-    void take_user_files(const Account& account, const std::string& extension, const Address& address);
-    void take_delivery_file(const Account& account, const UserFile& file, const std::string& extension,
-                            const Address& address);
+    bool expand_account(const Address& address);
+    bool expand_mailbox(const Address& address);
+    void expand_user(const Account& account, const std::string& extension, const Address& address);
+    void expand_user_files(const Account& account, const std::string& extension, const Address& address);
+    void expand_delivery_file(const Account& account, const UserFile& file, const std::string& extension,
+                              const Address& address);
     enum class QmailOwner { none, of_all, of_each };
     QmailOwner qmail_owner(const Account& account, const std::string& extension);
-    void take_instruction(const Account& account, const UserFile& file, const Instruction& instruction,
-                          const Address& address);
-    void take_postmaster();
-    void reach(Target target, std::string key);
+    void expand_instruction(const Account& account, const UserFile& file, const Instruction& instruction,
+                            const Address& address);
+    void expand_postmaster();
+    void add_destination(Target target, std::string key);
     void note(Route::Step step);
     bool is_finished(const std::string& name);
-    void leave_out(const Address& member, std::string_view why, Reply refusal);
-    void leave_out_loop(const std::string& name);
-    void leave_out_unknown(const Address& address);
+    void skip_member(const Address& member, std::string_view why, Reply refusal);
+    void skip_loop(const std::string& name);
+    void skip_unknown_member(const Address& address);
     Address postmaster() const { return Address("postmaster", router_.config_.hostname); }
     void check_bounds(const std::string& alias);
 
@@ -135,7 +135,7 @@ class Router::Expansion {
     std::string file_owner_;            ///< the account whose own file led here; "" if none did
     std::optional<Address> disclosed_;  ///< the address that had led to that file
     std::optional<Reply> dead_end_;     ///< the first reason why a member leads nowhere
-    std::size_t left_out_ = 0;          ///< members that lead nowhere
+    std::size_t skipped_count_ = 0;     ///< members that lead nowhere
     std::size_t names_ = 0;
 };
 

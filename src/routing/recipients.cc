@@ -41,9 +41,9 @@ void RecipientCollector::add(const Address& original, const Route& route, const 
         recipient.disclosed = hop.disclosed;
         recipients_.push_back(std::move(recipient));
     }
-    for (const Route::Hop& hop : route.left_out)
+    for (const Route::Hop& hop : route.skipped_members)
         if (destinations_.emplace(destination_key(hop), recipients_.size()).second)
-            left_out_.push_back({original, hop.target, hop.sender, {{}, original_recipient_of(original)}});
+            skipped_.push_back({original, hop.target, hop.sender, {{}, original_recipient_of(original)}});
     if (wishes.notify.success && (owner || route.hops.size() > 1))
         expanded_.push_back({original, {Target::Kind::mailbox, "", original}, owner, wishes});
 }
@@ -57,7 +57,7 @@ void RecipientCollector::add_unrouted(const Address& original, const RecipientWi
 void RecipientCollector::move_to(Envelope& envelope) {
     destinations_.clear();
     envelope.recipients = std::exchange(recipients_, {});
-    for (Recipient& recipient : std::exchange(left_out_, {}))
+    for (Recipient& recipient : std::exchange(skipped_, {}))
         if (!envelope.sender.is_null()) envelope.recipients.push_back(std::move(recipient));
     envelope.expanded = std::exchange(expanded_, {});
 }

@@ -53,7 +53,7 @@ Route Router::route(const Address& recipient, bool in_full) {
             return route;
         }
         aliases_.refresh();
-        Expansion(*this, route, recipient, in_full).take_recipient();
+        Expansion(*this, route, recipient, in_full).expand_recipient();
         if (route.status != Route::Status::accepted)
             route.refusal.text = recipient.to_string() + ": " + route.refusal.text;
         return route;
@@ -68,13 +68,13 @@ Route Router::route(const Address& recipient, bool in_full) {
     }
     route.status = Route::Status::temporary;
     route.hops.clear();
-    route.left_out.clear();
+    route.skipped_members.clear();
     route.steps.push_back({detail, owner});
     log_event("", "route-deferred", {{"recipient", recipient.to_string()}, {"reason", detail}});
     return route;
 }
 
-std::optional<Obstacle> Router::obstacle_to(const Route& route) try {
+std::optional<Unavailable> Router::why_unavailable(const Route& route) try {
     if (route.status != Route::Status::accepted || !route.is_local || route.hops.size() != 1)
         return std::nullopt;
     const Target& target = route.hops.front().target;
@@ -83,9 +83,9 @@ std::optional<Obstacle> Router::obstacle_to(const Route& route) try {
         if (domain == nullptr || !config_.local_transport.empty()) return std::nullopt;
         return files_.virtual_mailbox(target.user, *domain).known();
     }
-    if (target.domain.empty() && !may_have_obstacle(target, config_)) return std::nullopt;
+    if (target.domain.empty() && !may_be_unavailable(target, config_)) return std::nullopt;
     const auto account = account_for(target);
-    return account ? postoffice::obstacle_to(target, *account, config_) : std::nullopt;
+    return account ? postoffice::why_unavailable(target, *account, config_) : std::nullopt;
 } catch (const std::exception&) {
     return std::nullopt;  // the delivery will tell
 }

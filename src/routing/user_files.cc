@@ -38,9 +38,9 @@ std::string distrust(const struct stat& file, const struct stat& home, const Acc
 /// A home that is not there, or not mounted, says nothing about what its owner wants.
 UserFile look_at_home(const Account& account, struct stat& home) {
     if (::stat(account.home.c_str(), &home) == 0) return {};
-    if (errno == EACCES || errno == EPERM) return {Status::not_shown, account.home, "", ""};
+    if (errno == EACCES || errno == EPERM) return {Status::no_permission, account.home, "", ""};
     if (errno == ENOENT || errno == ENOTDIR) return {Status::ignored, account.home, "", "there is no home"};
-    return {Status::trouble, account.home, "", std::generic_category().message(errno)};
+    return {Status::temporary, account.home, "", std::generic_category().message(errno)};
 }
 
 bool belongs_to_another(const std::string& path, const Account& account) {
@@ -61,7 +61,7 @@ UserFile read_one(const Account& account, const struct stat& home, const std::st
             case EPERM:
                 return belongs_to_another(path, account)
                            ? UserFile{Status::ignored, path, "", "belongs to another user"}
-                           : UserFile{Status::not_shown, path, "", ""};
+                           : UserFile{Status::no_permission, path, "", ""};
             case ELOOP:
                 return {Status::ignored, path, "", "a symbolic link"};
             case ENXIO:
@@ -76,7 +76,7 @@ UserFile read_one(const Account& account, const struct stat& home, const std::st
         return {Status::ignored, path, "", std::move(reason)};
     return {Status::found, path, disk::read_all(file.get(), most_delivery_file_octets), ""};
 } catch (const std::system_error& error) {
-    return {Status::trouble, path, "", error.code().message()};
+    return {Status::temporary, path, "", error.code().message()};
 }
 
 /// An extension is part of a file's name: nothing in it may lead elsewhere.
@@ -170,8 +170,8 @@ std::string extension_for(const std::string& user, std::string_view local_part, 
     return user == qmail_alias_account ? std::string(local_part) : "";
 }
 
-DomainEntry OwnEyes::domain_entry(const std::string& folder, const VirtualDomain& domain,
-                                  const std::string& name) {
+DomainEntry DirectUserFiles::domain_entry(const std::string& folder, const VirtualDomain& domain,
+                                          const std::string& name) {
     const std::string key = domain.owner + ":" + folder;
     auto files = domains_.find(key);
     if (files == domains_.end()) {
@@ -181,17 +181,17 @@ DomainEntry OwnEyes::domain_entry(const std::string& folder, const VirtualDomain
     return files->second.look_up(name);
 }
 
-MailboxState OwnEyes::virtual_mailbox(const std::string& user, const VirtualDomain& domain) try {
+MailboxState DirectUserFiles::virtual_mailbox(const std::string& user, const VirtualDomain& domain) try {
     const auto keeper = mailbox_keeper(config_, domain);
     if (!keeper)
-        return {MailboxState::Status::hindered,
+        return {MailboxState::Status::unavailable,
                 {{451, "4.3.5", "The mail cannot be delivered now"}, "vhost-user=" + config_.vhost_user}};
-    return look_at_virtual_mailbox(config_, keeper->uid, user, domain.name);
+    return check_virtual_mailbox(config_, keeper->uid, user, domain.name);
 } catch (const std::exception&) {
-    return {MailboxState::Status::not_shown, {}};
+    return {MailboxState::Status::no_permission, {}};
 }
 
-UserFile OwnEyes::find(const Account& account, const WantedFile& wanted) {
+UserFile DirectUserFiles::find(const Account& account, const WantedFile& wanted) {
     return read_user_file(account, names_of(account.name, wanted, config_));
 }
 

@@ -167,8 +167,8 @@ void UserDirectory::refresh_index() {
     const std::string text = disk::read_all(file.get(), most_password_octets);
     mixed_case_.clear();
     for (std::string_view rest = text; !rest.empty();) {
-        std::string_view line = take_until(rest, '\n');
-        const std::string name(take_until(line, ':'));
+        std::string_view line = read_until(rest, '\n');
+        const std::string name(read_until(line, ':'));
         std::string lower = to_lower(name);
         if (lower != name) mixed_case_.try_emplace(std::move(lower), name);
     }

@@ -23,11 +23,11 @@ bool same(const timespec& a, const timespec& b) {
 VirtualDomain parse_line(std::string_view rest, unsigned line) {
     VirtualDomain domain;
     domain.line = line;
-    domain.owner = trim(take_until(rest, ':'));
-    auto name = trim(take_until(rest, ':'));
+    domain.owner = trim(read_until(rest, ':'));
+    auto name = trim(read_until(rest, ':'));
     domain.with_subdomains = name.starts_with('.');
     if (domain.with_subdomains) name.remove_prefix(1);
-    const auto active = trim(take_until(rest, ':'));
+    const auto active = trim(read_until(rest, ':'));
     domain.comment = trim(rest);
     const auto checked = parse_domain(name);
     domain.name = checked ? *checked : to_lower(name);
@@ -51,7 +51,7 @@ std::vector<VirtualDomain> parse_domains(std::string_view text) {
     std::vector<VirtualDomain> domains;
     std::map<std::string, unsigned, std::less<>> lines;
     for (unsigned line = 1; !text.empty(); ++line) {
-        const auto content = trim(take_until(text, '\n'));
+        const auto content = trim(read_until(text, '\n'));
         if (content.empty() || content.front() == '#') continue;
         VirtualDomain domain = parse_line(content, line);
         const auto [first, is_new] = lines.try_emplace(domain.name, line);

@@ -21,7 +21,7 @@ class DataPace {
 
   private:
     const Dialogue& dialogue_;
-    Stopwatch watch_;
+    Stopwatch status_;
     std::uint64_t octets_ = 0;
 };
 

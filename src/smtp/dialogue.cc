@@ -25,13 +25,13 @@ Client Dialogue::facts() const {
 
 Milliseconds Dialogue::patience() const {
     const Milliseconds whole = config().timeout;
-    const Milliseconds patience = state.conduct.mail_was_refused ? whole / 10 : whole;
-    return services.crowd ? services.crowd->shortened(patience) : patience;
+    const Milliseconds patience = state.penalties.mail_was_refused ? whole / 10 : whole;
+    return services.load_level ? services.load_level->shortened(patience) : patience;
 }
 
 Deadline Dialogue::line_deadline() const {
     const Milliseconds whole =
-        services.crowd ? services.crowd->shortened(longest_line_time) : longest_line_time;
+        services.load_level ? services.load_level->shortened(longest_line_time) : longest_line_time;
     return Deadline::earlier(deadline(), Deadline::after(whole));
 }
 
@@ -40,20 +40,21 @@ void Dialogue::wait_for_input(std::optional<Milliseconds> most) const {
     for (;;) {
         const Milliseconds all = most ? std::min(*most, patience()) : patience();
         const Milliseconds left = all - watch.time();
-        if (connection.wait_for_input(Deadline::after(services.crowd ? std::min(left, look_around) : left)))
+        if (connection.wait_for_input(
+                Deadline::after(services.load_level ? std::min(left, look_around) : left)))
             return;
         if (watch.time() >= all) throw Timeout("no input from the peer");
     }
 }
 
 void Dialogue::pause(Milliseconds time) {
-    const bool others_need_the_process = services.crowd && services.crowd->is_dense();
+    const bool others_need_the_process = services.load_level && services.load_level->is_high();
     if (time > Milliseconds(0) && !others_need_the_process && !client_is_known())
         (void)connection.wait_for_end(Deadline::after(time));
 }
 
 void Dialogue::count_idle_command() {
-    if (state.conduct.did_nothing()) ++state.errors;
+    if (state.penalties.note_idle_command()) ++state.errors;
 }
 
 void Dialogue::note_misconduct(unsigned points) {
@@ -88,8 +89,8 @@ Resolver Dialogue::resolver() const {
     return services.resolver.until(Deadline::after(patience_with_dns));
 }
 
-Standing Dialogue::standing() {
-    if (!known_standing) known_standing = standing_of(config(), resolver(), facts());
+ClientTrust Dialogue::trust() {
+    if (!known_standing) known_standing = trust_of(config(), resolver(), facts());
     return *known_standing;
 }
 

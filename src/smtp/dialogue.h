@@ -24,9 +24,9 @@ struct Dialogue {
     std::string last_command = "CONNECT";       ///< for the log
     bool is_reading_message = false;            ///< what comes next on the wire is message text
     unsigned failed_logins = 0;
-    bool has_heard_secret = false;             ///< AUTH was tried, with whatever outcome
-    bool is_over = false;                      ///< close once the reply is sent
-    std::optional<Standing> known_standing{};  ///< see standing()
+    bool has_heard_secret = false;                ///< AUTH was tried, with whatever outcome
+    bool is_over = false;                         ///< close once the reply is sent
+    std::optional<ClientTrust> known_standing{};  ///< see standing()
 
     const Config& config() const { return services.config; }
     /// How long the client may keep us waiting now.
@@ -56,8 +56,8 @@ struct Dialogue {
     /// For all questions of one command: they end within half a minute.
     Resolver resolver() const;
     /// Asked when first needed: most clients never need it.
-    Standing standing();
-    bool client_is_local() { return standing() == Standing::ours; }
+    ClientTrust trust();
+    bool client_is_local() { return trust() == ClientTrust::trusted; }
     /// It need not answer for what only strangers are asked about.
     bool client_is_known() { return is_authenticated() || client_is_local(); }
     /// The client need not wait for the answer to DATA (RFC 2920 section 3.1).

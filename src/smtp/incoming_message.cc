@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "admission.h"
+#include "client_checks.h"
 #include "dialogue.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
@@ -39,7 +39,7 @@ std::string top_fields(const Dialogue& dialogue, const std::string& id) {
     return received_field(dialogue.config().hostname, id, envelope, is_ascii(recipient) ? recipient : "");
 }
 
-MessageReceiver::Settings receiver_settings(const Dialogue& dialogue, const std::string& id) {
+MessageBuilder::Settings builder_settings(const Dialogue& dialogue, const std::string& id) {
     const Config& config = dialogue.config();
     return {.hostname = config.hostname,
             .id = id,
@@ -133,7 +133,7 @@ std::optional<Reply> refuse_message(Dialogue& dialogue) {
 IncomingMessage::IncomingMessage(Dialogue& dialogue, DataDecoder decoder)
     : id_(Spool::new_id()),
       message_(dialogue.config().queue_dir, dialogue.config().minfree, share_of(dialogue, share_)),
-      receiver_(message_, receiver_settings(dialogue, id_), top_fields(dialogue, id_)),
+      builder_(message_, builder_settings(dialogue, id_), top_fields(dialogue, id_)),
       decoder_(decoder),
       pace_(dialogue) {}
 
@@ -143,22 +143,22 @@ void IncomingMessage::read(Dialogue& dialogue) {
         dialogue.connection, decoder_, [this] { return pace_.wait(); },
         [this](std::string_view text) {
             pace_.count(text.size());
-            receiver_.feed(text);
+            builder_.feed(text);
         });
     if (end == DataEnd::closed) throw PeerGone("end of file inside a message");
     dialogue.is_reading_message = false;
 }
 
 Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
-    auto refusal = receiver_.finish();
+    auto refusal = builder_.finish();
     if (!refusal && decoder_.refuses_lone() && decoder_.has_lone())
         refusal = Reply{550, "5.6.0", "The message has a CR or LF that is no line end"};
     if (!refusal)
-        refusal = check_solicitation(dialogue.config().no_soliciting, unfolded(receiver_.solicitation()));
-    Envelope envelope = dialogue.transaction.take_envelope(origin_of(dialogue), receiver_.has_eight_bit(),
-                                                           receiver_.has_eight_bit_header());
+        refusal = check_solicitation(dialogue.config().no_soliciting, unfolded(builder_.solicitation()));
+    Envelope envelope = dialogue.transaction.read_envelope(origin_of(dialogue), builder_.has_eight_bit(),
+                                                           builder_.has_eight_bit_header());
     send_to_folder(envelope, unwanted_mail(dialogue).folder);
-    if (!refusal) refusal = check_loop(envelope, receiver_.delivered_to());
+    if (!refusal) refusal = check_loop(envelope, builder_.delivered_to());
     const auto log_refused = [&](const Reply& reply) {
         log_event(id_, "refused",
                   {{"command", verb},
@@ -179,7 +179,7 @@ Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
     Reply reply = dialogue.services.acceptor.accept(id_, envelope, message_);
     if (reply.is_positive()) {
         ++dialogue.state.messages;
-        dialogue.state.conduct.message_was_accepted();
+        dialogue.state.penalties.note_accepted_message();
         // What comes on standard input becomes a local submission, and is noted as one.
         if (!dialogue.reads_standard_input())
             note_correspondence(dialogue.config(), envelope, dialogue.client_is_known(), now_unix());

@@ -10,7 +10,7 @@
 #include "data_reader.h"
 #include "postoffice/mail/reply.h"
 #include "postoffice/queue/message.h"
-#include "postoffice/queue/receiver.h"
+#include "postoffice/queue/message_builder.h"
 
 namespace postoffice {
 
@@ -31,7 +31,7 @@ class IncomingMessage {
     void read(Dialogue& dialogue);
     DataDecoder& decoder() { return decoder_; }
     /// Why it cannot become anything, as far as is known yet (552, 452 …).
-    const std::optional<Reply>& refusal() const { return receiver_.refusal(); }
+    const std::optional<Reply>& refusal() const { return builder_.refusal(); }
     /// The message is complete: ends the transaction, and answers for it.
     Reply offer(Dialogue& dialogue, std::string_view verb);
 
@@ -39,7 +39,7 @@ class IncomingMessage {
     std::string id_;
     std::optional<SpoolShare> share_;
     Message message_;
-    MessageReceiver receiver_;
+    MessageBuilder builder_;
     DataDecoder decoder_;
     DataPace pace_;
 };

@@ -31,8 +31,8 @@ bool is_nonce(std::string_view text) {
 }
 
 /// The value of the next attribute, which must be `key`.
-std::optional<std::string_view> take_attribute(std::string_view& rest, char key) {
-    const std::string_view attribute = take_until(rest, ',');
+std::optional<std::string_view> read_attribute(std::string_view& rest, char key) {
+    const std::string_view attribute = read_until(rest, ',');
     if (attribute.size() < 2 || attribute[0] != key || attribute[1] != '=') return std::nullopt;
     return attribute.substr(2);
 }
@@ -48,8 +48,8 @@ std::optional<Credentials> parse_plain(std::string_view message) {
 std::optional<ScramFirst> parse_scram_first(std::string_view message) {
     ScramFirst first;
     std::string_view rest = message;
-    const std::string_view flag = take_until(rest, ',');
-    const std::string_view actor = take_until(rest, ',');
+    const std::string_view flag = read_until(rest, ',');
+    const std::string_view actor = read_until(rest, ',');
     first.header = message.substr(0, message.size() - rest.size());
     first.bare = rest;
 
@@ -61,8 +61,8 @@ std::optional<ScramFirst> parse_scram_first(std::string_view message) {
     } else {
         return std::nullopt;
     }
-    const auto user = take_attribute(rest, 'n');
-    const auto nonce = take_attribute(rest, 'r');
+    const auto user = read_attribute(rest, 'n');
+    const auto nonce = read_attribute(rest, 'r');
     if (!user || !nonce || !is_nonce(*nonce)) return std::nullopt;
     const auto name = decode_name(*user);
     if (!name || name->empty()) return std::nullopt;
@@ -80,9 +80,9 @@ std::optional<ScramFinal> parse_scram_final(std::string_view message) {
     if (comma == message.npos) return std::nullopt;
     std::string_view rest = message.substr(0, comma), last = message.substr(comma + 1);
     final.without_proof = rest;
-    const auto binding = take_attribute(rest, 'c');
-    const auto nonce = take_attribute(rest, 'r');
-    const auto proof = take_attribute(last, 'p');
+    const auto binding = read_attribute(rest, 'c');
+    const auto nonce = read_attribute(rest, 'r');
+    const auto proof = read_attribute(last, 'p');
     if (!binding || !nonce || !is_nonce(*nonce) || !proof) return std::nullopt;
     const auto data = decode_base64(*binding), digest = decode_base64(*proof);
     if (!data || !digest || digest->size() != final.proof.size()) return std::nullopt;

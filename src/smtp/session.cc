@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <array>
 
-#include "admission.h"
+#include "client_checks.h"
 #include "dialogue.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
@@ -57,7 +57,7 @@ std::string issue() {
     }
 }
 
-void say(Dialogue& dialogue, const Reply& reply) {
+void send_reply(Dialogue& dialogue, const Reply& reply) {
     dialogue.connection.write(reply.wire(), dialogue.deadline());
 }
 
@@ -120,14 +120,14 @@ bool greet(Dialogue& dialogue) {
             }
         }
     }
-    if (const auto refusal = admit(dialogue)) {
-        say(dialogue, *refusal);
+    if (const auto refusal = check_client(dialogue)) {
+        send_reply(dialogue, *refusal);
         audit(dialogue, "CONN", refusal->code, dialogue.client());
         state.phase = Phase::refused;
         dialogue.is_over = refusal->code != 554;  // RFC 5321 section 3.1: only then the client may go on
         return true;
     }
-    say(dialogue, {220, "", greeting(dialogue) + issue(), false});
+    send_reply(dialogue, {220, "", greeting(dialogue) + issue(), false});
     audit(dialogue, "CONN", 220, dialogue.client());
     state.phase = Phase::greeted;
     return true;
@@ -211,8 +211,8 @@ void enforce_error_budget(Dialogue& dialogue) {
         dialogue.state.phase == Phase::refused ? most_commands_after_refusal : dialogue.config().errors;
     if (dialogue.state.errors < most || dialogue.is_over) return;
     dialogue.drop("too many errors");
-    say(dialogue,
-        {421, "4.7.0", fmt::format("{} closing connection: too many errors", dialogue.config().hostname)});
+    send_reply(dialogue, {421, "4.7.0",
+                          fmt::format("{} closing connection: too many errors", dialogue.config().hostname)});
 }
 
 bool is_silent(Dialogue& dialogue) {
@@ -231,8 +231,8 @@ void send_last_reply(Dialogue& dialogue) {
 
 // A client that says nothing is parked meanwhile; this is for one that has begun.
 void shake_hands(Dialogue& dialogue) {
-    const Crowd* crowd = dialogue.services.crowd;
-    const Milliseconds most = crowd ? crowd->shortened(longest_handshake) : longest_handshake;
+    const LoadLevel* load_level = dialogue.services.load_level;
+    const Milliseconds most = load_level ? load_level->shortened(longest_handshake) : longest_handshake;
     const Stopwatch watch;
     dialogue.connection.start_tls(*dialogue.services.tls, Deadline::after(most),
                                   [&] { dialogue.wait_for_input(most - watch.time()); });
@@ -286,7 +286,7 @@ SessionEnd converse(Dialogue& dialogue) {
         const auto asked = dialogue.is_audited() ? AuditedCommand::of(line.text) : AuditedCommand();
         const Reply reply = answer(dialogue, line);
         audit(dialogue, asked, reply);
-        say(dialogue, reply);
+        send_reply(dialogue, reply);
         if (is_mistake(reply)) ++state.errors;
         enforce_error_budget(dialogue);
     }

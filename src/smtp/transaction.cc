@@ -20,7 +20,7 @@ Address Transaction::single_recipient() const {
     return originals_.size() == 1 ? first_original_ : Address();
 }
 
-Envelope Transaction::take_envelope(Origin origin, bool has_eight_bit, bool has_eight_bit_header) {
+Envelope Transaction::read_envelope(Origin origin, bool has_eight_bit, bool has_eight_bit_header) {
     Envelope envelope;
     envelope.sender = std::move(sender_);
     // What a client does counts, not what it says.

@@ -60,7 +60,7 @@ class Transaction {
 
     /// Everything that was said so far; ends the transaction. `has_eight_bit`, `has_eight_bit_header`: what
     /// was found in the message.
-    Envelope take_envelope(Origin origin, bool has_eight_bit, bool has_eight_bit_header);
+    Envelope read_envelope(Origin origin, bool has_eight_bit, bool has_eight_bit_header);
 
   private:
     bool is_open_ = false;

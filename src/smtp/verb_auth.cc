@@ -27,7 +27,7 @@ struct Secret {
 const Reply cancelled{501, "5.7.0", "Authentication cancelled"};
 const Reply not_base64{501, "5.5.2", "That is not base 64"};
 const Reply not_scram{501, "5.5.2", "That is no message of SCRAM"};
-const Reply not_now{454, "4.7.0", "Your password cannot be checked now; please try again later"};
+const Reply temporary{454, "4.7.0", "Your password cannot be checked now; please try again later"};
 
 /// What the client says to a challenge; a refusal if it is not usable.
 std::optional<Reply> ask(Dialogue& dialogue, std::string_view challenge, Secret& response) {
@@ -101,7 +101,7 @@ Reply conclude(Dialogue& dialogue, const std::string& user, const AuthVerdict& v
                 verdict.outcome == AuthOutcome::yes  ? "yes"
                 : verdict.outcome == AuthOutcome::no ? "no"
                                                      : "not now");
-    if (verdict.outcome == AuthOutcome::not_now) return not_now;
+    if (verdict.outcome == AuthOutcome::temporary) return temporary;
     if (verdict.outcome == AuthOutcome::yes && dialogue.state.user.assign(verdict.user))
         return {235, "2.7.0", "Authentication succeeded"};
     std::uint64_t failures = ++dialogue.failed_logins;
@@ -235,7 +235,7 @@ std::optional<Reply> check_auth(Dialogue& dialogue) {
 Reply perform_auth(Dialogue& dialogue, const Command& command) {
     dialogue.has_heard_secret = true;
     std::string_view initial = command.argument;
-    const std::string_view mechanism = take_until(initial, ' ');
+    const std::string_view mechanism = read_until(initial, ' ');
     initial = trim(initial);
     if (equals_ignoring_case(mechanism, "PLAIN")) return authenticate_plain(dialogue, initial);
     if (equals_ignoring_case(mechanism, "LOGIN")) return authenticate_login(dialogue, initial);

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "admission.h"
+#include "client_checks.h"
 #include "extensions.h"
 #include "verb.h"
 

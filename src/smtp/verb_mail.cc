@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "admission.h"
+#include "client_checks.h"
 #include "parameters.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/log.h"
@@ -121,7 +121,7 @@ std::optional<Reply> check_mail(Dialogue& dialogue) {
 Reply perform_mail(Dialogue& dialogue, const Command& command) {
     if (dialogue.transaction.is_open()) dialogue.abandon_transaction();
     Reply reply = open_transaction(dialogue, command.argument);
-    dialogue.state.conduct.mail_was_refused = reply.is_positive() ? 0 : 1;
+    dialogue.state.penalties.mail_was_refused = reply.is_positive() ? 0 : 1;
     if (!reply.is_positive())
         log_event("", "refused",
                   {{"command", "MAIL"},

@@ -67,9 +67,9 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
         return {452, "4.5.3", fmt::format("Too many recipients: {} at a time, please", config.recipients)};
 
     const Address address = without_own_literal(original, config.hostname);
-    if (is_for_known_clients(config, address) && !dialogue.services.router.serves(address) &&
+    if (requires_relay_permission(config, address) && !dialogue.services.router.serves(address) &&
         !dialogue.client_is_known()) {
-        if (dialogue.standing() != Standing::unclear)
+        if (dialogue.trust() != ClientTrust::undecided)
             return relaying_denied(config, address, dialogue.client());
         return {451, "4.4.3",
                 fmt::format("whether {} may send through {} cannot be looked up now; please try again later",
@@ -77,13 +77,14 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
     }
     const Route route = dialogue.services.router.route(address);
     if (route.status != Route::Status::accepted) return route.refusal;
-    if (const auto obstacle = dialogue.services.router.obstacle_to(route)) {
-        log_event("", "route-deferred", {{"recipient", address.to_string()}, {"reason", obstacle->detail}});
-        return obstacle->reply;
+    if (const auto unavailable = dialogue.services.router.why_unavailable(route)) {
+        log_event("", "route-deferred",
+                  {{"recipient", address.to_string()}, {"reason", unavailable->detail}});
+        return unavailable->reply;
     }
     if (auto refusal = count_recipient(config, dialogue.services.rates, dialogue.rated())) return *refusal;
     transaction.add_recipient(original, route, parameters.wishes);
-    dialogue.state.conduct.recipient_was_accepted();
+    dialogue.state.penalties.note_accepted_recipient();
     return {250, "2.1.5", "Recipient OK"};
 }
 
@@ -94,10 +95,10 @@ bool hides(Dialogue& dialogue, const Reply& reply) {
 
 // Who guesses names may wait for each answer, and has so many tries.
 void remember_refusal(Dialogue& dialogue) {
-    Conduct& conduct = dialogue.state.conduct;
-    if (conduct.recipient_was_refused(dialogue.config().errors)) ++dialogue.state.errors;
+    SessionPenalties& penalties = dialogue.state.penalties;
+    if (penalties.note_refused_recipient(dialogue.config().errors)) ++dialogue.state.errors;
     dialogue.note_misconduct(bad_points::address_refused);
-    dialogue.pause(conduct.pause(dialogue.config().tarpit));
+    dialogue.pause(penalties.pause(dialogue.config().tarpit));
 }
 
 }  // namespace

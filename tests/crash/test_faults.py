@@ -100,15 +100,15 @@ class Bench:
         return not drops and not any(f.startswith("cm") for f in spool) and all(place(token) for place in places)
 
     def settle(self, token, places):
-        """Nudges the queue until nothing waits and every place has the message."""
-        next_nudge = 0
+        """Triggers the queue until nothing waits and every place has the message."""
+        next_trigger = 0
 
         def is_done():
-            nonlocal next_nudge
+            nonlocal next_trigger
             if self.is_settled(token, places):
                 return True
-            if time.monotonic() > next_nudge and self.faults.fired:
-                next_nudge = time.monotonic() + 0.1
+            if time.monotonic() > next_trigger and self.faults.fired:
+                next_trigger = time.monotonic() + 0.1
                 self.run_queue()
             return False
 

@@ -17,10 +17,10 @@
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
-#include "postoffice/base/letterbox.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/packet.h"
 #include "postoffice/base/process.h"
+#include "postoffice/base/request_socket.h"
 #include "postoffice/daemon/authenticator.h"
 #include "postoffice/daemon/spawner.h"
 #include "postoffice/local/agent_protocol.h"
@@ -70,8 +70,8 @@ class Helpers {
             with >>= 1;
         }
         try {
-            if (to == 0) post(requests_.slot.get(), packet, descriptors, patience());
-            if (to == 1) post(logins_.slot.get(), packet, descriptors, patience());
+            if (to == 0) send_request(requests_.handle.get(), packet, descriptors, patience());
+            if (to == 1) send_request(logins_.handle.get(), packet, descriptors, patience());
             if (to == 2) {
                 const int theirs = channel.theirs.get();
                 send_struct(control_.ours.get(), ChannelHandover(), std::span(&theirs, 1));
@@ -106,7 +106,7 @@ class Helpers {
 
     std::string folder_ = "/tmp/postoffice-fuzz-XXXXXX";
     Config config_;
-    Letterbox requests_ = make_letterbox(), logins_ = make_letterbox();
+    RequestSocket requests_ = make_request_socket(), logins_ = make_request_socket();
     SocketPair control_ = packet_socket_pair();
     PassKey passes_;
     pid_t spawner_ = 0, authenticator_ = 0, agent_ = 0;

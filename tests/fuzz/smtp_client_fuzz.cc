@@ -63,12 +63,12 @@ class LyingServer {
                 const std::lock_guard guard(mutex_);
                 part = part_;
             }
-            talk(client.get(), part);
+            transcript(client.get(), part);
         }
     }
 
     /// A reply for each line, and one for a message; when it knows no more, it closes its side.
-    static void talk(int client, std::string_view part) {
+    static void transcript(int client, std::string_view part) {
         std::string heard;
         bool in_message = say_next(client, part);
         for (char block[4096];;) {

@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "../../src/commands/domains/domain_edits.h"
-#include "../../src/commands/domains/domain_form.h"
+#include "../../src/commands/domains/mailed_update.h"
 #include "../../src/commands/domains/user_update.h"
 #include "postoffice/base/text.h"
 #include "postoffice/config/values.h"
@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (domain.owner.empty() || printable(domain.owner) != domain.owner) std::abort();
     }
     for (std::string_view rest = text; !rest.empty();)
-        if (const auto user = parse_virtual_user(take_until(rest, '\n'))) {
+        if (const auto user = parse_virtual_user(read_until(rest, '\n'))) {
             const std::string& name = user->name;
             if (name.empty() || name.size() > most_virtual_name || name.front() == '.' ||
                 printable(name) != name || name.find_first_of("/:@*") != name.npos)

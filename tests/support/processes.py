@@ -88,7 +88,7 @@ def _sockets():
 
 def descriptors(pid):
     """What each open descriptor is: a path, "tcp listen PORT", "tcp PORT-PEERPORT", "unix packet", "signalfd"…; of a
-    letterbox "letterbox" (its reader's end) or "slot"."""
+    request socket "requests" (its reader's end) or "handle"."""
     sockets, found = _sockets(), Counter()
     for number in os.listdir(f"/proc/{pid}/fd"):
         try:
@@ -101,7 +101,7 @@ def descriptors(pid):
             target = target[11:].strip("[]")
         elif target.startswith("/memfd:"):
             target = "memory"
-        elif re.fullmatch(r"/tmp/postoffice-\w+/box \(deleted\)", target):
-            target = "slot"
-        found[re.sub(r"^unix datagram /tmp/postoffice-\w+/box$", "letterbox", target)] += 1
+        elif re.fullmatch(r"/tmp/postoffice-\w+/requests \(deleted\)", target):
+            target = "handle"
+        found[re.sub(r"^unix datagram /tmp/postoffice-\w+/requests$", "requests", target)] += 1
     return found

@@ -17,7 +17,7 @@
 
 #include "postoffice/base/disk.h"
 #include "postoffice/net/resolver.h"
-#include "postoffice/queue/acceptance.h"
+#include "postoffice/queue/acceptor.h"
 #include "postoffice/routing/aliases.h"
 #include "postoffice/routing/router.h"
 #include "postoffice/routing/user_files.h"
@@ -106,7 +106,7 @@ struct SessionHost {
     Config config = make_config();
     AliasTable aliases{config.aliases};
     UserDirectory users{me};
-    OwnEyes files{config};
+    DirectUserFiles files{config};
     Router router{config, aliases, users, files};
     RememberingAcceptor acceptor;
     Resolver resolver = make_resolver();

@@ -179,9 +179,9 @@ def test_slow_pam_delays_nobody_else(login_host, folder):
 
 
 def slots(pid):
-    """The ends of letterboxes that a process has been given, as names that can be connected to."""
+    """The ends of request sockets that a process has been given, as names that can be connected to."""
     paths = [f"/proc/{pid}/fd/{number}" for number in os.listdir(f"/proc/{pid}/fd")]
-    return [path for path in paths if os.readlink(path).endswith("/box (deleted)")]
+    return [path for path in paths if os.readlink(path).endswith("/requests (deleted)")]
 
 
 def auth_request(user, password):

@@ -532,7 +532,7 @@ def test_agents_killed_at_work(make_host):
         os.chown(host.folder, 0, 0)
         host.start()
         sender = Sender(host)
-        for title in ("delivering", "idle, last delivered", "intake"):
+        for title in ("delivering", "idle, last delivered", "pickup"):
             assert sender.sendmail("them@far.test") == 0
             wait_for(lambda: len(sink.transactions) >= len(sender.accepted), what="the message at the sink")
             for pid in with_title(host, title):

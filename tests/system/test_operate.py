@@ -1,6 +1,7 @@
 """What an operator sees and turns while the server runs: audit records, titles, reloads, its service manager."""
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -215,6 +216,7 @@ def test_signs_of_life(host, manager):
     assert sum("WATCHDOG" in one for one in told) >= 3
 
 
+@pytest.mark.skipif(shutil.which("systemd-socket-activate") is None, reason="NEEDS systemd: systemd-socket-activate")
 def test_sockets_of_a_service_manager_are_used(host, make_host):
     """Bound by systemd's own tool; nothing else could be bound to the port at the same time."""
     host.process = subprocess.Popen(

@@ -23,8 +23,8 @@ def test_control_is_where_the_daemon_answers(host, folder):
     assert stat.S_ISSOCK(os.stat(path).st_mode)
     assert not os.path.exists(os.path.join(host.spool, "control"))
     user = local_user()
-    host.run("sendmail", user, input=b"Subject: nudged\n\n", check=True)
-    host.wait_for_mail(user, b"Subject: nudged")
+    host.run("sendmail", user, input=b"Subject: triggered\n\n", check=True)
+    host.wait_for_mail(user, b"Subject: triggered")
 
 
 def test_escape_from_marks_lines_that_look_like_the_next_message(host):

@@ -65,7 +65,7 @@ class Busy:
         self.authenticator, = wait_for_title(host, "postoffice: authenticator")
         self.agents = wait_for_title(host, "to elsewhere.test") if not host.settings.get("relay-host") else \
             wait_for_title(host, "delivering ")
-        self.intake = wait_for_title(host, "taking in local mail")
+        self.pickup = wait_for_title(host, "taking in local mail")
         self.locals = wait_for_title(host, f"deliver {user}")
         self.sessions = wait_for_title(host, "SMTP 127.0.0.1", 2)
 
@@ -80,7 +80,7 @@ class Busy:
 
     def unprivileged(self):
         """Whoever reads what comes from outside, or the queue."""
-        return [self.listener, self.runner, *self.sessions, *self.agents, *self.intake]
+        return [self.listener, self.runner, *self.sessions, *self.agents, *self.pickup]
 
     def end(self):
         for client in [*self.clients, self.parked]:
@@ -129,7 +129,7 @@ def test_system_calls_are_those_that_the_role_needs(busy):
     """tests/unit/system_calls_test.cc tries what each filter leaves."""
     reaper = wait_for_title(busy.host, "postoffice: reaper")
     assert filters(busy.listener) == 1 and filters(busy.runner) == 1
-    for pid in [*busy.sessions, *busy.agents, *busy.intake, *reaper]:
+    for pid in [*busy.sessions, *busy.agents, *busy.pickup, *reaper]:
         assert filters(pid) == 2, busy.host.processes()[pid]
     for pid in busy.locals:
         assert filters(pid) == 1
@@ -153,11 +153,11 @@ def test_what_master_and_spawner_hold(busy):
     host = busy.host
     master = held(busy.master, host)
     assert master == {f"tcp listen {host.port}": 1, "signalfd": 1, f"{host.spool}/pid": 1,
-                      f"unix datagram {host.spool}/control": 1, "letterbox": 2, "slot": 2, "pipe": 2,
+                      f"unix datagram {host.spool}/control": 1, "requests": 2, "handle": 2, "pipe": 2,
                       PACKETS: 2}  # the way of silent clients to the next listener
     spawner = held(busy.spawner, host)
-    assert spawner == {"signalfd": 1, "letterbox": 1, PACKETS: len(busy.locals)}
-    assert held(busy.authenticator, host) == {"signalfd": 1, "letterbox": 1}, "questions, and nothing else"
+    assert spawner == {"signalfd": 1, "requests": 1, PACKETS: len(busy.locals)}
+    assert held(busy.authenticator, host) == {"signalfd": 1, "requests": 1}, "questions, and nothing else"
 
 
 @needs_root
@@ -171,7 +171,7 @@ def test_what_the_listener_holds(busy):
     assert listener.pop(f"tcp listen {busy.host.port}") == 1
     assert listener.pop(f"tcp {busy.host.port}-{port}") == 1
     assert listener.pop("signalfd") == 1 and listener.pop("eventpoll") == 1
-    assert set(listener) == {PACKETS, "slot", "pipe"}
+    assert set(listener) == {PACKETS, "handle", "pipe"}
 
 
 def client_ports(pid):
@@ -193,7 +193,7 @@ def test_a_session_holds_its_client_and_its_message(busy):
         messages.update(files)
         del session[files[0]]
         assert session.pop("pipe") == 1  # to the runner
-        assert session.pop("slot") == 2  # of spawner and authenticator
+        assert session.pop("handle") == 2  # of spawner and authenticator
         assert set(session) == {PACKETS}  # listener, and its own local agents
         assert 1 <= session[PACKETS] <= 2
     assert len(messages) == 2
@@ -207,7 +207,7 @@ def test_the_runner_reads_no_network(busy):
     assert len(files) == 1 and files[0].startswith(f"{busy.host.spool}/cm")
     assert runner[f"unix datagram {busy.host.spool}/control"] == 1
     assert runner.pop("pipe") == 3  # arrivals, both ends; to the reaper
-    assert set(runner) == {PACKETS, "slot", "signalfd", files[0], f"unix datagram {busy.host.spool}/control"}
+    assert set(runner) == {PACKETS, "handle", "signalfd", files[0], f"unix datagram {busy.host.spool}/control"}
 
 
 @needs_root
@@ -228,11 +228,11 @@ def test_a_local_agent_holds_one_mailbox(busy):
 
 
 @needs_root
-def test_the_intake_worker_holds_nothing_when_it_waits(busy):
-    for pid in busy.intake:
+def test_the_pickup_worker_holds_nothing_when_it_waits(busy):
+    for pid in busy.pickup:
         mine = held(pid, busy.host)
         assert mine.pop("pipe") == 1  # to the runner
-        assert mine.pop("slot") == 1  # of the spawner
+        assert mine.pop("handle") == 1  # of the spawner
         assert set(mine) == {PACKETS} and 1 <= mine[PACKETS] <= 2
 
 

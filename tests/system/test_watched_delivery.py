@@ -103,7 +103,7 @@ def test_a_server_that_finds_the_message_by_itself_tells_as_well(host):
         waiting.stdin.write(TEXT)
         waiting.stdin.close()
         assert deaf.recv(100).startswith(b"watch ")
-        nudge(host, "run")
+        trigger(host, "run")
         assert b": delivered: 250 " in waiting.stderr.read()
         assert waiting.wait(60) == 0
 
@@ -384,7 +384,7 @@ def leave_fifo(path):
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
 
 
-def nudge(host, text, descriptors=()):
+def trigger(host, text, descriptors=()):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as control:
         control.connect(os.path.join(host.spool, "control"))
         if not descriptors:
@@ -428,9 +428,9 @@ def test_descriptors_that_somebody_sends_are_not_kept(host):
     before = open_descriptors(runner)
     with open("/dev/null") as other:
         for number in range(50):
-            nudge(host, f"watch 0UyVmRzKx{number}", [other.fileno()] * 10)
-            nudge(host, "drop", [other.fileno()])
-            nudge(host, "watch", [other.fileno()])
+            trigger(host, f"watch 0UyVmRzKx{number}", [other.fileno()] * 10)
+            trigger(host, "drop", [other.fileno()])
+            trigger(host, "watch", [other.fileno()])
     assert send(host, "-odi", local_user()) == (0, "")
     wait_for(lambda: open_descriptors(runner) <= before + 4, what="no more descriptors than workers need")
 

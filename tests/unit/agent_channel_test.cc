@@ -3,7 +3,7 @@
 #include <sys/socket.h>
 
 #include "local_delivery.h"
-#include "postoffice/base/letterbox.h"
+#include "postoffice/base/request_socket.h"
 
 namespace postoffice {
 namespace {
@@ -20,25 +20,25 @@ class Peer {
   public:
     using Script = std::function<void(int requests)>;
     explicit Peer(const Script& script)
-        : box_(make_letterbox()), child_([&, this] {
-              script(box_.reader.get());
+        : requests_(make_request_socket()), child_([&, this] {
+              script(requests_.reader.get());
               return 0;
           }) {
-        box_.reader.reset();
+        requests_.reader.reset();
     }
-    int socket() const { return box_.slot.get(); }
+    int socket() const { return requests_.handle.get(); }
     /// Tells the script that nobody asks any more. True if it has come to its end and did not throw.
     bool ended_well() {
         const std::byte last_word{};
         try {
-            post(box_.slot.get(), std::span(&last_word, 1), {}, Deadline::after(Seconds(60)));
+            send_request(requests_.handle.get(), std::span(&last_word, 1), {}, Deadline::after(Seconds(60)));
         } catch (const PeerGone&) {  // it has come to its end already
         }
         return child_.wait() == 0;
     }
 
   private:
-    Letterbox box_;
+    RequestSocket requests_;
     Child child_;
 };
 
@@ -211,29 +211,29 @@ TEST_F(AgentChannel, ASilentAgentIsWaitedForOnceAndNotByTheOthers) {
         EXPECT_TRUE(results[0].is_unanswered);
         EXPECT_EQ(Outcome::delivered, results[1].outcome) << results[1].reply.line();
     }
-    EXPECT_EQ(UserFile::Status::trouble, channels.find_file("eve", {}).status);
+    EXPECT_EQ(UserFile::Status::temporary, channels.find_file("eve", {}).status);
     EXPECT_TRUE(peer.ended_well());
 }
 
 TEST_F(AgentChannel, WithoutASpawnerEverythingIsDeferred) {
-    Letterbox box = make_letterbox();
+    RequestSocket box = make_request_socket();
     box.reader.reset();
-    AgentChannels channels(box.slot.get(), long_enough);
+    AgentChannels channels(box.handle.get(), long_enough);
     const auto results = deliver(channels, {to("bob"), to("eve")});
     ASSERT_EQ(2U, results.size());
     for (const auto& result : results) EXPECT_EQ(Outcome::deferred, result.outcome);
 }
 
-TEST_F(AgentChannel, FullLetterboxIsAMatterOfPatience) {
-    const Letterbox box = make_letterbox();  // nobody reads
+TEST_F(AgentChannel, FullRequestSocketIsAMatterOfPatience) {
+    const RequestSocket box = make_request_socket();  // nobody reads
     const SpawnRequest request;
     const auto fill = [&] {
         for (;;)
-            post(box.slot.get(), std::as_bytes(std::span(&request, 1)), {},
-                 Deadline::after(Milliseconds(20)));
+            send_request(box.handle.get(), std::as_bytes(std::span(&request, 1)), {},
+                         Deadline::after(Milliseconds(20)));
     };
     EXPECT_THROW(fill(), Timeout);
-    AgentChannels channels(box.slot.get(), Milliseconds(20));
+    AgentChannels channels(box.handle.get(), Milliseconds(20));
     EXPECT_EQ(Outcome::deferred, deliver(channels, {to("bob")})[0].outcome);
 }
 

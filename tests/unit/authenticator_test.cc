@@ -10,7 +10,7 @@
 
 #include "lingering_socket.h"
 #include "local_delivery.h"
-#include "postoffice/base/letterbox.h"
+#include "postoffice/base/request_socket.h"
 #include "postoffice/policy/authentication.h"
 
 namespace postoffice {
@@ -36,14 +36,14 @@ class Authenticator : public ::testing::Test {
     }
     void start(const AuthenticatorLimits& limits) {
         authenticator_ = std::make_unique<Child>(
-            [&, limits] { return run_authenticator(config_, std::move(box_.reader), passes_, limits); });
+            [&, limits] { return run_authenticator(config_, std::move(requests_.reader), passes_, limits); });
     }
     /// Runs `what` as a session process with a pass of its own, to its end; gives its exit status.
     int in_session(const std::function<int()>& what) {
         new_pass();
         return WEXITSTATUS(Child(what).wait());
     }
-    void new_pass() { access_ = {box_.slot.get(), passes_.pass_for(++sessions_)}; }
+    void new_pass() { access_ = {requests_.handle.get(), passes_.pass_for(++sessions_)}; }
     AuthOutcome log_in(const std::string& password = "pencil") const {
         const auto verdict =
             ask_authenticator(access_, "user@v.example", password, "192.0.2.1", Deadline::after(Seconds(20)));
@@ -70,7 +70,7 @@ class Authenticator : public ::testing::Test {
     static bool has_ended(const Fd& channel) {
         int nothing = 0;
         return receive_packet_now(channel.get(), std::as_writable_bytes(std::span(&nothing, 1))).kind ==
-               Arrival::Kind::end;
+               PacketArrival::Kind::end;
     }
     int count_left_open(int tries) const {
         std::vector<ScramExchange> open;
@@ -81,7 +81,7 @@ class Authenticator : public ::testing::Test {
 
     Folder folder_;
     Config config_;
-    Letterbox box_ = make_letterbox();
+    RequestSocket requests_ = make_request_socket();
     PassKey passes_;
     std::uint64_t sessions_ = 0;
     AuthenticatorAccess access_;
@@ -98,7 +98,7 @@ TEST_F(Authenticator, NonsenseIsNotAnswered) {
     EXPECT_EQ(in_session([&] {
                   const SocketPair channel = packet_socket_pair();
                   const auto post_it = [&](std::span<const std::byte> bytes, std::vector<int> descriptors) {
-                      post(box_.slot.get(), bytes, descriptors, Deadline::after(Seconds(20)));
+                      send_request(requests_.handle.get(), bytes, descriptors, Deadline::after(Seconds(20)));
                   };
                   AuthRequest request;
                   request.pass = access_.pass;
@@ -126,7 +126,7 @@ TEST_F(Authenticator, NonsenseIsNotAnswered) {
                   AuthAnswer answer;
                   const auto arrival =
                       receive_packet_now(channel.ours.get(), std::as_writable_bytes(std::span(&answer, 1)));
-                  if (arrival.kind != Arrival::Kind::nothing) return 2;
+                  if (arrival.kind != PacketArrival::Kind::nothing) return 2;
                   return log_in_status();
               }),
               0);
@@ -143,8 +143,8 @@ TEST_F(Authenticator, NonsenseInAnExchange) {
                 (void)request.user.assign("user@v.example");
                 const SocketPair channel = packet_socket_pair();
                 const int end = channel.theirs.get();
-                post(box_.slot.get(), std::as_bytes(std::span(&request, 1)), std::span(&end, 1),
-                     Deadline::after(Seconds(20)));
+                send_request(requests_.handle.get(), std::as_bytes(std::span(&request, 1)),
+                             std::span(&end, 1), Deadline::after(Seconds(20)));
                 if (!receive_struct<ScramChallenge>(channel.ours.get(), Deadline::after(Seconds(20))))
                     return 3;
                 ScramResponse response;
@@ -215,7 +215,7 @@ TEST_F(Authenticator, ASessionHasFewGuesses) {
                       if (log_in("wrong") != AuthOutcome::no) return 2;
                   // Its children are counted when they are collected.
                   for (int i = 0; i < 20 && log_in("wrong") == AuthOutcome::no; ++i) ::usleep(10'000);
-                  return log_in() == AuthOutcome::not_now ? 0 : 1;
+                  return log_in() == AuthOutcome::temporary ? 0 : 1;
               }),
               0);
     EXPECT_EQ(in_session([&] { return log_in() == AuthOutcome::yes ? 0 : 1; }), 0)
@@ -229,8 +229,8 @@ TEST_F(Authenticator, ClosesNothingThatTakesLong) {
     good.pass = access_.pass;
     AuthRequest forged;
     const auto post_it = [&](const AuthRequest& request, int descriptor) {
-        post(box_.slot.get(), std::as_bytes(std::span(&request, 1)), std::span(&descriptor, 1),
-             Deadline::after(Seconds(20)));
+        send_request(requests_.handle.get(), std::as_bytes(std::span(&request, 1)), std::span(&descriptor, 1),
+                     Deadline::after(Seconds(20)));
     };
     const std::function<void(LingeringSocket&)> attacks[] = {
         [&](LingeringSocket& s) { post_it(good, s.socket.get()); },

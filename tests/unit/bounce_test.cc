@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include "postoffice/delivery/acceptance.h"
-#include "postoffice/delivery/arrivals.h"
+#include "postoffice/delivery/deliver_or_queue.h"
+#include "postoffice/delivery/queue_notifications.h"
 #include "postoffice/delivery/spool_flusher.h"
 #include "postoffice/routing/aliases.h"
 #include "postoffice/routing/user_files.h"
@@ -65,7 +65,7 @@ class BounceTest : public ::testing::Test {
     Reply accept() {
         Message message(folder_.path());
         message.append("Subject: x\n\nText\n");
-        return acceptance_.accept("ID1", envelope_, message);
+        return deliver_or_queue_.accept("ID1", envelope_, message);
     }
     std::string text_of(const std::string& id) { return testing::read_file(folder_ / ("dm" + id)); }
 
@@ -74,13 +74,13 @@ class BounceTest : public ::testing::Test {
     Spool spool_{folder_.path()};
     AliasTable aliases_{""};
     UserDirectory users_;
-    OwnEyes files_{config_};
+    DirectUserFiles files_{config_};
     Router router_{config_, aliases_, users_, files_};
     Bouncer bouncer_{config_, spool_, router_};
     Mailboxes mailboxes_;
     std::vector<std::string> queued_;
-    Acceptance acceptance_{spool_, mailboxes_, bouncer_,
-                           [this](const std::string& id) { queued_.push_back(id); }};
+    DeliverOrQueue deliver_or_queue_{spool_, mailboxes_, bouncer_,
+                                     [this](const std::string& id) { queued_.push_back(id); }};
     Envelope envelope_;
 };
 
@@ -205,7 +205,7 @@ TEST_F(BounceTest, AMessageDeliveredIsAcceptedEvenIfTheNoticeCannotBeStored) {
     Message message(folder_.path());
     message.append("Subject: x\n\nText\n");
     std::filesystem::remove_all(folder_.path());
-    EXPECT_TRUE(acceptance_.accept("ID1", envelope_, message).is_positive());
+    EXPECT_TRUE(deliver_or_queue_.accept("ID1", envelope_, message).is_positive());
     EXPECT_TRUE(queued_.empty());
 }
 
@@ -223,7 +223,7 @@ TEST_F(BounceTest, AListsPartKeepsNothingOfItsSender) {
 }
 
 TEST_F(BounceTest, FlushingFindsWhatWaitsForADomain) {
-    const Pipe pipe = make_arrivals_pipe();
+    const Pipe pipe = make_queue_notification_pipe();
     SpoolFlusher flusher(spool_, pipe.write_end.get());
     const std::string waiting = commit().id();
     {
@@ -240,9 +240,10 @@ TEST_F(BounceTest, FlushingFindsWhatWaitsForADomain) {
     EXPECT_EQ(flusher.flush(".test", true), 0U);
 
     std::vector<std::string> heard;
-    ArrivalReader reader(pipe.read_end.get());
-    announce_arrival(pipe.write_end.get(), "NEW1");
-    (void)reader.read([&](const std::string& id, bool hurry) { heard.push_back((hurry ? "+" : "") + id); });
+    QueueNotificationReader reader(pipe.read_end.get());
+    notify_queued(pipe.write_end.get(), "NEW1");
+    (void)reader.read(
+        [&](const std::string& id, bool schedule_now) { heard.push_back((schedule_now ? "+" : "") + id); });
     EXPECT_EQ(heard, (std::vector<std::string>{"+" + waiting, "+" + waiting, "NEW1"}));
 }
 

@@ -72,7 +72,7 @@ class DispatcherTest : public ::testing::Test {
         forget_dismissed();
         for (FakeAgent& agent : agents_) {
             auto job = receive_struct_now<QueueJob>(agent.channel.get());
-            if (job.kind != Arrival::Kind::packet) continue;
+            if (job.kind != PacketArrival::Kind::packet) continue;
             QueueEntry entry(folder_.path(), std::move(job.descriptors.at(0)));
             for (std::uint32_t i = 0; i < job.value.count; ++i)
                 entry.record(job.value.recipients[i], delivered("Kept"));
@@ -87,7 +87,8 @@ class DispatcherTest : public ::testing::Test {
     bool refuse_one(const std::string& by) {
         forget_dismissed();
         for (FakeAgent& agent : agents_) {
-            if (receive_struct_now<QueueJob>(agent.channel.get()).kind != Arrival::Kind::packet) continue;
+            if (receive_struct_now<QueueJob>(agent.channel.get()).kind != PacketArrival::Kind::packet)
+                continue;
             QueueJobDone done;
             done.destination_is_down = done.is_unrecorded = 1;
             done.code = 421;
@@ -141,7 +142,7 @@ class DispatcherTest : public ::testing::Test {
     Spool spool_{folder_.path()};
     AliasTable aliases_{""};
     UserDirectory users_;
-    OwnEyes files_{config_};
+    DirectUserFiles files_{config_};
     Router router_{config_, aliases_, users_, files_};
     Bouncer bouncer_{config_, spool_, router_};
     std::list<FakeAgent> agents_;
@@ -409,7 +410,7 @@ TEST_F(DispatcherTest, AMailboxThatDoesNotAnswerSoonGetsAnAgentOfItsOwn) {
     EXPECT_TRUE(dispatcher_.serve(common.seen_by_dispatcher));
     ASSERT_EQ(agents_.size(), 2U);
     const auto patient = receive_struct_now<QueueJob>(agents_.back().channel.get());
-    ASSERT_EQ(patient.kind, Arrival::Kind::packet);
+    ASSERT_EQ(patient.kind, PacketArrival::Kind::packet);
     EXPECT_EQ(patient.value.is_patient, 1);
     EXPECT_EQ(patient.value.count, 1U);
     EXPECT_EQ(patient.value.recipients[0], 0U);

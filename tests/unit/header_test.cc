@@ -25,20 +25,20 @@ TEST(Header, AMailboxLineIsNoField) {
 
 TEST(Header, FieldsAreTakenOneByOne) {
     std::string_view text = "A: 1\n 2\nb :\n\t3\n\nC: body\n";
-    const auto first = take_field(text);
+    const auto first = read_field(text);
     ASSERT_TRUE(first);
     EXPECT_EQ(first->name, "A");
     EXPECT_EQ(first->text, "A: 1\n 2\n");
     EXPECT_EQ(first->body, " 1\n 2\n");
-    const auto second = take_field(text);
+    const auto second = read_field(text);
     ASSERT_TRUE(second);
     EXPECT_EQ(second->name, "b");
     EXPECT_EQ(second->body, "\n\t3\n");
-    EXPECT_FALSE(take_field(text));
+    EXPECT_FALSE(read_field(text));
     EXPECT_EQ(text, "\nC: body\n") << "nothing is taken at the end of the header";
     std::string_view unended = "A: 1";
-    EXPECT_EQ(take_field(unended)->body, " 1");
-    EXPECT_FALSE(take_field(unended));
+    EXPECT_EQ(read_field(unended)->body, " 1");
+    EXPECT_FALSE(read_field(unended));
 }
 
 }  // namespace

@@ -81,8 +81,8 @@ TEST_F(HostsAccess, WhatIsKnownOfTheName) {
     EXPECT_EQ(kind("smtp: PARANOID\n"), Kind::welcome);
     client_.name_status = NameStatus::contradicted;
     EXPECT_EQ(kind("smtp: PARANOID\n"), Kind::denied);
-    client_.name_status = NameStatus::unclear;
-    EXPECT_EQ(kind("smtp: UNKNOWN\n"), Kind::unclear);
+    client_.name_status = NameStatus::temporary;
+    EXPECT_EQ(kind("smtp: UNKNOWN\n"), Kind::temporary);
     EXPECT_EQ(kind("smtp: ALL\n", "smtp: 192.0.2.\n"), Kind::welcome);
 }
 
@@ -113,11 +113,11 @@ TEST_F(HostsAccess, CommandsDecide) {
 }
 
 TEST_F(HostsAccess, TablesThatCannotBeReadDenyForNow) {
-    EXPECT_EQ(consult_hosts_access(client_, {"/nonexistent/allow", folder_.path()}).kind, Kind::unclear);
+    EXPECT_EQ(consult_hosts_access(client_, {"/nonexistent/allow", folder_.path()}).kind, Kind::temporary);
 }
 
 TEST_F(HostsAccess, RuleThatEndsTheProcessDeniesForNow) {
-    EXPECT_EQ(kind("smtp: ALL: aclexec kill -9 $PPID\n"), Kind::unclear);
+    EXPECT_EQ(kind("smtp: ALL: aclexec kill -9 $PPID\n"), Kind::temporary);
 }
 
 TEST_F(HostsAccess, RefusalsAreWholeSentences) {
@@ -130,7 +130,7 @@ TEST_F(HostsAccess, RefusalsAreWholeSentences) {
     EXPECT_EQ(text(Kind::denied, ""),
               "554 5.7.1 mail.example does not accept mail from host.bad.example[192.0.2.7].");
     EXPECT_EQ(text(Kind::outlawed, "no").substr(0, 9), "521 5.7.1");
-    EXPECT_EQ(text(Kind::unclear, "").substr(0, 9), "421 4.3.0");
+    EXPECT_EQ(text(Kind::temporary, "").substr(0, 9), "421 4.3.0");
 }
 
 }  // namespace

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "postoffice/policy/client_rates.h"
-#include "postoffice/policy/conduct.h"
-#include "postoffice/policy/crowd.h"
+#include "postoffice/policy/load_level.h"
 #include "postoffice/policy/misconduct.h"
+#include "postoffice/policy/session_penalties.h"
 
 namespace postoffice {
 namespace {
@@ -113,37 +113,37 @@ TEST(Misconduct, DoesNothingWithoutACommand) {
     EXPECT_EQ(reported, 0);
 }
 
-TEST(Conduct, PausesGrowAndEnd) {
-    Conduct conduct;
+TEST(SessionPenalties, PausesGrowAndEnd) {
+    SessionPenalties penalties;
     for (int i = 0; i < 5; ++i) {
-        EXPECT_FALSE(conduct.recipient_was_refused(20));
-        EXPECT_EQ(conduct.pause(Seconds(5)), Milliseconds(0));
+        EXPECT_FALSE(penalties.note_refused_recipient(20));
+        EXPECT_EQ(penalties.pause(Seconds(5)), Milliseconds(0));
     }
-    EXPECT_FALSE(conduct.recipient_was_refused(20));
-    EXPECT_EQ(conduct.pause(Seconds(5)), Milliseconds(500));
-    EXPECT_FALSE(conduct.recipient_was_refused(20));
-    EXPECT_EQ(conduct.pause(Seconds(5)), Milliseconds(1000));
-    for (int i = 0; i < 100'000; ++i) (void)conduct.recipient_was_refused(20);
-    EXPECT_EQ(conduct.pause(Seconds(5)), Seconds(5));
-    EXPECT_EQ(conduct.pause(Seconds(0)), Seconds(0));
-    EXPECT_TRUE(conduct.recipient_was_refused(20));
+    EXPECT_FALSE(penalties.note_refused_recipient(20));
+    EXPECT_EQ(penalties.pause(Seconds(5)), Milliseconds(500));
+    EXPECT_FALSE(penalties.note_refused_recipient(20));
+    EXPECT_EQ(penalties.pause(Seconds(5)), Milliseconds(1000));
+    for (int i = 0; i < 100'000; ++i) (void)penalties.note_refused_recipient(20);
+    EXPECT_EQ(penalties.pause(Seconds(5)), Seconds(5));
+    EXPECT_EQ(penalties.pause(Seconds(0)), Seconds(0));
+    EXPECT_TRUE(penalties.note_refused_recipient(20));
 }
 
-TEST(Crowd, ShortensPatience) {
-    Crowd crowd;
-    EXPECT_EQ(crowd.shortened(Seconds(300)), Seconds(300));
-    crowd.set(80, 100);
-    EXPECT_EQ(crowd.shortened(Seconds(300)), Seconds(300));
-    crowd.set(90, 100);
-    EXPECT_EQ(crowd.shortened(Seconds(300)), Seconds(165));
-    crowd.set(100, 100);
-    EXPECT_EQ(crowd.shortened(Seconds(300)), Seconds(30));
-    EXPECT_EQ(crowd.shortened(Seconds(60)), Seconds(10));
-    EXPECT_EQ(crowd.shortened(Seconds(5)), Seconds(5));
-    crowd.set(500, 100);
-    EXPECT_EQ(crowd.shortened(Seconds(300)), Seconds(30));
-    crowd.set(0, 0);
-    EXPECT_EQ(crowd.shortened(Seconds(300)), Seconds(300));
+TEST(LoadLevel, ShortensPatience) {
+    LoadLevel load_level;
+    EXPECT_EQ(load_level.shortened(Seconds(300)), Seconds(300));
+    load_level.set(80, 100);
+    EXPECT_EQ(load_level.shortened(Seconds(300)), Seconds(300));
+    load_level.set(90, 100);
+    EXPECT_EQ(load_level.shortened(Seconds(300)), Seconds(165));
+    load_level.set(100, 100);
+    EXPECT_EQ(load_level.shortened(Seconds(300)), Seconds(30));
+    EXPECT_EQ(load_level.shortened(Seconds(60)), Seconds(10));
+    EXPECT_EQ(load_level.shortened(Seconds(5)), Seconds(5));
+    load_level.set(500, 100);
+    EXPECT_EQ(load_level.shortened(Seconds(300)), Seconds(30));
+    load_level.set(0, 0);
+    EXPECT_EQ(load_level.shortened(Seconds(300)), Seconds(300));
 }
 
 }  // namespace

@@ -65,7 +65,7 @@ Documented manual_options() {
     for (const auto& line : lines_of("man/postoffice.cf.5")) {
         if (!line.starts_with(start)) continue;
         auto rest = std::string_view(line).substr(start.size());
-        const std::string name(take_until(rest, ' '));
+        const std::string name(read_until(rest, ' '));
         const auto at = rest.find(mark);
         EXPECT_NE(at, rest.npos) << line;
         if (at == rest.npos) continue;

@@ -15,7 +15,7 @@ struct Longer {
     int numbers[2] = {};
 };
 
-using Kind = Arrival::Kind;
+using Kind = PacketArrival::Kind;
 
 TEST(ReceiveStructNow, NobodyWaitsForWhatHasNotCome) {
     const SocketPair pair = packet_socket_pair();

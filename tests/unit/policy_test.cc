@@ -82,67 +82,68 @@ TEST_F(PolicyWithNsd, NamesThatLeadBackAndOthers) {
     expect("192.0.2.5", NameStatus::none, "unknown");
     expect("192.0.2.6", NameStatus::verified, "client.a.test");
     // The server refuses what is in no zone of its own: another one may know whether that name leads back.
-    expect("192.0.2.4", NameStatus::unclear, "unknown");
-    expect("198.51.100.1", NameStatus::unclear, "unknown");
+    expect("192.0.2.4", NameStatus::temporary, "unknown");
+    expect("198.51.100.1", NameStatus::temporary, "unknown");
     expect("127.0.0.1", NameStatus::verified, "localhost");
 }
 
 TEST(Policy, NamesNeeded) {
     Config config = a_config();
-    const auto all = {NameStatus::verified, NameStatus::none, NameStatus::contradicted, NameStatus::unclear};
+    const auto all = {NameStatus::verified, NameStatus::none, NameStatus::contradicted,
+                      NameStatus::temporary};
     for (const auto status : all) EXPECT_FALSE(check_client_name(config, stranger(status)));
     config.paranoid = true;
     EXPECT_EQ(status_of(check_client_name(config, stranger(NameStatus::verified))), "welcome");
     EXPECT_EQ(status_of(check_client_name(config, stranger(NameStatus::none))), "550 5.7.25");
     EXPECT_EQ(status_of(check_client_name(config, stranger(NameStatus::contradicted))), "welcome");
-    EXPECT_EQ(status_of(check_client_name(config, stranger(NameStatus::unclear))), "450 4.7.25");
+    EXPECT_EQ(status_of(check_client_name(config, stranger(NameStatus::temporary))), "450 4.7.25");
     config.paranoid = false;
     config.dnscheck = true;
     EXPECT_EQ(status_of(check_client_name(config, stranger(NameStatus::none))), "550 5.7.25");
     EXPECT_EQ(status_of(check_client_name(config, stranger(NameStatus::contradicted))), "550 5.7.25");
-    EXPECT_EQ(status_of(check_client_name(config, stranger(NameStatus::unclear))), "450 4.7.25");
+    EXPECT_EQ(status_of(check_client_name(config, stranger(NameStatus::temporary))), "450 4.7.25");
 }
 
 TEST(Policy, TrustedByNameOnlyIfTheNameIsTrue) {
     FakeDns server = ill_server();
     const Resolver resolver(test_settings({server.endpoint()}));
     Config config = a_config();
-    const auto standing = [&](const Client& client) { return standing_of(config, resolver, client); };
-    EXPECT_EQ(standing({}), Standing::ours);
-    EXPECT_EQ(standing(stranger(NameStatus::verified)), Standing::stranger);
-    EXPECT_EQ(standing(stranger(NameStatus::unclear)), Standing::stranger);
+    const auto trust = [&](const Client& client) { return trust_of(config, resolver, client); };
+    EXPECT_EQ(trust({}), ClientTrust::trusted);
+    EXPECT_EQ(trust(stranger(NameStatus::verified)), ClientTrust::stranger);
+    EXPECT_EQ(trust(stranger(NameStatus::temporary)), ClientTrust::stranger);
     config.trusted = {"client.a.test"};
-    EXPECT_EQ(standing(stranger(NameStatus::verified)), Standing::ours);
-    EXPECT_EQ(standing(stranger(NameStatus::verified, "x.client.a.test")), Standing::stranger);
-    EXPECT_EQ(standing(stranger(NameStatus::contradicted)), Standing::stranger);
-    EXPECT_EQ(standing(stranger(NameStatus::unclear)), Standing::unclear);
+    EXPECT_EQ(trust(stranger(NameStatus::verified)), ClientTrust::trusted);
+    EXPECT_EQ(trust(stranger(NameStatus::verified, "x.client.a.test")), ClientTrust::stranger);
+    EXPECT_EQ(trust(stranger(NameStatus::contradicted)), ClientTrust::stranger);
+    EXPECT_EQ(trust(stranger(NameStatus::temporary)), ClientTrust::undecided);
     config.trusted = {"unknown"};
-    EXPECT_EQ(standing(stranger(NameStatus::none)), Standing::stranger);
+    EXPECT_EQ(trust(stranger(NameStatus::none)), ClientTrust::stranger);
     config.trusted = {"[192.0.2.1]"};
-    EXPECT_EQ(standing(stranger(NameStatus::unclear)), Standing::ours);
+    EXPECT_EQ(trust(stranger(NameStatus::temporary)), ClientTrust::trusted);
     config.trusted = {"[192.0.2.2]"};
-    EXPECT_EQ(standing(stranger(NameStatus::unclear)), Standing::stranger);
+    EXPECT_EQ(trust(stranger(NameStatus::temporary)), ClientTrust::stranger);
     config.localmx = true;
-    EXPECT_EQ(standing(stranger(NameStatus::verified)), Standing::unclear);
-    EXPECT_EQ(standing(stranger(NameStatus::none)), Standing::stranger);
+    EXPECT_EQ(trust(stranger(NameStatus::verified)), ClientTrust::undecided);
+    EXPECT_EQ(trust(stranger(NameStatus::none)), ClientTrust::stranger);
 }
 
 TEST_F(PolicyWithNsd, MailHostOfAClient) {
     Config config = a_config();
     config.localmx = true;
     const Resolver own = resolver();
-    const auto standing = [&](const std::string& name) {
-        return standing_of(config, own, stranger(NameStatus::verified, name));
+    const auto trust = [&](const std::string& name) {
+        return trust_of(config, own, stranger(NameStatus::verified, name));
     };
-    EXPECT_EQ(standing("customer.a.test"), Standing::ours);
-    EXPECT_EQ(standing("other.a.test"), Standing::stranger) << "the MX of the domain is not the host's";
-    EXPECT_EQ(standing("client.a.test"), Standing::stranger) << "an address is no MX";
-    EXPECT_EQ(standing("x.pool.a.test"), Standing::stranger) << "a wildcard";
-    EXPECT_EQ(standing("own.pool.a.test"), Standing::stranger) << "not to be told from a wildcard";
-    EXPECT_EQ(standing("foe.a.test"), Standing::stranger) << "127.0.0.1 is everybody";
-    EXPECT_EQ(standing("null.a.test"), Standing::stranger);
+    EXPECT_EQ(trust("customer.a.test"), ClientTrust::trusted);
+    EXPECT_EQ(trust("other.a.test"), ClientTrust::stranger) << "the MX of the domain is not the host's";
+    EXPECT_EQ(trust("client.a.test"), ClientTrust::stranger) << "an address is no MX";
+    EXPECT_EQ(trust("x.pool.a.test"), ClientTrust::stranger) << "a wildcard";
+    EXPECT_EQ(trust("own.pool.a.test"), ClientTrust::stranger) << "not to be told from a wildcard";
+    EXPECT_EQ(trust("foe.a.test"), ClientTrust::stranger) << "127.0.0.1 is everybody";
+    EXPECT_EQ(trust("null.a.test"), ClientTrust::stranger);
     config.localmx = false;
-    EXPECT_EQ(standing("customer.a.test"), Standing::stranger);
+    EXPECT_EQ(trust("customer.a.test"), ClientTrust::stranger);
 }
 
 TEST(Policy, NamesThatAreOurs) {

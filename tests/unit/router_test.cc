@@ -38,7 +38,7 @@ class RouterTest : public ::testing::Test {
 
     Route route(const std::string& address, UserDirectory users = UserDirectory()) {
         AliasTable table(source_);
-        OwnEyes files(config_);
+        DirectUserFiles files(config_);
         Router router(config_, table, users, files,
                       {*IpAddress::parse("192.0.2.1"), *IpAddress::parse("2001:db8::1")});
         return router.route(*parse_addr_spec(address));
@@ -184,7 +184,7 @@ TEST_F(RouterTest, UnknownMembersAreLeftOut) {
 /// "member<keeper" for each member that leads nowhere.
 std::string left_out_of(const Route& route) {
     std::string joined;
-    for (const Route::Hop& hop : route.left_out) {
+    for (const Route::Hop& hop : route.skipped_members) {
         EXPECT_EQ(hop.target.kind, Target::Kind::unrouted);
         joined += (joined.empty() ? "" : " ") + hop.target.address.to_string() + "<" + hop.sender.to_string();
     }
@@ -202,7 +202,7 @@ TEST_F(RouterTest, KeepersHearOfMembersThatLeadNowhere) {
     std::string many = "many: bin";
     for (int i = 0; i < 50; ++i) many += fmt::format(", gone{}", i);
     aliases(many + "\n");
-    EXPECT_EQ(route("many@host.example").left_out.size(), 20u);
+    EXPECT_EQ(route("many@host.example").skipped_members.size(), 20u);
 }
 
 TEST_F(RouterTest, RefusalsNameTheAddressThatWasAskedFor) {

@@ -14,7 +14,7 @@
 
 #include "lingering_socket.h"
 #include "local_delivery.h"
-#include "postoffice/base/letterbox.h"
+#include "postoffice/base/request_socket.h"
 #include "postoffice/daemon/become_user.h"
 #include "postoffice/delivery/agent_channel.h"
 
@@ -52,7 +52,7 @@ class Spawner : public ::testing::Test {
     void start(SpawnerLimits limits = {.idle = Seconds(600)}) {
         spawner_ = std::make_unique<Child>([&, this] {
             if (::geteuid() == 0) use_test_accounts();
-            return run_spawner(config_, std::move(box_.reader), limits);
+            return run_spawner(config_, std::move(requests_.reader), limits);
         });
     }
     void use_test_accounts() const {
@@ -71,7 +71,7 @@ class Spawner : public ::testing::Test {
         return child.wait() == 0;
     }
     AgentChannels channels(Milliseconds patience = Milliseconds(60'000)) const {
-        return AgentChannels(box_.slot.get(), patience, Seconds(30));
+        return AgentChannels(requests_.handle.get(), patience, Seconds(30));
     }
     DeliveryResult deliver(AgentChannels& by, const std::string& user,
                            const std::string& text = "S: x\n\n") const {
@@ -98,9 +98,9 @@ class Spawner : public ::testing::Test {
         return "";
     }
     void send(std::span<const std::byte> bytes, std::span<const int> descriptors) const {
-        post(box_.slot.get(), bytes, descriptors, Deadline::after(Seconds(60)));
+        send_request(requests_.handle.get(), bytes, descriptors, Deadline::after(Seconds(60)));
     }
-    void send_request(const SpawnRequest& request, std::span<const int> descriptors) const {
+    void ask_spawner(const SpawnRequest& request, std::span<const int> descriptors) const {
         send(std::as_bytes(std::span(&request, 1)), descriptors);
     }
     /// Its agent waits at the channel for what it is to do.
@@ -110,7 +110,7 @@ class Spawner : public ::testing::Test {
         EXPECT_TRUE(request.user.assign(user));
         SocketPair pair = packet_socket_pair();
         const int theirs = pair.theirs.get();
-        send_request(request, std::span(&theirs, 1));
+        ask_spawner(request, std::span(&theirs, 1));
         return std::move(pair.ours);
     }
     void wait_until(const std::function<bool()>& condition) const {
@@ -128,7 +128,7 @@ class Spawner : public ::testing::Test {
 
     Folder folder_;
     Config config_ = config_with(folder_);
-    Letterbox box_ = make_letterbox();
+    RequestSocket requests_ = make_request_socket();
     std::unique_ptr<Child> spawner_;
     const std::string self_ = invoking_user();
 };
@@ -187,19 +187,19 @@ TEST_F(Spawner, CapturedClientStopsNobody) {
         send({}, {});
         send(std::as_bytes(std::span("x", 1)), {});
         send(std::as_bytes(std::span(large)), std::span(&odd, 1));
-        send_request(request, {});                  // no channel
-        send_request(request, std::span(&odd, 1));  // no socket
+        ask_spawner(request, {});                  // no channel
+        ask_spawner(request, std::span(&odd, 1));  // no socket
         const int three[] = {odd, odd, odd};
-        send_request(request, three);
+        ask_spawner(request, three);
         const SocketPair dead = packet_socket_pair();
         const int end = dead.theirs.get();
-        send_request(request, std::span(&end, 1));  // nobody at the other end
+        ask_spawner(request, std::span(&end, 1));  // nobody at the other end
         SpawnRequest unterminated;
         std::memset(unterminated.user.bytes, 'a', sizeof unterminated.user.bytes);
-        send_request(unterminated, std::span(&end, 1));
+        ask_spawner(unterminated, std::span(&end, 1));
     }
-    // What it holds of the letterbox is no socket that could be shut down for all.
-    EXPECT_EQ(-1, ::shutdown(box_.slot.get(), SHUT_RDWR));
+    // What it holds of the request socket is no socket that could be shut down for all.
+    EXPECT_EQ(-1, ::shutdown(requests_.handle.get(), SHUT_RDWR));
     EXPECT_EQ(Outcome::delivered, deliver(self_).outcome);
     wait_until([&] { return agents().size() == 1; });
     const std::string fds = "/proc/" + std::to_string(spawner_->pid()) + "/fd";
@@ -219,7 +219,7 @@ TEST_F(Spawner, ClosesNothingThatTakesLong) {
         const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
         sockaddr_un name{};
         name.sun_family = AF_UNIX;
-        fmt::format_to(name.sun_path, "/proc/self/fd/{}", box_.slot.get());
+        fmt::format_to(name.sun_path, "/proc/self/fd/{}", requests_.handle.get());
         if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0)
             throw_errno("connect");
         send_copies(socket.get(), bytes, descriptor, copies);
@@ -258,7 +258,7 @@ TEST_F(Spawner, RequestsWaitForASpawnerThatIsRestarted) {
     SpawnRequest request;
     ASSERT_TRUE(request.user.assign(self_));
     const int end = pair.theirs.get();
-    send_request(request, std::span(&end, 1));
+    ask_spawner(request, std::span(&end, 1));
     pair.theirs.reset();
     ask(pair.ours.get(), "S: waited\n\n");
     start();
@@ -295,7 +295,7 @@ TEST_F(Spawner, FinishesWhatItsAgentsHaveBeforeItEnds) {
     ASSERT_TRUE(request.user.assign(self_));
     const int end = pair.theirs.get();
     ask(pair.ours.get(), "S: last\n\n");
-    send_request(request, std::span(&end, 1));
+    ask_spawner(request, std::span(&end, 1));
     pair.theirs.reset();
     // A request behind it, answered by the spawner, shows that the channel was handed over.
     EXPECT_EQ("5.1.1", deliver("nosuchuser").reply.status);
@@ -312,7 +312,7 @@ TEST_F(Spawner, FinishesWhatItsAgentsHaveBeforeItEnds) {
 TEST_F(Spawner, AgentIsTheUserAndNothingElse) {
     if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
     struct stat requests {};
-    ASSERT_EQ(0, ::fstat(box_.reader.get(), &requests));
+    ASSERT_EQ(0, ::fstat(requests_.reader.get(), &requests));
     start();
     auto by = channels();
     ASSERT_EQ(Outcome::delivered, deliver(by, "bob").outcome);
@@ -501,7 +501,7 @@ class VirtualSpawner : public Spawner {
         request.purpose = purpose;
         EXPECT_TRUE(request.user.assign(name));
         const int end = pair.theirs.get();
-        send_request(request, std::span(&end, 1));
+        ask_spawner(request, std::span(&end, 1));
         return std::move(pair.ours);
     }
     std::size_t files_in_spool() const {
@@ -599,7 +599,7 @@ TEST_F(VirtualSpawner, AnAgentDoesWhatItIsThereForAndNothingElse) {
     EXPECT_EQ("Vera", vera.user);
     EXPECT_TRUE(by.domain_entry("own.test", "robot").alias.value_or("").starts_with("|/usr/bin/touch"));
     EXPECT_EQ("64001\t64001\t64001\t64001", status_of(agents().at(0), "Uid"));
-    EXPECT_EQ(DomainEntry::Status::trouble, by.domain_entry("nowhere.test", "vera").status);
+    EXPECT_EQ(DomainEntry::Status::temporary, by.domain_entry("nowhere.test", "vera").status);
 
     const Fd names = channel_for(SpawnRequest::Purpose::domain, "own.test");
     ask(names.get(), "S: x\n\n");
@@ -678,7 +678,7 @@ TEST_F(VirtualSpawner, AgentsLeaveWhenTheDomainsChange) {
     std::filesystem::rename(etc_ / "domains.cf.new", etc_ / "domains.cf");
     EXPECT_EQ(Outcome::failed, deliver_to("vera", "own.test").outcome);
     wait_until([&] { return agents().empty(); });
-    EXPECT_EQ(DomainEntry::Status::trouble, by.domain_entry("own.test", "vera").status);
+    EXPECT_EQ(DomainEntry::Status::temporary, by.domain_entry("own.test", "vera").status);
 }
 
 TEST(UserName, IsSafeAsAFileName) {

@@ -19,8 +19,8 @@ class Zone {
         for (const auto line : split(text, '\n')) {
             auto rest = trim(line);
             if (rest.empty()) continue;
-            const std::string name(take_until(rest, ' '));
-            const std::string type(take_until(rest, ' '));
+            const std::string name(read_until(rest, ' '));
+            const std::string type(read_until(rest, ' '));
             add(name, type, std::string(rest));
         }
     }

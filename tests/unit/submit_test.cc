@@ -16,10 +16,10 @@
 #include "../../src/commands/submit/caller.h"
 #include "../../src/commands/submit/failed_submission.h"
 #include "postoffice/base/disk.h"
-#include "postoffice/base/nudge.h"
+#include "postoffice/base/trigger.h"
 #include "postoffice/commands/commands.h"
+#include "postoffice/queue/delivery_status.h"
 #include "postoffice/queue/drop.h"
-#include "postoffice/queue/watch.h"
 
 namespace postoffice {
 namespace {
@@ -261,10 +261,10 @@ TEST_F(SubmitTest, a_running_server_is_nudged) {
     EXPECT_TRUE(heard().starts_with("drop "));
     submit({"-odq", "b@x.test"}, "\n");
     EXPECT_EQ(heard(), "") << "-odq leaves it in the queue";
-    EXPECT_TRUE(nudge(config_.control, "run"));
+    EXPECT_TRUE(trigger(config_.control, "run"));
     EXPECT_EQ(heard(), "run");
-    EXPECT_FALSE(nudge(folder_ + "/nobody", "run"));
-    EXPECT_FALSE(nudge(std::string(200, 'x'), "run"));
+    EXPECT_FALSE(trigger(folder_ + "/nobody", "run"));
+    EXPECT_FALSE(trigger(std::string(200, 'x'), "run"));
 }
 
 TEST_F(SubmitTest, who_wants_to_know_leaves_a_fifo_and_hears_of_the_delivery) {
@@ -275,13 +275,13 @@ TEST_F(SubmitTest, who_wants_to_know_leaves_a_fifo_and_hears_of_the_delivery) {
         std::thread server([&] {
             char text[100];
             const ssize_t got = ::recv(socket.get(), text, sizeof text, 0);
-            const std::string nudge(text, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-            EXPECT_TRUE(nudge.starts_with("watch ")) << nudge;
-            Watch watch = Watch::take(folder_ + "/drop", nudge.substr(6));
-            watch.admit(::geteuid(), false);
+            const std::string trigger(text, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+            EXPECT_TRUE(trigger.starts_with("watch ")) << trigger;
+            StatusWriter watch = StatusWriter::open(folder_ + "/drop", trigger.substr(6));
+            watch.restrict_to(::geteuid(), false);
             EXPECT_TRUE(watch);
-            watch.say("192.0.2.1 >> MAIL FROM:<>");
-            watch.tell(bob, failed("5.1.1", "No such user"));
+            watch.write_transcript("192.0.2.1 >> MAIL FROM:<>");
+            watch.report_outcome(bob, failed("5.1.1", "No such user"));
         });
         const Outcome outcome = submit({option, "bob@x.test"}, "\n");
         server.join();

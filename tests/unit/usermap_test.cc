@@ -119,8 +119,8 @@ TEST_F(UserMapTest, WhatAUserListsIsNoBusinessOfOthers) {
     file("bin/.alias", "a-bin: secret\nb-bin: secret, daemon\nc-bin: you@elsewhere.example, postmaster\n");
     EXPECT_EQ(leads_to("a-bin"), "550 5.1.1 a-bin@host.example: leads nowhere");
     const Route some = route("b-bin");
-    ASSERT_EQ(some.left_out.size(), 1u);
-    EXPECT_EQ(some.left_out[0].sender.to_string(), "bin@host.example") << "the user hears of it";
+    ASSERT_EQ(some.skipped_members.size(), 1u);
+    EXPECT_EQ(some.skipped_members[0].sender.to_string(), "bin@host.example") << "the user hears of it";
     for (const Route::Step& step : some.steps) EXPECT_EQ(step.owner, "bin") << step.text;
     EXPECT_EQ(leads_to("c-bin"), "you@elsewhere.example root");
     for (const Route::Hop& hop : route("c-bin").hops)
@@ -134,7 +134,7 @@ TEST_F(UserMapTest, MailWaitsForABrokenFile) {
     EXPECT_EQ(leads_to("b-bin"), "451 4.3.5 b-bin@host.example: cannot be delivered now");
     EXPECT_EQ(leads_to("d-bin").substr(0, 3), "550") << "a loop";
     EXPECT_EQ(leads_to("f-bin"), "bin") << "the others are as they were";
-    file("bin/.alias", "", Status::trouble);
+    file("bin/.alias", "", Status::temporary);
     EXPECT_EQ(leads_to("x-bin").substr(0, 3), "451");
     file("bin/.alias", "x-bin: daemon", Status::ignored);
     EXPECT_EQ(leads_to("x-bin"), "bin");
@@ -142,7 +142,7 @@ TEST_F(UserMapTest, MailWaitsForABrokenFile) {
 
 TEST_F(UserMapTest, AFileThatIsNotShownLeavesTheAnswerOpen) {
     map("*-~:~/.alias");
-    file("bin/.alias", "", Status::not_shown);
+    file("bin/.alias", "", Status::no_permission);
     EXPECT_TRUE(route("x-bin").is_unseen);
     EXPECT_FALSE(route("daemon").is_unseen);
 }

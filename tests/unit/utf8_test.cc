@@ -31,7 +31,7 @@ TEST(Utf8, EveryCharacterComesBack) {
         std::string text;
         append_utf8(text, c);
         std::string_view rest = text;
-        ASSERT_EQ(take_character(rest), c);
+        ASSERT_EQ(read_character(rest), c);
         ASSERT_TRUE(rest.empty());
         ASSERT_EQ(is_ascii(text), c < 0x80);
     }

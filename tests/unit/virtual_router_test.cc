@@ -47,7 +47,7 @@ class VirtualRouter : public testing::Test {
     Route route(const std::string& address) {
         AliasTable table(top_ + "/aliases");
         UserDirectory users;
-        OwnEyes files(config_);
+        DirectUserFiles files(config_);
         Router router(config_, table, users, files);
         return router.route(*parse_addr_spec(address));
     }

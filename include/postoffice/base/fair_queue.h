@@ -25,7 +25,7 @@ class FairQueue {
         for (std::size_t n = turns_.size(); n > 0; --n) {
             const Owner owner = std::move(turns_.front());
             turns_.pop_front();
-            if (may_start(owner)) return take_from(owner);
+            if (may_start(owner)) return pop_from(owner);
             turns_.push_back(owner);
         }
         return std::nullopt;
@@ -52,7 +52,7 @@ class FairQueue {
     }
 
   private:
-    Item take_from(const Owner& owner) {
+    Item pop_from(const Owner& owner) {
         const auto found = items_.find(owner);
         Item item = std::move(found->second.front());
         found->second.pop_front();

@@ -36,7 +36,7 @@ class RightsOfOwner {
     [[nodiscard]] bool changed() const { return changed_; }
 
   private:
-    void take_back();
+    void restore();
 
     Fd folder_;
     bool changed_ = false;

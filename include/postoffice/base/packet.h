@@ -39,13 +39,13 @@ std::optional<Packet> receive_packet(int socket, std::span<std::byte> into,
 enum class Sent { yes, full, gone };
 Sent send_packet_now(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors = {});
 
-struct Arrival {
+struct PacketArrival {
     /// unusable: a packet was there, but it is empty, larger than `into`, or has too many descriptors, all of
     /// which are in `packet`: how long closing one takes, its sender decides (base/foreign_descriptors.h).
     enum class Kind { packet, nothing, unusable, end } kind = Kind::nothing;
     Packet packet;
 };
-Arrival receive_packet_now(int socket, std::span<std::byte> into);
+PacketArrival receive_packet_now(int socket, std::span<std::byte> into);
 
 template <class T>
 void send_struct(int socket, const T& value, std::span<const int> descriptors = {}) {
@@ -63,7 +63,7 @@ struct ReceivedStruct {
 /// whose number another one has by now. Of another size than T: unusable.
 template <class T>
 struct StructArrival {
-    Arrival::Kind kind = Arrival::Kind::nothing;
+    PacketArrival::Kind kind = PacketArrival::Kind::nothing;
     T value{};
     std::vector<Fd> descriptors{};
 };
@@ -71,9 +71,9 @@ template <class T>
 StructArrival<T> receive_struct_now(int socket) {
     static_assert(std::is_trivially_copyable_v<T>);
     StructArrival<T> result;
-    Arrival arrival = receive_packet_now(socket, std::as_writable_bytes(std::span(&result.value, 1)));
-    const bool is_other = arrival.kind == Arrival::Kind::packet && arrival.packet.size != sizeof(T);
-    result.kind = is_other ? Arrival::Kind::unusable : arrival.kind;
+    PacketArrival arrival = receive_packet_now(socket, std::as_writable_bytes(std::span(&result.value, 1)));
+    const bool is_other = arrival.kind == PacketArrival::Kind::packet && arrival.packet.size != sizeof(T);
+    result.kind = is_other ? PacketArrival::Kind::unusable : arrival.kind;
     result.descriptors = std::move(arrival.packet.descriptors);
     return result;
 }

@@ -20,7 +20,7 @@ std::string_view without_byte_order_mark(std::string_view text);
 /// Parts between separators, untrimmed; an empty text has one empty part.
 std::vector<std::string_view> split(std::string_view text, char separator);
 /// The part up to the separator; `rest` keeps what follows it (empty at the end).
-std::string_view take_until(std::string_view& rest, char separator);
+std::string_view read_until(std::string_view& rest, char separator);
 /// Digits only, all of them, no sign, no overflow.
 std::optional<std::uint64_t> parse_number(std::string_view text);
 /// True for what a terminal, a pager or a reader of the log could take for a command, or for another order of

@@ -11,7 +11,7 @@ bool is_ascii(std::string_view text);
 /// True for ASCII, too; false for overlong forms, surrogates, and what is beyond U+10FFFF.
 bool is_utf8(std::string_view text);
 /// The first character, taken off the front; nullopt where there is none that is well formed.
-std::optional<char32_t> take_character(std::string_view& text);
+std::optional<char32_t> read_character(std::string_view& text);
 /// Appends a character.
 void append_utf8(std::string& text, char32_t character);
 

@@ -20,8 +20,8 @@ struct AuthenticatorLimits {
     Seconds patience{30};            ///< a child that takes longer is killed, which says "not now"
 };
 
-/// Serves AuthRequests from `requests`, the reader of its letterbox, until SIGTERM. Returns the exit status.
-/// `passes`: has made those of the sessions; outlives it.
+/// Serves AuthRequests from `requests`, the reader of its request socket, until SIGTERM. Returns the exit
+/// status. `passes`: has made those of the sessions; outlives it.
 int run_authenticator(const Config& config, Fd requests, const PassKey& passes,
                       const AuthenticatorLimits& limits = {});
 

@@ -17,8 +17,8 @@ struct CoalRequest {
     FixedString<64> address;  ///< "192.0.2.1"
 };
 
-/// Names an address, unless more wait than the letterbox holds. Never waits; -1 is nobody's ear.
-void name_to_coal_runner(int slot, const IpAddress& address);
+/// Names an address, unless more wait than the request socket holds. Never waits; -1 is nobody's ear.
+void name_to_coal_runner(int handle, const IpAddress& address);
 
 /// Serves until SIGTERM.
 int run_coal_runner(const Config& config, Fd requests);

@@ -1,4 +1,4 @@
-// The control socket: a Unix datagram socket in the spool, by which commands nudge the running daemon.
+// The control socket: a Unix datagram socket in the spool, by which commands trigger the running daemon.
 #pragma once
 
 #include <sys/types.h>

@@ -21,10 +21,10 @@
 #include "postoffice/base/process.h"
 #include "postoffice/base/worker.h"
 #include "postoffice/config/config.h"
-#include "postoffice/daemon/admission.h"
+#include "postoffice/daemon/connection_limits.h"
 #include "postoffice/daemon/session_handover.h"
 #include "postoffice/daemon/session_process.h"
-#include "postoffice/policy/crowd.h"
+#include "postoffice/policy/load_level.h"
 #include "postoffice/smtp/session_state.h"
 
 namespace postoffice {
@@ -60,7 +60,7 @@ class Listener {
         IpAddress address;
         SessionState state;
         Clock::time_point since{};  ///< that it is parked, or waiting
-        void say(std::string_view line) const;
+        void send_line(std::string_view line) const;
         void close();
     };
     using Clients = std::list<Client>;
@@ -77,7 +77,7 @@ class Listener {
     void serve(int fd);
     void accept_clients(const ListeningSocket& listening);
     void greet(Client client);
-    void enter(Client client);
+    void admit(Client client);
     bool make_room_for(const IpAddress& address);
     void pause_accepting(int error);
 
@@ -88,7 +88,7 @@ class Listener {
     void serve_waiting();
     std::uint32_t park_after() const;
     void process_answered(Processes::iterator process);
-    static StructArrival<SessionOver> answer_of(int channel);
+    static StructArrival<SessionEnded> answer_of(int channel);
     void client_came_back(Client client, bool is_front_end);
     void dismiss_idle(std::size_t most);
 
@@ -98,9 +98,9 @@ class Listener {
     void look_for_the_silent();
 
     void retire();
-    bool pass_on(Client& client);
-    void pass_on_the_silent();
-    void take_over();
+    bool send_to_successor(Client& client);
+    void send_parked_to_successor();
+    void receive_clients();
 
     void housekeeping();
     void show_client_count();
@@ -113,10 +113,10 @@ class Listener {
     std::vector<ListeningSocket> sockets_;
     SessionProcessSockets helpers_;
     const CallFilter session_calls_{NeededCalls{.network = true}};
-    Crowd crowd_;
+    LoadLevel load_level_;
     SpoolShares spool_shares_;
     Misconduct misconduct_;
-    Admission admission_;
+    ConnectionLimits limits_;
     Fd epoll_;
     ForeignDescriptors foreign_;  ///< from session processes; to be closed without waiting
     Processes processes_;         ///< idle ones first, the one used last in front
@@ -133,7 +133,7 @@ class Listener {
     Clock::time_point last_look_{};     ///< at the silent and the idle
     Clock::time_point accept_again_{};  ///< unless it is 0, nobody is accepted before
     std::size_t places_ = 0;            ///< for clients
-    SocketPair succession_;
+    SocketPair handover_;
     bool stopping_ = false;
     bool retiring_ = false;  ///< and stopping: there is a successor
 };
@@ -162,10 +162,10 @@ class EarlierSockets {
 std::vector<Fd> bind_listener(const ListenAddress& listen, const EarlierSockets& earlier = {});
 
 /// Why bind_listener() would fail now; nullopt if it would not. Listens nowhere.
-struct BindObstacle {
+struct BindProblem {
     std::string endpoint;
     int error;  ///< errno
 };
-std::optional<BindObstacle> obstacle_to_binding(const ListenAddress& listen);
+std::optional<BindProblem> bind_problem(const ListenAddress& listen);
 
 }  // namespace postoffice

@@ -10,9 +10,9 @@
 
 namespace postoffice {
 
-/// Runs `body`, with the slot of a spawner's letterbox, in a process confined to user=, and returns the exit
-/// status of that process when both have ended. `title`: its title. `kept`: the descriptors above 2 that it
-/// needs of the caller's. Throws std::system_error, also if user= has no account.
+/// Runs `body`, with the handle of a spawner's request socket, in a process confined to user=, and returns
+/// the exit status of that process when both have ended. `title`: its title. `kept`: the descriptors above 2
+/// that it needs of the caller's. Throws std::system_error, also if user= has no account.
 int run_with_spawner(const Config& config, const std::string& title, std::vector<int> kept,
                      const std::function<int(int spawner)>& body);
 

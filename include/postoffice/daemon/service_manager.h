@@ -26,7 +26,7 @@ struct GivenSocket {
 int given_descriptor_count();
 
 /// Takes them over; those that are of no use here are closed, and logged. The environment forgets them.
-std::vector<GivenSocket> take_given_sockets();
+std::vector<GivenSocket> receive_given_sockets();
 
 /// Sockets for one `listen=`: copies of those given that serve it, or of earlier ones, and what is left to
 /// bind. Throws std::system_error.
@@ -51,7 +51,7 @@ class ServiceManager {
     std::optional<std::chrono::milliseconds> watchdog_interval() const { return watchdog_interval_; }
 
   private:
-    void tell(const std::string& text) const;
+    void notify(const std::string& text) const;
 
     std::string socket_;                                          ///< path, or '@' and an abstract name
     std::optional<std::chrono::milliseconds> watchdog_interval_;  ///< half of what the manager waits

@@ -7,7 +7,7 @@
 #include "postoffice/base/system_calls.h"
 #include "postoffice/config/config.h"
 #include "postoffice/net/tls.h"
-#include "postoffice/policy/crowd.h"
+#include "postoffice/policy/load_level.h"
 #include "postoffice/policy/rate_table.h"
 #include "postoffice/policy/session_pass.h"
 #include "postoffice/queue/spool_shares.h"
@@ -15,18 +15,18 @@
 namespace postoffice {
 
 struct SessionProcessSockets {
-    int spawner = -1;                      ///< slot of its letterbox
-    int announce = -1;                     ///< where queued ids are told to the runner
-    int coal = -1;                         ///< where addresses are named to the coal runner
-    RateTable* rates = nullptr;            ///< the master's, shared by all
-    SpoolShares* spool_shares = nullptr;   ///< the listener\'s
-    const SharedFlag* auditing = nullptr;  ///< the master's switch
-    const Crowd* crowd = nullptr;          ///< the listener's
-    const TlsServer* tls = nullptr;        ///< null: TLS is not offered
-    int authenticator = -1;                ///< slot of its letterbox
-    int key_channels = -1;                 ///< the listener's: by which the key keeper hears of sessions
-    PassKey* passes = nullptr;             ///< the listener's; wiped in a session process
-    SessionPass pass{};                    ///< this session process's
+    int spawner = -1;                       ///< handle of its request socket
+    int announce = -1;                      ///< where queued ids are told to the runner
+    int coal = -1;                          ///< where addresses are named to the coal runner
+    RateTable* rates = nullptr;             ///< the master's, shared by all
+    SpoolShares* spool_shares = nullptr;    ///< the listener\'s
+    const SharedFlag* auditing = nullptr;   ///< the master's switch
+    const LoadLevel* load_level = nullptr;  ///< the listener's
+    const TlsServer* tls = nullptr;         ///< null: TLS is not offered
+    int authenticator = -1;                 ///< handle of its request socket
+    int key_channels = -1;                  ///< the listener's: by which the key keeper hears of sessions
+    PassKey* passes = nullptr;              ///< the listener's; wiped in a session process
+    SessionPass pass{};                     ///< this session process's
 };
 
 /// Serves ClientHandovers from `channel` until the listener closes it. Returns the exit status. `calls`:

@@ -20,9 +20,9 @@ struct SpawnerLimits {
     std::size_t waiting = 64;  ///< requests waiting for a place
 };
 
-/// Serves SpawnRequests from `requests`, the reader of its letterbox, until SIGTERM; then lets its agents
-/// finish. `config.agents` bounds their number. When not root, the only user it knows is the
-/// invoking one. Returns the exit status. Close what agents must not inherit before calling it.
+/// Serves SpawnRequests from `requests`, the reader of its request socket, until SIGTERM; then lets its
+/// agents finish. `config.agents` bounds their number. When not root, the only user it knows is the invoking
+/// one. Returns the exit status. Close what agents must not inherit before calling it.
 int run_spawner(const Config& config, Fd requests, const SpawnerLimits& limits = {});
 
 }  // namespace postoffice

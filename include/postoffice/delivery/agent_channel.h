@@ -10,17 +10,17 @@
 
 #include "postoffice/base/clock.h"
 #include "postoffice/base/fd.h"
+#include "postoffice/delivery/local_delivery.h"
 #include "postoffice/local/agent_protocol.h"
-#include "postoffice/queue/acceptance.h"
 #include "postoffice/routing/user_files.h"
 
 namespace postoffice {
 
 class AgentChannels final : public LocalDelivery {
   public:
-    /// `spawner`: the slot of its letterbox, not owned. `patience`: for one question, and for what deliver()
-    /// does at a time. `command_timeout`: how long one instruction may take. `avoidance`: so long an agent
-    /// that did not answer in time is not asked again, and what is for it is unanswered at once.
+    /// `spawner`: the handle of its request socket, not owned. `patience`: for one question, and for what
+    /// deliver() does at a time. `command_timeout`: how long one instruction may take. `avoidance`: so long
+    /// an agent that did not answer in time is not asked again, and what is for it is unanswered at once.
     AgentChannels(int spawner, Milliseconds patience, Seconds command_timeout = Seconds{600},
                   Milliseconds avoidance = Milliseconds{0});
     /// A request that no agent received is sent again, to another one. One that an agent may have received is
@@ -34,7 +34,7 @@ class AgentChannels final : public LocalDelivery {
     /// Status::trouble.
     DomainEntry domain_entry(const std::string& domain, const std::string& name);
 
-    /// Asks the agent of a virtual mailbox. Does not throw: not_shown, also if it takes long.
+    /// Asks the agent of a virtual mailbox. Does not throw: no_permission, also if it takes long.
     MailboxState virtual_mailbox(const std::string& user, const std::string& domain);
 
     /// Channels kept at most, and users served at a time; the least recently used goes first.
@@ -52,18 +52,18 @@ class AgentChannels final : public LocalDelivery {
         auto operator<=>(const AgentName&) const = default;
     };
     struct Call;
-    struct Flight;
+    struct AgentBatch;
     struct Channel {
         Fd socket;
         std::uint64_t last_use = 0;
     };
-    std::vector<Flight> next_flights(Call& call) const;
-    void give_up(Call& call, const Flight& flight, const DeliveryResult& why);
+    std::vector<AgentBatch> next_batches(Call& call) const;
+    void give_up(Call& call, const AgentBatch& batch, const DeliveryResult& why);
     bool is_avoided(const AgentName& agent);
     void avoid(const AgentName& agent);
     Milliseconds patience() const;
-    void send(Call& call, Flight& flight);
-    void collect(Call& call, Flight& flight);
+    void send(Call& call, AgentBatch& batch);
+    void collect(Call& call, AgentBatch& batch);
     static AgentName agent_for(const MailboxDelivery& delivery);
     Channel& channel_to(const AgentName& agent, const Deadline& deadline);
     template <class Answer, class Request>
@@ -80,10 +80,10 @@ class AgentChannels final : public LocalDelivery {
 
 /// Delivery files, and those of virtual domains, for the router of an unprivileged process: what everybody
 /// may see it reads itself, the rest their owner's agent tells it.
-class AgentFiles final : public UserFiles {
+class DelegatedUserFiles final : public UserFiles {
   public:
-    AgentFiles(const Config& config, AgentChannels& channels)
-        : config_(config), own_eyes_(config), channels_(channels) {}
+    DelegatedUserFiles(const Config& config, AgentChannels& channels)
+        : config_(config), direct_(config), channels_(channels) {}
     UserFile find(const Account& account, const WantedFile& wanted) override;
     DomainEntry domain_entry(const std::string& folder, const VirtualDomain& domain,
                              const std::string& name) override;
@@ -91,7 +91,7 @@ class AgentFiles final : public UserFiles {
 
   private:
     const Config& config_;
-    OwnEyes own_eyes_;
+    DirectUserFiles direct_;
     AgentChannels& channels_;
 };
 

@@ -25,8 +25,8 @@
 #include "postoffice/delivery/bounce.h"
 #include "postoffice/delivery/queue_agent.h"
 #include "postoffice/delivery/queue_job.h"
+#include "postoffice/queue/delivery_status.h"
 #include "postoffice/queue/spool.h"
-#include "postoffice/queue/watch.h"
 
 namespace postoffice {
 
@@ -43,7 +43,7 @@ class Dispatcher {
         /// A report was queued.
         std::function<void(const std::string& id)> on_queued;
         /// Who is told what becomes of the message; nullptr if nobody.
-        std::function<const Watch*(const std::string& id)> watch_of = [](const std::string&) {
+        std::function<const StatusWriter*(const std::string& id)> status_writer_of = [](const std::string&) {
             return nullptr;
         };
         /// The recipients of the message at other hosts may be tried now.
@@ -159,7 +159,7 @@ class Dispatcher {
     static std::string owner_of(const Origin& origin);
     Destination& destination(const Key& key, const std::string& account);
     bool has_share(const std::string& owner) const;
-    void leave(const std::string& id);
+    void release(const std::string& id);
     void read_shares();
     using Parts = std::map<Key, std::vector<std::uint32_t>>;
     Parts divide(const QueueEntry& entry);
@@ -201,7 +201,7 @@ class Dispatcher {
     void settle(ActiveMessage& message);
     void give_up_expired(QueueEntry& entry) const;
     void set_next_attempt(ActiveMessage& message, UnixTime due) const;
-    void tell(const QueueEntry& entry, std::size_t index, const DeliveryResult& result) const;
+    void report_outcome(const QueueEntry& entry, std::size_t index, const DeliveryResult& result) const;
     void release(ActiveMessage& message, UnixTime due);
 
     const Config& config_;

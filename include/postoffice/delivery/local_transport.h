@@ -9,7 +9,7 @@
 
 #include "postoffice/config/config.h"
 #include "postoffice/delivery/agent_channel.h"
-#include "postoffice/queue/acceptance.h"
+#include "postoffice/delivery/local_delivery.h"
 #include "postoffice/smtp/client/client.h"
 
 namespace postoffice {
@@ -27,7 +27,7 @@ class LocalTransport final : public LocalDelivery {
     /// A connection to the server is kept.
     bool is_connected() const { return client_ != nullptr; }
     /// Says goodbye to the server: nothing may come for a while, and it has few places.
-    void rest();
+    void close_idle();
 
     /// What the server is told of a recipient: the user, with the extension that led to him, if any.
     static Address address_for(const Config& config, const MailboxDelivery& delivery);

@@ -14,7 +14,7 @@ struct QueueJob {
     static constexpr std::size_t most_recipients = 100;  // RFC 5321 section 4.5.3.1.8
     std::uint32_t count = 0;
     std::uint32_t recipients[most_recipients] = {};  ///< indices in the journal
-    std::uint8_t watcher_sees_all = 0;               ///< as Watch has it
+    std::uint8_t submitter_sees_all = 0;             ///< as StatusWriter has it
     std::uint8_t routes_again = 0;                   ///< deliver nothing: see where they lead by now
     std::uint8_t is_patient = 0;  ///< local agents may take minutes; else what takes long comes back
 };
@@ -33,17 +33,17 @@ struct QueueJobDone {
     std::uint8_t is_slow[QueueJob::most_recipients] = {};
 };
 
-/// Runner to intake worker: take in this drop. No descriptors.
-struct IntakeJob {
+/// Runner to pickup worker: take in this drop. No descriptors.
+struct PickupJob {
     FixedString<32> id;
-    std::uint8_t is_watched = 0;  ///< its submitter has left a FIFO beside it
+    std::uint8_t is_awaited = 0;  ///< its submitter has left a FIFO beside it
 };
 
-/// Intake worker to runner. Descriptor: the FIFO, if there may be more to tell.
-struct IntakeJobDone {
+/// Pickup worker to runner. Descriptor: the FIFO, if there may be more to tell.
+struct PickupJobDone {
     FixedString<32> id;
     std::uint8_t try_again = 0;  ///< it is still in drop/
-    std::uint8_t watcher_sees_all = 0;
+    std::uint8_t submitter_sees_all = 0;
 };
 
 }  // namespace postoffice

@@ -39,7 +39,7 @@ class RemoteDelivery {
     /// Asks DNS, for Config::lookup_timeout at most. Throws std::system_error.
     Route find_route() const;
     /// From now on `talk` hears each line of the dialogues, as in SmtpClient; nobody if it is empty.
-    void let_hear(std::function<void(const std::string&)> talk);
+    void set_transcript(std::function<void(const std::string&)> transcript);
     /// Says QUIT to a connection that is kept.
     void close();
 
@@ -64,7 +64,7 @@ class RemoteDelivery {
     const Config& config_;
     const Resolver& resolver_;
     std::string destination_;
-    std::function<void(const std::string&)> talk_;
+    std::function<void(const std::string&)> transcript_;
     ClientTimeouts timeouts_;
     std::unique_ptr<SmtpClient> client_;
 };

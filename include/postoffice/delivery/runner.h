@@ -1,5 +1,5 @@
 // The runner: knows what is in the spool and when it is due, hears of new work, and keeps the dispatcher and
-// the intake busy. One poll loop, no privilege.
+// the pickup busy. One poll loop, no privilege.
 #pragma once
 
 #include <memory>
@@ -12,10 +12,10 @@
 #include "postoffice/base/process.h"
 #include "postoffice/base/system_calls.h"
 #include "postoffice/config/config.h"
-#include "postoffice/delivery/arrivals.h"
+#include "postoffice/delivery/awaited_messages.h"
 #include "postoffice/delivery/dispatcher.h"
-#include "postoffice/delivery/intake_pool.h"
-#include "postoffice/delivery/watched_messages.h"
+#include "postoffice/delivery/pickup_pool.h"
+#include "postoffice/delivery/queue_notifications.h"
 #include "postoffice/queue/spool.h"
 #include "postoffice/routing/aliases.h"
 #include "postoffice/routing/router.h"
@@ -29,7 +29,7 @@ struct RunnerSettings {
     int control = -1;                             ///< datagram socket that commands write to; -1 if none
     int arrivals = -1;                            ///< pipe from which the ids of queued messages are read
     int announce = -1;                            ///< its other end, for our own workers
-    int spawner = -1;                             ///< slot of its letterbox
+    int spawner = -1;                             ///< handle of its request socket
     Seconds rescan{600};                          ///< look at the whole spool so often
     bool only_once = false;                       ///< one queue run: ends when all that was due is settled
     bool ignore_retry_times = false;              ///< begin with a run over everything
@@ -47,7 +47,7 @@ class Runner {
 
   private:
     Worker start_agent(const QueueAgentTask& task) const;
-    Worker start_intake_worker() const;
+    Worker start_pickup_worker() const;
     bool is_ours(const Address& address);
     std::string owner_of(const std::string& domain);
     void start_reaper();
@@ -56,23 +56,23 @@ class Runner {
     void schedule(const std::string& id, UnixTime due);
     void reschedule(const std::string& id, UnixTime due);
     void note_arrival(const std::string& id);
-    void hurry(const std::string& id);
+    void schedule_now(const std::string& id);
     bool may_leave(const Journal& journal) const;
     void note_gone(const std::string& id);
     void run_queue(bool ignore_retry_times);
     void rescan(bool ignore_retry_times);
     void rescan_drops();
-    void take_in(const std::string& id, bool is_watched);
+    void add_drop(const std::string& id, bool is_awaited);
     void sweep();
     void start_due();
     bool start(const std::string& id);
 
     void wait_and_serve(SignalSource& signals);
-    void hear_arrivals();
-    void hear_commands();
-    void obey(std::string_view text);
-    void follow_commands();
-    void take_over_watched(const std::string& id, Watch watch);
+    void read_notifications();
+    void read_commands();
+    void handle_command(std::string_view text);
+    void carry_out_commands();
+    void note_awaited(const std::string& id, StatusWriter status);
     void forget(const std::string& id);
     void housekeeping();
     void report_damage();
@@ -82,19 +82,19 @@ class Runner {
 
     const Config& config_;
     RunnerSettings settings_;
-    const CallFilter agent_calls_{NeededCalls{.network = true}};  ///< of queue agents and intake workers
+    const CallFilter agent_calls_{NeededCalls{.network = true}};  ///< of queue agents and pickup workers
     const CallFilter reaper_calls_{NeededCalls{}};
     Spool spool_;
     AliasTable aliases_;
     UserDirectory users_;
-    OwnEyes files_;  ///< the router wants them; this process asks it only which domains are ours
+    DirectUserFiles files_;  ///< the router wants them; this process asks it only which domains are ours
     DomainTable domains_;
     Router router_;
     Bouncer bouncer_;
-    WatchedMessages watched_;
+    AwaitedMessages awaited_;
     Dispatcher dispatcher_;
-    IntakePool intake_;
-    ArrivalReader arrivals_;
+    PickupPool pickup_;
+    QueueNotificationReader arrivals_;
     Fd reaper_;  ///< pipe to the reaper
 
     std::set<std::pair<UnixTime, std::string>> due_;

@@ -19,7 +19,7 @@
 
 namespace postoffice {
 
-/// To the spawner, into its letterbox; one descriptor with it: the agent's end of a fresh
+/// To the spawner, into its request socket; one descriptor with it: the agent's end of a fresh
 /// packet socketpair, on which the agent (or, in its place, the spawner) answers DeliveryAnswers.
 struct SpawnRequest {
     static constexpr std::uint32_t expected_magic = 0x504f5351;
@@ -102,7 +102,7 @@ inline constexpr std::size_t most_alias_octets = 1u << 20;
 
 /// To the agent of a virtual mailbox: is anything known to be in the way of mail for it? No descriptor. The
 /// answer is a DeliveryAnswer, which is what a delivery would be answered now.
-struct ObstacleRequest {
+struct AvailabilityRequest {
     static constexpr std::uint32_t expected_magic = 0x504f4f51;
     std::uint32_t magic = expected_magic;
 };

@@ -35,6 +35,6 @@ struct HeaderField {
 
 /// Takes the first field off the front of `header`, which may be a whole message. nullopt, and nothing taken,
 /// at the blank line, at the end, and at a line that is no field.
-std::optional<HeaderField> take_field(std::string_view& header);
+std::optional<HeaderField> read_field(std::string_view& header);
 
 }  // namespace postoffice

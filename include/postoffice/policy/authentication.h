@@ -20,7 +20,7 @@
 
 namespace postoffice {
 
-/// To the authenticator, into its letterbox; one descriptor with it: the end of a fresh
+/// To the authenticator, into its request socket; one descriptor with it: the end of a fresh
 /// packet socketpair on which the AuthAnswer comes.
 struct AuthRequest {
     static constexpr std::uint32_t expected_magic = 0x504f4155;
@@ -35,7 +35,7 @@ struct AuthRequest {
 
 /// How a session process reaches the authenticator.
 struct AuthenticatorAccess {
-    int requests = -1;   ///< slot of the letterbox; -1: there is none, and AUTH is not offered
+    int requests = -1;   ///< handle of the request socket; -1: there is none, and AUTH is not offered
     SessionPass pass{};  ///< see policy/session_pass.h
     bool is_there() const { return requests >= 0; }
 };
@@ -43,13 +43,13 @@ struct AuthenticatorAccess {
 enum class AuthOutcome : std::uint8_t {
     yes,
     no,
-    not_now,  ///< the password could not be checked; says nothing about it
+    temporary,  ///< the password could not be checked; says nothing about it
 };
 
 struct AuthAnswer {
     static constexpr std::uint32_t expected_magic = 0x504f4141;
     std::uint32_t magic = expected_magic;
-    AuthOutcome outcome = AuthOutcome::not_now;
+    AuthOutcome outcome = AuthOutcome::temporary;
     FixedString<256> user;    ///< yes: the canonical name, "alice" or "bob@virtual.example"
     ScramDigest signature{};  ///< yes to SCRAM: ServerSignature
 };
@@ -77,7 +77,7 @@ struct ScramResponse {
 };
 
 struct AuthVerdict {
-    AuthOutcome outcome = AuthOutcome::not_now;
+    AuthOutcome outcome = AuthOutcome::temporary;
     std::string user;
     ScramDigest signature{};
 };

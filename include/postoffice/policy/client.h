@@ -21,12 +21,12 @@ enum class NameStatus : std::uint8_t {
     verified,      ///< the address has a name, which has the address
     none,          ///< the address has no name
     contradicted,  ///< it has names, and none of them leads back
-    unclear,       ///< DNS does not answer now: nothing permanent may follow from that
+    temporary,     ///< DNS does not answer now: nothing permanent may follow from that
 };
 
 struct ClientName {
     std::string name = "unknown";  ///< "unknown" unless verified
-    NameStatus status = NameStatus::unclear;
+    NameStatus status = NameStatus::temporary;
 };
 
 /// "localhost" for loopback, without a lookup. Waits half a minute at most.
@@ -55,14 +55,14 @@ struct Client {
 bool is_one_of(const std::vector<std::string>& hosts, const Client& client);
 
 /// Whether a client is as good as this host itself: may relay, and is spared what only strangers are asked.
-enum class Standing : std::uint8_t {
+enum class ClientTrust : std::uint8_t {
     stranger,
-    unclear,  ///< a stranger until DNS answers
-    ours,     ///< standard input, this machine, `trusted` hosts, with `localmx` those we take mail for
+    undecided,  ///< a stranger until DNS answers
+    trusted,    ///< standard input, this machine, `trusted` hosts, with `localmx` those we take mail for
 };
 
 /// Asks DNS if `localmx` is set. Throws std::system_error.
-Standing standing_of(const Config& config, const Resolver& resolver, const Client& client);
+ClientTrust trust_of(const Config& config, const Resolver& resolver, const Client& client);
 
 /// What `paranoid` and `dnscheck` have against a stranger: 550 5.7.25 (RFC 7372), or 450 while DNS is silent.
 std::optional<Reply> check_client_name(const Config& config, const Client& client);

@@ -25,8 +25,8 @@ struct AccessVerdict {
     enum class Kind {
         welcome,
         denied,
-        outlawed,  ///< denied, and to be cut off at once
-        unclear,   ///< the rules could not be asked, or DNS kept silent and they may have been about a name
+        outlawed,   ///< denied, and to be cut off at once
+        temporary,  ///< the rules could not be asked, or DNS kept silent and they may have been about a name
     } kind = Kind::welcome;
     std::string
         why;  ///< denied, outlawed: the reason of the rule, if it has one; printable, without full stop

@@ -10,7 +10,7 @@
 namespace postoffice {
 
 /// Whether only clients of ours may send to this address: it is in no domain of ours, and `relay` is off.
-bool is_for_known_clients(const Config& config, const Address& address);
+bool requires_relay_permission(const Config& config, const Address& address);
 /// What everybody else hears. `client`: as it is called in the answer.
 Reply relaying_denied(const Config& config, const Address& address, std::string_view client);
 

@@ -37,8 +37,8 @@ bool is_scram_password(std::string_view password, const ScramVerifier& verifier)
 
 /// What a name that nobody has is challenged with: the same salt each time, as long as the key stays, and as
 /// many iterations as `model`, a verifier of the same domain. No proof is ever right for it.
-ScramVerifier made_up_verifier(const ScramDigest& key, std::string_view name,
-                               const std::optional<ScramVerifier>& model);
+ScramVerifier decoy_verifier(const ScramDigest& key, std::string_view name,
+                             const std::optional<ScramVerifier>& model);
 
 /// ServerSignature, with which we prove in our turn that we knew the password; nullopt if the proof is wrong.
 /// Takes the same time either way.

@@ -65,8 +65,8 @@ const VirtualUser* find_virtual_user(const std::vector<VirtualUser>& users, std:
 struct DomainEntry {
     enum class Status {
         answered,
-        not_shown,  ///< this process may not look; somebody with the owner's rights may
-        trouble,    ///< `problem`: mail has to wait
+        no_permission,  ///< this process may not look; somebody with the owner's rights may
+        temporary,      ///< `problem`: mail has to wait
     } status = Status::answered;
     std::optional<std::string> user = {};   ///< the user of that name, as passwd spells it
     std::optional<std::string> alias = {};  ///< its raw value, for parse_alias_value()

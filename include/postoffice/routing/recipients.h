@@ -25,7 +25,7 @@ class RecipientCollector {
 
   private:
     std::vector<Recipient> recipients_;
-    std::vector<Recipient> left_out_;  ///< see Route::left_out
+    std::vector<Recipient> skipped_;  ///< see Route::skipped_members
     std::vector<Recipient> expanded_;
     std::unordered_map<std::string, std::size_t> destinations_;  // to their place in recipients_
 };

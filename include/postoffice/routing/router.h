@@ -12,7 +12,7 @@
 #include "postoffice/mail/address.h"
 #include "postoffice/mail/envelope.h"
 #include "postoffice/mail/reply.h"
-#include "postoffice/routing/obstacle.h"
+#include "postoffice/routing/availability.h"
 #include "postoffice/routing/virtual_domains.h"
 
 namespace postoffice {
@@ -38,7 +38,7 @@ struct Route {
     std::vector<Hop> hops;  ///< at least one if accepted; each destination once
     /// Members of aliases, lists and delivery files that lead nowhere, at most 20, as unrouted targets. The
     /// sender is the address that hears of it.
-    std::vector<Hop> left_out = {};
+    std::vector<Hop> skipped_members = {};
     /// What was decided on the way, for people: "alias root -> bob".
     struct Step {
         std::string text;
@@ -70,7 +70,7 @@ class Router {
     /// What is in the way of a route that was accepted: for who still has the message. Of several
     /// destinations each speaks for itself, so only a single one can have anything in its way. Does not
     /// throw.
-    std::optional<Obstacle> obstacle_to(const Route& route);
+    std::optional<Unavailable> why_unavailable(const Route& route);
     /// The address is in a domain of ours, virtual ones too; or it has no domain. Throws FormatError if
     /// that depends on a domains.cf(5) that cannot be read now.
     bool serves(const Address& address);

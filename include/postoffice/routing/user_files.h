@@ -12,20 +12,20 @@
 
 #include "postoffice/base/privileges.h"
 #include "postoffice/config/config.h"
+#include "postoffice/routing/availability.h"
 #include "postoffice/routing/delivery_file.h"
 #include "postoffice/routing/domain_files.h"
-#include "postoffice/routing/obstacle.h"
 
 namespace postoffice {
 
 /// What was found.
 struct UserFile {
     enum class Status {
-        none,       ///< there is no such file: the mailbox
-        found,      ///< `text`
-        ignored,    ///< there is one that must not be believed, for `problem`: the mailbox
-        not_shown,  ///< this process may not look; somebody with the user's rights may
-        trouble,    ///< `problem`: mail has to wait
+        none,           ///< there is no such file: the mailbox
+        found,          ///< `text`
+        ignored,        ///< there is one that must not be believed, for `problem`: the mailbox
+        no_permission,  ///< this process may not look; somebody with the user's rights may
+        temporary,      ///< `problem`: mail has to wait
     } status = Status::none;
     std::string path;
     std::string text;
@@ -87,9 +87,9 @@ class UserFiles {
     virtual MailboxState virtual_mailbox(const std::string& user, const VirtualDomain& domain) = 0;
 };
 
-class OwnEyes final : public UserFiles {
+class DirectUserFiles final : public UserFiles {
   public:
-    explicit OwnEyes(const Config& config) : config_(config) {}
+    explicit DirectUserFiles(const Config& config) : config_(config) {}
     UserFile find(const Account& account, const WantedFile& wanted) override;
     DomainEntry domain_entry(const std::string& folder, const VirtualDomain& domain,
                              const std::string& name) override;

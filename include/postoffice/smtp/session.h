@@ -10,11 +10,11 @@
 #include "postoffice/net/connection.h"
 #include "postoffice/net/resolver.h"
 #include "postoffice/policy/authentication.h"
-#include "postoffice/policy/crowd.h"
 #include "postoffice/policy/hosts_access.h"
+#include "postoffice/policy/load_level.h"
 #include "postoffice/policy/misconduct.h"
 #include "postoffice/policy/rate_table.h"
-#include "postoffice/queue/acceptance.h"
+#include "postoffice/queue/acceptor.h"
 #include "postoffice/queue/queue_flush.h"
 #include "postoffice/queue/spool_shares.h"
 #include "postoffice/routing/router.h"
@@ -32,8 +32,8 @@ struct SessionServices {
     SpoolShares* spool_shares = nullptr;  ///< of unfinished messages; nullptr: not counted
     const TlsServer* tls = nullptr;       ///< null: TLS is not offered
     AuthenticatorAccess authenticator{};  ///< not there: AUTH is not offered
-    const Crowd* crowd = nullptr;         ///< how full it is; nullptr: there is always room
-    Misconduct* misconduct = nullptr;     ///< nullptr: not kept
+    const LoadLevel* load_level = nullptr;  ///< how full it is; nullptr: there is always room
+    Misconduct* misconduct = nullptr;       ///< nullptr: not kept
     AccessTables access_tables{};
     const SharedFlag* auditing = nullptr;  ///< the master's; nullptr: as the configuration has it
     QueueFlusher* flusher = nullptr;       ///< null pointer: no ETRN

@@ -6,8 +6,8 @@
 
 #include "postoffice/base/packet.h"
 #include "postoffice/policy/client.h"
-#include "postoffice/policy/conduct.h"
 #include "postoffice/policy/dns_lists.h"
+#include "postoffice/policy/session_penalties.h"
 
 namespace postoffice {
 
@@ -27,7 +27,7 @@ struct SessionState {
     ListStatus list_status = ListStatus::unasked;  ///< what the DNS lists say, once they were asked
     std::uint16_t errors = 0;                      ///< commands refused so far
     std::uint32_t messages = 0;                    ///< accepted so far
-    Conduct conduct;                               ///< what else may count against the client
+    SessionPenalties penalties;                    ///< what else may count against the client
     FixedString<64> client_address;                ///< "192.0.2.1"; empty: standard input, not a socket
     FixedString<256> client_name;                  ///< verified host name or "unknown"; set once greeted
     FixedString<256> helo;                         ///< as the client said it; empty before HELO

@@ -23,7 +23,7 @@ std::optional<std::string> with_lines_changed(std::string_view text,
     std::string result;
     bool found = false;
     for (unsigned number = 1; !text.empty(); ++number) {
-        const auto line = take_until(text, '\n');
+        const auto line = read_until(text, '\n');
         std::optional<std::string> kept(line);
         if (is_meant(line, number)) {
             found = true;

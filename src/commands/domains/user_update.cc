@@ -42,7 +42,7 @@ std::string alias_value(std::string value) {
     return value;
 }
 
-bool take_field(UserUpdate& update, std::string_view name, std::string value) {
+bool read_field(UserUpdate& update, std::string_view name, std::string value) {
     if (name == "trans") return value == "UPDATE";
     if (name == "user")
         update.user = std::move(value);
@@ -67,11 +67,11 @@ Result<UserUpdate> parse_user_update(std::string_view line) {
     UserUpdate update;
     for (const auto field : split(trim(line), '&')) {
         auto rest = field;
-        const auto name = take_until(rest, '=');
+        const auto name = read_until(rest, '=');
         auto value = decoded(rest);
         if (!value || printable(*value) != *value)
             return Problem{"The field " + printable(name) + " cannot be understood"};
-        if (!take_field(update, name, std::move(*value)))
+        if (!read_field(update, name, std::move(*value)))
             return Problem{"There is no field " + printable(field.substr(0, 40))};
     }
     if (!is_virtual_user_name(update.user)) return Problem{"The user has a name that nobody can have"};

@@ -99,7 +99,7 @@ bool list(const std::string& text, const std::string& name) {
 
 /// A name without a domain is in the virtual domain. An account of that name was probably meant when the
 /// domain has no such user or alias: users of other mail systems write accounts so.
-void tell_of_accounts(const Config& config, const VirtualDomain& domain, const std::string& folder,
+void warn_of_accounts(const Config& config, const VirtualDomain& domain, const std::string& folder,
                       const std::string& value) {
     DomainFiles files(folder, domain, vhost_uid(config));
     const auto targets = parse_alias_value(value, AliasPlace::domain);
@@ -128,7 +128,7 @@ int carry_out(const Task& task) {
         file.undo();
     } else if (!value.empty()) {
         file.replace(with_alias(file.text(), to_lower(name.user), value));
-        tell_of_accounts(config, domain, folder.path, value);
+        warn_of_accounts(config, domain, folder.path, value);
     } else if (task.remove) {
         const auto rest = without_alias(file.text(), name.user);
         if (!rest) throw ToolFailure{EX_NOUSER, fmt::format("{} is no alias", task.name)};

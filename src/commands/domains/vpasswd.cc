@@ -133,7 +133,7 @@ std::string locked(const std::string& hash, bool lock) {
 
 std::optional<VirtualUser> user_in(std::string_view text, const std::string& name) {
     while (!text.empty())
-        if (auto user = parse_virtual_user(take_until(text, '\n'));
+        if (auto user = parse_virtual_user(read_until(text, '\n'));
             user && equals_ignoring_case(user->name, name))
             return user;
     return std::nullopt;
@@ -148,7 +148,7 @@ std::string_view remark_on(const StoredPassword& stored) {
 
 void list(std::string_view text) {
     while (!text.empty())
-        if (const auto user = parse_virtual_user(take_until(text, '\n')))
+        if (const auto user = parse_virtual_user(read_until(text, '\n')))
             print_output("{}{}\n", user->name, remark_on(password_of(*user)));
 }
 

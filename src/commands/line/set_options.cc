@@ -25,7 +25,7 @@ std::optional<bool> yes_or_no(std::string_view value) {
 void ArgumentParser::set_option(std::string_view value) {
     const std::string text = clean(value);
     std::string_view rest = text;
-    const std::string_view name = take_until(rest, '=');
+    const std::string_view name = read_until(rest, '=');
     if (!name.empty() && is_config_option_(name)) {
         // A bare flag is on.
         line_.settings.emplace_back(name, text.find('=') == std::string::npos ? "1" : std::string(rest));
@@ -99,7 +99,7 @@ void ArgumentParser::daemon_port_options(std::string_view value) {
     bool is_v6 = false;
     for (const std::string_view part : split(value, ',')) {
         std::string_view rest = trim(part);
-        const std::string key = to_lower(trim(take_until(rest, '=')));
+        const std::string key = to_lower(trim(read_until(rest, '=')));
         const std::string text(trim(rest));
         // The first letter is enough for sendmail, too.
         if (key.starts_with('a')) address = text;
@@ -119,7 +119,7 @@ void ArgumentParser::daemon_port_options(std::string_view value) {
 void ArgumentParser::long_set_option(std::string_view value) {
     const std::string text = clean(value);
     std::string_view rest = text;
-    const std::string name = to_lower(trim(take_until(rest, '=')));
+    const std::string name = to_lower(trim(read_until(rest, '=')));
     const std::string_view argument = trim(rest);
     if (name == "deliverymode") {
         delivery_mode(argument);

@@ -20,9 +20,9 @@
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/folder.h"
-#include "postoffice/base/nudge.h"
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
+#include "postoffice/base/trigger.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/queue/drop.h"
 #include "postoffice/queue/spool.h"
@@ -339,7 +339,7 @@ int list_queue(const Config& config, const CommandLine& line) {
         print_error("mailq: {}\n", error.what());
         return exit_code(error);
     }
-    const auto left_out = std::erase_if(
+    const auto skipped_members = std::erase_if(
         entries, [&line](const Listed& entry) { return !meets_filters(entry.journal, line.filters); });
     if (line.count_only || line.mode == Mode::count_queue) {
         print_output("{}\n", entries.size());
@@ -347,7 +347,7 @@ int list_queue(const Config& config, const CommandLine& line) {
         std::for_each(entries.begin(), entries.end(), show_json);
         std::for_each(aside.begin(), aside.end(), show_aside_json);
     } else {
-        show_all(entries, {line.verbose, config.immediate, screen_width(), left_out > 0});
+        show_all(entries, {line.verbose, config.immediate, screen_width(), skipped_members > 0});
         show_aside(spool, aside);
     }
     return EX_OK;

@@ -14,8 +14,8 @@
 #include "postoffice/base/error.h"
 #include "postoffice/base/folder.h"
 #include "postoffice/base/log.h"
-#include "postoffice/base/nudge.h"
 #include "postoffice/base/output.h"
+#include "postoffice/base/trigger.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/queue/spool.h"
 #include "queue_filter.h"
@@ -119,7 +119,7 @@ int manage_queue(const Config& config, const CommandLine& line) {
         for (const std::string& id : line.words)
             if (const int code = manage(spool, id, line, caller); code != 0) exit_code = code;
         if (line.queue_action == QueueAction::deliver || line.queue_action == QueueAction::release)
-            nudge(config.control, "look");
+            trigger(config.control, "look");
         return exit_code;
     } catch (const std::exception& error) {
         print_error("{}: {}\n", line.program, in_plain_words(error));

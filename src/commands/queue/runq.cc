@@ -9,9 +9,9 @@
 #include <system_error>
 
 #include "postoffice/base/fd.h"
-#include "postoffice/base/nudge.h"
 #include "postoffice/base/output.h"
 #include "postoffice/base/process.h"
+#include "postoffice/base/trigger.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/daemon/queue_run.h"
 #include "postoffice/queue/drop.h"
@@ -72,7 +72,7 @@ int run_queue(const Config& config, const CommandLine& line) {
         // A running server would not hear of settings that are for this run alone.
         const bool is_special = line.verbose || !line.filters.empty() || !line.settings.empty();
         if (is_owner && is_special) return run_here(config, line);
-        if (nudge(config.control, line.ignore_retry_times ? "run now" : "run")) {
+        if (trigger(config.control, line.ignore_retry_times ? "run now" : "run")) {
             if (line.verbose) print_error("{}: the server was asked to run the queue\n", line.program);
             return 0;
         }

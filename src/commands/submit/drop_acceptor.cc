@@ -5,7 +5,7 @@
 #include <system_error>
 
 #include "postoffice/base/log.h"
-#include "postoffice/base/nudge.h"
+#include "postoffice/base/trigger.h"
 #include "postoffice/queue/drop.h"
 #include "submission.h"
 
@@ -48,7 +48,7 @@ Reply DropAcceptor::accept(const std::string& id, const Envelope& envelope, Mess
         Message completed(folder, config_.minfree);
         if (from_program_) complete(envelope, message, completed);
         write_drop(folder, drop, from_program_ ? completed : message, id);
-        if (nudges_) nudge(config_.control, "drop " + id);
+        if (triggers_) trigger(config_.control, "drop " + id);
         return {250, "2.0.0", id + " Message accepted for delivery"};
     } catch (const BadMessage& bad) {
         return {554, "5.6.0", std::string(bad.what())};

@@ -3,23 +3,23 @@
 #pragma once
 
 #include "postoffice/config/config.h"
-#include "postoffice/queue/acceptance.h"
+#include "postoffice/queue/acceptor.h"
 
 namespace postoffice {
 
 class DropAcceptor : public Acceptor {
   public:
-    /// Keeps a reference. `nudges`: tells a running server of each message. `from_program`: the client is a
+    /// Keeps a reference. `triggers`: tells a running server of each message. `from_program`: the client is a
     /// program of this host, whose messages are completed as those that sendmail reads.
-    DropAcceptor(const Config& config, bool nudges, bool from_program)
-        : config_(config), nudges_(nudges), from_program_(from_program) {}
+    DropAcceptor(const Config& config, bool triggers, bool from_program)
+        : config_(config), triggers_(triggers), from_program_(from_program) {}
     Reply accept(const std::string& id, const Envelope& envelope, Message& message) override;
 
   private:
     void complete(const Envelope& envelope, Message& message, Message& completed) const;
 
     const Config& config_;
-    bool nudges_;
+    bool triggers_;
     bool from_program_;
 };
 

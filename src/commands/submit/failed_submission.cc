@@ -20,12 +20,12 @@ namespace postoffice {
 namespace {
 
 /// Calls `take` with the message, a piece at a time.
-template <class Take>
-void for_each_piece(int message, const Take& take) {
+template <class Handle>
+void for_each_piece(int message, const Handle& handle) {
     std::array<char, 65536> buffer;
     off_t offset = 0;
     while (const std::size_t got = disk::read_at(message, buffer, offset)) {
-        take(std::string_view(buffer.data(), got));
+        handle(std::string_view(buffer.data(), got));
         offset += static_cast<off_t>(got);
     }
 }
@@ -45,7 +45,7 @@ class MailboxWriter {
         const std::string name = sender.is_null() ? "MAILER-DAEMON" : sender.to_string();
         disk::write_all(fd_, fmt::format("From {} {}\n", name, mailbox_date(now_unix())));
     }
-    void take(std::string_view piece) {
+    void write(std::string_view piece) {
         line_ += piece;
         std::size_t begin = 0;
         std::string text;
@@ -106,7 +106,7 @@ std::optional<std::string> save_dead_letter(const std::string& home, const Addre
         const Fd file = disk::open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0600);
         if (!is_ours(file.get(), S_IFREG)) return std::nullopt;
         MailboxWriter writer(file.get(), sender);
-        for_each_piece(message, [&](std::string_view piece) { writer.take(piece); });
+        for_each_piece(message, [&](std::string_view piece) { writer.write(piece); });
         writer.finish();
         disk::sync(file.get());
         return path;

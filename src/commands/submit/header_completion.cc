@@ -35,7 +35,7 @@ Field make_field(const HeaderField& whole) {
 
 Fields split_fields(std::string_view header) {
     Fields fields;
-    while (const auto field = take_field(header)) fields.push_back(make_field(*field));
+    while (const auto field = read_field(header)) fields.push_back(make_field(*field));
     return fields;
 }
 

@@ -26,7 +26,7 @@ class LocalRouter {
   private:
     AliasTable aliases_;
     UserDirectory users_;
-    OwnEyes files_;
+    DirectUserFiles files_;
     Router router_;
 };
 

@@ -1,5 +1,5 @@
 // sendmail: a message on standard input becomes a file in drop/. The server need not run; if it does, it is
-// nudged, and heard if the caller wants to know what becomes of the message. The only privilege is the
+// triggered, and heard if the caller wants to know what becomes of the message. The only privilege is the
 // spool's group, which lets us create that file, and which is given up then.
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -12,23 +12,23 @@
 #include <optional>
 #include <system_error>
 
-#include "../domains/domain_form.h"
+#include "../domains/mailed_update.h"
 #include "caller.h"
-#include "delivery_watch.h"
 #include "failed_submission.h"
 #include "local_router.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/log.h"
-#include "postoffice/base/nudge.h"
 #include "postoffice/base/output.h"
 #include "postoffice/base/privileges.h"
 #include "postoffice/base/text.h"
+#include "postoffice/base/trigger.h"
 #include "postoffice/commands/commands.h"
+#include "postoffice/queue/delivery_status.h"
 #include "postoffice/queue/drop.h"
 #include "postoffice/queue/spool.h"
-#include "postoffice/queue/watch.h"
 #include "postoffice/routing/submitter.h"
 #include "recipients.h"
+#include "status_reader.h"
 #include "submission.h"
 
 namespace postoffice {
@@ -67,7 +67,7 @@ class SubmitCommand {
 
     /// Returns the exit status. Throws Failure.
     int run();
-    void tell(const std::string& text) const;
+    void report(const std::string& text) const;
     void log(const std::string& text) const;
 
   private:
@@ -75,18 +75,18 @@ class SubmitCommand {
     Submission::Settings submission_settings() const;
     void read_message();
     void report_bad_message(const std::string& why);
-    std::optional<int> take_form();
+    std::optional<int> carry_out_update();
     void check_recipients();
     bool has_utf8_address() const;
     Address as_taken_in(const Address& address) const;
     DropEnvelope drop_envelope() const;
     void store();
-    Fd leave_fifo(const std::string& id) const;
+    Fd make_fifo(const std::string& id) const;
     void hand_over(const std::string& id, Fd fifo);
     int follow_delivery();
     bool reports_by_mail() const;
     bool mail_report(const std::vector<std::string>& reasons, int undelivered) const;
-    void tell_refusals(bool mailed, int undelivered) const;
+    void report_refusals(bool mailed, int undelivered) const;
     bool saves_dead_letter() const;
     void explain(const std::string& text) const {
         if (line_.verbose) write_line_to_stderr(printable(text));
@@ -103,7 +103,7 @@ class SubmitCommand {
     bool eight_bit_ = false;
     bool utf8_header_ = false;
     std::optional<Message> message_;
-    std::optional<DeliveryWatch> watch_;
+    std::optional<StatusReader> status_;
 };
 
 int SubmitCommand::run() {
@@ -116,7 +116,7 @@ int SubmitCommand::run() {
     for (const std::string& word : line_.words) recipients_.add_word(word);
     message_.emplace(drop_directory_, config_.minfree);
     read_message();
-    if (const auto exit_code = take_form()) return *exit_code;
+    if (const auto exit_code = carry_out_update()) return *exit_code;
     check_recipients();
     if (!recipients_.accepted().empty()) store();
 
@@ -131,8 +131,8 @@ int SubmitCommand::run() {
     message_.reset();
     if (has_executable_privileges())
         drop_executable_privileges();  // what follows is the caller's own business
-    if (!recipients_.refused().empty()) tell_refusals(mailed, undelivered.get());
-    const int exit_code = watch_ ? follow_delivery() : 0;
+    if (!recipients_.refused().empty()) report_refusals(mailed, undelivered.get());
+    const int exit_code = status_ ? follow_delivery() : 0;
     return recipients_.exit_code() != 0 ? recipients_.exit_code() : exit_code;
 }
 
@@ -202,20 +202,21 @@ void SubmitCommand::report_bad_message(const std::string& why) {
 
 /// A letter that is done instead of being sent; its exit status. What the owner of the domain is told is a
 /// letter, too: whoever wrote this one may have nobody to read what is printed.
-std::optional<int> SubmitCommand::take_form() {
+std::optional<int> SubmitCommand::carry_out_update() {
     if (line_.gateway || recipients_.accepted().size() != 1 || !recipients_.refused().empty())
         return std::nullopt;
     const Address& to = recipients_.accepted().front();
-    const auto outcome = carry_out_form(config_, caller_.uid, to, *message_);
+    const auto outcome = carry_out_mailed_update(config_, caller_.uid, to, *message_);
     if (!outcome) return std::nullopt;
     log_event("", "domain-form",
               {{"domain", outcome->postmaster.domain()},
                {"uid", std::to_string(caller_.uid)},
                {"done", outcome->done ? "1" : "0"}});
-    nudge(config_.control, "drop " + mail_form_answer(drop_directory_, config_.hostname,
-                                                      Address(caller_.login, config_.hostname), *outcome));
+    trigger(config_.control,
+            "drop " + mail_update_answer(drop_directory_, config_.hostname,
+                                         Address(caller_.login, config_.hostname), *outcome));
     if (outcome->done) return 0;
-    tell(outcome->text);
+    report(outcome->text);
     return 65;
 }
 
@@ -264,23 +265,23 @@ void SubmitCommand::store() {
         throw storage_failure(SpoolIsFull(config_.queue_dir, config_.minfree));
     const std::string id = Spool::new_id();
     const bool waits = (line_.deliver_now || line_.verbose) && !line_.queue_only;
-    Fd fifo = waits && config_.delivery_wait.count() > 0 ? leave_fifo(id) : Fd();
+    Fd fifo = waits && config_.delivery_wait.count() > 0 ? make_fifo(id) : Fd();
     try {
         write_drop(drop_directory_, drop_envelope(), *message_, id);
     } catch (const std::system_error&) {
-        if (fifo) remove_watch(drop_directory_, id);
+        if (fifo) remove_status_fifo(drop_directory_, id);
         throw;
     }
     explain(id + ": stored");
     if (!line_.queue_only) hand_over(id, std::move(fifo));
-    if (watch_) return;
+    if (status_) return;
     for (const Address& address : recipients_.accepted()) explain(address.to_string() + ": queued");
 }
 
 /// It stands there before the drop does, for who finds that without being told.
-Fd SubmitCommand::leave_fifo(const std::string& id) const {
+Fd SubmitCommand::make_fifo(const std::string& id) const {
     try {
-        return make_watch(drop_directory_, id);
+        return make_status_fifo(drop_directory_, id);
     } catch (const std::system_error& error) {
         explain(fmt::format("what becomes of the message cannot be told: {}", error.what()));
         return Fd();
@@ -289,23 +290,23 @@ Fd SubmitCommand::leave_fifo(const std::string& id) const {
 
 /// Tells the server of the drop, and begins to listen if the caller wants to know what becomes of it.
 void SubmitCommand::hand_over(const std::string& id, Fd fifo) {
-    if (nudge(config_.control, (fifo ? "watch " : "drop ") + id)) {
-        if (fifo) watch_.emplace(std::move(fifo), recipients_.accepted(), config_.hostname);
+    if (trigger(config_.control, (fifo ? "watch " : "drop ") + id)) {
+        if (fifo) status_.emplace(std::move(fifo), recipients_.accepted(), config_.hostname);
         return;
     }
-    if (fifo) remove_watch(drop_directory_, id);
+    if (fifo) remove_status_fifo(drop_directory_, id);
     explain("no server is running: the message waits for it");
 }
 
 /// The exit status. Who is told by mail is told by the server's report.
 int SubmitCommand::follow_delivery() {
-    watch_->wait(Deadline::after(config_.delivery_wait), [this](const std::string& line) { explain(line); });
+    status_->wait(Deadline::after(config_.delivery_wait), [this](const std::string& line) { explain(line); });
     if (line_.verbose) {
-        for (const std::string& line : watch_->summary()) explain(line);
+        for (const std::string& line : status_->summary()) explain(line);
     } else if (line_.error_mode == ErrorMode::print) {
-        for (const std::string& line : watch_->failures()) print(line);
+        for (const std::string& line : status_->failures()) print(line);
     }
-    return watch_->exit_code();
+    return status_->exit_code();
 }
 
 /// True if the sender is told by mail: asked for, or nobody is there to read what we print (BSD mail and
@@ -325,21 +326,21 @@ bool SubmitCommand::saves_dead_letter() const {
 
 bool SubmitCommand::mail_report(const std::vector<std::string>& reasons, int undelivered) const {
     try {
-        nudge(config_.control,
-              "drop " + mail_error_report(drop_directory_, config_.hostname, sender_, reasons, undelivered));
+        trigger(config_.control, "drop " + mail_error_report(drop_directory_, config_.hostname, sender_,
+                                                             reasons, undelivered));
         return true;
     } catch (const std::system_error& error) {
-        tell(fmt::format("the error report was not stored: {}", error.what()));
+        report(fmt::format("the error report was not stored: {}", error.what()));
         return false;
     }
 }
 
-void SubmitCommand::tell_refusals(bool mailed, int undelivered) const {
+void SubmitCommand::report_refusals(bool mailed, int undelivered) const {
     for (const Recipients::Refused& refused : recipients_.refused()) {
         if (mailed && line_.error_mode_given) {
             log(refused.text);
         } else {
-            tell(refused.text);
+            report(refused.text);
         }
     }
     if (mailed || !saves_dead_letter()) return;
@@ -347,7 +348,7 @@ void SubmitCommand::tell_refusals(bool mailed, int undelivered) const {
         print("Saved message in " + *path);
 }
 
-void SubmitCommand::tell(const std::string& text) const {
+void SubmitCommand::report(const std::string& text) const {
     if (line_.error_mode != ErrorMode::quiet) print(text);
     log(text);
 }
@@ -366,11 +367,11 @@ int submit_message(const Config& config, const CommandLine& line) {
     try {
         exit_code = command.run();
     } catch (const Failure& failure) {
-        command.tell(failure.text);
+        command.report(failure.text);
         exit_code = failure.exit_code;
     } catch (const std::system_error& error) {
         const Failure failure = storage_failure(error);
-        command.tell(failure.text);
+        command.report(failure.text);
         exit_code = failure.exit_code;
     }
     return exit_code;

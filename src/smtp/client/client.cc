@@ -27,9 +27,9 @@ std::string place_text(const MailServer& server) {
 }  // namespace
 
 SmtpClient::SmtpClient(const MailServer& server, const std::string& own_name, const ClientTimeouts& timeouts,
-                       std::function<void(const std::string&)> talk)
+                       std::function<void(const std::string&)> transcript)
     : timeouts_(timeouts),
-      talk_(std::move(talk)),
+      transcript_(std::move(transcript)),
       peer_(peer_text(server)),
       place_(place_text(server)),
       ceiling_(Deadline::after(timeouts.message)),
@@ -51,7 +51,7 @@ void SmtpClient::open(const MailServer& server, const std::string& own_name) {
     for (const bool extended : {true, false}) {
         connection_.reset();
         step_ = "connecting";
-        if (talk_) talk_("connecting to " + peer_);
+        if (transcript_) transcript_("connecting to " + peer_);
         connection_.emplace(std::visit(
             [&](const auto& place) { return connect_to(place, within(timeouts_.connect)); }, server.place));
         step_ = "waiting for the greeting";
@@ -92,10 +92,10 @@ bool SmtpClient::say_hello(const std::string& own_name, bool extended) {
 
 // `text`: the answer to EHLO; its first line is the server's name.
 void SmtpClient::learn_extensions(std::string_view text) {
-    (void)take_until(text, '\n');
+    (void)read_until(text, '\n');
     while (!text.empty()) {
-        std::string_view line = take_until(text, '\n');
-        const std::string_view keyword = take_until(line, ' ');
+        std::string_view line = read_until(text, '\n');
+        const std::string_view keyword = read_until(line, ' ');
         if (equals_ignoring_case(keyword, "PIPELINING")) pipelining_ = true;
         if (equals_ignoring_case(keyword, "8BITMIME")) eight_bit_mime_ = true;
         if (equals_ignoring_case(keyword, "DSN")) dsn_ = true;
@@ -111,8 +111,8 @@ void SmtpClient::learn_extensions(std::string_view text) {
 // RFC 9422 section 3: "RCPTMAX=100 MAILMAX=10"; what we do not know, or is no number, limits nothing.
 void SmtpClient::learn_limits(std::string_view text) {
     while (!text.empty()) {
-        std::string_view value = take_until(text, ' ');
-        const std::string_view name = take_until(value, '=');
+        std::string_view value = read_until(text, ' ');
+        const std::string_view name = read_until(value, '=');
         const auto most = parse_number(value);
         if (!most || *most == 0) continue;
         if (equals_ignoring_case(name, "RCPTMAX")) most_recipients_ = *most;
@@ -128,7 +128,7 @@ void SmtpClient::refuse(DeliveryResult why) {
 }
 
 void SmtpClient::command(std::string_view line) {
-    if (talk_) talk_(fmt::format("{} >> {}", place_, line));
+    if (transcript_) transcript_(fmt::format("{} >> {}", place_, line));
     connection_->write(line, within(timeouts_.command));
     connection_->write("\r\n", within(timeouts_.command));
 }
@@ -157,10 +157,10 @@ Reply SmtpClient::read_reply(Seconds patience) {
         if (!reader.is_complete() && deadline.passed()) throw Timeout("its answer takes too long");
     }
     Reply reply = reader.take();
-    if (talk_) {
+    if (transcript_) {
         for (const std::string_view line : split(reply.text, '\n'))
-            talk_(fmt::format("{} << {} {}{}{}", place_, reply.code, reply.status,
-                              reply.status.empty() ? "" : " ", line));
+            transcript_(fmt::format("{} << {} {}{}{}", place_, reply.code, reply.status,
+                                    reply.status.empty() ? "" : " ", line));
     }
     if (reply.code == 421) throw ClosingDown{std::move(reply)};
     return reply;

@@ -53,13 +53,13 @@ std::size_t ReplyReader::feed(std::string_view bytes) {
         line_.append(rest.substr(0, end));
         if (end == std::string_view::npos) break;
         if (line_.ends_with('\r')) line_.pop_back();
-        take_line(line_);
+        read_line(line_);
         line_.clear();
     }
     return used;
 }
 
-void ReplyReader::take_line(std::string_view line) {
+void ReplyReader::read_line(std::string_view line) {
     const int code = code_of(line);
     if (code == 0)
         throw BadReply(fmt::format("its answer is not SMTP: \"{}\"",

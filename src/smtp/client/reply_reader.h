@@ -40,7 +40,7 @@ class ReplyReader {
     Reply take();
 
   private:
-    void take_line(std::string_view line);
+    void read_line(std::string_view line);
 
     Reply reply_{0, "", ""};
     std::string line_;

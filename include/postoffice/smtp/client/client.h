@@ -70,11 +70,13 @@ class SmtpClient {
     /// "192.0.2.1 >> " or "192.0.2.1 << " in front; may be empty. Any trouble ends up in refusal(), nothing
     /// of it is thrown.
     SmtpClient(const MailServer& server, const std::string& own_name, const ClientTimeouts& timeouts,
-               std::function<void(const std::string&)> talk = {});
+               std::function<void(const std::string&)> transcript = {});
     ~SmtpClient();  ///< closes; quit() first for politeness
 
     /// From now on another one hears the dialogue.
-    void let_hear(std::function<void(const std::string&)> talk) { talk_ = std::move(talk); }
+    void set_transcript(std::function<void(const std::string&)> transcript) {
+        transcript_ = std::move(transcript);
+    }
 
     /// Why there is no session, as a result for every recipient: the server's refusal in greeting or HELO, or
     /// deferred with 4.4.1 (not reached) or 4.4.2 (lost). Empty if send() may be called.
@@ -124,7 +126,7 @@ class SmtpClient {
 
     std::optional<Connection> connection_;
     ClientTimeouts timeouts_;
-    std::function<void(const std::string&)> talk_;
+    std::function<void(const std::string&)> transcript_;
     std::string peer_;
     std::string place_;                     // of the peer, for who hears the dialogue
     std::string_view step_ = "connecting";  // what we are at, for error texts

@@ -1,0 +1,52 @@
+// Taking in local submissions: drop/ files become messages, with the checks that a client's mail gets. Who
+// submitted one is the owner of the file, which the kernel vouches for; everything in it is hearsay.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "postoffice/base/fd.h"
+#include "postoffice/config/config.h"
+#include "postoffice/queue/acceptor.h"
+#include "postoffice/queue/delivery_status.h"
+#include "postoffice/queue/drop.h"
+#include "postoffice/queue/spool.h"
+#include "postoffice/routing/router.h"
+
+namespace postoffice {
+
+class Pickup {
+  public:
+    /// Keeps the references.
+    Pickup(const Config& config, const Spool& spool, Router& router, Acceptor& acceptor,
+           std::function<void(const std::string&)> on_queued);
+
+    enum class Outcome {
+        taken,      ///< delivered, queued or refused for good; the drop is gone
+        try_again,  ///< still in drop/
+    };
+    /// `watch`: of who left a FIFO beside the drop; closed if he is not its owner. Does not throw.
+    Outcome pick_up(const std::string& id, StatusWriter& status);
+
+  private:
+    Outcome accept_drop(const std::string& id, Drop& drop, const StatusWriter& status);
+    Envelope envelope_of(const Drop& drop) const;
+    Outcome refuse(const std::string& id, Envelope envelope, Message& message, const Reply& reply,
+                   const StatusWriter& status);
+    Address sender_of(const Drop& drop) const;
+    std::string warning_for(const Drop& drop) const;
+
+    const Config& config_;
+    const Spool& spool_;
+    Router& router_;
+    Acceptor& acceptor_;
+    std::function<void(const std::string&)> on_queued_;
+};
+
+/// A pickup worker: serves PickupJobs from `channel` until the runner closes it. `arrivals`: where queued
+/// ids are told. `show`: hears what became of recipients whose mailboxes took the message at once. Returns
+/// the exit status.
+int run_pickup_worker(const Config& config, Fd channel, int spawner, int arrivals,
+                      const std::function<void(const std::string&)>& show);
+
+}  // namespace postoffice

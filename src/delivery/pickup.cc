@@ -1,0 +1,251 @@
+#include "postoffice/delivery/pickup.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/lock.h"
+#include "postoffice/base/log.h"
+#include "postoffice/base/packet.h"
+#include "postoffice/base/text.h"
+#include "postoffice/delivery/inbound_services.h"
+#include "postoffice/delivery/queue_job.h"
+#include "postoffice/delivery/queue_notifications.h"
+#include "postoffice/policy/correspondents.h"
+#include "postoffice/queue/message_builder.h"
+#include "postoffice/routing/recipients.h"
+#include "postoffice/routing/submitter.h"
+
+namespace postoffice {
+namespace {
+
+bool is_removed(int file) {
+    struct stat status {};
+    if (::fstat(file, &status) != 0) throw_errno("stat drop");
+    return status.st_nlink == 0;
+}
+
+// No more than was there when it was opened: the owner may go on writing. And no more than is wanted: nobody
+// waits for the end of his message, and a file of many terabytes may take no room at all.
+void feed_message(const Drop& drop, MessageBuilder& builder) {
+    std::array<char, 65536> block;
+    std::uint64_t left = drop.message_size;
+    while (left > 0 && !builder.refusal()) {
+        const ssize_t n = ::read(drop.file.get(), block.data(), std::min<std::uint64_t>(left, block.size()));
+        if (n == 0) throw FormatError("shorter than it was a moment ago");
+        if (n < 0) {
+            if (errno == EINTR) continue;
+            throw_errno("read drop");
+        }
+        builder.feed({block.data(), static_cast<std::size_t>(n)});
+        left -= static_cast<std::uint64_t>(n);
+    }
+}
+
+/// The message begins with "Delivered-To: SUBMITTER@host", as forward_message() writes it. The field names
+/// the account as well as a warning would.
+bool is_sent_on(const Drop& drop, const std::string& submitter, const Config& config) {
+    constexpr std::string_view field = "Delivered-To: ";
+    std::array<char, 1024> start{};
+    const off_t offset = ::lseek(drop.file.get(), 0, SEEK_CUR);
+    std::string_view text(start.data(), disk::read_at(drop.file.get(), start, offset));
+    if (!text.starts_with(field)) return false;
+    const auto address = parse_addr_spec(read_until(text, '\n').substr(field.size()));
+    if (!address || !config.is_local_domain(address->domain())) return false;
+    std::string_view name = address->local_part();
+    const auto end = name.size() > submitter.size() ? submitter.size() : name.size();
+    const bool is_whole =
+        end == name.size() || config.recipient_delimiter.find(name[end]) != std::string::npos;
+    return is_whole && equals_ignoring_case(name.substr(0, end), submitter);
+}
+
+}  // namespace
+
+Pickup::Pickup(const Config& config, const Spool& spool, Router& router, Acceptor& acceptor,
+               std::function<void(const std::string&)> on_queued)
+    : config_(config),
+      spool_(spool),
+      router_(router),
+      acceptor_(acceptor),
+      on_queued_(std::move(on_queued)) {}
+
+Pickup::Outcome Pickup::pick_up(const std::string& id, StatusWriter& status) {
+    const std::string path = spool_.drop_directory() + "/" + id;
+    try {
+        auto drop = open_drop(spool_.drop_directory(), id, config_.recipients);
+        if (!drop) return Outcome::taken;
+        if (status) status.restrict_to(drop->owner, is_trusted_submitter(config_, drop->owner));
+        // Two may come across it: a worker that outlived its runner, or a queue run beside the server.
+        if (!try_lock(drop->file.get())) return Outcome::try_again;
+        if (is_removed(drop->file.get())) return Outcome::taken;
+        // A crash may have fallen between its commit and the removal of the drop.
+        const Outcome outcome = spool_.finish_commit(id) ? Outcome::taken : accept_drop(id, *drop, status);
+        if (outcome == Outcome::taken) disk::unlink_if_exists(path);
+        return outcome;
+    } catch (const FormatError& error) {
+        log_event(id, "drop-refused", {{"reason", error.what()}, {"moved-to", "bad" + id}});
+        try {
+            disk::rename(path, spool_.directory() + "/bad" + id);
+            return Outcome::taken;
+        } catch (const std::system_error&) {
+            return Outcome::try_again;
+        }
+    } catch (const std::exception& error) {
+        log_event(id, "drop-deferred", {{"reason", in_plain_words(error)}});
+        return Outcome::try_again;
+    }
+}
+
+// Anybody may name any sender, unless the site says otherwise; then the mail goes out under the name that the
+// kernel knows.
+Address Pickup::sender_of(const Drop& drop) const {
+    const Address own(login_name(drop.owner), config_.hostname);
+    const Address& asked = drop.envelope.sender;
+    if (asked.is_null()) return asked;
+    if (!config_.untrusted_set_sender && !is_trusted_submitter(config_, drop.owner)) return own;
+    return asked.qualified(config_.hostname);
+}
+
+std::string Pickup::warning_for(const Drop& drop) const {
+    const Address sender = sender_of(drop);
+    const std::string submitter = login_name(drop.owner);
+    if (is_sent_on(drop, submitter, config_)) return "";
+    const bool is_own =
+        equals_ignoring_case(sender.local_part(), submitter) && config_.is_local_domain(sender.domain());
+    if (sender.is_null() || is_own || is_trusted_submitter(config_, drop.owner)) return "";
+    return fmt::format("X-Authentication-Warning: {}: {} set sender to <{}> using -f\n", config_.hostname,
+                       submitter, printable(sender.to_string()));
+}
+
+Envelope Pickup::envelope_of(const Drop& drop) const {
+    Envelope envelope;
+    envelope.sender = sender_of(drop);
+    envelope.body = drop.envelope.body;
+    envelope.utf8_header = drop.envelope.utf8_header;
+    envelope.return_part = drop.envelope.return_part;
+    envelope.envelope_id = drop.envelope.envelope_id;
+    envelope.arrived = now_unix();
+    envelope.origin.protocol = "local";
+    envelope.origin.submitter = fmt::format("uid {} ({})", drop.owner, login_name(drop.owner));
+    return envelope;
+}
+
+Pickup::Outcome Pickup::accept_drop(const std::string& id, Drop& drop, const StatusWriter& status) {
+    Envelope envelope = envelope_of(drop);
+    Envelope refused = envelope;
+    RecipientCollector accepted;
+    Reply refusal;
+    for (const auto& [address, wishes] : drop.envelope.recipients) {
+        const Address recipient = address.qualified(config_.hostname);
+        const Route route = router_.route(recipient);
+        switch (route.status) {
+            case Route::Status::accepted:
+                accepted.add(recipient, route, wishes);
+                break;
+            case Route::Status::temporary:
+                accepted.add_unrouted(recipient, wishes);
+                break;
+            case Route::Status::unknown:
+                refusal = route.refusal;
+                refused.recipients.push_back({recipient, {Target::Kind::remote, "", recipient}, {}, wishes});
+        }
+    }
+    accepted.move_to(envelope);
+
+    Message message(spool_.directory(), config_.minfree);
+    const std::string top = warning_for(drop) + received_field(config_.hostname, id, envelope, "");
+    MessageBuilder builder(message,
+                           {.hostname = config_.hostname,
+                            .id = id,
+                            .sender = envelope.sender.to_string(),
+                            .size = config_.size,
+                            .hops = config_.hops},
+                           top);
+    feed_message(drop, builder);
+    if (const auto problem = builder.finish()) {
+        if (problem->is_temporary()) {
+            log_event(id, "drop-deferred", {{"reason", problem->line()}});
+            return Outcome::try_again;
+        }
+        envelope.recipients.insert(envelope.recipients.end(), refused.recipients.begin(),
+                                   refused.recipients.end());
+        return refuse(id, std::move(envelope), message, *problem, status);
+    }
+    if (!refused.recipients.empty()) {
+        // Two entries: what is refused is reported by the queue, and must not hold up the rest.
+        const std::string other = envelope.recipients.empty() ? id : Spool::new_id();
+        Message copy(spool_.directory());
+        copy.append_copy_of(message);
+        if (refuse(other, std::move(refused), copy, refusal, status) == Outcome::try_again)
+            return Outcome::try_again;
+        if (envelope.recipients.empty()) return Outcome::taken;
+    }
+    const Reply reply = acceptor_.accept(id, envelope, message);
+    if (reply.is_positive()) {
+        note_correspondence(config_, envelope, true, now_unix());
+        return Outcome::taken;
+    }
+    if (reply.is_temporary()) return Outcome::try_again;
+    return refuse(id, std::move(envelope), message, reply, status);
+}
+
+// Nobody waits for an answer any more: the refusal goes into the queue as a failure, and from there to the
+// sender.
+Pickup::Outcome Pickup::refuse(const std::string& id, Envelope envelope, Message& message, const Reply& reply,
+                               const StatusWriter& status) {
+    QueueEntry entry = spool_.commit(id, envelope, message);
+    const DeliveryResult result{DeliveryResult::Outcome::failed, reply, ""};
+    for (std::size_t i = 0; i < envelope.recipients.size(); ++i) {
+        entry.record(i, result);
+        status.report_outcome(envelope.recipients[i], result);
+    }
+    entry.sync();
+    log_event(id, "refused", {{"from", envelope.origin.submitter}, {"reason", reply.line()}});
+    { const QueueEntry released = std::move(entry); }
+    on_queued_(id);
+    return Outcome::taken;
+}
+
+int run_pickup_worker(const Config& config, Fd channel, int spawner, int arrivals,
+                      const std::function<void(const std::string&)>& show) {
+    const Spool spool(config.queue_dir);
+    StatusWriter status;  // of the message at hand
+    std::string at_hand;
+    bool is_queued = false;
+    const auto note = [&](const std::string& id) { is_queued = is_queued || id == at_hand; };
+    InboundServices::Settings settings = InboundServices::in_passing(spawner, arrivals);
+    settings.on_queued = note;
+    settings.on_settled = [&](const Recipient& recipient, const DeliveryResult& result) {
+        status.report_outcome(recipient, result);
+        const bool is_final = result.outcome == DeliveryResult::Outcome::failed;
+        show(fmt::format("{}: {}: {}: {}", at_hand, printable(recipient.original.to_string()),
+                         is_final ? "failed" : "delivered", printable(result.reply.line())));
+    };
+    InboundServices services(config, spool, settings);
+    Pickup pickup(config, spool, services.router(), services.acceptor(), [&](const std::string& id) {
+        notify_queued(arrivals, id);
+        note(id);
+    });
+    while (auto job = receive_struct<PickupJob>(channel.get())) {
+        PickupJobDone done;
+        done.id = job->value.id;
+        at_hand = done.id.str();
+        is_queued = false;
+        if (job->value.is_awaited != 0) status = StatusWriter::open(spool.drop_directory(), at_hand);
+        done.try_again = pickup.pick_up(at_hand, status) == Pickup::Outcome::try_again ? 1 : 0;
+        services.close_idle();
+        std::vector<int> descriptors;
+        if (status && is_queued) descriptors.push_back(status.fd());  // more is told by who delivers it
+        done.submitter_sees_all = status.sees_all() ? 1 : 0;
+        send_struct(channel.get(), done, descriptors);
+        status = StatusWriter();
+    }
+    return 0;
+}
+
+}  // namespace postoffice

@@ -1,0 +1,193 @@
+#include "client_checks.h"
+
+#include <fmt/format.h>
+
+#include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
+#include "postoffice/policy/client.h"
+#include "postoffice/policy/dns_lists.h"
+#include "postoffice/policy/greylisting.h"
+#include "postoffice/policy/hosts_access.h"
+#include "postoffice/policy/sender.h"
+#include "postoffice/policy/spf.h"
+
+namespace postoffice {
+namespace {
+
+using Action = UnwantedMail::Action;
+
+void log_rejection(const Dialogue& dialogue, const AccessVerdict& verdict, std::string_view what) {
+    log_event("", "REJECT", {{"client", dialogue.client()}, {"why", verdict.why}, {"action", what}});
+}
+
+bool is_on_a_list(const SessionState& state) {
+    return state.list_status == ListStatus::listed || state.list_status == ListStatus::maybe_listed;
+}
+
+std::string_view name_of(Action action) {
+    return action == Action::bounce ? "bounce" : action == Action::accept ? "accept" : "folder";
+}
+
+/// As long as DNS does not tell whether a client is one of ours, it is not turned away for good.
+std::optional<Reply> with_patience(Dialogue& dialogue, std::optional<Reply> refusal) {
+    if (refusal && refusal->is_permanent() && dialogue.trust() == ClientTrust::undecided)
+        return Reply{450, "4.7.1", refusal->text};
+    return refusal;
+}
+
+/// Known-bad mail: what the greylist has come to think of the sender counts no more.
+void forget_credit(const Dialogue& dialogue, const Address& sender) try {
+    if (!dialogue.config().greylist || dialogue.services.is_rehearsal) return;
+    const Client client = dialogue.facts();
+    forget_greylist_credit(dialogue.config(), {sender, client.address.value()});
+} catch (const std::exception& error) {
+    log_event("", "greylist-unusable", {{"client", dialogue.client()}, {"reason", in_plain_words(error)}});
+}
+
+std::optional<Reply> check_lists(Dialogue& dialogue, const Resolver& resolver, const Client& client,
+                                 const Address& sender) {
+    SessionState& state = dialogue.state;
+    if (state.list_status == ListStatus::unasked) {
+        const auto verdict = consult_dns_lists(dialogue.config(), resolver, client.address.value());
+        state.list_status = verdict.status;
+        state.listed.assign_cut(verdict.why);
+    }
+    if (state.list_status == ListStatus::listed) forget_credit(dialogue, sender);
+    const UnwantedMail& spam = dialogue.config().spam;
+    if (spam.action != Action::bounce) return std::nullopt;  // but see unwanted_mail()
+    const std::string text = fmt::format("{} takes no mail from you: {}", dialogue.config().hostname,
+                                         spam.why.empty() ? state.listed.str() : spam.why);
+    if (state.list_status == ListStatus::listed) return Reply{554, "5.7.1", text};
+    if (state.list_status == ListStatus::maybe_listed) return Reply{450, "4.7.1", text};
+    return std::nullopt;
+}
+
+/// SPF is looked at for what speaks for a client, never for what speaks against it.
+bool domain_vouches_for(const Dialogue& dialogue, const GreylistFacts& facts) {
+    if (!dialogue.config().greylist_spf) return false;
+    const auto verdict =
+        check_spf(dialogue.resolver(), {facts.client, facts.sender, dialogue.state.helo.str()});
+    return verdict.result == SpfResult::pass && !verdict.passes_everybody;
+}
+
+/// One line for each message that is refused before its text.
+Reply refuse_before_data(const Dialogue& dialogue, std::string_view reason, Reply reply) {
+    const Transaction& transaction = dialogue.transaction;
+    const auto recipients = transaction.recipients();
+    log_event("", "refused",
+              {{"command", dialogue.last_command},
+               {"client", dialogue.client()},
+               {"from", "<" + transaction.sender().to_string() + ">"},
+               {"to", recipients.empty() ? "" : "<" + recipients.front() + ">"},
+               {"nrcpt", std::to_string(recipients.size())},
+               {"reason", reason},
+               {"reply", reply.line()}});
+    return reply;
+}
+
+/// Not earlier than DATA, so that hosts which ask whether a sender exists, by a dialogue without a message,
+/// hear yes. What cannot be looked up keeps nobody out.
+std::optional<Reply> check_greylist(Dialogue& dialogue) try {
+    const Config& config = dialogue.config();
+    const Client client = dialogue.facts();
+    if (!config.greylist || !client.address || dialogue.state.list_status == ListStatus::known_good)
+        return std::nullopt;
+    GreylistFacts facts{dialogue.transaction.sender(), *client.address,
+                        client.name_status == NameStatus::verified};
+    if (facts.sender.is_null()) facts.recipients = dialogue.transaction.recipients();
+    const auto ask = dialogue.services.is_rehearsal ? preview_greylist : consult_greylist;
+    const GreylistVerdict verdict =
+        ask(config, facts, now_unix(), [&] { return domain_vouches_for(dialogue, facts); });
+    if (verdict.kind == GreylistVerdict::Kind::pass) return std::nullopt;
+    if (verdict.kind == GreylistVerdict::Kind::never)
+        return refuse_before_data(
+            dialogue, "blacklist",
+            {554, "5.7.1", fmt::format("{} takes no mail from this sender", config.hostname)});
+    return refuse_before_data(
+        dialogue, "greylist",
+        {451, "4.7.1",
+         fmt::format("We do not know you yet; please try again in {} seconds", verdict.seconds)});
+} catch (const std::exception& error) {
+    log_event("", "greylist-unusable", {{"client", dialogue.client()}, {"reason", in_plain_words(error)}});
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Reply> check_client(Dialogue& dialogue) {
+    using Kind = AccessVerdict::Kind;
+    if (dialogue.is_standard_input()) return std::nullopt;
+    const Client client = dialogue.facts();
+    const AccessVerdict verdict = consult_hosts_access(client, dialogue.services.access_tables);
+    if (verdict.kind == Kind::welcome) return std::nullopt;
+    const Action action = dialogue.config().forbidden.action;
+    // A port for users takes mail only from a client that has logged in, and that lifts the denial.
+    const bool may_log_in = dialogue.state.submission != 0;
+    if (verdict.kind == Kind::denied && (action != Action::bounce || may_log_in)) {
+        const std::string why = verdict.why.empty() ? "" : " because " + verdict.why;
+        dialogue.state.forbidden.assign_cut(
+            fmt::format("{} does not want mail from {}{}", dialogue.config().hostname, client.text(), why));
+        return std::nullopt;  // see log_unwanted()
+    }
+    log_rejection(dialogue, verdict,
+                  verdict.kind == Kind::outlawed    ? "hang up"
+                  : verdict.kind == Kind::temporary ? "try again later"
+                                                    : name_of(action));
+    return refusal_for(verdict, dialogue.config().hostname, client);
+}
+
+std::optional<Reply> check_introduction(Dialogue& dialogue, std::string_view name) {
+    if (!dialogue.config().checkhelo || dialogue.client_is_known()) return std::nullopt;
+    auto refusal = check_hello(dialogue.config(), dialogue.facts(), name);
+    if (!refusal) return std::nullopt;
+    refusal = with_patience(dialogue, refusal);
+    log_event(
+        "", "refused",
+        {{"command", "HELO"}, {"client", dialogue.client()}, {"argument", name}, {"reply", refusal->line()}});
+    dialogue.state.phase = SessionState::Phase::refused;
+    return refusal;
+}
+
+std::optional<Reply> check_stranger(Dialogue& dialogue, const Address& sender) {
+    if (dialogue.client_is_known()) return std::nullopt;
+    const Client client = dialogue.facts();
+    const Resolver resolver = dialogue.resolver();
+    auto refusal = check_client_name(dialogue.config(), client);
+    if (!refusal) refusal = check_lists(dialogue, resolver, client, sender);
+    if (!refusal) refusal = check_sender(dialogue.config(), resolver, sender);
+    return with_patience(dialogue, std::move(refusal));
+}
+
+std::optional<Reply> check_before_data(Dialogue& dialogue) {
+    if (dialogue.client_is_known()) return std::nullopt;
+    if (const auto refusal = check_daemon(dialogue.config(), dialogue.transaction.sender()))
+        return refuse_before_data(dialogue, "nodaemon", *refusal);
+    return check_greylist(dialogue);
+}
+
+void log_unwanted(const Dialogue& dialogue, const std::string& id, const Address& sender) {
+    if (dialogue.is_authenticated()) return;
+    const SessionState& state = dialogue.state;
+    const Config& config = dialogue.config();
+    const auto log = [&](std::string_view event, const std::string& why, Action action) {
+        log_event(id, event,
+                  {{"client", dialogue.client()},
+                   {"from", "<" + sender.to_string() + ">"},
+                   {"why", why},
+                   {"action", name_of(action)}});
+    };
+    if (!state.forbidden.str().empty()) log("REJECT", state.forbidden.str(), config.forbidden.action);
+    if (is_on_a_list(state)) log("SPAM", state.listed.str(), config.spam.action);
+}
+
+Unwanted unwanted_mail(const Dialogue& dialogue) {
+    const SessionState& state = dialogue.state;
+    const Config& config = dialogue.config();
+    if (dialogue.is_authenticated()) return {};
+    if (config.forbidden.action == Action::folder && !state.forbidden.str().empty())
+        return {MailFolder::forbidden, state.forbidden.str()};
+    if (config.spam.action == Action::bounce || !is_on_a_list(state)) return {};
+    return {config.spam.action == Action::folder ? MailFolder::spam : MailFolder::inbox, state.listed.str()};
+}
+
+}  // namespace postoffice

@@ -1,0 +1,41 @@
+// Who may send here: where the verbs ask the policies about a client, in this order. On connecting
+// hosts.deny; in HELO and EHLO `checkhelo`; in MAIL `paranoid`, `dnscheck`, the DNS lists and `verify-from`;
+// for DATA `nodaemon`. Whoever is ours or has logged in is asked for none of it but hosts.deny.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "dialogue.h"
+#include "postoffice/mail/address.h"
+#include "postoffice/mail/envelope.h"
+#include "postoffice/mail/reply.h"
+
+namespace postoffice {
+
+/// A greeting that refuses the client: with 554 it may stay to say QUIT, with any other code it may not. A
+/// denied client that `forbidden` lets in, or that may log in on a port for users, is remembered in the
+/// state. Logs what it refuses.
+std::optional<Reply> check_client(Dialogue& dialogue);
+
+/// A refusal ends in the phase in which only QUIT is answered kindly.
+std::optional<Reply> check_introduction(Dialogue& dialogue, std::string_view name);
+
+/// In MAIL. Asks DNS; what concerns the client alone is asked once for a session.
+std::optional<Reply> check_stranger(Dialogue& dialogue, const Address& sender);
+
+std::optional<Reply> check_before_data(Dialogue& dialogue);
+
+/// One line for a message of a client that hosts.deny or a DNS list is against, and that is taken all the
+/// same.
+void log_unwanted(const Dialogue& dialogue, const std::string& id, const Address& sender);
+
+/// What speaks against the mail of a client that is served all the same.
+struct Unwanted {
+    MailFolder folder = MailFolder::inbox;  ///< of those of its recipients that are mailboxes here
+    std::string why = {};                   ///< for an X-Spam field; empty: nothing
+};
+Unwanted unwanted_mail(const Dialogue& dialogue);
+
+}  // namespace postoffice
