@@ -1,7 +1,6 @@
 #!/bin/sh
-# configure.sh --get-deps: as root, installs the Debian or Ubuntu packages that are named. Says beforehand what comes with
-# them, removes nothing, and leaves no service behind that was not there: what a package would start or enable is stopped
-# and disabled.
+# configure.sh --get-deps: as root, installs the Debian or Ubuntu packages that are named. Lists all packages first,
+# removes none, and adds no service: a service that a package starts or enables is stopped and disabled.
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 work=$(mktemp -d)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # make install: copies the program, its names, its manual and a first configuration. With DESTDIR it only lays out
-# the files, for a package; without, and as root, it also makes the account and the spool, and moves aside what another
-# mail system has where ours goes (os/beside.sh); os/uninstall.sh puts it back. An ordinary user's PRIVATE host has
+# the files, for a package; without, and as root, it also makes the account and the spool, and moves aside files of another
+# mail system with our names (os/beside.sh); os/uninstall.sh puts them back. An ordinary user's PRIVATE host has
 # everything below its prefix.
 set -eu
 : "${DESTDIR=}" "${VHOSTDIR=}" "${VHOSTSPOOL=/var/spool/virtual}" "${VHOSTUSER=mail}" "${PRIVATE=no}" "${SYMBOLS=no}"
@@ -57,7 +57,7 @@ install_name() {
     mv -fT "$link.new" "$link"
 }
 
-# What would be found in place of ours.
+# A file that would be found before ours.
 hide() {
     move_aside "$1"
     divert "$1"
@@ -102,8 +102,8 @@ install_completion() {
     done
 }
 
-# What is in the spool is made with the account's rights: a process of the account, which faces the network, could put a
-# link in the way of root. What is there already is left to the account, too.
+# Files in the spool are made with the account's rights: a captured process of the account could put a link in their place.
+# Existing files are left to the account, too.
 install_spool() {
     if live; then
         [ -d "$QUEUEDIR" ] || install -d -o $account -g $account -m 0750 "$QUEUEDIR"

@@ -1,4 +1,4 @@
-# What make install and make uninstall agree on: our names, what other mail systems may have in their place, and the server.
+# Shared by make install and make uninstall: our names, files of other mail systems in their place, and the server.
 # shellcheck shell=sh
 
 # Every name of the program, with its path.
@@ -13,7 +13,7 @@ our_links() {
 # Names, beside that of the program, that os/completion.bash completes.
 completed_names() { echo sendmail smtpd mailq runq newaliases authexpire valias vdomain vpasswd virtdomain; }
 
-# What would be found in place of ours: names in the other folder, pages of the same section or of section 1, which man(1)
+# Files that would be found before ours: names in the other folder, pages of the same section or of section 1, which man(1)
 # shows first.
 foreign_files() {
     for name in mailq newaliases; do [ "$EXECDIR" = "$SBINDIR" ] || echo "$SBINDIR/$name"; done

@@ -1,7 +1,7 @@
-# The host of an ordinary user alone, below PREFIX: what its configuration says, and what is removed with it.
+# The private host of an ordinary user, below PREFIX: its configuration, and the files that are removed with it.
 # shellcheck shell=sh
 
-# What the configuration in use says of an option, or else the default $2.
+# The value of an option in the configuration in use, or the default $2.
 configured() {
     value=$(sed -n "s/^[ \t]*$1[ \t]*=[ \t]*//p" "$DESTDIR$CONFDIR/postoffice.cf" 2>/dev/null | tail -n 1)
     echo "${value:-$2}"

@@ -1,4 +1,4 @@
-# Mail that waits in a queue that is not looked at any more: other mail systems' when we come, ours when we go.
+# Mail in a queue that is not served any more: that of another mail system after make install, ours after make uninstall.
 # shellcheck shell=sh
 
 # count FOLDER TESTS...: files below the folder, 0 if there is none.

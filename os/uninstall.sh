@@ -1,6 +1,6 @@
 #!/bin/sh
-# make uninstall: removes what make install laid out, and puts back what it had moved aside. Configuration, spool and
-# account stay, since there may be mail in the one and an administrator's work in the other.
+# make uninstall: removes the files of make install, and puts back the files that it moved aside. Configuration, spool and
+# account are kept, since they may have mail and work of an administrator.
 set -eu
 : "${DESTDIR=}" "${PRIVATE=no}" "$SRC" "$BUILD" "$EXECDIR" "$SBINDIR" "$LIBDIR" "$MANDIR" "$CONFDIR" "$QUEUEDIR"
 . "$SRC/os/names.sh"
