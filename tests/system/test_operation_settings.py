@@ -22,7 +22,7 @@ pytestmark = needs_root
 
 row = SETTINGS.row
 SETTINGS.elsewhere("mailbox_transport = lmtp:...", "test_lmtp.py")
-SETTINGS.elsewhere("default_destination_concurrency_limit", "test_connection_limit.py")
+SETTINGS.elsewhere("default_destination_concurrency_limit", "test_remote_connection_limit.py")
 
 
 def test_each_row_is_tried():

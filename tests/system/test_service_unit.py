@@ -12,7 +12,7 @@ from host import TOP, wait_for
 from login_host import authority, make_login_host  # noqa: F401
 from outsiders import CROWD, outsiders  # noqa: F401
 from test_auth import submission
-from test_coal import examples_of_the_manual, program, speak_http
+from test_coal_command import examples_of_the_manual, program, speak_http
 
 pytestmark = [needs_root, pytest.mark.skipif(not shutil.which("setpriv"), reason="NEEDS util-linux: setpriv")]
 

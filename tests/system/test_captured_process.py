@@ -17,7 +17,7 @@ from conftest import needs_root
 from host import wait_for
 from outsiders import CROWD, outsiders  # noqa: F401
 from processes import helpers, wait_for_title, with_title
-from test_hostile import SETTINGS, call, is_whole, serves, until_reply
+from test_hostile_clients import SETTINGS, call, is_whole, serves, until_reply
 
 pytestmark = needs_root
 

@@ -1,4 +1,4 @@
-"""The table of tests/support/written_forms.txt, by the router and by real delivery: every way to write a destination does
+"""The table of tests/support/destination_syntax.txt, by the router and by real delivery: every way to write a destination does
 what the table says, in each kind of file that holds destinations, or is refused with its reason."""
 import os
 import re
@@ -10,7 +10,7 @@ from host import wait_for
 from virtual import VirtualDomains
 
 pytestmark = needs_root
-TABLE = os.path.join(os.path.dirname(__file__), "..", "support", "written_forms.txt")
+TABLE = os.path.join(os.path.dirname(__file__), "..", "support", "destination_syntax.txt")
 ALICE = 7901
 SHOW = """#!/bin/sh
 set -e
