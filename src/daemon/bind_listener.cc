@@ -1,3 +1,5 @@
+#include "postoffice/daemon/bind_listener.h"
+
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -6,7 +8,6 @@
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
-#include "postoffice/daemon/listener.h"
 
 namespace postoffice {
 namespace {

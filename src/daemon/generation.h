@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "ports.h"
 #include "postoffice/base/fd.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/request_socket.h"
@@ -19,12 +20,6 @@
 #include "postoffice/policy/session_pass.h"
 
 namespace postoffice {
-
-// What one `listen=` was bound to.
-struct Port {
-    ListenAddress listen;
-    std::vector<Fd> sockets;
-};
 
 // One set of helpers that share a configuration. After a reload the old generation drains beside the new one.
 struct Generation {

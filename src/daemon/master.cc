@@ -1,35 +1,22 @@
 #include "postoffice/daemon/master.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <poll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
-#include <thread>
 
 #include "generation.h"
-#include "postoffice/base/disk.h"
+#include "helper_process.h"
+#include "pid_file.h"
+#include "ports.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/folder.h"
 #include "postoffice/base/foreign_descriptors.h"
-#include "postoffice/base/lock.h"
 #include "postoffice/base/log.h"
-#include "postoffice/base/output.h"
-#include "postoffice/base/shared_flag.h"
-#include "postoffice/base/system_calls.h"
 #include "postoffice/config/build.h"
-#include "postoffice/daemon/authenticator.h"
-#include "postoffice/daemon/coal_runner.h"
 #include "postoffice/daemon/control_socket.h"
 #include "postoffice/daemon/listener.h"
-#include "postoffice/daemon/service_identity.h"
-#include "postoffice/daemon/spawner.h"
-#include "postoffice/delivery/queue_notifications.h"
-#include "postoffice/delivery/runner.h"
-#include "postoffice/policy/rate_table.h"
 #include "postoffice/queue/spool.h"
 
 namespace postoffice {
@@ -40,22 +27,23 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds restart_pause{1};
 constexpr std::chrono::seconds drain_limit{60};
-constexpr std::chrono::seconds patience_with_ports{10};
-constexpr std::chrono::milliseconds port_pause{500};
 
 class Master {
   public:
     Master(const Config& config, const MasterSettings& settings)
-        : settings_(settings), auditing_(config.audit || settings.audit) {
-        current_ = std::make_unique<Generation>(config);
-        identity_ = service_identity(config);
-        const Spool spool(config.queue_dir);
-        spool.create(identity_.uid, identity_.gid);
+        : settings_(settings),
+          binder_(settings),
+          resources_(config.audit || settings.audit),
+          current_(std::make_unique<Generation>(config)) {
+        resources_.queue_interval = settings.queue_interval;
+        resources_.identity = service_identity(config);
+        const ServiceIdentity& identity = resources_.identity;
+        Spool(config.queue_dir).create(identity.uid, identity.gid);
         make_db_folder(config);
-        lock_ = lock_spool(config.queue_dir);
-        bind_first_ports();
-        control_ = bind_control_socket(config.control, identity_.uid, identity_.gid);
-        write_pid();  // before anybody is told that the daemon is up
+        pid_file_.emplace(config.queue_dir);
+        current_->ports = binder_.bind_at_start(config);
+        resources_.control = bind_control_socket(config.control, identity.uid, identity.gid);
+        pid_file_->write_own_pid();  // before the start is reported
     }
 
     int run() {
@@ -63,7 +51,7 @@ class Master {
         log_event(
             "", "started",
             {{"version", version()}, {"host", current_->config.hostname}, {"config", current_->config.file}});
-        warn_of_unused();
+        binder_.warn_of_unused(current_->config);
         if (settings_.in_force) settings_.in_force();
         start_missing();
         set_process_title("master of " + current_->config.hostname);
@@ -83,98 +71,15 @@ class Master {
     }
 
   private:
-    std::vector<ListenAddress> ports_of(const Config& config) const {
-        std::vector<ListenAddress> ports = config.listen;
-        if (settings_.loopback_only)
-            for (ListenAddress& listen : ports) listen.address = "127.0.0.1";
-        return ports;
-    }
-
-    // Ports that stay are taken over, so that no connection is refused meanwhile.
-    void bind_ports(Generation& next, const std::vector<Port>& known) const {
-        if (!settings_.serve_smtp) return;
-        std::vector<const Fd*> sockets;
-        for (const Port& port : known)
-            for (const Fd& socket : port.sockets) sockets.push_back(&socket);
-        const std::vector<ListenAddress> wanted = ports_of(next.config);
-        const EarlierSockets earlier(sockets, wanted);
-        for (const ListenAddress& listen : wanted)
-            next.ports.push_back({listen, sockets_for(listen, settings_.given, earlier)});
-    }
-
-    // At a start another server may be about to leave a port, so one that is in use is asked for again for a
-    // while.
-    void bind_first_ports() const {
-        const auto give_up_at = Clock::now() + patience_with_ports;
-        for (bool was_told = false;; was_told = true) try {
-                bind_ports(*current_, {});
-                return;
-            } catch (const std::system_error& error) {
-                current_->ports.clear();
-                if (error.code() != std::errc::address_in_use || Clock::now() >= give_up_at) throw;
-                if (!was_told) report_busy_port(error.what());
-                std::this_thread::sleep_for(port_pause);
-            }
-    }
-
-    static void report_busy_port(const std::string& reason) {
-        const std::string next = "tried again for " + duration_text(patience_with_ports);
-        log_event("", "port-busy", {{"reason", reason}, {"next", next}});
-        print_error("postoffice: {}; {}\n", reason, next);
-    }
-
-    // Nobody would answer who comes by such a socket.
-    void warn_of_unused() const {
-        const auto ports = settings_.serve_smtp ? ports_of(current_->config) : std::vector<ListenAddress>();
-        for (const GivenSocket& given : settings_.given)
-            if (std::none_of(ports.begin(), ports.end(), [&](const auto& l) { return serves(given, l); }))
-                log_event("", "socket-not-used",
-                          {{"name", given.name},
-                           {"address", given.at.to_string()},
-                           {"reason", "no listen= is about it"}});
-    }
-
-    // Sessions write there, and could not make it. Without it there is no greylist, but there is mail.
+    // Sessions write to this folder, and could not make it. Without it there is mail, but no greylist.
     void make_db_folder(const Config& config) const {
         if (!config.greylist) return;
         try {
-            (void)make_folder(config.db_dir, 0750, identity_.uid, identity_.gid);
+            (void)make_folder(config.db_dir, 0750, resources_.identity.uid, resources_.identity.gid);
         } catch (const std::system_error& error) {
             log_event("", "greylist-unusable",
                       {{"folder", config.db_dir}, {"reason", error.code().message()}});
         }
-    }
-
-    // One daemon for one spool, however it was started.
-    static Fd lock_spool(const std::string& queue_dir) {
-        const RightsOfOwner rights(queue_dir);
-        const std::string path = queue_dir + "/pid";
-        if (rights.changed()) remove_pid_file_of_root(path);
-        return lock_pid_file(path, O_RDWR | O_CREAT);
-    }
-
-    static Fd lock_pid_file(const std::string& path, int flags) {
-        Fd file = disk::open(path, flags | O_NOFOLLOW | O_NONBLOCK, 0644);
-        if (!try_lock(file.get()))
-            throw_errno(EBUSY, fmt::format("another daemon works on {} (see {})", parent_of(path), path));
-        return file;
-    }
-
-    // Earlier versions made it as root. Only the one that has its lock may remove it.
-    static void remove_pid_file_of_root(const std::string& path) {
-        struct stat named {
-        }, locked{};
-        if (::lstat(path.c_str(), &named) != 0 || named.st_uid == ::geteuid()) return;
-        const Fd file = lock_pid_file(path, O_RDONLY);
-        const bool is_same = ::fstat(file.get(), &locked) == 0 && ::lstat(path.c_str(), &named) == 0 &&
-                             locked.st_ino == named.st_ino && locked.st_dev == named.st_dev;
-        if (is_same) disk::unlink_if_exists(path);
-    }
-
-    void write_pid() const {
-        disk::truncate(lock_.get(), 0);
-        const std::string text = fmt::format("{}\n", ::getpid());
-        (void)!::pwrite(lock_.get(), text.data(), text.size(), 0);
     }
 
     void start_missing() {
@@ -187,111 +92,16 @@ class Master {
             if (role == Generation::coal && !current_->coal_requests) continue;
             if (role == Generation::key_keeper && !current_->key_file) continue;
             helper.may_start_at = Clock::now() + restart_pause;
-            try {
-                helper.pid = start(static_cast<Generation::Role>(role));
-            } catch (const std::system_error& error) {
-                log_event(
-                    "", "helper-not-started",
-                    {{"helper", name_of(static_cast<Generation::Role>(role))}, {"reason", error.what()}});
-            }
+            start(helper, static_cast<Generation::Role>(role));
         }
     }
 
-    // They end with their master: nobody would restart what fails, and the next master could not bind the
-    // ports.
-    pid_t start(Generation::Role role) {
-        return spawn_process(name_of(role), [this, role, master = ::getpid()] {
-            switch (role) {
-                case Generation::spawner:
-                    return be_spawner(master);
-                case Generation::authenticator:
-                    return be_authenticator(master);
-                case Generation::runner:
-                    return be_runner(master);
-                case Generation::coal:
-                    return be_coal_runner(master);
-                case Generation::key_keeper:
-                    return be_key_keeper(master);
-                default:
-                    return be_listener(master);
-            }
+    void start(Generation::Helper& helper, Generation::Role role) try {
+        helper.pid = spawn_process(name_of(role), [this, role, master = ::getpid()] {
+            return run_helper(role, *current_, resources_, master);
         });
-    }
-
-    int be_spawner(pid_t master) {
-        const int requests = current_->requests.reader.release();
-        close_descriptors_except({requests});
-        end_with_parent(master);
-        return run_spawner(current_->config, Fd(requests));
-    }
-
-    int be_authenticator(pid_t master) {
-        const int requests = current_->logins.reader.release();
-        close_descriptors_except({requests});
-        end_with_parent(master);
-        // A session has one question at a time, so this is enough for all of them.
-        AuthenticatorLimits limits;
-        limits.children = current_->config.clients + limits.of_one_session;
-        return run_authenticator(current_->config, Fd(requests), current_->passes, limits);
-    }
-
-    int be_runner(pid_t master) {
-        RunnerSettings runner;
-        runner.control = control_.get();
-        runner.arrivals = arrivals_.read_end.get();
-        runner.announce = arrivals_.write_end.get();
-        runner.spawner = current_->requests.handle.get();
-        if (settings_.queue_interval) runner.rescan = *settings_.queue_interval;
-        close_descriptors_except({runner.control, runner.arrivals, runner.announce, runner.spawner});
-        confine_to(identity_);
-        end_with_parent(master);
-        return Runner(current_->config, runner).run();
-    }
-
-    // Keeps its privilege: what it runs shuts addresses out.
-    int be_coal_runner(pid_t master) {
-        const int requests = current_->coal_requests->reader.release();
-        close_descriptors_except({requests});
-        end_with_parent(master);
-        return run_coal_runner(current_->config, Fd(requests));
-    }
-
-    int be_key_keeper(pid_t master) {
-        Fd key_file(current_->key_file.release());
-        Fd offers(current_->key_channels.theirs.release());
-        close_descriptors_except({key_file.get(), offers.get()});
-        return run_key_keeper(std::move(key_file), std::move(offers), [&] {
-            confine_to(identity_);
-            end_with_parent(master);
-        });
-    }
-
-    int be_listener(pid_t master) {
-        SessionProcessSockets helpers{current_->requests.handle.get(), arrivals_.write_end.get()};
-        helpers.authenticator = current_->logins.handle.get();
-        helpers.passes = &current_->passes;
-        if (current_->coal_requests) helpers.coal = current_->coal_requests->handle.get();
-        helpers.rates = &rates_;
-        helpers.auditing = &auditing_;
-        if (current_->tls) current_->tls->become_reader();
-        helpers.tls = current_->tls ? &*current_->tls : nullptr;
-        helpers.key_channels = current_->key_channels.ours.get();
-        std::vector<int> kept = {helpers.spawner,     helpers.announce,   helpers.authenticator,
-                                 helpers.coal,        parked_.ours.get(), parked_.theirs.get(),
-                                 helpers.key_channels};
-        std::vector<ListeningSocket> ports;
-        for (Port& port : current_->ports)
-            for (Fd& socket : port.sockets) {
-                kept.push_back(socket.get());
-                ports.push_back({std::move(socket), port.listen});
-            }
-        close_descriptors_except(kept);
-        make_room_for_descriptors(Listener::descriptors_for(current_->config));
-        confine_to(identity_);
-        end_with_parent(master);
-        // Not more: a rule of hosts.allow may run any program, in a child of a session.
-        CallFilter::of_kernel_calls().enforce();
-        return Listener(current_->config, std::move(ports), helpers, std::move(parked_)).run();
+    } catch (const std::system_error& error) {
+        log_event("", "helper-not-started", {{"helper", name_of(role)}, {"reason", error.what()}});
     }
 
     void wait(const SignalSource& signals) const {
@@ -308,14 +118,15 @@ class Master {
             manager_.ready("Serving");
         }
         if (signal == SIGUSR1) {
-            auditing_.set(!auditing_.is_set());
-            log_event("", "audit", {{"is", auditing_.is_set() ? "on" : "off"}});
+            resources_.auditing.set(!resources_.auditing.is_set());
+            log_event("", "audit", {{"is", resources_.auditing.is_set() ? "on" : "off"}});
         }
         if (signal == SIGTERM || signal == SIGINT) {
             if (stopping_) return;
             stopping_ = true;
             stop_by_ = Clock::now() + drain_limit;
-            current_->ports.clear();  // held open here, they would go on taking clients that nobody serves
+            current_->ports
+                .clear();  // held open here, they would go on taking clients that no process serves
             log_event("", "stopping");
             manager_.stopping();
             stop_further();
@@ -331,7 +142,7 @@ class Master {
     }
 
     // A generation that was replaced goes on until its listener has no clients and its runner no deliveries
-    // any more. Then nobody can ask the others.
+    // any more. Then no process is left that could ask its other helpers.
     static void end_if_retired(Generation& generation) {
         if (generation.helpers[Generation::listener].pid == 0 &&
             generation.helpers[Generation::runner].pid == 0)
@@ -401,7 +212,7 @@ class Master {
         std::unique_ptr<Generation> next;
         try {
             next = std::make_unique<Generation>(std::move(*config));
-            bind_ports(*next, current_->ports);
+            next->ports = binder_.bind(next->config, current_->ports);
         } catch (const std::exception& error) {
             log_event("", "reload-refused", {{"reason", in_plain_words(error)}});
             return;
@@ -410,10 +221,10 @@ class Master {
         make_db_folder(next->config);
         std::unique_ptr<Generation> previous = std::exchange(current_, std::move(next));
         previous->ports.clear();
-        if (previous->config.audit != current_->config.audit) auditing_.set(current_->config.audit);
+        if (previous->config.audit != current_->config.audit) resources_.auditing.set(current_->config.audit);
         retire(*previous);
         old_.push_back(std::move(previous));
-        warn_of_unused();
+        binder_.warn_of_unused(current_->config);
         if (settings_.in_force) settings_.in_force();
         log_event("", "reloaded", {{"config", current_->config.file}});
     }
@@ -430,17 +241,9 @@ class Master {
 
     const MasterSettings& settings_;
     ServiceManager manager_;
-    ServiceIdentity identity_;
-    Fd lock_;
-    Fd control_;
-    /// Here queued ids are told to the runner. All generations share it: what a session of an older one
-    /// queues is for the runner of today.
-    Pipe arrivals_ = make_queue_notification_pipe();
-    /// Made before the first fork and shared by all generations: a reload gives nobody a new start.
-    RateTable rates_;
-    SharedFlag auditing_;
-    /// Silent clients on their way from a listener that was replaced to the one of today.
-    SocketPair parked_ = packet_socket_pair();
+    PortBinder binder_;
+    HelperResources resources_;
+    std::optional<PidFile> pid_file_;
     ForeignDescriptors foreign_;
     std::unique_ptr<Generation> current_;
     std::list<std::unique_ptr<Generation>> old_;
@@ -448,10 +251,10 @@ class Master {
     Clock::time_point stop_by_{};
 };
 
-// The first process waits for one octet that says the daemon is up; its absence means it is not.
+// The first process waits for one octet, which says that the daemon is up.
 int wait_for_daemon(Fd read_end) {
     char octet = 0;
-    return ::read(read_end.get(), &octet, 1) == 1 ? 0 : 71;  // EX_OSERR; the daemon has told why
+    return ::read(read_end.get(), &octet, 1) == 1 ? 0 : 71;  // EX_OSERR; the daemon has said why
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 #include "postoffice/base/fd.h"
 #include "postoffice/base/ip_address.h"
 #include "postoffice/config/config.h"
-#include "postoffice/daemon/listener.h"
+#include "postoffice/daemon/bind_listener.h"
 
 namespace postoffice {
 
