@@ -12,7 +12,6 @@
 #include "keyed_hash.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
-#include "postoffice/routing/domain_files.h"
 
 namespace postoffice {
 namespace {
@@ -105,10 +104,6 @@ StoredPassword parse_stored_password(std::string_view field, bool may_be_plain) 
     if (starts_with_ignoring_case(text, plain_scheme) && text.size() > plain_scheme.size())
         return be(Kind::plain, text.substr(plain_scheme.size()));
     return may_be_plain && !stored.is_locked && !may_be_hash(text) ? be(Kind::plain, text) : stored;
-}
-
-StoredPassword password_of(const VirtualUser& user) {
-    return parse_stored_password(user.hash, !user.uid.empty());
 }
 
 bool is_password(std::string_view password, const StoredPassword& stored, const StoredPassword& model) {

@@ -85,6 +85,10 @@ std::optional<VirtualUser> parse_virtual_user(std::string_view line) {
     return user;
 }
 
+StoredPassword password_of(const VirtualUser& user) {
+    return parse_stored_password(user.hash, !user.uid.empty());
+}
+
 UserStanding standing_of(const VirtualUser& user, const Account& owner, std::optional<uid_t> keeper) {
     if (user.uid.empty()) return UserStanding::in_domain;
     const auto uid = parse_number(user.uid);

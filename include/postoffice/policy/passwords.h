@@ -10,8 +10,6 @@
 
 namespace postoffice {
 
-struct VirtualUser;
-
 /// How the password field of a line is understood.
 struct StoredPassword {
     enum class Kind {
@@ -30,10 +28,6 @@ struct StoredPassword {
 /// does not begin with "$", "_", "{", "!" or "*", is not "x", and has neither the length and letters of a
 /// hash of DES, nor those of a digest in hexadecimal or base 64. So a hash that was stolen is no password.
 StoredPassword parse_stored_password(std::string_view field, bool may_be_plain = false);
-
-/// Of a line of a virtual domain's passwd: text may be plain where the line has seven fields and a uid, as
-/// GNU pop3d reads it.
-StoredPassword password_of(const VirtualUser& user);
 
 /// True if `password` is right. Computes the hash of `model` where `stored` has none, of the host's usual
 /// kind if that has none either.

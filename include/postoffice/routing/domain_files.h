@@ -17,6 +17,7 @@
 
 #include "postoffice/base/fd.h"
 #include "postoffice/base/privileges.h"
+#include "postoffice/policy/passwords.h"
 #include "postoffice/routing/aliases.h"
 #include "postoffice/routing/virtual_domains.h"
 
@@ -28,6 +29,10 @@ struct VirtualUser {
     std::string hash;                 ///< or what stands in its place, see policy/passwords.h
     std::string uid = "", home = "";  ///< of the long form
 };
+
+/// The field of the password may be plain text where the line has seven fields and a uid, as GNU pop3d reads
+/// it.
+StoredPassword password_of(const VirtualUser& user);
 
 inline constexpr std::size_t most_virtual_name = 64;
 
