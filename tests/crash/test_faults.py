@@ -9,7 +9,6 @@ import errno
 import os
 import smtplib
 import socket
-import subprocess
 import time
 
 import pytest

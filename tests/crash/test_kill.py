@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import smtplib
-import subprocess
 import threading
 import time
 

@@ -2,6 +2,8 @@
 import os
 import shutil
 
+import pytest
+
 from accounts import PEOPLE
 
 UIDS = {name: uid for name, uid, _ in PEOPLE if name != "postoffice"}
@@ -40,3 +42,10 @@ def clear_homes():
                 shutil.rmtree(entry.path)
             else:
                 os.unlink(entry.path)
+
+
+@pytest.fixture(autouse=True)
+def clean_homes():
+    """For each test of a module that imports it."""
+    yield
+    clear_homes()

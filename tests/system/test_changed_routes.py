@@ -6,17 +6,11 @@ import re
 import pytest
 
 from conftest import needs_root
-from homes import clear_homes, content, home_file
+from homes import clean_homes, content, home_file  # noqa: F401
 from host import wait_for
 from virtual import VirtualDomains
 
 pytestmark = needs_root
-
-
-@pytest.fixture(autouse=True)
-def clean_homes():
-    yield
-    clear_homes()
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
-"""What one client may cost: numbers and rates of connections, patience, descriptors."""
+"""One client, or one network, takes a limited number of connections, processes and minutes, and leaves room for
+others."""
 import base64
 import select
+import smtplib
 import socket
 import time
 
@@ -9,10 +11,10 @@ import pytest
 from certificates import Authority
 from conftest import needs_root
 from host import wait_for
-from processes import helpers, with_title
 from outsiders import CROWD, CROWD6, SERVER, outsiders  # noqa: F401
-
-pytestmark = needs_root
+from own_network import own_network
+from processes import helpers, with_title
+from smtp_clients import in_a_transaction
 
 
 def test_rates_of_connections_outlive_a_reload(outsiders):
@@ -185,3 +187,37 @@ def test_with_few_descriptors_there_are_few_places(outsiders):
     wait_for(lambda: outsiders.call(CROWD[-1]).reply().startswith(b"220"), what="room again")
     assert listener_of(host) == pid
     assert "accept-failed" not in host.log_text() and "client-lost" not in host.log_text()
+
+
+def test_a_crowd_is_told_to_come_later(host):
+    host.write_config(clients="3")
+    host.start()
+    seated = [in_a_transaction(host) for _ in range(3)]
+    with pytest.raises(smtplib.SMTPConnectError) as refused:
+        host.smtp()
+    assert refused.value.smtp_code == 421 and refused.value.smtp_error.startswith(b"4.3.2")
+    seated.pop().quit()
+    wait_for(lambda: host.answers(), what="a free seat")
+    for client in seated:
+        client.quit()
+
+
+@needs_root
+def test_one_address_does_not_take_all_seats(host):
+    with own_network("192.0.2.1", "192.0.2.2"):
+        host.write_config(listen=f":{host.port}", client_connections="2")
+        host.start()
+
+        def greeting(source):
+            connection = socket.create_connection(("192.0.2.1", host.port), 30, source_address=(source, 0))
+            return connection, connection.recv(100)
+
+        seated = [greeting("192.0.2.2") for _ in range(2)]
+        assert all(text.startswith(b"220") for _, text in seated)
+        late, text = greeting("192.0.2.2")
+        assert text.startswith(b"421 4.7.0")
+        other, text = greeting("192.0.2.1")
+        assert text.startswith(b"220")
+        for connection in [late, other, *(one for one, _ in seated)]:
+            connection.close()
+        host.stop()

@@ -2,7 +2,6 @@
 import os
 import re
 import shutil
-import signal
 import stat
 import subprocess
 
@@ -10,7 +9,7 @@ import pytest
 
 from certificates import Authority
 from conftest import needs_root, needs_tls
-from host import BINARY, free_port, local_user, wait_for
+from host import BINARY, local_user, wait_for
 from processes import with_title
 
 

@@ -1,4 +1,5 @@
-"""sendmail -odi and -v: they end when the message is delivered, say what became of it, and hold up nobody."""
+"""sendmail -odi and -v end when the message is delivered, and report the outcome of each recipient; a delivery never
+waits for them."""
 import os
 import re
 import signal
@@ -7,52 +8,13 @@ import subprocess
 
 import pytest
 
+from awaited_delivery import TEXT, last_lines, relay_to, relaying, send, sink, trigger  # noqa: F401
 from conftest import needs_root
 from host import free_port, local_user, wait_for
-from machine import Machine
 from mail_network import hosts, subject  # noqa: F401
-from processes import helpers
 from sink import Sink
 from strict_sink import StrictSink
 
-SO_PASSRIGHTS = 83
-TEXT = b"Subject: watched\n\nbody\n"
-
-
-def send(host, *words, text=TEXT):
-    """Exit status and what was said on standard error; nobody says anything on standard output."""
-    done = host.run("sendmail", "-i", *words, input=text)
-    assert done.stdout == b""
-    return done.returncode, done.stderr.decode()
-
-
-def last_lines(said, count=1):
-    return said.splitlines()[-count:]
-
-
-@pytest.fixture
-def sink():
-    """Takes what is for the world, but knows nobody whose name begins with no, and has no time for later."""
-    def verdict(address):
-        if address.startswith("no"):
-            return "550 5.1.1 no such user"
-        return "451 4.3.0 later" if address.startswith("later") else "250 2.1.5 OK"
-    with Sink(verdict=verdict) as made:
-        yield made
-
-
-def relay_to(make_host, endpoint, **settings):
-    if os.geteuid() != 0:
-        pytest.skip("NEEDS ROOT: relay-host is not for everybody to name")
-    return make_host("host", relay_host=endpoint, **settings).start()
-
-
-@pytest.fixture
-def relaying(make_host, sink):
-    return relay_to(make_host, sink.endpoint)
-
-
-# -- what is told
 
 def test_a_message_to_a_mailbox_is_there_when_odi_ends(host):
     host.start()
@@ -225,8 +187,6 @@ def test_a_recipient_that_nobody_can_look_up_now(host):
     host.wait_for_mail("bob", b"Subject: watched")
 
 
-# -- how long
-
 def test_nobody_waits_longer_than_delivery_wait(make_host):
     with StrictSink(silent=True) as silent:
         host = relay_to(make_host, f"[127.0.0.1]:{silent.port}", delivery_wait="1s")
@@ -289,203 +249,6 @@ def test_many_at_once(relaying, sink):
         assert one.returncode == 0
     relaying.wait_for_empty_queue()
     assert len(sink.messages) == 120
-
-
-# -- who may know what
-
-@pytest.fixture
-def as_user(make_host, sink):
-    """send(user, words…) on a host where alice sends her mail on, and an alias leads elsewhere."""
-    host = make_host("host", relay_host=sink.endpoint)
-    host.write_aliases("team: carol-at-home@elsewhere.test\ngone: nobody-home@elsewhere.test\n")
-    with open("/home/alice/.forward", "w") as file:
-        file.write("alice-at-home@elsewhere.test\n")
-    with open("/home/bob/.forward", "w") as file:
-        file.write('"|echo bobs-secret; exit 69"\n')
-    os.chown("/home/alice/.forward", 7901, 7901)
-    os.chown("/home/bob/.forward", 7902, 7902)
-    os.chmod("/home/alice/.forward", 0o600)
-    own = os.path.join(host.folder, "mallory.cf")  # relay-host is not for everybody to name
-    with open(host.config) as file, open(own, "w") as copy:
-        copy.writelines(line for line in file if not line.startswith("relay-host"))
-    host.start()
-
-    def run(user, *words):
-        uid, group = {"root": (0, 0), "mallory": (7904, 7900)}[user]  # the group that the set-gid bit gives
-        done = subprocess.run([host.command("sendmail"), "-C", own, "-i", *words], input=TEXT, capture_output=True,
-                              timeout=60, user=uid, group=group, extra_groups=[])
-        return done.returncode, done.stderr.decode()
-
-    yield run
-    for user in ("alice", "bob"):
-        os.unlink(f"/home/{user}/.forward")
-
-
-@needs_root
-def test_a_user_sees_the_dialogue_about_the_addresses_he_wrote(as_user):
-    status, said = as_user("mallory", "-v", "you@elsewhere.test")
-    assert status == 0
-    assert "127.0.0.1 >> RCPT TO:<you@elsewhere.test>" in said
-    assert last_lines(said) == ["you@elsewhere.test: delivered: 250 2.0.0 kept ([127.0.0.1])"]
-
-
-@needs_root
-@pytest.mark.parametrize("words,outcome", [
-    (["alice"], "alice@host.test: delivered"), (["team"], "team@host.test: delivered"),
-    (["gone"], "gone@host.test: failed"), (["bob"], "bob@host.test: failed"),
-    # In one dialogue with somebody he wrote to himself.
-    (["you@elsewhere.test", "team"], "team@host.test: delivered")])
-def test_where_others_have_their_mail_sent_is_not_for_every_user(as_user, words, outcome):
-    _, said = as_user("mallory", "-v", "-f", "<>", *words)
-    assert last_lines(said) == [outcome]
-    aliases_apart = "\n".join(line for line in said.splitlines() if not line.startswith("alias "))
-    assert "at-home" not in aliases_apart and "-home@" not in aliases_apart and "secret" not in said
-
-
-@needs_root
-def test_root_sees_everything(as_user):
-    status, said = as_user("root", "-v", "alice")
-    assert status == 0
-    assert "127.0.0.1 >> RCPT TO:<alice-at-home@elsewhere.test>" in said
-    status, said = as_user("root", "-v", "-f", "<>", "bob")
-    assert status == 69 and "bobs-secret" in last_lines(said)[0]
-
-
-@needs_root
-def test_nobody_hears_of_another_users_message(host):
-    """mallory has guessed the id of a message of root's, and leaves a FIFO for it."""
-    path = f"{left_in_drop(host, 'alice')}.watch"
-    fifo = leave_fifo(path)
-    os.chown(path, 7904, 7900)
-    host.start()
-    host.wait_for_mail("alice", b"Subject: watched")
-    wait_for(lambda: not os.path.exists(path), what="the end of the FIFO's name")
-    assert os.read(fifo, 1000) == b""
-    os.close(fifo)
-
-
-# -- what somebody might try
-
-def left_in_drop(host, recipient, text=TEXT):
-    """The path of a message that waits for the server to be started."""
-    drop = os.path.join(host.spool, "drop")
-    before = set(os.listdir(drop)) if os.path.exists(drop) else set()
-    if not before:
-        host.start()
-        host.stop()  # made the spool
-    assert send(host, "-odq", "-f", "<>", recipient, text=text)[0] == 0
-    new, = set(os.listdir(drop)) - before
-    return os.path.join(drop, new)
-
-
-def leave_fifo(path):
-    os.mkfifo(path)
-    os.chmod(path, 0o666)
-    return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-
-
-def trigger(host, text, descriptors=()):
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as control:
-        control.connect(os.path.join(host.spool, "control"))
-        if not descriptors:
-            control.send(text.encode())
-            return
-        try:
-            socket.send_fds(control, [text.encode()], list(descriptors))
-        except PermissionError:
-            pass  # the kernel knows that they are not wanted
-
-
-def open_descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def test_what_stands_where_a_fifo_should(host):
-    def link(path):
-        os.symlink("/dev/zero", path)
-
-    def file(path):
-        open(path, "w").close()
-
-    def listening(path):
-        with socket.socket(socket.AF_UNIX) as made:
-            made.bind(path)
-
-    ways = [os.mkfifo, link, file, listening, os.mkdir]
-    for number, make in enumerate(ways):
-        make(left_in_drop(host, local_user(), text=b"Subject: number %d.\n\n" % number) + ".watch")
-    host.start()
-    for number in range(len(ways)):
-        host.wait_for_mail(local_user(), b"Subject: number %d." % number)
-    left = wait_for(lambda: len(host.spool_files()) == 1 and host.spool_files(), what="the end of all but one")
-    assert os.path.isdir(os.path.join(host.spool, "drop", left[0])), "nothing but a folder cannot be removed"
-
-
-def test_descriptors_that_somebody_sends_are_not_kept(host):
-    host.start()
-    assert send(host, "-odi", local_user()) == (0, "")
-    runner, = helpers(host, "queue runner")
-    before = open_descriptors(runner)
-    with open("/dev/null") as other:
-        for number in range(50):
-            trigger(host, f"watch 0UyVmRzKx{number}", [other.fileno()] * 10)
-            trigger(host, "drop", [other.fileno()])
-            trigger(host, "watch", [other.fileno()])
-    assert send(host, "-odi", local_user()) == (0, "")
-    wait_for(lambda: open_descriptors(runner) <= before + 4, what="no more descriptors than workers need")
-
-
-def test_nobody_sends_descriptors_to_the_runner(host):
-    """Whoever is the last to close a socket waits as long as its owner likes (SO_LINGER), and would be the runner."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 0)
-        except OSError:
-            pytest.skip("NEEDS Linux 6.16: SO_PASSRIGHTS")
-    host.start()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as control:
-        control.connect(os.path.join(host.spool, "control"))
-        with pytest.raises(PermissionError):
-            socket.send_fds(control, [b"drop"], [control.fileno()])
-    assert send(host, "-odi", local_user()) == (0, "")
-
-
-def test_who_never_reads_holds_neither_mail_nor_descriptors(make_host):
-    """Many messages to a host that says nothing, each with a FIFO that somebody opens and forgets."""
-    with StrictSink(silent=True) as silent:
-        host = relay_to(make_host, f"[127.0.0.1]:{silent.port}")
-        host.stop()
-        fifos = [leave_fifo(left_in_drop(host, f"n{number}@elsewhere.test") + ".watch") for number in range(100)]
-        host.start()
-        wait_for(lambda: len(host.queue()) == 100 and not os.listdir(os.path.join(host.spool, "drop")), what="the queue")
-        runner, = helpers(host, "queue runner")
-        held = [os.readlink(f"/proc/{runner}/fd/{fd}") for fd in os.listdir(f"/proc/{runner}/fd")
-                if os.path.islink(f"/proc/{runner}/fd/{fd}")]
-        assert 0 < sum(".watch" in path for path in held) <= 64
-        assert send(host, "-odi", local_user()) == (0, "")
-        assert b"Subject: watched" in host.mailbox(local_user())
-        for fifo in fifos:
-            os.close(fifo)
-
-
-# -- as it is installed
-
-@needs_root
-def test_the_set_gid_sendmail_of_an_ordinary_user():
-    machine = Machine()
-    try:
-        machine.install()
-        machine.start()
-        done = machine.run("/usr/sbin/sendmail", "-v", "-i", "alice", user="mallory", input=TEXT)
-        assert last_lines(done.stderr.decode())[0].startswith("alice@host.test: delivered: 250 ")
-        assert "Subject: watched" in machine.mailbox("alice")
-        done = machine.run("/usr/sbin/sendmail", "-FCronDaemon", "-i", "-odi", "-oem", "-oi", "-t", user="mallory",
-                           input=b"To: alice\nSubject: from cron\n\nout\n")
-        assert (done.stdout, done.stderr) == (b"", b"")
-        assert "Subject: from cron" in machine.mailbox("alice")
-        assert machine.drops() == []
-    finally:
-        machine.end()
 
 
 @needs_root

@@ -6,7 +6,6 @@ import re
 import pytest
 
 from conftest import needs_root
-from host import wait_for
 from virtual import VirtualDomains
 
 pytestmark = needs_root

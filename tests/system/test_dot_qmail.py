@@ -1,20 +1,15 @@
-"""What dot-qmail(5) and qmail-command(8) promise: exit codes, environment, the account alias, owners of lists."""
+"""A .qmail file does what dot-qmail(5) and qmail-command(8) promise: exit codes, environment, the account alias,
+owners of lists."""
 import os
 import re
 
 import pytest
 
 from conftest import needs_root
-from homes import clear_homes, home_file
+from homes import clean_homes, home_file  # noqa: F401
 from host import wait_for
 
 pytestmark = needs_root
-
-
-@pytest.fixture(autouse=True)
-def clean_homes():
-    yield
-    clear_homes()
 
 
 @pytest.fixture
@@ -148,3 +143,27 @@ def test_an_account_with_a_hyphen_has_extensions(host):
     host.start()
     send(host, "web-data-a-b@host.test")
     assert output(host, "web-data") == "a-b b\n"
+
+
+def test_the_extension_chooses_the_file(host):
+    home_file("alice", ".qmail", "./Mailbox\n")
+    home_file("alice", ".qmail-lists-default", "|cat > default\n")
+    home_file("alice", ".qmail-one:two", "|cat > onetwo\n")
+    host.start()
+    send(host, "alice@host.test")
+    assert "From here" in output(host, "alice", "Mailbox")
+    send(host, "alice-lists-a-b@host.test", subject="lists")
+    assert "Subject: lists" in output(host, "alice", "default")
+    send(host, "alice-one.two@host.test", subject="dots")
+    assert "Subject: dots" in output(host, "alice", "onetwo")
+    assert host.dialogue("HELO x", "MAIL FROM:<>", "RCPT TO:<alice-unknown@host.test>")[3].startswith("550 5.1.1")
+
+
+def test_99_stops_without_an_extension_delimiter(make_host):
+    host = make_host("host", delivery_files=".qmail")
+    home_file("alice", ".qmail", "|cat > one; exit 99\n|touch two\n")
+    host.start()
+    send(host, "alice@host.test")
+    host.wait_for_empty_queue()
+    assert "From here" in output(host, "alice", "one")
+    assert not os.path.exists("/home/alice/two")

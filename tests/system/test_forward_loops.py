@@ -1,11 +1,12 @@
-"""Mail that is sent on and comes back: cut at the second pass, with a reason for its sender, and not when it has gone round
-until a hundred hosts have had it."""
+"""Mail that is forwarded in a circle is cut at the second pass, with a report to its sender."""
 import os
+import smtplib
 
 import pytest
 
 from conftest import needs_root
 from homes import home_file
+from host import local_user
 from virtual import VirtualDomains
 
 pytestmark = needs_root
@@ -128,3 +129,15 @@ def test_who_sends_it_on_is_told_once_to_each_host(pair, make_host):
     by = [sorted(line[14:].decode() for line in copy.splitlines() if line.startswith(b"Delivered-To: "))
           for copy in copies]
     assert sorted(by) == [["bob@b.test", "team@a.test"], ["carol@b.test"], ["carol@b.test", "other@a.test"]], by
+
+
+def test_hops_are_counted(host):
+    host.write_config(hops="5")
+    host.start()
+    traces = b"Received: from a by b; Sat, 21 Nov 2026 00:00:00 +0000\r\n"
+    with host.smtp() as client:
+        client.sendmail("a@example.org", [local_user()], traces * 5 + b"Subject: near\r\n\r\n")
+        with pytest.raises(smtplib.SMTPDataError) as refused:
+            client.sendmail("a@example.org", [local_user()], traces * 6 + b"Subject: far\r\n\r\n")
+    assert refused.value.smtp_code == 554 and refused.value.smtp_error.startswith(b"5.4.6")
+    assert b"Subject: far" not in host.mailbox(local_user())

@@ -1,5 +1,6 @@
-"""The log as an interface: its form, and the programs that read it."""
+"""The log has the form that log-format= names, and continues in a new file after a reload."""
 import json
+import os
 import smtplib
 import socket
 
@@ -41,3 +42,19 @@ def test_the_form_changes_with_the_configuration(host):
     host.reload()
     send(host)
     wait_for(lambda: '"event":"delivered"' in host.log_text(), what=host.log_text)
+
+
+def test_a_log_that_was_moved_away_is_begun_anew(host):
+    """As logrotate does it: rename, then SIGHUP. Every process writes to the new one, those of users, too."""
+    host.start()
+    old = host.log + ".1"
+    os.rename(host.log, old)
+    host.reload()
+    with host.smtp() as client:
+        client.sendmail("a@example.org", [local_user()], b"Subject: by SMTP\r\n\r\n")
+    host.run("sendmail", "-i", local_user(), input=b"Subject: by sendmail\n\n", check=True)
+    host.wait_for_mail(local_user(), b"Subject: by sendmail")
+    wait_for(lambda: host.log_text().count(": delivered") >= 2, what=lambda: f"both in the log: {host.log_text()}")
+    with open(old) as file:
+        text = file.read()
+    assert "started" in text and "delivered" not in text and "reloaded" not in text

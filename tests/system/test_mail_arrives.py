@@ -1,9 +1,12 @@
-"""The main job on one host: mail comes in by SMTP and by sendmail, and is in the mailbox."""
+"""Mail that comes in by SMTP or by sendmail is in the mailbox of its recipient, or goes to the relay host."""
+import shutil
 import smtplib
+import subprocess
 
 import pytest
 
 from host import local_user, wait_for
+from sink import Sink
 
 MESSAGE = b"From: sender@example.org\r\nTo: you@host.test\r\nSubject: hello\r\n\r\nFirst line.\r\nFrom here on.\r\n.dot\r\n"
 
@@ -159,3 +162,25 @@ def test_a_mailbox_has_its_limit(host):
     host.run("runq")
     host.wait_for_mail(user, b"Subject: later")
     assert before.count(b"Subject: ") == 2
+
+
+@pytest.mark.parametrize("forward_all", ["0", "1"])
+def test_a_relay_host_takes_what_no_name_server_knows(host, forward_all):
+    with Sink() as sink:
+        host.write_config(relay_host=f"127.0.0.1:{sink.port}", forward_all=forward_all)
+        host.start()
+        host.run("sendmail", "you@unknown.invalid", input=b"Subject: hello\n\n", check=True)
+        wait_for(lambda: sink.messages, what="delivery to the sink")
+        assert sink.messages[0][1] == ("you@unknown.invalid",)
+
+
+@pytest.mark.skipif(shutil.which("swaks") is None, reason="NEEDS swaks")
+def test_swaks_is_served(host):
+    host.start()
+    done = subprocess.run(
+        ["swaks", "--server", "127.0.0.1", "--port", str(host.port), "--helo", "swaks.test", "--pipeline",
+         "--from", "a@example.org", "--to", local_user(), "--header", "Subject: by swaks", "--body", ".\n..\nFrom here\n"],
+        capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+    box = host.wait_for_mail(local_user(), b"Subject: by swaks")
+    assert b"\n.\n..\n>From here\n" in box

@@ -1,10 +1,17 @@
-"""What could not be delivered waits as long as the configuration says, from the first attempt on."""
+"""A message that cannot be delivered now is tried again at the times that retry= names, until qreturn= is over."""
 import datetime
 import os
 import time
 
-from host import free_port, wait_for
+import pytest
+
+from accepted_mail import Sender
+from conftest import needs_root
+from host import free_port, local_user, wait_for
+from sick_nameserver import SickNameServer
 from sink import Sink
+from smtp_clients import send
+from strict_sink import StrictSink
 
 
 def retry_times(host):
@@ -72,3 +79,52 @@ def test_mail_for_a_host_that_is_down_is_not_counted_as_tried(host):
     wait_for(lambda: sorted(line.split(b" attempt")[0].split()[-1] for line in host.run("mailq", "-v").stdout.splitlines()
                             if b" attempt" in line) == [b"0", b"1"], what="one attempt in all")
     assert host.run("mailq").stdout.count(b"(451 4.4.1 ") == 2
+
+
+def test_attempts_go_on_until_qreturn_and_the_sender_hears_the_last_reason(host):
+    said = iter(f"451 4.7.1 not now, for the {n}. time".encode() for n in range(1, 100))
+    with StrictSink(replies={"RCPT": lambda: next(said)}) as sink:
+        host.write_config(relay_host=f"127.0.0.1:{sink.port}", retry="1s,2s", qreturn="5s")
+        host.start()
+        send(host, b"in vain", "you@elsewhere.test", sender=f"{local_user()}@host.test")
+        report = host.wait_for_mail(local_user(), b"multipart/report", seconds=40).decode()
+        attempts = sum(line.startswith("RCPT") for line in sink.commands)
+    assert attempts >= 3
+    assert "Final-Recipient: rfc822; you@elsewhere.test" in report.replace("rfc822;you", "rfc822; you")
+    assert "Status: 5.4.7" in report
+    assert f"not now, for the {attempts}. time" in " ".join(report.split())
+    assert "Subject: in vain" in report
+    host.wait_for_empty_queue()
+
+
+@needs_root
+@pytest.mark.parametrize("mode", ["silent", "servfail"])
+def test_a_name_server_that_does_not_help(make_host, mode):
+    with StrictSink() as sink, SickNameServer(mode) as names:
+        host = make_host("host", nameserver=names.address, remote_port=str(sink.port), retry="1s")
+        host.start()
+        sender = Sender(host)
+        assert sender.sendmail("them@far.test") == 0
+        wait_for(lambda: names.asked > 0, what="a question")
+        if mode == "servfail":
+            wait_for(lambda: "deferred" in host.log_text(), what="a deferral")
+        assert "failed" not in host.log_text()
+        names.mode = {"far.test": "127.0.0.1"}
+        assert sender.sendmail("them@far.test") == 0
+        wait_for(lambda: host.run("runq").returncode == 0 and len(sink.transactions) >= 2, 40, "both messages")
+        sender.all_arrive_at(sink)
+
+
+@needs_root
+def test_a_relay_host_that_is_not_there_yet(make_host):
+    port = free_port()
+    host = make_host("host", relay_host=f"[127.0.0.1]:{port}", retry="1s")
+    host.start()
+    sender = Sender(host)
+    for _ in range(3):
+        assert sender.smtp("them@far.test") == 250
+    wait_for(lambda: host.log_text().count("deferred") >= 3, what="the first attempts")
+    with StrictSink() as sink:
+        host.write_config(relay_host=f"[127.0.0.1]:{sink.port}")
+        host.reload()
+        sender.all_arrive_at(sink)

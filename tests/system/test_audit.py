@@ -1,0 +1,119 @@
+"""With audit=1, the log has a record of each command of each client, and no secret; process titles show what each
+client is doing."""
+import os
+import re
+import signal
+
+from host import local_user, wait_for
+from processes import is_alive, wait_for_title
+from smtp_clients import message
+
+
+def records(host):
+    """(address, command, code, info) of each audit record."""
+    return [(m[1], m[2], int(m[3]), m[4])
+            for m in re.finditer(r"AUDIT:\d+:(\[[^]]*\]|[^:]*):([^:]*):(\d+):(.*)", host.log_text())]
+
+
+def wait_for_record(host, *expected):
+    wait_for(lambda: any(r[1:1 + len(expected)] == expected for r in records(host)),
+             what=lambda: f"a record {expected} among {records(host)}")
+
+
+def test_each_command_leaves_a_record(host):
+    host.write_config(audit="1")
+    host.start()
+    user = local_user()
+    with host.smtp() as client:
+        client.ehlo("laptop")
+        client.mail("a@example.org")
+        client.rcpt(user)
+        client.rcpt("nobody-here")
+        text = client.data(message(b"hello"))[1].decode()
+    wait_for_record(host, "QUIT", 221)
+    got = records(host)
+    # host.start() has connected, too, and left without a word.
+    mine = [r for r in got[[r[1] for r in got].index("EHLO") - 1:] if r[1:3] != ("QUIT", 499)]
+    assert [(command, code) for _, command, code, _ in mine] == [
+        ("CONN", 220), ("EHLO", 250), ("MAIL", 250), ("RCPT", 250), ("RCPT", 550), ("DATA", 250), ("QUIT", 221)]
+    assert {address for address, *_ in mine} == {"127.0.0.1"}
+    assert mine[1][3] == "laptop" and mine[2][3].startswith("FROM:<a@example.org>")
+    message_id = re.search(r"\bq[0-9A-Za-z]+|[0-9A-Za-z]{10,}", text)[0]
+    assert message_id in mine[5][3]
+
+
+def test_without_it_there_is_none(host):
+    host.start()
+    with host.smtp() as client:
+        client.noop()
+    assert not records(host)
+
+
+def test_what_may_be_a_secret_is_in_no_record(host):
+    host.write_config(audit="1", auth_plaintext="1")
+    host.start()
+    for said in ([b"AUTH PLAIN AGFsaWNlAGhlc2FtZQ=="], [b"AUTH LOGIN", b"YWxpY2U=", b"c2VzYW1l"],
+                 [b"AUTH c2VzYW1l"], [b"c2VzYW1l"], [b"sesame"]):
+        with host.smtp() as client:
+            client.ehlo()
+            for line in said:
+                client.docmd(line.decode())
+    wait_for(lambda: sum(r[1] == "QUIT" and r[2] == 221 for r in records(host)) >= 5, what="the end of all")
+    assert not re.search("sesame|c2VzYW1l|AGFsaWNl", host.log_text())
+    assert any(r[1] == "AUTH" and r[3].startswith("PLAIN") for r in records(host))
+
+
+def test_who_leaves_without_a_word_has_a_record(host):
+    host.write_config(audit="1")
+    host.start()
+    client = host.smtp()
+    client.ehlo()
+    client.mail("a@example.org")
+    client.close()
+    wait_for_record(host, "QUIT", 499)
+
+
+def test_a_signal_turns_it_on_and_off_for_who_is_there_already(host):
+    host.start()
+    with host.smtp() as client:
+        client.mail("a@example.org")
+        host.process.send_signal(signal.SIGUSR1)
+        wait_for(lambda: "audit is=on" in host.log_text(), what="the log")
+        client.rset()
+        wait_for_record(host, "RSET", 250)
+        host.process.send_signal(signal.SIGUSR1)
+        wait_for(lambda: "audit is=off" in host.log_text(), what="the log")
+        before = len(records(host))
+        client.noop()
+        assert len(records(host)) == before
+
+
+def test_the_command_line_turns_it_on_and_a_reload_leaves_it(host):
+    host.start("-a")
+    host.reload()
+    with host.smtp() as client:
+        client.noop()
+    wait_for_record(host, "NOOP", 250)
+
+
+def test_signals_sent_to_all_of_the_name_end_nobody(host):
+    """killall -USR1 postoffice, killall -HUP postoffice."""
+    host.start()
+    with host.smtp() as client:
+        client.mail("a@example.org")
+        everybody = host.processes()
+        for number in (signal.SIGUSR1, signal.SIGHUP):
+            for pid in everybody:
+                if pid != host.process.pid:
+                    os.kill(pid, number)
+        assert client.rset()[0] == 250
+        assert all(is_alive(pid) for pid in everybody)
+
+
+def test_titles_say_what_each_process_does(host):
+    host.start()
+    wait_for_title(host, "master of host.test")
+    with host.smtp() as client:
+        client.ehlo()
+        client.mail("a@example.org")
+        wait_for_title(host, "SMTP 127.0.0.1 MAIL")
