@@ -1,6 +1,7 @@
 #include "postoffice/base/utf8.h"
 
-#include <algorithm>
+#include <cstdint>
+#include <cstring>
 
 namespace postoffice {
 namespace {
@@ -14,7 +15,14 @@ bool is_surrogate(char32_t character) {
 }  // namespace
 
 bool is_ascii(std::string_view text) {
-    return std::none_of(text.begin(), text.end(), [](char c) { return (c & 0x80) != 0; });
+    std::uint64_t bits = 0;
+    for (; text.size() >= sizeof(bits); text.remove_prefix(sizeof(bits))) {
+        std::memcpy(&bits, text.data(), sizeof(bits));
+        if ((bits & 0x8080808080808080U) != 0) return false;
+    }
+    unsigned last = 0;
+    for (const char c : text) last |= static_cast<unsigned char>(c);
+    return last < 0x80;
 }
 
 std::optional<char32_t> read_character(std::string_view& text) {
@@ -47,6 +55,14 @@ bool is_utf8(std::string_view text) {
     while (!text.empty())
         if (!read_character(text)) return false;
     return true;
+}
+
+std::string_view cut_utf8(std::string_view text, std::size_t most) {
+    if (text.size() <= most) return text;
+    constexpr std::size_t most_continuing = 3;  // octets of one character
+    for (std::size_t end = most; end > 0 && most - end <= most_continuing; --end)
+        if ((text[end] & 0xC0) != 0x80) return text.substr(0, end);
+    return text.substr(0, most);
 }
 
 void append_utf8(std::string& text, char32_t character) {

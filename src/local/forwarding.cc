@@ -36,12 +36,8 @@ Fd copy_of_message(const std::string& prefix, int message) {
 
 bool was_delivered_to(int message, const std::string& recipient) {
     std::vector<char> buffer(most_header);
-    std::string_view rest(buffer.data(), disk::read_at(message, buffer, 0));
-    while (const auto field = read_field(rest))
-        if (equals_ignoring_case(field->name, "Delivered-To") &&
-            equals_ignoring_case(trim(field->body), recipient))
-            return true;
-    return false;
+    const std::string_view text(buffer.data(), disk::read_at(message, buffer, 0));
+    return has_field(text, "Delivered-To", recipient);
 }
 
 DeliveryResult forward_message(const ForwardedBy& by, const std::vector<Address>& to, int message,

@@ -28,13 +28,6 @@ std::uint64_t size_of_message(int message) {
 
 }  // namespace
 
-/// Programs find the date behind the first blank, so a quoted local part must not bring another one.
-std::string mbox_line(const std::string& sender, const std::string& date) {
-    std::string name = sender.empty() ? "MAILER-DAEMON" : sender;
-    std::replace(name.begin(), name.end(), ' ', '-');
-    return "From " + name + " " + date + "\n";
-}
-
 // Where the copy is within the message.
 struct MessageCopier::Reading {
     bool in_header = true;
@@ -48,11 +41,30 @@ MessageCopier::MessageCopier(Form form) : form_(form), input_(input_size) {
 }
 
 std::uint64_t MessageCopier::copy(std::string_view prefix, const DeliveryStamp& stamp, int message, int to) {
-    const std::uint64_t size = size_of_message(message);
     output_ = prefix;
-    written_ = 0;
-    put_stamp(stamp);
+    put_from_line(stamp.sender);
+    output_.append("Return-Path: <").append(stamp.sender).append(">\n");
+    output_.append("Delivered-To: ").append(stamp.recipient).append("\n");
+    return copy_lines(message, to);
+}
 
+std::uint64_t MessageCopier::copy_undelivered(const std::string& sender, int message, int to) {
+    output_.clear();
+    put_from_line(sender);
+    return copy_lines(message, to);
+}
+
+void MessageCopier::put_from_line(const std::string& sender) {
+    if (!form_.from_line) return;
+    const UnixTime now = now_unix();
+    if (now != stamp_second_) stamp_date_ = mailbox_date(stamp_second_ = now);
+    output_ += mbox_from_line(sender, stamp_date_);
+}
+
+/// Writes what output_ holds, and the message behind it.
+std::uint64_t MessageCopier::copy_lines(int message, int to) {
+    const std::uint64_t size = size_of_message(message);
+    written_ = 0;
     Reading reading;
     std::size_t held = 0;  // octets at the start of the buffer that wait for the rest of their line
     for (std::uint64_t done = 0; done < size;) {
@@ -80,21 +92,11 @@ std::uint64_t MessageCopier::copy(std::string_view prefix, const DeliveryStamp& 
     return written_;
 }
 
-void MessageCopier::put_stamp(const DeliveryStamp& stamp) {
-    if (form_.from_line) {
-        const UnixTime now = now_unix();
-        if (now != stamp_second_) stamp_date_ = mailbox_date(stamp_second_ = now);
-        output_ += mbox_line(stamp.sender, stamp_date_);
-    }
-    output_.append("Return-Path: <").append(stamp.sender).append(">\n");
-    output_.append("Delivered-To: ").append(stamp.recipient).append("\n");
-}
-
 void MessageCopier::put_line(Reading& reading, std::string_view piece) {
     const bool whole_line_start = std::exchange(reading.at_line_start, piece.back() == '\n');
     if (whole_line_start && reading.in_header) {
-        const bool continues = piece.front() == ' ' || piece.front() == '\t';
-        if (!continues) reading.leaving_out = equals_ignoring_case(field_name(piece), "Return-Path");
+        if (!is_continuation(piece))
+            reading.leaving_out = equals_ignoring_case(field_name(piece), "Return-Path");
         if (piece == "\n") reading.in_header = false;
     }
     if (reading.leaving_out) return;

@@ -4,7 +4,7 @@
 
 #include "postoffice/base/clock.h"
 #include "postoffice/base/text.h"
-#include "postoffice/local/message_copier.h"
+#include "postoffice/mail/header.h"
 #include "postoffice/routing/user_files.h"
 
 namespace postoffice {
@@ -61,7 +61,7 @@ Environment program_environment(const Config& config, const Account& account, co
     add_default(variables, facts);
     if (const char* zone = std::getenv("TZ")) variables.emplace_back("TZ", zone);
     for (auto& [name, value] : variables) value = printable(value);
-    variables.emplace_back("UFLINE", mbox_line(printable(facts.sender), mailbox_date(now_unix())));
+    variables.emplace_back("UFLINE", mbox_from_line(printable(facts.sender), mailbox_date(now_unix())));
     variables.emplace_back("RPLINE", "Return-Path: <" + printable(facts.sender) + ">\n");
     variables.emplace_back("DTLINE", "Delivered-To: " + printable(facts.recipient_text) + "\n");
     return variables;

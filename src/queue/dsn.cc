@@ -85,27 +85,8 @@ std::string wrapped(std::string_view text, std::size_t first_column, std::string
     return result;
 }
 
-/// "Name: value\n", folded before blanks, all of which stay: those in a quoted local part are part of the
-/// address.
 std::string field(std::string_view name, std::string_view value) {
-    constexpr std::size_t width = 76;
-    constexpr std::size_t longest_part = 450;  // blanks and the word behind them stay below 998
-    std::string result = fmt::format("{}: ", name);
-    std::size_t column = result.size();
-    const std::string text = text_line(value);
-    for (std::string_view rest = text; !rest.empty();) {
-        const std::size_t word = std::min(rest.find_first_not_of(' '), rest.size());
-        const std::size_t end = std::min(rest.find(' ', word), rest.size());
-        const std::string_view blanks = rest.substr(0, std::min(word, longest_part));
-        if (!blanks.empty() && column + end > width) {
-            result += '\n';
-            column = 0;
-        }
-        result.append(blanks).append(rest.substr(word, std::min(end - word, longest_part)));
-        column += end;
-        rest.remove_prefix(end);
-    }
-    return result + '\n';
+    return folded_field(name, text_line(value));
 }
 
 // The original message
@@ -136,19 +117,6 @@ Original read_original(int fd, bool whole) {
     return original;
 }
 
-std::string_view header_of(std::string_view message) {
-    if (message.starts_with('\n')) return {};
-    const auto end = message.find("\n\n");
-    return message.substr(0, end == std::string_view::npos ? end : end + 1);
-}
-
-/// The body of the first field of that name, still folded; empty if there is none.
-std::string_view field_body(std::string_view header, std::string_view name) {
-    while (const auto found = read_field(header))
-        if (equals_ignoring_case(found->name, name)) return found->body;
-    return {};
-}
-
 /// The well-formed message ids in a field body.
 std::vector<std::string> message_ids(std::string_view body) {
     std::vector<std::string> ids;
@@ -166,12 +134,16 @@ std::vector<std::string> message_ids(std::string_view body) {
 }
 
 /// In-Reply-To and References, by which a mail reader shows the report next to the message (RFC 5322 3.6.4).
-std::string thread_fields(std::string_view header) {
-    const auto own = message_ids(field_body(header, "Message-ID"));
+std::string thread_fields(std::string_view message) {
+    const auto ids_in = [message](std::string_view name) {
+        const auto field = find_field(message, name);
+        return field ? message_ids(field->body) : std::vector<std::string>();
+    };
+    const auto own = ids_in("Message-ID");
     if (own.empty()) return "";
     std::string fields = fmt::format("In-Reply-To: {}\nReferences:", own.front());
     constexpr std::size_t most_references = 20;
-    const auto earlier = message_ids(field_body(header, "References"));
+    const auto earlier = ids_in("References");
     for (std::size_t i = earlier.size() - std::min(earlier.size(), most_references); i < earlier.size(); ++i)
         fields += fmt::format(" {}\n", earlier[i]);
     return fields + fmt::format(" {}\n", own.front());
@@ -372,8 +344,7 @@ std::string subject_of(const DsnRequest& request) {
     return subject + (action == DsnAction::delivered ? " was delivered" : " was passed on");
 }
 
-std::string top_header(const DsnRequest& request, const std::string& boundary,
-                       std::string_view original_header) {
+std::string top_header(const DsnRequest& request, const std::string& boundary, std::string_view original) {
     Envelope envelope;
     envelope.origin.protocol = "local";
     envelope.arrived = request.now;
@@ -382,7 +353,7 @@ std::string top_header(const DsnRequest& request, const std::string& boundary,
            field("To", request.to.to_string()) +
            fmt::format("Subject: {}\nDate: {}\nMessage-ID: <{}@{}>\n", subject_of(request),
                        rfc5322_date(request.now), request.id, request.hostname) +
-           thread_fields(original_header) +
+           thread_fields(original) +
            fmt::format(
                "Auto-Submitted: auto-replied\nMIME-Version: 1.0\n"
                "Content-Type: multipart/report; report-type=delivery-status;\n\tboundary=\"{}\"\n",
@@ -420,7 +391,7 @@ DsnForm write_dsn(Message& report, const Journal& journal, const DsnRequest& req
     };
 
     // RFC 2045 section 6.4: what encloses 8-bit text says so too.
-    std::string text = top_header(request, boundary, header_of(original.text));
+    std::string text = top_header(request, boundary, original.text);
     if (eight_bit) text += "Content-Transfer-Encoding: 8bit\n";
     const auto part = [&](std::string_view type, std::string_view content) {
         text += fmt::format("\n--{}\nContent-Type: {}\n{}\n", boundary, type, encoding(content));

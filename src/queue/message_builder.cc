@@ -120,7 +120,7 @@ void MessageBuilder::read_header(std::string_view& bytes) {
             if (bytes.front() == '\n') {  // stays where it is: the blank line goes behind what we add
                 complete_header();
                 place_ = Place::body;
-            } else if ((bytes.front() == ' ' || bytes.front() == '\t') && any_field_) {
+            } else if (any_field_ && is_continuation(bytes)) {
                 place_ = Place::field_body;
             } else {
                 place_ = Place::field_name;

@@ -10,6 +10,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
 #include "postoffice/base/utf8.h"
+#include "postoffice/mail/header.h"
 #include "postoffice/policy/correspondents.h"
 #include "postoffice/policy/relaying.h"
 #include "postoffice/policy/soliciting.h"
@@ -75,11 +76,6 @@ void send_to_folder(Envelope& envelope, MailFolder folder) {
     envelope.recipients = std::move(kept);
 }
 
-std::string unfolded(std::string text) {
-    std::erase_if(text, [](char c) { return c == '\n'; });
-    return text;
-}
-
 // The address that would send the message on; empty if it stays here. Of a delivery file that decides for
 // each message only its owner can tell.
 std::string sent_on_by(const Recipient& recipient, const Envelope& envelope) {
@@ -93,7 +89,7 @@ std::optional<Reply> check_loop(const Envelope& envelope, const std::vector<std:
     for (const Recipient& recipient : envelope.recipients) {
         const std::string by = sent_on_by(recipient, envelope);
         const auto is_by = [&](const std::string& field) {
-            return equals_ignoring_case(trim(unfolded(field)), by);
+            return equals_ignoring_case(field_value(field), by);
         };
         if (!by.empty() && std::any_of(delivered_to.begin(), delivered_to.end(), is_by))
             return Reply{554, "5.4.6", "Mail loop: the message has been here before"};
@@ -154,7 +150,7 @@ Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
     if (!refusal && decoder_.refuses_lone() && decoder_.has_lone())
         refusal = Reply{550, "5.6.0", "The message has a CR or LF that is no line end"};
     if (!refusal)
-        refusal = check_solicitation(dialogue.config().no_soliciting, unfolded(builder_.solicitation()));
+        refusal = check_solicitation(dialogue.config().no_soliciting, field_value(builder_.solicitation()));
     Envelope envelope = dialogue.transaction.read_envelope(origin_of(dialogue), builder_.has_eight_bit(),
                                                            builder_.has_eight_bit_header());
     send_to_folder(envelope, unwanted_mail(dialogue).folder);

@@ -41,5 +41,31 @@ TEST(Header, FieldsAreTakenOneByOne) {
     EXPECT_FALSE(read_field(unended));
 }
 
+TEST(Header, AFieldIsFoundByItsNameAndItsValue) {
+    const std::string_view text = "A: 1\nDelivered-To:\n b@x.test \nA: 2\n\nC: 3\n";
+    EXPECT_EQ(find_field(text, "a")->body, " 1\n");
+    EXPECT_FALSE(find_field(text, "C")) << "the body has no fields";
+    EXPECT_TRUE(has_field(text, "A", "2"));
+    EXPECT_TRUE(has_field(text, "delivered-to", "B@x.test")) << "folded before its value";
+    EXPECT_FALSE(has_field(text, "C", "3"));
+}
+
+TEST(Header, AValueHasNoLineEnds) {
+    EXPECT_EQ(field_value(" a\n b\r\n\tc \n"), "a b\tc");
+    EXPECT_EQ(field_value("\n"), "");
+}
+
+TEST(Header, AFieldIsFoldedBeforeBlanks) {
+    EXPECT_EQ(folded_field("To", "a b"), "To: a b\n");
+    EXPECT_EQ(folded_field("To", std::string(70, 'a') + "  bcd"),
+              "To: " + std::string(70, 'a') + "\n  bcd\n");
+    EXPECT_EQ(folded_field("To", std::string(2000, 'a')), "To: " + std::string(450, 'a') + "\n");
+}
+
+TEST(Header, AnMboxHoldsASenderWithBlanksAsOneWord) {
+    EXPECT_EQ(mbox_from_line("\"a b\"@x.test", "DATE"), "From \"a-b\"@x.test DATE\n");
+    EXPECT_EQ(mbox_from_line("", "DATE"), "From MAILER-DAEMON DATE\n");
+}
+
 }  // namespace
 }  // namespace postoffice

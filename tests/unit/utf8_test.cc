@@ -76,6 +76,22 @@ TEST(Idn, WhatIsNoDomainIsNone) {
     EXPECT_EQ(domain_to_unicode("xn--.example"), "xn--.example");
 }
 
+TEST(Utf8, ACutLeavesNoHalfCharacter) {
+    EXPECT_EQ(cut_utf8("abc", 3), "abc");
+    EXPECT_EQ(cut_utf8("abc", 2), "ab");
+    EXPECT_EQ(cut_utf8("ab\xf0\x9f\x93\xae", 5), "ab");
+    EXPECT_EQ(cut_utf8("\xaf\xaf\xaf\xaf\xaf", 4), "\xaf\xaf\xaf\xaf") << "no UTF-8";
+}
+
+TEST(Utf8, AnOctetBeyondAsciiIsSeenWhereverItStands) {
+    for (std::size_t at = 0; at < 20; ++at) {
+        std::string text(20, 'x');
+        EXPECT_TRUE(is_ascii(text));
+        text[at] = '\x80';
+        EXPECT_FALSE(is_ascii(text)) << at;
+    }
+}
+
 TEST(Printable, LeavesNothingThatATerminalObeys) {
     EXPECT_EQ(printable("a\x1b[31m\r\n\x7f\tb"), "a?[31m????b");
     EXPECT_EQ(printable("\x9b"

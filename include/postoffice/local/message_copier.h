@@ -11,9 +11,6 @@
 
 namespace postoffice {
 
-/// "From sender date", the line in front of a message in an mbox (RFC 4155), with its end.
-std::string mbox_line(const std::string& sender, const std::string& date);
-
 class MessageCopier {
   public:
     struct Form {
@@ -26,10 +23,13 @@ class MessageCopier {
     /// message's own Return-Path fields are left out, for there is exactly one. Throws std::system_error, and
     /// FormatError if `message` is no regular file or changes its size meanwhile.
     std::uint64_t copy(std::string_view prefix, const DeliveryStamp& stamp, int message, int to);
+    /// The same without prefix and stamp, for a message of `sender` that was not delivered.
+    std::uint64_t copy_undelivered(const std::string& sender, int message, int to);
 
   private:
     struct Reading;
-    void put_stamp(const DeliveryStamp& stamp);
+    std::uint64_t copy_lines(int message, int to);
+    void put_from_line(const std::string& sender);
     void put_line(Reading& reading, std::string_view piece);
     void flush(int to);
 

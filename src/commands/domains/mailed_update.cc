@@ -201,9 +201,9 @@ std::optional<std::string> find_update_line(std::string_view text) {
     bool has_subject = false;
     while (const auto field = read_field(text)) {
         for (const std::string_view name : {"Received", "Delivered-To", "Return-Path"})
-            if (equals_ignoring_case(field->name, name)) return std::nullopt;
+            if (field->is(name)) return std::nullopt;
         if (starts_with_ignoring_case(field->name, "Resent-")) return std::nullopt;
-        if (equals_ignoring_case(field->name, "Subject")) has_subject = trim(field->body) == subject;
+        if (field->is("Subject")) has_subject = field_value(field->body) == subject;
     }
     if (text.starts_with('\n')) text.remove_prefix(1);
     const auto line = trim(read_until(text, '\n'));

@@ -186,11 +186,8 @@ Fd read_message(const std::string& recipient) {
     std::string text = disk::read_all(STDIN_FILENO, most_message);
     const std::string_view first_line = std::string_view(text).substr(0, text.find('\n'));
     if (is_mbox_from_line(first_line)) text.erase(0, first_line.size() + 1);
-    std::string_view header = std::string_view(text).substr(0, most_header);
-    while (const auto field = read_field(header))
-        if (equals_ignoring_case(field->name, "Delivered-To") &&
-            equals_ignoring_case(trim(field->body), recipient))
-            throw ToolFailure{EX_DATAERR, recipient + ": mail loop: it has been here before"};
+    if (has_field(std::string_view(text).substr(0, most_header), "Delivered-To", recipient))
+        throw ToolFailure{EX_DATAERR, recipient + ": mail loop: it has been here before"};
     return disk::memory_file("Delivered-To: " + recipient + "\n" + text);
 }
 

@@ -23,6 +23,7 @@
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/base/trigger.h"
+#include "postoffice/base/utf8.h"
 #include "postoffice/commands/commands.h"
 #include "postoffice/queue/drop.h"
 #include "postoffice/queue/spool.h"
@@ -182,15 +183,6 @@ std::size_t screen_width() {
     return 80;
 }
 
-/// Cut to `width` columns; an UTF-8 character is not cut in its middle.
-std::string cut(std::string text, std::size_t width) {
-    if (text.size() <= width) return text;
-    std::size_t end = width;
-    while (end > 0 && (text[end] & 0xc0) == 0x80) --end;
-    text.resize(end);
-    return text;
-}
-
 /// When the next attempt is made.
 std::string next_attempt_text(const Listed& entry, bool immediate) {
     const Journal& journal = entry.journal;
@@ -236,7 +228,7 @@ void show(const Listed& entry, const Manner& manner) {
         if (!waits && !manner.verbose) continue;
         const std::string reason = reason_text(state);
         if (!reason.empty() && reason != last_reason)
-            print_output("{}\n", cut("(" + reason, manner.width - 1) + ")");
+            print_output("({})\n", cut_utf8(reason, manner.width - 2));
         last_reason = reason;
         const char* done = state.status == RecipientState::Status::delivered ? " (delivered)" : " (failed)";
         print_output("{:{}}{}{}\n", "", address_column, recipient_text(journal.envelope.recipients[i]),

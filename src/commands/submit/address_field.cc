@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "postoffice/base/base64.h"
 #include "postoffice/base/text.h"
 #include "postoffice/base/utf8.h"
 
@@ -87,32 +88,11 @@ struct Candidate {
     }
 };
 
-/// At most `most` octets, not ending inside a UTF-8 character.
-std::string_view cut(std::string_view text, std::size_t most) {
-    if (text.size() <= most) return text;
-    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
-    return text.substr(0, most);
-}
-
-std::string base64(std::string_view bytes) {
-    static constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string text;
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        unsigned group = 0;
-        for (std::size_t k = 0; k < 3; ++k)
-            group = group << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-        for (std::size_t k = 0; k < 4; ++k)
-            text += i + k <= bytes.size() ? digits[group >> (18 - 6 * k) & 63] : '=';
-    }
-    return text;
-}
-
 std::string encoded_words(std::string_view name) {
     const std::string_view charset = is_utf8(name) ? "utf-8" : "unknown-8bit";  // RFC 1428 section 3
     std::string text;
     while (!name.empty()) {
-        std::string_view part = cut(name, octets_in_encoded_word);
-        if (part.empty()) part = name.substr(0, octets_in_encoded_word);
+        const std::string_view part = cut_utf8(name, octets_in_encoded_word);
         name.remove_prefix(part.size());
         if (!text.empty()) text += "\n ";
         text.append("=?").append(charset).append("?B?").append(base64(part)).append("?=");
@@ -173,7 +153,7 @@ std::string qualify_mailboxes(std::string_view body, std::string_view domain) {
 }
 
 std::string display_name(std::string_view name) {
-    name = trim(cut(name, longest_name));
+    name = trim(cut_utf8(name, longest_name));
     const auto is_plain = [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ' ' ||
                std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != npos;

@@ -11,7 +11,7 @@
 #include "postoffice/base/clock.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
-#include "postoffice/mail/header.h"
+#include "postoffice/local/message_copier.h"
 #include "postoffice/queue/drop.h"
 #include "postoffice/queue/message.h"
 #include "postoffice/queue/spool.h"
@@ -37,34 +37,6 @@ bool is_ours(int fd, mode_t type) {
     const bool one_name = type == S_IFDIR || status.st_nlink == 1;
     return (status.st_mode & S_IFMT) == type && status.st_uid == ::getuid() && one_name;
 }
-
-/// Writes the message as a mailbox holds it: a From line, the lines of the message, a blank line (RFC 4155).
-class MailboxWriter {
-  public:
-    MailboxWriter(int fd, const Address& sender) : fd_(fd) {
-        const std::string name = sender.is_null() ? "MAILER-DAEMON" : sender.to_string();
-        disk::write_all(fd_, fmt::format("From {} {}\n", name, mailbox_date(now_unix())));
-    }
-    void write(std::string_view piece) {
-        line_ += piece;
-        std::size_t begin = 0;
-        std::string text;
-        for (std::size_t newline; (newline = line_.find('\n', begin)) != std::string::npos;
-             begin = newline + 1) {
-            const std::string_view line = std::string_view(line_).substr(begin, newline + 1 - begin);
-            in_header_ = in_header_ && line != "\n";
-            append_mbox_line(text, line, in_header_);
-        }
-        line_.erase(0, begin);
-        disk::write_all(fd_, text);
-    }
-    void finish() { disk::write_all(fd_, "\n"); }
-
-  private:
-    int fd_;
-    bool in_header_ = true;
-    std::string line_;  // the beginning of a line that has not ended
-};
 
 }  // namespace
 
@@ -105,9 +77,8 @@ std::optional<std::string> save_dead_letter(const std::string& home, const Addre
         if (!is_ours(folder.get(), S_IFDIR)) return std::nullopt;
         const Fd file = disk::open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0600);
         if (!is_ours(file.get(), S_IFREG)) return std::nullopt;
-        MailboxWriter writer(file.get(), sender);
-        for_each_piece(message, [&](std::string_view piece) { writer.write(piece); });
-        writer.finish();
+        MessageCopier copier({.from_line = true, .escape_from = true});
+        copier.copy_undelivered(sender.to_string(), message, file.get());
         disk::sync(file.get());
         return path;
     } catch (const std::system_error&) {

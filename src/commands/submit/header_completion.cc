@@ -16,26 +16,21 @@ namespace {
 
 constexpr std::string_view resent_prefix = "Resent-";
 
-struct Field {
-    std::string_view name;  // without a Resent- in front
-    bool resent;
-    std::string_view text;  // all of its lines
-    std::string_view body;  // what follows the colon
-
-    bool is(std::string_view other) const { return equals_ignoring_case(name, other); }
+/// Its name is without a Resent- in front.
+struct Field : HeaderField {
+    explicit Field(const HeaderField& whole)
+        : HeaderField(whole), resent(starts_with_ignoring_case(whole.name, resent_prefix)) {
+        if (resent) name.remove_prefix(resent_prefix.size());
+    }
     std::string_view up_to_colon() const { return text.substr(0, text.size() - body.size()); }
+
+    bool resent;
 };
 using Fields = std::vector<Field>;
 
-Field make_field(const HeaderField& whole) {
-    Field field{whole.name, starts_with_ignoring_case(whole.name, resent_prefix), whole.text, whole.body};
-    if (field.resent) field.name.remove_prefix(resent_prefix.size());
-    return field;
-}
-
 Fields split_fields(std::string_view header) {
     Fields fields;
-    while (const auto field = read_field(header)) fields.push_back(make_field(*field));
+    while (const auto field = read_field(header)) fields.emplace_back(*field);
     return fields;
 }
 
@@ -81,8 +76,7 @@ bool holds_addresses(const Field& field) {
 }
 
 void collect_recipients(const Field& field, CompletedHeader& result) {
-    std::string body(field.body);
-    std::replace(body.begin(), body.end(), '\n', ' ');
+    const std::string body = field_value(field.body);
     for (const MailboxText& mailbox : find_mailboxes(body)) {
         auto addresses = parse_address_list(mailbox.text);
         if (!addresses) {

@@ -17,12 +17,6 @@ namespace {
 
 constexpr std::size_t npos = std::string_view::npos;
 
-bool has_eight_bit_octet(std::string_view text) {
-    unsigned char all = 0;
-    for (const char c : text) all = static_cast<unsigned char>(all | static_cast<unsigned char>(c));
-    return all > 127;
-}
-
 }  // namespace
 
 Submission::Submission(Message& message, Settings settings)
@@ -93,7 +87,7 @@ void Submission::finish() {
 Submission::LineKind Submission::classify(std::string_view line, bool is_whole) const {
     if (is_whole && line.empty()) return LineKind::blank;
     if (scanned_ == 0 && !from_line_seen_ && is_mbox_from_line(line)) return LineKind::from_line;
-    if (scanned_ > 0 && (line.starts_with(' ') || line.starts_with('\t'))) return LineKind::field;
+    if (scanned_ > 0 && is_continuation(line)) return LineKind::field;
     if (!field_name(line).empty()) return LineKind::field;
     return is_whole || line.size() >= longest_field_name ? LineKind::text : LineKind::undecided;
 }
@@ -133,7 +127,7 @@ void Submission::end_header(std::size_t body_at) {
     if (completed_.received > settings_.hops)
         throw BadMessage(
             fmt::format("the message went through more than {} hosts: a mail loop", settings_.hops));
-    utf8_header_ = has_eight_bit_octet(completed_.text) && is_utf8(completed_.text);
+    utf8_header_ = !is_ascii(completed_.text) && is_utf8(completed_.text);
     store(completed_.text);
     store(std::string_view(header_).substr(body_at));
     std::string().swap(header_);
@@ -142,7 +136,7 @@ void Submission::end_header(std::size_t body_at) {
 
 void Submission::store(std::string_view text) {
     if (text.empty()) return;
-    if (!eight_bit_) eight_bit_ = has_eight_bit_octet(text);
+    eight_bit_ = eight_bit_ || !is_ascii(text);
     message_.append(text);
 }
 

@@ -2,18 +2,10 @@
 
 #include <algorithm>
 
+#include "postoffice/base/utf8.h"
+
 namespace postoffice {
 namespace {
-
-// How much of `line` (longer than `room`) goes before a hard fold: no UTF-8 sequence is torn apart.
-std::size_t hard_cut(std::string_view line, std::size_t room) {
-    constexpr std::size_t longest_sequence = 4;
-    for (std::size_t cut = room; cut > room - longest_sequence; --cut) {
-        const bool continues = (static_cast<unsigned char>(line[cut]) & 0xC0) == 0x80;
-        if (!continues) return cut;
-    }
-    return room;
-}
 
 bool is_blank(std::string_view text) {
     return text.find_first_not_of(" \t") == std::string_view::npos;
@@ -28,10 +20,10 @@ struct Cut {
 // to let it begin a line would leave the one before short and gain nothing.
 Cut find_cut(std::string_view line, std::size_t room) {
     const std::size_t blank = line.find_last_of(" \t", room);
-    if (blank == std::string_view::npos || blank == 0) return {hard_cut(line, room), false};
+    if (blank == std::string_view::npos || blank == 0) return {cut_utf8(line, room).size(), false};
     const std::size_t word_end = std::min(line.find_first_of(" \t", blank + 1), line.size());
     const bool word_fits = word_end - blank <= BodyEncoder::longest_line;
-    if (blank < room && !word_fits) return {hard_cut(line, room), false};
+    if (blank < room && !word_fits) return {cut_utf8(line, room).size(), false};
     return {blank, true};
 }
 
