@@ -3,12 +3,12 @@
 #include <utility>
 #include <vector>
 
+#include "listener.h"
 #include "postoffice/base/process.h"
 #include "postoffice/base/system_calls.h"
 #include "postoffice/daemon/authenticator.h"
 #include "postoffice/daemon/coal_runner.h"
 #include "postoffice/daemon/key_keeper.h"
-#include "postoffice/daemon/listener.h"
 #include "postoffice/daemon/spawner.h"
 #include "postoffice/delivery/runner.h"
 
@@ -89,7 +89,7 @@ int be_listener(Generation& generation, HelperResources& resources, pid_t master
     end_with_parent(master);
     // Not more: a rule of hosts.allow may run any program, in a child of a session.
     CallFilter::of_kernel_calls().enforce();
-    return Listener(generation.config, std::move(ports), helpers, std::move(succession)).run();
+    return Listener(generation.config, std::move(ports), helpers, Succession(std::move(succession))).run();
 }
 
 }  // namespace

@@ -1,19 +1,18 @@
 #include "postoffice/daemon/key_keeper.h"
 
 #include <fcntl.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <map>
 
 #include "postoffice/base/disk.h"
+#include "postoffice/base/epoll.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/packet.h"
@@ -40,19 +39,13 @@ void never_wait(int fd) {
 class KeyKeeper {
   public:
     KeyKeeper(PrivateKey key, Fd offers) : key_(std::move(key)), offers_(std::move(offers)) {
-        poll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
-        if (!poll_) throw_errno("epoll");
-        watch(signals_.fd());
-        watch(offers_.get());
+        poll_.add(signals_.fd());
+        poll_.add(offers_.get());
     }
 
     int run() {
         for (;;) {
-            std::array<epoll_event, 64> events{};
-            const int n = ::epoll_wait(poll_.get(), events.data(), static_cast<int>(events.size()), -1);
-            if (n < 0 && errno != EINTR) throw_errno("epoll");
-            for (int i = 0; i < n; ++i) {
-                const int fd = events[static_cast<std::size_t>(i)].data.fd;
+            for (const int fd : poll_.wait(-1)) {
                 if (fd == signals_.fd()) return 0;
                 if (fd == offers_.get())
                     receive_offer();
@@ -63,13 +56,6 @@ class KeyKeeper {
     }
 
   private:
-    void watch(int fd) {
-        epoll_event event{};
-        event.events = EPOLLIN;
-        event.data.fd = fd;
-        if (::epoll_ctl(poll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) throw_errno("epoll");
-    }
-
     void receive_offer() {
         auto offer = receive_struct_now<KeyChannelOffer>(offers_.get());
         if (offer.kind != PacketArrival::Kind::packet || offer.value.magic != KeyChannelOffer().magic ||
@@ -79,7 +65,7 @@ class KeyKeeper {
         if (!is_pipe(questions.get()) || !is_pipe(answers.get())) return;
         never_wait(questions.get());
         never_wait(answers.get());
-        watch(questions.get());
+        poll_.add(questions.get());
         const int number = questions.get();
         channels_[number] = {std::move(questions), std::move(answers)};
     }
@@ -104,7 +90,7 @@ class KeyKeeper {
 
     const PrivateKey key_;
     Fd offers_;
-    Fd poll_;
+    Epoll poll_;
     SignalSource signals_{SIGTERM, SIGINT};
     std::map<int, Channel> channels_;  ///< by the number of `questions`
 };

@@ -8,6 +8,7 @@
 
 #include "generation.h"
 #include "helper_process.h"
+#include "listener.h"
 #include "pid_file.h"
 #include "ports.h"
 #include "postoffice/base/error.h"
@@ -16,7 +17,6 @@
 #include "postoffice/base/log.h"
 #include "postoffice/config/build.h"
 #include "postoffice/daemon/control_socket.h"
-#include "postoffice/daemon/listener.h"
 #include "postoffice/queue/spool.h"
 
 namespace postoffice {

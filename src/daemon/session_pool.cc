@@ -1,0 +1,180 @@
+#include "session_pool.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
+#include "postoffice/daemon/key_keeper.h"
+#include "postoffice/net/private_key.h"
+
+namespace postoffice {
+namespace {
+
+constexpr std::size_t spare_processes = 2;       // idle ones kept beside those that the last moments needed
+constexpr std::size_t busy_limit = 20;           // busy sessions from which silence is parked early
+constexpr std::uint32_t park_after_calm = 2000;  // milliseconds
+constexpr std::uint32_t park_after_crowded = 5;
+constexpr int starts_at_a_time = 8;
+
+}  // namespace
+
+SessionPool::SessionPool(const Config& config, Epoll& epoll, ConnectionLimits& limits,
+                         const SessionProcessSockets& helpers, OnReturned on_returned)
+    : config_(config),
+      epoll_(epoll),
+      limits_(limits),
+      helpers_(helpers),
+      on_returned_(std::move(on_returned)) {}
+
+/// With many sessions the time is short for which a silent client may keep a process.
+std::uint32_t SessionPool::park_after() const {
+    return busy_ > busy_limit ? park_after_crowded : park_after_calm;
+}
+
+void SessionPool::hand_over(AcceptedClient client) {
+    while (idle_count() > 0)
+        if (give_to(processes_.begin(), client)) return;
+    if (processes_.size() < busy_limit) return start_process_for(std::move(client));
+    // Of so many processes one is idle again within moments, as a rule.
+    client.since = Clock::now();
+    waiting_.push_back(std::move(client));
+}
+
+/// The process sees the end of its channel, and leaves. What it may have sent is closed elsewhere.
+void SessionPool::remove(Processes::iterator process) {
+    process_of_.erase(process->worker.channel.get());
+    foreign_.add(std::move(process->worker.channel));
+    processes_.erase(process);
+}
+
+/// False if the process ended while it was idle.
+bool SessionPool::give_to(Processes::iterator process, AcceptedClient& client) {
+    const int channel = process->worker.channel.get();
+    const int descriptors[] = {client.socket.get()};
+    const ClientHandover handover{client.state, park_after()};
+    // A captured process may call itself idle and read nothing: the listener never waits for it.
+    if (send_packet_now(channel, std::as_bytes(std::span(&handover, 1)), descriptors) != Sent::yes) {
+        remove(process);
+        return false;
+    }
+    process->is_busy = true;
+    process->client = client.address;
+    process->is_front_end = client.is_front_end();
+    processes_.splice(processes_.end(), processes_, process);
+    ++busy_;
+    never_needed_ = std::min(never_needed_, idle_count());
+    return true;
+}
+
+void SessionPool::start_process_for(AcceptedClient client) try {
+    foreign_.close_all();
+    if (helpers_.passes != nullptr) helpers_.pass = helpers_.passes->pass_for(next_pass_++);
+    KeyChannelEnds key =
+        helpers_.key_channels < 0 ? KeyChannelEnds() : offer_key_channel(helpers_.key_channels);
+    Worker worker =
+        start_worker("SMTP idle",
+                     {helpers_.spawner, helpers_.announce, helpers_.authenticator, helpers_.coal,
+                      key.questions.get(), key.answers.get()},
+                     [&](Fd channel) {
+                         if (helpers_.passes != nullptr) helpers_.passes->wipe();
+                         set_key_channel(std::move(key.questions), std::move(key.answers));
+                         return run_session_process(config_, std::move(channel), helpers_, session_calls_);
+                     });
+    const auto started = processes_.insert(processes_.begin(), {std::move(worker), false, {}});
+    epoll_.add(started->worker.channel.get());
+    process_of_[started->worker.channel.get()] = started;
+    if (!give_to(started, client)) throw PeerGone("a new process ended at once");
+} catch (const std::exception& error) {
+    log_event("", "no-session-process", {{"reason", in_plain_words(error)}});
+    client.send_line("421 4.3.2 No resources here now; try again later\r\n");
+    if (!client.is_front_end()) limits_.release(client.address);
+}
+
+void SessionPool::serve_waiting() {
+    const auto now = Clock::now();
+    int may_start = now - last_start_ < short_wait ? 0 : starts_at_a_time;
+    while (!waiting_.empty()) {
+        const bool must_start = idle_count() == 0;
+        if (must_start && (now - waiting_.front().since < short_wait || may_start-- == 0)) return;
+        if (must_start) last_start_ = now;
+        AcceptedClient client = std::move(waiting_.front());
+        waiting_.pop_front();
+        if (must_start)
+            start_process_for(std::move(client));
+        else
+            hand_over(std::move(client));
+    }
+}
+
+bool SessionPool::serve(int channel) {
+    const auto process = process_of_.find(channel);
+    if (process == process_of_.end()) return false;
+    process_answered(process->second);
+    return true;
+}
+
+/// That there is no descriptor left for the client counts as an answer that cannot be used.
+StructArrival<SessionEnded> SessionPool::answer_of(int channel) try {
+    return receive_struct_now<SessionEnded>(channel);
+} catch (const std::system_error& error) {
+    log_event("", "client-lost", {{"reason", error.what()}});
+    return {PacketArrival::Kind::unusable};
+}
+
+void SessionPool::process_answered(Processes::iterator process) {
+    const int channel = process->worker.channel.get();
+    auto over = answer_of(channel);
+    // The event was that of another process, which has been ended since, and whose descriptor this one got.
+    if (over.kind == PacketArrival::Kind::nothing) return;
+    const bool is_answer = over.kind == PacketArrival::Kind::packet;
+    if (process->is_busy) --busy_;
+    const bool was_busy = std::exchange(process->is_busy, false);
+    const bool was_front_end = process->is_front_end;
+    const IpAddress address = process->client;
+    processes_.splice(processes_.begin(), processes_, process);
+    if (over.kind == PacketArrival::Kind::end) {  // that is how every session but a clean one ends
+        process_of_.erase(channel);
+        processes_.erase(process);
+    } else if (!is_answer) {
+        remove(process);
+    }
+    if (is_answer && was_busy && over.value.how != SessionEnded::How::ready && over.descriptors.size() == 1) {
+        AcceptedClient client;
+        client.socket = std::move(over.descriptors.front());
+        client.address = address;
+        client.state = over.value.state;
+        if (over.value.how == SessionEnded::How::parked)
+            return on_returned_(std::move(client), was_front_end);
+        remove(processes_.begin());
+        return hand_over(std::move(client));
+    }
+    foreign_.add(std::move(over.descriptors));
+    if (was_busy && !was_front_end) limits_.release(address);
+}
+
+/// Idle processes stand in front, those that were used last first.
+void SessionPool::end_idle(std::size_t most) {
+    for (; most > 0 && idle_count() > 0; --most)
+        remove(std::next(processes_.begin(), static_cast<std::ptrdiff_t>(idle_count()) - 1));
+}
+
+void SessionPool::end_idle() {
+    end_idle(idle_count());
+}
+
+void SessionPool::end_unneeded() {
+    if (never_needed_ > spare_processes) end_idle(never_needed_ - spare_processes);
+    never_needed_ = idle_count();
+}
+
+void SessionPool::disconnect_waiting(std::string_view line) {
+    for (AcceptedClient& client : waiting_) {
+        client.send_line(line);
+        client.close();
+    }
+    waiting_.clear();
+}
+
+}  // namespace postoffice
