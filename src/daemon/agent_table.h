@@ -18,12 +18,6 @@
 
 namespace postoffice {
 
-struct AgentName {
-    SpawnRequest::Purpose purpose = SpawnRequest::Purpose::mailbox;
-    std::string user;  ///< as in the request
-    auto operator<=>(const AgentName&) const = default;
-};
-
 /// Agents that stay for further channels, and are known by name; the others carry out one instruction.
 bool stays(SpawnRequest::Purpose purpose);
 bool is_of_domain(SpawnRequest::Purpose purpose);

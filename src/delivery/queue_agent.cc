@@ -17,7 +17,7 @@
 #include "postoffice/base/process.h"
 #include "postoffice/base/text.h"
 #include "postoffice/base/worker.h"
-#include "postoffice/delivery/agent_channel.h"
+#include "postoffice/delivery/agent_channels.h"
 #include "postoffice/delivery/local_transport.h"
 #include "postoffice/delivery/queue_job.h"
 #include "postoffice/delivery/remote_delivery.h"

@@ -6,7 +6,8 @@
 #include <cstddef>
 #include <optional>
 
-#include "postoffice/delivery/agent_channel.h"
+#include "postoffice/delivery/agent_channels.h"
+#include "postoffice/delivery/delegated_user_files.h"
 #include "postoffice/mail/delivery_result.h"
 #include "postoffice/queue/spool.h"
 #include "postoffice/routing/aliases.h"

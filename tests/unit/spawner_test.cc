@@ -16,7 +16,8 @@
 #include "local_delivery.h"
 #include "postoffice/base/request_socket.h"
 #include "postoffice/daemon/become_user.h"
-#include "postoffice/delivery/agent_channel.h"
+#include "postoffice/delivery/agent_delivery.h"
+#include "postoffice/delivery/agent_questions.h"
 
 namespace postoffice {
 namespace {
@@ -76,7 +77,7 @@ class Spawner : public ::testing::Test {
     DeliveryResult deliver(AgentChannels& by, const std::string& user,
                            const std::string& text = "S: x\n\n") const {
         const Fd message = disk::memory_file(text);
-        return by.deliver({{"q1", user, Address("a", "example.org"), Address("b", "example.org")}},
+        return AgentDelivery(by).deliver({{"q1", user, Address("a", "example.org"), Address("b", "example.org")}},
                           message.get())[0];
     }
     DeliveryResult deliver(const std::string& user) const {
@@ -484,14 +485,14 @@ class VirtualSpawner : public Spawner {
         auto by = channels();
         const Fd message = disk::memory_file("S: x\n\n");
         const Address someone("a", "example.org");
-        return by.deliver({{"q1", user, someone, someone, MailFolder::inbox, domain}}, message.get())[0];
+        return AgentDelivery(by).deliver({{"q1", user, someone, someone, MailFolder::inbox, domain}}, message.get())[0];
     }
     DeliveryResult carry_out(const std::string& alias, const std::string& domain,
                              const std::string& command) const {
         auto by = channels();
         const Fd message = disk::memory_file("S: x\n\n");
         const Address someone("a", "example.org");
-        return by.carry_out({"q1", {Target::Kind::program, "", someone, command, alias, domain}, someone},
+        return AgentDelivery(by).carry_out({"q1", {Target::Kind::program, "", someone, command, alias, domain}, someone},
                             message.get());
     }
     /// A channel to whatever this request gets.
@@ -594,12 +595,12 @@ TEST_F(VirtualSpawner, AnAgentDoesWhatItIsThereForAndNothingElse) {
     if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
     start();
     auto by = channels();
-    const auto vera = by.domain_entry("own.test", "VERA");
+    const auto vera = AgentQuestions(by).domain_entry("own.test", "VERA");
     EXPECT_EQ(DomainEntry::Status::answered, vera.status) << vera.problem;
     EXPECT_EQ("Vera", vera.user);
-    EXPECT_TRUE(by.domain_entry("own.test", "robot").alias.value_or("").starts_with("|/usr/bin/touch"));
+    EXPECT_TRUE(AgentQuestions(by).domain_entry("own.test", "robot").alias.value_or("").starts_with("|/usr/bin/touch"));
     EXPECT_EQ("64001\t64001\t64001\t64001", status_of(agents().at(0), "Uid"));
-    EXPECT_EQ(DomainEntry::Status::temporary, by.domain_entry("nowhere.test", "vera").status);
+    EXPECT_EQ(DomainEntry::Status::temporary, AgentQuestions(by).domain_entry("nowhere.test", "vera").status);
 
     const Fd names = channel_for(SpawnRequest::Purpose::domain, "own.test");
     ask(names.get(), "S: x\n\n");
@@ -672,13 +673,13 @@ TEST_F(VirtualSpawner, AgentsLeaveWhenTheDomainsChange) {
     if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
     start();
     auto by = channels();
-    EXPECT_EQ("Vera", by.domain_entry("own.test", "vera").user);
+    EXPECT_EQ("Vera", AgentQuestions(by).domain_entry("own.test", "vera").user);
     ASSERT_EQ(Outcome::delivered, deliver_to("vera", "own.test").outcome);
     put(etc_ / "domains.cf.new", "bob:own.test:0:not any more\n");
     std::filesystem::rename(etc_ / "domains.cf.new", etc_ / "domains.cf");
     EXPECT_EQ(Outcome::failed, deliver_to("vera", "own.test").outcome);
     wait_until([&] { return agents().empty(); });
-    EXPECT_EQ(DomainEntry::Status::temporary, by.domain_entry("own.test", "vera").status);
+    EXPECT_EQ(DomainEntry::Status::temporary, AgentQuestions(by).domain_entry("own.test", "vera").status);
 }
 
 TEST(UserName, IsSafeAsAFileName) {

@@ -7,8 +7,9 @@
 
 #include "postoffice/base/fd.h"
 #include "postoffice/config/config.h"
-#include "postoffice/delivery/agent_channel.h"
+#include "postoffice/delivery/agent_channels.h"
 #include "postoffice/delivery/bounce.h"
+#include "postoffice/delivery/delegated_user_files.h"
 #include "postoffice/delivery/deliver_or_queue.h"
 #include "postoffice/delivery/local_transport.h"
 #include "postoffice/queue/spool.h"

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "postoffice/config/config.h"
-#include "postoffice/delivery/agent_channel.h"
+#include "postoffice/delivery/agent_delivery.h"
 #include "postoffice/delivery/local_delivery.h"
 #include "postoffice/smtp/client/client.h"
 
@@ -38,7 +38,7 @@ class LocalTransport final : public LocalDelivery {
     void connect();
 
     const Config& config_;
-    AgentChannels& agents_;
+    AgentDelivery agents_;
     const Seconds patience_;
     std::unique_ptr<SmtpClient> client_;
 };

@@ -13,7 +13,9 @@
 // instruction in the user's own file, or in the alias, and does it only if it stands there.
 #pragma once
 
+#include <compare>
 #include <cstdint>
+#include <string>
 
 #include "postoffice/base/packet.h"
 
@@ -35,6 +37,13 @@ struct SpawnRequest {
     std::uint32_t magic = expected_magic;
     Purpose purpose = Purpose::mailbox;
     FixedString<320> user;
+};
+
+/// Which agent a request is about. Agents that stay for further channels are known by it.
+struct AgentName {
+    SpawnRequest::Purpose purpose = SpawnRequest::Purpose::mailbox;
+    std::string user;  ///< as in the request
+    auto operator<=>(const AgentName&) const = default;
 };
 
 /// Spawner to agent, over the agent's control socket; one descriptor with it: the channel. End of file there

@@ -1,9 +1,10 @@
-#include "postoffice/delivery/agent_channel.h"
+#include "postoffice/delivery/agent_delivery.h"
 
 #include <sys/socket.h>
 
 #include "local_delivery.h"
 #include "postoffice/base/request_socket.h"
+#include "postoffice/delivery/agent_questions.h"
 
 namespace postoffice {
 namespace {
@@ -80,7 +81,7 @@ class AgentChannel : public ::testing::Test {
   protected:
     std::vector<DeliveryResult> deliver(AgentChannels& channels, const std::vector<MailboxDelivery>& what) {
         const Fd message = disk::memory_file("S: x\n\n");
-        return channels.deliver(what, message.get());
+        return AgentDelivery(channels).deliver(what, message.get());
     }
     static constexpr Milliseconds long_enough{60'000};
 };
@@ -211,7 +212,7 @@ TEST_F(AgentChannel, ASilentAgentIsWaitedForOnceAndNotByTheOthers) {
         EXPECT_TRUE(results[0].is_unanswered);
         EXPECT_EQ(Outcome::delivered, results[1].outcome) << results[1].reply.line();
     }
-    EXPECT_EQ(UserFile::Status::temporary, channels.find_file("eve", {}).status);
+    EXPECT_EQ(UserFile::Status::temporary, AgentQuestions(channels).find_file("eve", {}).status);
     EXPECT_TRUE(peer.ended_well());
 }
 

@@ -1,0 +1,31 @@
+#include "delivery_answer.h"
+
+#include "postoffice/base/text.h"
+
+namespace postoffice {
+
+DeliveryResult result_of(const DeliveryAnswer& answer) {
+    const std::string status = answer.status.str();
+    const std::string text = printable(answer.text.str());
+    if (answer.magic == DeliveryAnswer::expected_magic && !status.empty()) {
+        if (answer.outcome == 0 && status.front() == '2')
+            return {DeliveryResult::Outcome::delivered, {250, status, text}, ""};
+        if (answer.outcome == 1 && status.front() == '4') return deferred(status, text);
+        if (answer.outcome == 2 && status.front() == '5') return failed(status, text);
+    }
+    return deferred("4.3.0", "Local delivery gave an answer that makes no sense");
+}
+
+std::optional<DeliveryAnswer> receive_answer(int socket, const Deadline& deadline) {
+    auto received = receive_struct<DeliveryAnswer>(socket, deadline);
+    if (!received) return std::nullopt;
+    return received->value;
+}
+
+std::optional<DeliveryAnswer> waiting_answer(int socket) {
+    const auto arrival = receive_struct_now<DeliveryAnswer>(socket);
+    if (arrival.kind != PacketArrival::Kind::packet) return std::nullopt;
+    return arrival.value;
+}
+
+}  // namespace postoffice
