@@ -63,7 +63,8 @@ std::vector<DeliveryResult> AgentDelivery::deliver(const std::vector<MailboxDeli
                                                    int message) {
     auto unanswered = deferred("4.3.0", "Local delivery did not answer");
     unanswered.is_unanswered = true;
-    Call call{deliveries, message, Deadline::after(channels_.patience()), {deliveries.size(), unanswered}, {}, {}};
+    Call call{deliveries, message, Deadline::after(channels_.patience()), {deliveries.size(), unanswered},
+              {},         {}};
     call.tries.resize(deliveries.size());
     for (std::size_t i = 0; i < deliveries.size(); ++i)
         if (!channels_.is_avoided(agent_for(deliveries[i]))) call.waiting.push_back(i);
@@ -131,7 +132,8 @@ void AgentDelivery::collect(Call& call, AgentBatch& batch) {
     if (batch.requests.empty()) return;
     std::size_t answered = 0;
     std::optional<DeliveryAnswer> answer;
-    while (answered < batch.sent && (answer = receive_answer(batch.socket, call.deadline)) && answer->for_all == 0)
+    while (answered < batch.sent && (answer = receive_answer(batch.socket, call.deadline)) &&
+           answer->for_all == 0)
         call.results[batch.requests[answered++]] = result_of(*answer);
     // The spawner says why there is no agent before it closes the channel: when that failed our send, its
     // answer was there already.

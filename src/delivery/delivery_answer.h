@@ -1,5 +1,5 @@
-// The answers of local agents to deliveries, as their clients read them. An agent is another user's process, so
-// its answer is checked like any input.
+// The answers of local agents to deliveries, as their clients read them. An agent is another user's process,
+// so its answer is checked like any input.
 #pragma once
 
 #include <optional>

@@ -77,8 +77,8 @@ class Spawner : public ::testing::Test {
     DeliveryResult deliver(AgentChannels& by, const std::string& user,
                            const std::string& text = "S: x\n\n") const {
         const Fd message = disk::memory_file(text);
-        return AgentDelivery(by).deliver({{"q1", user, Address("a", "example.org"), Address("b", "example.org")}},
-                          message.get())[0];
+        return AgentDelivery(by).deliver(
+            {{"q1", user, Address("a", "example.org"), Address("b", "example.org")}}, message.get())[0];
     }
     DeliveryResult deliver(const std::string& user) const {
         auto by = channels();
@@ -485,15 +485,16 @@ class VirtualSpawner : public Spawner {
         auto by = channels();
         const Fd message = disk::memory_file("S: x\n\n");
         const Address someone("a", "example.org");
-        return AgentDelivery(by).deliver({{"q1", user, someone, someone, MailFolder::inbox, domain}}, message.get())[0];
+        return AgentDelivery(by).deliver({{"q1", user, someone, someone, MailFolder::inbox, domain}},
+                                         message.get())[0];
     }
     DeliveryResult carry_out(const std::string& alias, const std::string& domain,
                              const std::string& command) const {
         auto by = channels();
         const Fd message = disk::memory_file("S: x\n\n");
         const Address someone("a", "example.org");
-        return AgentDelivery(by).carry_out({"q1", {Target::Kind::program, "", someone, command, alias, domain}, someone},
-                            message.get());
+        return AgentDelivery(by).carry_out(
+            {"q1", {Target::Kind::program, "", someone, command, alias, domain}, someone}, message.get());
     }
     /// A channel to whatever this request gets.
     Fd channel_for(SpawnRequest::Purpose purpose, const std::string& name) const {
@@ -598,7 +599,10 @@ TEST_F(VirtualSpawner, AnAgentDoesWhatItIsThereForAndNothingElse) {
     const auto vera = AgentQuestions(by).domain_entry("own.test", "VERA");
     EXPECT_EQ(DomainEntry::Status::answered, vera.status) << vera.problem;
     EXPECT_EQ("Vera", vera.user);
-    EXPECT_TRUE(AgentQuestions(by).domain_entry("own.test", "robot").alias.value_or("").starts_with("|/usr/bin/touch"));
+    EXPECT_TRUE(AgentQuestions(by)
+                    .domain_entry("own.test", "robot")
+                    .alias.value_or("")
+                    .starts_with("|/usr/bin/touch"));
     EXPECT_EQ("64001\t64001\t64001\t64001", status_of(agents().at(0), "Uid"));
     EXPECT_EQ(DomainEntry::Status::temporary, AgentQuestions(by).domain_entry("nowhere.test", "vera").status);
 

@@ -1,6 +1,6 @@
-// Channels of an unprivileged process (session, pickup worker, queue agent) to the local agents of users: asks
-// the spawner for a channel once, and keeps it a while. An agent that did not answer in time is avoided, so
-// that its owner does not hold up the mail of others.
+// Channels of an unprivileged process (session, pickup worker, queue agent) to the local agents of users:
+// asks the spawner for a channel once, and keeps it a while. An agent that did not answer in time is avoided,
+// so that its owner does not hold up the mail of others.
 #pragma once
 
 #include <cstddef>
@@ -19,14 +19,14 @@ AgentName virtual_mailbox_agent(const std::string& user, const std::string& doma
 
 class AgentChannels {
   public:
-    /// `spawner`: the handle of its request socket, not owned. `patience`: for one question, and for one round
-    /// of deliveries. `command_timeout`: how long one instruction may take. `avoidance`: so long an agent that
-    /// did not answer in time is not asked again.
+    /// `spawner`: the handle of its request socket, not owned. `patience`: for one question, and for one
+    /// round of deliveries. `command_timeout`: how long one instruction may take. `avoidance`: so long an
+    /// agent that did not answer in time is not asked again.
     AgentChannels(int spawner, Milliseconds patience, Seconds command_timeout = Seconds{600},
                   Milliseconds avoidance = Milliseconds{0});
 
-    /// The socket of the channel to this agent, a kept one or a new one, for which another may be closed: that
-    /// which was not used for longest. Throws Timeout, PeerGone, FormatError, std::system_error.
+    /// The socket of the channel to this agent, a kept one or a new one, for which another may be closed:
+    /// that which was not used for longest. Throws Timeout, PeerGone, FormatError, std::system_error.
     int socket_to(const AgentName& agent, const Deadline& deadline);
     /// Also when an answer did not come in time: a late one must never be taken for that to a later request.
     void close(const AgentName& agent) { channels_.erase(agent); }

@@ -1,5 +1,6 @@
 // Local delivery as unprivileged processes see it: they say what is to be delivered where, and hear what
-// became of it. The implementations ask local agents (agent_delivery.h) or an LMTP server (local_transport.h).
+// became of it. The implementations ask local agents (agent_delivery.h) or an LMTP server
+// (local_transport.h).
 #pragma once
 
 #include <string>

@@ -1,0 +1,68 @@
+#include "postoffice/delivery/queue_workers.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "postoffice/base/output.h"
+#include "postoffice/base/process.h"
+#include "postoffice/delivery/pickup.h"
+#include "postoffice/delivery/queue_notifications.h"
+#include "postoffice/delivery/reaper.h"
+#include "postoffice/policy/greylist_expiry.h"
+
+namespace postoffice {
+
+void QueueWorkers::show(const std::string& line) const {
+    if (settings_.verbose) print_error("{}\n", line);
+}
+
+Worker QueueWorkers::start_agent(const QueueAgentTask& task) const {
+    QueueAgentTask complete = task;
+    complete.verbose = settings_.verbose;
+    complete.runner = ::getpid();
+    // An agent that talks to other hosts gets nothing by which this one could be asked for anything.
+    if (!task.is_local)
+        return start_worker("queue agent", {}, [&](Fd channel) {
+            agent_calls_.enforce();
+            return run_queue_agent(config_, complete, std::move(channel), -1, -1);
+        });
+    return start_worker("queue agent", {settings_.spawner, settings_.announce}, [&](Fd channel) {
+        agent_calls_.enforce();
+        return run_queue_agent(config_, complete, std::move(channel), settings_.spawner, settings_.announce);
+    });
+}
+
+Worker QueueWorkers::start_pickup_worker() const {
+    return start_worker("taking in local mail", {settings_.spawner, settings_.announce}, [&](Fd channel) {
+        agent_calls_.enforce();
+        return run_pickup_worker(config_, std::move(channel), settings_.spawner, settings_.announce,
+                                 [this](const std::string& line) { show(line); });
+    });
+}
+
+Fd QueueWorkers::start_reaper() const {
+    Pipe pipe = make_queue_notification_pipe();
+    (void)spawn_process("reaper", [&] {
+        const int read_end = pipe.read_end.release();
+        close_descriptors_except({read_end});
+        reaper_calls_.enforce();
+        return run_reaper(spool_, Fd(read_end));
+    });
+    return std::move(pipe.write_end);
+}
+
+void QueueWorkers::expire_greylist_when_due(UnixTime now) {
+    if (settings_.only_once || now < next_greylist_look_) return;
+    next_greylist_look_ = now + 60;
+    if (!is_greylist_expiry_due(config_, now)) return;
+    next_greylist_look_ = now + 3600;  // the process marks that it was done, if it can
+    (void)spawn_process("greylist", [&, runner = ::getpid()] {
+        close_descriptors_except({});
+        // Not killed with the runner: a change that is cut short can damage a file.
+        expire_greylist(config_, now, [runner] { return ::getppid() == runner; });
+        return 0;
+    });
+}
+
+}  // namespace postoffice
