@@ -130,13 +130,23 @@ std::size_t read_at(int fd, std::span<char> into, off_t offset) {
     return done;
 }
 
+namespace {
+
+constexpr int contents_stay = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
+
+}  // namespace
+
+bool is_memory_file(int fd) {
+    const int seals = ::fcntl(fd, F_GET_SEALS);
+    return seals >= 0 && (seals & contents_stay) == contents_stay;
+}
+
 Fd memory_file(std::string_view contents) {
     Fd fd(::memfd_create("message", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!fd) throw_errno("memfd_create");
     write_all(fd.get(), contents);
     // The file's mode lets anyone who holds it open it again for writing; the seals do not.
-    if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
-        throw_errno("seal");
+    if (::fcntl(fd.get(), F_ADD_SEALS, contents_stay | F_SEAL_SEAL) != 0) throw_errno("seal");
     if (::lseek(fd.get(), 0, SEEK_SET) != 0) throw_errno("seek");
     return fd;
 }

@@ -8,6 +8,7 @@
 #include "postoffice/base/process.h"
 #include "postoffice/daemon/coal_runner.h"
 #include "postoffice/daemon/session_handover.h"
+#include "postoffice/delivery/agent_socket.h"
 #include "postoffice/delivery/inbound_services.h"
 #include "postoffice/delivery/spool_flusher.h"
 #include "postoffice/net/proxy_header.h"
@@ -110,8 +111,9 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
                 continue;
             }
         }
-        // Whoever says that he is ready will be given somebody: so it ends without a word.
-        if (++served == most_clients) return 0;
+        // A process that says it is ready is given a client, so this one ends without a word. What an agent
+        // sent that must not be closed here goes with it.
+        if (++served == most_clients || left_open_of_agents() != 0) return 0;
         send_struct(channel.get(), SessionEnded());
         set_process_title("SMTP idle");
     }

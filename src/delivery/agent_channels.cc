@@ -46,14 +46,14 @@ Deadline AgentChannels::instruction_deadline() const {
     return Deadline::after(std::chrono::duration_cast<Milliseconds>(command_timeout_) + patience_);
 }
 
-Fd AgentChannels::open(const AgentName& agent, const Deadline& deadline) const {
+AgentSocket AgentChannels::open(const AgentName& agent, const Deadline& deadline) const {
     SpawnRequest request;
     request.purpose = agent.purpose;
     if (!request.user.assign(agent.user)) throw FormatError("user name too long");
     SocketPair pair = packet_socket_pair();
     const int theirs = pair.theirs.get();
     send_request(spawner_, std::as_bytes(std::span(&request, 1)), std::span(&theirs, 1), deadline);
-    return std::move(pair.ours);
+    return AgentSocket(std::move(pair.ours));
 }
 
 int AgentChannels::socket_to(const AgentName& agent, const Deadline& deadline) {

@@ -165,7 +165,7 @@ DeliveryResult AgentDelivery::carry_out(const InstructionDelivery& delivery, int
                          : target.domain.empty() ? SpawnRequest::Purpose::alias
                                                  : SpawnRequest::Purpose::domain_alias;
     const std::string& user = target.domain.empty() ? target.user : target.domain;
-    const Fd channel = channels_.open({purpose, user}, deadline);
+    const AgentSocket channel = channels_.open({purpose, user}, deadline);
     if (send_before(channel.get(), std::as_bytes(std::span(&request, 1)), message, deadline) == Sent::gone)
         if (const auto answer = waiting_answer(channel.get())) return result_of(*answer);
     const auto answer = receive_answer(channel.get(), deadline);

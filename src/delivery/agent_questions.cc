@@ -32,7 +32,7 @@ std::optional<ReceivedStruct<Answer>> exchange(int socket, const Request& reques
         // The reason may have arrived before.
     }
     alignas(Answer) std::byte buffer[std::max(sizeof(Answer), sizeof(DeliveryAnswer))];
-    auto packet = receive_packet(socket, buffer, deadline);
+    auto packet = receive_from_agent(socket, buffer, deadline);
     if (!packet) return std::nullopt;
     if (packet->size == sizeof(DeliveryAnswer)) {
         DeliveryAnswer refusal;
@@ -61,12 +61,11 @@ auto AgentQuestions::ask(const AgentName& agent, Milliseconds patience, const Ex
                 return std::move(*answer);
             channels_.close(agent);
         }
-    } catch (const Timeout&) {
+    } catch (const std::exception& error) {
         channels_.close(agent);
-        channels_.avoid(agent);
-        throw;
-    } catch (const std::exception&) {
-        channels_.close(agent);
+        const bool is_bad = dynamic_cast<const Timeout*>(&error) != nullptr ||
+                            dynamic_cast<const UntrustedAgent*>(&error) != nullptr;
+        if (is_bad) channels_.avoid(agent);
         throw;
     }
     throw PeerGone("the agent does not answer");

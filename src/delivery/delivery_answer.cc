@@ -1,6 +1,7 @@
 #include "delivery_answer.h"
 
 #include "postoffice/base/text.h"
+#include "postoffice/delivery/agent_socket.h"
 
 namespace postoffice {
 
@@ -17,15 +18,17 @@ DeliveryResult result_of(const DeliveryAnswer& answer) {
 }
 
 std::optional<DeliveryAnswer> receive_answer(int socket, const Deadline& deadline) {
-    auto received = receive_struct<DeliveryAnswer>(socket, deadline);
-    if (!received) return std::nullopt;
-    return received->value;
+    DeliveryAnswer answer;
+    const auto packet = receive_from_agent(socket, std::as_writable_bytes(std::span(&answer, 1)), deadline);
+    if (!packet || packet->size != sizeof answer) return std::nullopt;
+    return answer;
 }
 
 std::optional<DeliveryAnswer> waiting_answer(int socket) {
-    const auto arrival = receive_struct_now<DeliveryAnswer>(socket);
-    if (arrival.kind != PacketArrival::Kind::packet) return std::nullopt;
-    return arrival.value;
+    DeliveryAnswer answer;
+    const auto packet = receive_from_agent_now(socket, std::as_writable_bytes(std::span(&answer, 1)));
+    if (!packet || packet->size != sizeof answer) return std::nullopt;
+    return answer;
 }
 
 }  // namespace postoffice

@@ -13,7 +13,7 @@ namespace postoffice {
 /// Deferred, if the answer makes no sense.
 DeliveryResult result_of(const DeliveryAnswer& answer);
 
-/// nullopt at the end of the channel. Throws Timeout, std::system_error.
+/// nullopt at the end of the channel. Throws Timeout, UntrustedAgent, std::system_error.
 std::optional<DeliveryAnswer> receive_answer(int socket, const Deadline& deadline);
 
 /// The answer that has arrived already; nullopt if none has. Never waits.

@@ -1,8 +1,13 @@
 #include "postoffice/delivery/agent_delivery.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "lingering_socket.h"
 #include "local_delivery.h"
+#include "postoffice/base/disk.h"
+#include "postoffice/base/process.h"
 #include "postoffice/base/request_socket.h"
 #include "postoffice/delivery/agent_questions.h"
 
@@ -249,6 +254,103 @@ TEST_F(AgentChannel, NonsenseFromAnAgentIsDeferred) {
         AgentChannels channels(peer.socket(), long_enough);
         EXPECT_EQ(Outcome::deferred, deliver(channels, {to("bob")})[0].outcome) << outcome << status;
     }
+}
+
+struct OtherFile {
+    std::string what;
+    Fd file, kept;
+};
+
+// What a captured agent could send in place of a file in memory.
+std::vector<OtherFile> other_files() {
+    std::vector<OtherFile> files;
+    Pipe pipe = make_pipe();
+    files.push_back({"a pipe that says nothing", std::move(pipe.read_end), std::move(pipe.write_end)});
+    LingeringSocket lingering;
+    files.push_back({"a socket that lingers", std::move(lingering.socket), std::move(lingering.peer)});
+    files.push_back({"a file", disk::open("/proc/self/exe", O_RDONLY), {}});
+    files.push_back({"memory that changes", Fd(::memfd_create("x", MFD_CLOEXEC | MFD_ALLOW_SEALING)), {}});
+    return files;
+}
+
+FileAnswer found_file() {
+    FileAnswer answer;
+    answer.status = static_cast<std::uint8_t>(UserFile::Status::found);
+    return answer;
+}
+
+/// Asks in a process of its own, with which goes what it leaves open; gives its exit status.
+int ask_in_child(int socket, UserFile::Status expected, std::size_t left_open, const Fd& before_end) {
+    return Child([&] {
+               {
+                   AgentChannels channels(socket, Milliseconds(60'000));
+                   if (AgentQuestions(channels).find_file("eve", {}).status != expected) return 1;
+                   char nothing = 0;
+                   if (before_end && ::read(before_end.get(), &nothing, 1) != 1) return 2;
+               }
+               return left_open_of_agents() == left_open ? 0 : 3;
+           })
+        .wait();
+}
+
+// Reading or closing these could take for ever, and is not tried.
+TEST_F(AgentChannel, DescriptorsThatAreNoFilesInMemoryAreLeftAlone) {
+    const std::size_t files = other_files().size();
+    for (std::size_t which = 0; which < files; ++which)
+        for (const std::size_t copies : {1U, 2U, 100U}) {
+            Peer peer([&](int requests) {
+                auto one = next_channel(requests);
+                (void)receive_struct<FileRequest>(one.channel.get());
+                OtherFile other = std::move(other_files()[which]);
+                const FileAnswer answer = found_file();
+                send_copies(one.channel.get(), std::as_bytes(std::span(&answer, 1)), other.file.get(),
+                            copies);
+                (void)other.file.release();  // closed by the end of this process, without lingering
+                (void)next_channel_if_any(requests);
+            });
+            EXPECT_EQ(0, ask_in_child(peer.socket(), UserFile::Status::temporary, copies, {}))
+                << which << ", " << copies << " copies";
+            EXPECT_TRUE(peer.ended_well()) << which;
+        }
+}
+
+// What is closed with a channel could take for ever, too.
+TEST_F(AgentChannel, AChannelWithSomethingUnreadIsLeftOpen) {
+    for (const std::size_t octets : {0U, 1U}) {
+        Pipe sent = make_pipe();
+        Peer peer([&](int requests) {
+            auto one = next_channel(requests);
+            (void)receive_struct<FileRequest>(one.channel.get());
+            const Fd file = disk::memory_file("bob\n");
+            const int descriptors[] = {file.get()};
+            send_struct(one.channel.get(), found_file(), descriptors);
+            LingeringSocket lingering;
+            send_copies(one.channel.get(), std::as_bytes(std::span("x", octets)), lingering.socket.get(), 1);
+            (void)lingering.socket.release();
+            (void)!::write(sent.write_end.get(), "x", 1);
+            (void)next_channel_if_any(requests);
+        });
+        EXPECT_EQ(0, ask_in_child(peer.socket(), UserFile::Status::found, 1, sent.read_end)) << octets;
+        EXPECT_TRUE(peer.ended_well()) << octets;
+    }
+}
+
+TEST_F(AgentChannel, AFileInMemoryIsReadAndClosed) {
+    Peer peer([&](int requests) {
+        auto one = next_channel(requests);
+        (void)receive_struct<FileRequest>(one.channel.get());
+        const Fd file = disk::memory_file("bob\n");
+        const int descriptors[] = {file.get()};
+        send_struct(one.channel.get(), found_file(), descriptors);
+        (void)next_channel_if_any(requests);
+    });
+    const std::size_t before = left_open_of_agents();
+    {
+        AgentChannels channels(peer.socket(), long_enough);
+        EXPECT_EQ("bob\n", AgentQuestions(channels).find_file("eve", {}).text);
+    }
+    EXPECT_EQ(before, left_open_of_agents());
+    EXPECT_TRUE(peer.ended_well());
 }
 
 TEST_F(AgentChannel, AddressThatDoesNotFitIsDeferredAlone) {

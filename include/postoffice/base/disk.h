@@ -52,6 +52,8 @@ std::size_t read_at(int fd, std::span<char> into, off_t offset);
 /// A descriptor, at offset 0, of an unnamed file in memory with these contents, which nobody can change any
 /// more.
 Fd memory_file(std::string_view contents);
+/// Whether a descriptor that came from another process is one, so that reading and closing it never waits.
+bool is_memory_file(int fd);
 
 /// Octets free for unprivileged users on the file system of `path`.
 unsigned long long free_space(const std::string& path);

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "postoffice/base/clock.h"
-#include "postoffice/base/fd.h"
+#include "postoffice/delivery/agent_socket.h"
 #include "postoffice/local/agent_protocol.h"
 
 namespace postoffice {
@@ -31,10 +31,10 @@ class AgentChannels {
     /// Also when an answer did not come in time: a late one must never be taken for that to a later request.
     void close(const AgentName& agent) { channels_.erase(agent); }
     /// A channel that is not kept, to an agent that carries out one instruction. Throws as socket_to().
-    Fd open(const AgentName& agent, const Deadline& deadline) const;
+    AgentSocket open(const AgentName& agent, const Deadline& deadline) const;
 
     bool is_avoided(const AgentName& agent);
-    /// The agent did not answer in time.
+    /// The agent did not answer in time, or not as an agent does.
     void avoid(const AgentName& agent);
     /// Halved with each agent that is avoided now: the owner of many must not hold this process for long.
     Milliseconds patience() const;
@@ -48,7 +48,7 @@ class AgentChannels {
 
   private:
     struct Channel {
-        Fd socket;
+        AgentSocket socket;
         std::uint64_t last_use = 0;
     };
 
