@@ -97,7 +97,7 @@ class LyingServer {
         (void)!::send(client, reply.data(), reply.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
         part.remove_prefix(size);
         if (part.empty()) (void)::shutdown(client, SHUT_WR);
-        return reply.starts_with("354");
+        return reply.starts_with('3');
     }
 
     std::string folder_ = "/tmp/postoffice-fuzz-XXXXXX";
@@ -106,12 +106,13 @@ class LyingServer {
     std::string part_;
 };
 
-/// A line that begins with 354, and after it one that begins with 2.
+/// A line that begins with 3, and after it one that begins with 2: the first digit decides (RFC 5321 section
+/// 4.2.1).
 bool may_be_delivered(std::string_view part) {
     bool was_let = false;
     for (const auto line : split(part, '\n')) {
         if (was_let && line.starts_with('2')) return true;
-        was_let = was_let || line.starts_with("354");
+        was_let = was_let || line.starts_with('3');
     }
     return false;
 }
