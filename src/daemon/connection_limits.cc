@@ -1,7 +1,8 @@
 #include "postoffice/daemon/connection_limits.h"
 
+#include <sys/sysinfo.h>
+
 #include <algorithm>
-#include <cstdlib>
 #include <thread>
 
 #include "postoffice/base/log.h"
@@ -72,8 +73,10 @@ bool ConnectionLimits::is_overloaded() const {
         load_asked_ = now;
         const unsigned limit =
             config_.load != 0 ? config_.load : 4 * std::max(1U, std::thread::hardware_concurrency());
-        double average = 0;
-        overloaded_ = ::getloadavg(&average, 1) == 1 && average > limit;
+        // Not from /proc/loadavg, which the service manager may hide (ProcSubset=pid).
+        struct sysinfo host {};
+        overloaded_ = ::sysinfo(&host) == 0 && host.loads[0] > static_cast<unsigned long>(limit)
+                                                                   << SI_LOAD_SHIFT;
     }
     return overloaded_;
 }
