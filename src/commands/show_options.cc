@@ -1,5 +1,7 @@
-// postoffice -P: the options in force, one a line, each with where it was set. What it prints is a
-// configuration file.
+// postoffice -P: the options in force, one a line, each with where it was set. The output is a configuration
+// file that its caller may use: a default that only root can set is a comment for others.
+#include <unistd.h>
+
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
@@ -24,7 +26,10 @@ int show_options(const LoadedConfig& loaded, const CommandLine& line) {
                 print_option(option.name, set.value, set.where);
         }
         if (is_set || only_changed) continue;
-        if (option.fallback.empty() && option.clear != nullptr)
+        if (option.set_by == SetBy::root && ::getuid() != 0)
+            print_output("#{:<39} # default, for root to set\n",
+                         fmt::format("{}={}", option.name, option.fallback));
+        else if (option.fallback.empty() && option.clear != nullptr)
             print_output("#{:<39} # unset\n", fmt::format("{}=", option.name));
         else
             print_option(option.name, option.fallback, "default");
