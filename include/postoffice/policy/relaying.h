@@ -1,4 +1,4 @@
-// Who may send through this host to others: RFC 5321 section 3.6.2, postoffice.cf(5) "Who may send here".
+// Which clients may relay through this host: RFC 5321 section 3.6.2, postoffice.cf(5) "Which clients may send".
 #pragma once
 
 #include <string_view>
