@@ -1,4 +1,5 @@
-// Which clients may relay through this host: RFC 5321 section 3.6.2, postoffice.cf(5) "Which clients may send".
+// Which clients may relay through this host: RFC 5321 section 3.6.2, "Which clients may send" in
+// postoffice.cf(5).
 #pragma once
 
 #include <string_view>
