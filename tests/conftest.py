@@ -1,7 +1,8 @@
 """What all tests of the running program share: accounts, a private mail host for each test, peers.
 
-As root each process that runs tests moves into a machine of its own first (support/accounts.py), so that nothing of the
-real one is touched, nothing is left behind, however a test ends, and several of them can run side by side (pytest -n).
+As root, each process that runs tests first moves into a private machine (support/accounts.py). So tests change
+nothing of the real machine, leave nothing behind however they end, and several processes can run side by side (pytest
+-n).
 """
 import os
 import shutil
@@ -16,7 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "support"))
 import accounts  # noqa: E402
 from host import BINARY, Host  # noqa: E402
 
-# Tests bring what they rely on: neither the name of the person who runs them nor settings of programs come from outside.
+# Tests depend neither on the user that runs them nor on settings of programs in the environment.
 for variable in set(os.environ) & {"EMAIL", "LOGNAME", "MAIL", "MAILRC", "NAME", "ORGANIZATION", "POSTOFFICE_CONFIG",
                                    "REPLYTO", "USER", "VISUAL"} | {v for v in os.environ if v.startswith("GIT_")}:
     os.environ.pop(variable)
@@ -68,14 +69,14 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(items):
-    """What shares a fixture of its module runs in one process: the fixture is made once. All others go wherever there is
-    room."""
+    """Tests that share a fixture of their module run in one process, so that the fixture is made once. All others run
+    in any process."""
     for item in items:
         definitions = (item.session._fixturemanager.getfixturedefs(name, item.nodeid) for name in item.fixturenames)
         if any(found and found[-1].scope == "module" for found in definitions):
             item.add_marker(pytest.mark.xdist_group(item.module.__name__))
         if "postfix" in item.fixturenames:
-            item.add_marker(pytest.mark.timeout(300))  # the first of them installs it, one process after the other
+            item.add_marker(pytest.mark.timeout(300))  # the first of them installs Postfix, and the others wait for it
 
 
 def pytest_addoption(parser):
@@ -88,7 +89,7 @@ def is_long(request):
 
 
 def _is_built_with(feature):
-    """What the program says of itself."""
+    """Whether --version names the feature."""
     told = subprocess.run([BINARY, "--version"], capture_output=True, text=True, check=True).stdout
     return feature in told[told.index("built with"):]
 

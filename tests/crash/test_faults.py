@@ -1,8 +1,8 @@
-"""Promise: what is acknowledged survives a crash, or a disk that fails, at every single step.
+"""A message that was acknowledged survives a crash, or a failing disk, at each step.
 
-One message at a time takes one of the ways through the host. Its n-th step that changes the disk (or speaks of such
-a change) is where a process dies, or where the disk is full; n goes up until a message gets through undisturbed.
-After each, nothing acknowledged may be missing, what was not acknowledged must be accepted when it is sent again, and
+One message at a time goes one of the ways through the host. At its n-th step that changes the disk (or reports such a
+change), a process dies or the disk is full; n increases until a message goes through undisturbed. After each step, no
+acknowledged message may be missing, a message that was not acknowledged must be accepted when it is sent again, and
 the queue must become empty.
 """
 import errno
@@ -18,24 +18,24 @@ from faults import BINARY, KILL, Faults
 from host import Host, local_user, wait_for
 from sink import Sink
 
-LARGE = 100_000  # is written to the spool while it comes in; smaller ones stay in memory
-OURSELVES_TO_BLAME = range(71, 76)  # exit statuses of sendmail that say "not now"
+LARGE = 100_000  # is written to the spool while it is received; smaller ones stay in memory
+OURSELVES_TO_BLAME = range(71, 76)  # exit statuses of sendmail for temporary failures
 
 
 def verdict(address):
-    return "550 5.1.1 nobody of that name" if address.startswith("reject") else "250 2.1.5 OK"
+    return "550 5.1.1 no such user" if address.startswith("reject") else "250 2.1.5 OK"
 
 
 class Bench:
-    """A host whose every step can be disturbed, and the sink that is the rest of the world."""
+    """A host whose steps can be disturbed, and the sink for all other hosts."""
 
     def __init__(self, folder, sink, **settings):
         self.faults = Faults(folder)
-        os.environ.update(self.faults.environment)  # the daemon and what host.run() starts
+        os.environ.update(self.faults.environment)  # of the daemon and of commands by host.run()
         self.host = Host(folder, binary=BINARY, relay_host=sink.endpoint, retry="1s", **settings)
         self.sink = sink
         self.user = local_user()
-        self.abandoned = set()  # what killed submitters left in drop/
+        self.abandoned = set()  # files in drop/ of killed submitters
 
     def end(self):
         self.host.end()
@@ -68,7 +68,7 @@ class Bench:
         self.abandoned |= set(os.listdir(os.path.join(self.host.spool, "drop")))
         return False
 
-    # -- places where it may turn up
+    # -- places where it may arrive
 
     def in_mailbox(self, token):
         return self.host.mailbox(self.user).count(f"\nEND {token} ".encode())
@@ -87,7 +87,7 @@ class Bench:
         return sum(tracked.complete(text) == [token] for _, _, text in list(self.sink.messages))
 
     def as_report(self, token):
-        """The sender hears of it; the report has at least the header of the message."""
+        """The sender gets a report, with at least the header of the message."""
         return self.host.mailbox(self.user).count(f"\nX-Token: {token}\n".encode())
 
     # -- waiting
@@ -95,11 +95,11 @@ class Bench:
     def is_settled(self, token, places):
         spool = os.listdir(self.host.spool)
         drops = set(os.listdir(os.path.join(self.host.spool, "drop"))) - self.abandoned
-        drops = {name for name in drops if not name.startswith("tm")}  # its writer could not remove it; sweep() does
+        drops = {name for name in drops if not name.startswith("tm")}  # of a killed writer; sweep() removes it
         return not drops and not any(f.startswith("cm") for f in spool) and all(place(token) for place in places)
 
     def settle(self, token, places):
-        """Triggers the queue until nothing waits and every place has the message."""
+        """Triggers the queue until it is empty and each place has the message."""
         next_trigger = 0
 
         def is_done():
@@ -122,7 +122,7 @@ class Bench:
             try:
                 s.sendto(b"run now", os.path.join(self.host.spool, "control"))
             except BlockingIOError:
-                pass  # it has not heard the last one yet
+                pass  # it has not read the last trigger yet
 
     def leftovers(self):
         return self.host.spool_files() + [f for f in os.listdir(self.host.spool) if f.startswith("bad")]
@@ -172,7 +172,7 @@ MODES = {"killed": KILL, "disk-full": errno.ENOSPC, "disk-broken": errno.EIO}
 
 
 def disturb(bench, way, size, mode):
-    """Every step in turn; returns (steps, duplicates)."""
+    """Disturbs each step in turn; returns (steps, duplicates)."""
     send, places = way(bench)
     duplicates = 0
     for step in range(1, 500):
@@ -181,7 +181,7 @@ def disturb(bench, way, size, mode):
         bench.faults.arm(mode, step)
         acknowledged = send(text)
         if not acknowledged:
-            assert bench.faults.fired, f"{token}: refused although nothing happened; {bench.host.log_text()[-2000:]}"
+            assert bench.faults.fired, f"{token}: refused without a fault; {bench.host.log_text()[-2000:]}"
             if mode != KILL:
                 assert not any(place(token) for place in places), f"{token}: delivered in spite of the refusal"
             assert send(text), f"{token}: refused again; {bench.host.log_text()[-2000:]}"
@@ -191,7 +191,7 @@ def disturb(bench, way, size, mode):
         assert max(copies) <= 2, f"{token}: one fault, and {copies} copies"
         duplicates += sum(copies) - len(copies)
         if not fired:
-            assert copies == [1] * len(places), f"{token}: nothing happened, and {copies} copies"
+            assert copies == [1] * len(places), f"{token}: no fault, and {copies} copies"
             return step - 1, duplicates
         if bench.traces:
             last = next((" ".join([what, *names]) for _, what, _, names in bench.faults.trace if what.endswith("!")), "")
@@ -200,8 +200,8 @@ def disturb(bench, way, size, mode):
 
 
 def sweep(bench):
-    """What crashes left is removed at the next start, once it is old."""
-    bench.host.stop()  # what it removes at this moment would be gone below
+    """Leftovers of crashes are removed at the next start, once they are old."""
+    bench.host.stop()  # a file that it removes at this moment would be missing below
     long_ago = time.time() - 7200
     for folder in (bench.host.spool, os.path.join(bench.host.spool, "drop")):
         for name in os.listdir(folder):
@@ -218,7 +218,7 @@ def test_every_step(bench, way, size, mode):
     bench.host.start()
     steps, duplicates = disturb(bench, way, size, MODES[mode])
     print(f"{steps} steps, {duplicates} duplicates")
-    assert steps >= 3, "the faults are not where they should be"
+    assert steps >= 3, "the faults are at other steps than expected"
     sweep(bench)
     # A fault between a delivery and its record costs one more copy, never two: disturb() asserts that for each step.
     assert duplicates <= steps

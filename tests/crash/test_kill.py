@@ -1,7 +1,8 @@
-"""Kill anything at any instant, lose nothing: a load of messages while random processes of the tree are killed.
+"""A kill of any processes at any time loses no acknowledged message.
 
-Every acknowledged message (250 after DATA, exit status 0 of sendmail) must turn up in full. A copy more is allowed only
-where a kill fell between a delivery and its record, so kills bound their number. 20 kills; 200 with --long.
+Clients send as fast as they can while random processes of the tree are killed. Each acknowledged message (250 after
+DATA, exit status 0 of sendmail) must arrive complete. A second copy is permitted only where a kill came between a
+delivery and its record, so the number of kills bounds the number of copies. 20 kills; 200 with --long.
 """
 import os
 import random
@@ -20,7 +21,7 @@ CLIENTS = 4
 
 
 class Load:
-    """Clients that send as fast as they can, and the tokens of what was acknowledged, by where it must arrive."""
+    """Clients that send as fast as they can, and the tokens of acknowledged messages by destination."""
 
     def __init__(self, host, seed):
         self.host = host
@@ -60,7 +61,7 @@ class Load:
                         smtp.sendmail("sender@example.org", [to], tracked.for_smtp(text))
                         self.note(place, token)
             except (smtplib.SMTPException, OSError):
-                time.sleep(0.02)  # not acknowledged: the client still has it
+                time.sleep(0.02)  # not acknowledged: the client still has the message
 
     def submitter(self):
         count = 0
@@ -73,7 +74,7 @@ class Load:
 
 
 def kill_one(host, choice):
-    """SIGKILL for one process of the tree, or for all of them at once; true if the daemon must be started again."""
+    """Sends SIGKILL to one process of the tree, or to all at once; returns whether the daemon must be started again."""
     processes = host.processes()
     master = host.process.pid
     others = [pid for pid in processes if pid != master]
@@ -94,7 +95,7 @@ def _kill(pid):
 
 
 def start_again(host):
-    """What was killed may take a moment to give back the ports and the lock on the spool."""
+    """The ports and the lock of the spool may be released a moment after the kill."""
     def try_it():
         try:
             return host.start(has_clients=True)
@@ -129,13 +130,13 @@ def test_nothing_acknowledged_is_lost(host, is_long):
 
 
 def settle(host):
-    """Until nothing is queued; what a killed process had in its hands is tried again by a run over everything."""
+    """Waits until the queue is empty; a queue run tries again the messages of killed processes."""
     def is_done():
         host.run("runq", "-qf")
         time.sleep(0.1)
         waiting = [f for f in os.listdir(host.spool) if f.startswith("cm")]
         drops = [f for f in os.listdir(os.path.join(host.spool, "drop")) if not f.startswith("tm")]
-        # A drop whose writer was cut off is never taken in; nobody kills the writers here.
+        # A submission whose writer was killed is never taken in; this test kills no writers.
         return not waiting and not drops
     wait_for(is_done, 60, f"an empty queue; {host.log_text()[-2000:]}")
     assert not [f for f in os.listdir(host.spool) if f.startswith("bad")], "a journal or drop was damaged"
@@ -153,8 +154,8 @@ def account_for(acknowledged, found, kills):
     copies = {place: len(found[place]) - len(set(found[place])) for place in found}
     total = sum(map(len, acknowledged.values()))
     print(f"{kills} kills, {total} acknowledged, lost {lost}, copies more {copies}")
-    assert total > kills, "hardly any load"
+    assert total > kills, "too little load"
     assert not any(lost.values()), f"lost: {lost}"
-    # A client that heard no answer does not send again here, so a copy comes only from a kill between a delivery and
-    # its record; a batch of the agent and the messages on the wire are what one kill can hit.
+    # A client that got no reply does not send again here, so a copy comes only from a kill between a delivery and
+    # its record; one kill can affect a batch of an agent and the messages that are being sent.
     assert sum(copies.values()) <= kills * (CLIENTS + 1)

@@ -1,8 +1,8 @@
-"""README's second command on a bare Debian, as an ordinary user with sudo, from `git clone`: every test passes there, too, and
-no service is left behind.
+"""The second command of README passes all tests on a bare Debian, as an ordinary user with sudo, from `git clone`,
+and leaves no service behind.
 
-It takes both processors for a quarter of an hour: make check-roots ROOT_TESTS=tests/roots/check.py;
-.ci/run does it with BARE_CHECK=1.
+It takes both processors for a quarter of an hour: make check-roots ROOT_TESTS=tests/roots/check.py; .ci/run does it
+with BARE_CHECK=1.
 """
 import os
 import re
@@ -17,12 +17,12 @@ pytestmark = pytest.mark.timeout(5400)
 
 README = "./configure.sh --get-deps=check && make check"
 
-#: What starts at boot, and what runs now.
+#: Services that start at boot, and services that run now.
 SERVICES = "find /etc/systemd/system /etc/systemd/user /etc/rc[S2345].d -name 'S*' -o -type l -path '*.wants/*' | sort"
 PROCESSES = "ps -eo comm= | grep -vxE 'sh|cat|ps|grep|sort' | sort"
 
 
-def test_a_user_with_sudo():
+def test_make_check_passes_for_a_user_with_sudo():
     with Root(name="check") as root:
         root.install("sudo", "procps")
         root.add_user("alice")

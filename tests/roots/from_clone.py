@@ -1,6 +1,8 @@
-"""From `git clone` to a running host on a bare Debian: as an ordinary user with sudo, as root, and as a user with neither.
+"""The commands of README lead from `git clone` to a running host on a bare Debian, as an ordinary user with sudo, as
+root, and as a user with neither.
 
-Not part of `make check`: `make check-roots`, as root on Debian. The first build takes minutes, the second one is its copy.
+Not part of `make check`: `make check-roots`, as root on Debian. The first build takes minutes, the second uses a copy
+of it.
 """
 import os
 import re
@@ -13,12 +15,12 @@ sys.path[:0] = [os.path.dirname(__file__), os.path.join(os.path.dirname(__file__
 from host import wait_for  # noqa: E402
 from root import Root  # noqa: E402
 
-# Archives and compilers take their time.
+# Archives and compilers are slow.
 pytestmark = pytest.mark.timeout(3600)
 
 README = "./configure.sh --get-deps && make try"
 
-#: What the packages for building and trying must leave as it was.
+#: State that packages for building and testing must not change.
 STATE = {
     "accounts": "cat /etc/passwd /etc/group /etc/shadow /etc/gshadow",
     "services": "find /etc/systemd/system /etc/systemd/user /etc/rc?.d -type l | sort",
@@ -33,7 +35,7 @@ def packages_of(root):
 
 
 class Run:
-    """README's command in a root, with the state before and after."""
+    """The command of README in a root, with the state before and after."""
 
     def __init__(self, root, folder, user=None):
         self.root = root
@@ -51,7 +53,7 @@ class Run:
         said = re.search(r"--get-deps: apt-get will install (\d+) packages: (.*)", self.told)
         assert said, self.told[:3000]
         assert set(said[2].split()) == self.came and int(said[1]) == len(self.came)
-        assert said.start() < self.told.index("Setting up "), "it is said beforehand"
+        assert said.start() < self.told.index("Setting up "), "the output names it before the installation"
         assert not self.changed
 
 
@@ -67,24 +69,24 @@ def user_with_sudo(tmp_path_factory):
         root.write("/etc/sudoers.d/alice", "alice ALL=(ALL) NOPASSWD: ALL\n", mode=0o440)
         root.clone_into("/home/alice/postoffice", owner="alice")
         run = Run(root, "/home/alice/postoffice", user="alice")
-        # Outside of the root, with the times of its files: the second run need not compile again what is the same.
+        # Outside of the root, with file times: the second run compiles nothing again.
         run.tree = str(tmp_path_factory.mktemp("built") / "postoffice")
         copy_tree(root.path + "/home/alice/postoffice", run.tree)
         yield run
 
 
-def test_a_user_with_sudo(user_with_sudo):
+def test_the_command_works_for_a_user_with_sudo(user_with_sudo):
     user_with_sudo.assert_is_as_promised()
 
 
-def test_root(user_with_sudo):
+def test_the_command_works_for_root(user_with_sudo):
     with Root(name="bare") as root:
         copy_tree(user_with_sudo.tree, root.path + "/root/postoffice")
         root.shell("chown -R root: /root/postoffice && chmod 700 /root")
         Run(root, "/root/postoffice").assert_is_as_promised()
 
 
-def test_a_user_with_neither_learns_what_root_has_to_do():
+def test_the_command_tells_a_user_with_neither_what_root_must_do():
     with Root(name="neither") as root:
         root.add_user("bob")
         root.clone_into("/home/bob/postoffice", owner="bob")
@@ -95,8 +97,8 @@ def test_a_user_with_neither_learns_what_root_has_to_do():
         root.shell(f"{said[1]} -s -q")
 
 
-def test_a_private_host_below_a_prefix(user_with_sudo):
-    """Alone, without root: the host lives below the prefix, works from there, and goes from there."""
+def test_a_private_host_lives_below_a_prefix(user_with_sudo):
+    """Without root: it is installed below the prefix, works there, and is removed from there."""
     root, home = user_with_sudo.root, "/home/alice/po"
 
     def alice(text, **options):
@@ -107,7 +109,7 @@ def test_a_private_host_below_a_prefix(user_with_sudo):
     elsewhere = root.shell("find / -xdev ( -path /home/alice -o -path /proc ) -prune -o -newer /mark ! -type d -print"
                            .replace("(", "\\(").replace(")", "\\)"))
     assert not elsewhere, elsewhere
-    # The compiler has just left: its load is not to be what is tested.
+    # The load of the compiler would make the host refuse mail.
     alice(f"echo load=1000 >>{home}/etc/postoffice.cf")
     alice(f"{home}/sbin/sendmail -bC && {home}/sbin/smtpd -q5m")
     alice(f"printf 'Subject: by sendmail\\n\\nbody\\n' | {home}/sbin/sendmail postmaster")

@@ -1,6 +1,7 @@
-"""A Debian with another mail system moves to ours, has that system's package updated beside us, and goes back.
+"""A Debian with another mail system changes to postoffice, gets an update of that system's package meanwhile, and
+changes back.
 
-Not part of `make check`: `make check-roots`, as root on Debian. The program is the one of the build folder.
+Not part of `make check`: `make check-roots`, as root on Debian. The program is that of the build folder.
 """
 import os
 import re
@@ -15,10 +16,10 @@ from root import Root  # noqa: E402
 
 pytestmark = pytest.mark.timeout(1800)
 
-#: What sends mail on a host.
+#: Programs that send mail on a host.
 PACKAGES = ["procps", "man-db", "cron", "bsd-mailx", "mutt", "php-cli", "logrotate"]
 
-#: Where mail for somebody far away waits, so that it is seen in queues.
+#: An address whose mail waits, so that it is visible in queues.
 FAR = "friend@unreachable.example"
 
 
@@ -107,12 +108,12 @@ class Host:
         return {path: self.root.shell(f"readlink {path} || true").strip() for path in self.other.files}
 
     def remove_diversions(self):
-        """Their files stay where they are."""
+        """The files stay where they are."""
         for path in self.root.shell("dpkg-divert --list | sed -n '/before-postoffice/s/.* of \\(.*\\) to .*/\\1/p'").split():
             self.root.run("dpkg-divert", "--local", "--no-rename", "--remove", path)
 
     def package_is_whole(self):
-        """No file of the other mail system's package is missing or changed."""
+        """Whether no file of the other mail system's package is missing or changed."""
         return not self.root.run("dpkg", "--verify", self.other.package, check=False).strip()
 
     def update_package(self):
@@ -124,7 +125,7 @@ class Host:
 
 @pytest.fixture(params=[Postfix, Exim], ids=lambda other: other.name)
 def moved(request):
-    """The other mail system has a message that waits, ours is installed and runs in its place."""
+    """The other mail system has a message that waits, and ours is installed and runs in its place."""
     with Root(name="host.test") as root:
         host = Host(root, request.param)
         host.send("by the other one")
@@ -148,7 +149,7 @@ def assert_is_in_place(host):
 
 
 def send_with_programs(host, when):
-    """As the programs of a host do, and each arrives through ours."""
+    """Each program of the host sends a message, which arrives through ours."""
     root = host.root
     root.shell(f"echo body | mail -s 'mail {when}' carol", user="alice")
     root.shell(f"echo body | mutt -s 'mutt {when}' -- alice@host.test", user="alice")
@@ -162,7 +163,7 @@ def send_with_programs(host, when):
     root.shell("pkill -x cron; crontab -u alice -r; : >/var/mail/alice")
 
 
-def test_there_and_back(moved):
+def test_a_host_changes_to_ours_and_back(moved):
     host, root, other = moved, moved.root, moved.other
     assert re.search(rf"1 message\(s\) wait in the queue of {other.name}", host.told), host.told
     assert "2 aliases" in host.told
@@ -172,7 +173,7 @@ def test_there_and_back(moved):
     host.update_package()
     assert_is_in_place(host)
     send_with_programs(host, "updated")
-    assert "kept as" not in host.make("install"), "nothing of the other one is in the way of ours"
+    assert "kept as" not in host.make("install"), "the other mail system does not disturb ours"
     assert_is_in_place(host)
     if other.database:
         assert root.run("sha256sum", other.database) == host.database
@@ -183,7 +184,7 @@ def test_there_and_back(moved):
     host.stop_ours()
     told = host.make("uninstall")
     assert "1 message(s) still wait in /var/spool/postoffice" in told and f"{ours.SOURCE}/build/postoffice -bp" in told
-    assert FAR in root.run(f"{ours.SOURCE}/build/postoffice", "-bp"), "what is told works"
+    assert FAR in root.run(f"{ours.SOURCE}/build/postoffice", "-bp"), "the commands in the output work"
     assert host.package_is_whole()
     assert not root.shell("dpkg-divert --list | grep before-postoffice; find / -xdev -name '*before-postoffice*'", check=False)
     root.shell(other.start)
@@ -194,7 +195,7 @@ def test_there_and_back(moved):
 
 
 def test_an_installation_from_before_there_were_diversions(moved):
-    """Files were only moved aside; then an update of the package took the names back."""
+    """Earlier versions only moved files aside; an update of the package then restores its names."""
     host, root, other = moved, moved.root, moved.other
     host.remove_diversions()
     host.make("install")
@@ -202,7 +203,7 @@ def test_an_installation_from_before_there_were_diversions(moved):
     host.remove_diversions()
     host.update_package()
     newest = host.links()
-    assert "/usr/sbin/postoffice" not in newest.values(), "the package has its names back"
+    assert "/usr/sbin/postoffice" not in newest.values(), "the package has its names again"
     host.make("install")
     assert_is_in_place(host)
     host.update_package()

@@ -1,4 +1,4 @@
-"""Ours in a root: what `make install` needs, without the compiler."""
+"""Installs our program in a root: files that `make install` needs, without the compiler."""
 import subprocess
 
 from host import BINARY, TOP
@@ -7,12 +7,12 @@ SOURCE = "/root/postoffice"
 PLACES = {"SRC": SOURCE, "BUILD": f"{SOURCE}/build", "PREFIX": "/usr", "EXECDIR": "/usr/bin", "SBINDIR": "/usr/sbin",
           "LIBDIR": "/usr/lib", "MANDIR": "/usr/share/man", "CONFDIR": "/etc", "QUEUEDIR": "/var/spool/postoffice"}
 
-#: What our program is linked with.
+#: Libraries of our program.
 LIBRARIES = ["libgdbm6", "libidn2-0", "libssl3", "libpam-modules"]
 
 
 def bring(root):
-    """The program of the build folder, and the parts of the tree that are installed."""
+    """Copies the program of the build folder, and the parts of the tree that are installed."""
     root.shell(f"mkdir -p {SOURCE}/build")
     for name in ("os", "man", "postoffice.cf.sample"):
         subprocess.run(["cp", "-a", f"{TOP}/{name}", f"{root.path}{SOURCE}/"], check=True)
@@ -20,5 +20,5 @@ def bring(root):
 
 
 def make(root, what):
-    """`make install` or `make uninstall`."""
+    """Runs `make install` or `make uninstall`."""
     return root.run("env", *(f"{name}={value}" for name, value in PLACES.items()), "sh", f"{SOURCE}/os/{what}.sh")

@@ -1,7 +1,8 @@
-"""A Debian of its own: a root folder made by debootstrap, in which commands run as on a fresh machine.
+"""A Debian of its own: a root folder made by debootstrap, in which commands run as on a new machine.
 
-The base is made once and kept in CACHE; it is made anew when it is a week old or this machine's apt sources changed. Each
-Root is a copy. Its mounts and processes live in namespaces that end with the keeper process, and that one ends with ours.
+The base is made once and kept in CACHE; it is made again when it is a week old or the apt sources of this machine
+changed. Each Root is a copy. Its mounts and processes are in namespaces that end with the keeper process, and the
+keeper ends with this process.
 """
 import fcntl
 import hashlib
@@ -18,12 +19,12 @@ CACHE = os.environ.get("POSTOFFICE_ROOTS", "/var/tmp/postoffice-roots")
 SUITE = "bookworm"
 MOST_AGE = 7 * 86400
 
-#: What apt of this machine knows of archives and how it reaches them.
+#: The settings of apt on this machine: archives and access to them.
 APT = ["/etc/apt/sources.list", "/etc/apt/sources.list.d", "/etc/apt/apt.conf.d", "/etc/apt/auth.conf.d",
        "/etc/apt/keyrings", "/etc/apt/trusted.gpg", "/etc/apt/trusted.gpg.d", "/usr/share/keyrings"]
 NETWORK = ["/etc/resolv.conf", "/etc/hosts"]
 
-#: Process 1 of the root: takes in orphans, and ends when its standard input does.
+#: Process 1 of the root: reaps orphans, and ends with its standard input.
 KEEPER = """
 set -e
 mount --make-rprivate /
@@ -35,7 +36,7 @@ hostname -- "$1"
 exec chroot "$0" sh -c 'exec 3<&0; echo ready; cat <&3 & wait'
 """
 
-#: The same with systemd as process 1, as on a host that was booted. It is killed with the process in front of it.
+#: The same with systemd as process 1, as on a booted host. It is killed with its parent.
 BOOT = """
 set -e
 mount --make-rprivate /
@@ -56,11 +57,11 @@ exec env -i container=root PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$0" /lib/s
 
 
 class NoRoot(Exception):
-    """No root can be made here; says why."""
+    """No root can be made here, for the reason in the text."""
 
 
 def _apt_settings():
-    """A name for all that apt is told here."""
+    """A hash of all settings of apt here."""
     found = hashlib.sha256()
     for place in APT:
         files = [os.path.join(folder, name) for folder, _, names in os.walk(place) for name in names] or [place]
@@ -99,7 +100,7 @@ def _make_base(folder):
     done = subprocess.run(real_network(*make), stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
         raise NoRoot(f"debootstrap: {(done.stdout + done.stderr)[-1500:]}")
-    for place in APT[:2]:  # what debootstrap wrote there
+    for place in APT[:2]:  # the file of debootstrap
         if os.path.isfile(part + place):
             os.unlink(part + place)
     _copy_in(part, APT + NETWORK)
@@ -110,7 +111,7 @@ def _make_base(folder):
 
 
 def base_root():
-    """The folder of a bare root that is good for copying."""
+    """The folder of a bare root for copies."""
     os.makedirs(CACHE, mode=0o700, exist_ok=True)
     folder = os.path.join(CACHE, f"{SUITE}-{_apt_settings()}")
     with open(os.path.join(CACHE, "lock"), "w") as lock:
@@ -122,7 +123,7 @@ def base_root():
 
 
 def _remove_leftovers(current):
-    """Old bases, and copies of runs that did not come to their end."""
+    """Removes old bases, and copies of runs that were killed."""
     for name in os.listdir(CACHE):
         path = os.path.join(CACHE, name)
         is_base = name.startswith(SUITE)
@@ -132,7 +133,8 @@ def _remove_leftovers(current):
 
 
 class Root:
-    """A copy of the base, or of another root that does not run. `network`: "host", or "own" for one with loopback alone."""
+    """A copy of the base, or of another root that does not run. `network`: "host", or "own" for the loopback device
+    alone."""
 
     def __init__(self, base=None, name="bare", network="host", copy=True):
         self.name, self.network = name, network
@@ -169,7 +171,7 @@ class Root:
         return self
 
     def boot(self):
-        """From now on its process 1 is systemd, whose package it has, and it has a network of its own."""
+        """From now on process 1 is systemd, whose package it installs, and the root has a network of its own."""
         self.stop()
         isolate = real_network("unshare", "--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup", "--fork", "--kill-child")
         self.keeper = subprocess.Popen([*isolate, "sh", "-c", BOOT, self.path, self.name], stdin=subprocess.PIPE,
@@ -198,7 +200,7 @@ class Root:
             self.keeper, self.is_booted = None, False
 
     def cut_off(self):
-        """From now on it has a network of its own."""
+        """From now on the root has a network of its own."""
         self.stop()
         self.network = "own"
         return self.start()
@@ -223,7 +225,7 @@ class Root:
                 *arguments]
 
     def run(self, *arguments, user=None, input="", check=True, timeout=900):
-        """Its output, standard error with it, and `status`."""
+        """Its output, with standard error, and `status`."""
         started = time.monotonic()
         done = subprocess.run(self.command(*arguments, user=user), input=input.encode(), stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=timeout, cwd="/")
@@ -244,7 +246,7 @@ class Root:
         self.run("useradd", "--create-home", "--shell", "/bin/sh", name)
 
     def clone_into(self, folder, owner="root"):
-        """The committed tree, as git brings it."""
+        """The committed tree, as by git clone."""
         subprocess.run(["git", "-c", "safe.directory=*", "clone", "-q", "--no-hardlinks", TOP, self.path + folder], check=True)
         self.run("chown", "-R", f"{owner}:", folder)
 

@@ -1,6 +1,7 @@
-"""The systemd unit under systemd itself: enabled, started, reloaded, stopped, and what it leaves to users' programs.
+"""The systemd unit works under systemd: it is enabled, started, reloaded and stopped, and leaves users' programs the
+privileges that they need.
 
-Not part of `make check`: `make check-roots`, as root on Debian. The program is the one of the build folder.
+Not part of `make check`: `make check-roots`, as root on Debian. The program is that of the build folder.
 """
 import os
 import re
@@ -17,11 +18,11 @@ pytestmark = pytest.mark.timeout(900)
 
 CONFIGURATION = "hostname=host.test\nload=1000\nminfree=1k\n"
 
-#: What `systemd-analyze security` may say at most, in tenths.
+#: The highest permitted result of `systemd-analyze security`, in tenths.
 EXPOSURE = 43
 EXPOSURE_OF_A_GATEWAY = 23
 
-#: What users' programs have always been able to do; it says "all done" in the end.
+#: Tasks that users' programs must be able to do; prints "all done" at the end.
 PROGRAM = """#!/bin/sh
 exec >"$HOME/said" 2>&1
 set -ex
@@ -39,10 +40,10 @@ echo all done
 LOGIN = """
 import smtplib
 server = smtplib.SMTP("127.0.0.1")
-print(server.login("alice", "her password")[0])
+print(server.login("alice", "password of alice")[0])
 """
 
-#: It goes to the background and keeps one message.
+#: A sink in the background that keeps one message.
 LMTP_SERVER = """
 import os, socket
 waiting = socket.create_server(("127.0.0.1", 2424))
@@ -73,7 +74,7 @@ def system():
         root.run("rm", "/usr/sbin/policy-rc.d")
         root.add_user("alice")
         root.add_user("bob")
-        root.run("chpasswd", input="alice:her password\n")
+        root.run("chpasswd", input="alice:password of alice\n")
         root.boot()
         root.write("/etc/hosts", "127.0.0.1 localhost\n127.0.1.1 host.test host\n")
         ours.bring(root)
@@ -92,7 +93,7 @@ def served(system):
 
 
 def restart(root):
-    """Though there were many starts in a short time."""
+    """Also if there were many starts in a short time."""
     told = root.shell("systemctl daemon-reload; systemctl reset-failed postoffice; systemctl restart postoffice", check=False)
     assert told.status == 0, told + log(root)
 
@@ -111,14 +112,14 @@ def log(root):
     return root.shell("systemctl status --no-pager postoffice; journalctl --no-pager -n 40", check=False)
 
 
-def test_it_serves(served):
+def test_the_unit_serves(served):
     arrives(served, "hello")
     assert served.run("systemctl", "is-enabled", "postoffice").strip() == "enabled"
     assert 'Status: "Serving"' in served.run("systemctl", "status", "--no-pager", "postoffice")
     assert "is running" in served.run("postoffice", "status")
 
 
-def test_a_reload_is_checked_first(served):
+def test_a_reload_checks_the_configuration_first(served):
     before = properties(served)["MainPID"]
     served.write("/etc/postoffice.cf", "hostnam=other.test\n")
     told = served.run("systemctl", "reload", "postoffice", check=False)
@@ -146,13 +147,13 @@ def test_a_server_that_is_killed_is_started_again(served):
     arrives(served, "after the kill")
 
 
-def test_a_stop_leaves_nothing(served):
+def test_a_stop_leaves_no_process(served):
     served.run("systemctl", "stop", "postoffice")
     assert properties(served)["ActiveState"] == "inactive"
     assert not served.run("pgrep", "-f", "^postoffice:", check=False)
 
 
-def test_an_upgrade_names_the_restart(served):
+def test_an_upgrade_says_that_a_restart_is_needed(served):
     told = ours.make(served, "install")
     assert "The server still runs the program from before: 'systemctl restart postoffice'" in told, told
     arrives(served, "by the program from before")
@@ -160,8 +161,8 @@ def test_an_upgrade_names_the_restart(served):
     assert "What is left to do" in ours.make(served, "install")
 
 
-def test_users_have_what_they_need(served):
-    """Programs of theirs, set-gid sendmail in these, and a login that PAM decides."""
+def test_programs_of_users_work_under_the_unit(served):
+    """Also with set-group-id sendmail in them, and a login by PAM."""
     served.write("/usr/local/bin/program", PROGRAM, mode=0o755)
     served.shell("echo '|/usr/local/bin/program' >.forward", user="alice")
     served.run("/usr/sbin/sendmail", "-i", "alice", user="bob", input="Subject: to the program\n\nbody\n")
@@ -175,7 +176,7 @@ def test_users_have_what_they_need(served):
 
 @pytest.fixture
 def gateway(served):
-    """With the drop-in that docs/operation.md has for hosts that deliver to nobody themselves."""
+    """With the drop-in of docs/operation.md for hosts without local delivery."""
     with open(os.path.join(TOP, "docs", "operation.md")) as file:
         page = file.read()
     drop_in = page.split("```ini\n")[2].split("```")[0]
@@ -188,7 +189,7 @@ def gateway(served):
     served.shell("rm -r /etc/systemd/system/postoffice.service.d; systemctl daemon-reload")
 
 
-def test_a_host_that_delivers_to_nobody_has_less(gateway):
+def test_the_drop_in_for_gateways_takes_more_privileges(gateway):
     since = gateway.run("date", "+%F %T").strip()
     told = gateway.run("systemd-analyze", "security", "--no-pager", f"--threshold={EXPOSURE_OF_A_GATEWAY}", "postoffice",
                        check=False)

@@ -7,7 +7,7 @@ from host import wait_for
 
 
 class Sender:
-    """Sends messages that can be told apart, and knows which of them were accepted."""
+    """Sends messages with different tokens, and records which of them were accepted."""
 
     def __init__(self, host):
         self.host = host
@@ -15,7 +15,7 @@ class Sender:
         self.count = 0
 
     def smtp(self, to="alice@host.test", size=500):
-        """The reply that decided: a 2xx or a 4xx. A 5xx, or no reply, is an error of the test's."""
+        """The code of the reply: 2yz or 4yz. Fails for 5yz and for no reply."""
         self.count += 1
         token = f"message-{self.count}"
         text = tracked.for_smtp(tracked.make(token, size, to=to))
@@ -29,7 +29,7 @@ class Sender:
         else:
             self.accepted.append(token)
             return 250
-        assert 400 <= code < 500, f"a failure of ours was told as {code} {reply}\n{self.host.log_text()[-2000:]}"
+        assert 400 <= code < 500, f"a failure of the server was reported as {code} {reply}\n{self.host.log_text()[-2000:]}"
         return code
 
     def sendmail(self, to="alice@host.test", size=500):

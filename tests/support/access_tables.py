@@ -1,4 +1,4 @@
-"""/etc/hosts.allow and /etc/hosts.deny of the test's own, bound over those of the machine."""
+"""/etc/hosts.allow and /etc/hosts.deny of the test, mounted over those of the machine."""
 import os
 import subprocess
 
@@ -8,7 +8,7 @@ ALLOW, DENY = "/etc/hosts.allow", "/etc/hosts.deny"
 
 
 class AccessTables:
-    """Needs the mount namespace of the run. A change counts for the next client."""
+    """Needs the private mount namespace of the tests. A change counts for the next client."""
 
     def __init__(self, folder):
         missing = [path for path in (ALLOW, DENY) if not os.path.exists(path)]

@@ -1,4 +1,4 @@
-"""The machine that tests run on: accounts, mounts, network and name of the test run's own."""
+"""The private machine of the tests: accounts, mounts, network and name."""
 import ctypes
 import os
 import socket
@@ -7,7 +7,7 @@ import tempfile
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWNET = 0x00020000, 0x04000000, 0x40000000
 
-#: name, uid, gid of everybody the tests know
+#: name, uid, gid of the accounts of the tests
 PEOPLE = [("postoffice", 7900, 7900), ("alice", 7901, 7901), ("bob", 7902, 7902), ("Carol", 7903, 7903),
           ("mallory", 7904, 7904), ("limited", 7905, 7905), ("alias", 7906, 7906), ("web-data", 7907, 7907)]
 
@@ -17,17 +17,18 @@ def password_of(name):
 
 
 def hash_of(password):
-    """SHA-512 of crypt(5), as quick as it allows."""
+    """SHA-512 of crypt(5), with the smallest number of rounds."""
     return subprocess.run(["openssl", "passwd", "-6", "-salt", "postoffice", password], check=True, text=True,
                           capture_output=True).stdout.strip()
 
 
 def enter_private_machine():
-    """Moves this process into a machine of its own, so that nothing of the real one is touched or left behind, several
-    test runs can stand side by side, and what the real machine happens to be called or to listen on plays no part.
+    """Moves this process into a private machine: tests change nothing of the real machine and leave nothing behind,
+    several test runs can run side by side, and the name and the ports of the real machine do not matter.
 
-    It has its own mounts (a copy of /etc with our accounts, empty /home and /var/mail), its own loopback network, and the
-    name `box`, without a domain. The way back to the real network is in $POSTOFFICE_REAL_NETWORK, see real_network().
+    The private machine has its own mounts (a copy of /etc with our accounts, empty /home and /var/mail), its own
+    loopback network, and the name `box`, without a domain. $POSTOFFICE_REAL_NETWORK leads back to the real network,
+    see real_network().
     """
     os.environ.setdefault("POSTOFFICE_REAL_NETWORK", _kept_network())
     libc = ctypes.CDLL(None, use_errno=True)
@@ -46,7 +47,7 @@ def enter_private_machine():
 
 
 def real_network(*command):
-    """The command as it runs in the network of the real machine: for what fetches packages."""
+    """The prefix of a command that runs in the network of the real machine, to fetch packages."""
     network = os.environ.get("POSTOFFICE_REAL_NETWORK")
     return ["nsenter", f"--net={network}", "--", *command] if network else list(command)
 
@@ -56,12 +57,13 @@ def _mount(*arguments):
 
 
 def _kept_network():
-    """A name of this process's network that holds for all that it starts."""
+    """A path of this process's network namespace that is valid in all its children."""
     return f"/proc/{os.getpid()}/fd/{os.open('/proc/self/ns/net', os.O_RDONLY)}"
 
 
 def _make_etc():
-    """A whole folder is bound over /etc, not files over its files: a package that is installed meanwhile replaces those."""
+    """A whole folder is mounted over /etc, not files over its files, since an installation of a package replaces
+    those."""
     folder = tempfile.mkdtemp(prefix="postoffice-etc-")
     _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
     subprocess.run(["cp", "-a", "/etc/.", folder], check=True)
@@ -75,13 +77,13 @@ def _make_etc():
     with open(os.path.join(folder, "hosts"), "w") as file:
         file.write("127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 box\n")
     _mount("--bind", folder, "/etc")
-    # The folder stays where it is bound.
+    # The folder stays mounted.
     subprocess.run(["umount", "--lazy", folder], check=True)
     os.rmdir(folder)
 
 
 def _add_lines(path, lines, ours):
-    """Puts our accounts in the place of accounts with the same names."""
+    """Replaces accounts with the same names by ours."""
     with open(path) as file:
         kept = [line for line in file if line.split(":")[0] not in ours]
     with open(path, "w") as file:

@@ -11,7 +11,7 @@ TEXT = b"Subject: watched\n\nbody\n"
 
 
 def send(host, *words, text=TEXT):
-    """Exit status and what was said on standard error; nobody says anything on standard output."""
+    """Exit status and standard error; standard output must be empty."""
     done = host.run("sendmail", "-i", *words, input=text)
     assert done.stdout == b""
     return done.returncode, done.stderr.decode()
@@ -23,7 +23,7 @@ def last_lines(said, count=1):
 
 @pytest.fixture
 def sink():
-    """Takes what is for the world, but knows nobody whose name begins with no, and has no time for later."""
+    """Accepts recipients, except that names with "no" are unknown and names with "later" are deferred."""
     def verdict(address):
         if address.startswith("no"):
             return "550 5.1.1 no such user"
@@ -33,8 +33,9 @@ def sink():
 
 
 def relay_to(make_host, endpoint, **settings):
+    """A started host whose relay host is the endpoint."""
     if os.geteuid() != 0:
-        pytest.skip("NEEDS ROOT: relay-host is not for everybody to name")
+        pytest.skip("NEEDS ROOT: ordinary users may not set relay-host")
     return make_host("host", relay_host=endpoint, **settings).start()
 
 
@@ -52,4 +53,4 @@ def trigger(host, text, descriptors=()):
         try:
             socket.send_fds(control, [text.encode()], list(descriptors))
         except PermissionError:
-            pass  # the kernel knows that they are not wanted
+            pass  # Linux 6.16 and later: the socket refuses descriptors

@@ -1,5 +1,5 @@
-"""A process of the server that does what a test wants, as one would in which a stranger runs code: its own program is
-stopped, and the test speaks by copies of its descriptors. Needs root."""
+"""A captured process of the server, as if a client ran its own code in it: the program of the process is stopped, and
+the test uses copies of its descriptors. Needs root."""
 import array
 import contextlib
 import ctypes
@@ -12,7 +12,7 @@ PIDFD_GETFD = 438  # the same number on all architectures
 
 
 def copy_of(pid, number):
-    """A descriptor of another process, as one of ours."""
+    """A copy of a descriptor of another process."""
     process = os.pidfd_open(pid)
     try:
         copy = ctypes.CDLL(None, use_errno=True).syscall(PIDFD_GETFD, process, number, 0)
@@ -49,7 +49,7 @@ def stopped(pid):
 
 
 class LingeringSocket:
-    """A TCP socket whose last close takes an hour: its peer takes nothing, and it lingers."""
+    """A TCP socket whose last close takes an hour (SO_LINGER), since its peer reads nothing."""
 
     def __init__(self, address="127.0.0.1"):
         with socket.create_server((address, 0)) as listening:
@@ -62,12 +62,12 @@ class LingeringSocket:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 3600))
 
     def send_by(self, other, packet, copies=1):
-        """With this packet, after which its receiver has the last copy."""
+        """Sends this packet with copies of the socket; afterwards only the receiver has the socket."""
         rights = array.array("i", [self.socket.fileno()] * copies)
         try:
             other.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
         except OSError:
-            self._peer.close()  # a reset, after which nothing lingers
+            self._peer.close()  # a reset, so that the close does not wait
             raise
         finally:
             self.socket.close()

@@ -1,6 +1,8 @@
-"""Certificates for tests: an authority of the test's own, made anew, and what it signs."""
+"""Certificates for tests, signed by a new authority."""
 import os
 import subprocess
+
+import pytest
 
 
 def _openssl(*arguments):
@@ -20,7 +22,7 @@ class Authority:
                  "-subj", "/CN=test authority", "-keyout", self._key, "-out", self.certificate)
 
     def issue(self, name, file, kind="ec"):
-        """A key of this kind and a certificate for a host name, in one file that only root can read; its path."""
+        """Makes a key of this kind and a certificate for a host name, in one file that only root can read; its path."""
         path = os.path.join(self.folder, file)
         request, key, signed, names = (f"{path}.{end}" for end in ("csr", "key", "crt", "ext"))
         with open(names, "w") as extension:
@@ -34,3 +36,8 @@ class Authority:
                     both.write(part.read())
         os.chmod(path, 0o600)
         return path
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(str(tmp_path_factory.mktemp("ca")))

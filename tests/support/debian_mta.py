@@ -1,7 +1,7 @@
 """Postfix as Debian ships it, on a machine of a test network. Needs root, and Debian's archive the first time.
 
-It is installed in a copy of this machine's file system that lives in memory and only for the run (an overlay mount),
-and it runs in a process namespace of its own: neither its installation nor itself can touch the machine.
+It is installed in a copy of this machine's file system in memory that ends with the run (an overlay mount), and it
+runs in a process namespace of its own, so neither its installation nor Postfix itself can change the machine.
 """
 import fcntl
 import os
@@ -25,7 +25,7 @@ postconf -F '*/*/chroot = n' && useradd --create-home --shell /bin/sh debby
 
 
 class NoPostfix(Exception):
-    """It cannot be had here; says why."""
+    """Postfix is not available here, for the reason in the text."""
 
 
 class Postfix:
@@ -47,7 +47,7 @@ class Postfix:
                 "relayhost": "", "inet_interfaces": "all", "inet_protocols": "all",
                 "maillog_file": "/var/log/postfix.log",
                 "mailbox_size_limit": "0", "message_size_limit": "0", "compatibility_level": "3.6",
-                "mailbox_command": "",  # where procmail is installed, Debian has it deliver
+                "mailbox_command": "",  # Debian's Postfix delivers by procmail where it is installed
                 **settings})
             self._write("/etc/aliases", aliases)
             subprocess.run(self._command("newaliases"), check=True)
@@ -69,20 +69,20 @@ class Postfix:
 
     def _write(self, path, text, mode=0o644):
         inside = self.root + path
-        if os.path.lexists(inside):  # it may be a symbolic link, which would lead out of the copy
+        if os.path.lexists(inside):  # a symbolic link would lead out of the copy
             os.unlink(inside)
         with open(inside, "w") as file:
             file.write(text)
         os.chmod(inside, mode)
 
     def _command(self, *command):
-        """Runs in the copy; when the command ends, so does every process that it left there."""
+        """Runs a command in the copy; all processes of the command end with it."""
         return ["unshare", "--mount", "--pid", "--fork", f"--root={self.root}", "--mount-proc", *command]
 
     def _install(self):
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
                        "LC_ALL": "C"}
-        with open(os.path.join(CACHE, "in-use"), "w") as in_use:  # apt refuses a second user of its archive
+        with open(os.path.join(CACHE, "in-use"), "w") as in_use:  # apt locks its archive
             fcntl.flock(in_use, fcntl.LOCK_EX)
             done = subprocess.run(real_network(*self._command("sh", "-c", INSTALL)), stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
@@ -103,7 +103,7 @@ class Postfix:
     def close(self):
         if self.process is not None:
             with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as file:
-                for pid in file.read().split():  # the master, on whom all others depend
+                for pid in file.read().split():  # the master, on which all others depend
                     os.kill(int(pid), signal.SIGKILL)
             self.process.wait(20)
         subprocess.run(["umount", "--recursive", "--lazy", self._folder], stderr=subprocess.DEVNULL)
@@ -112,7 +112,7 @@ class Postfix:
     # -- using it
 
     def send(self, sender, recipients, message):
-        """By its sendmail; the message has LF line ends."""
+        """Sends by its sendmail; the message has LF line ends."""
         command = self._command("sendmail", "-i", "-f", sender, *recipients)
         subprocess.run([*self.machine.prefix, *command], input=message, check=True, timeout=60)
 

@@ -1,4 +1,4 @@
-"""A real authoritative name server, nsd, with zones of our own."""
+"""A real authoritative name server, nsd, with zones of the test."""
 import os
 import shutil
 import subprocess
@@ -20,7 +20,7 @@ class NameServer:
         self._configuration = os.path.join(folder, "nsd.conf")
         lines = ["server:", f'  zonesdir: "{folder}"', f'  logfile: "{self._log}"', '  username: ""', '  database: ""',
                  "  server-count: 1", "  round-robin: yes",
-                 # Or it leaves some questions of a client without an answer that asks more than 200 times a second.
+                 # By default, nsd drops some questions of a client that asks more than 200 times a second.
                  "  rrl-ratelimit: 0", "  rrl-whitelist-ratelimit: 0"]
         lines += [f'  {name}: "{folder}/nsd.{name}"' for name in ("pidfile", "xfrdfile", "zonelistfile")]
         lines += [f"  ip-address: {address}@{port}" for address in addresses]
@@ -36,7 +36,7 @@ class NameServer:
         return f"zone-{origin}"
 
     def write_zone(self, origin, records):
-        """From the next start on, the zone has these records."""
+        """The zone has these records from the next start on."""
         self._write(self._zone_file(origin), f"$ORIGIN {origin}\n$TTL 60\n{records}")
 
     def _write(self, name, text):

@@ -1,9 +1,9 @@
-"""Reports of what became of a message (RFC 3464), taken apart."""
+"""A parser for delivery status notifications (RFC 3464)."""
 import email
 
 
 class Notice:
-    """Any report: of failures, delays or successes."""
+    """A report of a failure, a delay or a success."""
 
     def __init__(self, raw):
         self.message = email.message_from_bytes(raw)
@@ -16,11 +16,11 @@ class Notice:
         payload = self.status.get_payload()
         if self.status.get_content_type() == "message/delivery-status":
             return payload
-        # The library does not know the type, and takes it for a message: header and body.
+        # The library does not know the type, and parses it as a message: header and body.
         return [email.message_from_string(group) for group in payload[0].as_string().strip().split("\n\n")]
 
     def actions(self):
-        """Final recipient -> what became of it."""
+        """Final recipient -> action."""
         return {one["Final-Recipient"].split("; ", 1)[1]: one["Action"] for one in self.recipients}
 
     def of(self, recipient):

@@ -1,4 +1,4 @@
-"""The other side of tests/crash/faults.cc: arms the points at which postoffice-faults dies or fails."""
+"""Arms the points at which postoffice-faults (tests/crash/faults.cc) dies or fails."""
 import mmap
 import os
 import struct
@@ -13,7 +13,7 @@ _TRACE = 64 * 1024
 
 
 class Faults:
-    """One for a host; the host's programs must run with `environment`."""
+    """For one host, whose programs must run with `environment`."""
 
     def __init__(self, folder):
         self.path = os.path.join(folder, "faults")
@@ -25,13 +25,13 @@ class Faults:
         self.environment = {"POSTOFFICE_FAULTS": self.path}
 
     def arm(self, mode, at):
-        """From now on the `at`-th point, once: the process that reaches it is killed, or hears the errno `mode`."""
+        """Arms the `at`-th point, once: the process that reaches it is killed, or gets the errno `mode`."""
         _HEAD.pack_into(self._memory, 0, ONLY_TRACE, 0, 0, 0, 0)
         self._memory[_HEAD.size:] = bytes(_TRACE)
         _HEAD.pack_into(self._memory, 0, mode, at, 0, 0, 0)
 
     def disarm(self):
-        """True if the point had been reached."""
+        """Returns whether the point was reached."""
         struct.pack_into("=I", self._memory, 0, ONLY_TRACE)
         return self.fired
 

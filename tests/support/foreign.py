@@ -1,5 +1,5 @@
-"""Collections of cases that others have written. They are not ours to copy: they lie in a folder of their own, named by
-POSTOFFICE_FOREIGN or beside this one."""
+"""Published collections of cases. They are not part of this tree: they are in a folder that POSTOFFICE_FOREIGN names,
+or beside the tree."""
 import os
 import socket
 import struct
@@ -16,7 +16,7 @@ TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, 
 
 
 def suite(name):
-    """The path of a file of the folder; a test that needs it is skipped where it is absent."""
+    """The path of a file of the folder; skips the test if there is none."""
     path = os.path.join(FOLDER, name)
     if not os.path.exists(path):
         pytest.skip(f"NEEDS {name} in {FOLDER} (or in the folder that POSTOFFICE_FOREIGN names)")
@@ -24,7 +24,7 @@ def suite(name):
 
 
 class Asker:
-    """The parsers, one question after the other: see ask_parsers.cc."""
+    """Asks the parsers one question after the other: see ask_parsers.cc."""
 
     def __init__(self):
         self._process = subprocess.Popen([os.path.join(BUILD, "ask-parsers")], stdin=subprocess.PIPE,
@@ -50,7 +50,7 @@ def wire_name(name):
 
 
 def wire_data(kind, value):
-    """Of one record, as the SPF suite has it."""
+    """The data of one record, which the SPF suite has as text."""
     if kind == "A":
         return socket.inet_pton(socket.AF_INET, value)
     if kind == "AAAA":

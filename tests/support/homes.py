@@ -1,4 +1,4 @@
-"""Files in the homes of the tests' accounts."""
+"""Files in the homes of the accounts of the tests."""
 import os
 import shutil
 
@@ -10,7 +10,7 @@ UIDS = {name: uid for name, uid, _ in PEOPLE if name != "postoffice"}
 
 
 def home_file(user, name, text, mode=0o600, owner=None):
-    """Writes a file of the user's, or of `owner`; its path."""
+    """Writes a file that belongs to the user, or to `owner`; its path."""
     path = f"/home/{user}/{name}"
     with open(path, "w") as file:
         file.write(text)
@@ -21,7 +21,7 @@ def home_file(user, name, text, mode=0o600, owner=None):
 
 
 def content(path):
-    """The octets of a file; none if it is not there, or is no file (a FIFO would have to be waited for)."""
+    """The octets of a file; none if it does not exist, or is no regular file (a FIFO would block)."""
     try:
         if not os.path.isfile(path):
             return b""
@@ -32,7 +32,7 @@ def content(path):
 
 
 def clear_homes():
-    """Homes are empty again, and as they were made."""
+    """Homes are empty again, with their owner and mode."""
     for user, uid in UIDS.items():
         home = f"/home/{user}"
         os.chmod(home, 0o750)

@@ -1,4 +1,4 @@
-"""A mail host of our own: one configuration file, one spool, one daemon, all in one folder."""
+"""A mail host of the test: one configuration file, one spool and one daemon, all in one folder."""
 import errno
 import json
 import os
@@ -20,7 +20,7 @@ ROOT_ONLY = {"trusted", "forbidden", "spam", "coal-command", "usermap", "relay-h
 
 
 def free_port(address="127.0.0.1"):
-    """Below those that the kernel gives to clients: none of them takes it before the test does."""
+    """A port below those that the kernel assigns to clients, so none of them takes it before the test does."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     while True:
         with socket.socket(family) as s:
@@ -33,8 +33,8 @@ def free_port(address="127.0.0.1"):
 
 
 def wait_for(condition, seconds=20, what="condition"):
-    """Polls until the condition gives something true, and returns that; fails loudly otherwise. `what` is a text, or
-    gives one when it is needed."""
+    """Polls until the condition gives a true value, and returns it; fails otherwise. `what` is a text, or a function
+    that gives one."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
@@ -46,7 +46,7 @@ def wait_for(condition, seconds=20, what="condition"):
 
 
 class Host:
-    """Settings are options of postoffice.cf; lists repeat the option; None leaves a default of this class out."""
+    """Settings are options of postoffice.cf; a list repeats the option; None omits a default of this class."""
 
     def __init__(self, folder, binary=BINARY, prefix=(), **settings):
         self.folder = folder
@@ -88,7 +88,7 @@ class Host:
         denied = [name for name, value in self.settings.items() if name in ROOT_ONLY and value]
         if denied and os.geteuid() != 0:
             import pytest
-            pytest.skip(f"NEEDS ROOT: {denied[0]} is not for everybody to set")
+            pytest.skip(f"NEEDS ROOT: {denied[0]} only root may set it")
         with open(self.config, "w") as file:
             for name, value in self.settings.items():
                 for one in value if isinstance(value, list) else [value]:
@@ -103,7 +103,7 @@ class Host:
     # -- the daemon
 
     def start(self, *arguments, has_clients=False):
-        """`has_clients`: some come all the time."""
+        """`has_clients`: clients connect all the time, so their sessions are not waited for."""
         self.process = subprocess.Popen(
             [*self.prefix, self.command("smtpd"), "-C", self.config, "-bD", *arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(os.path.join(self.folder, "stderr"), "w"))
@@ -114,7 +114,8 @@ class Host:
         return self
 
     def wait_until_ready(self):
-        """It answers, and whoever asked has left: a test about places counts on all of them."""
+        """Waits until the daemon answers and the session of that probe is over, since tests of limits count
+        sessions."""
         wait_for(self.answers, what="the daemon answering")
         wait_for(lambda: not any("SMTP" in title and "SMTP idle" not in title for title in self.processes().values()),
                  what="the session that was asked leaving")
@@ -128,6 +129,11 @@ class Host:
         except OSError:
             return False
 
+    def permit_submission(self):
+        """Opens drop/ for all accounts, since the sendmail of the tests is not set-group-id."""
+        os.chmod(self.spool, 0o751)
+        os.chmod(os.path.join(self.spool, "drop"), 0o3733)
+
     def stop(self, seconds=30):
         if self.process is None:
             return None
@@ -137,7 +143,7 @@ class Host:
         return status
 
     def reload(self):
-        """SIGHUP, and until the log says what came of it."""
+        """Sends SIGHUP, and waits for the result in the log."""
         before = self.log_text().count("reload")
         self.process.send_signal(signal.SIGHUP)
         wait_for(lambda: self.log_text().count("reload") > before, what="the reload")
@@ -159,7 +165,7 @@ class Host:
         return found
 
     def end(self):
-        """For the end of a test, whatever state it left: the whole tree is gone afterwards."""
+        """For the end of a test in any state: all processes are gone afterwards."""
         if self.process is None:
             return
         pids = self.processes()
@@ -180,7 +186,7 @@ class Host:
         return os.path.join(self.folder, "bin", name)
 
     def run(self, name, *arguments, input=b"", check=False, **options):
-        """One of the names, with this host's configuration."""
+        """Runs one of the names with the configuration of this host."""
         return subprocess.run([*self.prefix, self.command(name), "-C", self.config, *arguments],
                               input=input, capture_output=True, check=check, timeout=60, **options)
 
@@ -188,7 +194,7 @@ class Host:
         return smtplib.SMTP("127.0.0.1", self.port, local_hostname="client.test", timeout=30, **options)
 
     def dialogue(self, *commands):
-        """Sends each command when the reply to the one before is there; returns all replies, greeting first."""
+        """Sends each command after the reply to the one before; returns all replies, the greeting first."""
         replies = []
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as s, s.makefile("rb") as stream:
             def reply():
@@ -217,12 +223,12 @@ class Host:
             return b""
 
     def wait_for_mail(self, user, text, seconds=20):
-        """The mailbox, once it has the text (bytes)."""
+        """The mailbox, once it contains the text (bytes)."""
         return wait_for(lambda: text in self.mailbox(user) and self.mailbox(user), seconds,
                         lambda: f"mail for {user} with {text!r}; log: {self.log_text()[-2000:]}")
 
     def queue(self):
-        """What mailq --json says: one object for each message."""
+        """The output of mailq --json: one object for each message."""
         listed = self.run("mailq", "--json", check=True).stdout.decode()
         return [json.loads(line) for line in listed.splitlines() if line.strip()]
 
@@ -246,5 +252,5 @@ class Host:
 
 
 def local_user():
-    """Somebody who gets mail on a host of these tests: the only user of a private host, or one of several."""
+    """A user with a mailbox on the hosts of the tests: the only user of a private host, or one of several."""
     return "alice" if os.geteuid() == 0 else pwd.getpwuid(os.getuid()).pw_name

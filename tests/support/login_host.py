@@ -1,16 +1,15 @@
-"""A host whose users log in: accounts, and virtual users of virtual.test."""
+"""A host with accounts, and with virtual users of virtual.test, that log in."""
 import os
 
 import pytest
 
 from accounts import hash_of
-from certificates import Authority
 from host import free_port
 
 
 def make_login_host(make_host, authority, folder):
-    """With ports for everybody (port), for users (submission_port), and the same with TLS from the beginning
-    (submissions_port)."""
+    """Its ports: for all clients (port), for submission (submission_port), and for submission with TLS from the first
+    octet (submissions_port)."""
     domain = os.path.join(folder, "vhosts", "virtual.test")
     os.makedirs(domain)
     with open(os.path.join(domain, "passwd"), "w") as file:
@@ -25,11 +24,6 @@ def make_login_host(make_host, authority, folder):
     host.write_config(listen=[f"127.0.0.1:{host.port}", f"127.0.0.1:{host.submission_port},submission",
                               f"127.0.0.1:{host.submissions_port},tls,submission"])
     return host
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(str(tmp_path_factory.mktemp("ca")))
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
-"""A machine of our own to install on: a mount and network namespace where /etc, /usr and /var are overlays, so that
-make install, accounts, the daemon on port 25 and mail to everybody are as on a real host, and nothing of it stays."""
+"""A machine to install on: a mount and network namespace in which /etc, /usr and /var are overlays, so that make
+install, accounts, the daemon on port 25 and mail to all users are as on a real host, and no change stays."""
 import os
 import shutil
 import subprocess
@@ -27,7 +27,7 @@ exec cat
 
 
 class Machine:
-    """Commands run in it as root, or as one of PEOPLE. `paths`: what the program was configured with."""
+    """Commands run in it as root, or as one of PEOPLE. `paths`: the paths with which the program was configured."""
 
     def __init__(self):
         version = subprocess.run([BINARY, "-V"], capture_output=True, text=True, check=True).stdout.split()
@@ -36,7 +36,7 @@ class Machine:
         self.drop = os.path.join(self.spool, "drop")
         self.folder = tempfile.mkdtemp(prefix="postoffice-machine-")
         overlays = {"/" + path.split("/")[1] for path in ("/etc", "/usr", "/var", self.config, self.spool)}
-        # Ends when its standard input does: with the test at the latest.
+        # Ends with its standard input: with the test at the latest.
         self.keeper = subprocess.Popen(["unshare", "-m", "-n", "sh", "-c", SETUP, self.folder, *sorted(overlays)],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self.keeper.stdout.readline() == b"ready\n", "no overlays: this test needs them"
@@ -50,7 +50,7 @@ class Machine:
         self.shell("rm -f /var/mail/*")  # useradd may have made mailboxes
 
     def command(self, *arguments, user=None, groups=()):
-        """What to execute to run a command in the machine."""
+        """The prefix of a command that runs in the machine."""
         enter = ["nsenter", "-t", str(self.keeper.pid), "-m", "-n", "--"]
         if user is not None:
             uid = str(dict(PEOPLE)[user])
@@ -70,7 +70,7 @@ class Machine:
         return self.run("sh", "-c", text, **options)
 
     def make(self, what):
-        """os/install.sh or os/uninstall.sh, with the places of a system's own mail server."""
+        """Runs os/install.sh or os/uninstall.sh, with the paths of a system mail server."""
         places = {"SRC": TOP, "BUILD": os.path.dirname(BINARY), "EXECDIR": "/usr/bin", "SBINDIR": "/usr/sbin",
                   "LIBDIR": "/usr/lib", "MANDIR": "/usr/share/man", "CONFDIR": os.path.dirname(self.config),
                   "QUEUEDIR": self.spool}
@@ -89,7 +89,7 @@ class Machine:
         self.run("/usr/sbin/smtpd", "-q5m")
 
     def stop(self):
-        """The daemon is not ours to wait for: it went to the background. While it runs it has the lock of the file."""
+        """The daemon runs in the background. While it runs, it holds the lock of its pid file."""
         self.shell(f"""[ -s {self.spool}/pid ] && ! flock -n {self.spool}/pid true || exit 0
                        pid=$(cat {self.spool}/pid); kill $pid && while [ -e /proc/$pid/exe ]; do sleep 0.02; done""")
 

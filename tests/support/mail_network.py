@@ -1,15 +1,14 @@
-"""Mail hosts on a network of their own, with DNS: who they are, and what tests of mail between them have in common."""
+"""Mail hosts on a network of their own, with DNS, and helpers of tests that send mail between them."""
 import email
 import itertools
 import os
-import shutil
-import tempfile
 
 import pytest
 
 import dns
+from debian_mta import NoPostfix, Postfix
 from host import wait_for
-from network import Network, NetworkHost, NoNetwork
+from network import Network, NetworkHost, made_for_module
 
 DNS = "192.0.2.53"
 NOBODY_THERE = "192.0.2.99"
@@ -60,7 +59,7 @@ LED_TO_B = ["aliasmx.test", "alias.test", "only4.test", "only6.test", "deadfirst
 
 
 class Hosts:
-    """a and b are ordinary mail hosts, which report success to strangers, c relays for everybody, six has no IPv4."""
+    """a and b are ordinary mail hosts that report success to all senders; c relays for all clients; six has no IPv4."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -109,20 +108,19 @@ class Hosts:
 
 @pytest.fixture(scope="module")
 def hosts():
-    if dns.NSD is None:
-        pytest.skip("NEEDS nsd")
-    folder = tempfile.mkdtemp(prefix="postoffice-hosts-")
-    os.chmod(folder, 0o755)
-    made = None
+    yield from made_for_module(Hosts, "postoffice-hosts-")
+
+
+def debian_postfix(hosts, **settings):
+    """For a fixture of a module: yields a started Postfix at debian.test, or skips its tests."""
     try:
-        made = Hosts(folder)
-        yield made
-    except NoNetwork as why:
-        pytest.skip(f"NEEDS network namespaces: {why}")
+        made = Postfix(hosts.debian, "debian.test", DNS, **settings)
+    except NoPostfix as why:
+        pytest.skip(f"NEEDS Postfix of Debian: {why}")
+    try:
+        yield made.start()
     finally:
-        if made:
-            made.end()
-        shutil.rmtree(folder)
+        made.close()
 
 
 numbers = itertools.count()
@@ -130,7 +128,7 @@ numbers = itertools.count()
 
 @pytest.fixture
 def subject(hosts):
-    """A word that only this test's messages have. Afterwards no host has any of them in its queue."""
+    """A word that only messages of this test have. Afterwards no host has any of them in its queue."""
     word = f"message-{next(numbers)}-of-this-run"
     yield word
     for host in hosts.all:
@@ -138,7 +136,7 @@ def subject(hosts):
 
 
 def send(host, recipients, subject, sender="alice@a.test", body=b"Hello.\r\n", client=None):
-    """By SMTP, from the host itself or from another machine."""
+    """Sends by SMTP, from the host itself or from another machine."""
     to = [recipients] if isinstance(recipients, str) else recipients
     header = f"From: <{sender}>\r\nTo: {to[0]}\r\nSubject: {subject}\r\nMessage-ID: <{subject}@client.test>\r\n\r\n"
     with host.smtp(client) as connection:
@@ -146,7 +144,7 @@ def send(host, recipients, subject, sender="alice@a.test", body=b"Hello.\r\n", c
 
 
 def waits(host, *words):
-    """Waits until every message in the host's queue was tried in vain; the reasons have these words."""
+    """Waits until each message in the queue of the host was tried without success; the reasons have these words."""
     reasons = wait_for(lambda: all(host.reasons()) and host.reasons(),
                        what=lambda: f"a reason; log: {host.log_text()[-2000:]}")
     for word in words:
@@ -154,7 +152,7 @@ def waits(host, *words):
 
 
 class Report:
-    """A report about a message that could not be delivered, taken apart (RFC 3464)."""
+    """A report of a failure, parsed (RFC 3464)."""
 
     def __init__(self, raw):
         self.message = email.message_from_bytes(raw)

@@ -1,5 +1,5 @@
-"""Dialogues that went wrong: what clients say in tests/dialogue and in life, changed at random, but the same for the
-same seed."""
+"""Mutated dialogues: the client's side of tests/dialogue and of real clients, changed at random, but always the same
+for the same seed."""
 import glob
 import os
 import re
@@ -30,7 +30,7 @@ def _unescaped(text):
 
 
 def dialogues():
-    """What the client says in each."""
+    """The client's side of each dialogue."""
     found = list(REAL)
     for path in sorted(glob.glob(os.path.join(TOP, "tests", "dialogue", "*.txt"))):
         said = b""

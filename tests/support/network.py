@@ -1,7 +1,7 @@
 """Several machines in one: network namespaces with addresses of their own, on one Ethernet. Needs root.
 
-The namespaces are kept by mounts in a folder of ours, not by `ip netns`: since the whole run has a mount namespace of
-its own, the machine never sees them, and they go with the run even if it is killed.
+Mounts in a folder of the test keep the namespaces, not `ip netns`: since the whole run has a mount namespace of its
+own, the machine never sees them, and they end with the run even if it is killed.
 """
 import contextlib
 import ctypes
@@ -12,6 +12,9 @@ import smtplib
 import subprocess
 import tempfile
 
+import pytest
+
+import dns
 from host import Host, wait_for
 
 CLONE_NEWNET = 0x40000000
@@ -19,7 +22,7 @@ TOOLS = ("ip", "nsenter", "unshare", "mount", "umount")
 
 
 class NoNetwork(Exception):
-    """This machine does not let us have networks of our own; says why."""
+    """This machine permits no networks of our own, for the reason in the text."""
 
 
 def _run(*command):
@@ -36,16 +39,16 @@ class Machine:
         self.name = name
         self.namespace = namespace
         self.addresses = addresses
-        self.prefix = ["nsenter", f"--net={namespace}", "--"]  # a command with this in front runs there
+        self.prefix = ["nsenter", f"--net={namespace}", "--"]  # a command with this prefix runs there
 
     def address_for(self, client):
-        """One that the other machine can reach."""
+        """An address that the other machine can reach."""
         families = {":" in address for address in client.addresses}
         return next(address for address in self.addresses if (":" in address) in families)
 
     @contextlib.contextmanager
     def inside(self):
-        """Sockets that this thread makes meanwhile belong to the machine, and stay there."""
+        """Sockets that this thread creates meanwhile belong to the machine."""
         with open("/proc/thread-self/ns/net") as home, open(self.namespace) as there:
             _set_namespace(there.fileno())
             try:
@@ -61,7 +64,7 @@ def _set_namespace(descriptor):
 
 
 class Network:
-    """The switch, and the machines plugged into it."""
+    """The switch, and the machines that are connected to it."""
 
     def __init__(self):
         missing = [tool for tool in TOOLS if not shutil.which(tool)]
@@ -93,7 +96,7 @@ class Network:
         _run("nsenter", f"--net={namespace}", "--", "ip", *arguments)
 
     def add_machine(self, name, *addresses):
-        """The addresses are IPv4 or IPv6, without prefix length: /24 and /64 are meant."""
+        """Addresses are IPv4 or IPv6, without prefix length: /24 and /64 are used."""
         namespace = self._make_namespace(name)
         self._ip(namespace, "link", "set", "lo", "up")
         self._ip(self._switch, "link", "add", "name", name, "type", "veth", "peer", "name", "eth0",
@@ -106,7 +109,7 @@ class Network:
         return Machine(name, namespace, addresses)
 
     def close(self):
-        """Whatever runs in the machines must have ended."""
+        """All processes in the machines must have ended."""
         for path in self._namespaces:
             _run("umount", path)
         shutil.rmtree(self._folder)
@@ -130,7 +133,7 @@ class NetworkHost(Host):
             return super().answers()
 
     def smtp(self, client=None, **options):
-        """From another machine, or from this one itself, which may relay."""
+        """A client on another machine, or on this one, which may relay."""
         address = self.machine.address_for(client) if client else "127.0.0.1"
         with (client or self.machine).inside():
             return smtplib.SMTP(address, 25, local_hostname="client.test", timeout=60, **options)
@@ -144,15 +147,15 @@ class NetworkHost(Host):
             self.start()
 
     def run_queue(self):
-        """What waits is tried now, whatever its retry time."""
+        """Tries all messages now, whatever their retry times."""
         self.run("runq", "-qf", check=True)
 
     def reasons(self):
-        """Why the messages in the queue wait."""
+        """The reasons why messages in the queue wait."""
         return [recipient.get("delay_reason") for entry in self.queue() for recipient in entry["recipients"]]
 
     def has_queued(self, text):
-        """True if a message in the spool has this text."""
+        """Whether a message in the spool contains this text."""
         done = subprocess.run(["grep", "-rqF", "-e", text, self.spool], stderr=subprocess.DEVNULL)
         return done.returncode == 0
 
@@ -160,7 +163,7 @@ class NetworkHost(Host):
         return messages_in(self.mailbox_path(user))
 
     def wait_for_message(self, user, matches, seconds=30):
-        """The only message of the mailbox, as bytes, that has all of these octets in it."""
+        """The only message of the mailbox that contains all of these octets."""
         return wait_for_message(lambda: self.messages(user), matches, seconds,
                                 lambda: f"mail for {user} on {self.machine.name}; log: {self.log_text()[-3000:]}")
 
@@ -185,3 +188,22 @@ def wait_for_message(messages, matches, seconds, what):
     wait_for(found, seconds, lambda: f"{wanted} in {what()}")
     assert len(found()) == 1, f"{wanted} came more than once"
     return found()[0]
+
+
+def made_for_module(make, prefix):
+    """For a fixture of a module: yields make(folder), which has an end(); skips its tests where this machine permits no
+    networks of our own, or has no name server for them."""
+    if dns.NSD is None:
+        pytest.skip("NEEDS nsd")
+    folder = tempfile.mkdtemp(prefix=prefix)
+    os.chmod(folder, 0o755)
+    made = None
+    try:
+        made = make(folder)
+        yield made
+    except NoNetwork as why:
+        pytest.skip(f"NEEDS network namespaces: {why}")
+    finally:
+        if made:
+            made.end()
+        shutil.rmtree(folder)

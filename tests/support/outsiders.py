@@ -1,4 +1,4 @@
-"""A mail host and outsiders with many addresses, on a network of their own. Needs root."""
+"""A mail host, and clients with many addresses, on a network of their own. Needs root."""
 import contextlib
 import os
 import select
@@ -16,7 +16,7 @@ CROWD6 = ["2001:db8::100", "2001:db8::101"]
 
 
 class Line:
-    """One connection, spoken by hand."""
+    """One connection; the test writes the commands."""
 
     def __init__(self, connection):
         self.socket = connection
@@ -42,14 +42,14 @@ class Line:
         return self.reply()
 
     def rest(self):
-        """Until the server closes."""
+        """Reads until the server closes."""
         text = b""
         while reply := self.reply():
             text += reply
         return text
 
     def has_ended(self):
-        """The server has closed, or has said something."""
+        """Whether the server has closed, or sent octets."""
         return bool(select.select([self.socket], [], [], 0)[0])
 
     def close(self):
@@ -58,7 +58,7 @@ class Line:
 
 
 class Outsiders:
-    """`host` waits at SERVER; call(source) comes from one of CROWD."""
+    """`host` listens at SERVER; call(source) connects from one of CROWD."""
 
     def __init__(self, network, folder):
         self.folder = folder
@@ -68,12 +68,12 @@ class Outsiders:
         self._open = []
 
     def start(self, **settings):
-        # There is no DNS here that could tell of their senders.
+        # Senders cannot be verified, since there is no DNS here.
         self.host = NetworkHost(self.server, os.path.join(self.folder, "host"), **{"verify_from": "0", **settings})
         return self.host.start()
 
     def call(self, source=CROWD[0], address=None, machine=None, timeout=60):
-        """A connection, with nothing said or heard."""
+        """A connection from which nothing was read yet."""
         address = address or (SERVER6 if ":" in source else SERVER)
         with (machine or self.outside).inside():
             connection = socket.create_connection((address, 25), timeout=timeout, source_address=(source, 0))
@@ -90,8 +90,8 @@ class Outsiders:
         return line
 
     def seated(self, *sources):
-        """Greeted all, where there are just as many places. At first whoever looked whether the host had started may
-        still have one."""
+        """Clients that were greeted, where there are just as many places. The probe of the start may still have one
+        at first."""
         def place(source):
             line = self.call(source)
             return line if line.reply().startswith(b"220") else line.close()

@@ -1,4 +1,4 @@
-"""A network of the test's own, for clients whose address is not the loopback's."""
+"""A private network for clients whose address is not that of the loopback device."""
 import contextlib
 import ctypes
 import os
@@ -9,7 +9,7 @@ CLONE_NEWNET = 0x40000000
 
 @contextlib.contextmanager
 def own_network(*addresses):
-    """This thread, and what it starts, in a network namespace of its own where the loopback device has the addresses
+    """Moves this thread and its children into a private network namespace whose loopback device has the addresses,
     too."""
     libc = ctypes.CDLL(None, use_errno=True)
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)

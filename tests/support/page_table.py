@@ -5,7 +5,7 @@ from host import TOP
 
 
 class PageTable:
-    """The table below a heading of the page whose first column has this title."""
+    """The table below this heading of the page whose first column has this title."""
 
     def __init__(self, heading, title):
         with open(os.path.join(TOP, "docs", "operation.md")) as file:
@@ -18,7 +18,7 @@ class PageTable:
         self._tried = {}
 
     def row(self, name, says):
-        """For a test: it tries this row, in whose last column is the text `says`."""
+        """Decorates a test that tries this row, whose last column contains the text `says`."""
         assert says in self.rows.get(name, ""), f"docs/operation.md: no row {name} that says {says}: {self.rows.get(name)}"
         self._tried[name] = says
         return lambda test: test

@@ -1,4 +1,4 @@
-"""A PAM stack of the test's own for the service smtp: /etc/pam.d of this mount namespace is replaced meanwhile."""
+"""A PAM stack of the test for the service smtp: /etc/pam.d of the private mount namespace is replaced meanwhile."""
 import contextlib
 import os
 import shutil
@@ -20,7 +20,7 @@ def pam_stack(folder, text):
 
 @contextlib.contextmanager
 def held_logins(folder, user):
-    """Accounts log in as ever, but `user` waits in PAM for as long as the file lasts whose path this gives."""
+    """Logins work, except that `user` waits in PAM as long as the file exists whose path this gives."""
     gate, script = os.path.join(folder, "gate"), os.path.join(folder, "wait-at-the-gate")
     with open(gate, "w"):
         pass

@@ -1,4 +1,4 @@
-"""What the kernel says about processes: who they are, what they hold open, how much memory they use."""
+"""Facts about processes from the kernel: ids, open descriptors, memory."""
 import os
 import re
 import signal
@@ -14,7 +14,7 @@ def status(pid):
 
 
 def memory(pids):
-    """Resident kilobytes of all of them; shared pages count in each."""
+    """Resident kilobytes of all processes; shared pages count in each."""
     total = 0
     for pid in pids:
         try:
@@ -32,12 +32,13 @@ def is_alive(pid):
 
 
 def with_title(host, text):
-    """pids of the host's processes whose title has the text."""
+    """The pids of the host's processes whose title contains the text."""
     return [pid for pid, title in host.processes().items() if text in title]
 
 
 def helpers(host, name):
-    """pids of the master's own children with that name. What one of them forks has its title for a moment."""
+    """The pids of the master's children with that name. A process that one of them forks has the same title for a
+    moment."""
     def parent(pid):
         try:
             return int(status(pid)["PPid"])
@@ -59,7 +60,7 @@ def wait_for_title(host, text, count=1):
 
 
 def kill(pid, number=signal.SIGKILL):
-    """False if it had ended by itself."""
+    """Sends a signal; returns False if the process had ended."""
     try:
         os.kill(pid, number)
         return True
@@ -68,7 +69,7 @@ def kill(pid, number=signal.SIGKILL):
 
 
 def _sockets():
-    """inode -> what it is, of every socket in this network namespace."""
+    """inode -> description of each socket in this network namespace."""
     known = {}
     for name in ("tcp", "tcp6"):
         with open(f"/proc/net/{name}") as file:
@@ -87,8 +88,8 @@ def _sockets():
 
 
 def descriptors(pid):
-    """What each open descriptor is: a path, "tcp listen PORT", "tcp PORT-PEERPORT", "unix packet", "signalfd"…; of a
-    request socket "requests" (its reader's end) or "handle"."""
+    """The description of each open descriptor: a path, "tcp listen PORT", "tcp PORT-PEERPORT", "unix packet",
+    "signalfd"…; of a request socket "requests" (the end of its reader) or "handle"."""
     sockets, found = _sockets(), Counter()
     for number in os.listdir(f"/proc/{pid}/fd"):
         try:

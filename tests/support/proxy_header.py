@@ -1,4 +1,4 @@
-"""What a front end says in front of a connection: the PROXY protocol, version 2."""
+"""The header of the PROXY protocol, version 2, that a front end sends first."""
 import ipaddress
 import struct
 

@@ -1,4 +1,4 @@
-"""A SCRAM-SHA-256 client (RFC 5802) that can be made to misbehave, over smtplib; and what is stored of a password."""
+"""A SCRAM-SHA-256 client (RFC 5802) over smtplib that can break the rules, and the stored form of a password."""
 import base64
 import hashlib
 import hmac
@@ -24,7 +24,7 @@ def stored_by_dovecot(password):
 
 
 class Exchange:
-    """Each step can be had apart. `binding`: gs2-header; `data`: of the channel binding."""
+    """One login; each step can be called separately. `binding`: the gs2-header; `data`: of the channel binding."""
 
     def __init__(self, smtp, user, binding="n,,", data=b"", mechanism="SCRAM-SHA-256"):
         self.smtp, self.header, self.data, self.mechanism = smtp, binding, data, mechanism
@@ -32,7 +32,7 @@ class Exchange:
         self.bare = f"n={user},r={self.nonce}"
 
     def begin(self):
-        """The server's code, and what it challenges with: {"r": …, "s": …, "i": …}."""
+        """The reply code, and the challenge: {"r": …, "s": …, "i": …}."""
         code, text = self.smtp.docmd("AUTH", f"{self.mechanism} {b64((self.header + self.bare).encode())}")
         if code != 334:
             return code, text.decode()
@@ -51,7 +51,7 @@ class Exchange:
         return f"{without_proof},p={b64(bytes(a ^ b for a, b in zip(key, signature)))}"
 
     def end(self, password, final=None):
-        """The server's last code, after its own proof was checked."""
+        """The last reply code, after the proof of the server was checked."""
         code, text = self.smtp.docmd(b64((final or self.final(password)).encode()))
         if code != 334:
             return code

@@ -141,14 +141,14 @@ struct SessionHost {
         made.aliases = folder.path() + "/aliases";
         made.minfree = 0;
         made.tarpit = Seconds(0);
-        made.verify_from = false;  // nobody answers questions about senders here
+        made.verify_from = false;  // no server answers questions about senders here
         made.timeout = Seconds(20);
         return made;
     }
     Resolver make_resolver() const {
         folder.write("hosts", "192.0.2.7 client.far.example\n2001:db8::7 six.far.example\n");
         ResolverSettings settings;
-        settings.servers = {{*IpAddress::parse("127.0.0.1"), 9}};  // nobody answers there
+        settings.servers = {{*IpAddress::parse("127.0.0.1"), 9}};  // no server listens there
         settings.timeout = Milliseconds(100);
         settings.attempts = 1;
         settings.hosts_file = folder.path() + "/hosts";

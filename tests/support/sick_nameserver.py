@@ -1,4 +1,5 @@
-"""A name server in a bad way: silent, saying SERVFAIL, or leading on and on, until it is told to answer."""
+"""A name server that does not answer, answers SERVFAIL, or refers to other names without end, until it is told to
+answer."""
 import socket
 import struct
 
@@ -6,7 +7,7 @@ from udp_name_server import UdpNameServer, question, reply
 
 A, CNAME, MX = 1, 5, 15
 SERVFAIL, NXDOMAIN = 2, 3
-OWNER = b"\xc0\x0c"  # the name that was asked for
+OWNER = b"\xc0\x0c"  # the name in the question
 
 
 def record(kind, data):
@@ -14,7 +15,7 @@ def record(kind, data):
 
 
 def endless(kind):
-    """More names below the one that was asked for."""
+    """More names below the one in the question."""
     def below(label):
         return bytes([len(label)]) + label.encode() + OWNER
     if kind == MX:

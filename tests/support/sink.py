@@ -1,4 +1,4 @@
-"""Where mail to other hosts goes in a test: an SMTP server that keeps every message it has acknowledged."""
+"""The host to which mail goes in a test: an SMTP server that keeps every message it has acknowledged."""
 import socket
 import socketserver
 import threading
@@ -33,7 +33,7 @@ class _Handler(socketserver.StreamRequestHandler):
                         text = self.read_message()
                         if text is None:
                             return
-                        # Kept before it is acknowledged, as any server does.
+                        # Kept before it is acknowledged.
                         sink.messages.append((sender, tuple(recipients), text))
                         sink.on_message()
                         self.reply("250 2.0.0 kept")
@@ -49,7 +49,7 @@ class _Handler(socketserver.StreamRequestHandler):
             pass  # the client was killed
 
     def read_message(self):
-        """With LF line ends; None if the client leaves before the dot."""
+        """The message with LF line ends; None if the client disconnects before the dot."""
         lines = []
         while line := self.rfile.readline():
             if line == b".\r\n":
@@ -65,8 +65,8 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 class Sink:
-    """messages: list of (sender, recipients, text). `verdict` says what RCPT answers to an address; `on_message` is called
-    when a message is there, before it is acknowledged."""
+    """messages: list of (sender, recipients, text). `verdict` gives the reply to RCPT for an address; `on_message` is
+    called when a message has arrived, before it is acknowledged."""
 
     def __init__(self, address="127.0.0.1", port=0, verdict=lambda address: "250 2.1.5 OK", on_message=lambda: None):
         self.messages = []
@@ -80,7 +80,7 @@ class Sink:
 
     @property
     def endpoint(self):
-        """As the option relay-host= takes it."""
+        """The value for the option relay-host=."""
         return f"[{self.address}]:{self.port}"
 
     def __enter__(self):

@@ -18,7 +18,7 @@ def small_disk(path, size, uid=0, gid=0, mode=0o755):
 
 
 def fill(path):
-    """Takes all space there is; removing the file gives it back."""
+    """Writes a file that takes all space, and returns its path."""
     name = os.path.join(path, "filler")
     with open(name, "wb", buffering=0) as file:
         with contextlib.suppress(OSError):

@@ -1,14 +1,13 @@
-"""A mail host, and clients of every kind around it: with a name and without, listed, trusted, its customers."""
+"""A mail host, and clients of every kind: with and without a name, listed, trusted, with mail exchanged by this
+host."""
 import contextlib
 import os
-import shutil
-import tempfile
 
 import pytest
 
 import dns
 from access_tables import AccessTables
-from network import Network, NetworkHost, NoNetwork
+from network import Network, NetworkHost, made_for_module
 from sink import Sink
 from talk import Talk
 
@@ -95,7 +94,7 @@ class Strangers:
         self.host.start()
 
     def configure(self, **options):
-        """The host as it was at first, with these options."""
+        """Restores the first configuration of the host, with these options in addition."""
         self.host.settings = dict(self._own_settings)
         self.host.write_config(**options)
         self.host.reload()
@@ -106,7 +105,7 @@ class Strangers:
             return Talk(self.machines["host"].address_for(machine))
 
     def mail(self, client, sender="someone@good.test", *recipients, **options):
-        """What the host says in the end to a message from this client."""
+        """The last reply to a client that sends a message."""
         with self.talk(client) as talk:
             if not talk.greeting.startswith("220"):
                 return talk.greeting
@@ -122,20 +121,7 @@ class Strangers:
 
 @pytest.fixture(scope="module")
 def all_strangers():
-    if dns.NSD is None:
-        pytest.skip("NEEDS nsd")
-    folder = tempfile.mkdtemp(prefix="postoffice-strangers-")
-    os.chmod(folder, 0o755)
-    made = None
-    try:
-        made = Strangers(folder)
-        yield made
-    except NoNetwork as why:
-        pytest.skip(f"NEEDS network namespaces: {why}")
-    finally:
-        if made:
-            made.end()
-        shutil.rmtree(folder)
+    yield from made_for_module(Strangers, "postoffice-strangers-")
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
-"""A strict SMTP server that keeps what it gets. It believes nothing: whatever RFC 5321 forbids a client is recorded as a
-violation, so that a test can insist on none."""
+"""A strict SMTP server that keeps messages, and records whatever RFC 5321 forbids a client as a violation, so that a
+test can require that there is none."""
 import socket
 import threading
 
@@ -10,15 +10,15 @@ class Transaction:
 
 
 class StrictSink:
-    """Answers each verb with what `replies` says for it (bytes, or a function without arguments that gives them), else
-    kindly. With silent=True it accepts connections and never says a word."""
+    """Answers each verb with `replies[verb]` (bytes, or a function that gives them), else with success. With
+    silent=True it accepts connections and never answers."""
 
     def __init__(self, replies=None, silent=False, address="127.0.0.1"):
         self.replies = dict(replies or {})
         self.silent = silent
         self.transactions = []
         self.violations = []
-        self.commands = []  # every command line of every connection
+        self.commands = []  # all command lines of all connections
         self._open = set()
         self._lock = threading.Lock()
         self._listener = socket.create_server((address, 0))
@@ -29,7 +29,7 @@ class StrictSink:
         return self
 
     def __exit__(self, *_):
-        # shutdown() wakes the thread that waits in accept(), which close() alone does not.
+        # shutdown() wakes the thread in accept(); close() alone does not.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         with self._lock:
@@ -118,7 +118,7 @@ class _Session:
     def data(self):
         answer = self.sink.reply("DATA", b"354 go on")
         if answer.startswith(b"3") and not self.recipients:
-            answer = b"503 to whom?"
+            answer = b"503 no recipient"
         self.say(answer)
         if not answer.startswith(b"3"):
             return
@@ -134,7 +134,7 @@ class _Session:
         self.say(answer)
 
     def line(self):
-        """One line as it came; any CR or LF that is not half of a CRLF is a violation."""
+        """One line as it was received; a CR or LF outside CRLF is a violation."""
         line = self.lines.readline()
         if line and (not line.endswith(b"\r\n") or b"\r" in line[:-2]):
             self.sink.violations.append(f"line end in {line!r}")

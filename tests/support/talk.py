@@ -1,18 +1,18 @@
-"""A client that says what a test wants it to say, however wrong."""
+"""An SMTP client that sends any text."""
 import re
 import socket
 import ssl
 
 
 def trusting():
-    """A TLS context that asks for no certificate."""
+    """A TLS context that accepts any certificate."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 
 
 class Talk:
-    """`socket_or_address`: what is connected already, or where to connect."""
+    """`address`: a connected socket, or where to connect."""
 
     def __init__(self, address, port=25, timeout=60, tls=None):
         self._socket = socket.create_connection((address, port), timeout=timeout)
@@ -34,7 +34,7 @@ class Talk:
         self._stream = self._socket.makefile("rb")
 
     def reply(self):
-        """All lines of the next reply as one, "554 5.7.1 the text"; "" when the server has closed."""
+        """All lines of the next reply as one, "554 5.7.1 the text"; "" after the server has closed."""
         code, texts = "", []
         while line := self._stream.readline().decode(errors="replace").rstrip("\r\n"):
             code, status, text = re.fullmatch(r"(\d{3})[ -](?:(\d\.\d+\.\d+) )?(.*)", line).groups()
@@ -48,7 +48,7 @@ class Talk:
         return self.reply()
 
     def send_mail(self, sender, *recipients, text="Subject: hello\n\n", parameters=""):
-        """The reply that decides: the first that is no success, or that to the message."""
+        """The first reply that is no success, or the reply to the message."""
         commands = [f"MAIL FROM:<{sender}>{parameters}", *(f"RCPT TO:<{one}>" for one in recipients), "DATA"]
         for command in commands:
             reply = self.say(command)

@@ -1,5 +1,5 @@
-"""ClientHellos made by hand, of any version and with any ciphers, and what a server says to them: for what the libraries
-of today cannot be made to ask for. RFC 8446 section 4.1.2, RFC 5246 section 7.4.1, RFC 6101 section 5.6.1."""
+"""ClientHellos of any version and with any ciphers, and the answer of a server, for tests that TLS libraries do not
+support. RFC 8446 section 4.1.2, RFC 5246 section 7.4.1, RFC 6101 section 5.6.1."""
 import os
 import socket
 import struct
@@ -30,7 +30,7 @@ def client_hello(version, ciphers, compression=b"\0", extensions=True):
 
 
 def ssl2_hello():
-    """The one of SSL 2, with its strongest and its export ciphers."""
+    """A ClientHello of SSL 2, with its strongest and its export ciphers."""
     body = b"\x01\x00\x02" + struct.pack("!HHH", 9, 0, 16) + b"\x07\x00\xc0\x01\x00\x80\x02\x00\x80" + os.urandom(16)
     return struct.pack("!H", 0x8000 | len(body)) + body
 
@@ -64,7 +64,7 @@ def answer(port, hello):
 
 
 def accepted_ciphers(port, version, candidates):
-    """Those of the candidates that the server takes, by asking again without the one that it took."""
+    """The candidates that the server accepts: each answer removes one, and the rest is offered again."""
     left, found = set(candidates), []
     while left:
         said = answer(port, client_hello(version, sorted(left)))

@@ -1,5 +1,4 @@
-"""A table of configurations and addresses: what the trace says of an address, what RCPT answers, and where the mail really
-goes must be what the table says."""
+"""A table of configurations and addresses: the trace, the reply to RCPT and the delivery must agree with it."""
 import contextlib
 import json
 import os
@@ -10,24 +9,24 @@ from host import Host, wait_for
 from sink import Sink
 from virtual import VirtualDomains
 
-#: A name of a place in /home/USER, where a program or a file leaves what it gets.
+#: Files in /home/USER to which programs and files deliver.
 KEPT = "kept"
 
 
 def keeps(user, name=KEPT):
-    """A program of a delivery file that keeps messages, and where."""
+    """A program for a delivery file that keeps messages, and the path where it does."""
     return f"cat >>/home/{user}/{name}"
 
 
 class Case(NamedTuple):
-    """A host. What an address leads to is a list of mailboxes, remote addresses, "| program", "/files", "private rules of
-    USER" (instructions), "nowhere"; or the reply that refuses it."""
+    """A host. An address leads to a list of mailboxes, remote addresses, "| program", "/files", "private rules of
+    USER" (instructions), "nowhere"; or to the reply that refuses it."""
     options: dict
-    aliases: str                          #: FOLDER stands for the host's folder
+    aliases: str                          #: FOLDER stands for the folder of the host
     homes: dict                           #: user -> {file: text}; ".": the mode of the home
-    addresses: dict                       #: address -> what it leads to
-    domains: dict = {}                    #: virtual ones: name -> arguments of VirtualDomains.add()
-    prepare: Optional[Callable] = None    #: what else there is: called with the host and its VirtualDomains
+    addresses: dict                       #: address -> where it leads
+    domains: dict = {}                    #: virtual domains: name -> arguments of VirtualDomains.add()
+    prepare: Optional[Callable] = None    #: further preparation: called with the host and its VirtualDomains
 
 
 def write(path, text, uid, mode=0o600):
@@ -38,7 +37,7 @@ def write(path, text, uid, mode=0o600):
 
 
 class Table:
-    """Hosts for the table, one at a time: the tests come in its order."""
+    """Hosts for the table, one at a time: the tests run in its order."""
 
     def __init__(self, cases, folder):
         self.cases = cases
@@ -95,7 +94,7 @@ class Table:
 
     def check(self, name, address):
         host = self.host_for(name)
-        self.name = None  # until the end: a host where something went wrong is not for the next address
+        self.name = None  # reset at the end: after a failure, the next address gets a new host
         expected = self.cases[name].addresses[address]
         traced, shown = trace(host, address)
         if isinstance(expected, list):
@@ -122,7 +121,7 @@ class Table:
         self.name = name
 
     def places_with(self, token):
-        """Where the message is: as the table names it."""
+        """Where the message is, in the words of the table."""
         found = set()
         for user in UIDS:
             home = f"/home/{user}"
@@ -146,7 +145,7 @@ class Table:
 
 @contextlib.contextmanager
 def table_of(cases, tmp_path_factory):
-    """For a fixture of a whole module."""
+    """For a fixture with module scope."""
     folder = tmp_path_factory.mktemp("table")
     for path in [folder, *folder.parents]:
         if "pytest" in str(path):
@@ -169,13 +168,13 @@ def trace(host, address):
 
 
 def in_one_line(text):
-    """A reply of several lines, each with the status in front, as one."""
+    """A reply of several lines, each with the status first, as one line."""
     status = text.split()[0]
     return text.replace(f"\n{status} ", " ")
 
 
 def is_in(token, mailbox):
-    """An mbox, or a maildir; not what a link leads to."""
+    """Whether an mbox or a maildir has the token; links are not followed."""
     if os.path.islink(mailbox):
         return False
     new = os.path.join(mailbox, "new")
@@ -185,5 +184,5 @@ def is_in(token, mailbox):
 
 
 def without_reports(mailbox):
-    """The messages of an mbox that are no reports of ours: these have the message that they are about inside."""
+    """The messages of an mbox that are no reports of ours, since a report contains the message that it is about."""
     return b"\nFrom ".join(text for text in mailbox.split(b"\nFrom ") if b"multipart/report" not in text)

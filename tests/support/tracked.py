@@ -1,4 +1,4 @@
-"""Messages that can be told apart and checked to the last octet wherever they turn up."""
+"""Messages with a token, which a test can find and check to the last octet."""
 import hashlib
 import mailbox
 import random
@@ -9,8 +9,9 @@ _BEGIN = re.compile(rb"^BEGIN \S+\n", re.MULTILINE)
 _END = re.compile(rb"^END \S+ [0-9a-f]{40}\n", re.MULTILINE)
 
 
-def make(token, size=500, to="somebody", sender="sender@example.org"):
-    """A message with LF line ends whose body is about `size` octets; lines that mailboxes and SMTP must escape are in."""
+def make(token, size=500, to="recipient", sender="sender@example.org"):
+    """A message with LF line ends whose body has about `size` octets, with lines that mailboxes and SMTP must
+    escape."""
     lines = [b"From here on: " + token.encode(), b".", b"..", b">From there", b""]
     choice = random.Random(token)
     length = 0
@@ -28,7 +29,8 @@ def for_smtp(text):
 
 
 def complete(text):
-    """The tokens of the complete messages in this text, which must not hold the end of one without its beginning."""
+    """The tokens of the complete messages in the text. It must not contain the end of a message without its
+    beginning."""
     found = []
     for match in _TRACKED.finditer(text):
         filler = re.sub(rb"^>(>*From )", rb"\1", match[2], flags=re.MULTILINE)
@@ -40,10 +42,10 @@ def complete(text):
 
 
 def in_mbox(path):
-    """(token of each complete message, number of partial ones) as a mail reader sees the mailbox.
+    """(token of each complete message, number of partial messages) as a mail reader sees the mailbox.
 
-    A partial message is what a crash in the middle of an append leaves. It must stand alone: a mail reader that
-    splits the file must find every other message whole, and nothing of it in the partial one.
+    A crash in the middle of an append leaves a partial message. It must stand alone: a mail reader that splits the
+    file must find all other messages whole, and no part of them in the partial one.
     """
     tokens, partial = [], 0
     box = mailbox.mbox(path, create=False)
@@ -53,7 +55,7 @@ def in_mbox(path):
         found = complete(text)
         begun, ended = len(_BEGIN.findall(text)), len(_END.findall(text))
         assert len(found) <= 1 and begun <= 1, f"one message swallowed another: {text[:300]!r}"
-        assert len(found) == ended, f"the end of a message that is not its own: {text[-300:]!r}"
+        assert len(found) == ended, f"the end of another message: {text[-300:]!r}"
         tokens += found
         partial += not found
     box.close()

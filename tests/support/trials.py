@@ -1,4 +1,4 @@
-"""Tries of docs/operation.md: what they say to a host and hear from it. `strangers` is the fixture of that name."""
+"""Steps of the tests of docs/operation.md. `strangers` is the fixture of that name."""
 import base64
 import contextlib
 import itertools
@@ -33,7 +33,7 @@ def is_taken(reply):
 
 
 def arrives(strangers, to, user, client="good", **options):
-    """Mail from a client for this address, in the mailbox of the user."""
+    """The mailbox of the user, with mail that a client sent to this address."""
     subject = token()
     reply = strangers.mail(client, "someone@good.test", to, text=f"Subject: {subject}\n\nbody\n", **options)
     assert is_taken(reply), reply
@@ -41,7 +41,7 @@ def arrives(strangers, to, user, client="good", **options):
 
 
 def relays(strangers, client):
-    """Whether mail of this client for another host is taken; then it gets there."""
+    """Whether the host accepts mail of this client for another host; waits until it arrives there."""
     subject = token()
     reply = strangers.mail(client, "someone@good.test", "far@elsewhere.test", text=f"Subject: {subject}\n\n")
     if not is_taken(reply):
@@ -57,7 +57,7 @@ def wait_for_message(sink, subject):
 
 @contextlib.contextmanager
 def itself(strangers, port=25, **options):
-    """The host as its own client."""
+    """A client on the host itself."""
     with strangers.machines["host"].inside():
         talk = Talk("127.0.0.1", port, **options)
     with talk:

@@ -1,4 +1,4 @@
-"""What name servers of the tests' own have in common: a socket, a thread, and the form of questions and answers."""
+"""A base for name servers of tests: a socket, a thread, and the form of questions and answers."""
 import socket
 import struct
 import threading
@@ -7,7 +7,7 @@ HEADER = 12
 
 
 class UdpNameServer:
-    """Answers each question with what answer(query) of the derived class returns; None is silence."""
+    """Answers each question with the result of answer(query) of the derived class; None is silence."""
 
     def __init__(self):
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -49,7 +49,7 @@ def question(query):
 
 
 def reply(query, code, records=(), flags=0x8180):
-    """An answer with this response code; `records` are whole ones in the form of the wire."""
+    """An answer with this response code; `records` are complete, in wire format."""
     end = query.index(b"\0", HEADER) + 5
     counts = struct.pack("!HHHHH", flags | code, 1, len(records), 0, 0)
     return query[:2] + counts + query[HEADER:end] + b"".join(records)

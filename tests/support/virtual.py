@@ -1,12 +1,14 @@
-"""Virtual domains for tests: domains.cf, and for each domain its folder with passwd and aliases."""
+"""Virtual domains for tests: domains.cf, and a folder with passwd and aliases for each domain."""
 import os
 import pwd
+
+import pytest
 
 from accounts import hash_of
 
 
 class VirtualDomains:
-    """Below a folder: etc/ as vhost-dir, spool/ as vhost-spool."""
+    """In a folder: etc/ as vhost-dir, spool/ as vhost-spool."""
 
     def __init__(self, folder):
         self.etc = os.path.join(folder, "virtual-etc")
@@ -25,7 +27,7 @@ class VirtualDomains:
         return {"vhost_dir": self.etc, "vhost_spool": self.spool}
 
     def set(self, domain, owner, active="1", subdomains=False):
-        """A line of domains.cf, put in place at once."""
+        """Writes a line of domains.cf; the file is replaced as a whole."""
         self.lines[domain] = f"{owner}:{'.' if subdomains else ''}{domain}:{active}:a test\n"
         path = os.path.join(self.etc, "domains.cf")
         with open(path + ".new", "w") as file:
@@ -34,7 +36,7 @@ class VirtualDomains:
         os.rename(path + ".new", path)
 
     def add(self, domain, owner, users=(), aliases="", active="1", mode=0o600, subdomains=False):
-        """A domain with its files, which nobody but their owner can look at."""
+        """A domain with its files, which only their owner can read."""
         account = pwd.getpwnam(owner)
         path = os.path.join(self.etc, domain)
         os.makedirs(path, exist_ok=True)
@@ -62,3 +64,14 @@ class VirtualDomains:
                 return file.read()
         except FileNotFoundError:
             return b""
+
+
+@pytest.fixture
+def domains(folder):
+    return VirtualDomains(folder)
+
+
+def rcpt(host, *recipients):
+    """Reply code and status of RCPT for each recipient, as text: "250 2.1.5"."""
+    replies = host.dialogue("EHLO client.test", "MAIL FROM:<a@example.org>", *[f"RCPT TO:<{r}>" for r in recipients])
+    return [reply.splitlines()[-1][:9] for reply in replies[3:]]

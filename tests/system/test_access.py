@@ -1,4 +1,5 @@
-"""Who may send here: clients with addresses and names of their own, real tables and a real name server."""
+"""A host accepts mail from a client only if the tables, lists and options that are about the client permit it;
+clients have addresses and names of their own, and a real name server answers."""
 import os
 import pwd
 import re
@@ -19,7 +20,7 @@ def ok(reply):
 # -- hosts.allow and hosts.deny
 
 @needs_libwrap
-def test_a_denied_host_hears_why_and_may_only_leave(strangers):
+def test_a_denied_client_gets_the_reason_and_may_only_quit(strangers):
     strangers.tables.write(deny="smtp: good.test: setenv WHY we had too much from you\n")
     with strangers.talk("good") as talk:
         assert talk.greeting == ("554 5.7.1 host.test does not accept mail from good.test[192.0.2.10]"
@@ -32,7 +33,7 @@ def test_a_denied_host_hears_why_and_may_only_leave(strangers):
 
 
 @needs_libwrap
-def test_a_denied_host_that_insists_is_cut_off(strangers):
+def test_a_denied_client_that_goes_on_is_disconnected(strangers):
     strangers.tables.write(deny="smtp: 192.0.2.10\n")
     with strangers.talk("good") as talk:
         assert talk.greeting == "554 5.7.1 host.test does not accept mail from good.test[192.0.2.10]."
@@ -44,7 +45,7 @@ def test_a_denied_host_that_insists_is_cut_off(strangers):
 
 
 @needs_libwrap
-def test_an_outlaw_is_told_and_cut_off_at_once(strangers):
+def test_an_outlaw_is_refused_and_disconnected_at_once(strangers):
     strangers.configure(forbidden="accept")
     strangers.tables.write(deny="smtp: .test: setenv DENY we know you\n")
     with strangers.talk("good") as talk:
@@ -54,7 +55,7 @@ def test_an_outlaw_is_told_and_cut_off_at_once(strangers):
 
 
 @needs_libwrap
-def test_the_tables_decide_as_for_any_other_service(strangers):
+def test_the_tables_decide_as_tcpd_decides(strangers):
     strangers.tables.write(deny="ALL: ALL\n", allow="smtp: .test EXCEPT listed.test\n")
     assert ok(strangers.mail("good"))
     assert ok(strangers.mail("six"))
@@ -67,8 +68,8 @@ def test_the_tables_decide_as_for_any_other_service(strangers):
 
 
 @needs_libwrap
-def test_one_clients_rule_leaves_no_trace_for_the_next(strangers):
-    """Session processes serve one client after the other."""
+def test_the_rule_for_one_client_does_not_affect_the_next(strangers):
+    """A session process serves one client after the other."""
     strangers.tables.write(deny="smtp: liar.test, 192.0.2.12: setenv WHY of the liar: umask 0: nice 19\n"
                                 "smtp: 192.0.2.11\n")
     for _ in range(3):
@@ -77,14 +78,14 @@ def test_one_clients_rule_leaves_no_trace_for_the_next(strangers):
                 assert talk.greeting.startswith(greeting)
                 assert ("of the liar" in talk.greeting) == (client == "liar")
                 talk.say("QUIT")
-    # The file that a rule's umask would have opened to all.
+    # The umask of the rule would make this file writable by all.
     assert ok(strangers.mail("good", "x@good.test", "bob@host.test"))
     assert os.stat(strangers.host.mailbox_path("bob")).st_mode & 0o007 == 0
 
 
 @needs_libwrap
-def test_rules_that_come_and_go_count_for_the_next_client(strangers):
-    """The processes that wait for clients were started for hosts without rules, or with some."""
+def test_a_changed_table_counts_for_the_next_client(strangers):
+    """Also in session processes that were started before the change."""
     for _ in range(2):
         strangers.tables.write()
         for _ in range(2):
@@ -106,7 +107,7 @@ def test_rules_about_names_wait_for_dns(strangers):
 # -- forbidden
 
 def messages(strangers, path, text):
-    """Those with the text in the file, whole."""
+    """The messages in the file that contain the text."""
     try:
         with open(path) as file:
             box = file.read()
@@ -116,7 +117,7 @@ def messages(strangers, path, text):
 
 
 @needs_libwrap
-def test_forbidden_hosts_can_be_accepted(strangers):
+def test_mail_of_forbidden_hosts_can_be_accepted(strangers):
     strangers.tables.write(deny="smtp: good.test: setenv WHY no\n")
     strangers.configure(blacklist="accept")
     before = strangers.host.log_text().count("REJECT")
@@ -125,14 +126,14 @@ def test_forbidden_hosts_can_be_accepted(strangers):
     assert len(mine) == 1 and "X-Spam" not in mine[0]
     log = strangers.host.log_text()
     assert log.count("REJECT") == before + 1
-    # The line has the id of the message, and so one grep tells its story.
+    # The line has the queue id, so one grep finds all lines about the message.
     name = re.search(r"\b(\w+): REJECT client=good\.test.* from=<x@good\.test> .*action=accept", log)[1]
     assert re.search(rf"\b{name}: received .*client=good\.test", log)
     assert re.search(rf"\b{name}: delivered to=<bob@host\.test> user=bob .*client=good\.test\[192\.0\.2\.10\]", log)
 
 
 @needs_libwrap
-def test_their_mail_can_go_to_a_folder_in_the_spool(strangers):
+def test_mail_of_forbidden_hosts_can_go_to_a_folder_in_the_spool(strangers):
     strangers.tables.write(deny="smtp: good.test: setenv WHY you sell things.\n")
     strangers.configure(forbidden="folder:unwanted")
     assert ok(strangers.mail("good", "x@good.test", "bob@host.test", "alice@host.test",
@@ -149,7 +150,7 @@ def test_their_mail_can_go_to_a_folder_in_the_spool(strangers):
 
 
 @needs_libwrap
-def test_their_mail_can_go_to_a_folder_in_the_home(strangers):
+def test_mail_of_forbidden_hosts_can_go_to_a_folder_in_the_home(strangers):
     strangers.tables.write(deny="smtp: good.test\n")
     strangers.configure(forbidden="file:~/unwanted")
     assert ok(strangers.mail("good", "x@good.test", text="Subject: to-the-home\n\n"))
@@ -161,8 +162,8 @@ def test_their_mail_can_go_to_a_folder_in_the_home(strangers):
 
 
 @needs_libwrap
-def test_no_users_program_gets_their_mail(strangers):
-    """The folder is for all of it."""
+def test_no_program_of_a_user_gets_mail_of_forbidden_hosts(strangers):
+    """All of it goes to the folder."""
     proof, forward = "/home/bob/program-ran", "/home/bob/.forward"
     with open(forward, "w") as file:
         file.write(f"bob, \"|cat > {proof}\"\n")
@@ -185,7 +186,7 @@ def test_no_users_program_gets_their_mail(strangers):
 
 
 @needs_libwrap
-def test_the_folder_is_remembered_in_the_queue_and_only_mailboxes_have_one(strangers):
+def test_the_queue_keeps_the_folder_and_only_mailboxes_have_one(strangers):
     strangers.host.write_aliases("both: bob, far@elsewhere.test\n")
     strangers.tables.write(deny="smtp: good.test: setenv WHY no\n")
     strangers.configure(forbidden="folder:queued")
@@ -200,23 +201,23 @@ def test_the_folder_is_remembered_in_the_queue_and_only_mailboxes_have_one(stran
 
 # -- spam
 
-def test_spam_is_refused_with_a_reason_of_our_own(strangers):
+def test_spam_is_refused_with_a_configured_reason(strangers):
     strangers.configure(dnsbl="bad.test", spam="bounce:see host.test/spam")
     assert strangers.mail("listed") == "554 5.7.1 host.test takes no mail from you: see host.test/spam"
     assert ok(strangers.mail("good"))
 
 
-def test_spam_that_is_accepted_says_why_it_is_spam(strangers):
+def test_accepted_spam_has_a_field_with_the_reason(strangers):
     strangers.host.write_aliases("both: bob, far@elsewhere.test\n")
     strangers.configure(dnsbl="bad.test", spam="accept")
     assert ok(strangers.mail("listed", "x@listed.test", "both@host.test", text="Subject: marked\n\n"))
-    assert ok(strangers.mail("listed", "x@listed.test", text="X-Spam: somebody else said so\nSubject: marked-before\n\n"))
+    assert ok(strangers.mail("listed", "x@listed.test", text="X-Spam: another host\nSubject: marked-before\n\n"))
     assert ok(strangers.mail("good", "x@good.test", text="Subject: not-marked\n\n"))
     path = strangers.host.mailbox_path("bob")
     (marked,) = wait_for(lambda: messages(strangers, path, "Subject: marked\n"), what="the mail")
     assert "\nX-Spam: 192.0.2.13 is on bad.test" in marked
     (before,) = messages(strangers, path, "marked-before")
-    assert "\nX-Spam-Original: somebody else said so\n" in before and "\nX-Spam: 192.0.2.13 is on bad.test" in before
+    assert "\nX-Spam-Original: another host\n" in before and "\nX-Spam: 192.0.2.13 is on bad.test" in before
     (good,) = messages(strangers, path, "not-marked")
     assert "X-Spam" not in good
     wait_for(lambda: [m for m in strangers.sink.messages if b"Subject: marked" in m[2]], what="the other host")
@@ -241,7 +242,7 @@ def test_spam_can_go_to_a_folder(strangers, option):
 
 # -- names
 
-def test_paranoid_wants_a_name(strangers):
+def test_paranoid_requires_a_name(strangers):
     strangers.configure(paranoid=1)
     assert ok(strangers.mail("good"))
     assert ok(strangers.mail("liar"))
@@ -249,7 +250,7 @@ def test_paranoid_wants_a_name(strangers):
     assert strangers.mail("unheard").startswith("450 4.7.25")
 
 
-def test_dnscheck_wants_a_name_that_leads_back(strangers):
+def test_dnscheck_requires_a_name_that_leads_back(strangers):
     strangers.configure(dnscheck=1)
     assert ok(strangers.mail("good"))
     assert ok(strangers.mail("six"))
@@ -273,7 +274,7 @@ def test_a_trusted_name_must_be_true(strangers):
     assert ok(strangers.mail("unheard"))
 
 
-def test_nobody_may_call_himself_by_our_name(strangers):
+def test_no_client_may_use_the_name_of_this_host_in_helo(strangers):
     strangers.configure(checkhelo=1)
     for name in ("host.test", "HOST.TEST", "[192.0.2.1]", "192.0.2.1", "[IPv6:2001:db8::1]"):
         with strangers.talk("good") as talk:
@@ -294,13 +295,13 @@ def test_listed_hosts_are_refused_with_what_the_list_says(strangers):
     assert ok(strangers.mail("good"))
 
 
-def test_only_the_answers_that_count(strangers):
+def test_only_configured_answers_of_a_list_count(strangers):
     strangers.configure(dnsbl="bad.test=127.0.0.3,127.0.0.4")
     assert ok(strangers.mail("listed"))
     assert strangers.mail("six").startswith("554")
 
 
-def test_good_hosts_are_not_asked_about(strangers):
+def test_a_whitelist_comes_before_a_blacklist(strangers):
     strangers.configure(dnsbl="bad.test", dnswl="fine.test")
     assert ok(strangers.mail("both"))
     assert strangers.mail("listed").startswith("554")
@@ -319,18 +320,18 @@ def test_senders_are_verified(strangers, sender, reply):
     assert strangers.mail("good", sender).startswith(reply)
 
 
-def test_senders_need_not_be_verified(strangers):
+def test_verification_of_senders_can_be_switched_off(strangers):
     strangers.configure(verify_from=0)
     for sender in ("x@nowhere.test", "x@null.test", "x@broken.test", "bob@host.test"):
         assert ok(strangers.mail("good", sender)), sender
 
 
-def test_this_host_may_use_any_sender(strangers):
+def test_local_clients_may_use_any_sender(strangers):
     with strangers.host.smtp() as own:
         assert own.sendmail("x@broken.test", ["bob@host.test"], "Subject: x\r\n\r\n") == {}
 
 
-def test_no_mail_from_daemons_but_callers_back_are_content(strangers):
+def test_mail_from_daemons_can_be_refused_but_not_sender_callbacks(strangers):
     strangers.configure(nodaemon=1)
     with strangers.talk("good") as talk:
         talk.say("EHLO good.test")
@@ -340,7 +341,7 @@ def test_no_mail_from_daemons_but_callers_back_are_content(strangers):
     assert ok(strangers.mail("good"))
 
 
-def test_mail_that_says_it_is_advertising(strangers):
+def test_mail_that_is_marked_as_advertising(strangers):
     strangers.configure(no_soliciting="org.example:ADV")
     with strangers.talk("good") as talk:
         assert " NO-SOLICITING org.example:ADV " in talk.say("EHLO good.test")
@@ -350,7 +351,7 @@ def test_mail_that_says_it_is_advertising(strangers):
     assert ok(strangers.mail("good", parameters=" SOLICIT=org.example:OTHER"))
 
 
-# -- hosts whose mail comes here
+# -- localmx
 
 def test_hosts_with_an_mx_record_for_us_may_relay(strangers):
     strangers.configure(localmx=1)
@@ -360,5 +361,5 @@ def test_hosts_with_an_mx_record_for_us_may_relay(strangers):
     assert strangers.mail("unheard", "x@good.test", "x@elsewhere.test").startswith("451 4.4.3")
 
 
-def test_they_may_not_without_localmx(strangers):
+def test_hosts_with_an_mx_record_for_us_may_not_relay_without_localmx(strangers):
     assert strangers.mail("customer", "x@customer.test", "x@elsewhere.test").startswith("550 5.7.1")

@@ -20,7 +20,7 @@ def wait_for_record(host, *expected):
              what=lambda: f"a record {expected} among {records(host)}")
 
 
-def test_each_command_leaves_a_record(host):
+def test_each_command_has_a_record(host):
     host.write_config(audit="1")
     host.start()
     user = local_user()
@@ -32,7 +32,7 @@ def test_each_command_leaves_a_record(host):
         text = client.data(message(b"hello"))[1].decode()
     wait_for_record(host, "QUIT", 221)
     got = records(host)
-    # host.start() has connected, too, and left without a word.
+    # host.start() has connected as well, without a command.
     mine = [r for r in got[[r[1] for r in got].index("EHLO") - 1:] if r[1:3] != ("QUIT", 499)]
     assert [(command, code) for _, command, code, _ in mine] == [
         ("CONN", 220), ("EHLO", 250), ("MAIL", 250), ("RCPT", 250), ("RCPT", 550), ("DATA", 250), ("QUIT", 221)]
@@ -42,14 +42,14 @@ def test_each_command_leaves_a_record(host):
     assert message_id in mine[5][3]
 
 
-def test_without_it_there_is_none(host):
+def test_without_audit_there_is_no_record(host):
     host.start()
     with host.smtp() as client:
         client.noop()
     assert not records(host)
 
 
-def test_what_may_be_a_secret_is_in_no_record(host):
+def test_no_record_has_a_secret(host):
     host.write_config(audit="1", auth_plaintext="1")
     host.start()
     for said in ([b"AUTH PLAIN AGFsaWNlAGhlc2FtZQ=="], [b"AUTH LOGIN", b"YWxpY2U=", b"c2VzYW1l"],
@@ -58,12 +58,12 @@ def test_what_may_be_a_secret_is_in_no_record(host):
             client.ehlo()
             for line in said:
                 client.docmd(line.decode())
-    wait_for(lambda: sum(r[1] == "QUIT" and r[2] == 221 for r in records(host)) >= 5, what="the end of all")
+    wait_for(lambda: sum(r[1] == "QUIT" and r[2] == 221 for r in records(host)) >= 5, what="the end of all sessions")
     assert not re.search("sesame|c2VzYW1l|AGFsaWNl", host.log_text())
     assert any(r[1] == "AUTH" and r[3].startswith("PLAIN") for r in records(host))
 
 
-def test_who_leaves_without_a_word_has_a_record(host):
+def test_a_client_that_disconnects_has_a_record(host):
     host.write_config(audit="1")
     host.start()
     client = host.smtp()
@@ -73,7 +73,7 @@ def test_who_leaves_without_a_word_has_a_record(host):
     wait_for_record(host, "QUIT", 499)
 
 
-def test_a_signal_turns_it_on_and_off_for_who_is_there_already(host):
+def test_sigusr1_switches_the_audit_for_sessions_in_progress(host):
     host.start()
     with host.smtp() as client:
         client.mail("a@example.org")
@@ -88,7 +88,7 @@ def test_a_signal_turns_it_on_and_off_for_who_is_there_already(host):
         assert len(records(host)) == before
 
 
-def test_the_command_line_turns_it_on_and_a_reload_leaves_it(host):
+def test_a_reload_keeps_the_audit_of_the_command_line(host):
     host.start("-a")
     host.reload()
     with host.smtp() as client:
@@ -96,21 +96,21 @@ def test_the_command_line_turns_it_on_and_a_reload_leaves_it(host):
     wait_for_record(host, "NOOP", 250)
 
 
-def test_signals_sent_to_all_of_the_name_end_nobody(host):
+def test_signals_to_all_processes_end_none(host):
     """killall -USR1 postoffice, killall -HUP postoffice."""
     host.start()
     with host.smtp() as client:
         client.mail("a@example.org")
-        everybody = host.processes()
+        pids = host.processes()
         for number in (signal.SIGUSR1, signal.SIGHUP):
-            for pid in everybody:
+            for pid in pids:
                 if pid != host.process.pid:
                     os.kill(pid, number)
         assert client.rset()[0] == 250
-        assert all(is_alive(pid) for pid in everybody)
+        assert all(is_alive(pid) for pid in pids)
 
 
-def test_titles_say_what_each_process_does(host):
+def test_titles_name_the_client_and_its_command(host):
     host.start()
     wait_for_title(host, "master of host.test")
     with host.smtp() as client:

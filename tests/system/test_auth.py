@@ -1,4 +1,5 @@
-"""Logging in, with the passwords of real accounts (PAM) and of virtual users."""
+"""A client logs in with the password of an account (PAM) or of a virtual user, and relays then; a wrong password
+costs only the client that sent it."""
 import array
 import base64
 import contextlib
@@ -16,9 +17,10 @@ import threading
 import pytest
 
 from accounts import password_of
+from certificates import authority  # noqa: F401
 from conftest import needs_pam, needs_root, needs_tls
 from host import wait_for
-from login_host import authority, login_host  # noqa: F401
+from login_host import login_host  # noqa: F401
 from pam_stack import held_logins
 from processes import descriptors, wait_for_title, with_title
 from sink import Sink
@@ -44,7 +46,7 @@ def submission(host):
     ("vera@virtual.test", "v pass", "vera@virtual.test"), ("Vera@Virtual.TEST", "v pass", "vera@virtual.test"),
     ("victor@virtual.test", "w pass", "victor@virtual.test")])
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
-def test_who_has_the_password_may_send(login_host, user, password, name, mechanism):
+def test_a_client_with_the_password_may_send(login_host, user, password, name, mechanism):
     with submission(login_host) as smtp:
         assert smtp.esmtp_features["auth"].split() == ["PLAIN", "LOGIN", "PLAIN", "LOGIN"]  # AUTH and AUTH=
         smtp.user, smtp.password = user, password
@@ -59,14 +61,14 @@ def test_who_has_the_password_may_send(login_host, user, password, name, mechani
 @pytest.mark.parametrize("user, password", [
     ("alice", "wrong"), ("nobody-there", "x"), ("root", "x"), ("vera@virtual.test", "w pass"), ("vera@nowhere.test", "v pass"),
     ("locked@virtual.test", "x"), ("empty@virtual.test", "x"), ("../passwd@..", "x"), ("vera@../vhosts/virtual.test", "v pass")])
-def test_who_has_not_may_not(login_host, user, password):
+def test_a_client_without_the_password_may_not(login_host, user, password):
     with submission(login_host) as smtp:
         code, text = smtp.docmd("AUTH", "PLAIN " + b64(f"\0{user}\0{password}"))
         assert code == 535, text
         assert smtp.docmd("MAIL", "FROM:<alice@host.test>")[0] == 530
 
 
-def test_who_logged_in_may_relay(login_host):
+def test_a_logged_in_client_may_relay(login_host):
     with Sink() as sink:
         login_host.write_config(relay_host=f"[127.0.0.1]:{sink.port}")
         login_host.reload()
@@ -77,14 +79,14 @@ def test_who_logged_in_may_relay(login_host):
     assert re.search(r"received from=<vera@virtual\.test> client=\S+ user=vera@virtual\.test ", login_host.log_text())
 
 
-def test_nobody_acts_for_another(login_host):
+def test_no_client_logs_in_as_one_user_to_act_for_another(login_host):
     with submission(login_host) as smtp:
         code, text = smtp.docmd("AUTH", "PLAIN " + b64("alice\0vera@virtual.test\0v pass"))
         assert code == 535 and text.startswith(b"5.7.8"), text
         assert smtp.docmd("AUTH", "PLAIN " + b64("vera@virtual.test\0vera@virtual.test\0v pass"))[0] == 235
 
 
-def test_the_dialogue_to_the_letter(login_host):
+def test_replies_of_auth(login_host):
     with submission(login_host) as smtp:
         assert smtp.docmd("AUTH")[0] == 501
         assert smtp.docmd("AUTH", "GSSAPI")[0] == 504
@@ -103,23 +105,22 @@ def test_the_dialogue_to_the_letter(login_host):
         assert smtp.docmd("MAIL", "FROM:<alice@host.test>")[0] == 250
 
 
-def test_not_in_the_middle_of_a_message(login_host):
+def test_auth_is_refused_inside_a_transaction(login_host):
     with login_host.smtp() as smtp:
         smtp.ehlo()
         smtp.docmd("MAIL", "FROM:<a@example.org>")
         assert smtp.docmd("AUTH", "PLAIN " + b64("\0alice\0x"))[0] == 503
 
 
-def test_a_line_without_end_is_cut_off(login_host):
+def test_a_response_that_is_too_long_is_refused(login_host):
     with submission(login_host) as smtp:
         assert smtp.docmd("AUTH", "PLAIN")[0] == 334
         assert smtp.docmd("A" * 100_000)[0] == 500
         assert smtp.noop()[0] == 250
 
 
-def test_too_many_failures_for_a_name_on_this_host(login_host):
-    """A webmail brings all its users from one address: what one of them, or somebody who guesses, gets wrong keeps out
-    nobody else."""
+def test_failures_of_one_user_of_a_webmail_lock_out_no_other_user(login_host):
+    """All users of a webmail come from one address, so failures count for the name."""
     login_host.write_config(auth_failures="2", tarpit="0")
     login_host.reload()
     for spelling in ("vera@virtual.test", "Vera@Virtual.test"):
@@ -132,7 +133,7 @@ def test_too_many_failures_for_a_name_on_this_host(login_host):
     assert "user=vera@virtual.test result=\"too many failures\"" in login_host.log_text()
 
 
-def test_failures_of_one_are_no_delay_for_another(login_host):
+def test_failures_of_one_client_do_not_delay_another(login_host):
     with submission(login_host) as guesser:
         guesser.putcmd("AUTH", "PLAIN " + b64("\0alice\0wrong"))  # PAM itself waits for two seconds
         with submission(login_host) as smtp:
@@ -147,7 +148,7 @@ def plain(user, password):
 @pytest.mark.parametrize("say, is_used_again", [
     (["NOOP"], True), ([f"AUTH PLAIN {b64(chr(0) + 'vera@virtual.test' + chr(0) + 'v pass')}"], False),
     ([f"AUTH PLAIN {b64(chr(0) + 'vera@virtual.test' + chr(0) + 'wrong')}"], False), (["AUTH LOGIN", b64("vera"), "*"], False)])
-def test_a_process_that_heard_a_password_serves_nobody_else(login_host, say, is_used_again):
+def test_a_process_that_received_a_password_serves_no_other_client(login_host, say, is_used_again):
     login_host.write_config(tarpit="0", auth_failures="100")
     login_host.reload()
     served_by = set()
@@ -162,8 +163,8 @@ def test_a_process_that_heard_a_password_serves_nobody_else(login_host, say, is_
 
 
 @needs_pam
-def test_slow_pam_delays_nobody_else(login_host, folder):
-    # More at a time than any small table of processes would hold.
+def test_slow_pam_delays_no_other_client(login_host, folder):
+    # More logins at a time than a small pool of processes could hold.
     with held_logins(folder, "mallory") as gate, contextlib.ExitStack() as sessions:
         waiting = [sessions.enter_context(submission(login_host)) for _ in range(30)]
         for smtp in waiting:
@@ -172,7 +173,7 @@ def test_slow_pam_delays_nobody_else(login_host, folder):
         for user, password in (("alice", password_of("alice")), ("vera@virtual.test", "v pass")):
             with submission(login_host) as smtp:
                 assert smtp.login(user, password)[0] == 235
-        # All of them still wait; who was answered may be about to end.
+        # All of them still wait; a process that has answered may be about to end.
         assert len(with_title(login_host, "authenticating")) >= 30
         os.unlink(gate)
         assert [smtp.getreply()[0] for smtp in waiting] == [235] * 30
@@ -190,7 +191,7 @@ def auth_request(user, password):
 
 
 @needs_pam
-def test_a_captured_session_keeps_nobody_out(login_host, folder):
+def test_a_captured_session_process_prevents_no_login(login_host, folder):
     with held_logins(folder, "mallory") as gate, submission(login_host) as captured:
         captured.noop()
         boxes = slots(wait_for_title(login_host, "SMTP 127.0.0.1")[0])
@@ -235,13 +236,13 @@ def test_a_captured_session_keeps_nobody_out(login_host, folder):
         wait_for(lambda: not with_title(login_host, "authenticating"), what="the end of all questions")
 
 
-def test_an_authenticator_that_is_killed(login_host):
+def test_a_login_waits_for_the_next_authenticator_when_one_is_killed(login_host):
     os.kill(wait_for_title(login_host, "authenticator")[0], signal.SIGKILL)
-    with submission(login_host) as smtp:  # the question waits for the next one
+    with submission(login_host) as smtp:  # the request waits for the next authenticator
         assert smtp.login("vera@virtual.test", "v pass")[0] == 235
 
 
-def test_an_authenticator_that_hangs_hangs_nobody_else(login_host):
+def test_a_stopped_authenticator_stops_no_other_login(login_host):
     pid = wait_for_title(login_host, "authenticator")[0]
     os.kill(pid, signal.SIGSTOP)
     replies = []
@@ -259,7 +260,7 @@ def test_an_authenticator_that_hangs_hangs_nobody_else(login_host):
     assert replies == [235]
 
 
-def test_without_tls_only_from_here(make_host):
+def test_without_tls_only_local_clients_may_log_in(make_host):
     host = make_host("host").start()
     with host.smtp() as smtp:
         smtp.ehlo()
@@ -268,7 +269,7 @@ def test_without_tls_only_from_here(make_host):
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
-def test_swaks(login_host, mechanism):
+def test_swaks_logs_in(login_host, mechanism):
     done = subprocess.run(["swaks", "--server", f"127.0.0.1:{login_host.submission_port}", "--tls", "--auth", mechanism,
                            "--auth-user", "vera@virtual.test", "--auth-password", "v pass", "--from",
                            "vera@virtual.test", "--to", "alice@host.test", "--h-Subject", "from swaks"],
@@ -277,7 +278,7 @@ def test_swaks(login_host, mechanism):
     login_host.wait_for_mail("alice", b"Subject: from swaks")
 
 
-def test_curl(login_host, folder):
+def test_curl_logs_in(login_host, folder):
     path = os.path.join(folder, "mail")
     with open(path, "w") as file:
         file.write("Subject: from curl\n\nx\n")
@@ -288,7 +289,7 @@ def test_curl(login_host, folder):
     login_host.wait_for_mail("alice", b"Subject: from curl")
 
 
-def test_msmtp(login_host):
+def test_msmtp_logs_in(login_host):
     subprocess.run(["msmtp", "--host=127.0.0.1", f"--port={login_host.submission_port}", "--tls=on", "--tls-starttls=on",
                     "--tls-certcheck=off", "--auth=on", "--user=vera@virtual.test", "--passwordeval=echo v pass",
                     "--from=vera@virtual.test", "alice@host.test"], input=b"Subject: from msmtp\n\nx\n", check=True,

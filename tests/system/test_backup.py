@@ -1,5 +1,5 @@
-"""Backup and restore, by the commands of docs/operation.md: mailboxes, aliases and mail that waits go to another machine,
-whose accounts have other numbers, and each message is delivered once."""
+"""A backup by the commands of docs/operation.md restores mailboxes, aliases and queued mail on another machine, where
+accounts have other numbers, and each message is delivered once."""
 import os
 import re
 
@@ -10,7 +10,7 @@ from machine import ACCOUNT, Machine
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="NEEDS ROOT: mount and network namespaces")
 
-#: What the commands say to systemd.
+#: What the commands write to systemctl.
 SYSTEMCTL = """#!/bin/sh
 pid=$(cat /var/spool/postoffice/pid 2>/dev/null)
 case $1 in
@@ -19,7 +19,7 @@ stop) [ -z "$pid" ] || { kill "$pid" && while [ -e "/proc/$pid/exe" ]; do sleep 
 esac
 """
 
-#: Keeps what it gets once there is a file /var/tmp/ready.
+#: Delivers when there is a file /var/tmp/ready, and defers before that.
 ALIASES = 'keep: "|test -e /var/tmp/ready || exit 75; cat >>/var/tmp/kept"\n'
 
 #: /root is the only folder of the commands that the machines of these tests share with the real one.
@@ -27,7 +27,7 @@ ARCHIVE = "/var/tmp/postoffice-backup.tar.gz"
 
 
 def commands(number):
-    """That block of commands of the page."""
+    """That block of commands of docs/operation.md."""
     with open(os.path.join(TOP, "docs", "operation.md")) as file:
         section = file.read().split("\n## Backup and restore\n")[1].split("\n## ")[0]
     return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)[number].replace("/root/postoffice-backup.tar.gz", ARCHIVE)

@@ -1,4 +1,4 @@
-"""Completion in an interactive bash on a terminal: what the Tab key makes of a line."""
+"""The Tab key completes options, names and message ids in an interactive bash."""
 import os
 import pty
 import select
@@ -16,7 +16,7 @@ PROMPT = b"ready> "
 
 
 class Terminal:
-    """A bash that knows nothing but the completion of this program."""
+    """A bash on a terminal that has only the completion of this program."""
 
     def __init__(self, host):
         ours, theirs = pty.openpty()
@@ -36,7 +36,7 @@ class Terminal:
         os.write(self.fd, keys)
 
     def read_until(self, wanted, seconds=20):
-        """What comes behind it is for the next call."""
+        """Output after the wanted text is for the next call."""
         end = time.monotonic() + seconds
         while wanted not in self.seen:
             if not select.select([self.fd], [], [], max(0, end - time.monotonic()))[0]:
@@ -68,6 +68,6 @@ def terminal(host):
 ])
 def test_a_word_is_completed(terminal, typed, completed):
     terminal.type(typed.encode() + b"\t")
-    # A letter behind shows where the completed word ends.
+    # A letter after it shows where the completed word ends.
     terminal.type(b"#")
     terminal.read_until(completed.encode() + b"#")

@@ -14,14 +14,14 @@ BRANCHES = """# the boss first
 ?other test "$SENDER" != boss@example.org
 |cat > from-boss
 ?end
-:other everybody else
+:other any other sender
 |cat > from-others
 :end
 |cat > always
 """
 
 
-def test_branches_decide_for_each_message(host):
+def test_the_command_decides_for_each_message(host):
     home_file("alice", ".forward", BRANCHES.replace('?other test "$SENDER" != boss@example.org',
                                                 '?other test "$SENDER" = boss@example.org || exit 99'))
     host.start()
@@ -64,7 +64,7 @@ SUE = """# Sort out mail from Sue.
 
 @pytest.fixture
 def iftocc():
-    """mess822's: 0 if To or Cc has one of the addresses, else 99."""
+    """The program of mess822: 0 if To or Cc has one of the addresses, else 99."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/usr/local/bin"], check=True)
     with open("/usr/local/bin/iftocc", "w") as file:
         file.write('#!/bin/sh\nfor a; do grep -i "^\\(to\\|cc\\):.*$a" >/dev/null && exit 0; done\nexit 99\n')
@@ -74,7 +74,7 @@ def iftocc():
 
 
 @pytest.mark.parametrize("name", [".qmail", ".forward"])
-def test_the_example_of_qmail_branch(make_host, iftocc, name):
+def test_the_example_of_the_qmail_branch_patch_works(make_host, iftocc, name):
     host = make_host("host", delivery_files=name)
     home_file("alice", name, SUE)
     home_file("alice", "lists", "list@lists.example.org\n")

@@ -1,4 +1,4 @@
-"""What a captured process, or a user by the sockets of the server, can make others wait for: nothing."""
+"""A captured process, or a local user who writes to the sockets of the server, delays no other process."""
 import contextlib
 import ctypes
 import fcntl
@@ -27,13 +27,13 @@ def octets_in(one):
 
 
 def unread_by_peer(one):
-    """Memory of packets that the other end has not received."""
+    """Memory of packets that the other end has not read."""
     return struct.unpack("i", fcntl.ioctl(one, termios.TIOCOUTQ, bytes(4)))[0]
 
 
 @contextlib.contextmanager
 def captured_session(host, outsiders):
-    """A session process that is idle as the listener sees it; its end of the channel, and what it says when it is ready."""
+    """A session process that the listener regards as idle: its end of the channel, and the packet that says "ready"."""
     listener, = helpers(host, "listener")
     client, = call(outsiders, 1)
     until_reply(client, b"220")
@@ -52,8 +52,8 @@ def captured_session(host, outsiders):
             yield channel, said[0]
 
 
-def test_a_session_process_that_calls_itself_ready_and_reads_nothing(outsiders):
-    """Until its channel is full. Then the listener gives it up, and does not wait."""
+def test_a_session_process_that_reports_ready_and_reads_nothing_is_given_up(outsiders):
+    """When its channel is full, the listener closes it instead of waiting."""
     host = outsiders.start(**SETTINGS)
     listener = helpers(host, "listener")
     with captured_session(host, outsiders) as (channel, ready):
@@ -71,7 +71,7 @@ def test_a_session_process_that_calls_itself_ready_and_reads_nothing(outsiders):
 
 
 @pytest.mark.parametrize("copies", [1, 5, 200])
-def test_a_session_process_that_sends_what_takes_long_to_close(outsiders, copies):
+def test_a_session_process_that_sends_lingering_sockets_delays_no_client(outsiders, copies):
     host = outsiders.start(**SETTINGS)
     listener = helpers(host, "listener")
     with outsiders.server.inside():
@@ -80,7 +80,7 @@ def test_a_session_process_that_sends_what_takes_long_to_close(outsiders, copies
         with stopped(*listener):
             lingering.send_by(channel, ready, copies)
         wait_for(lambda: unread_by_peer(channel) == 0, what="the listener to read it")
-        call(outsiders, 1)  # may be given to the captured process
+        call(outsiders, 1)  # may have been given to the captured process
         time.sleep(1.5)  # the listener closes such descriptors once a second
         serves(outsiders, f"after {copies} copies of a socket that lingers")
     is_whole(host, listener)
@@ -91,7 +91,7 @@ def test_a_session_process_that_sends_what_takes_long_to_close(outsiders, copies
 
 @contextlib.contextmanager
 def control_of_user(host):
-    """The control socket, as a program has it that a local user captured: the set-group-id sendmail."""
+    """The control socket as a local user has it who captured the set-group-id sendmail."""
     user, group = pwd.getpwnam("mallory").pw_uid, os.stat(f"{host.spool}/control").st_gid
     os.setresgid(-1, group, -1)
     os.setresuid(-1, user, -1)
@@ -110,8 +110,8 @@ def is_delivered(host, subject):
     host.wait_for_mail("alice", subject.encode(), seconds=10)
 
 
-def test_a_user_that_sends_what_takes_long_to_close(host):
-    """Linux before 6.16 cannot refuse it; then the runner has it, and does not close it."""
+def test_a_user_that_sends_lingering_sockets_delays_no_mail(host):
+    """Linux before 6.16 cannot refuse descriptors; the runner then receives them, and another process closes them."""
     host.start()
     runner, = helpers(host, "queue runner")
     with control_of_user(host) as control:
@@ -124,8 +124,8 @@ def test_a_user_that_sends_what_takes_long_to_close(host):
     assert helpers(host, "queue runner") == [runner]
 
 
-class LooksAt:
-    """How often a folder was opened until now, as inotify(7) counts it."""
+class OpenCount:
+    """Counts how often a folder was opened (inotify(7))."""
 
     OPEN, ISDIR, NONBLOCK = 0x20, 0x40000000, os.O_NONBLOCK
 
@@ -140,7 +140,7 @@ class LooksAt:
             while events := os.read(self._watch, 1 << 16):
                 while events:
                     _, mask, _, length = struct.unpack("iIII", events[:16])
-                    # Of what is opened inside it, too, but with a name.
+                    # Files opened inside the folder are reported as well, with a name.
                     self._count += 1 if mask & self.ISDIR and length == 0 else 0
                     events = events[16 + length:]
         return self._count
@@ -149,12 +149,12 @@ class LooksAt:
         os.close(self._watch)
 
 
-def test_a_user_that_asks_for_the_queue_without_end(host):
-    """The spool is looked at once a second for all of them, and other mail goes its way."""
+def test_a_user_that_requests_queue_runs_without_end_delays_no_mail(host):
+    """All requests together scan the spool once a second."""
     host.start()
     runner = helpers(host, "queue runner")
     over = threading.Event()
-    with control_of_user(host) as control, contextlib.closing(LooksAt(host.spool)) as looks:
+    with control_of_user(host) as control, contextlib.closing(OpenCount(host.spool)) as looks:
         def ask():
             while not over.is_set():
                 control.send(b"run now")

@@ -17,7 +17,7 @@ from processes import helpers, with_title
 from smtp_clients import in_a_transaction
 
 
-def test_rates_of_connections_outlive_a_reload(outsiders):
+def test_rates_of_connections_survive_a_reload(outsiders):
     host = outsiders.start(rate_connections="3/1h")
     for _ in range(3):
         outsiders.greeted(CROWD[0]).close()
@@ -44,7 +44,7 @@ def test_an_ipv6_network_is_one_client(outsiders):
     outsiders.greeted(CROWD[0])
 
 
-def test_a_flood_of_refusals_does_not_flood_the_log(outsiders):
+def test_many_refusals_give_few_log_lines(outsiders):
     host = outsiders.start(client_connections="1")
     outsiders.greeted(CROWD[0])
     for _ in range(200):
@@ -57,8 +57,8 @@ def test_a_flood_of_refusals_does_not_flood_the_log(outsiders):
     assert host.log_text().count("client-refused ") < 100
 
 
-def who_made_room(seated):
-    """The one of them who was sent away; he is taken off the list."""
+def find_replaced(seated):
+    """Takes the one client that was disconnected off the list."""
     heard = select.select([line.socket for line in seated], [], [], 20)[0]
     gone = [line for line in seated if line.socket in heard]
     assert len(gone) == 1
@@ -66,23 +66,23 @@ def who_made_room(seated):
     seated.remove(gone[0])
 
 
-def test_the_silent_make_room(outsiders):
-    """Not at once; and those of this host need not wait for it."""
+def test_an_idle_client_gives_its_place_to_a_new_one(outsiders):
+    """Not at once; clients of this host do not wait for it."""
     host = outsiders.start(clients="4")
     seated = outsiders.seated(*CROWD[:4])
     wait_for(lambda: len(with_title(host, "SMTP idle")) >= 4, what="parked clients")
     assert outsiders.call(CROWD[5]).rest().startswith(b"421 4.3.2 Too many clients")
     outsiders.greeted("127.0.0.1", address="127.0.0.1", machine=outsiders.server).close()
-    who_made_room(seated)
+    find_replaced(seated)
     wait_for(lambda: outsiders.call(CROWD[6]).reply().startswith(b"220"), what="the place that was given back")
     assert outsiders.call(CROWD[7]).rest().startswith(b"421 4.3.2 Too many clients")
     wait_for(lambda: outsiders.call(CROWD[8]).reply().startswith(b"220"),
              what=lambda: f"room after ten seconds; log: {host.log_text()}")
-    who_made_room(seated)
-    assert all(line.ask("NOOP").startswith(b"250") for line in seated), "the others stay"
+    find_replaced(seated)
+    assert all(line.ask("NOOP").startswith(b"250") for line in seated), "the other sessions continue"
 
 
-def test_too_many_failed_logins_from_an_address(outsiders):
+def test_an_address_has_a_limit_of_failed_logins(outsiders):
     outsiders.start(auth_plaintext=1, auth_failures="2", tarpit="0")
     wrong = "AUTH PLAIN " + base64.b64encode(b"\0nobody-there\0wrong").decode()
     line = outsiders.greeted(CROWD[0])
@@ -96,8 +96,8 @@ def has_title(host, text, count):
 
 
 @pytest.mark.parametrize("port", [25, 465], ids=["STARTTLS", "TLS from the first octet"])
-def test_stalled_handshakes_make_room(outsiders, tmp_path, port):
-    """A client that may begin TLS, and does not, holds no process and makes room like a silent one."""
+def test_a_stalled_handshake_gives_its_place_to_a_new_client(outsiders, tmp_path, port):
+    """A client that may begin TLS, and does not, has no process and is replaced like an idle client."""
     host = outsiders.start(clients="4", listen=[":25", ":465,tls"],
                            tls_certificate=Authority(str(tmp_path)).issue("host.test", "host.pem"))
 
@@ -115,13 +115,13 @@ def test_stalled_handshakes_make_room(outsiders, tmp_path, port):
     stalled = [stall(source) for source in CROWD[:4]]
     wait_for(lambda: has_title(host, "SMTP idle", 4), what="parked clients")
     outsiders.greeted("127.0.0.1", address="127.0.0.1", machine=outsiders.server).close()
-    wait_for(lambda: host.log_text().count("client-made-room") == 1, what="a client that made room")
-    wait_for(lambda: outsiders.call(CROWD[8]).reply().startswith(b"220"), what="room for a stranger")
+    wait_for(lambda: host.log_text().count("client-made-room") == 1, what="a client that was replaced")
+    wait_for(lambda: outsiders.call(CROWD[8]).reply().startswith(b"220"), what="a place for a new client")
     heard = [line.rest() for line in stalled if line.has_ended()]
     assert heard and set(heard) == {b""}, "nothing in the clear where TLS is expected"
 
 
-def test_a_handshake_that_has_begun_must_end(outsiders, tmp_path):
+def test_a_handshake_has_a_time_limit(outsiders, tmp_path):
     host = outsiders.start(clients="2", tls_certificate=Authority(str(tmp_path)).issue("host.test", "host.pem"))
     for line in outsiders.seated(*CROWD[:2]):
         assert line.ask("STARTTLS").startswith(b"220")
@@ -132,8 +132,8 @@ def test_a_handshake_that_has_begun_must_end(outsiders, tmp_path):
 
 
 @pytest.mark.parametrize("octets, settings", [(1, {}), (500, {"data_rate": "10k"})], ids=["default", "data-rate"])
-def test_a_crowd_has_less_patience_with_messages(outsiders, octets, settings):
-    """A minute is the time to become fast enough; when all places are taken, ten seconds are."""
+def test_slow_messages_have_less_time_when_all_places_are_taken(outsiders, octets, settings):
+    """A message has a minute to become fast enough; with all places taken, ten seconds."""
     host = outsiders.start(clients="2", **settings)
     slow = outsiders.seated(*CROWD[:2])
     for line in slow:
@@ -141,7 +141,7 @@ def test_a_crowd_has_less_patience_with_messages(outsiders, octets, settings):
         assert [line.reply()[:3] for _ in range(3)] == [b"250", b"250", b"354"]
     start = time.monotonic()
     while "comes too slowly" not in host.log_text():
-        assert time.monotonic() - start < 50, "dripping goes on"
+        assert time.monotonic() - start < 50, "the slow client is still served"
         for line in slow:
             try:
                 line.say(b"x" * octets + b"\r\n")
@@ -152,7 +152,7 @@ def test_a_crowd_has_less_patience_with_messages(outsiders, octets, settings):
     assert "crash" not in host.log_text()
 
 
-def test_a_refused_sender_may_be_silent_for_a_tenth_of_the_time(outsiders):
+def test_a_client_with_a_refused_sender_has_a_tenth_of_the_timeout(outsiders):
     host = outsiders.start(timeout="20s")
     line = outsiders.greeted()
     assert line.ask("MAIL FROM:<broken").startswith(b"501")
@@ -166,7 +166,7 @@ def listener_of(host):
     return helpers(host, "listener")[0]
 
 
-def test_descriptors_are_raised_to_what_all_clients_need(outsiders):
+def test_the_descriptor_limit_is_raised_for_all_clients(outsiders):
     host = outsiders.start(clients="5000")
     with open(f"/proc/{listener_of(host)}/limits") as file:
         soft = next(int(line.split()[3]) for line in file if line.startswith("Max open files"))
@@ -184,12 +184,12 @@ def test_with_few_descriptors_there_are_few_places(outsiders):
     assert answers.count(b"421 4.3.2") == 83
     for line in crowd:
         line.close()
-    wait_for(lambda: outsiders.call(CROWD[-1]).reply().startswith(b"220"), what="room again")
+    wait_for(lambda: outsiders.call(CROWD[-1]).reply().startswith(b"220"), what="free places")
     assert listener_of(host) == pid
     assert "accept-failed" not in host.log_text() and "client-lost" not in host.log_text()
 
 
-def test_a_crowd_is_told_to_come_later(host):
+def test_clients_above_the_limit_get_421(host):
     host.write_config(clients="3")
     host.start()
     seated = [in_a_transaction(host) for _ in range(3)]
@@ -197,13 +197,13 @@ def test_a_crowd_is_told_to_come_later(host):
         host.smtp()
     assert refused.value.smtp_code == 421 and refused.value.smtp_error.startswith(b"4.3.2")
     seated.pop().quit()
-    wait_for(lambda: host.answers(), what="a free seat")
+    wait_for(lambda: host.answers(), what="a free place")
     for client in seated:
         client.quit()
 
 
 @needs_root
-def test_one_address_does_not_take_all_seats(host):
+def test_one_address_does_not_take_all_places(host):
     with own_network("192.0.2.1", "192.0.2.2"):
         host.write_config(listen=f":{host.port}", client_connections="2")
         host.start()

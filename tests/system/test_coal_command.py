@@ -1,4 +1,5 @@
-"""Coal: who misbehaves is named to a program, which may shut him out; and nobody else is."""
+"""A client that misbehaves is reported once to the program of coal-command=, which may block it; no other client is
+reported."""
 import os
 import re
 import shutil
@@ -20,7 +21,7 @@ NOTES = """#!/bin/sh
 
 
 def program(folder, text):
-    """Below a folder that root alone can write."""
+    """Writes a program below a folder that only root can write; its path."""
     path = os.path.join(folder, "coal")
     with open(path, "w") as file:
         file.write(text.replace("FOLDER", folder))
@@ -42,7 +43,7 @@ def speak_http(outsiders, source):
     line.close()
 
 
-def test_who_misbehaves_is_named_once(outsiders, folder):
+def test_a_client_that_misbehaves_is_reported_once(outsiders, folder):
     host = outsiders.start(coal_command=program(folder, NOTES), coal="40/1h")
     speak_http(outsiders, CROWD[0])
     speak_http(outsiders, CROWD[1])
@@ -56,7 +57,7 @@ def test_who_misbehaves_is_named_once(outsiders, folder):
                                    what="the environment")
     assert "PATH=/usr/sbin:/usr/bin:/sbin:/bin" in environment
     assert len(re.findall(r"\b[A-Z_]+=", environment)) <= 3, environment  # the shell adds PWD and the like
-    for _ in range(3):  # forty points again, but within a minute
+    for _ in range(3):  # enough penalties again, but within a minute
         speak_http(outsiders, CROWD[0])
     speak_http(outsiders, CROWD6[0])
     speak_http(outsiders, CROWD6[1])  # of the same network of 64 bits
@@ -66,7 +67,7 @@ def test_who_misbehaves_is_named_once(outsiders, folder):
     assert f"coal client={CROWD[0]} result=\"exit 0\"" in host.log_text()
 
 
-def test_this_host_and_its_friends_are_never_named(outsiders, folder):
+def test_this_host_and_trusted_clients_are_never_reported(outsiders, folder):
     host = outsiders.start(coal_command=program(folder, NOTES), coal="20/1h", trusted=f"[{CROWD[0]}]")
     for source, options in ((CROWD[0], {}), ("127.0.0.1", {"address": "127.0.0.1", "machine": outsiders.server}),
                             (SERVER, {"address": SERVER, "machine": outsiders.server})):
@@ -77,16 +78,16 @@ def test_this_host_and_its_friends_are_never_named(outsiders, folder):
     assert [line.split("|")[1] for line in named(folder)] == [CROWD[1]]
 
 
-def test_a_program_that_others_could_have_written_is_not_run(outsiders, folder):
+def test_a_program_that_others_can_write_is_not_run(outsiders, folder):
     path = program(folder, NOTES)
     host = outsiders.start(coal_command=path, coal="20/1h")
     os.chmod(path, 0o777)
     speak_http(outsiders, CROWD[0])
-    wait_for(lambda: "can be written by everybody" in host.log_text(), what="a word in the log")
+    wait_for(lambda: "can be written by everybody" in host.log_text(), what="the log line")
     assert named(folder) == []
 
 
-def test_a_dead_runner_comes_again(outsiders, folder):
+def test_the_process_that_runs_the_program_is_replaced(outsiders, folder):
     host = outsiders.start(coal_command=program(folder, NOTES), coal="20/1h")
     before = helpers(host, "coal runner")
     assert len(before) == 1 and status(before[0])["Uid"].split()[0] == "0"
@@ -100,7 +101,7 @@ def test_a_dead_runner_comes_again(outsiders, folder):
     wait_for(lambda: len(named(folder)) == 2, what=lambda: f"the next; log: {host.log_text()}")
 
 
-def test_without_a_command_there_is_no_runner(outsiders):
+def test_without_a_command_there_is_no_such_process(outsiders):
     host = outsiders.start()
     assert helpers(host, "coal runner") == []
 
@@ -112,7 +113,7 @@ def examples_of_the_manual():
 
 
 @pytest.mark.skipif(not shutil.which("nft"), reason="NEEDS nftables")
-def test_the_packet_filter_of_the_manual_shuts_them_out(outsiders, folder):
+def test_the_packet_filter_of_the_manual_blocks_clients(outsiders, folder):
     filter_setup, script = examples_of_the_manual()
     done = subprocess.run([*outsiders.server.prefix, "sh", "-c", filter_setup], capture_output=True, text=True)
     if done.returncode != 0:

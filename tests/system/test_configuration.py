@@ -1,4 +1,5 @@
-"""One truth about the configuration: the check, the start and the reload say the same, and what was accepted goes on."""
+"""The check, the start and the reload give the same answer about a configuration, and programs use the configuration
+that was accepted last."""
 import os
 import re
 import shutil
@@ -18,13 +19,14 @@ def check(host, *arguments, **options):
 
 
 def start_fails(host):
-    """Exit status and words of a start that must fail."""
+    """Exit status and standard error of a start that must fail."""
     ended = host.run("smtpd", "-bD")
     return ended.returncode, ended.stderr.decode()
 
 
 def refuses(host, *words):
-    """The check and the start refuse with the same line; a running server keeps what it has."""
+    """Asserts that the check and the start refuse with the same line, and that a running server keeps its
+    configuration."""
     checked = check(host)
     assert checked.returncode == 78, checked.stderr
     text = checked.stderr.decode()
@@ -37,7 +39,7 @@ def refuses(host, *words):
 
 
 def with_mistake(host, **settings):
-    """The host serves, and meets the mistake in a reload first."""
+    """The host runs, and meets the mistake in a reload first."""
     host.start()
     host.write_config(**settings)
     host.reload()
@@ -48,13 +50,13 @@ def with_mistake(host, **settings):
 
 
 @pytest.mark.parametrize("option", ["mail-dir", "vhost-dir"])
-def test_a_folder_that_is_missing(host, option):
+def test_a_missing_folder_is_refused(host, option):
     with_mistake(host, **{option: "/nonexistent/folder"})
     refuses(host, "postoffice.cf:", f"{option}: /nonexistent/folder: No such file or directory")
     assert (b"vdomain create" in check(host).stderr) == (option == "vhost-dir")
 
 
-def test_a_folder_that_is_a_file(host):
+def test_a_file_in_the_place_of_a_folder_is_refused(host):
     with_mistake(host, mail_dir=host.config)
     refuses(host, "mail-dir", "is not a folder")
 
@@ -62,12 +64,12 @@ def test_a_folder_that_is_a_file(host):
 @pytest.mark.parametrize("option, path", [("log", "/nonexistent/log"), ("control", "/nonexistent/control"),
                                           ("queue-dir", "/nonexistent/folder/spool"),
                                           ("log", "/dev/null/log")])
-def test_a_place_that_cannot_be_used(host, option, path):
+def test_a_path_that_cannot_be_used_is_refused(host, option, path):
     host.write_config(**{option: path})
     refuses(host, f"{option}:")
 
 
-def test_coal_command(host, folder):
+def test_a_coal_command_that_is_unsafe_is_refused(host, folder):
     program = os.path.join(folder, "program")
     with_mistake(host, coal_command=program)
     refuses(host, f"coal-command: {program}", "No such file")
@@ -83,7 +85,7 @@ def test_coal_command(host, folder):
 @needs_root
 @pytest.mark.parametrize("option", ["user", "alias-user", "vhost-user"])
 @pytest.mark.parametrize("account", ["nosuch", "toor"])
-def test_accounts(host, folder, option, account):
+def test_an_account_that_cannot_be_used_is_refused(host, folder, option, account):
     with open("/etc/passwd") as file:
         before = file.read()
     with open("/etc/passwd", "a") as file:
@@ -96,7 +98,7 @@ def test_accounts(host, folder, option, account):
             file.write(before)
 
 
-def test_root_by_name(host):
+def test_root_as_account_is_refused(host):
     for option in ("user", "alias-user", "vhost-user"):
         host.write_config(**{option: "root"})
         refuses(host, f"{option}:")
@@ -104,7 +106,7 @@ def test_root_by_name(host):
 
 
 @needs_tls
-def test_certificates(host, tmp_path):
+def test_a_certificate_that_cannot_be_used_is_refused(host, tmp_path):
     authority = Authority(str(tmp_path))
     good, other = authority.issue("host.test", "good.pem"), authority.issue("other.test", "other.pem")
     garbage, lone = tmp_path / "garbage.pem", tmp_path / "lone.pem"
@@ -133,7 +135,7 @@ def test_a_port_in_use_is_a_notice(host, make_host):
 
 
 @needs_root
-def test_what_an_ordinary_user_cannot_see_is_said(host, folder):
+def test_the_check_of_an_ordinary_user_names_what_it_cannot_see(host, folder):
     secret = os.path.join(folder, "secret")
     os.mkdir(secret, 0o700)
     host.write_config(mail_dir=os.path.join(secret, "mail"))
@@ -147,8 +149,8 @@ def test_what_an_ordinary_user_cannot_see_is_said(host, folder):
 
 @needs_root
 @pytest.mark.parametrize("arguments", [["-bC"], ["-bD"]])
-def test_without_proc_there_is_no_start(host, arguments):
-    """As in a folder that became the root by chroot(8), with nothing mounted in it."""
+def test_a_start_without_proc_is_refused(host, arguments):
+    """As in a chroot(8) in which /proc is not mounted."""
     done = subprocess.run(["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh", host.command("sendmail"),
                            "-C", host.config, *arguments], capture_output=True, timeout=60)
     text = (done.stdout + done.stderr).decode() + host.log_text()
@@ -157,7 +159,7 @@ def test_without_proc_there_is_no_start(host, arguments):
 
 
 @needs_root
-def test_users_must_be_able_to_submit(host):
+def test_a_configuration_with_which_users_cannot_submit_is_refused(host):
     host.start()
     host.stop()
     os.chmod(os.path.join(host.spool, "drop"), 0o700)
@@ -165,7 +167,7 @@ def test_users_must_be_able_to_submit(host):
 
 
 @needs_root
-def test_users_must_be_able_to_read_the_configuration():
+def test_a_configuration_that_users_cannot_read_is_refused():
     with open("/etc/postoffice.cf", "w") as file:
         file.write("hostname=host.test\nmail-dir=/tmp\n")
     os.chmod("/etc/postoffice.cf", 0o600)
@@ -186,7 +188,7 @@ def spoil(host):
         file.write("relayhots=x.example\n")
 
 
-def test_a_file_that_is_half_written_stops_no_local_mail(host):
+def test_a_half_written_file_stops_no_local_mail(host):
     user = local_user()
     host.start()
     spoil(host)
@@ -197,11 +199,11 @@ def test_a_file_that_is_half_written_stops_no_local_mail(host):
     assert host.run("runq").returncode == 0
     assert "what the server last accepted is used" in host.log_text()
     host.stop()
-    host.run("sendmail", user, input=b"Subject: waits\n\n", check=True)  # a server has run
+    host.run("sendmail", user, input=b"Subject: waits\n\n", check=True)  # the server has stored its copy
     assert start_fails(host)[0] == 78
 
 
-def test_without_a_server_the_mistake_is_an_error(host):
+def test_a_mistake_is_an_error_if_no_server_has_run(host):
     spoil(host)
     assert host.run("sendmail", local_user(), input=b"\n").returncode == 78
 
@@ -211,7 +213,7 @@ def test_a_mistake_on_the_command_line_is_an_error(host):
     assert host.run("sendmail", "-ohops=none", local_user(), input=b"\n").returncode == 78
 
 
-def test_the_copy_is_that_of_the_last_good_reload(host):
+def test_the_copy_is_from_the_last_accepted_reload(host):
     copy = host.config + ".accepted"
     host.start()
     wait_for(lambda: os.path.exists(copy), what="the copy")
@@ -225,7 +227,7 @@ def test_the_copy_is_that_of_the_last_good_reload(host):
 
 
 @needs_root
-def test_a_copy_that_others_could_have_written_is_not_used(host):
+def test_a_copy_that_others_can_write_is_not_used(host):
     host.start()
     spoil(host)
     os.chown(host.config + ".accepted", 65534, -1)
@@ -259,9 +261,9 @@ def test_a_reload_without_the_default_file_keeps_the_old_configuration(host):
             host.end()
 
 
-# ---- what an administrator asks
+# ---- commands of the administrator
 
-def test_status(host):
+def test_the_status_command(host):
     status = host.run("postoffice", "status")
     assert (status.returncode, status.stdout.splitlines()[0]) == (3, b"postoffice is not running")
     host.start()
@@ -276,7 +278,7 @@ def test_status(host):
     assert "  queue: 0 due, 0 deferred, 0 held\n" in text
 
 
-def test_reload_and_stop(host):
+def test_the_reload_and_stop_commands(host):
     assert host.run("postoffice", "reload").returncode == 69
     assert host.run("postoffice", "stop").returncode == 69
     host.start()
@@ -288,7 +290,7 @@ def test_reload_and_stop(host):
     host.process = None
 
 
-def test_the_options_in_force(host):
+def test_the_options_in_force_are_listed(host):
     host.write_config(local_domain=["a.example", "b.example"])
     shown = host.run("postoffice", "-ohops=7", "-P", check=True).stdout.decode()
     assert re.search(r"^hops=7 +# -ohops$", shown, re.M)
@@ -299,9 +301,9 @@ def test_the_options_in_force(host):
     assert "clients=9 " in changed and "hops" not in changed and "errors" not in changed
 
 
-@pytest.mark.parametrize("caller", ["who runs the tests", pytest.param("an ordinary user", marks=needs_root)])
+@pytest.mark.parametrize("caller", ["the user of the tests", pytest.param("an ordinary user", marks=needs_root)])
 def test_the_options_in_force_are_a_configuration(host, caller):
-    """Of its caller: what only root can set is a comment for others."""
+    """For the caller: options that only root may set are comments for other accounts."""
     rights = {"user": 65534, "group": 65534, "extra_groups": []} if caller == "an ordinary user" else {}
     shown = host.run("postoffice", "-ohops=7", "-P", check=True, **rights).stdout.decode()
     with open(host.config, "w") as file:
@@ -319,14 +321,14 @@ def test_the_daemon_is_found_by_its_name(host):
 
 @pytest.mark.parametrize("name", ["postoffice", "sendmail", "smtpd", "mailq", "runq", "newaliases", "authexpire", "dbm",
                                   "vdomain", "vpasswd", "valias", "virtdomain", "ns"])
-def test_help_and_version(host, name):
+def test_each_name_has_help_and_version(host, name):
     for option, word in (("--help", "usage"), ("--version", "Version")):
         told = subprocess.run([host.command(name), option], capture_output=True, text=True, timeout=60)
         assert (told.returncode, told.stderr) == (0, ""), name
         assert word in told.stdout
 
 
-def test_keys_that_never_match_are_refused(host, folder):
+def test_a_greylist_key_that_never_matches_is_refused(host, folder):
     host.write_config(greylist="1", db_dir=os.path.join(folder, "db"))
     os.mkdir(os.path.join(folder, "db"), 0o777)
     os.chmod(os.path.join(folder, "db"), 0o777)
@@ -340,7 +342,7 @@ def test_keys_that_never_match_are_refused(host, folder):
         assert host.run("authexpire", "-b", key).returncode == 0, key
 
 
-def test_no_message_matches(host):
+def test_mailq_says_when_no_message_matches(host):
     host.start()
     host.write_config(relay_host="127.0.0.1:9")
     host.reload()
@@ -351,7 +353,7 @@ def test_no_message_matches(host):
     assert host.run("mailq", "-q!nothing").stdout.startswith(b"-Queue ID")
 
 
-def test_settings_for_one_run_count_beside_a_server(host):
+def test_options_of_one_queue_run_count_while_a_server_runs(host):
     host.write_config(relay_host="127.0.0.1:9")
     host.start()
     host.run("sendmail", "-f", local_user(), "x@remote.example", input=b"\n", check=True)

@@ -1,4 +1,4 @@
-"""A journal that cannot be read keeps no other mail waiting, and its message is not lost from sight."""
+"""A journal that cannot be read delays no other message; it is moved aside and reported."""
 import json
 import os
 
@@ -15,7 +15,7 @@ def queued_id(host):
     return journal.removeprefix("cm")
 
 
-def test_what_is_damaged_is_moved_aside_and_told(host):
+def test_a_damaged_journal_is_moved_aside_and_reported(host):
     host.write_aliases(f"postmaster: {local_user()}\n")
     id = queued_id(host)
     path = os.path.join(host.spool, "cm" + id)
@@ -39,7 +39,7 @@ def test_what_is_damaged_is_moved_aside_and_told(host):
     assert f"bad{id}" not in host.run("mailq", "-qRfriend").stdout.decode()
 
     host.stop()
-    host.start()  # and no report comes again
+    host.start()  # and no second report
     with open(os.path.join(host.spool, "bad" + id), "wb") as file:
         file.write(whole)
     assert "nothing is wrong with it any more" in host.run("mailq", check=True).stdout.decode()
@@ -50,7 +50,7 @@ def test_what_is_damaged_is_moved_aside_and_told(host):
     assert host.mailbox(local_user()).count(b"Subject: Damaged messages") == 1
 
 
-def test_one_that_is_damaged_hides_no_other(host):
+def test_a_damaged_journal_hides_no_other_message(host):
     whole = queued_id(host)
     for name, text in (("cmTORN1", b"postoffice journal 1\nid: TORN1\n"), ("cmZERO1", bytes(4096))):
         with open(os.path.join(host.spool, name), "wb") as file:

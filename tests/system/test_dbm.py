@@ -1,4 +1,4 @@
-"""dbm(8): databases that another program made and reads, and ours while the server uses them."""
+"""dbm(8) shares its databases with other dbm programs, and changes databases while the server uses them."""
 import os
 import subprocess
 import threading
@@ -42,7 +42,7 @@ def tool(folder):
     return made
 
 
-def test_what_it_writes_another_program_reads(tool):
+def test_another_program_reads_its_databases(tool):
     assert tool("insert", "one", "1") == OK
     assert tool("load", input=b"two\t2\n\xc3\xa4\xff\t\xfe\nnul\\000\ta\\tb\\nc\\\\\nempty\t\n") == OK
     with gnu.open(tool.path, "r") as db:
@@ -50,7 +50,7 @@ def test_what_it_writes_another_program_reads(tool):
     assert found == {b"one": b"1", b"two": b"2", b"\xc3\xa4\xff": b"\xfe", b"nul\0": b"a\tb\nc\\", b"empty": b""}
 
 
-def test_what_another_program_wrote_it_reads(folder):
+def test_it_reads_databases_of_another_program(folder):
     tool = Tool(folder)
     entries = {b"k%d" % number: b"v" * number for number in range(2000)} | {b"a\tb\0": b"x\ny\\", b"\xff": b"\x80"}
     with gnu.open(tool.path, "n", 0o600) as db:
@@ -65,7 +65,7 @@ def test_what_another_program_wrote_it_reads(folder):
     assert other.dump() == sorted(lines)
 
 
-def test_each_command(tool):
+def test_each_command_does_what_the_manual_says(tool):
     assert tool("insert", "a", "1") == OK
     assert tool("insert", "a", "2") == UNAVAILABLE
     assert tool.run("fetch", "a").stdout == b"1\n"
@@ -73,10 +73,10 @@ def test_each_command(tool):
     assert tool.dump() == [b"a\t2", b"b\t3"]
     assert tool("fetch", "c") == UNAVAILABLE and tool("delete", "c") == UNAVAILABLE
     assert tool("delete", "a", "c") == UNAVAILABLE
-    assert tool.dump() == [b"a\t2", b"b\t3"], "all or none"
+    assert tool.dump() == [b"a\t2", b"b\t3"], "a deletion removes all keys or none"
     assert tool("delete", "a", "b") == OK and tool.dump() == []
     assert tool("load", input=b"x\t1\nx\t2\ny\t3") == OK
-    assert tool.dump() == [b"x\t2", b"y\t3"], "the last counts; the last line needs no end"
+    assert tool.dump() == [b"x\t2", b"y\t3"], "the last value of a key counts; the last line needs no line end"
     assert tool("clear") == OK and tool.dump() == []
     assert tool("create") == CANTCREAT
 
@@ -102,7 +102,7 @@ def test_a_bad_line_changes_nothing(tool, line, word):
 
 
 @pytest.mark.parametrize("content", [b"", b"this is no database\n", b"\0" * 5000])
-def test_what_is_no_database(tool, content):
+def test_a_file_that_is_no_database_is_an_error(tool, content):
     with open(tool.path, "wb") as file:
         file.write(content)
     for command in (["dump"], ["fetch", "a"], ["insert", "a", "b"], ["load"], ["delete", "a"], ["clear"]):
@@ -119,7 +119,7 @@ def test_what_is_no_database(tool, content):
     assert tool("dump") == DATAERR
 
 
-def test_a_wrong_command_line(tool):
+def test_a_wrong_command_line_is_an_error(tool):
     for arguments in ([], ["frob"], ["dump", "x"], ["fetch"], ["fetch", "a", "b"], ["insert", "a"], ["delete"],
                       ["load", "a", "b"], ["create", "x"], ["fetch", "\\x"], ["insert", "a", "\\"]):
         assert tool(*arguments) == USAGE, arguments
@@ -128,7 +128,7 @@ def test_a_wrong_command_line(tool):
 
 
 @needs_root
-def test_owner_and_mode_stay(tool, folder):
+def test_owner_and_mode_are_kept(tool, folder):
     os.chown(tool.path, 7900, 7900)
     os.chmod(tool.path, 0o640)
     os.chmod(folder, 0o777)
@@ -137,7 +137,7 @@ def test_owner_and_mode_stay(tool, folder):
     assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (7900, 7900, 0o640)
     assert tool("update", "a", "2", user=1000) == NOPERM
     os.chmod(tool.path, 0o666)
-    assert tool("update", "a", "2", user=1000) == NOPERM, "the copy would be somebody else's"
+    assert tool("update", "a", "2", user=1000) == NOPERM, "the copy would belong to another account"
     assert tool.run("fetch", "a", user=1000).stdout == b"1\n"
     link = tool.path + ".link"
     os.symlink(tool.path, link)
@@ -146,7 +146,7 @@ def test_owner_and_mode_stay(tool, folder):
     assert os.listdir(folder).count("test.db") == 1 and len(os.listdir(folder)) == 3, "nothing is left behind"
 
 
-def test_who_changes_at_the_same_time_loses_nothing(tool):
+def test_concurrent_changes_are_all_kept(tool):
     def insert(number):
         for each in range(5):
             assert tool("insert", f"{number} {each}", "x") == OK
@@ -160,7 +160,7 @@ def test_who_changes_at_the_same_time_loses_nothing(tool):
 
 
 @needs_root
-def test_the_greylist_while_sessions_use_it(make_host, folder):
+def test_it_changes_the_greylist_while_sessions_use_it(make_host, folder):
     host = make_host("host", greylist="1", db_dir=os.path.join(folder, "db")).start()
     db = host.settings["db-dir"]
     over = threading.Event()
@@ -187,15 +187,15 @@ def test_the_greylist_while_sessions_use_it(make_host, folder):
     assert not [f for f in os.listdir(db) if f.endswith(".bad")]
 
 
-def test_one_that_stays_locked(tool):
+def test_a_locked_database_is_unavailable_for_changes(tool):
     with open(tool.path, "rb") as file:
         subprocess.run(["flock", str(file.fileno())], pass_fds=[file.fileno()], check=True)
-        assert tool("fetch", "a") == UNAVAILABLE, "reading waits for nobody who does not change it in place"
+        assert tool("fetch", "a") == UNAVAILABLE, "reading waits only for changes in place"
         assert tool("insert", "a", "1") == TEMPFAIL
 
 
 @pytest.mark.parametrize("name", ["ndbm", "gdbm"])
-def test_its_other_names(host, folder, name):
+def test_ndbm_and_gdbm_are_other_names_of_it(host, folder, name):
     path = os.path.join(folder, "other.db")
     for arguments in (["create"], ["insert", "a", "1"], ["fetch", "a"]):
         done = subprocess.run([host.command(name), "-d", path, *arguments], capture_output=True, check=True)
@@ -203,7 +203,7 @@ def test_its_other_names(host, folder, name):
 
 
 @needs_root
-def test_aliases_as_the_router_reads_them(host):
+def test_it_reads_alias_databases(host):
     host.write_aliases("list: alice, bob\n")
     host.run("newaliases", check=True)
     lines = run(host, "-d", host.alias_database, "dump").stdout

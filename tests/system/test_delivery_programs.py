@@ -31,7 +31,7 @@ def test_a_program_gets_the_message_as_its_user(host):
 
 
 @pytest.mark.parametrize("status, code", [(67, b"5.1.1"), (77, b"5.7.1"), (1, b"5.3.0"), (100, b"5.3.0")])
-def test_a_program_that_says_no_bounces_with_its_words(host, status, code):
+def test_a_program_that_fails_bounces_the_message_with_its_output(host, status, code):
     home_file("alice", ".forward", f'"|echo this is why; exit {status}"\n')
     host.start()
     send(host, "alice@host.test", sender="bob@host.test")
@@ -41,28 +41,28 @@ def test_a_program_that_says_no_bounces_with_its_words(host, status, code):
 
 
 @pytest.mark.parametrize("command", ["exit 75", "exit 111", "kill -9 $$", "exec /nowhere/program", "exit 71"])
-def test_a_program_that_cannot_now_is_asked_again(host, command):
+def test_a_program_that_fails_temporarily_is_tried_again(host, command):
     home_file("alice", ".forward", f"|{command}\n")
     host.start()
     send(host, "alice@host.test", sender="bob@host.test")
     wait_for(lambda: "deferred" in host.log_text(), what="the first attempt")
     assert host.mailbox("bob") == b""
-    home_file("alice", ".forward", "|cat > out\n")  # its owner mends it: the old command stands nowhere any more
+    home_file("alice", ".forward", "|cat > out\n")  # the owner corrects it, so no later attempt runs the old command
     assert len([n for n in host.spool_files() if n.startswith("cm")]) == 1
 
 
-def test_a_program_that_never_ends_is_ended(make_host):
+def test_a_program_is_killed_after_command_timeout(make_host):
     host = make_host("host", command_timeout="1s")
     home_file("alice", ".forward", "|echo $$ > pid; exec sleep 600\n")
     host.start()
     send(host, "alice@host.test")
-    wait_for(lambda: "took too long" in host.log_text(), what="the end of patience")
+    wait_for(lambda: "took too long" in host.log_text(), what="the time limit")
     pid = int(content("/home/alice/pid"))
     wait_for(lambda: not os.path.exists(f"/proc/{pid}") or "sleep" not in open(f"/proc/{pid}/cmdline").read(),
              what="the end of the program")
 
 
-def test_a_program_holds_up_no_mailbox(host):
+def test_a_program_delays_no_mailbox(host):
     home_file("alice", ".forward", "\\alice\n|sleep 3; exit 0\n")
     host.start()
     send(host, ["alice@host.test", "bob@host.test"])
@@ -70,7 +70,7 @@ def test_a_program_holds_up_no_mailbox(host):
     host.wait_for_mail("alice", b"Subject: hello")
 
 
-def test_root_runs_nothing(host):
+def test_no_program_of_an_alias_runs_as_root(host):
     if os.path.exists("/root/.forward"):
         pytest.skip("root has a .forward here")
     # root's home is not the test's: its aliases are.
@@ -80,7 +80,7 @@ def test_root_runs_nothing(host):
     assert done.returncode == 78 and b"never run as root" in done.stdout + done.stderr
 
 
-def test_an_alias_runs_its_program_as_nobody(make_host, folder):
+def test_a_program_of_an_alias_runs_as_the_alias_user(make_host, folder):
     out = os.path.join(folder, "out")
     os.mkdir(out)
     os.chmod(out, 0o777)

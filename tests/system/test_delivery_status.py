@@ -16,14 +16,14 @@ from sink import Sink
 from strict_sink import StrictSink
 
 
-def test_a_message_to_a_mailbox_is_there_when_odi_ends(host):
+def test_sendmail_odi_ends_when_the_message_is_in_the_mailbox(host):
     host.start()
     assert send(host, "-odi", local_user()) == (0, "")
     assert b"Subject: watched" in host.mailbox(local_user())
     assert host.spool_files() == []
 
 
-def test_v_names_the_message_and_what_became_of_it(host):
+def test_sendmail_v_names_the_message_and_its_outcome(host):
     host.start()
     user = local_user()
     status, said = send(host, "-v", user)
@@ -33,7 +33,7 @@ def test_v_names_the_message_and_what_became_of_it(host):
     assert b"Subject: watched" in host.mailbox(user)
 
 
-def test_v_shows_the_dialogue_with_another_host(relaying, sink):
+def test_sendmail_v_shows_the_dialogue_with_the_relay_host(relaying, sink):
     status, said = send(relaying, "-v", "-f", "me@host.test", "you@elsewhere.test")
     assert status == 0
     lines = said.splitlines()
@@ -46,7 +46,7 @@ def test_v_shows_the_dialogue_with_another_host(relaying, sink):
     relaying.wait_for_empty_queue()
 
 
-def test_a_host_without_relay_shows_it_as_well(make_host):
+def test_sendmail_v_shows_the_dialogue_with_a_mail_host(make_host):
     with Sink(address="127.0.0.2") as other:
         host = make_host("host", remote_port=str(other.port)).start()
         status, said = send(host, "-v", "you@[127.0.0.2]")
@@ -55,8 +55,8 @@ def test_a_host_without_relay_shows_it_as_well(make_host):
         assert len(other.messages) == 1
 
 
-def test_a_server_that_finds_the_message_by_itself_tells_as_well(host):
-    """As when it has just been started, or a queue run looks into the folder at this moment."""
+def test_a_server_that_finds_the_message_in_drop_reports_it(host):
+    """As when the server was just started, or a queue run reads the folder at this moment."""
     host.start()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
         deaf.bind(os.path.join(host.folder, "deaf"))
@@ -70,14 +70,14 @@ def test_a_server_that_finds_the_message_by_itself_tells_as_well(host):
         assert waiting.wait(60) == 0
 
 
-def test_a_connection_that_was_kept_is_shown_to_the_next_one_alone(relaying, sink):
+def test_a_reused_connection_is_shown_without_earlier_messages(relaying, sink):
     assert send(relaying, "-odi", "first@elsewhere.test") == (0, "")
     _, said = send(relaying, "-v", "second@elsewhere.test")
     assert "RCPT TO:<second@elsewhere.test>" in said and "first@" not in said
     assert len(sink.messages) == 2
 
 
-def test_what_cannot_be_delivered_yet_waits_in_the_queue(relaying):
+def test_a_deferred_recipient_is_reported_as_queued(relaying):
     assert send(relaying, "-odi", "later@elsewhere.test") == (0, "")
     assert relaying.queue()[0]["recipients"][0]["delay_reason"].endswith("451 4.3.0 later")
     status, said = send(relaying, "-v", "later-too@elsewhere.test")
@@ -85,15 +85,15 @@ def test_what_cannot_be_delivered_yet_waits_in_the_queue(relaying):
     assert last_lines(said) == ["later-too@elsewhere.test: deferred, waits in the queue: 451 4.3.0 later ([127.0.0.1])"]
 
 
-def test_a_host_that_nobody_reaches(make_host):
+def test_an_unreachable_host_is_reported(make_host):
     host = relay_to(make_host, f"[127.0.0.1]:{free_port()}")
-    for number in range(2):  # at the second it is known that it is down
+    for number in range(2):  # the second time, the host is known to be down
         status, said = send(host, "-v", f"you{number}@elsewhere.test")
         assert status == 0
         assert re.match(rf"you{number}@elsewhere.test: deferred, waits in the queue: 451 4\.4\.1 .*refused", last_lines(said)[0])
 
 
-def test_who_is_refused_is_told_and_reported(relaying):
+def test_a_refused_recipient_is_reported_at_once_and_by_mail(relaying):
     user = local_user()
     status, said = send(relaying, "-odi", "-f", f"{user}@host.test", "nobody@elsewhere.test")
     assert status == 67
@@ -102,11 +102,11 @@ def test_who_is_refused_is_told_and_reported(relaying):
 
 
 @pytest.mark.parametrize("mode", ["-oem", "-oeq"])
-def test_the_status_alone_where_nobody_reads(relaying, mode):
+def test_modes_m_and_q_report_by_the_exit_status_alone(relaying, mode):
     assert send(relaying, "-odi", mode, "-f", "<>", "nobody@elsewhere.test") == (67, "")
 
 
-def test_each_recipient_has_his_own_outcome(relaying):
+def test_each_recipient_has_its_own_outcome(relaying):
     user = local_user()
     words = [user, "good@elsewhere.test", "nobody@elsewhere.test", "later@elsewhere.test", "nobody-here"]
     status, said = send(relaying, "-v", *words)
@@ -117,11 +117,11 @@ def test_each_recipient_has_his_own_outcome(relaying):
                         "nobody@elsewhere.test": "failed", "later@elsewhere.test": "deferred, waits in the queue"}
 
 
-def test_an_alias_has_the_worst_of_its_members(relaying):
+def test_an_alias_has_the_worst_outcome_of_its_members(relaying):
     relaying.write_aliases(f"good: {local_user()}, good@elsewhere.test\nmixed: good@elsewhere.test, later@elsewhere.test\n"
                            f"bad: {local_user()}, nobody@elsewhere.test, later@elsewhere.test\n")
     status, said = send(relaying, "-v", "-f", "<>", "good", "mixed", "bad")
-    assert "alias good" in said, "the steps"
+    assert "alias good" in said, "the steps of the route"
     outcomes = [line.split(": ")[:2] for line in last_lines(said, 3)]
     assert outcomes == [["good@host.test", "delivered"], ["mixed@host.test", "deferred, waits in the queue"],
                         ["bad@host.test", "failed"]]
@@ -137,7 +137,7 @@ def test_a_list_goes_out_under_its_owner(relaying, sink):
     wait_for(lambda: sink.messages, what="the list's message")
 
 
-def test_minus_odi_does_not_wait_for_the_next_queue_run(make_host, sink):
+def test_sendmail_odi_delivers_at_once_despite_immediate_0(make_host, sink):
     host = relay_to(make_host, sink.endpoint, immediate="0")
     assert send(host, "-odi", "you@elsewhere.test") == (0, "")
     assert len(sink.messages) == 1
@@ -146,14 +146,14 @@ def test_minus_odi_does_not_wait_for_the_next_queue_run(make_host, sink):
     assert len(sink.messages) == 1
 
 
-def test_odq_leaves_it_to_the_next_run(host):
+def test_sendmail_odq_leaves_the_message_in_the_queue(host):
     host.start()
     status, said = send(host, "-odq", "-v", local_user())
     assert status == 0 and last_lines(said) == [f"{local_user()}@host.test: queued"]
     assert len(host.spool_files()) == 1
 
 
-def test_without_a_server_the_message_waits_for_it(host):
+def test_without_a_server_the_message_is_queued(host):
     host.start()
     host.stop()
     status, said = send(host, "-v", local_user())
@@ -167,7 +167,7 @@ def test_without_a_server_the_message_waits_for_it(host):
 
 
 @needs_root
-def test_a_recipient_that_nobody_can_look_up_now(host):
+def test_a_recipient_whose_lookup_fails_is_reported_as_queued(host):
     host.start()
     path = "/home/bob/.forward"
     with open(path, "w") as file:
@@ -182,12 +182,12 @@ def test_a_recipient_that_nobody_can_look_up_now(host):
     assert first.startswith("alice@host.test: delivered: 250 ")
     assert second.startswith("bob@host.test: deferred, waits in the queue: 451 4.3.5 ")
     assert b"Subject: watched" in host.mailbox("alice")
-    # Found at last, he goes on in a message of his own, which nobody watches.
+    # After the lookup succeeds, the recipient has a message of its own, for which no status is reported.
     assert host.run("runq", "-qf").returncode == 0
     host.wait_for_mail("bob", b"Subject: watched")
 
 
-def test_nobody_waits_longer_than_delivery_wait(make_host):
+def test_sendmail_waits_no_longer_than_delivery_wait(make_host):
     with StrictSink(silent=True) as silent:
         host = relay_to(make_host, f"[127.0.0.1]:{silent.port}", delivery_wait="1s")
         assert send(host, "-odi", "you@elsewhere.test") == (0, "")
@@ -198,7 +198,7 @@ def test_nobody_waits_longer_than_delivery_wait(make_host):
         wait_for(lambda: len(host.queue()) == 3, what="three messages in the queue")
 
 
-def test_a_server_that_is_stopped_lets_everybody_go(make_host):
+def test_sendmail_ends_when_the_server_is_killed(make_host):
     with StrictSink(silent=True) as silent:
         host = relay_to(make_host, f"[127.0.0.1]:{silent.port}", delivery_wait="1h")
         waiting = subprocess.Popen([host.command("sendmail"), "-C", host.config, "-v", "-i", "you@elsewhere.test"],
@@ -213,7 +213,7 @@ def test_a_server_that_is_stopped_lets_everybody_go(make_host):
         assert waiting.wait(60) == 0
 
 
-def test_a_submitter_who_leaves_changes_nothing(relaying, sink):
+def test_a_submitter_that_is_killed_delays_no_mail(relaying, sink):
     for number in range(10):
         waiting = subprocess.Popen([relaying.command("sendmail"), "-C", relaying.config, "-v", "-i",
                                     f"you{number}@elsewhere.test"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -229,7 +229,7 @@ def test_a_submitter_who_leaves_changes_nothing(relaying, sink):
     relaying.wait_for_empty_queue()
 
 
-def test_who_closed_standard_error_loses_no_message(relaying, sink):
+def test_a_closed_standard_error_loses_no_message(relaying, sink):
     read_end, write_end = os.pipe()
     os.close(read_end)
     done = subprocess.run([relaying.command("sendmail"), "-C", relaying.config, "-v", "-i", "you@elsewhere.test"],
@@ -239,8 +239,8 @@ def test_who_closed_standard_error_loses_no_message(relaying, sink):
     assert len(sink.messages) == 1
 
 
-def test_many_at_once(relaying, sink):
-    """More than are watched at a time: the others end as well, and all is delivered once."""
+def test_many_submitters_wait_at_the_same_time(relaying, sink):
+    """More than the server reports to: the others end as well, and each message is delivered once."""
     command = [relaying.command("sendmail"), "-C", relaying.config, "-odi", "-i"]
     waiting = [subprocess.Popen([*command, f"n{number}@elsewhere.test"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
                for number in range(120)]
@@ -252,7 +252,7 @@ def test_many_at_once(relaying, sink):
 
 
 @needs_root
-def test_between_hosts(hosts, subject):
+def test_outcomes_at_other_hosts_are_reported(hosts, subject):
     text = f"Subject: {subject}\n\nbody\n".encode()
     status, said = send(hosts.a, "-v", "-f", "<>", "bob@b.test", text=text)
     assert status == 0

@@ -18,7 +18,7 @@ SO_PASSRIGHTS = 83
 
 @pytest.fixture
 def as_user(make_host, sink):
-    """send(user, words…) on a host where alice sends her mail on, and an alias leads elsewhere."""
+    """send(user, words…) on a host where alice forwards to another host, and so does an alias."""
     host = make_host("host", relay_host=sink.endpoint)
     host.write_aliases("team: carol-at-home@elsewhere.test\ngone: nobody-home@elsewhere.test\n")
     with open("/home/alice/.forward", "w") as file:
@@ -28,7 +28,7 @@ def as_user(make_host, sink):
     os.chown("/home/alice/.forward", 7901, 7901)
     os.chown("/home/bob/.forward", 7902, 7902)
     os.chmod("/home/alice/.forward", 0o600)
-    own = os.path.join(host.folder, "mallory.cf")  # relay-host is not for everybody to name
+    own = os.path.join(host.folder, "mallory.cf")  # ordinary users may not set relay-host
     with open(host.config) as file, open(own, "w") as copy:
         copy.writelines(line for line in file if not line.startswith("relay-host"))
     host.start()
@@ -45,7 +45,7 @@ def as_user(make_host, sink):
 
 
 @needs_root
-def test_a_user_sees_the_dialogue_about_the_addresses_he_wrote(as_user):
+def test_a_user_sees_the_dialogue_about_addresses_on_the_command_line(as_user):
     status, said = as_user("mallory", "-v", "you@elsewhere.test")
     assert status == 0
     assert "127.0.0.1 >> RCPT TO:<you@elsewhere.test>" in said
@@ -56,9 +56,9 @@ def test_a_user_sees_the_dialogue_about_the_addresses_he_wrote(as_user):
 @pytest.mark.parametrize("words,outcome", [
     (["alice"], "alice@host.test: delivered"), (["team"], "team@host.test: delivered"),
     (["gone"], "gone@host.test: failed"), (["bob"], "bob@host.test: failed"),
-    # In one dialogue with somebody he wrote to himself.
+    # In one dialogue with an address of the command line.
     (["you@elsewhere.test", "team"], "team@host.test: delivered")])
-def test_where_others_have_their_mail_sent_is_not_for_every_user(as_user, words, outcome):
+def test_a_user_does_not_see_where_others_forward_to(as_user, words, outcome):
     _, said = as_user("mallory", "-v", "-f", "<>", *words)
     assert last_lines(said) == [outcome]
     aliases_apart = "\n".join(line for line in said.splitlines() if not line.startswith("alias "))
@@ -75,25 +75,25 @@ def test_root_sees_everything(as_user):
 
 
 @needs_root
-def test_nobody_hears_of_another_users_message(host):
-    """mallory has guessed the id of a message of root's, and leaves a FIFO for it."""
+def test_a_user_gets_no_status_of_a_message_of_another(host):
+    """mallory has guessed the id of a message of root, and leaves a FIFO for it."""
     path = f"{left_in_drop(host, 'alice')}.watch"
     fifo = leave_fifo(path)
     os.chown(path, 7904, 7900)
     host.start()
     host.wait_for_mail("alice", b"Subject: watched")
-    wait_for(lambda: not os.path.exists(path), what="the end of the FIFO's name")
+    wait_for(lambda: not os.path.exists(path), what="the removal of the FIFO")
     assert os.read(fifo, 1000) == b""
     os.close(fifo)
 
 
 def left_in_drop(host, recipient, text=TEXT):
-    """The path of a message that waits for the server to be started."""
+    """The path of a submission that waits for the server to be started."""
     drop = os.path.join(host.spool, "drop")
     before = set(os.listdir(drop)) if os.path.exists(drop) else set()
     if not before:
         host.start()
-        host.stop()  # made the spool
+        host.stop()  # the start creates the spool
     assert send(host, "-odq", "-f", "<>", recipient, text=text)[0] == 0
     new, = set(os.listdir(drop)) - before
     return os.path.join(drop, new)
@@ -109,7 +109,7 @@ def open_descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def test_what_stands_where_a_fifo_should(host):
+def test_other_files_in_the_place_of_the_fifo_are_removed(host):
     def link(path):
         os.symlink("/dev/zero", path)
 
@@ -126,11 +126,11 @@ def test_what_stands_where_a_fifo_should(host):
     host.start()
     for number in range(len(ways)):
         host.wait_for_mail(local_user(), b"Subject: number %d." % number)
-    left = wait_for(lambda: len(host.spool_files()) == 1 and host.spool_files(), what="the end of all but one")
-    assert os.path.isdir(os.path.join(host.spool, "drop", left[0])), "nothing but a folder cannot be removed"
+    left = wait_for(lambda: len(host.spool_files()) == 1 and host.spool_files(), what="all but the folder")
+    assert os.path.isdir(os.path.join(host.spool, "drop", left[0])), "only a folder stays"
 
 
-def test_descriptors_that_somebody_sends_are_not_kept(host):
+def test_descriptors_from_the_control_socket_are_closed(host):
     host.start()
     assert send(host, "-odi", local_user()) == (0, "")
     runner, = helpers(host, "queue runner")
@@ -141,11 +141,11 @@ def test_descriptors_that_somebody_sends_are_not_kept(host):
             trigger(host, "drop", [other.fileno()])
             trigger(host, "watch", [other.fileno()])
     assert send(host, "-odi", local_user()) == (0, "")
-    wait_for(lambda: open_descriptors(runner) <= before + 4, what="no more descriptors than workers need")
+    wait_for(lambda: open_descriptors(runner) <= before + 4, what="the descriptors that workers need")
 
 
-def test_nobody_sends_descriptors_to_the_runner(host):
-    """Whoever is the last to close a socket waits as long as its owner likes (SO_LINGER), and would be the runner."""
+def test_the_kernel_refuses_descriptors_for_the_runner(host):
+    """The last process to close a socket waits as long as SO_LINGER says, and that would be the runner."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
         try:
             probe.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 0)
@@ -159,8 +159,8 @@ def test_nobody_sends_descriptors_to_the_runner(host):
     assert send(host, "-odi", local_user()) == (0, "")
 
 
-def test_who_never_reads_holds_neither_mail_nor_descriptors(make_host):
-    """Many messages to a host that says nothing, each with a FIFO that somebody opens and forgets."""
+def test_submitters_that_never_read_delay_no_mail(make_host):
+    """Many messages to a host that does not answer, each with a FIFO that is opened and never read."""
     with StrictSink(silent=True) as silent:
         host = relay_to(make_host, f"[127.0.0.1]:{silent.port}")
         host.stop()
@@ -178,7 +178,7 @@ def test_who_never_reads_holds_neither_mail_nor_descriptors(make_host):
 
 
 @needs_root
-def test_the_set_gid_sendmail_of_an_ordinary_user():
+def test_an_ordinary_user_gets_the_status_of_the_installed_sendmail():
     machine = Machine()
     try:
         machine.install()

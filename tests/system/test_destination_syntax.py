@@ -1,5 +1,5 @@
-"""The table of tests/support/destination_syntax.txt, by the router and by real delivery: every way to write a destination does
-what the table says, in each kind of file that holds destinations, or is refused with its reason."""
+"""Each way to write a destination does what the table in tests/support/destination_syntax.txt says, in the router and
+in real delivery, in each kind of file that holds destinations, or is refused with its reason."""
 import os
 import re
 
@@ -20,7 +20,7 @@ mv "OUT/$subject.$$" "OUT/$subject.ran"
 
 
 def rows_for(kind):
-    """(name, written, meaning) of each line for this kind of file."""
+    """(name, written, meaning) of each line of the table for this kind of file."""
     rows = []
     with open(TABLE) as table:
         for number, line in enumerate(table, 1):
@@ -43,7 +43,7 @@ def write(path, text, uid=0, mode=0o644):
 
 
 class Place:
-    """One host, and where the lines of one kind of file are written."""
+    """A host, and the files in which lines of one kind are written."""
 
     def __init__(self, kind, make_host, folder):
         self.kind = kind
@@ -54,7 +54,7 @@ class Place:
         self.show = write(f"{folder}/show", SHOW.replace("OUT", self.out), mode=0o755)
         owner = ALICE if kind == "v" else 0
         self.lists = {"list": write(f"{folder}/list", "# the team\nbob\n", owner),
-                      "nobody": write(f"{folder}/nobody", "# nobody\n\n(yet)\n", owner),
+                      "empty": write(f"{folder}/empty", "# no member\n\n(yet)\n", owner),
                       "spaced": write(f"{folder}/a list", "bob\n", owner)}
         self.domains = VirtualDomains(folder)
         self.host = make_host("host", delivery_files=".qmail" if kind == "q" else ".forward", **self.domains.settings())
@@ -94,7 +94,7 @@ class Place:
             self.kind, f"{name}@host.test")
 
     def found(self, name):
-        """What became of the message with this subject, in the words of the table."""
+        """What happened to the message with this subject, in the words of the table."""
         subject = f"Subject: {name}\n".encode()
         virtual = self.domains.mailbox("bob", "own.test") if self.kind == "v" else b""
         results = ["bob"] * (self.host.mailbox("bob") + virtual).count(subject)
@@ -122,7 +122,7 @@ def refusal_in_log(host, name):
 
 
 @pytest.mark.parametrize("kind", "aivfq")
-def test_what_is_written_is_done(kind, make_host, folder, home):
+def test_each_line_does_what_the_table_says(kind, make_host, folder, home):
     place = Place(kind, make_host, folder)
     host = place.host.start()
     told = {}
@@ -139,7 +139,7 @@ def test_what_is_written_is_done(kind, make_host, folder, home):
     for name, written, meaning in place.rows:
         traced = host.run("sendmail", "-bt", place.address_of(name)).stdout.decode()
         if meaning == "no list":
-            is_right = told[name].startswith("550 5.2.4") and "550 5.2.4" in traced and "leads to nobody" not in traced
+            is_right = told[name].startswith("550 5.2.4") and "550 5.2.4" in traced and "leads nowhere" not in traced
         elif meaning.startswith("no "):
             is_right = told[name].startswith("451 ") and meaning[3:] in traced and any(
                 meaning[3:] in line for line in refusal_in_log(host, name))

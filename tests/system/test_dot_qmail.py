@@ -28,7 +28,7 @@ def output(host, user, name="out"):
 
 
 @pytest.mark.parametrize("code", [64, 65, 70, 76, 77, 78, 100, 112])
-def test_hard_errors(host, code):
+def test_an_exit_code_for_a_hard_error_fails_the_delivery(host, code):
     home_file("alice", ".qmail", f"|echo this is why; exit {code}\n")
     host.start()
     send(host, "alice@host.test")
@@ -37,7 +37,7 @@ def test_hard_errors(host, code):
 
 
 @pytest.mark.parametrize("code", [1, 67, 68, 69, 73, 111, 127])
-def test_all_others_are_soft(host, code):
+def test_any_other_exit_code_defers_the_delivery(host, code):
     home_file("alice", ".qmail", f"|exit {code}\n")
     host.start()
     send(host, "alice@host.test")
@@ -45,7 +45,7 @@ def test_all_others_are_soft(host, code):
     assert host.mailbox("bob") == b""
 
 
-def test_99_stops_and_0_goes_on(host):
+def test_exit_code_99_stops_and_0_goes_on(host):
     home_file("alice", ".qmail", "|cat >one\n|cat >two; exit 99\n|touch three\n")
     host.start()
     send(host, "alice@host.test")
@@ -53,7 +53,7 @@ def test_99_stops_and_0_goes_on(host):
     assert sorted(os.listdir("/home/alice")) == [".qmail", "one", "two"]
 
 
-def test_the_message_comes_alone_and_its_lines_in_the_environment(host):
+def test_a_program_gets_the_message_and_its_first_lines_in_the_environment(host):
     home_file("alice", ".qmail-list-default", "|env -0 >env; cat >message; mv message out\n")
     host.start()
     send(host, "alice-List-One.Two-x-y@host.test", sender="some.one@a.b.example.org")
@@ -74,14 +74,14 @@ def test_the_message_comes_alone_and_its_lines_in_the_environment(host):
 
 @pytest.mark.parametrize("file, extension, default", [(".qmail-default", "a-b", "a-b"), (".qmail-a-b", "a-b", None),
                                                       (".qmail-a-default", "a-default", "default")])
-def test_the_part_that_default_stands_for(host, file, extension, default):
+def test_default_is_the_part_that_the_file_name_leaves_open(host, file, extension, default):
     home_file("alice", file, "|echo \"${DEFAULT-unset}\" >out\n")
     host.start()
     send(host, f"alice-{extension}@host.test")
     assert output(host, "alice") == (default or "unset") + "\n"
 
 
-def test_other_names_are_those_of_alias(host):
+def test_names_without_account_belong_to_the_account_alias(host):
     home_file("alias", ".qmail-info", "./info\n")
     home_file("alias", ".qmail-team-default", "|echo $LOCAL $EXT $DEFAULT >out\n")
     home_file("alias", ".forward", "bob\n")
@@ -95,7 +95,7 @@ def test_other_names_are_those_of_alias(host):
     assert [reply[:9] for reply in replies[3:]] == ["550 5.1.1", "550 5.1.1"]
 
 
-def test_without_qmail_files_alias_is_an_account_like_others(make_host):
+def test_without_qmail_files_the_account_alias_owns_no_names(make_host):
     host = make_host("host", recipient_delimiter="-")
     home_file("alias", ".qmail-info", "./info\n")
     host.start()
@@ -113,23 +113,22 @@ OWNERS = [([], "sender@example.org", ["sender@example.org"]),
 @pytest.mark.parametrize("with_program", [False, True])
 @pytest.mark.parametrize("user, local", [("alias", "team"), ("bob", "bob-team")])
 @pytest.mark.parametrize("files, sender, expected", OWNERS)
-def test_owners_of_lists(host, files, sender, expected, user, local, with_program):
+def test_a_list_with_an_owner_has_the_owner_as_sender(host, files, sender, expected, user, local, with_program):
     home_file(user, ".qmail-team", ("|true\n" if with_program else "") + "&alice@host.test\n&bob@host.test\n")
     for name in files:
         home_file(user, name, "./owner\n")
     host.start()
-    os.chmod(host.spool, 0o751)  # since this sendmail is not installed, and has not the group
-    os.chmod(f"{host.spool}/drop", 0o3733)
+    host.permit_submission()
     send(host, f"{local}@host.test", sender=sender)
     if with_program:
         wait_for(lambda: " finished " in host.log_text(), what=host.log_text)
-        host.run("runq")  # which that sendmail cannot tell it here
+        host.run("runq")  # which that sendmail cannot trigger here
     boxes = [host.wait_for_mail(name, b"Subject: hello") for name in ("alice", "bob")]
     senders = [re.search(rb"^Return-Path: <(.*)>$", box, re.M)[1].decode() for box in boxes]
     assert sorted(set(senders)) == [one.replace("LOCAL", local) for one in expected]
 
 
-def test_the_sender_of_what_is_forwarded_is_in_the_environment(host):
+def test_the_sender_of_forwarded_mail_is_in_the_environment(host):
     for name in (".qmail-team-owner", ".qmail-team-owner-default"):
         home_file("alice", name, "./owner\n")
     home_file("alice", ".qmail-team", "|echo $NEWSENDER >out\n")

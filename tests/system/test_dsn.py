@@ -1,14 +1,13 @@
-"""Delivery status notifications as senders ask for them (RFC 3461): on one host, with a next hop that knows nothing of
-them, between hosts of ours, and with Debian's Postfix."""
+"""A sender gets the delivery status notifications that it requests (RFC 3461): of this host, through a next hop
+without DSN, between hosts of ours, and with Debian's Postfix."""
 import subprocess
 
 import pytest
 
 from conftest import needs_root
-from debian_mta import NoPostfix, Postfix
 from dsn_report import Notice
 from host import wait_for
-from mail_network import DNS, hosts, subject  # noqa: F401
+from mail_network import debian_postfix, hosts, subject  # noqa: F401
 from strict_sink import StrictSink
 
 pytestmark = needs_root
@@ -32,14 +31,14 @@ def has_notice(host, user="alice"):
 
 
 def settled(host, *texts):
-    """Everything is done, and the log has the texts."""
+    """Waits until the queue is empty; the log has the texts."""
     host.wait_for_empty_queue()
     wait_for(lambda: all(text in host.log_text() for text in texts), what=lambda: f"{texts} in {host.log_text()}")
 
 
 # -- one host
 
-def test_a_success_is_told_at_once(host):
+def test_a_success_is_reported_at_once(host):
     host.start()
     submit(host, "bob@host.test", "SUCCESS", mail=["ENVID=QQ+20314159", "RET=FULL"], orcpt="rfc822;Bob+2Bx@elsewhere")
     assert b"Hello." in host.mailbox("bob")
@@ -51,25 +50,25 @@ def test_a_success_is_told_at_once(host):
     only = notice.of("bob@host.test")
     assert (only["Action"], only["Status"]) == ("delivered", "2.0.0")
     assert only["Original-Recipient"] == "rfc822; Bob+x@elsewhere"
-    assert notice.original.get_content_type() == "text/rfc822-headers"  # RET is about failures
+    assert notice.original.get_content_type() == "text/rfc822-headers"  # RET counts for failures only
 
 
 @pytest.mark.parametrize("notify", [None, "NEVER", "FAILURE", "FAILURE,DELAY"])
-def test_a_success_is_told_to_who_asked(host, notify):
+def test_a_success_is_reported_only_if_requested(host, notify):
     host.start()
     submit(host, "bob@host.test", notify)
     settled(host, "delivered")
     assert not has_notice(host)
 
 
-def test_the_null_sender_is_told_nothing(host):
+def test_the_null_sender_gets_no_report(host):
     host.start()
     submit(host, "bob@host.test", "SUCCESS", sender="")
     settled(host, "delivered")
     assert "report-on" not in host.log_text()
 
 
-def test_an_alias_with_several_members_and_a_list(host):
+def test_an_alias_with_several_members_is_expanded_and_a_list_is_delivered(host):
     host.write_aliases("both: bob, Carol\nlist: bob, Carol\nowner-list: Carol\none: bob\n")
     host.start()
     text = "Subject: x\r\n\r\nHello.\r\n"
@@ -80,8 +79,9 @@ def test_an_alias_with_several_members_and_a_list(host):
                                          "bob@host.test": "delivered"}
 
 
-def test_the_owner_of_a_list_hears_of_a_member_that_is_gone(host):
-    """Not the sender, whose address may be forged; and the report does not speak of the owner's own message."""
+def test_the_owner_of_a_list_gets_the_report_about_an_unknown_member(host):
+    """Not the sender, whose address may be forged. Success reports for the message of the list do not mention the
+    member."""
     host.write_aliases("list: bob, gone\nowner-list: Carol\n")
     host.start()
     with host.smtp() as client:
@@ -93,12 +93,12 @@ def test_the_owner_of_a_list_hears_of_a_member_that_is_gone(host):
     assert host.mailbox("alice") == b""
 
 
-def test_a_notice_waits_for_the_mailbox_to_be_writable(host, monkeypatch):
-    """One recipient at once, one by way of the queue: a notice for each, none twice."""
+def test_a_success_report_waits_for_the_delivery(host, monkeypatch):
+    """One recipient is delivered at once, one through the queue: each is reported once."""
     host.write_config(retry="1s")
     host.start()
     mailbox = host.mailbox_path("Carol")
-    subprocess.run(["mkdir", mailbox], check=True)  # nobody can write into that
+    subprocess.run(["mkdir", mailbox], check=True)  # a folder, so delivery to it is deferred
     text = "Subject: x\r\n\r\nHello.\r\n"
     with host.smtp() as client:
         client.sendmail("alice@host.test", ["bob@host.test", "Carol@host.test"], text, [], ["NOTIFY=SUCCESS"])
@@ -110,7 +110,7 @@ def test_a_notice_waits_for_the_mailbox_to_be_writable(host, monkeypatch):
     assert host.mailbox("alice").count(b"Action: delivered") == 2
 
 
-def test_sendmail_asks_for_notices(host):
+def test_sendmail_requests_reports(host):
     host.start()
     host.run("sendmail", "-f", "alice@host.test", "-N", "success,delay", "-V", "From+20PHP", "bob",
              input=b"Subject: x\n\nHello.\n", check=True)
@@ -120,7 +120,7 @@ def test_sendmail_asks_for_notices(host):
     assert notice.of("bob@host.test")["Original-Recipient"] == "rfc822; bob@host.test"
 
 
-def test_a_session_on_standard_input_asks_for_notices(host):
+def test_a_session_on_standard_input_requests_reports(host):
     host.write_aliases("both: bob, Carol\n")
     host.start()
     host.run("sendmail", "-bs", check=True,
@@ -131,14 +131,14 @@ def test_a_session_on_standard_input_asks_for_notices(host):
     assert notice.host["Original-Envelope-Id"] == "stdin"
 
 
-# -- a next hop that does not know of notices
+# -- a next hop without DSN
 
 def refusing(host, sink):
     host.write_config(relay_host=f"127.0.0.1:{sink.port}", retry="1s")
     return host.start()
 
 
-def test_without_dsn_at_the_next_hop_it_was_relayed(host):
+def test_mail_to_a_next_hop_without_dsn_is_reported_as_relayed(host):
     with StrictSink() as sink:
         refusing(host, sink)
         submit(host, "bob@far.test", "SUCCESS,FAILURE", mail=["RET=HDRS", "ENVID=x"], orcpt="rfc822;b@far.test")
@@ -154,8 +154,8 @@ def test_without_dsn_at_the_next_hop_it_was_relayed(host):
 
 
 @pytest.mark.parametrize("notify", ["NEVER", "SUCCESS", "DELAY"])
-def test_who_does_not_want_failures_gets_none(host, notify):
-    with StrictSink(replies={"RCPT": b"550 5.1.1 nobody"}) as sink:
+def test_failures_that_are_not_wanted_are_not_reported(host, notify):
+    with StrictSink(replies={"RCPT": b"550 5.1.1 no such user"}) as sink:
         refusing(host, sink)
         submit(host, "nobody@far.test", notify)
         settled(host, "failed to=<nobody@far.test>", "finished")
@@ -164,8 +164,8 @@ def test_who_does_not_want_failures_gets_none(host, notify):
 
 @pytest.mark.parametrize("ret, kind", [("RET=HDRS", "text/rfc822-headers"), ("RET=FULL", "message/rfc822"),
                                        ("BODY=7BIT", "message/rfc822")])
-def test_as_much_comes_back_as_was_asked_for(host, ret, kind):
-    with StrictSink(replies={"RCPT": b"550 5.1.1 nobody"}) as sink:
+def test_ret_decides_how_much_of_the_message_is_returned(host, ret, kind):
+    with StrictSink(replies={"RCPT": b"550 5.1.1 no such user"}) as sink:
         refusing(host, sink)
         submit(host, "nobody@far.test", "FAILURE", mail=[ret])
         notice = notice_at(host)
@@ -173,9 +173,9 @@ def test_as_much_comes_back_as_was_asked_for(host, ret, kind):
     assert notice.original.get_content_type() == kind
 
 
-def test_failures_of_what_has_no_sender_are_for_postmaster(host):
+def test_failures_of_a_message_without_sender_go_to_postmaster(host):
     host.write_aliases("postmaster: bob\n")
-    with StrictSink(replies={"RCPT": b"550 5.1.1 nobody"}) as sink:
+    with StrictSink(replies={"RCPT": b"550 5.1.1 no such user"}) as sink:
         refusing(host, sink)
         submit(host, "nobody@far.test", "NEVER", sender="")
         assert notice_at(host, "bob").actions() == {"nobody@far.test": "failed"}
@@ -187,7 +187,7 @@ def deferring(host, sink, **settings):
 
 
 @pytest.mark.parametrize("notify", [None, "DELAY", "SUCCESS,FAILURE,DELAY"])
-def test_a_delay_is_told_once(host, notify):
+def test_a_delay_is_reported_once(host, notify):
     said = iter([b"451 4.3.0 later"] * 4 + [b"250 ok"] * 9)
     with StrictSink(replies={"RCPT": lambda: next(said)}) as sink:
         deferring(host, sink, delay_warning="1s")
@@ -202,8 +202,8 @@ def test_a_delay_is_told_once(host, notify):
 
 @pytest.mark.parametrize("notify, settings", [("FAILURE", {"delay_warning": "1s"}), ("NEVER", {"delay_warning": "1s"}),
                                               (None, {}), ("DELAY", {})])
-def test_a_delay_is_not_told(host, notify, settings):
-    """Not to who does not want it; and without the option to nobody within four hours."""
+def test_a_delay_is_not_reported_without_request(host, notify, settings):
+    """Not if NOTIFY excludes it; and without delay-warning= not within four hours."""
     said = iter([b"451 4.3.0 later"] * 3 + [b"250 ok"] * 9)
     with StrictSink(replies={"RCPT": lambda: next(said)}) as sink:
         deferring(host, sink, **settings)
@@ -212,8 +212,8 @@ def test_a_delay_is_not_told(host, notify, settings):
     assert "delayed" not in host.mailbox("alice").decode()
 
 
-def test_notices_survive_a_restart(host):
-    """What was asked for is in the journal."""
+def test_requested_reports_survive_a_restart(host):
+    """The request is in the journal."""
     with StrictSink(replies={"MAIL": b"451 4.3.0 later"}) as sink:
         refusing(host, sink)
         submit(host, "bob@far.test", "SUCCESS", mail=["ENVID=again"])
@@ -244,15 +244,15 @@ def only_notice(host, user, subject):
     return only
 
 
-def test_a_host_that_does_not_know_us_leaves_success_to_us(hosts, subject):
-    """It offers strangers no reports, so ours says that the message was handed over (RFC 3461 section 5.2.2)."""
+def test_a_host_without_dsn_for_strangers_leaves_the_success_report_to_us(hosts, subject):
+    """It offers strangers no DSN, so our report says "relayed" (RFC 3461 section 5.2.2)."""
     submit(hosts.a, "bob@c.test", "SUCCESS", sender="alice@a.test", **wishes(subject))
     notice = only_notice(hosts.a, "alice", subject)
     assert notice.host["Reporting-MTA"] == "dns; a.test"
     assert notice.actions() == {"bob@c.test": "relayed"}
 
 
-def test_the_last_host_tells_of_the_success(hosts, subject):
+def test_the_last_host_reports_the_success(hosts, subject):
     submit(hosts.a, "bob@b.test", "SUCCESS", sender="alice@a.test", **wishes(subject))
     notice = only_notice(hosts.a, "alice", subject)
     assert notice.host["Reporting-MTA"] == "dns; b.test"
@@ -260,7 +260,7 @@ def test_the_last_host_tells_of_the_success(hosts, subject):
     assert notice.of("bob@b.test")["Original-Recipient"] == "rfc822; The+One@original.test"
 
 
-def test_a_host_that_knows_no_such_user_leaves_the_report_to_us(hosts, subject):
+def test_a_host_that_refuses_the_recipient_leaves_the_report_to_us(hosts, subject):
     submit(hosts.a, "nobody-there@b.test", "SUCCESS,FAILURE", sender="alice@a.test", **wishes(subject))
     notice = only_notice(hosts.a, "alice", subject)
     assert notice.host["Reporting-MTA"] == "dns; a.test"
@@ -272,17 +272,10 @@ def test_a_host_that_knows_no_such_user_leaves_the_report_to_us(hosts, subject):
 
 @pytest.fixture(scope="module")
 def postfix(hosts):
-    try:
-        made = Postfix(hosts.debian, "debian.test", DNS, aliases="elsewhere: nobody-there@b.test\n")
-    except NoPostfix as why:
-        pytest.skip(f"NEEDS Postfix of Debian: {why}")
-    try:
-        yield made.start()
-    finally:
-        made.close()
+    yield from debian_postfix(hosts, aliases="elsewhere: nobody-there@b.test\n")
 
 
-def test_postfix_tells_of_the_success(hosts, postfix, subject):
+def test_postfix_reports_the_success(hosts, postfix, subject):
     submit(hosts.a, "debby@debian.test", "SUCCESS", sender="alice@a.test", **wishes(subject))
     notice = only_notice(hosts.a, "alice", subject)
     assert notice.host["Reporting-MTA"] == "dns; debian.test"
@@ -290,7 +283,7 @@ def test_postfix_tells_of_the_success(hosts, postfix, subject):
     assert notice.of("debby@debian.test")["Original-Recipient"].replace(" ", "") == "rfc822;The+One@original.test"
 
 
-def test_postfix_does_not_bounce_what_was_never_to_bounce(hosts, postfix, subject):
+def test_postfix_sends_no_bounce_for_notify_never(hosts, postfix, subject):
     submit(hosts.a, "elsewhere@debian.test", "NEVER", sender="alice@a.test", **wishes(subject))
     wait_for(lambda: "nobody-there@b.test" in postfix.log_text() and "status=bounced" in postfix.log_text(),
              what=lambda: f"Postfix giving up; log: {postfix.log_text()[-3000:]}")
@@ -298,7 +291,7 @@ def test_postfix_does_not_bounce_what_was_never_to_bounce(hosts, postfix, subjec
     assert notices(hosts.a, "alice", subject) == []
 
 
-def test_postfix_hears_of_our_success(hosts, postfix, subject):
+def test_postfix_gets_our_success_report(hosts, postfix, subject):
     command = postfix._command("sendmail", "-i", "-f", "debby@debian.test", "-N", "success", "-V", subject,
                                "alice@a.test")
     subprocess.run([*hosts.debian.prefix, *command], input=f"Subject: {subject}\n\nHello.\n".encode(), check=True,

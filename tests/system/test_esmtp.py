@@ -1,5 +1,5 @@
-"""What is left of the ESMTP extensions, as a whole host does them: chunks, ETRN, and that nothing that we send on can
-end a message early, whatever was sent to us."""
+"""Chunks (BDAT), ETRN and limits of the next host (RFC 9422) work on a whole host, and no text that a client sends
+ends a message early at the next host."""
 import itertools
 import shutil
 import socket
@@ -16,7 +16,7 @@ ENVELOPE = b"MAIL FROM:<alice@host.test>\r\nRCPT TO:<bob@far.test>\r\n"
 
 
 class Client:
-    """Speaks octets."""
+    """An SMTP client that sends octets."""
 
     def __init__(self, host):
         self.socket = socket.create_connection(("127.0.0.1", host.port), timeout=30)
@@ -48,14 +48,14 @@ def relaying(host, sink, **settings):
     return host.start()
 
 
-#: what stands in the middle of a message, with everything that ends a line somewhere
+#: all short sequences of CR, LF and dot; each stands in the middle of a message
 PIECES = [bytes(piece) for length in range(1, 6) for piece in itertools.product(b"\r\n.", repeat=length)]
 SMUGGLED = b"MAIL FROM:<evil@far.test>\r\nRCPT TO:<victim@far.test>\r\nDATA\r\nevil\r\n.\r\n"
 
 
 @pytest.mark.parametrize("mode", ["normalise", "accept"])
-def test_what_we_send_on_ends_where_we_end_it(host, mode):
-    """Each piece in the middle of a message, by DATA where it does not end it by right, and by BDAT."""
+def test_a_relayed_message_ends_where_it_ended_here(host, mode):
+    """Each sequence is in the middle of a message: by DATA where it does not end the message, and by BDAT."""
     with StrictSink() as sink:
         relaying(host, sink, bare_newline=mode)
         pieces = [piece for piece in PIECES if b"\r\n.\r\n" not in b"x" + piece + b"y"]
@@ -76,7 +76,7 @@ def test_what_we_send_on_ends_where_we_end_it(host, mode):
             assert transaction.data.endswith(b"evil\r\n")
 
 
-def test_lone_line_ends_can_be_refused(host):
+def test_bare_line_feeds_can_be_refused(host):
     with StrictSink() as sink:
         relaying(host, sink, bare_newline="reject")
         with Client(host) as client:
@@ -90,8 +90,8 @@ def test_lone_line_ends_can_be_refused(host):
         assert len(sink.transactions) == 1 and sink.violations == []
 
 
-def test_a_large_message_in_chunks_arrives_as_it_was(host):
-    """Many chunks in one go, cut anywhere, also between CR and LF."""
+def test_a_large_message_in_chunks_arrives_unchanged(host):
+    """Many chunks in one packet, cut anywhere, also between CR and LF."""
     text = b"Subject: x\r\n\r\n" + b"".join(b".line %d\r\n" % n for n in range(100_000))
     with StrictSink() as sink:
         relaying(host, sink)
@@ -105,8 +105,8 @@ def test_a_large_message_in_chunks_arrives_as_it_was(host):
 
 
 @needs_root
-def test_etrn_brings_what_waits(host):
-    """Only for the domain that was asked for, at once, although its host was thought to be down."""
+def test_etrn_starts_delivery_for_the_domain(host):
+    """Only for that domain, and at once, although its host was down."""
     replies = {"RCPT": b"451 4.3.0 later"}
     with StrictSink(replies=replies) as sink:
         relaying(host, sink, retry="1h")
@@ -127,8 +127,8 @@ def test_etrn_brings_what_waits(host):
         assert len(host.queue()) == 1
 
 
-def test_the_next_host_limits_recipients(host):
-    """RFC 9422: as many transactions as it takes."""
+def test_a_limit_of_recipients_of_the_next_host_is_kept(host):
+    """RFC 9422: the message goes out in as many transactions as needed."""
     with StrictSink(replies={"EHLO": b"250-sink.test\r\n250-PIPELINING\r\n250 LIMITS RCPTMAX=7"}) as sink:
         relaying(host, sink)
         with host.smtp() as client:
@@ -138,7 +138,7 @@ def test_the_next_host_limits_recipients(host):
         assert sink.violations == []
 
 
-def test_the_next_host_limits_messages(host):
+def test_a_limit_of_messages_of_the_next_host_is_kept(host):
     with StrictSink(replies={"EHLO": b"250-sink.test\r\n250 LIMITS MAILMAX=1"}) as sink:
         relaying(host, sink, destination_agents=1)
         with host.smtp() as client:
@@ -149,7 +149,7 @@ def test_the_next_host_limits_messages(host):
 
 
 @pytest.mark.skipif(shutil.which("swaks") is None, reason="NEEDS swaks")
-def test_swaks_sees_what_is_offered(host):
+def test_swaks_sees_the_extensions(host):
     host.start()
     user = local_user()
     done = subprocess.run(["swaks", "--server", "127.0.0.1", "--port", str(host.port), "--from", f"{user}@host.test",

@@ -1,4 +1,4 @@
-"""The exit status is the documented one whatever standard output and standard error are."""
+"""The exit status is the documented one, also if standard output or standard error cannot be written."""
 import os
 import shutil
 import subprocess
@@ -38,7 +38,7 @@ def test_an_error_has_its_status(host, name, arguments, status, where):
 
 @pytest.mark.parametrize("name, arguments", [("sendmail", ["-bV"]), ("mailq", []), ("sendmail", ["--help"]),
                                              ("sendmail", ["-bv", local_user()]), ("newaliases", [])])
-def test_an_answer_that_cannot_be_written_is_a_failure(host, name, arguments):
+def test_output_that_cannot_be_written_is_an_error(host, name, arguments):
     host.start()
     for where, status in (("1>/dev/full", 74), ("1>&-", 0), ("2>&-", 0)):
         ended = subprocess.run(["sh", "-c", f'exec "$0" "$@" {where}', host.command(name), "-C", host.config, *arguments],
@@ -49,8 +49,8 @@ def test_an_answer_that_cannot_be_written_is_a_failure(host, name, arguments):
 @needs_root
 @pytest.mark.parametrize("arguments, where, status", [
     (["-bx"], "2>&-", 64), (["-bV"], "1>&-", 0), (["-bV"], "2>&-", 0), (["someone"], "0<&-", 66)])
-def test_with_the_group_of_the_spool(folder, arguments, where, status):
-    """The C library opens what is closed of a set-gid program with the wrong access mode."""
+def test_the_set_group_id_program_has_the_same_status(folder, arguments, where, status):
+    """For a set-group-id program, the C library opens closed standard streams with the wrong access mode."""
     program = os.path.join(folder, "sendmail")
     shutil.copy(BINARY, program)
     os.chown(program, 0, 8)

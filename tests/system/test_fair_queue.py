@@ -1,4 +1,4 @@
-"""The queue serves every destination in its turn, however many there are and however bad the others are."""
+"""Each destination gets its turn in the queue, however much mail others have and however slow they are."""
 import threading
 
 from host import free_port, wait_for
@@ -10,7 +10,7 @@ def submit(host, *recipients, subject="one"):
 
 
 def test_a_destination_that_waited_for_a_process_gets_one(host):
-    """agents= is used up by another destination when its mail comes in. Nothing else happens after that."""
+    """Another destination uses all of agents= when the mail arrives, and no other event comes after that."""
     port = free_port()
     busy = threading.Event()
     go_on = threading.Event()
@@ -33,12 +33,13 @@ def test_a_destination_that_waited_for_a_process_gets_one(host):
         host.wait_for_empty_queue()
 
 
-def test_a_destination_with_much_mail_lets_the_others_have_their_turn(host):
-    """One process for all, and a hundred messages for one host: what comes later for another need not wait for all."""
+def test_a_destination_with_much_mail_does_not_delay_others(host):
+    """One process for all, and a hundred messages for one host: a later message for another host does not wait for
+    all of them."""
     port = free_port()
     host.write_config(agents="1", remote_port=port)
     go_on = threading.Event()
-    before = []  # how many the first host had when the second got its message
+    before = []  # how many messages the first host had when the second got its own
     with (Sink("127.0.0.2", port, lambda address: go_on.wait(30) and "250 2.1.5 OK") as first,
           Sink("127.0.0.3", port, lambda address: before.append(len(first.messages)) or "250 2.1.5 OK")):
         host.start()

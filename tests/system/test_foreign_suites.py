@@ -1,12 +1,11 @@
-"""Our parsers and policies beside collections of cases that others have written. Where our answer is another one, a table
-says why."""
+"""Our parsers and policies agree with published collections of cases, except where a table gives the reason."""
 import xml.etree.ElementTree
 
 import pytest
 
 from foreign import Asker, SuiteZone, suite
 
-# The case: (our answer, the reason). So far ours are all theirs.
+# The case: (our answer, the reason). So far there is no difference.
 OTHER_SPF_RESULTS = {}
 
 
@@ -16,7 +15,7 @@ def spf_scenarios():
         return [scenario for scenario in yaml.safe_load_all(file) if scenario]
 
 
-def test_spf_results_are_those_of_the_suite_for_rfc_7208():
+def test_spf_results_agree_with_the_suite_for_rfc_7208():
     """Explanations (exp=) are checked as syntax only, since no client is refused for its SPF result."""
     different, count = [], 0
     with Asker() as ask, SuiteZone() as server:
@@ -33,7 +32,7 @@ def test_spf_results_are_those_of_the_suite_for_rfc_7208():
     assert count > 200 and not different, "\n".join(different)
 
 
-# Whether a path of SMTP with such an address is taken, and a To field, by the category of the case.
+# Whether a path of SMTP and a To field with such an address are accepted, by the category of the case.
 TAKEN = {
     "ISEMAIL_VALID_CATEGORY": (True, True),
     "ISEMAIL_DNSWARN": (True, True),
@@ -73,12 +72,12 @@ def isemail_cases():
     tree = xml.etree.ElementTree.parse(suite("isemail-tests.xml"))
     for case in tree.getroot().iter("test"):
         text = case.findtext("address") or ""
-        # U+2400 and what follows stand for control characters, which XML cannot have.
+        # U+2400 and the characters after it stand for control characters, which XML cannot have.
         octets = "".join(chr(ord(c) - 0x2400) if 0x2400 <= ord(c) < 0x2420 else c for c in text).encode()
         yield int(case.get("id")), case.findtext("category"), octets
 
 
-def test_addresses_are_taken_as_the_isemail_collection_has_them():
+def test_addresses_agree_with_the_isemail_collection():
     different, count = [], 0
     with Asker() as ask:
         for number, category, text in isemail_cases():
@@ -88,7 +87,7 @@ def test_addresses_are_taken_as_the_isemail_collection_has_them():
             if ours != expected:
                 answers = [ask(question, text) for question in ("path", "field")]
                 different.append(f"{number} {category} {text!r}: {ours}, not {expected}: {answers}")
-            # What the lenient reading adds is only ever one address, which is written in the form of the standard.
+            # A lenient reading always gives a single address, and writes it in the standard form.
             lenient = ask("lenient", text)
             if lenient.startswith("ok "):
                 again = ask("path", lenient.removeprefix("ok "))

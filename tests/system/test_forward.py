@@ -17,7 +17,7 @@ def mailq(host):
     return host.run("mailq", check=True).stdout
 
 
-def test_forward_to_others_and_a_copy(host):
+def test_a_user_forwards_and_keeps_a_copy(host):
     home_file("alice", ".forward", "# my rules\nbob,\n\\alice\n")
     host.start()
     send(host, "alice@host.test")
@@ -25,7 +25,7 @@ def test_forward_to_others_and_a_copy(host):
     host.wait_for_mail("alice", b"Subject: hello")
 
 
-def test_a_private_home_is_read_with_its_owners_rights(host):
+def test_a_private_home_is_read_with_the_rights_of_its_owner(host):
     os.chmod("/home/alice", 0o700)
     home_file("alice", ".forward", "bob\n")
     host.start()
@@ -34,7 +34,7 @@ def test_a_private_home_is_read_with_its_owners_rights(host):
     assert host.mailbox("alice") == b""
 
 
-def test_who_leads_nowhere_is_refused_at_rcpt(host):
+def test_a_user_that_forwards_to_an_unknown_user_is_refused_at_rcpt(host):
     os.chmod("/home/alice", 0o700)
     home_file("alice", ".forward", "nobody-of-that-name\n")
     host.start()
@@ -42,7 +42,7 @@ def test_who_leads_nowhere_is_refused_at_rcpt(host):
     assert code == 550 and b"5.1.1" in text
 
 
-def test_a_loop_of_users_is_refused(host):
+def test_a_loop_of_users_is_refused_at_rcpt(host):
     home_file("alice", ".forward", "bob\n")
     home_file("bob", ".forward", "alice\n")
     host.start()
@@ -51,7 +51,7 @@ def test_a_loop_of_users_is_refused(host):
     assert b"~alice->~bob->~alice" in host.run("sendmail", "-bt", "alice").stdout
 
 
-def test_files_and_folders(host):
+def test_a_user_delivers_into_files_and_folders(host):
     home_file("alice", ".forward", "/home/alice/copy, /home/alice/Folder/\n/dev/null\n")
     host.start()
     send(host, "alice@host.test")
@@ -76,7 +76,7 @@ def test_the_extension_chooses_the_file(host):
 
 @pytest.mark.parametrize("what", ["world-writable file", "group-writable file", "another's file", "link", "fifo",
                                   "world-writable home", "two names"])
-def test_a_file_that_others_could_have_written_is_not_believed(host, what):
+def test_a_file_that_others_can_write_is_ignored(host, what):
     path = home_file("alice", ".forward", "|touch /home/alice/was-run\nmallory\n",
                  owner="mallory" if what == "another's file" else "alice")
     if what == "world-writable file":
@@ -101,15 +101,15 @@ def test_a_file_that_others_could_have_written_is_not_believed(host, what):
     assert "delivery-file-ignored" in host.log_text()
 
 
-def test_an_error_in_the_file_keeps_the_mail_waiting_at_its_sender(host):
+def test_an_error_in_the_file_defers_the_mail_at_rcpt(host):
     home_file("alice", ".forward", "bob\n:include:/etc/passwd\n")
     host.start()
     code, text = refusal(host, "alice@host.test")
-    assert code == 451 and b"include" not in text, "strangers do not hear what is in the file"
+    assert code == 451 and b"include" not in text, "the reply does not disclose the file"
     assert "line 2" in host.log_text()
 
 
-def test_a_broken_file_holds_up_nobody_else_and_comes_into_its_own_once_mended(host):
+def test_an_error_in_the_file_delays_only_its_user_until_it_is_corrected(host):
     home_file("alice", ".forward", ":include:/etc/passwd\n")
     host.start()
     host.run("sendmail", "-N", "success", "-f", "Carol@host.test", "alice@host.test", "bob@host.test",
@@ -124,14 +124,14 @@ def test_a_broken_file_holds_up_nobody_else_and_comes_into_its_own_once_mended(h
     assert LONG in host.wait_for_mail("mallory", b"Subject: hello")
     host.wait_for_empty_queue()
     assert host.mailbox("bob").count(b"Subject: hello") == 2 and host.mailbox("alice") == b""
-    # What the sender asked to be told went along: that bob has it, and that alice's mail is sent on.
+    # The request for success reports is kept: bob has the message, and alice's is forwarded.
     actions = sorted(line for line in host.mailbox("Carol").split(b"\n") if line.startswith((b"Action:", b"Final-")))
     assert actions == [b"Action: delivered", b"Action: expanded", b"Final-Recipient: rfc822; alice@host.test",
                        b"Final-Recipient: rfc822; bob@host.test"], host.mailbox("Carol")
 
 
-def test_a_home_that_its_owner_may_not_enter(host):
-    """As where homes are hidden from the service: it is named, and plays no part where users have no delivery files."""
+def test_mail_is_deferred_if_the_owner_may_not_enter_the_home(host):
+    """As where the unit hides homes from the service. Without delivery files it does not matter."""
     os.chmod("/home/alice", 0)
     host.start()
     assert refusal(host, "alice@host.test")[0] == 451
@@ -159,7 +159,7 @@ def test_a_report_waits_for_the_list_that_it_is_for(make_host, folder):
     assert host.mailbox("mallory").count(b"Action: failed") == 1
 
 
-def test_mail_from_here_does_not_wait_for_a_broken_file_for_ever(host):
+def test_mail_for_a_file_with_an_error_is_returned_after_qreturn(host):
     home_file("alice", ".forward", ":include:/etc/passwd\n")
     host.write_config(qreturn="1s", retry="1s")
     host.start()
@@ -169,7 +169,7 @@ def test_mail_from_here_does_not_wait_for_a_broken_file_for_ever(host):
     assert b"550 5.4.7 not delivered within 1s: 451 4.3.5" in b" ".join(report.split())
 
 
-def test_an_account_that_shall_have_no_home_lacks_nothing(host):
+def test_an_account_without_a_home_gets_mail(host):
     host.start()
     send(host, "nobody@host.test")
     host.wait_for_mail("nobody", b"Subject: hello")
@@ -177,19 +177,19 @@ def test_an_account_that_shall_have_no_home_lacks_nothing(host):
     assert b"not believed" not in host.run("sendmail", "-bt", "nobody").stdout
 
 
-@pytest.mark.parametrize("list_of,keeper", [
+@pytest.mark.parametrize("aliases,owner", [
     ("mixed: bob, gone, \\Carol\nowner-mixed: alice\n", "alice"),
     ("mixed: bob, gone, \\Carol\npostmaster: alice\n", "alice"),
     ("mixed: :include:FOLDER/list\nowner-mixed: alice\n", "alice")])
-def test_a_member_that_leads_nowhere_is_reported(host, list_of, keeper):
-    """To the people who can mend the list, and not to the sender, who may be forged."""
+def test_an_unknown_member_of_a_list_is_reported_to_its_owner(host, aliases, owner):
+    """Or to postmaster; not to the sender, whose address may be forged."""
     with open(os.path.join(host.folder, "list"), "w") as file:
         file.write("bob\ngone\nCarol\n")
-    host.write_aliases(list_of.replace("FOLDER", host.folder))
+    host.write_aliases(aliases.replace("FOLDER", host.folder))
     host.start()
     with host.smtp() as client:
         client.sendmail("mallory@host.test", "mixed@host.test", "Subject: hello\r\n\r\nall\r\n")
-    report = host.wait_for_mail(keeper, b"multipart/report")
+    report = host.wait_for_mail(owner, b"multipart/report")
     assert b"Final-Recipient: rfc822; gone@host.test" in report and b"gone@host.test: no such user" in report
     for user in ("bob", "Carol"):
         host.wait_for_mail(user, b"hello")
@@ -197,7 +197,7 @@ def test_a_member_that_leads_nowhere_is_reported(host, list_of, keeper):
     assert b"report" not in host.mailbox("mallory") + host.mailbox("bob")
 
 
-def test_a_private_member_that_leads_nowhere_is_told_to_its_user(host):
+def test_an_unknown_address_in_a_private_file_is_reported_to_its_user(host):
     home_file("alice", ".forward", "\\alice, secret-name\n")
     host.start()
     with host.smtp() as client:
@@ -208,7 +208,7 @@ def test_a_private_member_that_leads_nowhere_is_told_to_its_user(host):
     assert b"report" not in host.mailbox("mallory")
 
 
-def test_a_stranger_hears_nothing_of_a_private_file(host):
+def test_a_reply_discloses_nothing_of_a_private_file(host):
     home_file("alice", ".forward", "secret-name\n")
     host.start()
     assert refusal(host, "alice") == (550, b"5.1.1 alice@host.test: leads nowhere")

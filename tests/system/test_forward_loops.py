@@ -14,7 +14,7 @@ pytestmark = needs_root
 
 @pytest.fixture
 def pair(make_host):
-    """a.test and b.test, each the other's only way to anywhere."""
+    """a.test and b.test, each the relay host of the other."""
     a, b = make_host("a", hostname="a.test", retry="1s"), make_host("b", hostname="b.test", retry="1s")
     a.write_config(relay_host=f"[127.0.0.1]:{b.port}")
     b.write_config(relay_host=f"[127.0.0.1]:{a.port}")
@@ -23,7 +23,7 @@ def pair(make_host):
 
 @pytest.fixture
 def delivery_file():
-    """write(user, text): a .forward that is gone after the test."""
+    """write(user, text): a .forward file that is removed after the test."""
     made = []
 
     def write(user, text, name=".forward"):
@@ -49,13 +49,13 @@ def words(text):
 
 
 def hops(text):
-    """How often the message that was returned has been received somewhere, and by whom it was sent on."""
+    """How often the returned message was received by a host, and which users forwarded it."""
     returned = text[text.rindex(b"message/rfc822"):] if b"message/rfc822" in text else text
     return returned.count(b"\nReceived: "), [line[14:] for line in returned.splitlines()
                                               if line.startswith(b"Delivered-To: ")]
 
 
-def test_two_users_who_send_each_other_their_mail(pair, delivery_file):
+def test_two_users_that_forward_to_each_other_are_a_loop(pair, delivery_file):
     a, b = pair
     delivery_file("alice", "bob@b.test\n")
     delivery_file("bob", "alice@a.test\n")
@@ -66,13 +66,13 @@ def test_two_users_who_send_each_other_their_mail(pair, delivery_file):
     assert b"Status: 5.4.6" in text
     assert b"Mail loop" in words(text)
     received, by = hops(text)
-    assert received == 2 and by == [b"alice@a.test"], "it is refused where it comes back"
+    assert received == 2 and by == [b"alice@a.test"], "the host where it comes back refuses it"
     for host in pair:
         host.wait_for_empty_queue()
 
 
 @pytest.mark.parametrize("second", ["an alias", "a list"])
-def test_other_ways_to_send_it_on(pair, delivery_file, second):
+def test_a_loop_through_an_alias_or_list_is_cut(pair, delivery_file, second):
     a, b = pair
     delivery_file("alice", "bob@b.test\n")
     b.write_aliases("bob: alice@a.test\n" + ("owner-bob: carol@a.test\n" if second == "a list" else ""))
@@ -85,7 +85,7 @@ def test_other_ways_to_send_it_on(pair, delivery_file, second):
         host.wait_for_empty_queue()
 
 
-def test_a_virtual_domain_that_is_caught_elsewhere(pair, folder):
+def test_a_loop_through_a_virtual_domain_is_cut(pair, folder):
     a, b = pair
     domains = VirtualDomains(folder)
     domains.add("own.test", "alice", [], "*: *@b.test\n")
@@ -97,8 +97,8 @@ def test_a_virtual_domain_that_is_caught_elsewhere(pair, folder):
     assert b"Mail loop" in words(report(a))
 
 
-def test_others_get_theirs(pair, delivery_file):
-    """A loop is one recipient's; and what is forwarded once is no loop, however often the same is sent."""
+def test_a_loop_of_one_recipient_affects_no_other(pair, delivery_file):
+    """A message that is forwarded once is not a loop, however often the same message is sent."""
     a, b = pair
     delivery_file("alice", "bob@b.test, \\alice\n")
     delivery_file("bob", "alice@a.test, \\bob\n")
@@ -109,13 +109,13 @@ def test_others_get_theirs(pair, delivery_file):
     assert b"Mail loop" in text, text.decode()
     for host in pair:
         host.wait_for_empty_queue()
-    # What comes back is refused as a whole: the first time everybody got it.
+    # The message that comes back is refused as a whole: each recipient has it from the first time.
     assert a.mailbox("alice").count(b"Subject: round and round\n") == 1
     assert b.mailbox("bob").count(b"Subject: round and round\n") == 1
 
 
-def test_who_sends_it_on_is_told_once_to_each_host(pair, make_host):
-    """Those who are forwarded by one address go together, and hear of nobody else's."""
+def test_recipients_of_one_forwarding_address_share_a_transaction(pair, make_host):
+    """The fields of their copy name no other forwarding address."""
     a, b = pair
     a.write_aliases("team: one@b.test, two@b.test\nother: two@b.test, three@b.test\n")
     b.write_aliases("one: bob\ntwo: bob\nthree: carol\n")
@@ -125,13 +125,13 @@ def test_who_sends_it_on_is_told_once_to_each_host(pair, make_host):
     for host in pair:
         host.wait_for_empty_queue()
     copies = [copy for user in ("bob", "Carol") for copy in b.mailbox(user).split(b"\nFrom ")]
-    assert len(copies) == 3  # bob's, and two of Carol's: the one for herself
+    assert len(copies) == 3  # one for bob, and two for Carol, one of them addressed to her
     by = [sorted(line[14:].decode() for line in copy.splitlines() if line.startswith(b"Delivered-To: "))
           for copy in copies]
     assert sorted(by) == [["bob@b.test", "team@a.test"], ["carol@b.test"], ["carol@b.test", "other@a.test"]], by
 
 
-def test_hops_are_counted(host):
+def test_a_message_with_too_many_hops_is_refused(host):
     host.write_config(hops="5")
     host.start()
     traces = b"Received: from a by b; Sat, 21 Nov 2026 00:00:00 +0000\r\n"

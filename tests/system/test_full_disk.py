@@ -14,8 +14,8 @@ from strict_sink import StrictSink
 pytestmark = needs_root
 
 
-def test_mailboxes_on_a_full_disk(host):
-    host.write_config(retry="1s")  # whichever comes first, an attempt or the room
+def test_mail_waits_for_space_for_the_mailboxes(host):
+    host.write_config(retry="1s")  # the attempt may come before or after the space
     with small_disk(host.mail, "1m", gid=8, mode=0o2775):
         host.start()
         sender = Sender(host)
@@ -31,7 +31,7 @@ def test_mailboxes_on_a_full_disk(host):
         host.end()
 
 
-def test_mail_fills_the_disk_of_the_mailboxes(host):
+def test_mail_that_fills_the_disk_of_the_mailboxes_is_refused(host):
     with small_disk(host.mail, "1m", gid=8, mode=0o2775):
         host.start()
         sender = Sender(host)
@@ -41,7 +41,7 @@ def test_mail_fills_the_disk_of_the_mailboxes(host):
         host.end()
 
 
-def test_a_spool_on_a_full_disk(make_host):
+def test_mail_is_refused_while_the_spool_has_no_space(make_host):
     with StrictSink() as sink:
         host = make_host("host", relay_host=f"[127.0.0.1]:{sink.port}", retry="1s")
         with small_disk(host.spool, "1m", POSTOFFICE, POSTOFFICE, 0o750):
@@ -61,8 +61,8 @@ def test_a_spool_on_a_full_disk(make_host):
             host.end()
 
 
-def test_no_space_is_left_to_say_what_became_of_a_delivery(make_host):
-    """The journals cannot grow: mail that waits goes on waiting, or arrives; at worst once more, never not at all."""
+def test_queued_mail_survives_attempts_without_space_for_the_journal(make_host):
+    """Messages stay queued or are delivered, at worst twice."""
     port = free_port()
     host = make_host("host", relay_host=f"[127.0.0.1]:{port}", retry="1s")
     with small_disk(host.spool, "1m", POSTOFFICE, POSTOFFICE, 0o750):
@@ -81,9 +81,9 @@ def test_no_space_is_left_to_say_what_became_of_a_delivery(make_host):
         host.end()
 
 
-def test_what_cannot_be_recorded_is_not_delivered(make_host):
-    """A journal that is longer than a block of the disk, and a disk without another: delivered then, and not known to
-    be delivered, the message would go out again with every attempt."""
+def test_no_delivery_starts_without_space_to_record_it(make_host):
+    """The journal needs another block of the disk, and there is none. A delivery without a record would be repeated
+    with each attempt."""
     recipients = [f"r{i}@far.test" for i in range(60)]
     port = free_port()
     host = make_host("host", relay_host=f"[127.0.0.1]:{port}", retry="1s")
@@ -105,7 +105,7 @@ def test_what_cannot_be_recorded_is_not_delivered(make_host):
         host.end()
 
 
-def test_too_little_free_space(host):
+def test_mail_is_refused_below_minfree(host):
     host.write_config(minfree="100000g")
     host.start()
     sender = Sender(host)
@@ -117,22 +117,22 @@ def test_too_little_free_space(host):
     sender.all_arrive()
 
 
-def test_a_message_without_end_leaves_free_what_must_stay_free(make_host):
-    """Its size is not announced, and not limited. Others can still send while it goes on."""
+def test_a_message_without_end_leaves_minfree_free(make_host):
+    """Its size is neither announced nor limited. Other clients can send meanwhile."""
     host = make_host("host", minfree="1m")
     with small_disk(host.spool, "4m", POSTOFFICE, POSTOFFICE, 0o750):
         host.start()
         sender = Sender(host)
         lowest = os.statvfs(host.spool).f_bavail
         with host.smtp() as client:
-            client.helo()  # of ESMTP, it would have to name its size
+            client.helo()  # with EHLO, the client could announce the size
             client.mail("endless@example.org")
             client.rcpt("alice@host.test")
             assert client.docmd("DATA")[0] == 354
             for _ in range(100):
                 client.sock.sendall((b"x" * 98 + b"\r\n") * 800)
                 lowest = min(lowest, os.statvfs(host.spool).f_bavail)
-            wait_for(lambda: os.statvfs(host.spool).f_bavail * 4096 > 3_000_000, what="the room it took")
+            wait_for(lambda: os.statvfs(host.spool).f_bavail * 4096 > 3_000_000, what="the space")
             assert sender.smtp(size=200_000) == 250
             client.sock.sendall(b"\r\n.\r\n")
             assert client.getreply()[0] == 452
@@ -142,8 +142,9 @@ def test_a_message_without_end_leaves_free_what_must_stay_free(make_host):
         host.end()
 
 
-def test_one_client_holds_no_more_than_it_leaves(outsiders, folder):  # noqa: F811
-    """Half of a message each, over many connections, and then silence: another client still finds room."""
+def test_one_client_takes_at_most_half_of_the_free_space(outsiders, folder):  # noqa: F811
+    """It sends half of a message through each of many connections and then nothing; another client still finds
+    space."""
     spool = os.path.join(folder, "host", "spool")
     with small_disk(spool, "8m", POSTOFFICE, POSTOFFICE, 0o750):
         outsiders.start(minfree="1m", queue_dir=spool)
@@ -159,7 +160,7 @@ def test_one_client_holds_no_more_than_it_leaves(outsiders, folder):  # noqa: F8
         held = [begin(CROWD[0]) for _ in range(9)]
         for line in held:
             line.say(block)
-        wait_for(lambda: os.statvfs(spool).f_bavail * 4096 < 6_000_000, what="messages that take room")
+        wait_for(lambda: os.statvfs(spool).f_bavail * 4096 < 6_000_000, what="messages that take space")
         other = begin(CROWD[1])
         other.say(block + b".\r\n")
         assert other.reply().startswith(b"250")
@@ -170,8 +171,8 @@ def test_one_client_holds_no_more_than_it_leaves(outsiders, folder):  # noqa: F8
         assert answers.count(b"452 4.3.1") >= 4, answers
 
 
-def test_a_greylist_on_a_full_disk(outsiders, folder):  # noqa: F811
-    """Strangers need not wait while nothing can be noted, and what was noted before is not lost."""
+def test_no_client_waits_while_the_greylist_cannot_be_written(outsiders, folder):  # noqa: F811
+    """Entries from before are not lost."""
     database = os.path.join(folder, "db")
 
     def ask(number):

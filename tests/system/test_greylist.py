@@ -1,4 +1,4 @@
-"""The greylist as a stranger meets it, and authexpire as its administrator uses it."""
+"""The greylist defers mail of unknown clients for a time that a postmaster can see and change with authexpire."""
 import os
 import re
 import stat
@@ -19,7 +19,7 @@ def configure(strangers, folder, **more):
 
 
 def attempt(strangers, client, sender, subject, recipient="alice@host.test"):
-    """The replies to MAIL, RCPT and DATA; the message itself is sent if it is wanted."""
+    """The replies to MAIL, RCPT and DATA; the message is sent if DATA is accepted."""
     with strangers.talk(client) as talk:
         talk.say(f"EHLO {client}.test")
         replies = [talk.say(f"MAIL FROM:<{sender}>"), talk.say(f"RCPT TO:<{recipient}>"), talk.say("DATA")]
@@ -40,7 +40,7 @@ def outcome(strangers, client, sender, **more):
     return codes(attempt(strangers, client, sender, "x", **more))
 
 
-def test_a_stranger_waits_and_is_known_then(strangers, folder):
+def test_an_unknown_client_waits_and_is_known_then(strangers, folder):
     configure(strangers, folder)
     replies = attempt(strangers, "good", "a@good.test", "first")
     assert codes(replies) == [250, 250, 451], replies
@@ -51,10 +51,10 @@ def test_a_stranger_waits_and_is_known_then(strangers, folder):
                      r'nrcpt=1 reason=greylist reply="451 4\.7\.1 ', lines[0]), lines
     strangers.host.wait_for_mail("alice", b"Subject: later")
     assert b"Subject: first" not in strangers.host.mailbox("alice")
-    assert codes(attempt(strangers, "listed", "b@good.test", "neighbour")) == [250, 250, 250], "its network came back"
+    assert codes(attempt(strangers, "listed", "b@good.test", "neighbour")) == [250, 250, 250], "another address of its network"
 
 
-def test_who_is_blacklisted_hears_no(strangers, folder):
+def test_a_blacklisted_client_is_refused(strangers, folder):
     configure(strangers, folder)
     assert strangers.host.run("authexpire", "-b", "a@good.test").returncode == 0
     assert codes(attempt(strangers, "good", "A@good.test", "x")) == [250, 250, 554]
@@ -63,7 +63,7 @@ def test_who_is_blacklisted_hears_no(strangers, folder):
     assert codes(attempt(strangers, "good", "A@good.test", "x")) == [250, 250, 554], "the address alone counts more"
 
 
-def test_the_factors_of_the_wait(strangers, folder):
+def test_the_wait_depends_on_facts_about_the_client(strangers, folder):
     configure(strangers, folder, greylist_unnamed="3", greylist_null="50", greylist_null_unnamed="70")
 
     def wait(client, sender):
@@ -71,10 +71,10 @@ def test_the_factors_of_the_wait(strangers, folder):
 
     assert wait("good", "a@good.test") == 2 and wait("nameless", "b@good.test") == 6
     assert wait("good", "") == 100
-    assert 100 < wait("nameless", "") <= 140, "in the same network: some of it may be over"
+    assert 100 < wait("nameless", "") <= 140, "in the same network: part of the time may be over"
 
 
-def test_with_greylist_from_a_sender_is_known_everywhere(strangers, folder):
+def test_with_greylist_from_a_sender_is_known_from_all_networks(strangers, folder):
     configure(strangers, folder, greylist_from="1", greylist_spf="0")
     assert outcome(strangers, "good", "a@good.test") == LATER
     wait_for(lambda: outcome(strangers, "six", "a@good.test") == TAKEN, what="the end, from another network")
@@ -82,18 +82,18 @@ def test_with_greylist_from_a_sender_is_known_everywhere(strangers, folder):
             if line.startswith("a@")] == ["a@good.test"]
 
 
-def test_authorised_beforehand(strangers, folder):
+def test_an_entry_by_authexpire_spares_the_wait(strangers, folder):
     configure(strangers, folder)
     assert strangers.host.run("authexpire", "-a", "c@good.test[192.0.2.0/24]").returncode == 0
     assert codes(attempt(strangers, "good", "c@good.test", "x")) == [250, 250, 250]
 
 
-def test_known_good_clients_never_wait(strangers, folder):
+def test_clients_on_a_dns_whitelist_never_wait(strangers, folder):
     configure(strangers, folder, dnswl="fine.test")
     assert codes(attempt(strangers, "both", "d@good.test", "x")) == [250, 250, 250]
 
 
-def test_hosts_that_spf_names_are_one_sender(strangers, folder):
+def test_all_hosts_of_an_spf_record_count_as_one(strangers, folder):
     configure(strangers, folder)
     assert outcome(strangers, "good", "a@farm.test") == LATER
     wait_for(lambda: outcome(strangers, "six", "a@farm.test") == TAKEN, what="the end, by another host")
@@ -103,7 +103,7 @@ def test_hosts_that_spf_names_are_one_sender(strangers, folder):
     assert "\n[farm.test]\t" in "\n" + listed and "a@farm.test[farm.test]\t" in listed
 
 
-def test_without_greylist_spf_each_network_waits(strangers, folder):
+def test_without_greylist_spf_each_network_waits_for_itself(strangers, folder):
     configure(strangers, folder, greylist_spf="0")
     assert outcome(strangers, "good", "a@farm.test") == LATER
     wait_for(lambda: outcome(strangers, "good", "a@farm.test") == TAKEN, what="the end")
@@ -112,14 +112,14 @@ def test_without_greylist_spf_each_network_waits(strangers, folder):
 
 
 @pytest.mark.parametrize("sender", ["a@everybody.test", "a@broken.test", "a@bare.test"])
-def test_what_spf_does_not_tell_leaves_the_network(strangers, folder, sender):
+def test_without_a_useful_spf_record_the_network_counts(strangers, folder, sender):
     configure(strangers, folder, verify_from="0")
     assert outcome(strangers, "good", sender) == LATER
     assert f"{sender}[192.0.2.0/24]\t" in authexpire(strangers.host, "-l").stdout.decode()
 
 
 def user_writes(strangers, sender, recipient, by_smtp):
-    """Noted when it is accepted, which for a submission is a moment after it was left."""
+    """A message of a local user to the recipient; waits for the note, which is made when the message is accepted."""
     host = strangers.host
     if by_smtp:
         with strangers.machines["host"].inside():
@@ -131,7 +131,7 @@ def user_writes(strangers, sender, recipient, by_smtp):
 
 
 @pytest.mark.parametrize("by_smtp", [True, False], ids=["smtp", "sendmail"])
-def test_who_was_written_to_answers_at_once(strangers, folder, by_smtp):
+def test_an_answer_to_a_local_user_does_not_wait(strangers, folder, by_smtp):
     configure(strangers, folder)
     assert outcome(strangers, "good", "pal@elsewhere.test") == LATER
     user_writes(strangers, "alice@host.test", "pal@elsewhere.test", by_smtp)
@@ -141,24 +141,24 @@ def test_who_was_written_to_answers_at_once(strangers, folder, by_smtp):
     assert b"its mail need not wait until" in explained
 
 
-def test_with_greylist_written_0_everybody_waits(strangers, folder):
+def test_with_greylist_written_0_an_answer_waits(strangers, folder):
     configure(strangers, folder, greylist_written="0")
     user_writes(strangers, "alice@host.test", "pal@elsewhere.test", by_smtp=True)
     assert outcome(strangers, "good", "pal@elsewhere.test") == LATER
 
 
 @pytest.mark.parametrize("by_smtp", [True, False], ids=["smtp", "sendmail"])
-def test_bounces_to_who_sent_mail_come_at_once(strangers, folder, by_smtp):
+def test_a_bounce_to_a_user_that_sent_mail_does_not_wait(strangers, folder, by_smtp):
     configure(strangers, folder)
     assert outcome(strangers, "good", "") == LATER
-    user_writes(strangers, "alice@host.test", "nobody@elsewhere.test", by_smtp)
+    user_writes(strangers, "alice@host.test", "unknown@elsewhere.test", by_smtp)
     assert outcome(strangers, "good", "") == TAKEN
     assert outcome(strangers, "good", "", recipient="bob@host.test") == LATER, "bob has sent nothing"
     strangers.configure(greylist="1", db_dir=os.path.join(folder, "db"), greylist_bounces="0")
     assert outcome(strangers, "good", "") == LATER
 
 
-def test_a_strangers_letter_makes_nobody_known(strangers, folder):
+def test_mail_from_outside_makes_no_recipient_known(strangers, folder):
     configure(strangers, folder, trusted="[192.0.2.30]", relay="1")
     assert authexpire(strangers.host, "-a", "[192.0.2.0/24]").returncode == 0
     assert outcome(strangers, "good", "spam@good.test", recipient="pal@elsewhere.test") == TAKEN
@@ -166,14 +166,14 @@ def test_a_strangers_letter_makes_nobody_known(strangers, folder):
     assert sorted(keys) == ["[192.0.2.0/24]", "spam@good.test[192.0.2.0/24]"]
 
 
-def test_without_its_database_nobody_waits(strangers, folder):
+def test_without_its_database_no_client_waits(strangers, folder):
     configure(strangers, folder)
     os.rename(os.path.join(folder, "db"), os.path.join(folder, "db.gone"))
     assert codes(attempt(strangers, "good", "e@good.test", "x")) == [250, 250, 250]
     assert "greylist" in strangers.host.log_text()
 
 
-def test_what_would_become_of_mail(strangers, folder):
+def test_authexpire_explains_what_happens_to_mail(strangers, folder):
     configure(strangers, folder)
 
     def explain(*arguments):
@@ -204,7 +204,7 @@ def authexpire(host, *arguments):
     return host.run("authexpire", *arguments)
 
 
-def test_authexpire(grey):
+def test_authexpire_lists_and_changes_entries(grey):
     assert authexpire(grey, "-a", "Known@far.example[198.51.100.0/24]").returncode == 0
     assert authexpire(grey, "-b", "bad@far.example").returncode == 0
     listed = authexpire(grey, "-l").stdout.decode().splitlines()
@@ -212,16 +212,16 @@ def test_authexpire(grey):
     assert "bad@far.example\t*" in listed
     assert b"blacklisted" in authexpire(grey, "--explain", "bad@far.example").stdout
     assert b"mail is taken" in authexpire(grey, "--explain", "known@far.example[198.51.100.0/24]").stdout
-    nobody = authexpire(grey, "--explain", "nobody@far.example")
-    assert nobody.returncode == 69 and b"never seen" in nobody.stdout
+    unknown = authexpire(grey, "--explain", "unknown@far.example")
+    assert unknown.returncode == 69 and b"never seen" in unknown.stdout
     assert b"0 would be removed, 2 kept" in authexpire(grey, "-n", "-v", "1d").stdout
     assert b"1 removed, 1 kept" in authexpire(grey, "-E", "-v").stdout
     for wrong in (["30s"], ["soon"], ["1d", "2d"], ["-x"]):
         assert authexpire(grey, *wrong).returncode == 64
 
 
-def test_the_server_forgets_by_itself(make_host, folder):
-    """At its start, since nothing tells that it was done today; what is blacklisted stays."""
+def test_the_server_expires_entries_once_a_day(make_host, folder):
+    """At its start, if there is no sign that it was done today; blacklisted entries stay."""
     host = make_host("host", greylist="1", db_dir=os.path.join(folder, "db"), greylist_keep="1s").start()
     wait_for(lambda: "greylist-expired removed=0 kept=0" in host.log_text(), what="the first expiry")
     assert authexpire(host, "-a", "known@far.example[198.51.100.0/24]").returncode == 0
@@ -234,6 +234,6 @@ def test_the_server_forgets_by_itself(make_host, folder):
     assert authexpire(host, "-l").stdout == b"bad@far.example\t*\n"
 
 
-def test_the_folder_is_the_services_own(grey):
+def test_the_folder_belongs_to_the_service(grey):
     status = os.stat(grey.settings["db-dir"])
     assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (7900, 0o750)

@@ -1,4 +1,4 @@
-"""Machines that learn their whole name late, or never."""
+"""The daemon completes a host name without a domain once the resolver knows the whole name, and serves until then."""
 import os
 import subprocess
 
@@ -31,7 +31,7 @@ def box(folder):
 
 
 def test_the_name_is_completed_after_the_start(box):
-    """sendmail knows the host by another name than the server does."""
+    """Until then, sendmail and the server have different names for the host."""
     box.start()
     box.wait_until_ready()
     box.hosts(WHOLE)
@@ -41,7 +41,7 @@ def test_the_name_is_completed_after_the_start(box):
     box.wait_for_empty_queue()
 
 
-def test_the_short_name_is_the_host_too(box):
+def test_the_short_name_is_a_local_domain(box):
     box.hosts(WHOLE)
     box.start()
     box.wait_until_ready()

@@ -1,6 +1,6 @@
-"""Hostile clients in numbers: memory stays bounded, and a well-behaved client is served meanwhile.
+"""Thousands of silent, slow or malformed clients take bounded memory, and a well-behaved client is served meanwhile.
 
-The figures that are printed (pytest -s) are measurements; what must hold is asserted with patience.
+The figures that are printed (pytest -s) are measurements; what must hold is asserted with generous limits.
 """
 import contextlib
 import errno
@@ -30,7 +30,7 @@ LIMIT_OF_ONE = 8  # KiB of a silent client
 
 
 def kibibytes(host):
-    """What the tree takes: its share of memory, page tables, kernel stacks."""
+    """Memory of the process tree: its share of memory, page tables, kernel stacks."""
     total = 0
     for pid in host.processes():
         with contextlib.suppress(OSError), open(f"/proc/{pid}/smaps_rollup") as file:
@@ -40,8 +40,8 @@ def kibibytes(host):
     return total
 
 
-class Watch:
-    """Looks at the host from beside until it is left: how much it took at most, how many processes it had."""
+class Monitor:
+    """Measures the host while the context is open: the most memory and the most processes it had."""
 
     def __init__(self, host):
         self.host = host
@@ -64,7 +64,7 @@ class Watch:
 
 
 def call(outsiders, count, first=0):
-    """So many connections of many addresses."""
+    """Opens this number of connections from many addresses."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 8192),
                                                 resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     found = []
@@ -76,7 +76,7 @@ def call(outsiders, count, first=0):
 
 
 def until_reply(connection, code, seconds=30):
-    """Reads until a line of the last kind with this code; gives what came."""
+    """Reads until the last line of a reply with this code; returns all that was read."""
     text, end = b"", time.monotonic() + seconds
     while code + b" " not in b"".join(line[:4] for line in text.split(b"\r\n")):
         connection.settimeout(max(0.1, end - time.monotonic()))
@@ -88,8 +88,8 @@ def until_reply(connection, code, seconds=30):
 
 
 def serves(outsiders, what, tls=None):
-    """A client who does everything right, under TLS with a context, gets a message into a mailbox, with the patience of
-    ten seconds for each answer. Prints how long it took."""
+    """A well-behaved client, with TLS if a context is given, gets a message into a mailbox, and waits at most ten
+    seconds for each answer. Prints how long it took."""
     start = time.monotonic()
     with outsiders.outside.inside():
         connection = socket.create_connection((SERVER, 25), timeout=10, source_address=(CROWD[-1], 0))
@@ -116,12 +116,12 @@ def is_whole(host, listener):
     assert "crash" not in host.log_text()
 
 
-def test_silent_connections(outsiders):
+def test_silent_clients_take_little_memory(outsiders):
     host = outsiders.start(**SETTINGS)
     listener = helpers(host, "listener")
     wait_for(lambda: with_title(host, "SMTP idle") == [] or kibibytes(host), what="calm")
     before = kibibytes(host)
-    with Watch(host) as watch:
+    with Monitor(host) as watch:
         silent = call(outsiders, SILENT)
         serves(outsiders, "while 2000 are greeted")
         for one in silent:
@@ -139,8 +139,8 @@ def test_silent_connections(outsiders):
     is_whole(host, listener)
 
 
-def drip(connections, texts, over):
-    """One octet a second to each."""
+def send_slowly(connections, texts, over):
+    """One octet a second to each connection."""
     position = 0
     while not over.wait(1):
         for connection, text in zip(connections, texts):
@@ -149,31 +149,39 @@ def drip(connections, texts, over):
         position += 1
 
 
-def test_dripping_connections(outsiders):
+def serves_among_slow(outsiders, connections, texts, before, times, tls=None):
+    """A well-behaved client is served this many times while octets are sent slowly on the connections; `before` is the
+    memory without these. Their processes end with the connections."""
+    over = threading.Event()
+    slow = threading.Thread(target=send_slowly, args=(connections, texts, over))
+    slow.start()
+    try:
+        with Monitor(outsiders.host) as monitor:
+            for n in range(times):
+                serves(outsiders, f"among {len(connections)} slow ones, time {n}", tls)
+                time.sleep(1.5)
+    finally:
+        over.set()
+        slow.join()
+    each = (monitor.kibibytes - before) / len(connections)
+    print(f"\n    {len(connections)} slow ones: {each:.0f} KiB each at most", end="")
+    assert monitor.processes < len(connections) + 40
+    outsiders.hang_up()
+    wait_for(lambda: len(with_title(outsiders.host, "SMTP")) < 20, seconds=60, what="their processes to go")
+
+
+def test_slow_clients_do_not_delay_others(outsiders):
     host = outsiders.start(**SETTINGS)
     listener = helpers(host, "listener")
     before = kibibytes(host)
-    connections, over = call(outsiders, 200), threading.Event()
+    connections = call(outsiders, 200)
     for one in connections:
         until_reply(one, b"220")
     for one in connections[100:]:
         one.sendall(b"MAIL FROM:<a@far.test>\r\nRCPT TO:<postmaster@host.test>\r\nDATA\r\n")
         until_reply(one, b"354")
     texts = [b"EHLO " + b"a" * 500] * 100 + [b"Subject: drop by drop\r\n"] * 100
-    dripping = threading.Thread(target=drip, args=(connections, texts, over))
-    dripping.start()
-    try:
-        with Watch(host) as watch:
-            for n in range(4):
-                serves(outsiders, f"among 200 dripping, time {n}")
-                time.sleep(1.5)
-    finally:
-        over.set()
-        dripping.join()
-    print(f"\n    200 dripping: {(watch.kibibytes - before) / 200:.0f} KiB each at most", end="")
-    assert watch.processes < 200 + 40
-    outsiders.hang_up()
-    wait_for(lambda: len(with_title(host, "SMTP")) < 20, seconds=60, what="their processes to go")
+    serves_among_slow(outsiders, connections, texts, before, times=4)
     is_whole(host, listener)
 
 
@@ -186,36 +194,23 @@ def client_hello(name="host.test"):
 
 
 @needs_tls
-def test_dripping_handshakes(outsiders, tmp_path):
+def test_slow_handshakes_do_not_delay_others(outsiders, tmp_path):
     authority = Authority(str(tmp_path))
     host = outsiders.start(**SETTINGS, tls_certificate=authority.issue("host.test", "host.pem"))
     tls = ssl.create_default_context(cafile=authority.certificate)
     listener = helpers(host, "listener")
     before = kibibytes(host)
-    connections, over = call(outsiders, 200), threading.Event()
+    connections = call(outsiders, 200)
     for one in connections:
         until_reply(one, b"220")
         one.sendall(b"STARTTLS\r\n")
         until_reply(one, b"220")
-    dripping = threading.Thread(target=drip, args=(connections, [client_hello()] * 200, over))
-    dripping.start()
-    try:
-        with Watch(host) as watch:
-            for n in range(2):
-                serves(outsiders, f"among 200 dripping handshakes, time {n}", tls)
-                time.sleep(1.5)
-    finally:
-        over.set()
-        dripping.join()
-    print(f"\n    200 dripping handshakes: {(watch.kibibytes - before) / 200:.0f} KiB each at most", end="")
-    assert watch.processes < 200 + 40
-    outsiders.hang_up()
-    wait_for(lambda: len(with_title(host, "SMTP")) < 20, seconds=60, what="their processes to go")
+    serves_among_slow(outsiders, connections, [client_hello()] * 200, before, times=2, tls=tls)
     is_whole(host, listener)
 
 
-class NothingOfSlow(UdpNameServer):
-    """Says nothing of domains that begin with slow, and knows no others."""
+class SilentAboutSlow(UdpNameServer):
+    """Does not answer for domains that begin with slow, and knows no other domain."""
 
     def answer(self, query):
         return None if question(query)[0].startswith("slow") else reply(query, 3)
@@ -228,12 +223,12 @@ def queue_for_slow_destinations(outsiders, count):
 
 
 @needs_tls
-def test_all_of_them_at_once(outsiders, tmp_path, is_long):
-    """Silent clients, dripping ones, stalled handshakes, a queue for destinations with slow DNS: a client that does
-    everything right, under TLS, too, and a local user are served."""
+def test_all_kinds_of_load_at_once(outsiders, tmp_path, is_long):
+    """Silent and slow clients, stalled handshakes, and a queue for destinations with slow DNS: a well-behaved client,
+    with TLS as well, and a local user are served."""
     authority = Authority(str(tmp_path))
     with outsiders.server.inside():
-        server = NothingOfSlow()
+        server = SilentAboutSlow()
     with server:
         host = outsiders.start(**SETTINGS, tls_certificate=authority.issue("host.test", "host.pem"),
                                nameserver=server.address, trusted="127.0.0.1", lookup_timeout="5m")
@@ -248,7 +243,7 @@ def test_all_of_them_at_once(outsiders, tmp_path, is_long):
             until_reply(one, b"220")
             one.sendall(client_hello()[:40])
         over = threading.Event()
-        drips = threading.Thread(target=drip, args=(dripping, [b"EHLO " + b"a" * 500] * 200, over))
+        drips = threading.Thread(target=send_slowly, args=(dripping, [b"EHLO " + b"a" * 500] * 200, over))
         drips.start()
         try:
             for n in range(3):
@@ -259,11 +254,11 @@ def test_all_of_them_at_once(outsiders, tmp_path, is_long):
         finally:
             over.set()
             drips.join()
-        assert len(host.queue()) == (5000 if is_long else 700), "no slow destination had come to its end by then"
+        assert len(host.queue()) == (5000 if is_long else 700), "no slow destination had finished by then"
         is_whole(host, listener)
 
 
-def test_clients_that_vanish_inside_a_message(outsiders):
+def test_clients_that_disconnect_inside_a_message_leave_nothing_behind(outsiders):
     host = outsiders.start(**SETTINGS)
     listener = helpers(host, "listener")
     for n, one in enumerate(call(outsiders, 200)):
@@ -271,7 +266,7 @@ def test_clients_that_vanish_inside_a_message(outsiders):
         one.sendall(b"MAIL FROM:<a@far.test>\r\nRCPT TO:<alice@host.test>\r\nDATA\r\n")
         until_reply(one, b"354")
         one.sendall(b"Subject: never to be seen\r\n" * 200)
-        if n % 2:  # with a reset
+        if n % 2:  # the close sends a reset
             one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         one.close()
     serves(outsiders, "after 200 that vanished")
@@ -281,7 +276,7 @@ def test_clients_that_vanish_inside_a_message(outsiders):
     is_whole(host, listener)
 
 
-def test_endless_lines_and_huge_arguments(outsiders):
+def test_endless_lines_take_little_memory(outsiders):
     host = outsiders.start(**SETTINGS)
     listener = helpers(host, "listener")
     before = kibibytes(host)
@@ -305,7 +300,7 @@ def test_endless_lines_and_huge_arguments(outsiders):
     pouring = threading.Thread(target=pour)
     pouring.start()
     try:
-        with Watch(host) as watch:
+        with Monitor(host) as watch:
             for n in range(3):
                 serves(outsiders, f"among 50 endless lines, time {n}")
                 time.sleep(1)
@@ -319,13 +314,13 @@ def test_endless_lines_and_huge_arguments(outsiders):
     is_whole(host, listener)
 
 
-def test_connects_and_resets(outsiders):
+def test_many_connects_and_resets_leave_nothing_behind(outsiders):
     host = outsiders.start(**SETTINGS)
     listener = helpers(host, "listener")
     serves(outsiders, "before the resets")
     rng = random.Random(1)
     reset = struct.pack("ii", 1, 0)
-    with Watch(host) as watch:
+    with Monitor(host) as watch:
         for n in range(10_000):
             with outsiders.outside.inside():
                 one = socket.socket()
@@ -345,5 +340,5 @@ def test_connects_and_resets(outsiders):
     print(f"\n    10000 resets: at most {watch.processes} processes and {watch.kibibytes / 1024:.0f} MiB", end="")
     wait_for(lambda: len(with_title(host, "SMTP")) < 20, seconds=60, what="their processes to go")
     descriptors = len(os.listdir(f"/proc/{listener[0]}/fd"))
-    assert descriptors < 60, "the listener forgets to close"
+    assert descriptors < 60, "the listener leaks descriptors"
     is_whole(host, listener)

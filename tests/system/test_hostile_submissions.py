@@ -1,4 +1,4 @@
-"""Users of the machine may put anything into drop/, with any program: nobody else's mail suffers from it."""
+"""Files that users put into drop/ with any program delay no other mail."""
 import os
 import time
 
@@ -11,7 +11,7 @@ MALLORY = 7904
 
 
 def put_drop(host, number, envelope, octets, owner=MALLORY):
-    """A drop that is as long as it says, and mostly a hole."""
+    """Writes a submission of the length that it announces, most of it a hole."""
     path = os.path.join(host.spool, "drop", f"x{number:012}")
     with open(path, "wb") as file:
         file.write(f"postoffice drop 1 envelope {len(envelope)} message {octets}\n".encode() + envelope)
@@ -20,8 +20,8 @@ def put_drop(host, number, envelope, octets, owner=MALLORY):
         os.fchmod(file.fileno(), 0o640)
 
 
-def test_files_without_end_hold_nobody_up(host):
-    """More of them than there are workers, each of a size that would take an hour to read."""
+def test_huge_submissions_delay_no_other_mail(host):
+    """More of them than there are workers, and each would take an hour to read."""
     host.write_config(size="1m")
     host.start()
     for number in range(8):
@@ -34,8 +34,8 @@ def test_files_without_end_hold_nobody_up(host):
     host.wait_for_empty_queue()
 
 
-def test_what_cannot_be_read_is_not_taken_for_rubbish(host):
-    """Somebody may have been told that it is mail: it waits until somebody mends its group."""
+def test_a_submission_that_cannot_be_read_is_kept(host):
+    """Its sendmail may have reported success, so it waits until its group is corrected."""
     host.start()
     host.stop()
     text = b"from: <bob>\nto: <alice>\n\n"

@@ -6,12 +6,12 @@ from smtp_clients import send
 from strict_sink import StrictSink
 
 
-def test_without_immediate_mail_waits_for_a_queue_run(host):
+def test_mail_for_other_hosts_waits_for_a_queue_run(host):
     with StrictSink() as sink:
         host.write_config(relay_host=f"127.0.0.1:{sink.port}", immediate="0")
         host.start()
         send(host, b"waits", "you@elsewhere.test")
-        # What comes later and is done now shows that the first would have been, too.
+        # Mail that comes later and is delivered shows that the daemon had time for the first.
         host.run("sendmail", local_user(), input=b"Subject: local\n\n", check=True)
         host.wait_for_mail(local_user(), b"Subject: local")
         assert len(host.queue()) == 1 and not sink.transactions
@@ -20,7 +20,7 @@ def test_without_immediate_mail_waits_for_a_queue_run(host):
         host.wait_for_empty_queue()
 
 
-def test_without_immediate_local_recipients_of_the_same_message_do_not_wait(host):
+def test_local_recipients_of_the_same_message_do_not_wait(host):
     with StrictSink() as sink:
         path = os.path.join(host.folder, "open", "kept")
         os.mkdir(os.path.dirname(path))
@@ -40,7 +40,7 @@ def test_without_immediate_local_recipients_of_the_same_message_do_not_wait(host
         assert host.mailbox(local_user()).count(b"Subject: for all") == 1
 
 
-def test_without_immediate_one_message_can_be_sent_by_its_id(host):
+def test_one_message_can_be_sent_by_its_id(host):
     with StrictSink() as sink:
         host.write_config(relay_host=f"127.0.0.1:{sink.port}", immediate="0")
         host.start()
@@ -52,7 +52,7 @@ def test_without_immediate_one_message_can_be_sent_by_its_id(host):
         assert host.queue()[0]["queue_id"] != chosen and len(sink.transactions) == 1
 
 
-def test_the_daemon_runs_the_queue_as_often_as_asked(host):
+def test_the_daemon_runs_the_queue_at_the_interval_of_q(host):
     with StrictSink() as sink:
         host.write_config(relay_host=f"127.0.0.1:{sink.port}", immediate="0")
         host.start("-q1s")

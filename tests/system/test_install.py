@@ -1,5 +1,5 @@
-"""Installed on a machine, as an administrator and an ordinary user meet it: the names, the set-gid sendmail, and what
-somebody gains who tampers with what was handed in."""
+"""An installed postoffice serves a machine: programs have their names and rights, an ordinary user submits through
+the set-group-id sendmail, and gains nothing by changing files in drop/."""
 import os
 import shutil
 import stat
@@ -13,7 +13,7 @@ from machine import ACCOUNT, Machine
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="NEEDS ROOT: mount and network namespaces")
 
 SENDMAIL = "/usr/sbin/sendmail"
-#: In a folder that the machine has for itself.
+#: In a folder of the machine's own.
 SECRET = "/etc/root-only-secret"
 
 
@@ -36,7 +36,7 @@ def mode_of(machine, path):
 
 
 def send(machine, user, *recipients, subject="hello", groups=()):
-    """An ordinary user's message; the name of its file in drop/."""
+    """Submits a message of an ordinary user; the name of its file in drop/."""
     before = set(machine.drops())
     machine.run(SENDMAIL, "-i", *recipients, user=user, groups=groups, input=f"Subject: {subject}\n\nbody\n".encode())
     new = set(machine.drops()) - before
@@ -100,7 +100,7 @@ def test_what_is_submitted_without_a_daemon_waits_for_it(machine):
     path = send(machine, "alice", "bob", subject="waits")
     assert mode_of(machine, path) == ("-rw-r-----", "alice", ACCOUNT)
     assert machine.run("mailq").stdout.splitlines()[1].endswith(b"  alice@host.test")
-    # Nobody else may list drop/, so that an empty queue is not the whole truth.
+    # No other account may list drop/, so mailq may show an empty queue.
     assert b"no server is running" in machine.run("mailq", user="bob").stderr
     machine.start()
     machine.wait_for_mail("bob", "Subject: waits")
@@ -116,10 +116,10 @@ def test_an_ordinary_user_can_read_the_queue_and_ask_for_a_run(machine):
     assert asked.returncode == 0 and b"the server was asked" in asked.stderr
 
 
-def test_an_ordinary_user_learns_at_once_of_a_wrong_address(machine):
+def test_an_ordinary_user_gets_an_error_for_an_unknown_address(machine):
     done = machine.run(SENDMAIL, "-i", "nobody-here", user="alice", input=b"Subject: x\n\n", check=False)
     assert done.returncode == 67 and b"nobody-here" in done.stderr
-    assert len(machine.drops()) <= 1  # the report to alice, whose program may not show what sendmail says
+    assert len(machine.drops()) <= 1  # the report to alice, for programs that do not show the output of sendmail
 
 
 @pytest.mark.parametrize("what", ["ls {spool}", "ls {drop}", "cat {path}", "echo x >> {path}", "echo x > {path}",
@@ -135,8 +135,8 @@ def test_the_spool_is_closed_to_users_even_for_their_own_mail(machine, user, wha
     assert "Subject: mine\n" in machine.wait_for_mail("bob", "Subject: mine")
 
 
-def test_a_submission_under_way_is_out_of_reach_of_its_user(machine):
-    """sendmail holds files in the spool open; the kernel keeps even their owner from opening them by /proc."""
+def test_a_user_cannot_open_the_files_of_a_running_submission(machine):
+    """sendmail holds files in the spool open; the kernel denies even their owner access through /proc."""
     command = machine.command(SENDMAIL, "-i", "bob", user="alice")
     with subprocess.Popen(command, stdin=subprocess.PIPE) as sendmail:
         sendmail.stdin.write(b"Subject: long\n\n" + b"x" * 70 + b"\n" * 500_000)
@@ -148,8 +148,7 @@ def test_a_submission_under_way_is_out_of_reach_of_its_user(machine):
         assert sendmail.wait(60) == 0
 
 
-def test_the_privilege_serves_no_other_file(machine):
-    """Options that name files are the caller's own business."""
+def test_options_that_name_files_use_the_rights_of_the_user(machine):
     machine.shell(f"install -o {ACCOUNT} -g {ACCOUNT} -m 640 /dev/null {SECRET} && echo password > {SECRET}")
     for arguments in (["-C", SECRET, "-bv", "bob"], ["-bt", "-oA" + SECRET, "bob"], ["-C", SECRET, "-bp"],
                       ["-oQ/tmp", "-bp"], ["-X", SECRET, "-i", "bob"], ["-D", SECRET, "-d1", "-i", "bob"]):
@@ -158,14 +157,14 @@ def test_the_privilege_serves_no_other_file(machine):
     assert machine.text(SECRET) == "password\n"
 
 
-# ---- a user who can reach drop/, because somebody put him into the spool's group by mistake
+# ---- a user that can reach drop/, as a member of the group of the spool by mistake
 
 
 def tamper(machine, text):
     return machine.shell(f"cd {machine.drop} && {text}", user="mallory", groups=[ACCOUNT], check=False)
 
 
-def test_members_of_the_group_cannot_touch_the_mail_of_others(machine):
+def test_members_of_the_group_cannot_change_mail_of_others(machine):
     name = os.path.basename(send(machine, "alice", "bob", subject="safe"))
     for text in (f"echo x >> {name}", f": > {name}", f"rm -f {name} && ! test -e {name}", f"mv {name} other",
                  f"ln {name} other", "ls", f"ln -sf /etc/passwd {name} && test -L {name}"):
@@ -174,7 +173,7 @@ def test_members_of_the_group_cannot_touch_the_mail_of_others(machine):
     machine.wait_for_mail("bob", "Subject: safe")
 
 
-def test_who_rewrites_what_he_dropped_is_still_himself(machine):
+def test_a_rewritten_submission_has_its_owner_as_sender(machine):
     name = os.path.basename(send(machine, "mallory", "bob", subject="mine"))
     done = tamper(machine, f"sed -i.x 's/<mallory>/<aliceee>/' {name}; "
                            f"sed 's/^from: <mallory>/from: <aliceee>/' {name} > /home/mallory/x; cat /home/mallory/x > {name}")
@@ -189,9 +188,9 @@ def configure(machine, text):
     machine.run("tee", "-a", machine.config, input=text.encode())
 
 
-def test_untrusted_set_sender_0_lets_only_the_trusted_choose(machine):
+def test_with_untrusted_set_sender_0_only_trusted_users_choose_a_sender(machine):
     configure(machine, "untrusted-set-sender=0\ntrusted-users=alice\n")
-    text = b"Subject: who am I\n\n"
+    text = b"Subject: which sender\n\n"
     done = machine.run(SENDMAIL, "-f", "boss@example.org", "bob", user="mallory", input=text, check=False)
     assert done.returncode == 77 and b"mallory may not set the sender to boss@example.org" in done.stderr
     assert machine.run(SENDMAIL, "-f", "mallory", "bob", user="mallory", input=text).returncode == 0
@@ -204,8 +203,8 @@ def test_untrusted_set_sender_0_lets_only_the_trusted_choose(machine):
 
 @pytest.mark.parametrize("by,warned", [("alice@host.test", False), ("alice+box@host.test", False),
                                        ("bob@host.test", True), ("alice@elsewhere.test", True)])
-def test_what_a_delivery_file_sends_on_has_no_warning(machine, by, warned):
-    """A file with branches submits it as its user, with this field in front."""
+def test_mail_forwarded_by_a_delivery_file_has_no_warning(machine, by, warned):
+    """A file with branches submits the message as its user, with this field first."""
     machine.run(SENDMAIL, "-G", "-f", "boss@example.org", "bob", user="alice",
                 input=f"Delivered-To: {by}\nSubject: sent on\n\n".encode())
     machine.start()
@@ -218,7 +217,7 @@ def test_trusted_users_choose_a_sender_without_a_warning(machine, trusted):
     machine.run("groupadd", "-g", "7999", "alice-s-group")
     machine.run("usermod", "-a", "-G", "alice-s-group", "alice")
     configure(machine, trusted)
-    machine.run(SENDMAIL, "-f", "boss@example.org", "bob", user="alice", input=b"Subject: who am I\n\n")
+    machine.run(SENDMAIL, "-f", "boss@example.org", "bob", user="alice", input=b"Subject: which sender\n\n")
     machine.start()
     box = machine.wait_for_mail("bob", "Return-Path: <boss@example.org>")
     assert ("X-Authentication-Warning: host.test: alice set sender to <boss@example.org>" in box) == (not trusted)
@@ -242,13 +241,13 @@ def test_trusted_users_choose_a_sender_without_a_warning(machine, trusted):
     "sed 's/^to: .*/to: <bob@host.test>X/' {name} > /home/mallory/x; cat /home/mallory/x > {name}",
     "chmod 000 {name}",
 ])
-def test_who_breaks_what_he_dropped_gains_nothing(machine, text):
+def test_a_changed_submission_gives_no_access_and_delays_no_other(machine, text):
     machine.shell(f"echo secret of root > {SECRET} && chmod 600 {SECRET}")
     name = os.path.basename(send(machine, "mallory", "bob", subject="broken"))
     tamper(machine, text.format(name=name))
-    other = send(machine, "alice", "bob", subject="of somebody else")
+    other = send(machine, "alice", "bob", subject="of another user")
     machine.start()
-    machine.wait_for_mail("bob", "Subject: of somebody else")
+    machine.wait_for_mail("bob", "Subject: of another user")
     wait_for(lambda: os.path.basename(other) not in machine.drops(), what="the other message leaving drop/")
     machine.run(SENDMAIL, "-i", "bob", user="alice", input=b"Subject: and one more\n\n")
     machine.wait_for_mail("bob", "Subject: and one more")
@@ -259,7 +258,7 @@ def test_who_breaks_what_he_dropped_gains_nothing(machine, text):
     assert "crash" not in log and "helper-ended" not in log
 
 
-def test_the_trace_tells_each_user_his_own_rules_alone(machine):
+def test_the_trace_shows_each_user_only_files_of_that_user(machine):
     rules = "secret@elsewhere.test\\n|/usr/bin/secret-program\\n"
     machine.shell(f"printf '{rules}' >/home/alice/.forward; chown alice /home/alice/.forward; chmod 755 /home/alice")
     for user in ("alice", "root"):
@@ -272,7 +271,7 @@ def test_the_trace_tells_each_user_his_own_rules_alone(machine):
 
 # ---- with the programs of the machine
 
-#: cron(8) with no jobs but one of alice's, at once. It calls /usr/sbin/sendmail as the owner of the job.
+#: cron(8) with a single job, of alice, at once. It calls /usr/sbin/sendmail as the owner of the job.
 CRON = """
 for place in /run /var/spool/cron /etc/cron.d; do mount -t tmpfs -o mode=755 tmpfs $place; done
 : >/etc/crontab
@@ -284,7 +283,7 @@ exec cron -f
 
 
 @pytest.mark.skipif(shutil.which("cron") is None, reason="NEEDS cron")
-def test_cron_mails_what_a_job_says(machine):
+def test_cron_mails_the_output_of_a_job(machine):
     machine.start()
     cron = subprocess.Popen(machine.command("sh", "-c", CRON), stdin=subprocess.DEVNULL)
     try:

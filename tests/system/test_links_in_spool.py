@@ -1,5 +1,5 @@
-"""A captured process of the account that owns the spool puts links where root will pass: whatever root does then, nothing
-outside the spool changes its owner, its mode or its contents."""
+"""Links that a captured process of the service puts into the spool change no owner, mode or contents outside it,
+whatever root does."""
 import os
 
 import pytest
@@ -25,7 +25,7 @@ def machine():
 
 
 def captured(machine, text):
-    """What a process of the account does in the spool."""
+    """Runs a command in the spool as the account of the service."""
     return machine.shell(f"cd {machine.spool} && setpriv --reuid={ACCOUNT} --regid={ACCOUNT} --clear-groups sh -ec '{text}'")
 
 
@@ -56,14 +56,14 @@ ACTIONS = {
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("link", ["drop", "control", "pid", "dm000000000000Z"])
-def test_a_link_in_the_spool_leads_root_nowhere(machine, action, link):
+def test_root_follows_no_link_in_the_spool(machine, action, link):
     led_to = TARGET if link == "drop" else f"{TARGET}/file"
     captured(machine, f"rm -rf {link}; ln -s {led_to} {link}")
     before = state_of_target(machine)
     assert "precious" in before
     try:
         ACTIONS[action](machine)
-    except AssertionError as stopped:  # make install may well refuse
+    except AssertionError as stopped:  # make install may refuse
         assert action == "make install", stopped
     assert state_of_target(machine) == before
     captured(machine, f"[ ! -L {link} ] || rm {link}")
@@ -78,7 +78,7 @@ def test_a_refused_spool_is_named(machine):
     assert sent.returncode != 0 and b"Not a directory" in sent.stderr + sent.stdout
 
 
-def test_what_root_makes_in_the_spool_belongs_to_its_owner(machine):
+def test_files_that_root_creates_in_the_spool_belong_to_its_owner(machine):
     machine.start()
     for name in ("pid", "control", "drop"):
         owner = machine.run("stat", "-c", "%U:%G", f"{machine.spool}/{name}").stdout.decode().strip()
@@ -86,7 +86,7 @@ def test_what_root_makes_in_the_spool_belongs_to_its_owner(machine):
 
 
 def test_a_pid_file_of_root_is_replaced_unless_its_daemon_runs(machine):
-    """Earlier versions made it as root."""
+    """Earlier versions created it as root."""
     machine.shell(f"echo 1 >{machine.spool}/pid")
     machine.start()
     assert machine.run("stat", "-c", "%U", f"{machine.spool}/pid").stdout.decode().strip() == ACCOUNT

@@ -1,4 +1,5 @@
-"""Mailboxes that another server keeps: Dovecot takes them by LMTP, and decides about quotas and folders."""
+"""A server with LMTP, here Dovecot, gets mail for local users, and its quotas and folders decide about each
+recipient."""
 import glob
 import os
 import pwd
@@ -117,7 +118,7 @@ def send(host, recipients, message):
         client.sendmail("a@example.org", recipients, message)
 
 
-def test_mail_goes_to_the_server_and_not_into_files(host, dovecot):
+def test_mail_goes_to_the_lmtp_server_and_not_into_files(host, dovecot):
     store = dovecot("alice@host.test")
     host.write_config(local_transport="lmtp:" + store.socket)
     host.start()
@@ -131,7 +132,7 @@ def test_mail_goes_to_the_server_and_not_into_files(host, dovecot):
     assert host.mailbox("alice") == b"" and not glob.glob(host.spool + "/[cd]m*")
 
 
-def test_an_extension_is_passed_on(host, dovecot):
+def test_an_extension_reaches_the_lmtp_server(host, dovecot):
     store = dovecot("alice@host.test")
     host.write_config(local_transport="lmtp:" + store.socket)
     host.write_aliases("chef: alice+Lists\n")
@@ -141,8 +142,8 @@ def test_an_extension_is_passed_on(host, dovecot):
     wait_for(lambda: store.messages("alice@host.test", ".Lists"), what=store.log)
 
 
-def test_each_recipient_has_its_own_answer(host, dovecot):
-    store = dovecot("alice@host.test")  # bob is unknown there
+def test_each_recipient_has_its_own_reply(host, dovecot):
+    store = dovecot("alice@host.test")  # Dovecot does not know bob
     host.write_config(local_transport="lmtp:" + store.socket)
     host.start()
     send(host, ["alice", "bob"], text())
@@ -154,7 +155,7 @@ def test_each_recipient_has_its_own_answer(host, dovecot):
     assert refused.value.smtp_code == 550 and b"bob@host.test" in refused.value.smtp_error
 
 
-def test_a_quota_is_told_to_the_client(host, dovecot):
+def test_a_full_quota_is_refused_in_the_session(host, dovecot):
     store = dovecot("alice@host.test", quota="20k")
     host.write_config(local_transport="lmtp:" + store.socket)
     host.start()
@@ -166,7 +167,7 @@ def test_a_quota_is_told_to_the_client(host, dovecot):
     assert len(store.messages("alice@host.test")) == 1
 
 
-def test_mail_waits_while_the_server_is_away(host, dovecot):
+def test_mail_waits_while_the_lmtp_server_is_down(host, dovecot):
     store = dovecot("alice@host.test")
     store.stop()
     host.write_config(local_transport="lmtp:" + store.socket, retry="1s")
@@ -177,7 +178,7 @@ def test_mail_waits_while_the_server_is_away(host, dovecot):
     assert refused.value.smtp_code == 451 and store.folder.encode() not in refused.value.smtp_error, refused.value
     assert f'local-transport server={store.socket} error="451 4.4.1' in host.log_text(), host.log_text()
     host.run("sendmail", "alice", input=text("from here").encode(), check=True)
-    # Not only on its way into the queue, but from there as well: nothing is under way any more.
+    # Queued mail waits as well: no delivery is in progress any more.
     wait_for(lambda: re.search(r"deferred to=<alice@host\.test> from=\S* target=", host.log_text()), what=host.log_text)
     store.start()
     host.run("runq", "-qf", check=True)
@@ -187,7 +188,7 @@ def test_mail_waits_while_the_server_is_away(host, dovecot):
     assert subjects == {b"from here", b"again"}
 
 
-def test_a_server_that_restarts_between_two_messages_of_a_session(host, dovecot):
+def test_a_restart_of_the_lmtp_server_between_two_messages_loses_none(host, dovecot):
     store = dovecot("alice@host.test")
     host.write_config(local_transport="lmtp:" + store.socket)
     host.start()
@@ -199,7 +200,7 @@ def test_a_server_that_restarts_between_two_messages_of_a_session(host, dovecot)
     assert len(store.messages("alice@host.test")) == 2
 
 
-def test_own_rules_count_before_the_server_is_asked(host, dovecot):
+def test_a_delivery_file_counts_before_the_lmtp_server(host, dovecot):
     store = dovecot("bob@host.test")
     host.write_config(local_transport="lmtp:" + store.socket)
     with open("/home/alice/.forward", "w") as file:
@@ -216,7 +217,7 @@ def test_own_rules_count_before_the_server_is_asked(host, dovecot):
     assert f"=> mailbox of alice, by LMTP to {store.socket}" in trace
 
 
-def test_users_of_virtual_domains(host, dovecot, folder):
+def test_mail_for_virtual_users_goes_to_the_lmtp_server(host, dovecot, folder):
     store = dovecot("vera@virtual.test")
     domains = VirtualDomains(folder)
     domains.add("virtual.test", "bob", ["vera"], aliases="chef: vera\n")
@@ -227,7 +228,7 @@ def test_users_of_virtual_domains(host, dovecot, folder):
     assert not domains.mailbox("vera", "virtual.test")
 
 
-def test_a_server_that_is_none_is_never_the_fault_of_a_message(host, make_host):
+def test_a_server_that_does_not_speak_lmtp_defers_all_mail(host, make_host):
     other = make_host("other")
     other.start()  # speaks SMTP
     host.write_config(local_transport=f"lmtp:127.0.0.1:{other.port}")

@@ -1,4 +1,5 @@
-"""MAILBOX.lock, by which mail programs of Debian lock a mailbox in addition to the locks of the kernel."""
+"""With the option, MAILBOX.lock locks a mailbox in addition to the locks of the kernel, as mail programs of Debian
+expect."""
 import os
 import socket
 
@@ -16,27 +17,27 @@ def lock_of(host):
 def test_a_lock_of_an_agent_that_was_killed_is_removed(host):
     host.start()
     with open(lock_of(host), "w") as file:
-        file.write(f"{os.getpid()} {socket.gethostname()} postoffice\n")  # whatever became of the process
+        file.write(f"{os.getpid()} {socket.gethostname()} postoffice\n")  # also if its process is alive
     send(host, "hello")
     host.wait_for_mail(local_user(), b"Subject: hello")
-    wait_for(lambda: not os.path.exists(lock_of(host)), what="the end of our own lock")
+    wait_for(lambda: not os.path.exists(lock_of(host)), what="the removal of our lock")
 
 
-def test_a_lock_of_another_program_is_waited_for(host):
+def test_an_agent_waits_for_the_lock_of_another_program(host):
     host.start()
     with open(lock_of(host), "w") as file:
         file.write(f"{os.getpid()}\n")
     send(host, "waits")
     send(host, "too")
-    wait_for(lambda: os.path.exists(host.mailbox_path(local_user())), what="an agent that has come to the locks")
+    wait_for(lambda: os.path.exists(host.mailbox_path(local_user())), what="an agent at the lock")
     assert b"Subject:" not in host.mailbox(local_user())
     os.unlink(lock_of(host))
     host.wait_for_mail(local_user(), b"Subject: waits")
     host.wait_for_mail(local_user(), b"Subject: too")
-    wait_for(lambda: not os.path.exists(lock_of(host)), what="the end of our own lock")
+    wait_for(lambda: not os.path.exists(lock_of(host)), what="the removal of our lock")
 
 
-def test_without_the_option_there_is_none(host):
+def test_without_the_option_there_is_no_lock_file(host):
     host.write_config(dot_lock="0")
     host.start()
     with open(lock_of(host), "w") as file:

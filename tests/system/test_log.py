@@ -15,7 +15,7 @@ def send(host, recipient=None):
         client.sendmail("alice@host.test", [recipient or local_user()], "Subject: logged\n\nhello\n")
 
 
-def test_each_line_is_an_object_where_the_configuration_says_so(host):
+def test_with_json_each_line_is_an_object(host):
     host.write_config(log_format="json", audit="1")
     host.start()
     send(host)
@@ -36,7 +36,7 @@ def test_each_line_is_an_object_where_the_configuration_says_so(host):
     assert any(line.get("record", "").startswith("AUDIT:") for line in lines)
 
 
-def test_the_form_changes_with_the_configuration(host):
+def test_a_reload_changes_the_form(host):
     host.start()
     host.write_config(log_format="json")
     host.reload()
@@ -44,8 +44,8 @@ def test_the_form_changes_with_the_configuration(host):
     wait_for(lambda: '"event":"delivered"' in host.log_text(), what=host.log_text)
 
 
-def test_a_log_that_was_moved_away_is_begun_anew(host):
-    """As logrotate does it: rename, then SIGHUP. Every process writes to the new one, those of users, too."""
+def test_a_reload_opens_the_log_file_again(host):
+    """As logrotate needs it: rename, then SIGHUP. All processes write to the new file, those of users as well."""
     host.start()
     old = host.log + ".1"
     os.rename(host.log, old)

@@ -1,4 +1,5 @@
-"""Several hosts on a network of their own, with DNS: what becomes of mail between them, and what strangers may do."""
+"""Mail between hosts goes to the right mail host, waits while it is down, and is reported if it cannot be delivered;
+a client without permission relays none. The hosts have a network and DNS of their own."""
 import email
 import re
 import smtplib
@@ -28,7 +29,7 @@ def test_the_next_mx_host_takes_the_mail_when_the_first_is_down(hosts, subject):
 
 
 def test_equal_mx_hosts_share_the_mail(hosts, subject):
-    """Each domain is a destination of its own; that one host gets all happens once in eight million runs."""
+    """Each domain is a destination of its own; that one host gets all mail happens once in eight million runs."""
     send(hosts.a, [f"bob@{domain}" for domain in SHARED], subject)
     hosts.a.wait_for_empty_queue()
     for host in (hosts.b, hosts.c):
@@ -44,7 +45,7 @@ def test_a_backup_mx_keeps_mail_until_the_better_one_is_back(hosts, subject):
         send(hosts.a, "bob@backed.test", subject)
         hosts.a.wait_for_empty_queue()
         waits(hosts.c, "b.test")
-        hosts.c.run_queue()  # in vain again; above all, it is not sent to itself
+        hosts.c.run_queue()  # not delivered, and above all not sent to itself
         assert len(hosts.c.queue()) == 1
     hosts.c.run_queue()
     message = email.message_from_bytes(hosts.b.wait_for_message("bob", subject.encode()))
@@ -66,7 +67,7 @@ def test_mail_waits_while_the_host_is_down(hosts, subject):
 
 
 @pytest.mark.parametrize("domain", LED_TO_B)
-def test_every_way_to_name_a_host_leads_there(hosts, subject, domain):
+def test_each_form_of_dns_records_leads_to_the_host(hosts, subject, domain):
     send(hosts.a, f"bob@{domain}", subject)
     message = email.message_from_bytes(hosts.b.wait_for_message("bob", subject.encode()))
     assert message["Delivered-To"] == f"bob@{domain}"
@@ -75,12 +76,12 @@ def test_every_way_to_name_a_host_leads_there(hosts, subject, domain):
 
 
 @pytest.mark.parametrize("domain", ["[192.0.2.2]", "[IPv6:2001:db8::2]"])
-def test_to_an_address_literal(hosts, subject, domain):
+def test_mail_to_an_address_literal_arrives(hosts, subject, domain):
     send(hosts.a, f"bob@{domain}", subject)
     hosts.b.wait_for_message("bob", subject.encode())
 
 
-def test_to_and_from_a_host_without_ipv4(hosts, subject):
+def test_a_host_without_ipv4_sends_and_receives(hosts, subject):
     send(hosts.a, "alice@six.test", subject)
     hosts.six.wait_for_message("alice", subject.encode())
     send(hosts.six, "bob@b.test", subject, sender="alice@six.test")
@@ -101,19 +102,19 @@ def test_an_unknown_user_is_reported_to_the_sender(hosts, subject):
     assert "RCPT" in hosts.b.log_text() and "nobody-there@b.test" in hosts.b.log_text()
 
 
-def test_only_the_unknown_one_of_several_is_reported(hosts, subject):
+def test_only_the_unknown_recipient_is_reported(hosts, subject):
     send(hosts.a, ["bob@b.test", "nobody-there@b.test", "alice@b.test", "alice@c.test"], subject)
     for host, user in ((hosts.b, "bob"), (hosts.b, "alice"), (hosts.c, "alice")):
         host.wait_for_message(user, subject.encode())
     report_at(hosts.a, "alice", subject).check("nobody-there@b.test", "5.1.1")
 
 
-def test_a_sender_elsewhere_gets_the_report_there(hosts, subject):
+def test_a_sender_at_another_host_gets_the_report(hosts, subject):
     send(hosts.a, "nobody-there@b.test", subject, sender="alice@c.test")
     report_at(hosts.c, "alice", subject).check("nobody-there@b.test", "5.1.1")
 
 
-def test_sendmail_reports_to_who_sent(hosts, subject):
+def test_the_sender_of_sendmail_f_gets_the_report(hosts, subject):
     done = hosts.a.run("sendmail", "-i", "-f", "bob@a.test", "nobody-there@b.test",
                        input=f"Subject: {subject}\n\nHello.\n".encode(), check=True)
     assert done.stdout == done.stderr == b""
@@ -127,7 +128,7 @@ def test_a_report_that_cannot_be_delivered_goes_to_postmaster(hosts, subject):
     assert Report(report.original[0].as_bytes().replace(b"MIME-Version", b"Return-Path: <>\nMIME-Version", 1))
 
 
-def test_a_report_that_not_even_postmaster_gets_ends_in_the_log(hosts, subject):
+def test_a_report_that_postmaster_cannot_get_is_logged(hosts, subject):
     hosts.a.write_aliases("root: nobody-at-all@b.test\n")
     try:
         send(hosts.a, "nobody-there@b.test", subject, sender="nobody-here@c.test")
@@ -171,7 +172,7 @@ def test_mail_waits_for_a_domain_whose_name_server_fails(hosts, subject):
 def test_mail_waits_while_dns_is_down(hosts, subject):
     hosts.dns.stop()
     try:
-        send(hosts.a, "bob@unasked.test", subject)  # no connection to b.test would help
+        send(hosts.a, "bob@unasked.test", subject)  # b.test itself is reachable
         waits(hosts.a, "unasked.test", "refused")
     finally:
         hosts.dns.start()
@@ -180,7 +181,7 @@ def test_mail_waits_while_dns_is_down(hosts, subject):
     assert subject.encode() not in hosts.a.mailbox("alice")
 
 
-# -- strangers
+# -- clients without permission
 
 @pytest.mark.parametrize("recipient", [
     "bob@b.test", "@a.test:bob@b.test", "@a.test,@six.test:bob@b.test", "bob%b.test@a.test", "bob%b.test",
@@ -189,7 +190,7 @@ def test_mail_waits_while_dns_is_down(hosts, subject):
     "bob%[192.0.2.2]@a.test", "bob@[IPv6:2001:db8::2]", "bob%b.test@[192.0.2.1]", '"bob@b.test"@[192.0.2.1]', "bob@B.TEST.", "postmaster@b.test",
     '"bob@b.test"@localhost', "a.test!bob@b.test", "bob@a.test@b.test",
 ])
-def test_a_stranger_cannot_relay(hosts, recipient):
+def test_a_client_without_permission_cannot_relay(hosts, recipient):
     queued = hosts.a.spool_files()
     with hosts.a.smtp(hosts.c.machine) as client:
         client.ehlo()
@@ -200,7 +201,7 @@ def test_a_stranger_cannot_relay(hosts, recipient):
     assert hosts.a.spool_files() == queued
 
 
-def test_a_source_route_to_a_user_of_ours_is_only_passed_over(hosts, subject):
+def test_a_source_route_to_a_local_user_is_ignored(hosts, subject):
     with hosts.a.smtp(hosts.c.machine) as client:
         client.ehlo()
         client.mail("alice@c.test")
@@ -215,7 +216,7 @@ def test_a_trusted_host_may_relay(hosts, subject):
     hosts.b.wait_for_message("bob", subject.encode())
 
 
-def test_a_stranger_is_told_why(hosts):
+def test_a_refusal_to_relay_has_a_reason(hosts):
     with hosts.a.smtp(hosts.c.machine) as client:
         with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
             client.sendmail("alice@c.test", ["bob@b.test"], b"")

@@ -1,12 +1,11 @@
-"""Messages as they arrive at another host, ours or one with Debian's Postfix; reports in both directions."""
+"""A message arrives unchanged at another host, ours or one with Debian's Postfix, and reports go in both directions."""
 import email
 
 import pytest
 
 from conftest import needs_root
-from debian_mta import NoPostfix, Postfix
 from host import wait_for
-from mail_network import DNS, Report, hosts, report_at, send, subject  # noqa: F401
+from mail_network import Report, debian_postfix, hosts, report_at, send, subject  # noqa: F401
 
 pytestmark = needs_root
 
@@ -23,8 +22,8 @@ BODIES = {
 
 
 def original(subject, sender, body):
-    """A message that lacks nothing, so that nobody on its way adds anything but traces; LF line ends."""
-    return (f"From: Somebody <{sender}>\nTo: everybody@example.org\nDate: Sat, 21 Nov 2026 10:00:00 +0100\n"
+    """A complete message, so that no host adds more than trace fields; LF line ends."""
+    return (f"From: Sender <{sender}>\nTo: all@example.org\nDate: Sat, 21 Nov 2026 10:00:00 +0100\n"
             f"Message-ID: <{subject}@client.test>\nSubject: {subject}\nMIME-Version: 1.0\n"
             "Content-Type: text/plain; charset=unknown-8bit\nContent-Transfer-Encoding: 8bit\n"
             "X-Folded: one\n\ttwo\n\n").encode() + body
@@ -36,7 +35,7 @@ def submit(host, sender, recipients, message):
 
 
 def without_traces(message):
-    return message[message.index(b"From: Somebody"):]
+    return message[message.index(b"From: Sender <"):]
 
 
 def body_of(message):
@@ -62,7 +61,7 @@ def test_lines_that_are_too_long_for_smtp_are_folded(hosts, subject):
     assert without_traces(hosts.a.wait_for_message("alice", subject.encode())) == sent
 
 
-def test_a_message_to_very_many(hosts, subject):
+def test_a_message_to_many_recipients_arrives_once_for_each(hosts, subject):
     hosts.b.write_aliases("root: Carol\n" + "".join(f"n{n}: bob\n" for n in range(250)))
     sent = original(subject, "alice@a.test", b"Hello.\n")
     submit(hosts.a, "alice@a.test", [f"n{n}@b.test" for n in range(250)], sent)
@@ -78,26 +77,18 @@ def test_a_message_to_very_many(hosts, subject):
 
 @pytest.fixture(scope="module")
 def postfix(hosts):
-    try:
-        made = Postfix(hosts.debian, "debian.test", DNS, aliases="elsewhere: nobody-there@b.test\n",
-                       message_size_limit="2000000")
-    except NoPostfix as why:
-        pytest.skip(f"NEEDS Postfix of Debian: {why}")
-    try:
-        yield made.start()
-    finally:
-        made.close()
+    yield from debian_postfix(hosts, aliases="elsewhere: nobody-there@b.test\n", message_size_limit="2000000")
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-def test_to_postfix(hosts, postfix, subject, body):
+def test_a_message_to_postfix_arrives_as_it_was_sent(hosts, postfix, subject, body):
     sent = original(subject, "alice@a.test", body)
     submit(hosts.a, "alice@a.test", ["debby@debian.test"], sent)
     assert without_traces(postfix.wait_for_message("debby", subject.encode())) == sent
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-def test_from_postfix(hosts, postfix, subject, body):
+def test_a_message_from_postfix_arrives_as_it_was_sent(hosts, postfix, subject, body):
     sent = original(subject, "debby@debian.test", body)
     postfix.send("debby@debian.test", ["alice@a.test"], sent)
     message = hosts.a.wait_for_message("alice", subject.encode())
@@ -105,34 +96,34 @@ def test_from_postfix(hosts, postfix, subject, body):
     assert email.message_from_bytes(message)["Return-Path"] == "<debby@debian.test>"
 
 
-def test_postfix_refuses_an_unknown_user(hosts, postfix, subject):
+def test_an_unknown_user_at_postfix_is_reported(hosts, postfix, subject):
     send(hosts.a, "nobody-there@debian.test", subject)
     only = report_at(hosts.a, "alice", subject).check("nobody-there@debian.test", "5.1.1", "smtp; 550 5.1.1")
     assert only["Remote-MTA"] == "dns; debian.test"
 
 
-def test_postfix_takes_no_large_messages(hosts, postfix, subject):
+def test_a_message_too_large_for_postfix_is_reported(hosts, postfix, subject):
     send(hosts.a, "debby@debian.test", subject, body=b"a line of thirty octets, or so\r\n" * 80_000)
     report = report_at(hosts.a, "alice", subject)
     report.check("debby@debian.test", "5.3.4")
     assert "header of your message" in report.text
 
 
-def test_postfix_reports_what_it_could_not_deliver(hosts, postfix, subject):
+def test_a_report_of_postfix_arrives(hosts, postfix, subject):
     send(hosts.a, "elsewhere@debian.test", subject)
     report = Report(hosts.a.wait_for_message("alice", [b"multipart/report", subject.encode()]))
     assert report.host["Reporting-MTA"] == "dns; debian.test"
     report.check("nobody-there@b.test", "5.1.1", "smtp; 550 5.1.1")
 
 
-def test_postfix_gets_our_report(hosts, postfix, subject):
+def test_a_report_for_a_sender_at_postfix_arrives(hosts, postfix, subject):
     send(hosts.a, "nobody-there@b.test", subject, sender="debby@debian.test")
     report = Report(postfix.wait_for_message("debby", [b"multipart/report", subject.encode()]))
     assert report.host["Reporting-MTA"] == "dns; a.test"
     report.check("nobody-there@b.test", "5.1.1", "smtp; 550 5.1.1")
 
 
-def test_postfix_is_told_of_an_unknown_user(hosts, postfix, subject):
+def test_postfix_reports_our_refusal_of_an_unknown_user(hosts, postfix, subject):
     postfix.send("debby@debian.test", ["nobody-there@a.test"], original(subject, "debby@debian.test", b"Hello.\n"))
     report = Report(postfix.wait_for_message("debby", [b"multipart/report", subject.encode()]))
     report.check("nobody-there@a.test", "5.1.1", "smtp; 550 5.1.1")

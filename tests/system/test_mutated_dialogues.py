@@ -1,5 +1,5 @@
-"""Ten thousand dialogues that went wrong leave a server that serves; and nothing that they make us send on has a line
-end that some host takes for another."""
+"""Ten thousand mutated dialogues neither stop the server nor make it send a message with a line end that some host
+takes for another."""
 import os
 import random
 import re
@@ -17,7 +17,7 @@ SEED = int(os.environ.get("SEED", "1"))
 
 
 def converse(port, rng, text):
-    """Says all of it, in some pieces, and hears what there is to hear."""
+    """Sends the text in pieces, and reads all replies."""
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         try:
             if rng.random() < 0.9:
@@ -41,7 +41,7 @@ def talk(port, seed, count, failures):
         text = mutated(rng, known)
         try:
             converse(port, rng, text)
-        except Exception as why:  # whatever it is, the dialogue belongs to it
+        except Exception as why:  # the report of a failure includes the dialogue
             failures.append((why, text))
             return
 
@@ -50,7 +50,7 @@ def pids(host):
     return host.process.pid, helpers(host, "listener"), helpers(host, "queue runner"), helpers(host, "spawner")
 
 
-def test_dialogues_that_went_wrong(host):
+def test_mutated_dialogues_leave_the_server_serving(host):
     with StrictSink() as sink:
         host.write_config(clients="200", relay_host=f"127.0.0.1:{sink.port}", size="1m", retry="1s")
         host.start()
@@ -72,17 +72,17 @@ def test_dialogues_that_went_wrong(host):
         strange = re.findall(r".*: (?:crash|error|no-session-process|client-lost|helper-ended) .*", host.log_text())
         assert strange == [], f"SEED={SEED}: {strange[:10]}"
         assert sink.violations == [], f"SEED={SEED}"
-        assert len(sink.transactions) > 100, "hardly anything was sent on"
+        assert len(sink.transactions) > 100, "too few messages were relayed"
         print(f"\n    {DIALOGUES} dialogues, {len(sink.transactions)} messages sent on", end="")
 
 
-# What some host or other has taken for the end of a message.
+# Sequences that some host takes for the end of a message.
 ENDS_FOR_SOME = [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r", b"\n.\r", b"\r\n\0.\r\n",
                  b"\r\n.\0\r\n", b"\r\r\n.\r\r\n", b"\n\n.\n\n", b"\r\n.\r\r\n"]
 SMUGGLED = b"MAIL FROM:<smuggler@far.test>EOLRCPT TO:<victim@elsewhere.test>EOLDATAEOLSubject: smuggledEOLEOLxEOL.EOL"
 
 
-def test_nothing_is_smuggled_through(host):
+def test_no_command_is_smuggled_in_a_message(host):
     with StrictSink() as sink:
         host.write_config(relay_host=f"127.0.0.1:{sink.port}")
         host.start()
@@ -94,7 +94,7 @@ def test_nothing_is_smuggled_through(host):
                 replies = host.dialogue("EHLO client.test", "MAIL FROM:<honest@far.test>",
                                         f"RCPT TO:<r{count}@elsewhere.test>", "DATA",
                                         b"Subject: outside\r\n\r\nfirst" + evil + b"\r\n.\r\n", "QUIT")
-                # Taken as one message or not at all, and nothing in it was a command.
+                # Accepted as one message or refused, and no line of it was taken for a command.
                 assert replies[-2][:3] in ("250", "550", "554", "500", "521"), (end, replies)
                 assert replies[-1].startswith("221"), (end, replies)
         host.wait_for_empty_queue()

@@ -1,4 +1,4 @@
-"""ns: what the resolver of the server finds."""
+"""ns shows what the resolver of the server finds."""
 import os
 
 import pytest
@@ -8,7 +8,7 @@ from host import free_port
 
 
 @pytest.mark.skipif(NSD is None, reason="NEEDS nsd")
-def test_ns_shows_what_the_server_finds(host, folder):
+def test_ns_shows_addresses_names_and_mail_hosts(host, folder):
     zone = """@ SOA dns.test. hostmaster.test. 1 3600 600 86400 60
 @ NS dns.test.
 mail.far.test. A 192.0.2.10

@@ -1,4 +1,4 @@
-"""docs/operation.md, "Settings": rows about clients, each tried by a dialogue."""
+"""Each row about clients in "Settings" of docs/operation.md does what it says, tried by a dialogue."""
 import os
 import socket
 
@@ -72,7 +72,7 @@ def test_tls_from_the_beginning(strangers, certificate):
         assert talk.say("MAIL FROM:<someone@good.test>").startswith("530 5.7.0")
 
 
-# -- who may send
+# -- clients that may send
 
 @row("reject_rbl_client", "`dnsbl=zen.example`")
 def test_a_list_of_addresses(strangers):

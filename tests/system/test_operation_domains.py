@@ -1,4 +1,5 @@
-"""docs/operation.md, "Aliases, lists, users": each row of the table of virtual domains does what its first column says."""
+"""Each row of the table of virtual domains in docs/operation.md, "Aliases, lists, users", does what its first column
+says."""
 import os
 import subprocess
 

@@ -1,5 +1,5 @@
-"""docs/operation.md, "Settings": rows about names, routes, messages and the queue, each tried by a delivery. The rows about
-clients are in test_operation_clients.py."""
+"""Each row about names, routes, messages and the queue in "Settings" of docs/operation.md does what it says, tried by
+a delivery. The rows about clients are in test_operation_clients.py."""
 import os
 import pwd
 import re
@@ -195,7 +195,7 @@ def test_time_of_a_program(strangers):
 
 @pytest.fixture
 def waiting(strangers):
-    """With these options, mail of bob that elsewhere.test does not take now; its subject."""
+    """wait(options): with these options, queues mail of bob that elsewhere.test defers; returns its subject."""
     def wait(**options):
         strangers.configure(retry="1s,1h", **options)
         strangers.sink.verdict = lambda address: "451 4.3.0 later"

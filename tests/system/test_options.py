@@ -1,4 +1,4 @@
-"""What single options do that no other test is about, seen from outside."""
+"""msp, control and escape-from do what postoffice.cf(5) says."""
 import os
 import socket
 import stat
@@ -8,7 +8,7 @@ from host import free_port, local_user
 TEXT = b"Subject: hello\r\n\r\nFrom here on\r\n"
 
 
-def test_msp_is_one_more_port(host):
+def test_msp_opens_one_more_port(host):
     port = free_port()
     host.write_config(msp=str(port))
     host.start()
@@ -16,7 +16,7 @@ def test_msp_is_one_more_port(host):
         assert s.recv(3) == b"220"
 
 
-def test_control_is_where_the_daemon_answers(host, folder):
+def test_control_names_the_socket_of_the_daemon(host, folder):
     path = os.path.join(folder, "other-control")
     host.write_config(control=path)
     host.start()
@@ -27,7 +27,7 @@ def test_control_is_where_the_daemon_answers(host, folder):
     host.wait_for_mail(user, b"Subject: triggered")
 
 
-def test_escape_from_marks_lines_that_look_like_the_next_message(host):
+def test_escape_from_quotes_lines_that_begin_with_from(host):
     user = local_user()
     for value, line in (("1", b"\n>From here on\n"), ("0", b"\nFrom here on\n")):
         host.write_config(escape_from=value)

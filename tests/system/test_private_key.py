@@ -1,4 +1,4 @@
-"""The private key of the host: in the memory of one process, which signs for all others."""
+"""The private key of the host is in the memory of one process, which signs for all others."""
 import os
 import re
 import signal
@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from certificates import Authority
+from certificates import authority  # noqa: F401
 from conftest import needs_root, needs_tls
 from host import wait_for
 from processes import wait_for_title
@@ -16,13 +16,8 @@ from processes import wait_for_title
 pytestmark = needs_tls
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(str(tmp_path_factory.mktemp("ca")))
-
-
 def handshake(host, authority, version=None):
-    """What the client knows of the connection; raises for a handshake that fails."""
+    """Makes a handshake and returns facts about the connection; raises if it fails."""
     context = ssl.create_default_context(cafile=authority.certificate)
     if version is not None:
         context.minimum_version = context.maximum_version = version
@@ -38,7 +33,7 @@ def handshake(host, authority, version=None):
 
 
 def secrets_in(key_file):
-    """The secret numbers of the key, as octets; in OpenSSL's memory they are in either order."""
+    """The secret numbers of the key, as octets in either order, since OpenSSL's memory has both."""
     text = subprocess.run(["openssl", "pkey", "-in", key_file, "-noout", "-text"], capture_output=True, text=True,
                           check=True).stdout
     found = re.findall(r"^(?:priv|prime1|prime2|privateExponent):\n((?:    [0-9a-f:]+\n)+)", text, re.M)
@@ -53,7 +48,7 @@ def memory_of(pid):
             regions = [line.split()[0].split("-") for line in maps if " rw" in line]
         memory = open(f"/proc/{pid}/mem", "rb")
     except FileNotFoundError:
-        return  # it has left meanwhile, and taken its memory along
+        return  # the process has ended
     with memory:
         for start, end in regions:
             try:
@@ -84,8 +79,8 @@ def test_one_process_holds_the_key(make_host, authority, kind):
 
 
 @pytest.mark.parametrize("kind", ["ec", "ec-521", "rsa", "rsa-4096", "ed25519"])
-def test_every_kind_of_key_serves(make_host, authority, kind):
-    """A key of Ed25519 must be where it is used."""
+def test_each_kind_of_key_works(make_host, authority, kind):
+    """A key of Ed25519 can only be used in the process that has it."""
     host = make_host("host", tls_certificate=authority.issue("host.test", f"{kind}.pem", kind)).start()
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
         for _ in range(3):
@@ -99,7 +94,7 @@ def test_a_key_keeper_that_ends_is_replaced(make_host, authority):
     host = make_host("host", tls_certificate=path).start()
     assert handshake(host, authority)
     keeper, = wait_for_title(host, "postoffice: key keeper")
-    os.remove(path)  # the next one has what this one had
+    os.remove(path)  # the next key keeper inherits these
     os.kill(keeper, signal.SIGKILL)
     wait_for(lambda: [pid for pid in wait_for_title(host, "postoffice: key keeper") if pid != keeper],
              what="another key keeper")
@@ -108,6 +103,6 @@ def test_a_key_keeper_that_ends_is_replaced(make_host, authority):
         try:
             return handshake(host, authority)
         except (ssl.SSLError, OSError, smtplib.SMTPException):
-            return None  # sessions that had the pipes of the one that ended leave one by one
+            return None  # sessions with the pipes of the old key keeper end one by one
     wait_for(works, what="a handshake with the new key keeper")
     assert "helper-ended helper=\"key keeper\"" in host.log_text()

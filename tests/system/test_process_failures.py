@@ -19,7 +19,7 @@ from smtp_clients import in_a_transaction, message, refuses_connections, send
 from strict_sink import StrictSink
 
 
-def test_without_its_master_the_rest_leaves_and_makes_room(host):
+def test_all_processes_end_after_the_master(host):
     host.start()
     client = in_a_transaction(host)
     assert client.docmd("DATA")[0] == 354
@@ -41,12 +41,12 @@ def test_without_its_master_the_rest_leaves_and_makes_room(host):
 
 
 @pytest.mark.parametrize("helper", ["listener", "queue runner", "spawner"])
-def test_a_fallen_helper_is_replaced(host, helper):
+def test_a_killed_helper_is_replaced(host, helper):
     host.start()
     pid, = helpers(host, helper)
     kill(pid)
-    wait_for(lambda: re.search(f'helper-ended helper="?{helper}"? how="signal 9"', host.log_text()), what="its end")
-    wait_for(lambda: [p for p in helpers(host, helper) if p != pid], what="another one")
+    wait_for(lambda: re.search(f'helper-ended helper="?{helper}"? how="signal 9"', host.log_text()), what="the log line")
+    wait_for(lambda: [p for p in helpers(host, helper) if p != pid], what="another helper")
     wait_for(host.answers, what="an answer")
     send(host, b"by SMTP")
     host.wait_for_mail(local_user(), b"by SMTP")
@@ -54,7 +54,7 @@ def test_a_fallen_helper_is_replaced(host, helper):
     host.wait_for_mail(local_user(), b"by hand")
 
 
-def test_a_signal_for_all_processes_is_no_crash(make_host):
+def test_sigterm_for_the_process_group_is_a_stop(make_host):
     host = make_host("host")
     host.process = subprocess.Popen([host.command("smtpd"), "-C", host.config, "-bD"], start_new_session=True)
     wait_for(host.answers, what="the daemon answering")
@@ -67,7 +67,7 @@ def test_a_signal_for_all_processes_is_no_crash(make_host):
     assert "crash" not in host.log_text() and "stopped" in host.log_text()
 
 
-def test_a_fallen_session_is_one_client_s_loss(host):
+def test_a_crash_of_a_session_process_ends_one_session(host):
     host.start()
     one, other = in_a_transaction(host), in_a_transaction(host)
     port = one.sock.getsockname()[1]
@@ -78,7 +78,7 @@ def test_a_fallen_session_is_one_client_s_loss(host):
         one.data(message(b"lost"))
     assert other.data(message(b"not lost"))[0] == 250
     other.quit()
-    wait_for(lambda: re.search(r'crash process="?SMTP.*signal 11', host.log_text()), what="a word in the log")
+    wait_for(lambda: re.search(r'crash process="?SMTP.*signal 11', host.log_text()), what="the log line")
 
 
 def holds_client(pid, port):
@@ -86,7 +86,7 @@ def holds_client(pid, port):
 
 
 @needs_root
-def test_a_fallen_local_agent_is_replaced(host):
+def test_a_killed_local_agent_is_replaced(host):
     host.start()
     send(host, b"first", "alice")
     pid, = wait_for_title(host, "deliver alice")
@@ -96,8 +96,8 @@ def test_a_fallen_local_agent_is_replaced(host):
     host.wait_for_mail("alice", b"Subject: second")
 
 
-def test_a_process_that_has_served_many_takes_nobody_with_it(host):
-    """After a thousand clients a session process makes room for a new one, and others are waiting for it just then."""
+def test_no_client_is_lost_when_session_processes_are_replaced(host):
+    """After a thousand clients a session process ends and another one takes its place."""
     host.write_config(clients="200")
     host.start()
     lost = []
@@ -120,15 +120,15 @@ def test_a_process_that_has_served_many_takes_nobody_with_it(host):
 
 @needs_root
 @pytest.mark.parametrize("title", ["spawner", "queue runner", "listener"])
-def test_a_helper_that_is_killed_again_and_again(host, title):
+def test_mail_is_accepted_while_a_helper_is_killed_repeatedly(host, title):
     host.start()
     sender = Sender(host)
     for _ in range(3):
-        pid = wait_for(lambda: helpers(host, title), what="it")[0]
+        pid = wait_for(lambda: helpers(host, title), what="the process")[0]
         assert kill(pid)
         wait_for(lambda: not is_alive(pid), what="its end")
         assert sender.sendmail() == 0
-        wait_for(lambda: any(p != pid for p in helpers(host, title)), what="its successor")
+        wait_for(lambda: any(p != pid for p in helpers(host, title)), what="another process")
         wait_for(host.answers, what="the port")
         wait_for(lambda: sender.smtp() == 250, what="service as before")
     host.run("runq")
@@ -137,16 +137,16 @@ def test_a_helper_that_is_killed_again_and_again(host, title):
 
 
 @needs_root
-def test_a_spawner_that_hangs(host):
+def test_a_delivery_waits_for_a_stopped_spawner(host):
     host.start()
     sender = Sender(host)
-    spawner = wait_for(lambda: helpers(host, "spawner"), what="it")[0]
+    spawner = wait_for(lambda: helpers(host, "spawner"), what="the process")[0]
     os.kill(spawner, signal.SIGSTOP)
     replies = []
     waiting = threading.Thread(target=lambda: replies.append(sender.smtp()))
     waiting.start()
     with host.smtp() as other:
-        assert other.noop()[0] == 250, "others are served meanwhile"
+        assert other.noop()[0] == 250, "other clients are served meanwhile"
     os.kill(spawner, signal.SIGCONT)
     waiting.join(40)
     assert replies == [250]
@@ -154,7 +154,7 @@ def test_a_spawner_that_hangs(host):
 
 
 @needs_root
-def test_agents_killed_at_work(make_host):
+def test_mail_is_delivered_after_agents_are_killed(make_host):
     with StrictSink() as sink:
         host = make_host("host", relay_host=f"[127.0.0.1]:{sink.port}", retry="1s")
         os.chown(host.folder, 0, 0)
@@ -166,13 +166,13 @@ def test_agents_killed_at_work(make_host):
             for pid in with_title(host, title):
                 kill(pid)
         assert sender.smtp("them@far.test") == 250
-        wait_for(lambda: len(sink.transactions) >= len(sender.accepted), what="the last one")
+        wait_for(lambda: len(sink.transactions) >= len(sender.accepted), what="the last message")
         host.run("runq")
         sender.all_arrive_at(sink)
 
 
 @needs_root
-def test_a_listener_killed_with_clients_in_the_middle(host):
+def test_sessions_continue_after_the_listener_is_killed(host):
     host.start()
     sender = Sender(host)
     with host.smtp() as client:
@@ -180,17 +180,26 @@ def test_a_listener_killed_with_clients_in_the_middle(host):
         client.mail("a@example.org")
         client.rcpt("alice@host.test")
         assert client.docmd("DATA")[0] == 354
-        kill(wait_for(lambda: helpers(host, "listener"), what="it")[0])
+        kill(wait_for(lambda: helpers(host, "listener"), what="the process")[0])
         client.send(b"Subject: x\r\n\r\nhalf a message\r\n")
-        assert client.docmd(".")[0] == 250, "who is being served is not cut off"
+        assert client.docmd(".")[0] == 250, "the session continues"
     wait_for(host.answers, what="a new listener")
     assert sender.smtp() == 250
     host.wait_for_mail("alice", b"half a message")
     wait_for(lambda: sender.accepted == [t for t in sender._tokens("alice") if t])
 
 
+def serves_again(host):
+    """After the limit of the prefix was reached."""
+    host.prefix = []
+    sender = Sender(host)
+    wait_for(host.answers, 30, "free places")
+    wait_for(lambda: sender.smtp() == 250, 30, "service as before")
+    sender.all_arrive()
+
+
 @needs_root
-def test_no_descriptors_left(make_host):
+def test_the_daemon_serves_after_descriptors_ran_out(make_host):
     host = make_host("host", prefix=[], client_connections="1000")
     host.prefix = ["prlimit", "--nofile=40"]
     host.start()
@@ -203,16 +212,12 @@ def test_no_descriptors_left(make_host):
     finally:
         for client in clients:
             client.close()
-    host.prefix = []
-    sender = Sender(host)
-    wait_for(host.answers, 30, "room again")
-    wait_for(lambda: sender.smtp() == 250, 30, "service as before")
-    sender.all_arrive()
+    serves_again(host)
 
 
 @needs_root
-def test_no_processes_left(make_host):
-    # The limit is the account's, on the whole machine: no other test uses this account.
+def test_the_daemon_serves_after_processes_ran_out(make_host):
+    # The limit counts all processes of the account on the machine: no other test uses this account.
     host = make_host("host", prefix=["prlimit", "--nproc=12"], client_connections="1000", user="limited")
     host.start()
     wait_for(host.answers, what="the port")
@@ -224,13 +229,9 @@ def test_no_processes_left(make_host):
             replies.append(client.connect("127.0.0.1", host.port)[0])
             if replies[-1] == 220:
                 client.ehlo("client.test")
-                client.mail("a@example.org")  # in a transaction it keeps its process
+                client.mail("a@example.org")  # a client in a transaction keeps its process
         assert 220 in replies and 421 in replies, replies
     finally:
         for client in clients:
             client.close()
-    host.prefix = []
-    sender = Sender(host)
-    wait_for(host.answers, 30, "room again")
-    wait_for(lambda: sender.smtp() == 250, 30, "service as before")
-    sender.all_arrive()
+    serves_again(host)

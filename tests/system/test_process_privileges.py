@@ -1,5 +1,5 @@
-"""No process that reads the network has privilege, and none that has privilege holds what a client could reach it by.
-Each kind of process is brought about, and the kernel is asked who it is and what it holds open."""
+"""No process that reads the network has privileges, and no privileged process holds a descriptor that a client could
+use. The test starts each kind of process, and asks the kernel for its ids and descriptors."""
 import collections
 import grp
 import os
@@ -24,7 +24,7 @@ def ids(name):
 
 
 def identity(pid):
-    """What of a process's identity counts, each as the set of all its forms (real, effective, saved, file system)."""
+    """The ids of a process, each as the set of its forms (real, effective, saved, file system)."""
     said = status(pid)
     return {"uid": {int(n) for n in said["Uid"].split()}, "gid": {int(n) for n in said["Gid"].split()},
             "groups": {int(n) for n in said["Groups"].split()}, "no_new_privs": int(said["NoNewPrivs"]),
@@ -32,7 +32,7 @@ def identity(pid):
 
 
 def held(pid, host):
-    """descriptors() without what every process has: the standard streams and the log."""
+    """descriptors() without those of every process: the standard streams and the log."""
     return collections.Counter({name: n for name, n in descriptors(pid).items()
                                 if name not in ("/dev/null", host.log, os.path.join(host.folder, "stderr"))})
 
@@ -44,13 +44,13 @@ def client_of(pid):
 
 
 class Busy:
-    """A host in which every kind of process is at work."""
+    """A host with each kind of process at work."""
 
     def __init__(self, host, sink, user):
         self.host, self.sink = host, sink
         host.write_config(relay_host=f"127.0.0.1:{sink.port}")
         host.start()
-        with host.smtp() as client:  # a local agent stays for the next message
+        with host.smtp() as client:  # a local agent waits for the next message
             client.sendmail("a@example.org", [user], b"Subject: one\r\n\r\n")
             client.sendmail("a@example.org", ["you@elsewhere.test"], b"Subject: queued\r\n\r\n")
         wait_for(lambda: sink.connections, what="a queue agent at the silent sink")
@@ -79,7 +79,7 @@ class Busy:
         return client
 
     def unprivileged(self):
-        """Whoever reads what comes from outside, or the queue."""
+        """The processes that read the network or the queue."""
         return [self.listener, self.runner, *self.sessions, *self.agents, *self.pickup]
 
     def end(self):
@@ -93,11 +93,11 @@ def busy(host):
         made = Busy(host, sink, "alice")
         yield made
         made.end()
-    host.end()  # without the silent server, which the queue agent would wait for
+    host.end()  # the queue agent waits for the silent server no longer
 
 
 @needs_root
-def test_who_they_are(busy):
+def test_ids_of_each_kind_of_process(busy):
     service = ids("postoffice")
     for pid in busy.unprivileged():
         title = busy.host.processes()[pid]
@@ -119,14 +119,14 @@ def test_who_they_are(busy):
 
 
 def filters(pid):
-    """How many system call filters the kernel asks for each call of the process."""
+    """The number of system call filters of the process."""
     return int(status(pid)["Seccomp_filters"])
 
 
 @needs_root
 @needs_call_filters
-def test_system_calls_are_those_that_the_role_needs(busy):
-    """tests/unit/system_calls_test.cc tries what each filter leaves."""
+def test_each_role_has_its_system_call_filter(busy):
+    """tests/unit/system_calls_test.cc tries what each filter permits."""
     reaper = wait_for_title(busy.host, "postoffice: reaper")
     assert filters(busy.listener) == 1 and filters(busy.runner) == 1
     for pid in [*busy.sessions, *busy.agents, *busy.pickup, *reaper]:
@@ -134,7 +134,7 @@ def test_system_calls_are_those_that_the_role_needs(busy):
     for pid in busy.locals:
         assert filters(pid) == 1
     for pid in (busy.master, busy.spawner, busy.authenticator):
-        assert filters(pid) == 0, "what they start needs all calls: programs of users, modules of PAM"
+        assert filters(pid) == 0, "programs of users and modules of PAM need all calls"
 
 
 @needs_root
@@ -149,24 +149,24 @@ def test_a_local_agent_needs_no_group_where_its_user_may_write(host):
 
 
 @needs_root
-def test_what_master_and_spawner_hold(busy):
+def test_master_and_spawner_hold_no_client(busy):
     host = busy.host
     master = held(busy.master, host)
     assert master == {f"tcp listen {host.port}": 1, "signalfd": 1, f"{host.spool}/pid": 1,
                       f"unix datagram {host.spool}/control": 1, "requests": 2, "handle": 2, "pipe": 2,
-                      PACKETS: 2}  # the way of silent clients to the next listener
+                      PACKETS: 2}  # passes idle clients to the next listener
     spawner = held(busy.spawner, host)
     assert spawner == {"signalfd": 1, "requests": 1, PACKETS: len(busy.locals)}
-    assert held(busy.authenticator, host) == {"signalfd": 1, "requests": 1}, "questions, and nothing else"
+    assert held(busy.authenticator, host) == {"signalfd": 1, "requests": 1}, "only requests"
 
 
 @needs_root
-def test_what_the_listener_holds(busy):
+def test_the_listener_holds_ports_and_idle_clients(busy):
     listener = held(busy.listener, busy.host)
     port = busy.parked.sock.getsockname()[1]
-    # It becomes the listener's once it has been silent for a while.
-    wait_for(lambda: f"tcp {busy.host.port}-{port}" in descriptors(busy.listener), what="the parked client")
-    wait_for(lambda: client_ports(busy.listener) == {port}, what="no other client with the listener")
+    # The listener gets it after a while without commands.
+    wait_for(lambda: f"tcp {busy.host.port}-{port}" in descriptors(busy.listener), what="the idle client")
+    wait_for(lambda: client_ports(busy.listener) == {port}, what="the listener without other clients")
     listener = held(busy.listener, busy.host)
     assert listener.pop(f"tcp listen {busy.host.port}") == 1
     assert listener.pop(f"tcp {busy.host.port}-{port}") == 1
@@ -228,7 +228,7 @@ def test_a_local_agent_holds_one_mailbox(busy):
 
 
 @needs_root
-def test_the_pickup_worker_holds_nothing_when_it_waits(busy):
+def test_an_idle_pickup_worker_holds_no_message(busy):
     for pid in busy.pickup:
         mine = held(pid, busy.host)
         assert mine.pop("pipe") == 1  # to the runner
@@ -260,7 +260,7 @@ def test_spawned_agents_of_two_users_share_nothing(host):
         assert host.mailbox_path(user) in descriptors(agent)
 
 
-#: What a host of an ordinary user's own does, told by that user's own Python.
+#: Starts a host as an ordinary user, and prints the ids of its processes.
 PRIVATE = """
 import sys
 sys.path[:0] = [{support!r}, {tests!r}]
@@ -291,12 +291,12 @@ finally:
 
 
 @needs_root
-def test_a_private_host_is_the_user_s_own(folder):
+def test_a_private_host_has_only_the_rights_of_its_user(folder):
     os.chmod(folder, 0o755)
     mine = os.path.join(folder, "mine")
     os.mkdir(mine)
     os.chown(mine, *ids("alice"))
-    program = os.path.join(folder, "postoffice")  # where alice can reach it
+    program = os.path.join(folder, "postoffice")  # where alice has access
     with open(BINARY, "rb") as source, open(program, "wb") as copy:
         copy.write(source.read())
     os.chmod(program, 0o755)
@@ -312,7 +312,7 @@ def test_a_private_host_is_the_user_s_own(folder):
     assert done.returncode == 0, done.stderr.decode()
 
 
-#: What somebody does who has captured a process: everything that can be shut down is, and flags are changed.
+#: An attack by a captured process: shuts down all that it can, and changes flags.
 CAPTURED = """
 import fcntl, os, socket
 for name in os.listdir("/proc/self/fd"):
@@ -332,7 +332,7 @@ for name in os.listdir("/proc/self/fd"):
 
 
 def capture(pid):
-    """Does that to the very files that the process holds."""
+    """Attacks through the open files of this process."""
     done = subprocess.run([sys.executable, "-c", BORROW + CAPTURED, str(pid)], capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr.decode()
 
@@ -353,12 +353,12 @@ os.close(target)
 
 @needs_root
 @pytest.mark.parametrize("again", [False, True], ids=["", "after a new spawner"])
-def test_a_captured_session_stops_nobody_else(host, again):
+def test_a_captured_session_process_stops_no_other(host, again):
     host.start()
     captured = host.smtp()
     captured.ehlo()
     captured.mail("a@example.org")
-    captured.rcpt("alice")  # held in a transaction, so that the process keeps this client
+    captured.rcpt("alice")  # in a transaction, so that the process keeps this client
     other = host.smtp()
     other.ehlo()
     other.mail("a@example.org")

@@ -1,5 +1,4 @@
-"""The owner of a virtual domain, and a user, may let programs run that take long. They take places from each other's mail,
-not from that of others."""
+"""Programs of one account that run long take at most the places of that account, and never those of other users."""
 import os
 import signal
 
@@ -20,7 +19,7 @@ def submit(host, to, subject):
 
 @pytest.fixture
 def busy(host, folder):
-    """A domain of mallory's with a dozen aliases that sleep, and mail for all of them under way."""
+    """A domain of mallory with a dozen aliases whose programs sleep; mail for all of them is in delivery."""
     virtual = VirtualDomains(folder)
     aliases = "".join(f'sleep{i}: "|sleep 600"\n' for i in range(ALIASES))
     virtual.add("slow.test", "mallory", users=["vera"], aliases=aliases)
@@ -34,7 +33,7 @@ def busy(host, folder):
         os.kill(pid, signal.SIGKILL)
 
 
-def test_a_session_and_a_program_of_another_find_places(busy, folder):
+def test_a_session_and_a_program_of_another_user_find_places(busy, folder):
     with busy.smtp() as client:
         client.sendmail("a@example.org", ["bob@host.test"], b"Subject: by session\r\n\r\n")
     assert b"Subject: by session" in busy.mailbox("bob")
@@ -44,4 +43,4 @@ def test_a_session_and_a_program_of_another_find_places(busy, folder):
     busy.write_aliases(f'mine: "|cat >{taken}/it"\n')
     submit(busy, "mine", "by program")
     wait_for(lambda: os.path.exists(f"{taken}/it"), what=lambda: busy.log_text()[-2000:])
-    assert len(with_title(busy, "postoffice: deliver mallory")) == 4, "that is what one account may have"
+    assert len(with_title(busy, "postoffice: deliver mallory")) == 4, "the limit of one account"

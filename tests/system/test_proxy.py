@@ -1,4 +1,4 @@
-"""The PROXY protocol: a front end tells who the client is; nobody else can."""
+"""A trusted front end tells the client's address by the PROXY protocol; other clients cannot."""
 import contextlib
 import os
 import shutil
@@ -25,7 +25,7 @@ def by_front_end(outsiders, client, **options):
 
 
 @pytest.mark.parametrize("client", ["203.0.113.9", "2001:db8:9::9"])
-def test_the_client_is_the_one_of_the_header(outsiders, client):
+def test_the_client_is_that_of_the_header(outsiders, client):
     host = outsiders.start(proxy=FRONT_END)
     line = by_front_end(outsiders, client, tlv=b"\x05\0\x04abcd")
     assert f"[{client}]".encode() in line.reply()
@@ -48,16 +48,16 @@ def test_limits_are_for_the_client_and_not_for_the_front_end(outsiders):
         assert by_front_end(outsiders, f"203.0.113.{n}").reply().startswith(b"220")
     outsiders.hang_up()
 
-    def comes_in():
+    def gets_a_place():
         return by_front_end(outsiders, "203.0.113.9").reply().startswith(b"220")
-    wait_for(comes_in, what="a place that was given back")
-    assert comes_in()
+    wait_for(gets_a_place, what="a free place")
+    assert gets_a_place()
     outsiders.hang_up()
     wait_for(lambda: by_front_end(outsiders, "203.0.113.9").reply().startswith(b"421 4.7.1"),
-             what="the end of the rate")
+             what="the end of the interval")
 
 
-def test_a_front_end_must_say_it_and_nobody_else_may(outsiders):
+def test_a_front_end_must_send_the_header_and_no_other_client_may(outsiders):
     host = outsiders.start(proxy=FRONT_END)
     line = outsiders.call(FRONT_END)
     line.say("EHLO client.test and some more octets")
@@ -68,7 +68,7 @@ def test_a_front_end_must_say_it_and_nobody_else_may(outsiders):
                 SIGNATURE + b"\x21\0\0\0", SIGNATURE + b"\x21\x31\0\xd8" + bytes(216), b"PROXY UNKNOWN\r\n  "):
         line = outsiders.call(FRONT_END)
         line.say(bad)
-        with contextlib.suppress(OSError):  # what cannot become a header is refused before its end
+        with contextlib.suppress(OSError):  # octets that cannot become a header are refused before their end
             line.socket.shutdown(1)
         assert line.rest() == b"", bad
     other = outsiders.call(CROWD[1])
@@ -76,7 +76,7 @@ def test_a_front_end_must_say_it_and_nobody_else_may(outsiders):
     assert b"203.0.113.9" not in other.rest()
 
 
-def test_a_front_end_looks_whether_we_are_alive(outsiders):
+def test_a_health_check_of_a_front_end_is_answered(outsiders):
     outsiders.start(proxy=FRONT_END)
     line = outsiders.call(FRONT_END)
     line.say(SIGNATURE + b"\x20\0\0\0")
@@ -84,26 +84,26 @@ def test_a_front_end_looks_whether_we_are_alive(outsiders):
     assert line.ask("QUIT").startswith(b"221")
 
 
-def test_a_front_end_that_looks_need_not_wait_for_the_greeting(outsiders):
+def test_a_health_check_need_not_wait_for_the_greeting(outsiders):
     host = outsiders.start(proxy=FRONT_END)
     for _ in range(20):
         line = outsiders.call(FRONT_END)
         line.say(SIGNATURE + b"\x20\0\0\0" + b"HELO haproxy.test\r\n")
         assert line.reply().startswith(b"220 ") and line.reply().startswith(b"250 ")
-    # Its clients have to wait.
+    # Clients behind it have to wait.
     line = outsiders.call(FRONT_END)
     line.say(proxy_header("203.0.113.9") + b"HELO hasty.test\r\n")
     assert line.reply().startswith(b"554 5.5.0")
     assert host.log_text().count('why="spoke before the greeting"') == 1
 
 
-def test_a_silent_front_end_holds_nobody_up(outsiders):
+def test_a_silent_front_end_delays_no_client(outsiders):
     outsiders.start(proxy=FRONT_END, clients="4")
     for _ in range(3):
         outsiders.call(FRONT_END)
     assert by_front_end(outsiders, "203.0.113.9").reply().startswith(b"220")
     wait_for(lambda: by_front_end(outsiders, "203.0.113.10").reply().startswith(b"220"), seconds=40,
-             what="places that those without a header left")
+             what="the places of connections without a header")
 
 
 HAPROXY = """
@@ -122,7 +122,7 @@ listen smtp
 
 
 @pytest.mark.skipif(not shutil.which("haproxy"), reason="NEEDS haproxy")
-def test_haproxy(outsiders, folder):
+def test_haproxy_serves_and_checks(outsiders, folder):
     host = outsiders.start(proxy=FRONT_END, audit="1")
     config = os.path.join(folder, "haproxy.cfg")
     with open(config, "w") as file:
@@ -142,8 +142,8 @@ def test_haproxy(outsiders, folder):
             return text
         text = wait_for(greeting, what="haproxy")
         assert f"[{CROWD[7]}]".encode() in text, (text, host.log_text())
-        # It says HELO without waiting for the greeting, to see whether the server is alive.
-        wait_for(lambda: host.log_text().count(f":{FRONT_END}:HELO:250:") >= 10, what="ten looks of haproxy")
+        # Its check says HELO without waiting for the greeting.
+        wait_for(lambda: host.log_text().count(f":{FRONT_END}:HELO:250:") >= 10, what="ten checks of haproxy")
         assert "spoke before the greeting" not in host.log_text()
     finally:
         front.terminate()

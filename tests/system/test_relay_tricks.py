@@ -1,5 +1,5 @@
-"""Ways to write an address that once led through a mail host to another one. None does, whoever writes it, and nothing
-leaves: where it would go, there is a host that takes everything, and it gets only what may be sent there openly."""
+"""No address form makes this host relay for a client without permission. The host that the forms name takes all mail,
+and gets only what may be sent to it openly."""
 import pytest
 
 from conftest import needs_root
@@ -8,7 +8,7 @@ from strangers import all_strangers, strangers  # noqa: F401
 
 pytestmark = needs_root
 
-# To this host, with another one hidden in the local part: no such user, for everybody.
+# To this host, with another one hidden in the local part: an unknown user, for every client.
 HIDDEN = [
     "victim%elsewhere.test@host.test", "victim%elsewhere.test", "victim%elsewhere.test@[192.0.2.1]",
     "victim%elsewhere.test%host.test@host.test", "elsewhere.test!victim@host.test", "elsewhere.test!victim",
@@ -22,7 +22,7 @@ HIDDEN = [
     "\"victim@elsewhere.test\\\r\"@host.test", "postmaster%elsewhere.test@host.test",
 ]
 
-# To another host, however it is written: for those alone who may relay.
+# To another host, in any form: only for clients that may relay.
 OPEN = [
     "victim@elsewhere.test", "victim@ELSEWHERE.test", "@host.test:victim@elsewhere.test",
     "@elsewhere.test,@host.test:victim@elsewhere.test", "@elsewhere.test:victim@elsewhere.test",
@@ -30,7 +30,7 @@ OPEN = [
     "\"bob@host.test\"@elsewhere.test",
 ]
 
-# No addresses at all: nothing may be made of them.
+# No addresses: refused.
 BROKEN = [
     "victim@elsewhere.test@host.test", "victim@elsewhere.test:host.test", "@host.test", "@elsewhere.test:",
     "victim@[elsewhere.test]", "victim@[192.0.2.30]@host.test", "victim@elsewhere.test>,<bob@host.test",
@@ -39,12 +39,12 @@ BROKEN = [
     "\"victim@elsewhere.test", "victim\"@\"elsewhere.test",
 ]
 
-# "victim" at a literal that is another host's, or written like ours and not ours.
+# "victim" at an address literal of another host, or one that resembles ours.
 LITERALS = ["victim@[192.0.2.10]", "victim@[IPv6:2001:db8::14]", "victim@[::ffff:192.0.2.30]", "victim@3221225998"]
 
 
 def outcomes(strangers, client, addresses):
-    """RCPT's answer to each address, in a session of its own: who makes mistakes is not heard for long."""
+    """The reply to RCPT for each address, in a session of its own, since errors end a session."""
     found = {}
     for address in addresses:
         with strangers.talk(client) as talk:
@@ -61,8 +61,8 @@ def all_refused(outcomes_):
 
 @pytest.fixture
 def sink(strangers):
-    """What reached the other host during the test: one message must have, so that nothing else can still be on its
-    way, and it must be alone."""
+    """The messages at the other host. A last message must arrive and be the only one, so that no other is still on
+    its way."""
     before = len(strangers.sink.messages)
     yield strangers.sink
     with strangers.host.smtp() as own:
@@ -74,12 +74,12 @@ def sink(strangers):
     assert reached == [("witness@elsewhere.test",)]
 
 
-def test_a_stranger_reaches_nobody_but_users_here(strangers, sink):
+def test_a_client_without_permission_reaches_only_local_users(strangers, sink):
     all_refused(outcomes(strangers, "good", HIDDEN + OPEN + LITERALS + BROKEN))
 
 
-def test_a_stranger_who_goes_on_all_the_same(strangers, sink):
-    """Refused recipients are no recipients, whatever comes after them in one packet."""
+def test_a_message_without_accepted_recipients_goes_nowhere(strangers, sink):
+    """Also if the client sends the next commands in the same packet."""
     commands = ["EHLO good.test", "MAIL FROM:<x@good.test>", *(f"RCPT TO:<{one}>" for one in HIDDEN[:6] + OPEN[:6])]
     with strangers.talk("good") as talk:
         talk.say("\r\n".join([*commands, "DATA", "Subject: trick", "", "RCPT TO:<victim@elsewhere.test>", "."]))
@@ -93,18 +93,18 @@ def test_a_stranger_who_goes_on_all_the_same(strangers, sink):
 @pytest.mark.parametrize("client, options", [
     ("customer", {"localmx": 1}), ("good", {"trusted": "good.test"}), ("good", {"relay": 1})],
     ids=["localmx", "trusted", "relay"])
-def test_nobody_gets_further_by_a_trick_than_openly(strangers, sink, client, options):
+def test_a_client_that_may_relay_gains_nothing_by_an_address_form(strangers, sink, client, options):
     strangers.configure(**options)
     all_refused(outcomes(strangers, client, HIDDEN + BROKEN))
     for address, reply in outcomes(strangers, client, OPEN).items():
         assert reply.startswith("250"), (address, reply)
 
 
-def test_this_host_itself_does_not_unpack_addresses(strangers, sink):
+def test_sendmail_does_not_unpack_addresses(strangers, sink):
     all_refused(outcomes(strangers, "host", HIDDEN))
 
 
-def test_a_client_whose_mx_is_not_its_own_is_a_stranger(strangers, sink):
+def test_a_client_whose_mx_record_names_another_host_has_no_permission(strangers, sink):
     strangers.configure(localmx=1)
     for client in ("neighbour", "wild", "liar", "nameless"):
         all_refused(outcomes(strangers, client, OPEN))

@@ -13,7 +13,7 @@ from smtp_clients import in_a_transaction, message, refuses_connections, send
 from strict_sink import StrictSink
 
 
-def test_reload_changes_options_and_drops_nobody(host):
+def test_a_reload_changes_options_and_interrupts_no_session(host):
     host.start()
     client = in_a_transaction(host)
     host.write_config(size="20k")
@@ -21,14 +21,14 @@ def test_reload_changes_options_and_drops_nobody(host):
     assert "reloaded config=" in host.log_text()
     assert "\n250-SIZE 20480" in "\n" + host.dialogue("EHLO new.test")[1]
     code, _ = client.data(message(b"begun before") + b"x" * 30000)
-    assert code == 250  # by the rules under which it came
+    assert code == 250  # by the configuration at its start
     client.quit()
     host.wait_for_mail(local_user(), b"begun before")
     for helper in ("listener", "queue runner", "spawner"):
         wait_for(lambda: len(helpers(host, helper)) == 1, what=f"the end of the old {helper}")
 
 
-def test_a_bad_file_changes_nothing(host):
+def test_a_file_with_a_mistake_changes_nothing(host):
     host.start()
     client = in_a_transaction(host)
     with open(host.config, "a") as file:
@@ -40,7 +40,7 @@ def test_a_bad_file_changes_nothing(host):
     client.quit()
 
 
-def test_reload_adds_and_removes_ports(host):
+def test_a_reload_adds_and_removes_ports(host):
     host.start()
     first, second = host.port, free_port()
     host.write_config(listen=[f"127.0.0.1:{first}", f"127.0.0.1:{second}"])
@@ -50,13 +50,13 @@ def test_reload_adds_and_removes_ports(host):
             assert client.noop()[0] == 250
     host.write_config(listen=f"127.0.0.1:{second}")
     host.reload()
-    wait_for(lambda: refuses_connections(first), what="the end of the first port")
+    wait_for(lambda: refuses_connections(first), what="the first port to close")
     host.port = second
     send(host, b"by the second port")
 
 
 def test_a_reload_changes_the_addresses_of_a_port(host):
-    """Wider and narrower: the sockets that the server has are not in its way, but in that of others."""
+    """Wider and narrower. The sockets of the server do not block its own change; they block those of other programs."""
     host.start()
     for n, listen in enumerate((f":{host.port}", f"127.0.0.1:{host.port}", f"0.0.0.0:{host.port}", f"127.0.0.1:{host.port}")):
         host.write_config(listen=listen)
@@ -70,7 +70,7 @@ def test_a_reload_changes_the_addresses_of_a_port(host):
             other.listen()
 
 
-def test_what_only_a_start_can_change_is_refused(host):
+def test_a_change_that_needs_a_start_is_refused(host):
     host.start()
     host.write_config(queue_dir=os.path.join(host.folder, "elsewhere"))
     host.reload()
@@ -78,7 +78,7 @@ def test_what_only_a_start_can_change_is_refused(host):
     send(host, b"as before")
 
 
-def test_mail_of_a_session_from_before_a_reload_goes_out_at_once(host):
+def test_mail_of_a_session_from_before_the_reload_goes_out_at_once(host):
     with StrictSink() as sink:
         host.write_config(relay_host=f"127.0.0.1:{sink.port}")
         host.start()
@@ -94,8 +94,8 @@ def test_mail_of_a_session_from_before_a_reload_goes_out_at_once(host):
         host.wait_for_empty_queue()
 
 
-def test_a_reload_keeps_the_silent(host):
-    """They change over to the new listener, with what they have said; nothing of the old generation stays."""
+def test_a_reload_keeps_idle_clients(host):
+    """The new listener takes them over with the state of their sessions, and the old listener ends."""
     host.write_config(clients="600")
     host.start()
     old_listener, = with_title(host, "postoffice: listener")
@@ -109,7 +109,7 @@ def test_a_reload_keeps_the_silent(host):
     wait_for(lambda: not is_alive(old_listener), what="the end of the old listener")
     user = local_user()
     for number, client in enumerate(silent):
-        assert client.mail("a@example.org")[0] == 250  # EHLO is not forgotten
+        assert client.mail("a@example.org")[0] == 250  # EHLO still counts
         if number % 100 == 0:
             client.rcpt(user)
             assert client.data(message(b"hello"))[0] == 250
@@ -122,7 +122,7 @@ def test_a_reload_keeps_the_silent(host):
         client.close()
 
 
-def test_many_reloads_in_a_row(host):
+def test_many_reloads_keep_idle_clients(host):
     host.start()
     silent = [host.smtp() for _ in range(20)]
     for client in silent:

@@ -1,4 +1,4 @@
-"""A host that lets only some of our agents in gets its mail from those."""
+"""A host that accepts only some of our connections gets all its mail through those."""
 import smtplib
 
 from host import wait_for
@@ -6,7 +6,7 @@ from host import wait_for
 MESSAGES = 40
 
 
-def test_a_host_that_takes_few_connections_gets_all_mail_at_once(make_host):
+def test_all_mail_goes_out_through_the_connections_that_the_host_accepts(make_host):
     there = make_host("there", client_connections="2")
     there.start()
     here = make_host("here", relay_host=f"127.0.0.1:{there.port}", retry="1h", destination_agents="10", immediate="0")

@@ -1,5 +1,5 @@
-"""Homes that root cannot look into, as on a file server that squashes root, and that go away, as file servers do. FUSE
-shows a file system to nobody but the user who mounted it."""
+"""Homes that root cannot read, as on a file server that squashes root, are used with the rights of their owner, and
+mail waits while the file server is away. FUSE shows a file system only to the user that mounted it."""
 import os
 import shutil
 import smtplib
@@ -19,7 +19,7 @@ HOME = "/home/alice"
 
 
 class Server:
-    """What is really in alice's home."""
+    """A file server for alice's home, and what is really in it."""
 
     def __init__(self, folder):
         self.path = os.path.join(folder, "alice")
@@ -28,7 +28,7 @@ class Server:
         self.process = None
 
     def mount(self):
-        # Other tests may have left something in the home below.
+        # Other tests may have left files in the home below the mount.
         self.process = subprocess.Popen(["bindfs", "-f", "--no-allow-other", "-o", "nonempty", self.path, HOME], user=UID,
                                         group=UID, extra_groups=[], stdin=subprocess.DEVNULL)
         wait_for(self.is_hidden_from_root, what="the home of the file server")
@@ -42,7 +42,7 @@ class Server:
             return True
 
     def fail(self):
-        """As if it had crashed: whoever looks hears that it is not connected."""
+        """The server ends as in a crash: each access fails with "not connected"."""
         self.process.kill()
         self.process.wait()
 
@@ -69,7 +69,7 @@ class Server:
 
 @pytest.fixture
 def fuse(folder):
-    """The device, for everybody, as Debian has it; some virtual machines keep it to root."""
+    """/dev/fuse for all accounts, as Debian has it; some virtual machines reserve it for root."""
     path = os.path.join(folder, "fuse")
     os.mknod(path, stat.S_IFCHR | 0o666, os.stat("/dev/fuse").st_rdev)
     os.chmod(path, 0o666)
@@ -93,7 +93,7 @@ def send(host, subject):
         client.sendmail("a@example.org", ["alice@host.test"], f"Subject: {subject}\n\nbody\n")
 
 
-def test_what_its_owner_wrote_there_is_done_with_his_rights(server, host):
+def test_a_delivery_file_there_is_followed_with_the_rights_of_its_owner(server, host):
     server.write(".forward", f"\\alice, |(id -u; cat) > {HOME}/by-program, {HOME}/by-file\n")
     host.start()
     try:
@@ -107,7 +107,7 @@ def test_what_its_owner_wrote_there_is_done_with_his_rights(server, host):
     assert {os.stat(os.path.join(server.path, name)).st_uid for name in ("by-file", "by-program")} == {UID}
 
 
-def test_a_mailbox_there_is_written_by_its_owner(server, host):
+def test_a_mailbox_there_is_written_with_the_rights_of_its_owner(server, host):
     host.write_config(home_mailbox="Maildir/")
     host.start()
     send(host, "in a maildir")
@@ -116,7 +116,7 @@ def test_a_mailbox_there_is_written_by_its_owner(server, host):
     assert os.stat(os.path.join(new, os.listdir(new)[0])).st_uid == UID
 
 
-def test_mail_is_deferred_while_the_server_is_away(server, host):
+def test_mail_is_deferred_while_the_file_server_is_away(server, host):
     host.write_config(home_mailbox="mbox")
     host.start()
     server.fail()
@@ -132,10 +132,10 @@ def test_mail_is_deferred_while_the_server_is_away(server, host):
     host.wait_for_empty_queue()
 
 
-def test_the_trace_asks_with_the_rights_of_the_owner(server, host):
+def test_the_trace_reads_with_the_rights_of_the_owner(server, host):
     server.write(".forward", "bob\n")
     host.start()
     trace = host.run("sendmail", "-bt", "alice").stdout.decode()
-    assert f"=> mailbox {host.mailbox_path('bob')} of bob" in trace, "not what root sees there"
+    assert f"=> mailbox {host.mailbox_path('bob')} of bob" in trace, "not the files that root sees"
     send(host, "to bob")
     host.wait_for_mail("bob", b"Subject: to bob")

@@ -1,4 +1,4 @@
-"""The name servers of a machine that is still starting, or that moves, come later than the daemon."""
+"""The daemon uses the name servers that /etc/resolv.conf names now, also if they come later than the daemon."""
 import os
 import re
 import subprocess
@@ -19,14 +19,14 @@ ROOT = "@ SOA ns. root. 1 60 60 60 60\n@ NS ns.\nns. A 127.0.0.1\n"
 def answer_to_a_stranger(outsiders):  # noqa: F811
     line = outsiders.greeted()
     line.ask("HELO client.test")
-    answer = line.ask("MAIL FROM:<somebody@sender.test>")
+    answer = line.ask("MAIL FROM:<user@sender.test>")
     line.ask("QUIT")
     line.close()
     return answer[:3]
 
 
 def link_local(machine):
-    """The address that the kernel gave to its network card, once nobody else has it."""
+    """The address that the kernel gave to its network card, once duplicate address detection is over."""
     def settled():
         told = subprocess.run([*machine.prefix, "ip", "-6", "address", "show", "dev", "eth0", "scope", "link"],
                               stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -35,8 +35,8 @@ def link_local(machine):
 
 
 @pytest.mark.parametrize("where", ["loopback", "link-local"])
-def test_resolv_conf_that_comes_later(outsiders, folder, where):  # noqa: F811
-    """The processes that are there by then ask the new servers, too."""
+def test_a_later_resolv_conf_is_used(outsiders, folder, where):  # noqa: F811
+    """Also by processes that are running by then."""
     address, given = "127.0.0.1", "127.0.0.1"
     if where == "link-local":
         address = f"{link_local(outsiders.server)}%eth0"
@@ -47,7 +47,7 @@ def test_resolv_conf_that_comes_later(outsiders, folder, where):  # noqa: F811
         with open(resolv_conf, "w") as file:
             file.write(f"nameserver {server}\noptions timeout:1 attempts:1\n")
 
-    write("127.0.0.9")  # where nobody answers
+    write("127.0.0.9")  # no name server listens there
     subprocess.run(["mount", "--bind", resolv_conf, "/etc/resolv.conf"], check=True)
     server = NameServer(folder, {"sender.test.": ZONE, ".": ROOT}, addresses=(given,), prefix=outsiders.server.prefix)
     try:

@@ -15,7 +15,7 @@ from strict_sink import StrictSink
 
 
 def retry_times(host):
-    """What the only journal says of attempts: (when it was tried, when it is tried again). Nothing while there is none."""
+    """The attempts in the only journal: (when it was tried, when it is tried again). Empty without a journal."""
     journals = [name for name in os.listdir(host.spool) if name.startswith("cm")]
     if not journals:
         return []
@@ -29,19 +29,19 @@ def seconds_between(earlier, later):
     return (times[1] - times[0]).total_seconds()
 
 
-def test_the_first_wait_is_the_first_of_the_list(host):
+def test_the_first_interval_of_retry_is_the_first_wait(host):
     host.write_config(retry="1h,1d")
     host.start()
     host.run("sendmail", "-i", "friend@unreachable.test", input=b"Subject: waits\n\n", check=True)
     wait_for(lambda: host.queue() and retry_times(host), what="a first attempt")
-    host.stop()  # an attempt that was due at once is made before the end
+    host.stop()  # a message that was due is tried before the end
     times = retry_times(host)
     assert len(times) == 1
-    assert 3600 <= seconds_between(*times[0]) <= 3960  # up to a tenth more, by chance
+    assert 3600 <= seconds_between(*times[0]) <= 3960  # plus a random tenth at most
 
 
-def test_a_clock_that_was_ahead_keeps_no_mail_waiting(host):
-    """Journals say by their times when they are due. What was written while the clock was years ahead, is due now."""
+def test_a_journal_from_the_future_is_due_now(host):
+    """The times of journals say when they are due; the clock may have been years ahead when they were written."""
     port = free_port()
     host.write_config(retry="1h", relay_host=f"[127.0.0.1]:{port}")
     host.start()
@@ -56,8 +56,8 @@ def test_a_clock_that_was_ahead_keeps_no_mail_waiting(host):
         host.wait_for_empty_queue()
 
 
-def test_a_message_that_is_wanted_now_is_tried_now(host):
-    """The server knows the old time of it, and holds its destination for down."""
+def test_sendmail_M_tries_a_message_now(host):
+    """The server has its old time in memory, and regards its destination as down."""
     port = free_port()
     host.write_config(retry="1h", relay_host=f"[127.0.0.1]:{port}")
     host.start()
@@ -70,7 +70,7 @@ def test_a_message_that_is_wanted_now_is_tried_now(host):
         host.wait_for_empty_queue()
 
 
-def test_mail_for_a_host_that_is_down_is_not_counted_as_tried(host):
+def test_mail_for_a_host_that_is_down_is_not_counted_as_an_attempt(host):
     host.write_config(retry="1h", relay_host=f"[127.0.0.1]:{free_port()}")
     host.start()
     for number in range(2):
@@ -81,7 +81,7 @@ def test_mail_for_a_host_that_is_down_is_not_counted_as_tried(host):
     assert host.run("mailq").stdout.count(b"(451 4.4.1 ") == 2
 
 
-def test_attempts_go_on_until_qreturn_and_the_sender_hears_the_last_reason(host):
+def test_the_sender_gets_the_last_reason_after_qreturn(host):
     said = iter(f"451 4.7.1 not now, for the {n}. time".encode() for n in range(1, 100))
     with StrictSink(replies={"RCPT": lambda: next(said)}) as sink:
         host.write_config(relay_host=f"127.0.0.1:{sink.port}", retry="1s,2s", qreturn="5s")
@@ -99,7 +99,7 @@ def test_attempts_go_on_until_qreturn_and_the_sender_hears_the_last_reason(host)
 
 @needs_root
 @pytest.mark.parametrize("mode", ["silent", "servfail"])
-def test_a_name_server_that_does_not_help(make_host, mode):
+def test_mail_waits_while_the_name_server_fails(make_host, mode):
     with StrictSink() as sink, SickNameServer(mode) as names:
         host = make_host("host", nameserver=names.address, remote_port=str(sink.port), retry="1s")
         host.start()
@@ -116,7 +116,7 @@ def test_a_name_server_that_does_not_help(make_host, mode):
 
 
 @needs_root
-def test_a_relay_host_that_is_not_there_yet(make_host):
+def test_mail_waits_for_the_relay_host(make_host):
     port = free_port()
     host = make_host("host", relay_host=f"[127.0.0.1]:{port}", retry="1s")
     host.start()

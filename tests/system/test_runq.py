@@ -1,4 +1,4 @@
-"""Queue runs of one's own: seen by who asks for them, and of the messages that he means."""
+"""A queue run of the user tries the messages that its options select, and shows their delivery with -v."""
 import pytest
 
 from host import local_user, wait_for
@@ -14,7 +14,7 @@ def queue_for(host, *recipients):
 
 @pytest.fixture
 def late(make_host):
-    """A sink that is not there yet, and messages that wait for it."""
+    """A sink that defers at first, and messages that wait for it."""
     with Sink() as sink:
         sink.verdict = lambda address: "451 4.3.0 not now"
         host = make_host("host", relay_host=f"[127.0.0.1]:{sink.port}", retry="1h")
@@ -32,7 +32,7 @@ def recipients_of(sink):
     (["-qRb.test"], ["two@b.test"]), (["-q!Rb.test"], ["one@a.test"]), (["-qSsender@", "-qRONE@"], ["one@a.test"]),
     (["-qSother@"], []),
 ])
-def test_only_the_messages_that_are_meant(late, filters, reached):
+def test_filters_select_the_messages(late, filters, reached):
     host, sink = late
     shown = host.run("runq", "-v", *filters, check=True).stderr.decode()
     assert recipients_of(sink) == reached
@@ -42,15 +42,15 @@ def test_only_the_messages_that_are_meant(late, filters, reached):
         assert (f"RCPT TO:<{recipient}>" in shown) == (recipient in reached), shown
 
 
-def test_what_is_not_shown_is_done_all_the_same(late):
+def test_without_v_a_run_delivers_silently(late):
     host, sink = late
     done = host.run("runq", "-qRb.test", check=True)
     assert (done.stdout, done.stderr) == (b"", b"")
     wait_for(lambda: recipients_of(sink) == ["two@b.test"], what=host.log_text)
 
 
-def test_the_server_goes_on_beside_a_run(late):
-    """Each message goes to one of the two."""
+def test_the_server_works_beside_a_run(late):
+    """Each message is delivered by one of the two."""
     host, sink = late
     host.run("runq", "-qf", "-v", check=True)
     assert recipients_of(sink) == ["one@a.test", "two@b.test"]
@@ -60,7 +60,7 @@ def test_the_server_goes_on_beside_a_run(late):
     host.wait_for_empty_queue()
 
 
-def test_what_cannot_be_delivered_is_shown(make_host):
+def test_a_failed_delivery_is_shown(make_host):
     host = make_host("host", retry="1h")
     host.start()
     queue_for(host, "one@a.test")  # there is no name server
@@ -68,7 +68,7 @@ def test_what_cannot_be_delivered_is_shown(make_host):
     assert b": one@a.test: deferred: 451 4.4.3 " in shown
 
 
-def test_lines_of_two_connections_to_one_host_are_told_apart(late):
+def test_lines_of_each_connection_have_a_prefix(late):
     host, sink = late
     shown = host.run("runq", "-qf", "-v", check=True).stderr.decode()
     prefixes = {line.split("] ")[0] for line in shown.splitlines() if " >> " in line or " << " in line}
@@ -79,7 +79,7 @@ def test_lines_of_two_connections_to_one_host_are_told_apart(late):
         assert said[0] == "EHLO" and said.count("EHLO") == 1, shown
 
 
-def test_what_waits_to_be_taken_in_is_shown_as_well(host):
+def test_a_run_takes_in_submissions_and_shows_them(host):
     host.start()
     host.stop()
     host.run("sendmail", local_user(), input=b"Subject: hello\n\n", check=True)

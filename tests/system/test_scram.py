@@ -1,4 +1,5 @@
-"""Logging in by SCRAM: a client proves that it knows the password, and the server that it knew it, too."""
+"""A client logs in by SCRAM: it proves that it knows the password, and the server proves the same; a replayed, forged
+or malformed proof is refused."""
 import os
 import select
 import smtplib
@@ -11,16 +12,11 @@ import pytest
 
 import scram
 from accounts import hash_of, password_of
-from certificates import Authority
+from certificates import authority  # noqa: F401
 from conftest import needs_root, needs_tls
 from host import free_port
 
 pytestmark = [needs_root, needs_tls]
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(str(tmp_path_factory.mktemp("ca")))
 
 
 @pytest.fixture
@@ -54,7 +50,7 @@ def submission(host, newest=ssl.TLSVersion.TLSv1_3):
 @pytest.mark.parametrize("user, password, name", [
     ("sally@virtual.test", "s pass", "sally@virtual.test"), ("Sally@Virtual.TEST", "s pass", "sally@virtual.test"),
     ("simon@slow.test", "s pass", "simon@slow.test")])
-def test_who_has_the_password_may_send(scram_host, user, password, name):
+def test_a_client_with_the_password_may_send(scram_host, user, password, name):
     with submission(scram_host) as smtp:
         assert scram.log_in(smtp, user, password) == 235
         smtp.sendmail(name, ["alice@host.test"], b"Subject: proved\r\n\r\nx\r\n")
@@ -66,15 +62,15 @@ def test_who_has_the_password_may_send(scram_host, user, password, name):
     ("sally@virtual.test", "wrong"), ("carl@virtual.test", "c pass"), ("broken@virtual.test", "x"),
     ("nobody@virtual.test", "x"), ("sally@nowhere.test", "s pass"), ("alice", password_of("alice")), ("root", "x"),
     ("x" * 300 + "@virtual.test", "x"), ("sally@../vhosts/virtual.test", "s pass")])
-def test_who_has_not_may_not(scram_host, user, password):
+def test_a_client_without_the_password_may_not(scram_host, user, password):
     with submission(scram_host) as smtp:
         exchange = scram.Exchange(smtp, user)
-        assert exchange.begin()[0] == 334, "nothing is said about the name before the proof"
+        assert exchange.begin()[0] == 334, "no reply about the name before the proof"
         assert exchange.end(password) == 535
         assert smtp.docmd("MAIL", "FROM:<a@virtual.test>")[0] == 530
 
 
-def test_names_cannot_be_guessed(scram_host):
+def test_replies_do_not_disclose_which_users_exist(scram_host):
     def challenge(user):
         with submission(scram_host) as smtp:
             _, challenge = scram.Exchange(smtp, user).begin()
@@ -94,7 +90,7 @@ def test_names_cannot_be_guessed(scram_host):
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
 @pytest.mark.parametrize("user, password", [("sally@virtual.test", "s pass"), ("carl@virtual.test", "c pass"),
                                             ("simon@slow.test", "s pass")])
-def test_the_same_password_in_the_old_way(scram_host, user, password, mechanism):
+def test_plain_and_login_accept_the_same_password(scram_host, user, password, mechanism):
     with submission(scram_host) as smtp:
         smtp.user, smtp.password = user, password + "!"
         how = smtp.auth_plain if mechanism == "PLAIN" else smtp.auth_login
@@ -104,7 +100,7 @@ def test_the_same_password_in_the_old_way(scram_host, user, password, mechanism)
         assert smtp.auth(mechanism, how)[0] == 235
 
 
-def test_an_old_proof_proves_nothing(scram_host):
+def test_a_replayed_proof_is_refused(scram_host):
     with submission(scram_host) as smtp:
         first = scram.Exchange(smtp, "sally@virtual.test")
         first.begin()
@@ -114,7 +110,7 @@ def test_an_old_proof_proves_nothing(scram_host):
         second.nonce, second.bare = first.nonce, first.bare
         second.begin()
         assert second.challenge["r"] != first.challenge["r"]
-        assert smtp.docmd(scram.b64(proof.encode()))[0] == 501, "the nonce is another"
+        assert smtp.docmd(scram.b64(proof.encode()))[0] == 501, "the nonce is a new one"
         third = scram.Exchange(smtp, "sally@virtual.test")
         third.nonce, third.bare = first.nonce, first.bare
         third.begin()
@@ -122,7 +118,7 @@ def test_an_old_proof_proves_nothing(scram_host):
         assert third.end("s pass", own) == 535
 
 
-def test_cancelled_at_the_last_step(scram_host):
+def test_the_client_may_cancel_at_the_last_step(scram_host):
     with submission(scram_host) as smtp:
         exchange = scram.Exchange(smtp, "sally@virtual.test")
         exchange.begin()
@@ -135,7 +131,7 @@ def test_cancelled_at_the_last_step(scram_host):
     b"", b"n", b"n,,", b"n,,n=sally@virtual.test", b"n,,r=abc", b"n,,n=,r=abc", b"n,,n=a,r=", b"x,,n=a,r=b",
     b"p=,,n=a,r=b", b"n,a=other,n=a,r=b", b"n,other,n=a,r=b", b"n,,m=x,n=a,r=b", b"n,,n=a=,r=b", b"n,,n=a=2c,r=b",
     b"n,,n=a\0b,r=b", b"n,,n=a,r=b\0c", b"n,,n=a,r=" + b"b" * 300, b"\xff" * 50])
-def test_a_malformed_beginning(scram_host, message):
+def test_a_malformed_first_message_is_refused(scram_host, message):
     with submission(scram_host) as smtp:
         assert smtp.docmd("AUTH", "SCRAM-SHA-256 " + (scram.b64(message) or "="))[0] == 501
         assert scram.log_in(smtp, "sally@virtual.test", "s pass") == 235
@@ -146,7 +142,7 @@ def test_a_malformed_beginning(scram_host, message):
     ("c=biws,r=other,p=" + "A" * 43 + "=", 501), ("r=NONCE,c=biws,p=" + "A" * 43 + "=", 501),
     ("c=eSws,r=NONCE,p=" + "A" * 43 + "=", 535), ("c=biws,r=NONCE,p=" + "A" * 43 + "=", 535),
     ("c=biws,r=NONCE,x=" + "y" * 2000 + ",p=" + "A" * 43 + "=", 501)])
-def test_a_malformed_end(scram_host, final, code):
+def test_a_malformed_final_message_is_refused(scram_host, final, code):
     with submission(scram_host) as smtp:
         exchange = scram.Exchange(smtp, "sally@virtual.test")
         exchange.begin()
@@ -154,14 +150,14 @@ def test_a_malformed_end(scram_host, final, code):
         assert scram.log_in(smtp, "sally@virtual.test", "s pass") == 235
 
 
-def test_names_with_signs_and_who_acts_for_himself(scram_host, folder):
+def test_an_escaped_name_logs_in_as_itself(scram_host, folder):
     with open(os.path.join(folder, "vhosts", "virtual.test", "passwd"), "a") as file:
         file.write(f"b=c:{scram.stored('p')}\n")
     with submission(scram_host) as smtp:
         assert scram.log_in(smtp, "b=3Dc@virtual.test", "p", binding="n,a=b=3Dc@virtual.test,") == 235
 
 
-def test_offered_where_it_can_work(scram_host):
+def test_scram_is_offered_only_where_it_can_work(scram_host):
     def offered(newest=ssl.TLSVersion.TLSv1_3):
         with submission(scram_host, newest) as smtp:
             return set(smtp.esmtp_features["auth"].split())
@@ -184,7 +180,7 @@ def end_point(path):
                           capture_output=True).stdout
 
 
-def test_bound_to_the_certificate(scram_host, authority):
+def test_the_channel_is_bound_to_the_certificate(scram_host, authority):
     plus = {"mechanism": "SCRAM-SHA-256-PLUS", "binding": "p=tls-server-end-point,,"}
     with submission(scram_host) as smtp:
         assert scram.log_in(smtp, "sally@virtual.test", "s pass", data=os.urandom(32), **plus) == 535
@@ -196,20 +192,20 @@ def test_bound_to_the_certificate(scram_host, authority):
 @pytest.mark.parametrize("mechanism, binding", [
     ("SCRAM-SHA-256-PLUS", "n,,"), ("SCRAM-SHA-256-PLUS", "y,,"), ("SCRAM-SHA-256-PLUS", "p=tls-unique,,"),
     ("SCRAM-SHA-256", "p=tls-exporter,,"), ("SCRAM-SHA-256", "y,,")])
-def test_a_binding_that_is_not_to_be_had_or_was_hidden(scram_host, mechanism, binding):
+def test_a_wrong_or_hidden_channel_binding_is_refused(scram_host, mechanism, binding):
     with submission(scram_host) as smtp:
         assert scram.log_in(smtp, "sally@virtual.test", "s pass", mechanism=mechanism, binding=binding) == 535
 
 
-def test_a_client_that_could_bind_where_we_cannot(scram_host):
+def test_a_client_may_say_that_it_supports_channel_binding(scram_host):
     with submission(scram_host, ssl.TLSVersion.TLSv1_2) as smtp:
         assert scram.Exchange(smtp, "x", mechanism="SCRAM-SHA-256-PLUS").begin()[0] == 504
         assert scram.log_in(smtp, "sally@virtual.test", "s pass", binding="y,,") == 235
 
 
-# -- clients that others wrote
+# -- other clients
 
-def test_msmtp(scram_host):
+def test_msmtp_logs_in(scram_host):
     command = ["msmtp", "--host=127.0.0.1", f"--port={scram_host.submission_port}", "--tls=on", "--tls-starttls=on",
                "--tls-certcheck=off", "--auth=scram-sha-256", "--user=sally@virtual.test",
                "--from=sally@virtual.test", "alice@host.test"]
@@ -221,7 +217,7 @@ def test_msmtp(scram_host):
 
 
 class OneLineGreeting(threading.Thread):
-    """Stands in front of the host for one client that cannot read a greeting of several lines."""
+    """A proxy before the host for a client that cannot read a greeting of several lines."""
 
     def __init__(self, port):
         super().__init__(daemon=True)
@@ -253,8 +249,8 @@ class OneLineGreeting(threading.Thread):
 
 @pytest.mark.parametrize("mechanism, without", [("SCRAM-SHA-256", ["--no-cb"]), ("SCRAM-SHA-256-PLUS", [])])
 @pytest.mark.parametrize("password, code", [("s pass", b"235 "), ("wrong", b"535 ")])
-def test_gsasl(scram_host, authority, mechanism, without, password, code):
-    # Where it binds, to what TLS exports: its TLS is another library than ours.
+def test_gsasl_logs_in(scram_host, authority, mechanism, without, password, code):
+    # Its channel binding uses exported keys of TLS, from another library than ours.
     port = OneLineGreeting(scram_host.submission_port).port
     done = subprocess.run(["gsasl", "--smtp", *without, f"--mechanism={mechanism}", "--starttls",
                            f"--x509-ca-file={authority.certificate}", f"--connect=localhost:{port}",

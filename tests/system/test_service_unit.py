@@ -1,4 +1,4 @@
-"""The systemd unit takes privileges from the server: what is left is enough for all that it does."""
+"""The systemd unit takes privileges from the server, and leaves all that the server needs."""
 import os
 import shutil
 import stat
@@ -7,9 +7,10 @@ import subprocess
 import pytest
 
 from accounts import password_of
+from certificates import authority  # noqa: F401
 from conftest import needs_pam, needs_root, needs_tls
 from host import TOP, wait_for
-from login_host import authority, make_login_host  # noqa: F401
+from login_host import make_login_host
 from outsiders import CROWD, outsiders  # noqa: F401
 from test_auth import submission
 from test_coal_command import examples_of_the_manual, program, speak_http
@@ -18,14 +19,14 @@ pytestmark = [needs_root, pytest.mark.skipif(not shutil.which("setpriv"), reason
 
 
 def as_a_service():
-    """A command in front that leaves what the unit leaves."""
+    """A command in front that takes away what the unit takes away."""
     with open(os.path.join(TOP, "os", "systemd", "postoffice.service")) as file:
         line, = [line for line in file if line.startswith("CapabilityBoundingSet=")]
     names = [name.removeprefix("CAP_").lower() for name in line.strip().split("=")[1].split()]
     return ["setpriv", "--bounding-set", ",".join(["-all", *(f"+{name}" for name in names)]), "--"]
 
 
-def test_mail_arrives(host):
+def test_mail_arrives_under_the_unit(host):
     host.prefix = as_a_service()
     host.write_aliases("list: alice, bob, \"|cat >/dev/null\"\n")
     host.start()
@@ -40,8 +41,8 @@ def test_mail_arrives(host):
 
 @needs_pam
 @needs_tls
-def test_accounts_log_in(make_host, authority, folder):  # noqa: F811
-    """libpam tells the kernel's audit of each login, and as root takes it for an error if it may not."""
+def test_accounts_log_in_under_the_unit(make_host, authority, folder):  # noqa: F811
+    """libpam writes each login to the audit of the kernel, and as root regards a denial as an error."""
     host = make_login_host(make_host, authority, folder)
     host.prefix = as_a_service()
     host.start()
@@ -53,7 +54,7 @@ def test_accounts_log_in(make_host, authority, folder):  # noqa: F811
 
 
 @pytest.mark.skipif(not shutil.which("nft"), reason="NEEDS nftables")
-def test_the_packet_filter_of_the_manual(outsiders, folder):  # noqa: F811
+def test_the_packet_filter_of_the_manual_works_under_the_unit(outsiders, folder):  # noqa: F811
     filter_setup, script = examples_of_the_manual()
     done = subprocess.run([*outsiders.server.prefix, "sh", "-c", filter_setup], capture_output=True, text=True)
     if done.returncode != 0:

@@ -1,5 +1,5 @@
-"""A mailbox in the hands of several programs at once. We append and s-nail reads; procmail appends, and Dovecot writes
-into it what it wants to remember; or s-nail takes messages out. Nothing is lost, doubled or torn. 800 deliveries; 10,000 with --long."""
+"""A mailbox that procmail, Dovecot or s-nail change while we append to it loses, doubles and tears no message. 800
+deliveries; 10,000 with --long."""
 import os
 import re
 import shutil
@@ -26,7 +26,7 @@ def message(token):
 
 
 class Others:
-    """Each of them does its work over and over, as alice, until it is told to stop."""
+    """Each program does its work repeatedly as alice, until it is told to stop."""
 
     def __init__(self, path, folder, names):
         self.path, self.folder = path, folder
@@ -67,8 +67,8 @@ class Others:
         self.run("s-nail", "-n", "-R", "-H", "-f", self.path, MAILRC="/dev/null")
 
     def mover(self):
-        """The first message goes to another file, and the mailbox is written anew. As the user's own mailbox: with -f
-        s-nail looks for new mail before it has the lock."""
+        """Moves the first message to another file, so the mailbox is written anew. As the user's own mailbox: with
+        -f, s-nail looks for new mail before it has the lock."""
         self.run("s-nail", "-n", "-S", "keep", "-S", "hold", input="move 1 /home/alice/moved\nquit\n", MAILRC="/dev/null",
                  MAIL=self.path)
 
@@ -86,7 +86,7 @@ def send_many(host, number, each):
 
 
 def tokens_in(path):
-    """Of messages that are whole."""
+    """The tokens of complete messages."""
     try:
         with open(path, "rb") as file:
             text = file.read()
@@ -105,7 +105,7 @@ def tokens_in(path):
 @needs("procmail", "doveadm", "s-nail")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("names", [["reader", "procmail", "dovecot"], ["reader", "mover"]], ids=["procmail, Dovecot", "s-nail"])
-def test_deliveries_beside_other_programs(host, folder, names, is_long):
+def test_deliveries_beside_other_programs_are_complete(host, folder, names, is_long):
     each = 1250 if is_long else 100
     host.write_config(mail_dir="/var/mail", rate_messages="0", rate_recipients="0", rate_connections="0")
     path = "/var/mail/alice"

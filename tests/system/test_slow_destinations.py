@@ -1,4 +1,4 @@
-"""The owner of a domain chooses how slow its name servers and mail hosts are. Mail for it waits; mail for others does not."""
+"""A domain with slow name servers or mail hosts delays only mail for that domain."""
 import os
 import socket
 import threading
@@ -15,7 +15,7 @@ def submit(host, *recipients, subject="one"):
     host.run("sendmail", "-i", *recipients, input=f"Subject: {subject}\n\n".encode(), check=True)
 
 
-def test_a_domain_that_leads_on_and_on_is_asked_for_a_limited_number_of_times(host):
+def test_a_domain_with_endless_aliases_takes_few_questions(host):
     """Twenty mail hosts, each an alias of an alias of an alias."""
     with SickNameServer("endless") as server:
         host.write_config(nameserver=server.address)
@@ -26,7 +26,7 @@ def test_a_domain_that_leads_on_and_on_is_asked_for_a_limited_number_of_times(ho
 
 
 def test_all_questions_of_an_attempt_have_one_deadline(host):
-    """A name server that never answers: the first question alone would take ten seconds."""
+    """The name server never answers: the first question alone would take ten seconds."""
     with SickNameServer("silent") as server:
         host.write_config(nameserver=server.address, lookup_timeout="1s")
         host.start()
@@ -35,8 +35,9 @@ def test_all_questions_of_an_attempt_have_one_deadline(host):
         assert server.asked == 1
 
 
-class Liar(UdpNameServer):
-    """Domains below good.test have an address; of the others it names twenty mail hosts, and then says no more."""
+class SilentAfterMx(UdpNameServer):
+    """Answers for domains below good.test with an address, for others with twenty mail hosts, and no question about
+    those."""
 
     def __init__(self, address):
         self.good = address
@@ -49,11 +50,11 @@ class Liar(UdpNameServer):
         return reply(query, 0, endless(MX)) if kind == MX else None
 
 
-def test_slow_destinations_leave_processes_to_others(host):
-    """Each of the slow ones takes a minute: half a dozen small messages would hold all processes for it. A destination
-    that was quick before has one at once, a new one after those that turned out to be slow have given theirs back."""
+def test_slow_destinations_do_not_take_all_processes(host):
+    """Each slow one takes a minute, so a few messages would take all processes. A destination that was quick before
+    gets a process at once, a new one when destinations that turned out to be slow give theirs back."""
     port = free_port()
-    with Liar("127.0.0.2") as server, Sink("127.0.0.2", port) as sink:
+    with SilentAfterMx("127.0.0.2") as server, Sink("127.0.0.2", port) as sink:
         host.write_config(nameserver=server.address, remote_port=port, agents="5", lookup_timeout="1m")
         host.start()
         submit(host, "a@known.good.test")
@@ -65,14 +66,14 @@ def test_slow_destinations_leave_processes_to_others(host):
         wait_for(lambda: len(sink.messages) == 2, what="the message for the known host")
         submit(host, "c@fresh.good.test")
         wait_for(lambda: len(sink.messages) == 3, seconds=50, what=lambda: host.log_text()[-3000:])
-        assert "deferred" not in host.log_text(), "no slow destination had come to its end by then"
+        assert "deferred" not in host.log_text(), "no slow destination had finished by then"
 
 
 def test_a_client_with_mail_for_many_slow_destinations_delays_no_others(host, is_long):
-    """More messages than may be under way at a time. Mail of others for this host, for a host that is known and for one that
-    is not goes out meanwhile."""
+    """More messages than may be in delivery at a time. Mail of other clients for this host, for a known host and for
+    a new one goes out meanwhile."""
     port = free_port()
-    with Liar("127.0.0.2") as server, Sink("127.0.0.2", port) as sink:
+    with SilentAfterMx("127.0.0.2") as server, Sink("127.0.0.2", port) as sink:
         host.write_config(nameserver=server.address, remote_port=port, agents="20", lookup_timeout="2m",
                           trusted="127.0.0.1")
         host.write_aliases(f'program: "|cat >>{host.folder}/taken/it"\n')
@@ -91,10 +92,10 @@ def test_a_client_with_mail_for_many_slow_destinations_delays_no_others(host, is
         wait_for(lambda: len(sink.messages) == 2, what="the message for the known host")
         submit(host, "c@fresh.good.test")
         wait_for(lambda: len(sink.messages) == 3, seconds=60, what=lambda: host.log_text()[-3000:])
-        assert "deferred" not in host.log_text(), "no slow destination had come to its end by then"
+        assert "deferred" not in host.log_text(), "no slow destination had finished by then"
 
 
-def test_a_delivery_that_got_nowhere_ends_with_the_server(host):
+def test_a_delivery_without_greeting_ends_with_the_server(host):
     with StrictSink(silent=True) as sink:
         host.write_config(relay_host=f"127.0.0.1:{sink.port}")
         host.start()
@@ -102,12 +103,12 @@ def test_a_delivery_that_got_nowhere_ends_with_the_server(host):
         agent, = wait_for_title(host, "delivering ")
         host.stop()
         wait_for(lambda: not is_alive(agent), what="its end")
-        assert "deferred" not in host.log_text(), "that is no attempt"
+        assert "deferred" not in host.log_text(), "this does not count as an attempt"
         assert len(host.queue()) == 1
 
 
-def test_a_message_that_its_host_may_have_is_waited_for(host):
-    """The server is stopped between the final dot and its answer, which comes after that."""
+def test_a_stop_waits_for_the_reply_to_a_complete_message(host):
+    """The server is stopped between the final dot and the reply."""
     stopping = threading.Event()
     with Sink(on_message=lambda: stopping.wait(20)) as sink:
         host.write_config(relay_host=sink.endpoint)
@@ -121,5 +122,5 @@ def test_a_message_that_its_host_may_have_is_waited_for(host):
         assert host.process.wait(30) == 0
         host.process = None
         wait_for(lambda: not is_alive(agent), what="the end of its dialogue")
-        assert not host.spool_files(), "it is noted that it was delivered"
+        assert not host.spool_files(), "the delivery is recorded"
         assert len(sink.messages) == 1

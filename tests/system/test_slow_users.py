@@ -1,5 +1,5 @@
-"""A user who keeps a mailbox locked, or stops the processes that deliver with the user's rights, delays the own mail and
-nobody else's. The tests compare what arrives while the user is slow with what does not."""
+"""A user who locks a mailbox or stops local agents delays only mail for that user. The tests compare what arrives
+while the user is slow with what does not."""
 import fcntl
 import os
 import signal
@@ -12,7 +12,7 @@ EVE, OTHER = "mallory", "bob"
 
 
 def submit(host, to, subject, by=EVE):
-    """A user's sendmail."""
+    """Submits a message with the sendmail of the user."""
     host.run("sendmail", to, input=f"Subject: {subject}\n\n".encode(), check=True, user=by, group="postoffice", cwd="/")
 
 
@@ -21,7 +21,7 @@ def subjects(host, user, word):
 
 
 def warm_agent(host, user):
-    """The pid of the agent of a user who has just got mail."""
+    """The pid of the agent of the user after a delivery."""
     submit(host, user, "first", by=user)
     host.wait_for_mail(user, b"Subject: first")
     return wait_for_title(host, f"deliver {user}")[0]
@@ -42,7 +42,7 @@ def test_submissions_do_not_wait_for_an_agent_that_its_user_stopped(host):
         os.kill(agent, signal.SIGCONT)
     wait_for(lambda: subjects(host, EVE, "mine") == 12, what="what had waited for the agent")
     host.wait_for_empty_queue()
-    assert subjects(host, EVE, "mine") == 12, "each once"
+    assert subjects(host, EVE, "mine") == 12, "each message once"
 
 
 @needs_root
@@ -58,12 +58,12 @@ def test_submissions_do_not_wait_for_a_mailbox_that_its_user_locks(host):
         assert subjects(host, EVE, "mine") == 0
     wait_for(lambda: subjects(host, EVE, "mine") == 12, what="what had waited for the lock")
     host.wait_for_empty_queue()
-    assert subjects(host, EVE, "mine") == 12, "each once"
+    assert subjects(host, EVE, "mine") == 12, "each message once"
 
 
 @needs_root
 def test_queued_mail_does_not_wait_for_a_mailbox_of_another_user(host):
-    """More messages than the queue has processes for all mailboxes."""
+    """There are more messages than the queue has processes for mailboxes."""
     host.write_aliases(f"both: {EVE}, \"|cat >/dev/null\"\nother: {OTHER}, \"|cat >/dev/null\"\n")
     host.start()
     agent = warm_agent(host, EVE)

@@ -1,4 +1,4 @@
-"""What SPF records say, as our greylist reads them, beside another implementation that reads the same name server."""
+"""The greylist evaluates SPF records as another implementation does that asks the same name server."""
 import os
 
 import pytest
@@ -14,7 +14,7 @@ pytestmark = [needs_root, pytest.mark.skipif(dns.NSD is None, reason="NEEDS nsd"
 
 LONG = "a" * 62
 
-# The domain of the sender, its record, and the clients to ask it of.
+# The domain of the sender, its record, and the clients to evaluate it for.
 NEAR, FAR, SIX, NAMED, LIAR = "192.0.2.10", "203.0.113.9", "2001:db8::14", "192.0.2.20", "192.0.2.21"
 RECORDS = {
     "plain": "v=spf1 ip4:192.0.2.0/28 ip6:2001:db8::/32 -all",
@@ -68,7 +68,7 @@ RECORDS = {
     "unknownmod": "v=spf1 moo=%{d}%%.x ip4:192.0.2.10 -all",
     "badmod": "v=spf1 moo=%{z} ip4:192.0.2.10 -all",
 }
-# What the other one lets pass against the grammar, "%{d0}" and "%{d" without an end, is in the unit tests.
+# "%{d0}" and "%{d" without an end, which the other implementation accepts against the grammar, are in the unit tests.
 BAD = ["foo", "all:x", "include", "include:", "a:", "a:test", "a:x.123", "a/33", "a/", "a//129", "a:192.0.2.1", "ip4",
        "ip4:192.0.2", "ip4:192.0.2.0/33", "ip4:2001:db8::", "ip6:192.0.2.0", "ip6:2001:db8::/129", "exists", "ptr:",
        "a:%{x}.test", "a:%d.test", "a:mail%.hosts.test", "redirect=", "++all",
@@ -108,7 +108,7 @@ SENDERS = [*(f"{name}.test" for name in RECORDS), "two.test", "parts.test", "gon
 
 
 def quoted(text):
-    """A TXT record in as many strings as it takes."""
+    """A TXT record in as many strings as it needs."""
     return " ".join(f'"{text[at:at + 200]}"' for at in range(0, len(text), 200))
 
 
@@ -136,14 +136,14 @@ def asked(make_host, folder, db):
 
 
 def our_verdict(host, client, sender):
-    """The verdict, and the name that we found for the client, which then stands for HELO."""
+    """The verdict, and the name that we found for the client, which is used as its HELO name."""
     done = host.run("authexpire", "--explain", sender, client)
     lines = done.stdout.decode().splitlines()
     verdict = next(line for line in lines if line.startswith("SPF: ")).removeprefix("SPF: ").split(",")[0]
     return verdict, lines[-1].split(" that ")[1].split("[")[0]
 
 
-def test_verdicts_are_those_of_another_implementation(asked):
+def test_verdicts_agree_with_another_implementation(asked):
     different = []
     seen = set()
     for domain in SENDERS:
@@ -159,6 +159,6 @@ def test_verdicts_are_those_of_another_implementation(asked):
 
 
 def test_a_name_server_that_fails_is_a_temporary_error(make_host, db):
-    """Of which the other implementation makes a domain without a record."""
+    """The other implementation treats it as a domain without a record."""
     host = make_host("host", greylist="1", nameserver="127.0.0.1:9", db_dir=db)
     assert our_verdict(host, NEAR, "a@far.test")[0] == "temperror"

@@ -14,7 +14,7 @@ from processes import is_alive
 from smtp_clients import in_a_transaction, refuses_connections, send
 
 
-def test_it_starts_and_stops(host):
+def test_the_daemon_starts_and_stops(host):
     host.start()
     send(host, b"while it runs")
     pids = list(host.processes())
@@ -28,7 +28,7 @@ def test_it_starts_and_stops(host):
     host.wait_for_mail(local_user(), b"after a start")
 
 
-def test_one_daemon_for_one_spool(host, make_host):
+def test_a_second_daemon_for_the_spool_does_not_start(host, make_host):
     host.start()
     other = make_host("other", queue_dir=host.spool)
     done = other.run("smtpd", "-bD")
@@ -38,27 +38,27 @@ def test_one_daemon_for_one_spool(host, make_host):
     host.wait_for_mail(local_user(), b"the first still serves")
 
 
-def test_a_port_that_another_program_is_about_to_leave_is_waited_for(host):
+def test_the_start_waits_for_a_port_that_another_program_closes(host):
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", host.port))
         other.listen()
         with open(os.path.join(host.folder, "stderr"), "w") as stderr:
             host.process = subprocess.Popen([host.command("smtpd"), "-C", host.config, "-bD"], stderr=stderr)
-        wait_for(lambda: "Address already in use" in host.stderr(), what="a word about the port")
+        wait_for(lambda: "Address already in use" in host.stderr(), what="the message about the port")
     host.wait_until_ready()
     assert host.log_text().count("port-busy") == 1
 
 
 @pytest.mark.parametrize("mode", ["-bD", "-bd"])
-def test_a_port_in_use_is_told(host, make_host, mode):
+def test_a_port_in_use_is_an_error(host, make_host, mode):
     host.start()
     done = make_host("other", listen=f"127.0.0.1:{host.port}").run("smtpd", mode)
     assert done.returncode == 71
     assert f"127.0.0.1:{host.port}".encode() in done.stderr and b"Address already in use" in done.stderr
 
 
-def test_in_the_background_it_returns_when_the_port_answers(host):
+def test_smtpd_bd_returns_when_the_port_answers(host):
     assert host.run("smtpd", "-bd").returncode == 0
     with open(os.path.join(host.spool, "pid")) as file:
         pid = int(file.read())
@@ -72,13 +72,13 @@ def test_in_the_background_it_returns_when_the_port_answers(host):
         wait_for(lambda: not is_alive(pid), what="the end of the daemon")
 
 
-def test_sigterm_lets_a_message_on_its_way_arrive(host):
+def test_a_stop_waits_for_a_message_that_is_being_received(host):
     host.start()
     client = in_a_transaction(host)
     assert client.docmd("DATA")[0] == 354
     client.send(b"Subject: half\r\n\r\nfirst half\r\n")
     host.process.terminate()
-    wait_for(lambda: refuses_connections(host.port), what="the end of the port")
+    wait_for(lambda: refuses_connections(host.port), what="the port to close")
     client.send(b"second half\r\n.\r\n")
     assert client.getreply()[0] == 250
     assert host.process.wait(30) == 0
@@ -87,7 +87,7 @@ def test_sigterm_lets_a_message_on_its_way_arrive(host):
     client.close()
 
 
-def test_sigterm_says_goodbye_to_who_is_silent(host):
+def test_a_stop_ends_idle_sessions_with_421(host):
     host.start()
     with socket.create_connection(("127.0.0.1", host.port), timeout=30) as silent:
         stream = silent.makefile("rb")
@@ -99,7 +99,7 @@ def test_sigterm_says_goodbye_to_who_is_silent(host):
     host.process = None
 
 
-def test_mistakes_are_found_with_line_and_suggestion(host):
+def test_a_mistake_is_reported_with_line_and_suggestion(host):
     with open(host.config, "a") as file:
         lines = sum(1 for _ in open(host.config))
         file.write("hostnmae=x.test\nsize=10 parsecs\n")
@@ -113,7 +113,7 @@ def test_mistakes_are_found_with_line_and_suggestion(host):
 
 
 @needs_root
-def test_an_address_that_comes_later_is_served_from_then_on(folder):
+def test_an_address_that_is_configured_after_the_start_is_served(folder):
     try:
         network = Network()
     except NoNetwork as why:

@@ -1,13 +1,14 @@
-"""What programs of users say when they submit mail: from first word to QUIT, to the letter, as their makers document it
-or anybody can watch; and real ones, with TLS and AUTH in the ways they know."""
+"""Mail programs of users submit mail: dialogues of programs as documented, from first command to QUIT, and programs
+that run here, with TLS and AUTH."""
 import base64
 import os
 import subprocess
 
 import pytest
 
+from certificates import authority  # noqa: F401
 from conftest import needs_root, needs_tls
-from login_host import authority, login_host  # noqa: F401
+from login_host import login_host  # noqa: F401
 from talk import Talk, trusting
 
 pytestmark = [needs_root, needs_tls]
@@ -21,11 +22,11 @@ USER, PASSWORD = "vera@virtual.test", "v pass"
 PLAIN, NAME, WORD = b64(f"\0{USER}\0{PASSWORD}"), b64(USER), b64(PASSWORD)
 WRONG = b64(f"\0{USER}\0wrong")
 
-#: (what is said, code of the answer) up to AUTH, of programs and their ways
+#: (command, code of the reply) up to AUTH, of each program
 LOGINS = {
-    # Thunderbird calls itself by the address of its end of the connection, and sends the response along.
+    # Thunderbird uses its own address in EHLO, and sends the initial response.
     "thunderbird": [("EHLO [192.168.1.17]", 250), ("AUTH PLAIN " + PLAIN, 235)],
-    # Its "password transmitted insecurely", where PLAIN has failed once.
+    # Thunderbird with "password, transmitted insecurely", after PLAIN has failed.
     "thunderbird-login": [("EHLO [192.168.1.17]", 250), ("AUTH PLAIN " + WRONG, 535), ("AUTH LOGIN", 334), (NAME, 334),
                           (WORD, 235)],
     "thunderbird-v6": [("EHLO [IPv6:2001:db8::17]", 250), ("AUTH PLAIN " + PLAIN, 235)],
@@ -35,7 +36,7 @@ LOGINS = {
     # K-9, FairEmail and other users of JavaMail.
     "android": [("EHLO [127.0.0.1]", 250), ("AUTH PLAIN " + PLAIN, 235)],
     "android-login": [("EHLO localhost", 250), ("AUTH LOGIN " + NAME, 334), (WORD, 235)],
-    # Outlook has a name that is no domain, and asks for nothing but LOGIN.
+    # Outlook uses a name that is no domain, and supports only LOGIN.
     "outlook": [("EHLO DESKTOP-A1B2C3D", 250), ("AUTH LOGIN", 334), (NAME, 334), (WORD, 235)],
     "outlook-lower-case": [("ehlo DESKTOP_A1B2C3D", 250), ("auth login", 334), (NAME, 334), (WORD, 235)],
 }
@@ -48,7 +49,7 @@ MAILS = {
 
 @pytest.mark.parametrize("tls", ["STARTTLS", "from the beginning"])
 @pytest.mark.parametrize("client", LOGINS)
-def test_a_documented_dialogue(login_host, client, tls):
+def test_a_documented_dialogue_is_accepted(login_host, client, tls):
     first_words = LOGINS[client][0]
     mail, rcpt = MAILS.get(client.partition("-")[0], MAILS["ios"])
     at_once = tls != "STARTTLS"
@@ -79,7 +80,7 @@ def test_a_documented_dialogue(login_host, client, tls):
 
 
 def test_one_connection_for_several_messages(login_host):
-    # Mail of iOS keeps it, and begins again with RSET after a mistake.
+    # Mail of iOS keeps the connection, and sends RSET after an error.
     with Talk("127.0.0.1", login_host.submissions_port, tls=trusting()) as talk:
         for line, code in LOGINS["ios"]:
             assert talk.say(line).startswith(str(code))
@@ -92,11 +93,11 @@ def test_one_connection_for_several_messages(login_host):
         login_host.wait_for_mail("alice", f"Subject: number {n}".encode())
 
 
-# -- real ones
+# -- programs that run here
 
 @pytest.mark.parametrize("port, tls", [("submission_port", ["--tls-starttls=on"]), ("submissions_port", ["--tls-starttls=off"])])
 @pytest.mark.parametrize("auth", ["on", "plain", "login"])
-def test_msmtp(login_host, authority, port, tls, auth):
+def test_msmtp_submits(login_host, authority, port, tls, auth):
     subprocess.run(["msmtp", "--host=127.0.0.1", f"--port={getattr(login_host, port)}", "--tls=on", *tls,
                     f"--tls-trust-file={authority.certificate}", "--tls-host-override=host.test", f"--auth={auth}",
                     f"--user={USER}", f"--passwordeval=echo {PASSWORD}", f"--from={USER}", "alice@host.test"],
@@ -107,7 +108,7 @@ def test_msmtp(login_host, authority, port, tls, auth):
 @pytest.mark.parametrize("scheme, port", [("smtp", "submission_port"), ("smtps", "submissions_port")])
 @pytest.mark.parametrize("how", [[], ["--sasl-ir"], ["--login-options", "AUTH=PLAIN"], ["--login-options", "AUTH=LOGIN"]],
                          ids=lambda how: " ".join(how) or "as it likes")
-def test_curl(login_host, authority, folder, scheme, port, how):
+def test_curl_submits(login_host, authority, folder, scheme, port, how):
     path = os.path.join(folder, "mail")
     with open(path, "w") as file:
         file.write("Subject: from curl\r\n\r\nx\r\n")

@@ -1,4 +1,4 @@
-"""Programs that people and cron jobs send mail with, each the way it calls sendmail by itself."""
+"""Programs and cron jobs submit mail by the sendmail command, each called as the program calls it by default."""
 import os
 import re
 import shutil
@@ -15,7 +15,7 @@ def needs(program):
 
 @pytest.fixture
 def sendmail(host, folder):
-    """A sendmail that belongs to the started host, for programs that take a path and no options."""
+    """The sendmail of the started host, for programs that accept a path and no options."""
     host.start()
     path = os.path.join(folder, "sendmail")
     with open(path, "w") as file:
@@ -25,7 +25,7 @@ def sendmail(host, folder):
 
 
 def send(folder, *command, text="body of the message\n", check=True, **environment):
-    """Runs a program in a home of its own; what it prints on success would be mailed by cron."""
+    """Runs a program in a home of its own; fails for output, which cron would mail."""
     home = os.path.join(folder, "home")
     os.makedirs(home, exist_ok=True)
     done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=60,
@@ -35,7 +35,7 @@ def send(folder, *command, text="body of the message\n", check=True, **environme
 
 
 @needs("bsd-mailx")
-def test_bsd_mailx(host, sendmail, folder):
+def test_bsd_mailx_submits(host, sendmail, folder):
     send(folder, "bsd-mailx", "-s", "from mailx", "-b", "nobody-sees@remote.test", local_user(),
          MAILRC=make_rc(folder, f"set sendmail={sendmail}\n"))
     text = host.wait_for_mail(local_user(), b"Subject: from mailx")
@@ -43,13 +43,13 @@ def test_bsd_mailx(host, sendmail, folder):
 
 
 @needs("s-nail")
-def test_s_nail(host, sendmail, folder):
+def test_s_nail_submits(host, sendmail, folder):
     send(folder, "s-nail", "-n", "-S", f"mta={sendmail}", "-S", "sendwait", "-s", "from s-nail", local_user(), MAILRC="/dev/null")
     host.wait_for_mail(local_user(), b"Subject: from s-nail")
 
 
 @needs("mutt")
-def test_mutt(host, sendmail, folder):
+def test_mutt_submits(host, sendmail, folder):
     send(folder, "mutt", "-n", "-F", make_rc(folder, f'set sendmail="{sendmail} -oem -oi"\nset copy=no\n'),
          "-s", "from mutt", "--", f"{local_user()}@host.test", text="a dot alone:\n.\nand more\n")
     assert b"\n.\nand more\n" in host.wait_for_mail(local_user(), b"Subject: from mutt")
@@ -64,7 +64,7 @@ def git_sends_email():
 
 
 @pytest.mark.skipif(not git_sends_email(), reason="NEEDS git send-email")
-def test_git_send_email(host, sendmail, folder):
+def test_git_send_email_submits(host, sendmail, folder):
     patch = os.path.join(folder, "0001-x.patch")
     with open(patch, "w") as file:
         file.write("From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n"
@@ -114,7 +114,7 @@ def test_a_series_of_git_can_be_applied_where_it_arrives(host, sendmail, folder,
 
 
 @needs("php")
-def test_php_mail(host, sendmail, folder):
+def test_php_mail_submits(host, sendmail, folder):
     code = f"exit(mail('{local_user()}@host.test', 'from php', \"one\\r\\ntwo\\r\\n\", 'X-Kind: web', '-fweb@host.test') ? 0 : 1);"
     send(folder, "php", "-n", "-d", f"sendmail_path={sendmail} -t -i", "-r", code, text="")
     text = host.wait_for_mail(local_user(), b"Subject: from php")
@@ -122,7 +122,7 @@ def test_php_mail(host, sendmail, folder):
     assert b"X-Kind: web\n" in text and b"\none\ntwo\n" in text
 
 
-def test_shell_command_like_php(host, sendmail, folder):
+def test_a_shell_command_like_that_of_php_submits(host, sendmail, folder):
     send(folder, "/bin/sh", "-c", f"{sendmail} -t -i -fweb@host.test",
          text=f"To: {local_user()}\r\nSubject: from sh\r\n\r\nbody\r\n")
     assert b"\nBcc:" not in host.wait_for_mail(local_user(), b"Subject: from sh\n")
@@ -136,7 +136,7 @@ CRON = [("debian", ["-FCronDaemon", "-i", "-B8BITMIME", "-oem", "USER"]),
 
 
 @pytest.mark.parametrize("name,words", CRON, ids=[name for name, _ in CRON])
-def test_like_cron(host, sendmail, folder, name, words):
+def test_the_command_lines_of_cron_submit(host, sendmail, folder, name, words):
     words = [local_user() if word == "USER" else word for word in words]
     done = send(folder, sendmail, *words,
                 text=f"From: root (Cron Daemon)\nTo: {local_user()}\nSubject: Cron {name}\n\nout\n")
@@ -145,7 +145,7 @@ def test_like_cron(host, sendmail, folder, name, words):
     assert b"From: root@host.test (Cron Daemon)\n" in text
 
 
-def test_session_on_standard_input(host, sendmail, folder):
+def test_a_session_on_standard_input_submits(host, sendmail, folder):
     lines = ["EHLO localhost", "MAIL FROM:<web@host.test>", f"RCPT TO:<{local_user()}@host.test>", "DATA",
              "Subject: from a session", "", "body", ".", "QUIT", ""]
     done = send(folder, sendmail, "-bs", "-odb", "-oem", text="\r\n".join(lines))
@@ -153,11 +153,11 @@ def test_session_on_standard_input(host, sendmail, folder):
     host.wait_for_mail(local_user(), b"Subject: from a session")
     told = re.search(rb"^250 2\.0\.0 (\w+) Message accepted", done.stdout, re.MULTILINE)[1].decode()
     delivered = rf'\b{told}: delivered to=<{local_user()}@host\.test>.* submitter="uid {os.getuid()} '
-    wait_for(lambda: re.search(delivered, host.log_text()), what="the id that the caller was told")
+    wait_for(lambda: re.search(delivered, host.log_text()), what="the id in the reply")
     assert re.search(rf"\b{told}: received .*\buid={os.getuid()} ", host.log_text())
 
 
-def test_a_session_on_standard_input_is_completed_as_other_mail(host, sendmail, folder):
+def test_the_header_of_a_session_on_standard_input_is_completed(host, sendmail, folder):
     lines = ["EHLO localhost", "MAIL FROM:<web@host.test>", f"RCPT TO:<{local_user()}@host.test>", "DATA",
              "From a@b Sat Jan  1 00:00:00 2000", "From: web", f"To: {local_user()}", "Bcc: hidden@elsewhere.test",
              "Subject: from a session", "", "body", ".", "QUIT", ""]
@@ -171,9 +171,9 @@ def test_a_session_on_standard_input_is_completed_as_other_mail(host, sendmail, 
 @pytest.mark.parametrize("output", [b"a\0b\n", b"\0", b"x" * 5000 + b"\n", b"a\rb\n", b"\xff\xfe\n", b"no newline", b"",
                                     b"key: value\n" * 100_000],
                          ids=["nul", "only-nul", "long", "cr", "eight-bit", "no-newline", "empty", "like-a-header"])
-def test_the_output_of_a_job_is_kept_whatever_it_is(host, sendmail, folder, output):
+def test_any_output_of_a_job_arrives(host, sendmail, folder, output):
     header = f"From: root (Cron Daemon)\nTo: {local_user()}\nSubject: Cron job\n\n".encode()
-    for text in (header + output, output):  # some write no header
+    for text in (header + output, output):  # some programs write no header
         done = subprocess.run([sendmail, "-i", "-FCronDaemon", "-oem", local_user()], input=text, capture_output=True)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     kept = output.replace(b"\r", b"")
@@ -181,7 +181,7 @@ def test_the_output_of_a_job_is_kept_whatever_it_is(host, sendmail, folder, outp
     assert host.mailbox(local_user()).count(kept[:4000] if kept else b"\n\n") >= 2
 
 
-def test_a_job_whose_output_is_too_large_is_told_by_mail(make_host, folder):
+def test_output_of_a_job_that_is_too_large_is_reported_by_mail(make_host, folder):
     host = make_host("small", size="10k")
     host.start()
     done = host.run("sendmail", "-i", "-FCronDaemon", "-oem", "-f", local_user(), local_user(),
@@ -191,7 +191,7 @@ def test_a_job_whose_output_is_too_large_is_told_by_mail(make_host, folder):
     assert b"larger than 10240 octets" in report
 
 
-def test_unknown_user_is_told_by_mail_to_a_program_that_left(host, sendmail, folder):
+def test_an_unknown_user_is_reported_by_mail_with_oem(host, sendmail, folder):
     done = send(folder, sendmail, "-i", "-oem", "-f", f"{local_user()}@host.test", "nosuch", check=False,
                 text="Subject: lost\n\nbody\n")
     assert (done.returncode, done.stderr) == (67, b"")
@@ -199,7 +199,7 @@ def test_unknown_user_is_told_by_mail_to_a_program_that_left(host, sendmail, fol
 
 
 def test_a_message_waits_for_the_server(host, folder):
-    """Needs no server to be taken, and is delivered once there is one."""
+    """sendmail accepts it without a server, and it is delivered when there is one."""
     host.start()
     host.stop()
     host.run("sendmail", local_user(), input=b"Subject: early\n\nbody\n", check=True)

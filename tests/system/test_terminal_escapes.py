@@ -1,5 +1,4 @@
-"""Octets that a terminal takes for commands, sent by every way that leads to the log, to mailq and to the trace: none
-of them gets there."""
+"""No octets that a terminal takes for commands reach the log, mailq or the trace, whichever way they come in."""
 import socket
 import subprocess
 
@@ -8,12 +7,12 @@ import pytest
 from host import wait_for
 from strict_sink import StrictSink
 
-#: ESC and CSI as one octet, CSI and a line separator in UTF-8, an overlong form, and half a character.
+#: ESC, CSI as one octet, CSI and a line separator in UTF-8, an overlong form, and half a character.
 COMMANDS = [b"\x1b[31m", b"\x9b31m", b"\xc2\x9b31m", b"\xe2\x80\xae", b"\xe2\x80\xa8", b"\xc1\x9b31m", b"\xc2"]
 
 
 def is_clean(text):
-    """What is left is UTF-8, and holds no control but the ends of lines."""
+    """Whether the text is UTF-8 without control characters except line ends."""
     return all(c == "\n" or (c >= " " and not "\x7f" <= c <= "\x9f" and c not in "\u2028\u202e\ufffd")
                for c in text.decode("utf-8", "replace"))
 
@@ -24,7 +23,7 @@ def log_of(host):
 
 
 @pytest.mark.parametrize("octets", COMMANDS, ids=ascii)
-def test_what_a_client_says(make_host, octets):
+def test_commands_of_a_client_are_escaped(make_host, octets):
     host = make_host("host", audit=1).start()
     with socket.create_connection(("127.0.0.1", host.port), timeout=60) as connection:
         replies = connection.makefile("rb")
@@ -41,7 +40,7 @@ def test_what_a_client_says(make_host, octets):
 
 
 @pytest.mark.parametrize("octets", COMMANDS, ids=ascii)
-def test_what_another_host_says(make_host, octets):
+def test_replies_of_another_host_are_escaped(make_host, octets):
     reply = b"451 4.3.0 later " + octets + b" please"
     with StrictSink(replies={"MAIL": reply}) as sink:
         host = make_host("host", relay_host=f"127.0.0.1:{sink.port}").start()

@@ -1,4 +1,5 @@
-"""TLS at the server, as real clients see it."""
+"""TLS at the server works with real clients, offers only strong versions and ciphers, and protects the session from
+the first octet."""
 import os
 import smtplib
 import socket
@@ -7,7 +8,7 @@ import subprocess
 
 import pytest
 
-from certificates import Authority
+from certificates import Authority, authority  # noqa: F401
 from conftest import needs_tls
 import tls_hello as hello
 from host import free_port, local_user, wait_for
@@ -15,11 +16,6 @@ from host import free_port, local_user, wait_for
 pytestmark = needs_tls
 
 MESSAGE = b"From: sender@example.org\r\nSubject: over tls\r\n\r\nhello\r\n"
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(str(tmp_path_factory.mktemp("ca")))
 
 
 @pytest.fixture
@@ -38,7 +34,7 @@ def context(authority):
 
 def client(host, authority):
     smtp = smtplib.SMTP(timeout=30, local_hostname="client.test")
-    smtp._host = "host.test"  # the name that the certificate is checked for
+    smtp._host = "host.test"  # the name in the certificate
     smtp.connect("127.0.0.1", host.port)
     smtp._host = "host.test"
     smtp.starttls(context=context(authority))
@@ -52,7 +48,7 @@ def s_client(host, *arguments, port=None, talk=b"QUIT\r\n"):
     return done.returncode, (done.stdout + done.stderr).decode(errors="replace")
 
 
-def test_starttls_and_a_message(tls_host, authority):
+def test_a_message_by_starttls_arrives(tls_host, authority):
     user = local_user()
     with client(tls_host, authority) as smtp:
         smtp.ehlo()
@@ -77,7 +73,7 @@ def test_tls_from_the_first_octet(tls_host, authority):
                 while line[3:4] == b"-":
                     line = file.readline()
                 assert line.startswith(code), (command, line)
-            assert file.read() == b"", "the end is said, not cut off"
+            assert file.read() == b"", "close_notify is sent"
     tls_host.wait_for_mail(user, b"Subject: over tls")
 
 
@@ -88,7 +84,7 @@ def test_old_versions_are_refused(tls_host, version):
 
 
 @pytest.mark.parametrize("version, name", [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")])
-def test_new_versions_work(tls_host, version, name):
+def test_tls_1_2_and_1_3_work(tls_host, version, name):
     status, text = s_client(tls_host, version)
     assert f"New, {name}, Cipher is" in text and "221 " in text, text
     assert "Compression: NONE" in text
@@ -110,7 +106,7 @@ def test_a_session_is_resumed_by_another_process(tls_host, folder, version):
     assert "Reused, TLS" in second, second
 
 
-# -- what checkers ask for: versions and ciphers that no library of today will offer
+# -- versions and ciphers that no current library offers, but checkers try
 
 #: ECDHE with a certificate of its kind, AES-GCM, ChaCha20, and AES-CBC with SHA-2. RFC 5289, RFC 7905.
 ECDSA_CIPHERS = {0xC02B, 0xC02C, 0xC023, 0xC024, 0xCCA9}
@@ -121,12 +117,12 @@ ALL_CIPHERS = sorted({*range(0x0000, 0x0100), *range(0xC001, 0xC0B4), *range(0xC
 
 @pytest.mark.parametrize("version", [hello.SSL3, hello.TLS1, hello.TLS1_1], ids=["SSL 3", "TLS 1.0", "TLS 1.1"])
 @pytest.mark.parametrize("extensions", [True, False])
-def test_no_old_version_is_spoken(tls_host, version, extensions):
+def test_a_hello_of_an_old_version_is_refused(tls_host, version, extensions):
     said = hello.answer(tls_host.tls_port, hello.client_hello(version, ALL_CIPHERS, extensions=extensions))
     assert said[0] == "alert" and said[1] in (70, 40), "protocol_version or handshake_failure"
 
 
-def test_ssl_2_is_not_spoken(tls_host):
+def test_a_hello_of_ssl_2_is_refused(tls_host):
     assert hello.answer(tls_host.tls_port, hello.ssl2_hello())[0] in ("alert", "closed")
 
 
@@ -141,7 +137,7 @@ def test_the_ciphers_of_tls_1_2(tls_host, folder, kind, expected):
         tls_host.write_config(tls_certificate=path)
         tls_host.reload()
     found = hello.accepted_ciphers(tls_host.tls_port, hello.TLS1_2, ALL_CIPHERS)
-    # No anonymous ones, none for export, no RC4, DES, 3DES, IDEA, CAMELLIA, ARIA or MD5, none without forward secrecy.
+    # None without authentication or forward secrecy, no export ciphers, no RC4, DES, 3DES, IDEA, CAMELLIA, ARIA or MD5.
     assert set(found) == expected, [hex(one) for one in found]
     assert len(found) == len(expected)
     left = sorted(set(ALL_CIPHERS) - expected)
@@ -154,9 +150,9 @@ def test_nothing_is_compressed(tls_host):
     assert hello.answer(tls_host.tls_port, hello.client_hello(hello.TLS1_2, ALL_CIPHERS, b"\x01"))[0] == "alert"
 
 
-def test_renegotiation_would_be_secure_if_there_were_any(tls_host):
+def test_secure_renegotiation_is_announced(tls_host):
     _, text = s_client(tls_host, "-tls1_2")
-    assert "Secure Renegotiation IS supported" in text, "the extension of RFC 5746 is answered"
+    assert "Secure Renegotiation IS supported" in text, "the extension of RFC 5746 is in the reply"
 
 
 def test_renegotiation_is_refused(tls_host):
@@ -174,7 +170,7 @@ def test_renegotiation_is_refused(tls_host):
     assert b"RENEGOTIATING" in out and b"no renegotiation" in out, out
 
 
-def test_what_was_said_before_is_forgotten(tls_host, authority):
+def test_the_session_starts_again_after_starttls(tls_host, authority):
     with client(tls_host, authority) as smtp:
         code, text = smtp.docmd("MAIL", "FROM:<a@example.org>")
         assert code in (250, 503)
@@ -183,7 +179,7 @@ def test_what_was_said_before_is_forgotten(tls_host, authority):
     assert replies[-1].startswith("220 ")
 
 
-def test_commands_put_behind_starttls_in_the_clear_end_the_session(tls_host):
+def test_commands_sent_with_starttls_in_the_clear_end_the_session(tls_host):
     with socket.create_connection(("127.0.0.1", tls_host.port), timeout=30) as s:
         s.recv(500)
         s.sendall(b"EHLO client.test\r\n")
@@ -212,15 +208,15 @@ def test_garbage_instead_of_a_handshake(tls_host, authority):
         assert smtp.noop()[0] == 250
 
 
-def test_a_handshake_that_never_comes_costs_the_usual_patience(tls_host, authority):
+def test_a_missing_handshake_times_out_like_a_command(tls_host, authority):
     tls_host.write_config(timeout="1s")
     tls_host.reload()
     with socket.create_connection(("127.0.0.1", tls_host.tls_port), timeout=30) as s:
         assert s.recv(500) == b""
-    wait_for(lambda: "client-silent" in tls_host.log_text(), what="the end of patience in the log")
+    wait_for(lambda: "client-silent" in tls_host.log_text(), what="the timeout in the log")
 
 
-def test_submission_wants_tls_and_auth(tls_host):
+def test_submission_requires_tls_and_auth(tls_host):
     with smtplib.SMTP("127.0.0.1", tls_host.submission_port, timeout=30) as smtp:
         smtp.ehlo("client.test")
         code, text = smtp.docmd("MAIL", "FROM:<a@example.org>")
@@ -233,7 +229,7 @@ def test_submission_wants_tls_and_auth(tls_host):
         assert code == 530 and b"uthentication" in text
 
 
-def test_a_new_certificate_on_reload_and_old_sessions_go_on(tls_host, authority):
+def test_a_reload_uses_a_new_certificate_and_keeps_sessions(tls_host, authority):
     before = client(tls_host, authority)
     other = Authority(os.path.dirname(authority.issue("unused.test", "unused.pem")))
     new = other.issue("host.test", "host.pem")
@@ -246,7 +242,7 @@ def test_a_new_certificate_on_reload_and_old_sessions_go_on(tls_host, authority)
 
 
 @pytest.mark.parametrize("what", ["missing", "not a key", "another key"])
-def test_a_key_that_cannot_be_used_stops_the_start_and_not_the_reload(make_host, authority, folder, what):
+def test_an_unusable_key_prevents_the_start_and_a_reload_keeps_the_old_key(make_host, authority, folder, what):
     good = authority.issue("host.test", "good.pem")
     bad = os.path.join(folder, "bad.pem")
     if what == "not a key":
@@ -266,26 +262,26 @@ def test_a_key_that_cannot_be_used_stops_the_start_and_not_the_reload(make_host,
         assert smtp.noop()[0] == 250
 
 
-@pytest.mark.parametrize("mode, owner, who", [
+@pytest.mark.parametrize("mode, owner, readers", [
     (0o644, (0, 0), "everybody"), (0o640, (0, 7901), "group alice"), (0o400, (7901, 0), "alice"),
     (0o640, (0, 0), None), (0o600, (0, 0), None)])
-def test_a_key_that_others_can_read(make_host, authority, mode, owner, who):
+def test_a_key_that_others_can_read_is_a_warning(make_host, authority, mode, owner, readers):
     if os.geteuid() != 0:
         pytest.skip("NEEDS ROOT: gives files away")
     path = authority.issue("host.test", "shown.pem")
     os.chmod(path, mode)
     os.chown(path, *owner)
     host = make_host("host", tls_certificate=path).start()
-    warning = f"{path}: the key in it can be read by {who}"
+    warning = f"{path}: the key in it can be read by {readers}"
     done = subprocess.run([host.command("sendmail"), "-C", host.config, "-bC"], capture_output=True, text=True, timeout=30)
-    assert done.returncode == 0, "it is allowed"
-    if who:
+    assert done.returncode == 0, "it is permitted"
+    if readers:
         assert warning in host.log_text() and warning + " (a notice)" in done.stderr
     else:
         assert "can be read" not in host.log_text() + done.stderr
 
 
-def test_swaks(tls_host):
+def test_swaks_sends_by_starttls(tls_host):
     user = local_user()
     done = subprocess.run(["swaks", "--server", f"127.0.0.1:{tls_host.port}", "--tls", "--from", "a@example.org",
                            "--to", f"{user}@host.test", "--h-Subject", "from swaks"], capture_output=True, timeout=60)

@@ -1,5 +1,5 @@
-"""One router, three users of it: what -bt tells of an address, what RCPT answers, and where the mail really goes, over a
-table of configurations and addresses. What the table says is what all three must say."""
+"""The trace (sendmail -bt), the reply to RCPT and the delivery agree about each address of a table of
+configurations."""
 import json
 import os
 import subprocess
@@ -13,7 +13,7 @@ from trace_table import Case, keeps, table_of, write
 
 UNKNOWN, LOOP, BROKEN, LIST_BROKEN = "550 5.1.1", "550 5.4.6", "451 4.3.5", "451 4.2.4"
 
-#: (options, aliases, {user: {file: text}}, {address: what it leads to}), see Case
+#: (options, aliases, {user: {file: text}}, {address: where it leads}), see Case
 CASES = {
     "accounts": ({"local_domain": ["ours.test", "also.test"]}, "", {}, {
         "alice": ["alice"],
@@ -234,7 +234,7 @@ def test_trace_reply_and_delivery_agree(table, name, address):
 
 
 @needs_root
-def test_steps_name_the_lines_that_say_so(host):
+def test_steps_name_file_and_line(host):
     with open("/home/alice/.forward", "w") as file:
         file.write("# my rules\n\nbob\n")
     os.chown("/home/alice/.forward", 7901, 7901)
@@ -258,8 +258,8 @@ def as_bob(host, *arguments):
 
 
 @needs_root
-def test_what_the_caller_cannot_read_is_told(host):
-    """The caller has not the rights that the server has, so the trace gives no answer that might differ."""
+def test_the_trace_says_what_the_caller_cannot_read(host):
+    """The server may have rights that the caller has not, so the trace gives no result that might differ."""
     write("/home/alice/.forward", "nosuch\n", 7901)
     write("/home/bob/.forward", "alice, bob\n", 7902)
     os.chmod("/home/alice", 0o700)
@@ -274,14 +274,14 @@ def test_what_the_caller_cannot_read_is_told(host):
     os.chmod("/home/Carol", 0o755)
     assert as_bob(host, "-bt", "carol").returncode == 0
     os.chmod("/home/Carol", 0o750)
-    assert host.run("sendmail", "-bv", "alice").returncode == 67, "root hears what RCPT says"
-    # The gravest is the exit status.
+    assert host.run("sendmail", "-bv", "alice").returncode == 67, "root gets the reply of RCPT"
+    # The worst result gives the exit status.
     assert as_bob(host, "-bt", "alice", "nobody.here").returncode == 67
 
 
 @needs_root
-def test_no_process_is_left_of_a_trace_that_is_ended(host):
-    """Its lines come from a terminal or a pipe: the helpers end with the command, whatever ends that."""
+def test_a_killed_trace_leaves_no_process(host):
+    """The trace reads a terminal or a pipe: its helpers end with it, whatever ends it."""
     read, write_end = os.pipe()
     with subprocess.Popen([host.command("sendmail"), "-C", host.config, "-bt"], stdin=read, stdout=subprocess.PIPE) as asked:
         os.write(write_end, b"alice\n")
@@ -295,7 +295,7 @@ def test_no_process_is_left_of_a_trace_that_is_ended(host):
     os.close(write_end)
 
 
-def test_who_may_relay_is_told_apart(host):
+def test_the_trace_depends_on_the_permission_to_relay(host):
     shown = json.loads(host.run("sendmail", "-bt", "--json", "you@elsewhere.test").stdout)
     assert shown["rcpt"]["stranger"].startswith("550 5.7.1 relaying denied: <you@elsewhere.test>")
     assert shown["rcpt"]["trusted"] == shown["rcpt"]["authenticated"] == "250 2.1.5 Recipient OK"
@@ -304,7 +304,7 @@ def test_who_may_relay_is_told_apart(host):
     assert shown["rcpt"]["stranger"] == "250 2.1.5 Recipient OK"
 
 
-def test_what_is_no_address_is_told(host):
+def test_an_argument_that_is_no_address_is_reported(host):
     done = host.run("sendmail", "-bt", "--json", "a@b@c", "alice")
     first, second = (json.loads(line) for line in done.stdout.splitlines())
     assert first["status"] == "bad" and second["address"] == "alice@host.test"

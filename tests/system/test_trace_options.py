@@ -1,5 +1,5 @@
-"""The trace, RCPT and the delivery agree under each option that changes a route. The other tables have some of them; an
-option that is new must be put into one of the lists here."""
+"""The trace, the reply to RCPT and the delivery agree under each option that changes a route. A new option must be
+put into one of the lists here or into another table."""
 import os
 import re
 
@@ -15,7 +15,7 @@ from virtual import VirtualDomains
 UNKNOWN = "550 5.1.1"
 ALIASES = "list: bob, you@elsewhere.test\nowner-list: alice\npart: bob, gone\npostmaster: Carol\nabuse: postmaster\n"
 HOMES = {"alice": {".forward": "bob\n"}}
-#: What leads to the same places whatever these options say.
+#: Addresses that lead to the same destinations with any of these options.
 USUAL = {
     "alice": ["bob"],
     "bob": ["bob"],
@@ -46,7 +46,7 @@ CASES = {
 }
 ALL = [(name, address) for name, case in CASES.items() for address in case.addresses]
 
-#: Tested where the delivery needs another server, or where each test has its own.
+#: Tested in other files: the delivery needs another server, or each test has its own.
 ELSEWHERE = {"local-transport": "test_lmtp.py", "mail-dir": "test_mail_arrives.py", "aliases": "test_trace.py",
              "hostname": "test_host_name.py", "relay-host": "trace_table.py", "verify-from": "test_access.py",
              "nameserver": "test_resolv_conf.py", "vhost-dir": "test_trace_virtual.py"}
@@ -68,7 +68,7 @@ def names_of_options():
 
 
 @needs_root  # mailboxes of its own
-def test_each_option_that_changes_a_route_is_in_a_table(tmp_path):
+def test_each_option_that_changes_a_route_is_tested(tmp_path):
     tables = [case[0] for case in test_trace.CASES.values()]
     tables += [case.options for case in [*test_trace_virtual.CASES.values(), *CASES.values()]]
     tried = {name.replace("_", "-") for options in tables for name in options} | set(VirtualDomains(str(tmp_path)).settings())
@@ -93,14 +93,14 @@ def traced(host, address, **options):
     return host.run("sendmail", "-bt", address, **options).stdout.decode()
 
 
-def test_hidden_refusals_are_told(host):
+def test_the_trace_shows_refusals_that_rcpt_hides(host):
     host.write_config(hide_recipients="1", trusted=None)
     text = traced(host, "nosuch")
     assert re.search(r"RCPT from a stranger: +250 2.1.5 Recipient OK; the message is answered 550 5.1.1", text), text
     assert "RCPT from a trusted host: 550 5.1.1" in text
 
 
-def test_the_port_of_other_hosts_decides_what_is_a_loop(host):
+def test_an_address_of_this_host_with_another_port_is_another_host(host):
     host.write_config(local_domain=["ours.test"], remote_port="2525")
     assert "by [127.0.0.2], port 2525" in traced(host, "you@[127.0.0.2]")
     host.write_config(remote_port=str(host.port))
@@ -109,7 +109,7 @@ def test_the_port_of_other_hosts_decides_what_is_a_loop(host):
 
 
 @needs_root
-def test_no_delivery_file_has_a_line_of_its_own(host):
+def test_the_trace_says_that_there_is_no_delivery_file(host):
     host.write_config(delivery_files=".qmail", recipient_delimiter="-")
     assert "=> bounce, there is no delivery file" in traced(host, "alice-box")
     host.write_config(delivery_files=".forward")

@@ -1,4 +1,5 @@
-"""The same table as in test_trace.py, for virtual domains: users, aliases, "*", owners, and all that can be in the way."""
+"""The trace, the reply to RCPT and the delivery agree about addresses of virtual domains: users, aliases, "*",
+owners, and mailboxes that cannot be used."""
 import os
 
 import pytest
@@ -37,7 +38,7 @@ ALIASES = """
     account: alice@host.test
     """ % (keeps("alice"), keeps("alice"))
 
-#: what there is in the domain, whoever may look at it
+#: where addresses of the domain lead, independent of who may read its files
 WHAT_IT_HAS = {
     "vera@own.test": ["vera@own.test"],
     "VERA@Own.Test": ["vera@own.test"],
@@ -103,7 +104,7 @@ def files_of_root(host, domains):
             os.chmod(path, 0o640)
 
 
-def in_the_way(host, domains):
+def unusable_mailboxes(host, domains):
     spool = os.path.join(domains.spool, "own.test")
     os.mkdir(spool, 0o700)
     keeper = domains.mail_ids()
@@ -126,7 +127,7 @@ def in_the_way(host, domains):
 
 
 def folders_of_owners(host, domains):
-    """As GNU pop3d has them: the owner's, closed to all others."""
+    """As GNU pop3d has them: the folder belongs to the owner, and no other account may enter."""
     os.chmod(domains.spool, 0o711)
     for name, uid, mode in (("own.test", 7901, 0o700), ("bobs.test", 7902, 0o700), ("open.test", 7901, 0o777)):
         path = os.path.join(domains.spool, name)
@@ -139,7 +140,7 @@ def folders_of_owners(host, domains):
     write(os.path.join(folder, "kept"), "", domains.mail_ids()[0])
 
 
-def maildirs_in_the_way(host, domains):
+def unusable_maildirs(host, domains):
     spool = os.path.join(domains.spool, "own.test")
     os.makedirs(os.path.join(spool, "other"))
     write(os.path.join(spool, "file"), "", 0)
@@ -159,10 +160,10 @@ PROGRAMS_IN_THE_WAY = """
     """
 
 CASES = {
-    "a domain that nobody else may look at": Case({}, "", {}, WHAT_IT_HAS, {"own.test": own(aliases=ALIASES)}, lists),
-    "a domain that everybody may look at": Case(
+    "a domain that only its owner may read": Case({}, "", {}, WHAT_IT_HAS, {"own.test": own(aliases=ALIASES)}, lists),
+    "a domain that all may read": Case(
         {}, "", {}, WHAT_IT_HAS, {"own.test": own(aliases=ALIASES, mode=0o644)}, lists),
-    "everybody else": Case({}, "", {"alice": {".forward+x": "bob\n"}}, {
+    "the alias * for all other names": Case({}, "", {"alice": {".forward+x": "bob\n"}}, {
         "vera@own.test": ["vera@own.test"],
         "who.ever@own.test": ["vera@own.test"],
         "Who@own.test": ["vera@own.test"],
@@ -289,7 +290,7 @@ CASES = {
         "vera@half.test": BROKEN,
     }, {name: {"owner": "root", "users": ["vera"], "aliases": "info: bob@host.test\n"}
         for name in ("root.test", "closed.test", "half.test")}, files_of_root),
-    # Everything in the home of one administrator: all users, known and unknown, each with a file.
+    # All files in the home of one administrator: users, known and unknown, with a file each.
     "all to one account": Case({}, "postmaster: bob\n", {
         "alice": {".forward": "/home/alice/box\n",
                   ".forward+abc--own.test": "\\abc@own.test\n",
@@ -343,7 +344,7 @@ CASES = {
         "own.test": own(users=["link", "full", "other", "twice", "fifo", "fits", "new"],
                         aliases="leads: full\nmore: fits, you@elsewhere.test\n"),
         "open.test": own(), "link.test": own(),
-    }, in_the_way),
+    }, unusable_mailboxes),
     "a mail folder of the owner's": Case({"mailbox_size": "16k"}, "", {}, {
         "vera@own.test": ["vera@own.test"],
         "full@own.test": FULL,
@@ -359,7 +360,7 @@ CASES = {
         "other@own.test": UNFIT,
         "file@own.test": UNFIT,
         "link@own.test": UNFIT,
-    }, {"own.test": own(users=["vera", "other", "file", "link"])}, maildirs_in_the_way),
+    }, {"own.test": own(users=["vera", "other", "file", "link"])}, unusable_maildirs),
     "programs and files in the way": Case({}, "", {}, {
         "gone@own.test": BROKEN,
         "gone2@own.test": BROKEN,

@@ -18,8 +18,8 @@ from strict_sink import StrictSink
 pytestmark = needs_root
 
 
-def test_a_journal_that_cannot_be_opened_holds_up_no_other(make_host):
-    """As after a backup that was put back by root."""
+def test_a_journal_that_cannot_be_opened_delays_no_other_message(make_host):
+    """As after a backup that root restored."""
     with StrictSink() as sink:
         host = make_host("host", relay_host=f"[127.0.0.1]:{sink.port}", retry="1s")
         host.start()
@@ -27,7 +27,7 @@ def test_a_journal_that_cannot_be_opened_holds_up_no_other(make_host):
         with open(strange, "w") as file:
             os.fchmod(file.fileno(), 0o600)
         host.run("runq")
-        wait_for(lambda: "1111111111111" in host.log_text(), what="a look at the strange file")
+        wait_for(lambda: "1111111111111" in host.log_text(), what="a log line about the file")
         sender = Sender(host)
         assert sender.smtp("them@far.test") == 250
         wait_for(lambda: "finished" in host.log_text(), what="the end of the message")
@@ -36,8 +36,8 @@ def test_a_journal_that_cannot_be_opened_holds_up_no_other(make_host):
         assert "crash" not in host.log_text() and "helper-ended" not in host.log_text()
 
 
-def test_a_drop_folder_that_cannot_be_read(make_host):
-    """As one that root put back from a backup. What comes by SMTP goes out; what was submitted waits."""
+def test_an_unreadable_drop_folder_delays_only_submissions(make_host):
+    """As after a backup that root restored. Mail that comes by SMTP is delivered."""
     with StrictSink() as sink:
         host = make_host("host", relay_host=f"[127.0.0.1]:{sink.port}", retry="1s")
         host.start()
@@ -47,7 +47,7 @@ def test_a_drop_folder_that_cannot_be_read(make_host):
         drop = os.path.join(host.spool, "drop")
         os.chmod(drop, 0o700)
         os.chown(drop, 0, POSTOFFICE)
-        assert sender.sendmail("them@far.test") == 0  # root can
+        assert sender.sendmail("them@far.test") == 0  # as root
         host.run("runq", check=True)
         assert sender.smtp("them@far.test") == 250
         wait_for(lambda: host.log_text().count("finished") >= 2, what=lambda: f"the one by SMTP; {host.log_text()}")
@@ -58,7 +58,7 @@ def test_a_drop_folder_that_cannot_be_read(make_host):
         assert "crash" not in host.log_text() and "helper-ended" not in host.log_text()
 
 
-def test_a_spool_that_cannot_be_written(make_host):
+def test_mail_is_refused_while_the_spool_cannot_be_written(make_host):
     with StrictSink() as sink:
         host = make_host("host", relay_host=f"[127.0.0.1]:{sink.port}", retry="1s")
         with small_disk(host.spool, "4m", POSTOFFICE, POSTOFFICE, 0o750):
@@ -76,11 +76,11 @@ def test_a_spool_that_cannot_be_written(make_host):
             host.end()
 
 
-def test_a_spool_that_went_away(host):
+def test_mail_is_refused_while_the_spool_is_missing(host):
     host.start()
     sender = Sender(host)
     os.rename(host.spool, host.spool + ".gone")
-    assert sender.smtp() in (250, 451, 452)  # the short way needs no spool
+    assert sender.smtp() in (250, 451, 452)  # a direct delivery needs no spool
     assert sender.smtp("them@far.test") in (451, 452)
     assert sender.smtp(size=200_000) in (451, 452)
     os.rename(host.spool + ".gone", host.spool)
@@ -89,7 +89,7 @@ def test_a_spool_that_went_away(host):
 
 
 @pytest.mark.parametrize("harm", ["garbage", "cut", "empty", "unreadable"])
-def test_a_damaged_alias_database(host, harm):
+def test_mail_to_an_alias_is_deferred_while_the_database_is_damaged(host, harm):
     host.write_aliases("team: alice\n")
     assert host.run("newaliases").returncode == 0
     host.start()
@@ -107,9 +107,9 @@ def test_a_damaged_alias_database(host, harm):
             file.write(bad)
         os.rename(database + ".new", database)
     for pid in with_title(host, "SMTP "):
-        kill(pid)  # one that has the database open would go on with it
-        wait_for(lambda: not is_alive(pid), what="its end")
-    wait_for(host.answers, what="the next one")
+        kill(pid)  # a process that has the database open would continue to use it
+        wait_for(lambda: not is_alive(pid), what="the end of the process")
+    wait_for(host.answers, what="the next process")
     reply = sender.smtp("team@host.test")
     assert reply in ((451,) if harm == "unreadable" else (250, 451))
     os.chmod(host.aliases, 0o644)
@@ -118,7 +118,7 @@ def test_a_damaged_alias_database(host, harm):
     sender.all_arrive()
 
 
-def test_a_password_file_that_went_away(host):
+def test_mail_is_accepted_after_a_moment_without_nsswitch_conf(host):
     host.start()
     sender = Sender(host)
     assert sender.smtp() == 250
@@ -129,7 +129,7 @@ def test_a_password_file_that_went_away(host):
 
 
 @pytest.mark.parametrize("lock", ["flock", "fcntl"])
-def test_a_mailbox_that_another_program_holds(host, lock):
+def test_mail_waits_for_a_mailbox_that_another_program_has_locked(host, lock):
     host.start()
     sender = Sender(host)
     assert sender.smtp() == 250
@@ -146,7 +146,7 @@ def test_a_mailbox_that_another_program_holds(host, lock):
 
 
 @pytest.mark.parametrize("what", ["folder", "link", "another's", "fifo", "two names"])
-def test_what_stands_where_the_mailbox_should_be(host, what):
+def test_mail_is_deferred_if_the_mailbox_is_no_file_of_the_user(host, what):
     host.start()
     sender = Sender(host)
     box = host.mailbox_path("alice")
@@ -177,7 +177,7 @@ def test_what_stands_where_the_mailbox_should_be(host, what):
     sender.all_arrive()
 
 
-def test_no_new_mailbox_can_be_made(host):
+def test_mail_is_deferred_while_no_mailbox_can_be_created(host):
     host.start()
     sender = Sender(host)
     os.chmod(host.mail, 0o755)
@@ -187,7 +187,7 @@ def test_no_new_mailbox_can_be_made(host):
     sender.all_arrive()
 
 
-def test_a_home_that_is_not_mounted(make_host):
+def test_mail_is_deferred_while_the_home_is_not_mounted(make_host):
     host = make_host("host", home_mailbox="Mail/box", retry="1s")
     os.mkdir("/home/alice/Mail", 0o700)
     os.chown("/home/alice/Mail", 7901, 7901)

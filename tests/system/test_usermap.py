@@ -8,10 +8,10 @@ from homes import clean_homes, home_file  # noqa: F401
 pytestmark = needs_root
 
 
-def test_an_address_that_a_user_lists_exists_and_leads_where_he_says(host):
+def test_an_address_that_a_user_lists_leads_where_the_list_says(host):
     host.write_config(usermap=["*-~:~/.alias"])
     home_file("alice", ".alias", "Shop-Alice: alice\nclub-alice: bob, \\alice\n")
-    os.chmod("/home/alice", 0o700)  # nobody else may look
+    os.chmod("/home/alice", 0o700)  # no other user may read it
     host.start()
     send(host, "SHOP-alice", b"from the shop")
     host.wait_for_mail("alice", b"from the shop")
@@ -25,7 +25,7 @@ def test_an_address_that_a_user_lists_exists_and_leads_where_he_says(host):
     assert refusal(host, "shop-alice")[0] == 550
 
 
-def test_a_list_that_others_could_have_written_is_not_believed(host):
+def test_a_list_that_others_can_write_is_ignored(host):
     host.write_config(usermap=["*-~:~/.alias"])
     home_file("alice", ".alias", "x-alice: mallory\n", owner="mallory")
     host.start()
@@ -39,14 +39,14 @@ def test_a_list_that_others_could_have_written_is_not_believed(host):
     assert refusal(host, "x-alice")[0] == 550
 
 
-def test_the_trace_tells_of_a_list_to_its_owner_alone(host):
+def test_the_trace_names_the_line_of_the_list(host):
     host.write_config(usermap=["*-~:~/.alias"])
     home_file("alice", ".alias", "# mine\nx-alice: bob\n")
     shown = host.run("sendmail", "-bt", "x-alice").stdout
     assert b"x-alice -> bob (/home/alice/.alias:2)" in shown
 
 
-def test_debug_lists_the_maps(host):
+def test_the_debug_verb_lists_the_maps(host):
     host.write_config(usermap=["*-~:~/.alias,bounce", "x*:bob"], debug="1")
     host.start()
     with host.smtp() as client:

@@ -1,4 +1,4 @@
-"""virtdomain: domains made, served and removed in the words of another program."""
+"""virtdomain creates, serves and removes virtual domains by the command line of another program."""
 import os
 import subprocess
 
@@ -6,15 +6,10 @@ import pytest
 
 from conftest import needs_root
 from host import wait_for
-from virtual import VirtualDomains
+from virtual import domains, rcpt  # noqa: F401
 
 pytestmark = needs_root
 UIDS = {"root": 0, "alice": 7901, "bob": 7902}
-
-
-@pytest.fixture
-def domains(folder):
-    return VirtualDomains(folder)
 
 
 @pytest.fixture
@@ -22,8 +17,7 @@ def host(make_host, domains):
     os.rmdir(domains.spool)
     made = make_host("host", **domains.settings())
     made.start()
-    os.chmod(made.spool, 0o751)  # since this sendmail is not installed, and has not the group
-    os.chmod(f"{made.spool}/drop", 0o3733)
+    made.permit_submission()
     yield made
     for name in os.listdir("/home/alice"):
         if name.startswith(".forward"):
@@ -41,11 +35,6 @@ def done(host, *words, **options):
     assert (result.returncode, result.stderr) == (0, b"")
 
 
-def rcpt(host, *recipients):
-    replies = host.dialogue("EHLO client.test", "MAIL FROM:<a@example.org>", *[f"RCPT TO:<{r}>" for r in recipients])
-    return [reply.splitlines()[-1][:9] for reply in replies[3:]]
-
-
 def leads_to(host, address):
     text = host.run("sendmail", "-bt", address).stdout.decode()
     return [line.strip()[3:] for line in text.splitlines() if line.startswith("  => ")]
@@ -58,7 +47,7 @@ def forward(name, text):
     os.chown(path, 7901, 7901)
 
 
-def test_a_domain_of_one_administrator(host, domains):
+def test_it_creates_a_domain_of_one_administrator(host, domains):
     done(host, "CREATE", "own.test", "alice", "secret")
     mailbox = f"mailbox {host.mailbox_path('alice')} of alice"
     assert leads_to(host, "postmaster@own.test") == [mailbox]
@@ -73,7 +62,7 @@ def test_a_domain_of_one_administrator(host, domains):
     assert run(host, "CREATE", "own.test", "bob", "x").returncode == 73
 
 
-def test_a_domain_as_postfix_has_them(host, domains):
+def test_it_creates_a_domain_as_postfix_has_them(host, domains):
     done(host, "CREATE", "own.test", "alice", "secret", "postfix")
     assert rcpt(host, "postmaster@own.test", "any@own.test") == ["250 2.1.5", "550 5.1.1"]
     assert not os.path.exists(os.path.join(domains.etc, "own.test", "aliases"))
@@ -82,7 +71,7 @@ def test_a_domain_as_postfix_has_them(host, domains):
 
 
 @pytest.mark.parametrize("is_owners", [False, True], ids=["mail folder as it is made", "mail folder of the owner"])
-def test_what_was_made_is_removed(host, domains, is_owners):
+def test_it_removes_what_it_created(host, domains, is_owners):
     done(host, "CREATE", "own.test", "alice", "secret")
     done(host, "CREATE", "other.test", "alice", "secret")
     host.run("vpasswd", "-a", "vera@own.test", input=b"x\n", check=True)
@@ -97,7 +86,7 @@ def test_what_was_made_is_removed(host, domains, is_owners):
     if is_owners:
         for name in ("", *os.listdir(os.path.join(domains.spool, "own.test"))):
             os.lchown(os.path.join(domains.spool, "own.test", name), 7901, 7901)
-        rcpt(host, "vera@own.test")  # an agent that is still there hears that the mailbox is not its own, and leaves
+        rcpt(host, "vera@own.test")  # an agent that still runs finds that the mailbox is not its own, and ends
     for words, code in [(("own.test", "alice", "wrong"), 77), (("own.test", "bob", "secret"), 67),
                         (("nowhere.test", "alice", "secret"), 68), (("own.test", "alice"), 64)]:
         assert run(host, "DELETE", *words).returncode == code, words
@@ -113,7 +102,7 @@ def test_what_was_made_is_removed(host, domains, is_owners):
     assert "own.test" not in host.run("vdomain", "show").stdout.decode()
 
 
-def test_what_is_not_of_its_making_stays(host, domains):
+def test_it_keeps_what_it_did_not_create(host, domains):
     done(host, "CREATE", "own.test", "alice", "secret")
     path = os.path.join(domains.etc, "own.test", "notes")
     with open(path, "w") as file:
@@ -123,13 +112,13 @@ def test_what_is_not_of_its_making_stays(host, domains):
     assert os.listdir(os.path.join(domains.etc, "own.test")) == ["notes"]
 
 
-def test_mail_for_who_is_there(host, domains):
+def test_mail_for_existing_users_arrives(host, domains):
     done(host, "CREATE", "own.test", "alice", "secret")
     host.run("vpasswd", "-a", "vera@own.test", input=b"x\n", check=True)
     message = b"From a@example.org Sat Nov 21 10:00:00 2026\nReturn-Path: <a@example.org>\nSubject: hello\n\nFrom here\n"
     done(host, "MAILBOUNCE", "vera@own.test", input=message, SENDER="a@example.org")
     done(host, "MAILBOUNCE", input=message, EXTENSION="VERA--sub.own.test", SENDER="")
-    host.run("runq")  # which the owner's sendmail cannot tell it here
+    host.run("runq")  # which the owner's sendmail cannot trigger here
     wait_for(lambda: domains.mailbox("vera", "own.test").count(b"\nSubject: hello\n") == 2,
              what=lambda: f"two messages; {host.log_text()[-2000:]}")
     box = domains.mailbox("vera", "own.test")
@@ -152,7 +141,7 @@ def test_mail_for_who_is_there(host, domains):
 
 @pytest.fixture
 def in_path(host):
-    """virtdomain where administrators' programs are, with the configuration of the test."""
+    """virtdomain in a folder of administrators' programs, with the configuration of the test."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/usr/local/sbin"], check=True)
     with open("/usr/local/sbin/virtdomain", "w") as file:
         file.write(f'#!/bin/sh\nexec {host.command("virtdomain")} -C {host.config} "$@"\n')
@@ -172,13 +161,13 @@ def test_a_delivery_file_with_the_line_of_the_manual(host, domains, in_path):
     report = host.wait_for_mail("Carol", b"delivery-status")
     assert b"Status: 5.1.1" in report and b"nobody@own.test" in report
     wait_for(lambda: "The program took the message" in host.log_text(), what=host.log_text)
-    host.run("runq")  # which the owner's sendmail cannot tell it here
+    host.run("runq")  # which the owner's sendmail cannot trigger here
     wait_for(lambda: b"\nSubject: for vera\n" in domains.mailbox("vera", "own.test"), what=host.log_text)
     host.wait_for_empty_queue()
     assert domains.mailbox("vera", "own.test").count(b"\nSubject: ") == 1 and b"mail loop" not in host.mailbox("Carol")
 
 
-def test_only_root_and_the_owner(host, domains):
+def test_only_root_and_the_owner_change_a_domain(host, domains):
     done(host, "CREATE", "own.test", "alice", "secret")
     for user in ("alice", "bob"):
         assert run(host, "CREATE", "new.test", user, "x", user=user).returncode == 77

@@ -1,4 +1,5 @@
-"""Virtual domains: whose mail goes where, with whose rights, and what nobody gets by any trick."""
+"""A virtual domain delivers mail to its users with the rights of its owner, and gives its owner and users no way to
+the files of others."""
 import os
 import re
 import smtplib
@@ -9,19 +10,15 @@ import pytest
 from accounts import hash_of, password_of
 from conftest import needs_root
 from host import wait_for
-from virtual import VirtualDomains
+from virtual import VirtualDomains, domains, rcpt  # noqa: F401
 
 pytestmark = needs_root
 
 
 @pytest.fixture
-def domains(folder):
-    return VirtualDomains(folder)
-
-
-@pytest.fixture
 def mail_host(make_host, domains):
-    """own.test is alice's, and nobody else may look at its files; root.test is root's; off.test is switched off."""
+    """own.test belongs to alice, and only alice may read its files; root.test belongs to root; off.test is switched
+    off."""
     domains.add("own.test", "alice", ["vera", "Victor"],
                 "info: vera, bob@host.test\nteam: vera, victor\nvictor: victor, vera\n*: vera\n"
                 "robot: |/home/alice/robot\nwrong: |/home/alice/exit67\nfile: /home/alice/archive\n"
@@ -36,12 +33,6 @@ def mail_host(make_host, domains):
 def send(host, *recipients, sender="a@example.org", subject="hello"):
     with host.smtp() as smtp:
         return smtp.sendmail(sender, list(recipients), f"Subject: {subject}\r\n\r\ntext\r\n".encode())
-
-
-def rcpt(host, *recipients):
-    """The codes, as text: "250 2.1.5"."""
-    replies = host.dialogue("EHLO client.test", "MAIL FROM:<a@example.org>", *[f"RCPT TO:<{r}>" for r in recipients])
-    return [reply.splitlines()[-1][:9] for reply in replies[3:]]
 
 
 def wait_for_mail(host, domains, user, domain, text):
@@ -60,7 +51,7 @@ def test_mail_arrives_and_belongs_to_the_mail_account(mail_host, domains):
     box = domains.mailbox("vera", "own.test")
     assert b"Return-Path: <a@example.org>\n" in box and b"Delivered-To: VERA@own.test\n" in box
     assert box.startswith(b"From a@example.org ") and box.endswith(b"\n\n")
-    assert box.count(b"Subject: hello") == 1, "as himself and as another's alias: once is enough"
+    assert box.count(b"Subject: hello") == 1, "as a user and by an alias: one copy"
     assert b"Subject: hello" in domains.mailbox("Victor", "own.test")
     assert b"Subject: hello" in domains.mailbox("vera", "root.test")
     for path in (domains.mailbox_path("vera", "own.test"), os.path.join(domains.spool, "own.test")):
@@ -102,28 +93,28 @@ def test_a_subdomain_is_another_domain(mail_host):
     assert "RCPT from a stranger:     550 5.7.1" in traced
 
 
-def test_aliases_and_everybody_else(mail_host, domains):
+def test_aliases_and_the_catch_all_alias_are_followed(mail_host, domains):
     assert send(mail_host, "info@own.test", subject="for info") == {}
     assert b"for info" in domains.mailbox("vera", "own.test")
     assert b"for info" in mail_host.mailbox("bob")
-    send(mail_host, "who.knows@own.test", subject="for nobody")
-    assert b"for nobody" in domains.mailbox("vera", "own.test")
+    send(mail_host, "unlisted@own.test", subject="for any name")
+    assert b"for any name" in domains.mailbox("vera", "own.test")
     send(mail_host, "victor@root.test", subject="to the same name")
     assert b"to the same name" in domains.mailbox("Victor", "own.test")
     assert not os.path.exists(domains.mailbox_path("victor", "root.test"))
 
 
-def test_without_everybody_else_the_unknown_are_refused(mail_host, domains):
+def test_without_catch_all_alias_unknown_names_are_refused(mail_host, domains):
     domains.write("own.test", "aliases", "")
     assert rcpt(mail_host, "nobody@own.test", "vera@own.test", "*@own.test") == ["550 5.1.1", "250 2.1.5", "550 5.1.1"]
 
 
-def test_postmaster_is_the_owner(mail_host):
-    send(mail_host, "postmaster@own.test", "webmaster@own.test", subject="who are you")
-    mail_host.wait_for_mail("alice", b"who are you")
+def test_postmaster_leads_to_the_owner(mail_host):
+    send(mail_host, "postmaster@own.test", "webmaster@own.test", subject="for postmaster")
+    mail_host.wait_for_mail("alice", b"for postmaster")
 
 
-def test_changes_hold_at_once(mail_host, domains):
+def test_changes_take_effect_at_once(mail_host, domains):
     domains.write("own.test", "aliases", "")
     assert rcpt(mail_host, "new@own.test") == ["550 5.1.1"]
     domains.write("own.test", "passwd", "new:x\n")
@@ -135,25 +126,25 @@ def test_changes_hold_at_once(mail_host, domains):
     assert rcpt(mail_host, "new@own.test") == ["550 5.2.1"]
     domains.set("own.test", "alice", active="1")
     assert rcpt(mail_host, "new@own.test") == ["250 2.1.5"]
-    domains.set("own.test", "bob")  # who may not look at these files
+    domains.set("own.test", "bob")  # bob may not read these files
     assert rcpt(mail_host, "new@own.test") == ["451 4.3.5"]
 
 
-def test_through_the_queue(mail_host, domains):
+def test_queued_mail_for_a_virtual_user_arrives(mail_host, domains):
     mail_host.run("sendmail", "vera@own.test", "x@own.test", input=b"Subject: from here\n\nx\n", check=True)
     wait_for_mail(mail_host, domains, "vera", "own.test", b"from here")
     mail_host.wait_for_empty_queue()
     assert domains.mailbox("vera", "own.test").count(b"Subject: from here") == 1
 
 
-def test_a_report_finds_its_way_to_everybody_else(mail_host, domains):
+def test_a_report_to_a_name_of_the_catch_all_alias_arrives(mail_host, domains):
     executable("/home/alice/exit67", "exit 67\n")
-    send(mail_host, "wrong@own.test", sender="who.ever@own.test")
+    send(mail_host, "wrong@own.test", sender="unlisted@own.test")
     box = wait_for_mail(mail_host, domains, "vera", "own.test", b"multipart/report")
-    assert b"To: who.ever@own.test" in box
+    assert b"To: unlisted@own.test" in box
 
 
-def test_maildirs(mail_host, domains):
+def test_mail_arrives_in_maildirs(mail_host, domains):
     mail_host.write_config(vhost_maildir="1")
     mail_host.reload()
     send(mail_host, "vera@own.test")
@@ -162,7 +153,7 @@ def test_maildirs(mail_host, domains):
     assert os.stat(new).st_uid == domains.mail_ids()[0]
 
 
-# -- whose rights
+# -- rights
 
 def test_programs_run_as_the_owner(mail_host, domains):
     executable("/home/alice/robot", "id -u >/home/alice/ran; id -g >>/home/alice/ran; cat >>/home/alice/ran\n"
@@ -178,14 +169,14 @@ def test_programs_run_as_the_owner(mail_host, domains):
         os.unlink(f"/home/alice/{name}")
 
 
-def test_nothing_runs_as_root(mail_host, domains):
+def test_no_program_of_a_domain_runs_as_root(mail_host, domains):
     assert rcpt(mail_host, "robot@root.test") == ["451 4.3.5"]
     send(mail_host, "robots@root.test")
     wait_for(lambda: "Nothing is done as root for a virtual domain" in mail_host.log_text(), what="the refusal")
     assert mail_host.queue()[0]["recipients"]
 
 
-def test_no_process_with_a_domains_mail_is_root(mail_host, domains):
+def test_no_process_with_mail_of_a_domain_has_rights_of_root(mail_host, domains):
     send(mail_host, "vera@own.test", "vera@root.test")
     titles = {pid: title for pid, title in mail_host.processes().items() if "deliver " in title}
     uids = {}
@@ -194,15 +185,15 @@ def test_no_process_with_a_domains_mail_is_root(mail_host, domains):
             status = dict(line.split(":", 1) for line in file if ":" in line)
         uids[title.split("deliver ")[1]] = set(status["Uid"].split()) | set(status["Gid"].split())
     mail = {str(i) for i in domains.mail_ids()}
-    assert uids == {"vera@own.test": mail, "vera@root.test": mail, "own.test": {"7901"}}, "root.test can be seen by all"
+    assert uids == {"vera@own.test": mail, "vera@root.test": mail, "own.test": {"7901"}}, "all may read root.test"
 
 
-def test_an_owner_who_is_not_there(mail_host, domains):
+def test_a_domain_whose_owner_has_no_account_defers_mail(mail_host, domains):
     domains.set("own.test", "no-such-login")
     assert rcpt(mail_host, "vera@own.test", "postmaster@own.test") == ["451 4.3.5", "451 4.3.5"]
 
 
-# -- tricks
+# -- attacks
 
 @pytest.fixture
 def prey(folder):
@@ -230,17 +221,17 @@ def make_spool_folder(domains, mode=0o700):
     return path
 
 
-def test_a_mailbox_that_is_a_link(mail_host, domains, prey):
+def test_a_mailbox_that_is_a_link_is_not_followed(mail_host, domains, prey):
     os.symlink(prey, os.path.join(make_spool_folder(domains), "vera"))
     expect_deferred(mail_host, domains, prey)
 
 
-def test_a_mailbox_with_two_names(mail_host, domains, prey):
+def test_a_mailbox_with_two_names_is_not_written(mail_host, domains, prey):
     os.link(prey, os.path.join(make_spool_folder(domains), "vera"))
     expect_deferred(mail_host, domains, prey)
 
 
-def test_a_mailbox_of_another(mail_host, domains):
+def test_a_mailbox_of_another_account_is_not_written(mail_host, domains):
     path = os.path.join(make_spool_folder(domains), "vera")
     with open(path, "w") as file:
         file.write("mine\n")
@@ -248,12 +239,12 @@ def test_a_mailbox_of_another(mail_host, domains):
     expect_deferred(mail_host, domains, path)
 
 
-def test_a_mailbox_that_is_a_fifo(mail_host, domains):
+def test_a_mailbox_that_is_a_fifo_is_not_opened(mail_host, domains):
     os.mkfifo(os.path.join(make_spool_folder(domains), "vera"))
     expect_deferred(mail_host, domains)
 
 
-def test_a_mail_folder_that_is_a_link(mail_host, domains, folder):
+def test_a_mail_folder_that_is_a_link_is_not_followed(mail_host, domains, folder):
     elsewhere = os.path.join(folder, "elsewhere")
     os.mkdir(elsewhere)
     os.chown(elsewhere, *domains.mail_ids())
@@ -262,12 +253,12 @@ def test_a_mail_folder_that_is_a_link(mail_host, domains, folder):
     assert os.listdir(elsewhere) == []
 
 
-def test_a_mail_folder_that_others_can_write(mail_host, domains):
+def test_a_mail_folder_that_others_can_write_is_not_used(mail_host, domains):
     make_spool_folder(domains, mode=0o777)
     expect_deferred(mail_host, domains)
 
 
-def test_a_passwd_that_leads_elsewhere(mail_host, domains, folder):
+def test_a_passwd_file_that_is_a_link_is_not_read(mail_host, domains, folder):
     theirs = os.path.join(folder, "theirs")
     with open(theirs, "w") as file:
         file.write("mallory:x\n")
@@ -278,7 +269,7 @@ def test_a_passwd_that_leads_elsewhere(mail_host, domains, folder):
         os.unlink(path)
         os.symlink(target, path)
         assert rcpt(mail_host, "mallory@own.test") == ["451 4.3.5"], target
-    os.chown(theirs, 7901, 7901)  # in the owner's home it may be
+    os.chown(theirs, 7901, 7901)  # permitted in the owner's home
     os.unlink(path)
     os.symlink(theirs, path)
     assert rcpt(mail_host, "mallory@own.test") == ["250 2.1.5"]
@@ -295,7 +286,7 @@ def log_in(host, user, password):
             return error.smtp_code
 
 
-def test_users_log_in_and_send_under_their_name(mail_host, domains):
+def test_users_log_in_and_send_in_their_own_name(mail_host, domains):
     assert log_in(mail_host, "vera@own.test", "vera pass") == 235
     assert log_in(mail_host, "VICTOR@Own.Test", "Victor pass") == 235
     assert log_in(mail_host, "vera@own.test", "Victor pass") == 535
@@ -310,7 +301,7 @@ def test_users_log_in_and_send_under_their_name(mail_host, domains):
     assert "user=vera@own.test" in mail_host.log_text()
 
 
-def test_nobody_logs_in_as_somebody_else(mail_host, domains):
+def test_no_user_logs_in_as_another(mail_host, domains):
     lines = [f"{name}:{hash_of(name + ' pass')}:{uid}:100::{home}:" for name, uid, home in
              [("kvt", 7901, "/home/alice"), ("abc", 7901, "."), ("toor", 0, "/root"), ("bob", 7902, "/home/bob")]]
     domains.write("own.test", "passwd", "\n".join(lines) + "\n")
@@ -318,7 +309,7 @@ def test_nobody_logs_in_as_somebody_else(mail_host, domains):
     assert codes == {"kvt": 235, "abc": 235, "toor": 535, "bob": 535}
 
 
-def test_a_full_mailbox(mail_host, domains):
+def test_a_full_mailbox_refuses_mail(mail_host, domains):
     mail_host.write_config(mailbox_size="1k")
     mail_host.reload()
     send(mail_host, "vera@own.test", subject="there is room")
@@ -336,8 +327,8 @@ def test_a_full_mailbox(mail_host, domains):
     assert f"{domains.mailbox_path('vera', 'own.test')}: The mailbox is full" in traced
 
 
-def test_a_passwd_as_gnu_pop3d_reads_it(mail_host, domains):
-    """Its passwords stand there as they are typed: they are right, and it is told that they do."""
+def test_a_passwd_file_with_passwords_in_the_clear_works(mail_host, domains):
+    """As GNU pop3d reads it. The check reports them."""
     domains.write("own.test", "passwd", "kvt:kvtpasswd:7901:100:kvtname:/home/alice/:\n"
                                         "abc:abcpasswd:7901:100:abcname:.:\nshort:shortpasswd\n"
                                         "old:0123456789abcdef0123456789abcdef:7901:100::.:\n")
@@ -359,7 +350,7 @@ def test_a_passwd_as_gnu_pop3d_reads_it(mail_host, domains):
         assert re.match(r"kvt:\$y\$[^:]*:7901:100:kvtname:/home/alice/:\n", file.readline())
 
 
-def test_a_mail_folder_that_its_owner_cannot_get_to(mail_host, domains):
+def test_a_mail_folder_that_its_owner_cannot_reach_defers_mail(mail_host, domains):
     folder = os.path.join(domains.spool, "own.test")
     os.mkdir(folder, 0o700)
     os.chown(folder, 7901, 7901)
@@ -371,8 +362,8 @@ def test_a_mail_folder_that_its_owner_cannot_get_to(mail_host, domains):
     assert rcpt(mail_host, "vera@own.test") == ["250 2.1.5"]
 
 
-def test_the_mailbox_of_an_account_with_the_same_name_is_another_one(mail_host, domains):
-    """It is full; nobody who writes to the virtual user is to hear of that."""
+def test_the_mailbox_of_an_account_with_the_same_name_is_separate(mail_host, domains):
+    """The mailbox of the account is full; that does not concern the virtual user."""
     domains.add("same.test", "alice", ["bob"])
     mail_host.write_config(mailbox_size="1k")
     mail_host.reload()
@@ -396,5 +387,5 @@ def test_the_mail_account_may_have_another_group(mail_host, domains):
         mail_host.write_config(vhost_user=given)
         done = mail_host.run("sendmail", "-bC")
         assert done.returncode == 78 and why.encode() in done.stdout + done.stderr
-        mail_host.reload()  # refused for the same reason: what was in force stays
+        mail_host.reload()  # refused for the same reason, so the old configuration stays in force
         assert why in mail_host.log_text() and rcpt(mail_host, "vera@own.test") == ["250 2.1.5"]

@@ -1,4 +1,5 @@
-"""vdomain, vpasswd and valias: who may change what, and how it is taken back."""
+"""vdomain, vpasswd and valias let root and the owner of a virtual domain change it, with immediate effect, and no
+other user."""
 import errno
 import json
 import os
@@ -9,14 +10,9 @@ import subprocess
 import pytest
 
 from conftest import needs_root
-from virtual import VirtualDomains
+from virtual import VirtualDomains, domains  # noqa: F401
 
 pytestmark = needs_root
-
-
-@pytest.fixture
-def domains(folder):
-    return VirtualDomains(folder)
 
 
 @pytest.fixture
@@ -41,10 +37,10 @@ def rcpt(host, *recipients):
     return [reply.splitlines()[-1][:3] for reply in replies[3:]]
 
 
-def test_from_nothing_to_a_letter(tool_host, domains):
+def test_a_new_domain_delivers_mail(tool_host, domains):
     os.rmdir(domains.spool)
     host = tool_host.start()
-    assert rcpt(host, "vera@own.test") == ["250"], "this client may send anywhere"
+    assert rcpt(host, "vera@own.test") == ["250"], "this client may relay"
     done(host, "root", "vdomain", "create", "own.test", "alice", "Alice's own")
     done(host, "alice", "vpasswd", "-a", "vera@own.test", input=b"a pass phrase\n")
     done(host, "alice", "valias", "info@own.test", "vera")
@@ -58,7 +54,7 @@ def test_from_nothing_to_a_letter(tool_host, domains):
     assert done(host, "bob", "vdomain", "show") == "own.test: owner alice, active: Alice's own\n"
 
 
-def test_root_acts_as_the_owner(tool_host, domains):
+def test_files_that_root_changes_belong_to_the_owner(tool_host, domains):
     done(tool_host, "root", "vdomain", "create", "own.test", "alice")
     done(tool_host, "root", "vpasswd", "-a", "vera@own.test", input=b"secret\n")
     done(tool_host, "root", "valias", "*@own.test", "vera")
@@ -67,7 +63,7 @@ def test_root_acts_as_the_owner(tool_host, domains):
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077])
-def test_a_domain_of_roots_takes_mail_after_each_change(make_host, folder, umask):
+def test_a_domain_of_root_accepts_mail_after_each_change(make_host, folder, umask):
     """Its files are read by the account of vhost-user, which is not root."""
     host = make_host("host", vhost_dir=os.path.join(folder, "etc"), vhost_spool=os.path.join(folder, "virtual"))
     before = os.umask(umask)
@@ -84,7 +80,7 @@ def test_a_domain_of_roots_takes_mail_after_each_change(make_host, folder, umask
         path = os.path.join(folder, "etc/club.test", name)
         status = os.stat(path)
         assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (0, mail[1], 0o640)
-        # As an editor leaves it.
+        # As after a change with an editor.
         os.chown(path, 0, 0)
         os.chmod(path, 0o600)
     assert agreed(host, "vera@club.test") == ["451"]
@@ -98,18 +94,18 @@ def test_a_domain_of_roots_takes_mail_after_each_change(make_host, folder, umask
 
 
 def agreed(host, *addresses):
-    """What RCPT and the trace say."""
+    """Asserts that RCPT and the trace agree; their result."""
     told = rcpt(host, *addresses)
     shown = [json.loads(line) for line in host.run("sendmail", "-bt", "--json", *addresses).stdout.splitlines()]
     assert [one["rcpt"]["trusted"][:3] for one in shown] == told, (shown, host.log_text())
     return told
 
 
-def test_a_file_keeps_its_rights(tool_host, domains):
-    """Such as that of a web server to read it."""
+def test_a_changed_file_keeps_its_mode_and_acl(tool_host, domains):
+    """A web server, for instance, may have the right to read it."""
     domains.add("own.test", "alice", ["vera"], "info: vera\n")
     path = os.path.join(domains.etc, "own.test", "passwd")
-    os.chmod(path, 0o700)  # as GNU pop3d's users have it
+    os.chmod(path, 0o700)  # as users of GNU pop3d have it
     done(tool_host, "root", "vpasswd", "-l", "vera@own.test")
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o700
     access_list = struct.pack("<I" + "HHI" * 5, 2, 1, 6, 0xffffffff, 2, 4, 7902, 4, 0, 0xffffffff, 16, 4, 0xffffffff,
@@ -132,7 +128,7 @@ def test_a_file_keeps_its_rights(tool_host, domains):
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o640
 
 
-def test_nobody_else_may(tool_host, domains):
+def test_no_other_user_may_change_a_domain(tool_host, domains):
     domains.add("own.test", "alice", ["vera"], "info: vera\n", mode=0o644)
     domains.add("root.test", "root", ["vera"], mode=0o644)
     before = {}
@@ -153,7 +149,7 @@ def test_nobody_else_may(tool_host, domains):
             assert file.read() == text, path
 
 
-def test_passwords(tool_host, domains):
+def test_vpasswd_changes_users_and_passwords(tool_host, domains):
     domains.add("own.test", "alice", ["vera"])
     path = os.path.join(domains.etc, "own.test", "passwd")
 
@@ -180,7 +176,7 @@ def test_passwords(tool_host, domains):
     assert text() == ""
 
 
-def test_aliases(tool_host, domains):
+def test_valias_changes_aliases(tool_host, domains):
     domains.add("own.test", "alice", ["vera"], "# lists\nteam: vera,\n  bob@host.test\n")
     done(tool_host, "alice", "valias", "team@own.test", "vera", "carol@host.test")
     done(tool_host, "alice", "valias", "robot@own.test", "|/bin/sort -t, -k 2")
@@ -194,8 +190,8 @@ def test_aliases(tool_host, domains):
         assert run_as(tool_host, "alice", "valias", *arguments).returncode == code, arguments
 
 
-def test_an_account_that_is_no_name_of_the_domain(tool_host, domains):
-    """Other mail systems take a name without a domain for an account of the host."""
+def test_valias_warns_of_an_account_that_is_no_name_of_the_domain(tool_host, domains):
+    """Other mail systems treat a name without a domain as an account of the host."""
     domains.add("own.test", "alice", ["vera"], "team: vera\n")
     told = run_as(tool_host, "alice", "valias", "info@own.test", "bob", "vera", "team", "nobody-at-all", "bob@own.test")
     assert (told.returncode, told.stderr.decode()) == (0, "valias: note: bob is bob@own.test here, and there is no such user "
@@ -204,7 +200,7 @@ def test_an_account_that_is_no_name_of_the_domain(tool_host, domains):
     assert run_as(tool_host, "alice", "valias", "info@own.test", "bob").stderr == b""
 
 
-def test_domains(tool_host, domains):
+def test_vdomain_changes_domains(tool_host, domains):
     host = tool_host.start()
     done(host, "root", "vdomain", "create", "own.test", "alice")
     done(host, "root", "vpasswd", "-a", "vera@own.test", input=b"x\n")
@@ -214,7 +210,7 @@ def test_domains(tool_host, domains):
     done(host, "root", "vdomain", "--undo")
     assert rcpt(host, "vera@own.test", "nobody@own.test") == ["250", "550"]
     done(host, "root", "vdomain", "delete", "own.test")
-    assert rcpt(host, "nobody@own.test") == ["250"], "not ours any more"
+    assert rcpt(host, "nobody@own.test") == ["250"], "no longer a local domain"
     done(host, "root", "vdomain", "--undo")
     assert rcpt(host, "nobody@own.test") == ["550"]
     done(host, "root", "vdomain", "create", ".all.test", "alice")
@@ -232,7 +228,7 @@ def test_domains(tool_host, domains):
     assert run_as(host, "root", "vdomain", "create", "taken.test", "alice").returncode == 73
 
 
-def test_two_changes_at_a_time(tool_host, domains):
+def test_concurrent_changes_are_all_kept(tool_host, domains):
     domains.add("own.test", "alice", ["vera"])
     running = [subprocess.Popen([tool_host.command("valias"), "-C", tool_host.config, f"n{i}@own.test", "vera"],
                                 user=7901, group=7901, extra_groups=[]) for i in range(20)]
@@ -240,7 +236,7 @@ def test_two_changes_at_a_time(tool_host, domains):
     assert len(done(tool_host, "alice", "valias", "own.test").splitlines()) == 20
 
 
-def test_newaliases_looks_at_a_domain(tool_host, domains):
+def test_newaliases_checks_a_domain(tool_host, domains):
     domains.add("own.test", "alice", ["vera"], "info: vera\nbad: <x\n")
     result = tool_host.run("newaliases", "own.test")
     assert result.returncode == 65 and b"aliases:2:" in result.stderr
