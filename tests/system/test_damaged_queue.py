@@ -29,8 +29,9 @@ def test_a_damaged_journal_is_moved_aside_and_reported(host):
     assert f"bad{id}".encode() in report and b"no time of arrival" in report
     assert sorted(os.listdir(host.spool))[:1] == ["bad" + id]
 
-    shown = host.run("mailq", check=True).stdout.decode()
-    assert "Mail queue is empty" in shown and f"bad{id}" in shown and "no time of arrival" in shown
+    shown = wait_for(lambda: (text := host.run("mailq", check=True).stdout.decode()) and "Mail queue is empty" in text and text,
+                     what="the end of the report")
+    assert f"bad{id}" in shown and "no time of arrival" in shown
     assert f"mv {host.spool}/bad{id} {host.spool}/cm{id}" in shown
     assert f"rm {host.spool}/bad{id} {host.spool}/dm{id}" in shown
     [told] = [json.loads(line) for line in host.run("mailq", "--json", check=True).stdout.splitlines()]
