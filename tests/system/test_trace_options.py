@@ -59,6 +59,7 @@ NO_ROUTE = set("""
     command-timeout escape-from dot-lock immediate retry qreturn delay-warning agents destination-agents
     owner-programs lookup-timeout
     untrusted-set-sender trusted-users delivery-wait strict-addresses vhost-user header-size notify-success greylist-keep
+    log-format
     """.split())
 
 
