@@ -53,11 +53,9 @@ Route AddressInquiry::route(const Address& address, bool in_full) {
     Route route = router_.route(address, in_full);
     auto unavailable = router_.why_unavailable(route);
     if (!unavailable) return route;
-    const Target& target = route.hops.front().target;
     route.status = Route::Status::temporary;
     route.refusal = std::move(unavailable->reply);
-    route.steps.push_back(
-        {std::move(unavailable->detail), target.alias.empty() && target.domain.empty() ? target.user : ""});
+    route.steps.push_back({std::move(unavailable->detail), account_of(route.hops.front().destination)});
     route.hops.clear();
     return route;
 }

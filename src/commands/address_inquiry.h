@@ -45,6 +45,12 @@ class AddressInquiry {
         return asker_.is_trusted || asker_.caller.login == user;
     }
 
+    /// The same for a destination that a user's own file asks for; aliases are another matter.
+    bool may_disclose(const Destination& destination) const {
+        return destination.is_mailbox() || account_of(destination).empty() ||
+               may_disclose_files_of(account_of(destination));
+    }
+
     /// Which hosts take mail for a remote address, or why none does.
     struct RemoteVerdict {
         int exit_code = 0;

@@ -23,13 +23,13 @@ namespace postoffice {
 namespace {
 
 /// One place where the mail ends.
-struct Destination {
+struct Ending {
     /// "mailbox", "remote", "program", "file", "instructions", "discard", "private", "bounce"
     std::string kind;
-    std::string user;
-    std::string what;    ///< path, address or command; "" where the caller may not see it
-    std::string how;     ///< of a remote one: which host takes it, or why none does
-    std::string sender;  ///< that bounces go to, if not to who sent the message
+    std::string user = "";
+    std::string what = "";    ///< path, address or command; "" where the caller may not see it
+    std::string how = "";     ///< of a remote one: which host takes it, or why none does
+    std::string sender = "";  ///< that bounces go to, if not to who sent the message
 };
 
 /// All that is told of one address.
@@ -37,7 +37,7 @@ struct Trace {
     std::string address;
     std::string status;  ///< "accepted", "unknown", "temporary", "unclear" (it depends on unreadable files)
     std::vector<Route::Step> steps;
-    std::vector<Destination> destinations;
+    std::vector<Ending> destinations;
     /// What RCPT is answered, for each kind of client.
     std::string stranger, trusted, authenticated;
 };
@@ -55,8 +55,10 @@ class Tracer {
     void send_answers(Trace& trace, const Route& route, const Address& address) const;
     std::vector<Route::Step> visible_steps(const Route& route);
     unsigned line_of_alias(const std::string& file, const std::string& name);
-    Destination destination(const Route::Hop& hop);
-    std::string absolute(const Target& target);
+    Ending ending_of(const Route::Hop& hop);
+    Ending ending_at(const Destination& destination);
+    Ending mailbox_ending(const Destination& mailbox);
+    std::string absolute(const Destination::File& file);
     void bad_address(const std::string& text, const std::string& why);
 
     const Config& config_;
@@ -77,7 +79,7 @@ void show(const Trace& trace) {
         const std::string place = place_of(step);
         print_output("  {}{}\n", printable(step.text), place.empty() ? "" : printable(" (" + place + ")"));
     }
-    for (const Destination& one : trace.destinations) {
+    for (const Ending& one : trace.destinations) {
         std::string text = "  => " + one.kind;
         if (!one.what.empty()) text += " " + one.what;
         if (!one.user.empty()) text += " of " + one.user;
@@ -99,7 +101,7 @@ void show_json(const Trace& trace) {
         if (step.line != 0) one["line"] = step.line;
         steps.push_back(std::move(one));
     }
-    for (const Destination& one : trace.destinations) {
+    for (const Ending& one : trace.destinations) {
         Json json = {{"kind", one.kind}};
         if (!one.user.empty()) json["user"] = one.user;
         if (!one.what.empty()) json["what"] = one.what;
@@ -135,9 +137,10 @@ void Tracer::trace_word(const std::string& word) {
 }
 
 /// In a delivery file a path may begin at the home.
-std::string Tracer::absolute(const Target& target) {
-    const auto account = inquiry_.find_account(target.user);
-    return account ? path_from_home(target.instruction, account->home) : target.instruction;
+std::string Tracer::absolute(const Destination::File& file) {
+    const auto* in = std::get_if<Destination::InUserFile>(&file.source);
+    const auto account = in == nullptr ? std::nullopt : inquiry_.find_account(in->user);
+    return account ? path_from_home(file.path, account->home) : file.path;
 }
 
 void Tracer::bad_address(const std::string& text, const std::string& why) {
@@ -160,10 +163,10 @@ Trace Tracer::trace(const Address& address) {
     else if (!is_accepted)
         inquiry_.note(is_temporary ? inquiry::temporary : inquiry::unknown_user);
     if (is_accepted && (!route.is_local || inquiry_.may_disclose_aliases()))
-        for (const Route::Hop& hop : route.hops) trace.destinations.push_back(destination(hop));
+        for (const Route::Hop& hop : route.hops) trace.destinations.push_back(ending_of(hop));
     if (is_accepted && !route.is_local) inquiry_.note(inquiry_.judge_remote(address).exit_code);
     if (route.status == Route::Status::unknown && route.lacks_delivery_file)
-        trace.destinations.push_back({"bounce", "", "", "there is no delivery file", ""});
+        trace.destinations.push_back({"bounce", "", "", "there is no delivery file"});
     send_answers(trace, route, address);
     return trace;
 }
@@ -212,40 +215,37 @@ unsigned Tracer::line_of_alias(const std::string& file, const std::string& name)
     return known == lines.end() ? 0 : known->second;
 }
 
-Destination Tracer::destination(const Route::Hop& hop) {
-    const Target& target = hop.target;
-    const std::string sender = hop.new_sender ? hop.sender.to_string() : "";
-    const bool is_own_rule = !target.user.empty() && target.kind != Target::Kind::mailbox;
-    if (is_own_rule && !inquiry_.may_disclose_files_of(target.user))
-        return {"private", target.user, "", "", sender};
-    const std::string at_domain = target.domain.empty() ? "" : "@" + target.domain;
-    const std::string who = (target.user.empty() ? "alias " + target.alias : target.user) + at_domain;
-    switch (target.kind) {
-        case Target::Kind::mailbox: {
-            if (!config_.local_transport.empty())
-                return {"mailbox", who, "", "by LMTP to " + config_.local_transport, sender};
-            if (!target.domain.empty())
-                return {"mailbox", who, virtual_mailbox_path(config_, target.user, target.domain), "",
-                        sender};
-            const auto account = inquiry_.find_account(target.user);
-            return {"mailbox", target.user, account ? mailbox_path_of(config_, *account) : "", "", sender};
-        }
-        case Target::Kind::remote: {
-            const auto verdict = inquiry_.judge_remote(target.address);
-            return {"remote", "", target.address.to_string(),
-                    verdict.exit_code == 0 ? "by " + verdict.text : verdict.text, sender};
-        }
-        case Target::Kind::program:
-            return {"program", who, target.instruction.substr(1), "", sender};
-        case Target::Kind::file:
-            return {"file", who, absolute(target), "", sender};
-        case Target::Kind::instructions:
-            return {"instructions", who, target.instruction, "", sender};
-        case Target::Kind::discard:
-        case Target::Kind::unrouted:  // stands in journals only
-            break;
+Ending Tracer::ending_of(const Route::Hop& hop) {
+    Ending ending = ending_at(hop.destination);
+    if (hop.new_sender) ending.sender = hop.sender.to_string();
+    return ending;
+}
+
+Ending Tracer::ending_at(const Destination& destination) {
+    if (!inquiry_.may_disclose(destination)) return {"private", account_of(destination)};
+    if (destination.is_mailbox()) return mailbox_ending(destination);
+    if (const auto* program = destination.as<Destination::Program>())
+        return {"program", describe(program->source), program->command};
+    if (const auto* file = destination.as<Destination::File>())
+        return {"file", describe(file->source), absolute(*file)};
+    if (const auto* file = destination.as<Destination::Instructions>())
+        return {"instructions", file->user, file->path};
+    if (destination.is<Destination::Remote>()) {
+        const auto verdict = inquiry_.judge_remote(destination.address);
+        return {"remote", "", destination.address.to_string(),
+                verdict.exit_code == 0 ? "by " + verdict.text : verdict.text};
     }
-    return {"discard", "", "/dev/null", "", sender};
+    return {"discard", "", "/dev/null"};
+}
+
+Ending Tracer::mailbox_ending(const Destination& mailbox) {
+    const std::string name = describe(mailbox);
+    if (!config_.local_transport.empty())
+        return {"mailbox", name, "", "by LMTP to " + config_.local_transport};
+    if (const auto* is_virtual = mailbox.as<Destination::VirtualMailbox>())
+        return {"mailbox", name, virtual_mailbox_path(config_, is_virtual->user, is_virtual->domain)};
+    const auto account = inquiry_.find_account(name);
+    return {"mailbox", name, account ? mailbox_path_of(config_, *account) : ""};
 }
 
 void trace_lines(Tracer& tracer) {

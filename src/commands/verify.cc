@@ -66,25 +66,25 @@ Verdict Verifier::verify(const Address& address) {
         case Route::Status::accepted:
             break;
     }
-    return route.is_local ? judge_hops(address, route) : judge_remote(route.hops.front().target.address);
+    return route.is_local ? judge_hops(address, route) : judge_remote(route.hops.front().destination.address);
 }
 
 Verdict Verifier::judge_hops(const Address& address, const Route& route) {
-    const Target& first = route.hops.front().target;
-    if (route.is_unseen && !first.domain.empty()) return {inquiry::no_permission, inquiry::unseen};
-    if (route.hops.size() == 1 && first.kind == Target::Kind::mailbox && !first.domain.empty())
+    const Destination& first = route.hops.front().destination;
+    const bool is_only = route.hops.size() == 1;
+    if (route.is_unseen && !virtual_domain_of(first).empty())
+        return {inquiry::no_permission, inquiry::unseen};
+    if (is_only && first.is<Destination::VirtualMailbox>())
         return {0, fmt::format("deliverable (virtual user {})", describe(first))};
-    if (route.hops.size() == 1 && first.kind == Target::Kind::mailbox &&
-        equals_ignoring_case(first.user, address.local_part()))
-        return {0, fmt::format("deliverable (local user {})", first.user)};
+    if (is_only && first.is<Destination::Mailbox>() &&
+        equals_ignoring_case(describe(first), address.local_part()))
+        return {0, fmt::format("deliverable (local user {})", describe(first))};
     if (!inquiry_.may_disclose_aliases()) return {0, "deliverable (alias)"};
     std::string members;
     for (const Route::Hop& hop : route.hops) {
         if (!members.empty()) members += ", ";
-        const bool is_private = !hop.target.user.empty() && hop.target.kind != Target::Kind::mailbox;
-        members += is_private && !inquiry_.may_disclose_files_of(hop.target.user)
-                       ? "what " + hop.target.user + " says"
-                       : describe(hop.target);
+        members += inquiry_.may_disclose(hop.destination) ? describe(hop.destination)
+                                                          : "what " + account_of(hop.destination) + " says";
     }
     return {0, "alias for " + members};
 }

@@ -9,6 +9,7 @@
 
 #include "delivery_answer.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/overloaded.h"
 #include "postoffice/local/agent_protocol.h"
 
 namespace postoffice {
@@ -35,6 +36,21 @@ bool fill_request(DeliveryRequest& request, const MailboxDelivery& delivery) {
     request.folder = static_cast<std::uint8_t>(delivery.folder);
     return request.id.assign(delivery.id) && request.sender.assign(delivery.sender.to_string()) &&
            request.recipient.assign(delivery.recipient.to_string());
+}
+
+std::string alias_of(const Destination::Source& source) {
+    return std::visit(Overloaded{
+                          [](const Destination::InUserFile&) { return std::string(); },
+                          [](const auto& alias) { return alias.name; },
+                      },
+                      source);
+}
+
+AgentName instruction_agent_for(const Destination& destination) {
+    using Purpose = SpawnRequest::Purpose;
+    if (auto domain = virtual_domain_of(destination); !domain.empty()) return {Purpose::domain_alias, domain};
+    auto user = account_of(destination);
+    return {user.empty() ? Purpose::alias : Purpose::instructions, user};
 }
 
 }  // namespace
@@ -153,19 +169,19 @@ void AgentDelivery::collect(Call& call, AgentBatch& batch) {
 }
 
 DeliveryResult AgentDelivery::carry_out(const InstructionDelivery& delivery, int message) try {
-    const Target& target = delivery.target;
+    const Destination& destination = delivery.destination;
+    const auto* source = source_of(destination);
     InstructionRequest request;
-    request.kind = static_cast<std::uint8_t>(target.kind);
+    request.kind = destination.is<Destination::Program>() ? InstructionRequest::Kind::program
+                   : destination.is<Destination::File>()  ? InstructionRequest::Kind::file
+                                                          : InstructionRequest::Kind::instructions;
     if (!request.id.assign(delivery.id) || !request.sender.assign(delivery.sender.to_string()) ||
-        !request.recipient.assign(target.address.to_string()) || !request.alias.assign(target.alias) ||
-        !request.instruction.assign(target.instruction))
+        !request.recipient.assign(destination.address.to_string()) ||
+        !request.alias.assign(source == nullptr ? "" : alias_of(*source)) ||
+        !request.instruction.assign(instruction_of(destination)))
         return failed("5.3.0", "The instruction, or an address, is too long");
     const auto deadline = channels_.instruction_deadline();
-    const auto purpose = target.alias.empty()    ? SpawnRequest::Purpose::instructions
-                         : target.domain.empty() ? SpawnRequest::Purpose::alias
-                                                 : SpawnRequest::Purpose::domain_alias;
-    const std::string& user = target.domain.empty() ? target.user : target.domain;
-    const AgentSocket channel = channels_.open({purpose, user}, deadline);
+    const Fd channel = channels_.open(instruction_agent_for(destination), deadline);
     if (send_before(channel.get(), std::as_bytes(std::span(&request, 1)), message, deadline) == Sent::gone)
         if (const auto answer = waiting_answer(channel.get())) return result_of(*answer);
     const auto answer = receive_answer(channel.get(), deadline);

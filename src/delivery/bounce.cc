@@ -30,7 +30,7 @@ Entries entries_to_report(const Journal& journal, Status status) {
     Entries entries;
     for (std::size_t i = 0; i < journal.recipients.size(); ++i) {
         if (journal.recipients[i].status != status || !journal.is_to_report(i)) continue;
-        const bool is_here = journal.envelope.recipients[i].target.kind != Target::Kind::remote;
+        const bool is_here = !journal.envelope.recipients[i].destination.is<Destination::Remote>();
         entries.push_back({i, status == Status::failed ? DsnAction::failed
                               : is_here                ? DsnAction::delivered
                                                        : DsnAction::relayed});

@@ -13,7 +13,7 @@ DeliveryResult DeferredRouting::deliver(const QueueEntry& entry, std::size_t rec
     using Outcome = DeliveryResult::Outcome;
     Envelope envelope = entry.journal().envelope;
     const Recipient late = envelope.recipients.at(recipient);
-    const Route route = services_.router().route(late.target.address);
+    const Route route = services_.router().route(late.destination.address);
     if (route.status == Route::Status::temporary) return {Outcome::deferred, route.refusal, ""};
     if (route.status == Route::Status::unknown) return {Outcome::failed, route.refusal, ""};
 

@@ -16,7 +16,7 @@ using Outcome = DeliveryResult::Outcome;
 
 bool all_mailboxes(const Envelope& envelope) {
     return std::all_of(envelope.recipients.begin(), envelope.recipients.end(),
-                       [](const Recipient& r) { return r.target.kind == Target::Kind::mailbox; });
+                       [](const Recipient& r) { return r.destination.is_mailbox(); });
 }
 
 /// A report stays one, whatever list it comes to: nothing may come of it but an end (RFC 5321 section 4.5.5).
@@ -35,10 +35,10 @@ void note_elsewhere(Envelope& part, const Envelope& whole) {
     std::set<std::string> own;
     for (const Recipient& recipient : part.recipients) {
         originals.insert(recipient.original);
-        own.insert(destination_key(recipient.target));
+        own.insert(destination_key(recipient.destination));
     }
     for (const Recipient& recipient : whole.recipients)
-        if (originals.contains(recipient.original) && !own.contains(destination_key(recipient.target))) {
+        if (originals.contains(recipient.original) && !own.contains(destination_key(recipient.destination))) {
             Recipient& other = part.elsewhere.emplace_back(recipient);
             other.wishes = {};
             other.sender = sender_for(recipient, whole);
@@ -116,8 +116,7 @@ Reply DeliverOrQueue::deliver_now(const std::string& id, const Envelope& envelop
     std::vector<MailboxDelivery> deliveries;
     deliveries.reserve(envelope.recipients.size());
     for (const Recipient& r : envelope.recipients)
-        deliveries.push_back(
-            {id, r.target.user, sender_for(r, envelope), r.target.address, envelope.folder, r.target.domain});
+        deliveries.push_back(mailbox_delivery(id, r.destination, sender_for(r, envelope), envelope.folder));
 
     const Fd reader = message.open_for_reading();
     const std::vector<DeliveryResult> results = local_.deliver(deliveries, reader.get());

@@ -32,35 +32,38 @@ Dispatcher::Dispatcher(const Config& config, const Spool& spool, Bouncer& bounce
                        Milliseconds slow)
     : config_(config), spool_(spool), bouncer_(bouncer), events_(std::move(events)), slow_(slow) {}
 
-Dispatcher::Key Dispatcher::key_of(const Target& target) const {
-    if (target.kind == Target::Kind::discard) return {true, ""};
-    if (target.kind == Target::Kind::mailbox) {
+Dispatcher::Key Dispatcher::key_of(const Destination& destination) const {
+    if (destination.is<Destination::Discard>()) return {true, ""};
+    if (destination.is_mailbox()) {
         // One that did not answer soon has agents of its own, which wait for it.
-        const Key own{true, "mailbox " + describe(target)};
+        const Key own{true, "mailbox " + describe(destination)};
         return destinations_.contains(own) ? own : Key{true, ""};
     }
-    if (target.kind == Target::Kind::unrouted) return {true, "unrouted " + target.address.to_string()};
-    // A slow program holds up nobody but those whose it is.
-    if (target.kind != Target::Kind::remote)
-        return {true, target.alias.empty() ? target.user : "alias " + target.alias + "@" + target.domain};
-    return {false, config_.relay_host.empty() ? target.address.domain() : ""};
+    if (destination.is<Destination::Unrouted>()) return {true, "unrouted " + destination.address.to_string()};
+    if (destination.is<Destination::Remote>())
+        return {false, config_.relay_host.empty() ? destination.address.domain() : ""};
+    // A slow program delays only other mail of the same account or alias.
+    const auto* source = source_of(destination);
+    return {true, source != nullptr ? describe(*source) : account_of(destination)};
 }
 
 /// Whose rights a local agent gets for it, or whose files it reads.
-std::string Dispatcher::account_of(const Target& target) const {
-    if (target.kind == Target::Kind::remote || target.kind == Target::Kind::discard) return "";
-    if (target.kind == Target::Kind::unrouted) return account_of(target.address);
-    if (!target.domain.empty()) return events_.owner_of(target.domain);
-    return target.alias.empty() ? target.user : config_.alias_user;
+std::string Dispatcher::account_for(const Destination& destination) const {
+    if (destination.is<Destination::Discard>()) return "";
+    if (destination.is<Destination::Unrouted>()) return account_for(destination.address);
+    if (auto domain = virtual_domain_of(destination); !domain.empty()) return events_.owner_of(domain);
+    const auto* source = source_of(destination);
+    const bool is_in_alias = source != nullptr && std::holds_alternative<Destination::InHostAlias>(*source);
+    return is_in_alias ? config_.alias_user : account_of(destination);
 }
 
-std::string Dispatcher::account_of(const Address& address) const {
+std::string Dispatcher::account_for(const Address& address) const {
     if (std::string owner = events_.owner_of(address.domain()); !owner.empty()) return owner;
     const std::string& name = address.local_part();
     return to_lower(name.substr(0, name.find_first_of(config_.recipient_delimiter, 1)));
 }
 
-Dispatcher::Destination& Dispatcher::destination(const Key& key, const std::string& account) {
+Dispatcher::DestinationQueue& Dispatcher::queue_for(const Key& key, const std::string& account) {
     const auto [place, is_new] = destinations_.try_emplace(key);
     if (is_new && !key.domain.empty() && key.is_local) place->second.account = account;
     return place->second;
@@ -71,9 +74,10 @@ Dispatcher::Parts Dispatcher::divide(const QueueEntry& entry) {
     const Journal& journal = entry.journal();
     for (std::uint32_t i = 0; i < journal.recipients.size(); ++i) {
         if (journal.recipients[i].status != RecipientState::Status::waiting) continue;
-        const Target& target = journal.envelope.recipients[i].target;
-        const Key key = key_of(target);
-        if (key.is_local && !key.domain.empty() && !parts.contains(key)) destination(key, account_of(target));
+        const Destination& destination = journal.envelope.recipients[i].destination;
+        const Key key = key_of(destination);
+        if (key.is_local && !key.domain.empty() && !parts.contains(key))
+            queue_for(key, account_for(destination));
         parts[key].push_back(i);
     }
     return parts;
@@ -99,13 +103,13 @@ Dispatcher::Parts Dispatcher::to_route_again(const QueueEntry& entry) {
         const Recipient& recipient = journal.envelope.recipients[i];
         const bool is_first_attempt = state.last.reply.text.empty() && is_fresh;
         if (state.status == RecipientState::Status::waiting && !is_first_attempt &&
-            recipient.target.kind != Target::Kind::unrouted && events_.is_ours(recipient.original))
+            !recipient.destination.is<Destination::Unrouted>() && events_.is_ours(recipient.original))
             found.push_back(i);
     }
     if (found.empty()) return parts;
     const Address& first = journal.envelope.recipients[found.front()].original;
     const Key key{true, "routing " + first.to_string()};
-    destination(key, account_of(first));
+    queue_for(key, account_for(first));
     parts[key] = found;
     return parts;
 }
@@ -135,14 +139,14 @@ bool Dispatcher::start(const std::string& id) {
     return true;
 }
 
-bool Dispatcher::has_room_for_jobs(const Destination& destination) {
+bool Dispatcher::has_room_for_jobs(const DestinationQueue& destination) {
     return destination.waiting.size() < (destination.pace == Pace::slow ? 1 : most_waiting);
 }
 
 /// Its only destination has enough to do: the message waits there, neither open nor locked.
 bool Dispatcher::is_postponed(const Parts& parts, const std::string& id) {
     if (parts.size() != 1) return false;
-    Destination& destination = destinations_[parts.begin()->first];
+    DestinationQueue& destination = destinations_[parts.begin()->first];
     if (has_room_for_jobs(destination)) return false;
     destination.backlog.push_back(id);
     return true;
@@ -171,7 +175,7 @@ void Dispatcher::forget_down_destinations() {
 // ---- workers
 
 void Dispatcher::dispatch(Place place) {
-    Destination& destination = place->second;
+    DestinationQueue& destination = place->second;
     while (!destination.waiting.empty()) {
         Job job = std::move(destination.waiting.front());
         destination.waiting.pop_front();
@@ -195,7 +199,7 @@ void Dispatcher::dispatch(Place place) {
 // destination again (it is down, say): the loop goes on here, not one level deeper each time. It makes
 // pauses, since what is deferred at once may be twenty thousand messages.
 void Dispatcher::read_backlog(Place place) {
-    Destination& destination = place->second;
+    DestinationQueue& destination = place->second;
     if (destination.is_reading_backlog) return;
     destination.is_reading_backlog = true;
     const auto may_read = [&] {
@@ -269,7 +273,7 @@ bool Dispatcher::serve(int channel) {
 
 void Dispatcher::job_done(Pool& pool, std::list<Agent>::iterator agent) {
     const Place place = agent->place;
-    Destination& destination = place->second;
+    DestinationQueue& destination = place->second;
     const auto answer = receive_struct_now<QueueJobDone>(agent->worker.channel.get());
     if (answer.kind == PacketArrival::Kind::nothing) return;
     std::optional<Job> job = std::exchange(agent->job, std::nullopt);
@@ -328,9 +332,10 @@ void Dispatcher::be_patient_with_slow(const Job& job, const QueueJobDone& answer
     std::vector<Place> places;
     for (std::size_t i = 0; i < job.recipients.size(); ++i) {
         if (answer.is_slow[i] == 0) continue;
-        const Target& target = message.entry.journal().envelope.recipients[job.recipients[i]].target;
-        const Key key{true, "mailbox " + describe(target)};
-        Destination& own = destination(key, account_of(target));
+        const Destination& destination =
+            message.entry.journal().envelope.recipients[job.recipients[i]].destination;
+        const Key key{true, "mailbox " + describe(destination)};
+        DestinationQueue& own = queue_for(key, account_for(destination));
         own.is_patient = true;
         own.waiting.push_back({&message, {job.recipients[i]}});
         ++message.jobs_left;
@@ -354,7 +359,7 @@ bool Dispatcher::may_pass_on(const Agent& refused, const QueueJobDone& answer) c
 /// The other agents of the destination take the job; for a while there are no more of them.
 void Dispatcher::pass_on(Pool& pool, std::list<Agent>::iterator refused, Job job) {
     const Place place = refused->place;
-    Destination& destination = place->second;
+    DestinationQueue& destination = place->second;
     remove_agent(pool, refused);
     destination.most_agents = destination.agents;
     destination.limited_until = Clock::now() + limit_time;

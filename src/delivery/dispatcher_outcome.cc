@@ -18,7 +18,7 @@ constexpr UnixTime trouble_delay = 60;         // our own trouble (disk full): t
 
 }  // namespace
 
-void Dispatcher::note_down(Destination& destination, const DeliveryResult& why) {
+void Dispatcher::note_down(DestinationQueue& destination, const DeliveryResult& why) {
     destination.down_until = Clock::now() + down_time;
     destination.down_since = now_unix();
     destination.why_down = why;
@@ -26,7 +26,7 @@ void Dispatcher::note_down(Destination& destination, const DeliveryResult& why) 
 
 /// Another message has just found its destination down: that is no attempt for this one, unless this one is
 /// only waiting to be given up.
-void Dispatcher::postpone_job(Job job, const Destination& destination) {
+void Dispatcher::postpone_job(Job job, const DestinationQueue& destination) {
     if (job.routes_again) return finish(std::move(job));
     QueueEntry& entry = job.message->entry;
     if (has_expired(config_, entry.journal().envelope.arrived, destination.down_since))
@@ -72,7 +72,7 @@ void Dispatcher::report_outcome(const QueueEntry& entry, std::size_t index,
     const std::string to = recipient.original.to_string();
     log_event(entry.id(), word,
               {{"to", "<" + to + ">"},
-               {"target", describe(recipient.target)},
+               {"target", describe(recipient.destination)},
                {"by", result.by},
                {"reply", result.reply.line()}});
     events_.show(

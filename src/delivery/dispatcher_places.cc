@@ -115,7 +115,7 @@ bool Dispatcher::may_start(const Pool& pool, const std::string& account) const {
 
 Dispatcher::Agent* Dispatcher::free_agent(Place place) {
     Pool& pool = pool_of(place);
-    const Destination& destination = place->second;
+    const DestinationQueue& destination = place->second;
     if (!may_start(pool, pace_of(place)) || !may_start(pool, destination.account)) return nullptr;
     for (Agent& agent : pool.agents)
         if (agent.place == place && !agent.job) return &agent;
@@ -216,7 +216,7 @@ void Dispatcher::make_way(Pool& pool) {
     }
 }
 
-void Dispatcher::learn_pace(Destination& destination, const Agent& agent, bool was_reached) const {
+void Dispatcher::learn_pace(DestinationQueue& destination, const Agent& agent, bool was_reached) const {
     const auto now = Clock::now();
     const bool was_slow = now - agent.busy_since > slow_;
     if (!was_slow && !was_reached) return;
@@ -228,7 +228,7 @@ void Dispatcher::learn_pace(Destination& destination, const Agent& agent, bool w
 void Dispatcher::lift_limits() {
     const auto now = Clock::now();
     for (auto place = destinations_.begin(); place != destinations_.end(); ++place) {
-        Destination& destination = place->second;
+        DestinationQueue& destination = place->second;
         if (destination.most_agents == no_limit || now < destination.limited_until) continue;
         destination.most_agents = no_limit;
         dispatch(place);
@@ -247,7 +247,7 @@ void Dispatcher::end_idle_agents() {
         }
     const bool is_remembered = destinations_.size() <= most_remembered;
     std::erase_if(destinations_, [&](const auto& entry) {
-        const Destination& destination = entry.second;
+        const DestinationQueue& destination = entry.second;
         return destination.agents == 0 && destination.waiting.empty() && destination.backlog.empty() &&
                now >= destination.down_until && destination.most_agents == no_limit &&
                !destination.is_in_line && !destination.is_unread &&

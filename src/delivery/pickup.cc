@@ -152,7 +152,7 @@ Pickup::Outcome Pickup::accept_drop(const std::string& id, Drop& drop, const Sta
                 break;
             case Route::Status::unknown:
                 refusal = route.refusal;
-                refused.recipients.push_back({recipient, {Target::Kind::remote, "", recipient}, {}, wishes});
+                refused.recipients.push_back({recipient, {Destination::Remote{}, recipient}, {}, wishes});
         }
     }
     accepted.move_to(envelope);

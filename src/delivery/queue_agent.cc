@@ -36,10 +36,10 @@ constexpr Milliseconds hasty_patience = std::chrono::seconds(1);
 constexpr Milliseconds hasty_avoidance = std::chrono::seconds(30);
 constexpr Seconds connection_idle{5};  // a kept connection waits so long for the next message
 
-const char* word_for(Outcome outcome, Target::Kind kind) {
+const char* word_for(Outcome outcome, const Destination& destination) {
     switch (outcome) {
         case Outcome::delivered:
-            return kind == Target::Kind::unrouted ? "routed" : "delivered";
+            return destination.is<Destination::Unrouted>() ? "routed" : "delivered";
         case Outcome::deferred:
             return "deferred";
         case Outcome::failed:
@@ -135,18 +135,18 @@ class QueueAgent {
         std::vector<MailboxDelivery> deliveries;
         std::vector<std::size_t> places;
         for (std::size_t i = 0; i < indices.size(); ++i) {
-            const Target& target = envelope.recipients[indices[i]].target;
-            if (target.kind == Target::Kind::mailbox) {
-                deliveries.push_back({entry.id(), target.user, envelope.sender, target.address,
-                                      envelope.folder, target.domain});
+            const Destination& destination = envelope.recipients[indices[i]].destination;
+            if (destination.is_mailbox()) {
+                deliveries.push_back(
+                    mailbox_delivery(entry.id(), destination, envelope.sender, envelope.folder));
                 places.push_back(i);
-            } else if (target.kind == Target::Kind::discard) {
+            } else if (destination.is<Destination::Discard>()) {
                 results[i] = delivered("Discarded, as asked");
-            } else if (target.kind == Target::Kind::unrouted) {
+            } else if (destination.is<Destination::Unrouted>()) {
                 if (!deferred_routing_) deferred_routing_.emplace(config_, spawner_, arrivals_);
                 results[i] = deferred_routing_->deliver(entry, indices[i], message);
             } else {
-                results[i] = local_.carry_out({entry.id(), target, envelope.sender}, message);
+                results[i] = local_.carry_out({entry.id(), destination, envelope.sender}, message);
             }
         }
         auto in_mailboxes = (is_patient ? local_ : hasty_local_).deliver(deliveries, message);
@@ -194,7 +194,7 @@ class QueueAgent {
         if (!by.empty()) outgoing.trace = "Delivered-To: " + by + "\n";
         for (const auto index : indices) {
             const Recipient& recipient = envelope.recipients[index];
-            outgoing.recipients.emplace_back(recipient.target.address, recipient.wishes);
+            outgoing.recipients.emplace_back(recipient.destination.address, recipient.wishes);
             std::string& original = outgoing.recipients.back().wishes.original_recipient;
             if (original.empty()) original = original_recipient_of(recipient.original);
         }
@@ -209,7 +209,7 @@ class QueueAgent {
         if (result.notice_passed_on && entry.journal().is_to_report(index))
             entry.record_reported(index, "left to " + result.by);
         const Recipient& recipient = entry.journal().envelope.recipients[index];
-        const std::string_view word = word_for(result.outcome, recipient.target.kind);
+        const std::string_view word = word_for(result.outcome, recipient.destination);
         if (const auto show = print())
             show(fmt::format("{}: {}: {}: {}", entry.id(), printable(recipient.original.to_string()), word,
                              printable(result.reply.line())));
@@ -218,12 +218,12 @@ class QueueAgent {
                    {"from", "<" + entry.journal().envelope.sender.to_string() + ">"},
                    {"client", client_text(entry.journal().envelope.origin)},
                    {"as", mark_of(entry.journal().envelope.folder)},
-                   {"target", describe(recipient.target)},
+                   {"target", describe(recipient.destination)},
                    {"by", result.by.empty() ? config_.hostname : result.by},
                    {"reply", result.reply.line()}});
         // What becomes of one who goes on in a message of his own is not known yet.
         const bool goes_on =
-            recipient.target.kind == Target::Kind::unrouted && result.outcome == Outcome::delivered;
+            recipient.destination.is<Destination::Unrouted>() && result.outcome == Outcome::delivered;
         if (!goes_on) status_.report_outcome(recipient, result);
     }
 

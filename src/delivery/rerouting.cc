@@ -16,9 +16,9 @@ using Outcome = DeliveryResult::Outcome;
 constexpr Milliseconds patience{5'000};
 constexpr Milliseconds avoidance{30'000};
 
-bool leads_to(const Route& route, const Target& target) {
+bool leads_to(const Route& route, const Destination& destination) {
     return std::any_of(route.hops.begin(), route.hops.end(), [&](const Route::Hop& hop) {
-        return destination_key(hop.target) == destination_key(target);
+        return destination_key(hop.destination) == destination_key(destination);
     });
 }
 
@@ -48,22 +48,23 @@ Rerouting::Rerouting(const Config& config, int spawner)
 std::optional<DeliveryResult> Rerouting::route_again(QueueEntry& entry, std::size_t index) {
     const Recipient recipient = entry.journal().envelope.recipients[index];
     const Route route = router_.route(recipient.original);
-    if (route.status == Route::Status::temporary || leads_to(route, recipient.target)) return std::nullopt;
+    if (route.status == Route::Status::temporary || leads_to(route, recipient.destination))
+        return std::nullopt;
     if (route.status == Route::Status::unknown) return DeliveryResult{Outcome::failed, route.refusal, ""};
 
     const RecipientWishes wishes = wishes_for(route, recipient.wishes);
     std::string now;
     for (const Route::Hop& hop : route.hops) {
-        Recipient next{recipient.original, hop.target, {}, wishes};
+        Recipient next{recipient.original, hop.destination, {}, wishes};
         next.disclosed = hop.disclosed;
         if (is_left_to_another(entry.journal().envelope, hop) || leads_there_already(entry.journal(), next))
             continue;
         entry.add(next);
-        now += (now.empty() ? "" : ", ") + describe(hop.target);
+        now += (now.empty() ? "" : ", ") + describe(hop.destination);
     }
     log_event(entry.id(), "rerouted",
               {{"to", "<" + recipient.original.to_string() + ">"},
-               {"target", describe(recipient.target)},
+               {"target", describe(recipient.destination)},
                {"now", now.empty() ? "nowhere else" : now}});
     DeliveryResult result = delivered(now.empty() ? "Leads there no more" : "Leads elsewhere now");
     result.reply.status = "2.1.5";

@@ -9,10 +9,10 @@ namespace {
 bool waits_for(const Journal& journal, const std::string& domain, bool subdomains) {
     if (journal.held) return false;
     for (std::size_t i = 0; i < journal.recipients.size(); ++i) {
-        const Target& target = journal.envelope.recipients[i].target;
+        const Destination& destination = journal.envelope.recipients[i].destination;
         if (journal.recipients[i].status != RecipientState::Status::waiting) continue;
-        if (target.kind != Target::Kind::remote) continue;
-        const std::string& its = target.address.domain();
+        if (!destination.is<Destination::Remote>()) continue;
+        const std::string& its = destination.address.domain();
         if (its == domain || (subdomains && its.ends_with("." + domain))) return true;
     }
     return false;

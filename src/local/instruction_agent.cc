@@ -34,7 +34,7 @@
 namespace postoffice {
 namespace {
 
-using Kind = Target::Kind;
+using Kind = InstructionRequest::Kind;
 using Outcome = DeliveryResult::Outcome;
 
 constexpr std::uint64_t small_message = 1 << 20;  // larger ones are on the disk while programs read them
@@ -130,11 +130,10 @@ DeliveryResult InstructionAgent::carry_out(const InstructionRequest& request, in
     if (!source.trouble.empty()) return deferred("4.3.5", source.trouble);
     if (!source.has_it) return deferred("4.3.5", "The instruction is not there any more");
     if (source.file) file_ = source.path;
-    const auto kind = static_cast<Kind>(request.kind);
     const std::string instruction = request.instruction.str();
-    if (kind == Kind::file) return append(instruction);
+    if (request.kind == Kind::file) return append(instruction);
     prepare(message);
-    if (kind == Kind::program) {
+    if (request.kind == Kind::program) {
         DeliveryResult result;
         (void)run(instruction.substr(1), result);
         return result;
@@ -144,11 +143,10 @@ DeliveryResult InstructionAgent::carry_out(const InstructionRequest& request, in
 
 /// Only what the user's own file, or the alias, says now: that is all the authority there is.
 Source InstructionAgent::look_up(const InstructionRequest& request) {
-    const auto kind = static_cast<Kind>(request.kind);
     const std::string instruction = request.instruction.str();
-    const bool is_whole = kind == Kind::instructions;
-    if (!is_whole && kind != Kind::program && kind != Kind::file) return {};
-    if (kind == Kind::program && !instruction.starts_with('|')) return {};
+    const bool is_whole = request.kind == Kind::instructions;
+    if (!is_whole && request.kind != Kind::program && request.kind != Kind::file) return {};
+    if (request.kind == Kind::program && !instruction.starts_with('|')) return {};
     if (is_for_alias()) {
         if (is_whole) return {};
         return place_.domain ? look_up_domain(request.alias.str(), instruction)

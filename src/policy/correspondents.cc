@@ -25,11 +25,11 @@ std::string written_by(const std::string& address) {
 std::set<std::string> keys_of(const Envelope& envelope, bool is_from_us) {
     std::set<std::string> keys;
     for (const Recipient& recipient : envelope.recipients) {
-        if (recipient.target.kind != Target::Kind::remote) continue;
+        if (!recipient.destination.is<Destination::Remote>()) continue;
         const Address& sender = recipient.sender ? *recipient.sender : envelope.sender;
         if (sender.is_null() || !(is_from_us || recipient.sender)) continue;
         keys.insert(written_by(sender.to_string()));
-        if (is_from_us) keys.insert(written_to(recipient.target.address));
+        if (is_from_us) keys.insert(written_to(recipient.destination.address));
     }
     return keys;
 }

@@ -90,11 +90,11 @@ bool StatusWriter::has_reader() const {
 
 bool StatusWriter::may_disclose(const Recipient& recipient) const {
     if (sees_all_) return true;
-    const Target& target = recipient.target;
-    if (target.address != recipient.original) return false;
-    return target.kind == Target::Kind::remote || target.kind == Target::Kind::unrouted ||
-           (target.kind == Target::Kind::mailbox &&
-            starts_with_ignoring_case(recipient.original.local_part(), target.user));
+    const Destination& destination = recipient.destination;
+    if (destination.address != recipient.original) return false;
+    if (destination.is_mailbox())
+        return starts_with_ignoring_case(recipient.original.local_part(), mailbox_user_of(destination));
+    return destination.is<Destination::Remote>() || destination.is<Destination::Unrouted>();
 }
 
 void StatusWriter::write_transcript(std::string_view line) const {

@@ -154,7 +154,7 @@ std::string thread_fields(std::string_view message) {
 /// Where the mail went, as far as the reader of the report may know it (RFC 3464 section 4.2): what stands in
 /// a user's own file is no business of the sender.
 const Address& final_address(const Recipient& recipient) {
-    return recipient.disclosed ? *recipient.disclosed : recipient.target.address;
+    return recipient.disclosed ? *recipient.disclosed : recipient.destination.address;
 }
 
 /// What a status means (RFC 3463 section 3), without a name. "" for the rare ones.

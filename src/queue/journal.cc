@@ -105,16 +105,16 @@ bool Journal::is_to_report(std::size_t index) const {
 }
 
 bool leads_there_already(const Journal& journal, const Recipient& recipient) {
-    const std::string key = destination_key(recipient.target);
+    const std::string key = destination_key(recipient.destination);
     const auto& recipients = journal.envelope.recipients;
     for (std::size_t i = 0; i < recipients.size(); ++i) {
         const bool counts = journal.recipients[i].status != RecipientState::Status::failed ||
                             recipients[i].original == recipient.original;
-        if (counts && destination_key(recipients[i].target) == key) return true;
+        if (counts && destination_key(recipients[i].destination) == key) return true;
     }
     const auto& elsewhere = journal.envelope.elsewhere;
     return std::any_of(elsewhere.begin(), elsewhere.end(),
-                       [&](const Recipient& other) { return destination_key(other.target) == key; });
+                       [&](const Recipient& other) { return destination_key(other.destination) == key; });
 }
 
 std::string journal_header(const std::string& id, const Envelope& envelope,

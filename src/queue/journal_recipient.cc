@@ -2,77 +2,97 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <initializer_list>
+#include <utility>
+#include <variant>
 
 #include "journal_text.h"
+#include "postoffice/base/overloaded.h"
 #include "postoffice/base/text.h"
 
 namespace postoffice {
 namespace {
 
-/// The word for each kind of target, and which of its fields follow.
-struct TargetForm {
-    Target::Kind kind;
-    std::string_view word;
-    bool has_user;
-    bool has_instruction;
-};
-constexpr TargetForm target_forms[] = {
-    {Target::Kind::mailbox, "mailbox", true, false},
-    {Target::Kind::remote, "remote", false, false},
-    {Target::Kind::program, "program", true, true},
-    {Target::Kind::file, "file", true, true},
-    {Target::Kind::instructions, "instructions", true, true},
-    {Target::Kind::discard, "discard", false, false},
-    {Target::Kind::unrouted, "unrouted", false, false},
-};
-
 constexpr std::string_view alias_mark = "alias:";
 constexpr std::string_view virtual_mark = "virtual:";
 
-/// "bob", "alias:list", "virtual:vera@virtual.example", "alias:list@virtual.example": whose it is.
-std::string user_word(const Target& target) {
-    const std::string domain = target.domain.empty() ? "" : "@" + target.domain;
-    if (!target.alias.empty()) return fmt::format("{}{}{}", alias_mark, target.alias, domain);
-    return target.domain.empty() ? target.user : fmt::format("{}{}{}", virtual_mark, target.user, domain);
+// Words are separated by one blank; none is empty, and blanks in a word are escaped.
+std::string words(std::initializer_list<std::string_view> list) {
+    std::string text;
+    for (const std::string_view word : list) text += escaped(word, " <") + " ";
+    return text;
 }
 
-/// What user_word() wrote. Neither an alias nor a virtual user has an '@' in its name; an account may have.
-void read_user_word(std::string text, Target& target) {
-    const bool is_alias = text.starts_with(alias_mark);
-    if (!is_alias && !text.starts_with(virtual_mark)) {
-        target.user = std::move(text);
-        return;
-    }
-    std::string_view name = text;
-    name.remove_prefix((is_alias ? alias_mark : virtual_mark).size());
-    (is_alias ? target.alias : target.user) = read_until(name, '@');
-    target.domain = name;
+/// "bob", "alias:list", "alias:list@virtual.example".
+std::string source_word(const Destination::Source& source) {
+    return std::visit(
+        Overloaded{
+            [](const Destination::InUserFile& in) { return in.user; },
+            [](const Destination::InHostAlias& in) { return fmt::format("{}{}", alias_mark, in.name); },
+            [](const Destination::InDomainAlias& in) {
+                return fmt::format("{}{}@{}", alias_mark, in.name, in.domain);
+            },
+        },
+        source);
 }
 
-/// "program bob |command ", "program alias:list |command ": all that stands in front of the address. No word
-/// is empty, and blanks in a word are escaped.
-std::string target_words(const Target& target) {
-    std::string words;
-    for (const TargetForm& form : target_forms) {
-        if (form.kind != target.kind) continue;
-        words.append(form.word).append(" ");
-        if (form.has_user) words += escaped(user_word(target), " <") + " ";
-        if (form.has_instruction) words += escaped(target.instruction, " <") + " ";
-    }
-    return words;
+/// What source_word() wrote. The name of an alias has no '@'; that of an account may have one.
+Destination::Source parse_source(std::string_view word) {
+    if (!word.starts_with(alias_mark)) return Destination::InUserFile{std::string(word)};
+    word.remove_prefix(alias_mark.size());
+    const std::string name(read_until(word, '@'));
+    if (word.empty()) return Destination::InHostAlias{name};
+    return Destination::InDomainAlias{name, std::string(word)};
 }
 
-/// Takes what target_words() wrote off the front; false if it is something else.
-bool read_target(std::string_view& text, Target& target) {
-    const auto word = read_until(text, ' ');
-    for (const TargetForm& form : target_forms) {
-        if (form.word != word) continue;
-        target.kind = form.kind;
-        if (form.has_user) read_user_word(unescaped(read_until(text, ' ')), target);
-        if (form.has_instruction) target.instruction = unescaped(read_until(text, ' '));
-        return true;
-    }
-    return false;
+/// "program bob |command ", "program alias:list |command ": all that stands in front of the address.
+std::string destination_words(const Destination& destination) {
+    return std::visit(
+        Overloaded{
+            [](const Destination::Mailbox& mailbox) {
+                return words({"mailbox", mailbox.user});
+            },
+            [](const Destination::VirtualMailbox& mailbox) {
+                return words({"mailbox", fmt::format("{}{}@{}", virtual_mark, mailbox.user, mailbox.domain)});
+            },
+            [](const Destination::Program& program) {
+                return words({"program", source_word(program.source), "|" + program.command});
+            },
+            [](const Destination::File& file) {
+                return words({"file", source_word(file.source), file.path});
+            },
+            [](const Destination::Instructions& file) {
+                return words({"instructions", file.user, file.path});
+            },
+            [](const Destination::Remote&) { return words({"remote"}); },
+            [](const Destination::Discard&) { return words({"discard"}); },
+            [](const Destination::Unrouted&) { return words({"unrouted"}); },
+        },
+        destination.kind);
+}
+
+std::optional<Destination::Kind> parse_mailbox(std::string_view word) {
+    if (!word.starts_with(virtual_mark)) return Destination::Mailbox{std::string(word)};
+    word.remove_prefix(virtual_mark.size());
+    const std::string user(read_until(word, '@'));
+    if (word.empty()) return std::nullopt;
+    return Destination::VirtualMailbox{user, std::string(word)};
+}
+
+/// Takes what destination_words() wrote off the front; nullopt if it is something else.
+std::optional<Destination::Kind> read_kind(std::string_view& text) {
+    const auto next_word = [&] { return unescaped(read_until(text, ' ')); };
+    const std::string kind = next_word();
+    if (kind == "remote") return Destination::Remote{};
+    if (kind == "discard") return Destination::Discard{};
+    if (kind == "unrouted") return Destination::Unrouted{};
+    const std::string user = next_word();
+    if (kind == "mailbox") return parse_mailbox(user);
+    const std::string instruction = next_word();
+    if (kind == "instructions") return Destination::Instructions{instruction, user};
+    if (kind == "file") return Destination::File{instruction, parse_source(user)};
+    if (kind != "program" || !instruction.starts_with('|')) return std::nullopt;
+    return Destination::Program{instruction.substr(1), parse_source(user)};
 }
 
 /// What stands behind the addresses: pairs of a word and a value.
@@ -109,9 +129,9 @@ bool read_wishes(std::string_view text, Recipient& recipient) {
 }  // namespace
 
 std::string destination_text(const Recipient& recipient) {
-    const Target& target = recipient.target;
-    std::string text = target_words(target) + address_text(target.address);
-    if (recipient.original != target.address) text += " for " + address_text(recipient.original);
+    const Destination& destination = recipient.destination;
+    std::string text = destination_words(destination) + address_text(destination.address);
+    if (recipient.original != destination.address) text += " for " + address_text(recipient.original);
     if (recipient.wishes.notify.is_given()) text += " notify " + recipient.wishes.notify.text();
     if (!recipient.wishes.original_recipient.empty())
         text += " orcpt " + escaped(recipient.wishes.original_recipient, " ");
@@ -122,10 +142,12 @@ std::string destination_text(const Recipient& recipient) {
 
 std::optional<Recipient> parse_destination(std::string_view text) {
     Recipient recipient;
-    if (!read_target(text, recipient.target)) return std::nullopt;
+    auto kind = read_kind(text);
+    if (!kind) return std::nullopt;
     const auto address = take_address(text);
     if (!address) return std::nullopt;
-    recipient.target.address = recipient.original = *address;
+    recipient.destination = {std::move(*kind), *address};
+    recipient.original = *address;
     if (text.starts_with(" for ")) {
         text.remove_prefix(5);
         const auto original = take_address(text);

@@ -62,8 +62,8 @@ std::string program_of(const std::string& command) {
 }
 
 /// Missing folders are not made for a file or a maildir.
-std::string folder_of(const Target& target, const Account& account) {
-    std::string path = path_from_home(target.instruction, account.home);
+std::string folder_of(const Destination::File& file, const Account& account) {
+    std::string path = path_from_home(file.path, account.home);
     if (path.ends_with('/')) path.pop_back();
     return path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
 }
@@ -76,17 +76,17 @@ bool may_surely_not_write(const struct stat& folder, const Account& account) {
     return (folder.st_mode & needed) == 0;
 }
 
-std::optional<std::string> obstacle_to_file(const Target& target, const Account& account) {
-    const std::string folder = folder_of(target, account);
+std::optional<std::string> obstacle_to_file(const Destination::File& file, const Account& account) {
+    const std::string folder = folder_of(file, account);
     if (is_private(folder, account)) return std::nullopt;
     struct stat status {};
     if (::stat(folder.c_str(), &status) != 0) {
         if (errno == ENOENT || errno == ENOTDIR) return folder + " does not exist";
         return std::nullopt;
     }
-    const auto state = look_at_mailbox(target.instruction, account.uid, 0);
+    const auto state = look_at_mailbox(file.path, account.uid, 0);
     if (state.status == Status::unavailable) return state.unavailable.detail;
-    const bool must_be_made = ::access(target.instruction.c_str(), F_OK) != 0 && errno == ENOENT;
+    const bool must_be_made = ::access(file.path.c_str(), F_OK) != 0 && errno == ENOENT;
     if (must_be_made && may_surely_not_write(status, account))
         return fmt::format("{} cannot be written by {}", folder, account.name);
     return std::nullopt;
@@ -98,36 +98,31 @@ std::optional<Unavailable> MailboxState::known() const {
     return status == Status::unavailable ? std::optional(unavailable) : std::nullopt;
 }
 
-bool may_be_unavailable(const Target& target, const Config& config) {
-    switch (target.kind) {
-        case Target::Kind::mailbox:
-            return config.mailbox_size != 0 && config.local_transport.empty();
-        case Target::Kind::program:
-        case Target::Kind::file:
-            return true;
-        default:
-            return false;
-    }
+bool may_be_unavailable(const Destination& destination, const Config& config) {
+    if (destination.is_mailbox()) return config.mailbox_size != 0 && config.local_transport.empty();
+    return destination.is<Destination::Program>() || destination.is<Destination::File>();
 }
 
-std::optional<Unavailable> why_unavailable(const Target& target, const Account& account,
+std::optional<Unavailable> why_unavailable(const Destination& destination, const Account& account,
                                            const Config& config) {
     const auto later = [&](std::string detail) {
         return Unavailable{{451, "4.3.5", "The mail cannot be delivered now"}, std::move(detail)};
     };
-    if (target.kind == Target::Kind::mailbox) {
+    if (destination.is<Destination::Mailbox>()) {
         if (has_mailbox_in_home(config, account)) return std::nullopt;
         return look_at_mailbox(mailbox_path_of(config, account), account.uid, config.mailbox_size).known();
     }
-    if (target.kind != Target::Kind::program && target.kind != Target::Kind::file) return std::nullopt;
+    const auto* file = destination.as<Destination::File>();
+    const auto* program = destination.as<Destination::Program>();
+    if (file == nullptr && program == nullptr) return std::nullopt;
     if (config.only_user.empty() && (account.uid == 0 || account.gid == 0))
         return later("nothing is run or written as root");
-    if (target.kind == Target::Kind::file) {
-        if (auto detail = obstacle_to_file(target, account)) return later(std::move(*detail));
+    if (file != nullptr) {
+        if (auto detail = obstacle_to_file(*file, account)) return later(std::move(*detail));
         return std::nullopt;
     }
-    const std::string program = program_of(target.instruction.substr(1));
-    if (!program.empty() && is_gone(program, account)) return later(program + " does not exist");
+    const std::string path = program_of(program->command);
+    if (!path.empty() && is_gone(path, account)) return later(path + " does not exist");
     return std::nullopt;
 }
 

@@ -28,6 +28,11 @@ AliasPlace place_of(const AliasSource& alias) {
     return alias.owned_by == nullptr ? AliasPlace::host : AliasPlace::domain;
 }
 
+Destination::Source source_of(const AliasSource& alias) {
+    if (alias.owned_by == nullptr) return Destination::InHostAlias{alias.name};
+    return Destination::InDomainAlias{alias.name, alias.owned_by->name};
+}
+
 }  // namespace
 
 void Router::Expansion::expand_alias(const AliasSource& alias, const std::string& value, bool has_owner) {
@@ -123,13 +128,11 @@ void Router::Expansion::expand_include(const AliasSource& alias, const std::stri
 /// They run with the rights of alias-user, since an alias of this host belongs to nobody; those of a virtual
 /// domain with its owner's.
 void Router::Expansion::expand_program_or_file(const AliasSource& alias, const AliasTarget& target) {
-    const bool is_program = target.kind == AliasTarget::Kind::program;
     if (target.text == "/dev/null")
-        return add_destination({Target::Kind::discard, "", alias.address()}, "discard");
-    const std::string instruction = (is_program ? "|" : "") + target.text;
-    add_destination({is_program ? Target::Kind::program : Target::Kind::file, "", alias.address(),
-                     instruction, alias.name, alias.owned_by == nullptr ? "" : alias.owned_by->name},
-                    "alias " + alias.shown + " " + instruction);
+        return add_destination({Destination::Discard{}, alias.address()}, "discard");
+    Destination destination{instruction_kind(target, source_of(alias)), alias.address()};
+    std::string key = "alias " + alias.shown + " " + instruction_of(destination);
+    add_destination(std::move(destination), std::move(key));
 }
 
 }  // namespace postoffice

@@ -79,11 +79,11 @@ bool Router::Expansion::expand_virtual_user(const VirtualDomain& domain, const s
     if (const auto owner = entry.is_owner ? find_login(domain.owner) : std::nullopt) {
         note({.text = fmt::format("virtual user {}@{} is the account {}", user, domain.name, owner->name),
               .file = file});
-        add_destination({Target::Kind::mailbox, owner->name, address}, "mailbox " + owner->name);
+        add_destination({Destination::Mailbox{owner->name}, address}, "mailbox " + owner->name);
         return true;
     }
     note({.text = fmt::format("virtual user {}@{}", user, domain.name), .file = file});
-    add_destination({Target::Kind::mailbox, user, address, "", "", domain.name},
+    add_destination({Destination::VirtualMailbox{user, domain.name}, address},
                     "mailbox " + user + "@" + domain.name);
     return true;
 }

@@ -50,7 +50,7 @@ bool Router::Expansion::expand_mailbox(const Address& address) {
         return expand_virtual_user(*domain, address.local_part(), address);
     const auto account = router_.users_.find(address.local_part());
     if (!account) return false;
-    add_destination({Target::Kind::mailbox, account->name, address.qualified(router_.config_.hostname)},
+    add_destination({Destination::Mailbox{account->name}, address.qualified(router_.config_.hostname)},
                     "mailbox " + account->name);
     return true;
 }
@@ -74,7 +74,8 @@ void Router::Expansion::expand_user(const Account& account, const std::string& e
 void Router::Expansion::expand_user_files(const Account& account, const std::string& extension,
                                           const Address& address) {
     const UserFile file = router_.files_.find(account, {extension, ""});
-    const Target mailbox{Target::Kind::mailbox, account.name, address.qualified(router_.config_.hostname)};
+    const Destination mailbox{Destination::Mailbox{account.name},
+                              address.qualified(router_.config_.hostname)};
     switch (file.status) {
         case UserFile::Status::found:
             open_.push_back("~" + to_lower(account.name));
@@ -89,7 +90,7 @@ void Router::Expansion::expand_user_files(const Account& account, const std::str
             // Somebody with the user's rights will look when the message is delivered.
             note({.text = "cannot be looked at from here", .owner = account.name, .file = file.path});
             route_.is_unseen = true;
-            return add_destination({Target::Kind::instructions, account.name, mailbox.address, file.path, ""},
+            return add_destination({Destination::Instructions{file.path, account.name}, mailbox.address},
                                    "instructions " + account.name);
         case UserFile::Status::temporary:
             throw RouteTemporary{not_delivered_now, fmt::format("{}: {}", file.path, file.problem),
@@ -128,13 +129,13 @@ void Router::Expansion::expand_delivery_file(const Account& account, const UserF
     const Address here = address.qualified(router_.config_.hostname);
     if (parsed->runs_in_order) {
         note({.text = "decides for each message", .owner = account.name, .file = file.path});
-        return add_destination({Target::Kind::instructions, account.name, here, file.path, ""},
+        return add_destination({Destination::Instructions{file.path, account.name}, here},
                                "instructions " + file.path);
     }
     if (parsed->says_nothing()) {
         says_nothing_.log({{"file", file.path}, {"instead", "the mailbox"}});
         note({.text = "says nothing: the mailbox", .owner = account.name, .file = file.path});
-        return add_destination({Target::Kind::mailbox, account.name, here}, "mailbox " + account.name);
+        return add_destination({Destination::Mailbox{account.name}, here}, "mailbox " + account.name);
     }
     const OwnFile own_file(*this, account, here);
     const auto owner = dialect == DeliveryDialect::qmail ? qmail_owner(account, extension) : QmailOwner::none;
@@ -171,14 +172,13 @@ void Router::Expansion::expand_instruction(const Account& account, const UserFil
         return;
     }
     if (target.text == "/dev/null")
-        return add_destination({Target::Kind::discard, account.name, address}, "discard");
+        return add_destination({Destination::Discard{account.name}, address}, "discard");
     if (account.uid == 0 || account.gid == 0)
         throw RouteTemporary{
             not_delivered_now,
             fmt::format("{}:{}: nothing is run or written as root", file.path, instruction.line),
             account.name};
-    add_destination({target.kind == Kind::program ? Target::Kind::program : Target::Kind::file, account.name,
-                     address, text, ""},
+    add_destination({instruction_kind(target, Destination::InUserFile{account.name}), address},
                     account.name + " " + text);
 }
 

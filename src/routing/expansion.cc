@@ -24,6 +24,12 @@ Reply leads_to_nobody(const Address& address) {
 
 }  // namespace
 
+Destination::Kind instruction_kind(const AliasTarget& target, Destination::Source source) {
+    if (target.kind == AliasTarget::Kind::program)
+        return Destination::Program{target.text, std::move(source)};
+    return Destination::File{target.text, std::move(source)};
+}
+
 void Router::Expansion::expand_recipient() {
     expand_address(recipient_);
     if (!route_.hops.empty()) return;
@@ -39,7 +45,7 @@ void Router::Expansion::expand_address(const Address& address) {
     else if (router_.is_on_host(address))
         expand_local(address);
     else
-        add_destination({Target::Kind::remote, "", address}, address.to_string());
+        add_destination({Destination::Remote{}, address}, address.to_string());
 }
 
 /// RFC 5321 section 4.5.1: there is always a postmaster, whatever names it. What answers the sender of our
@@ -89,11 +95,11 @@ void Router::Expansion::note(Route::Step step) {
 }
 
 /// Each destination once.
-void Router::Expansion::add_destination(Target target, std::string key) {
+void Router::Expansion::add_destination(Destination destination, std::string key) {
     ++arrivals_;
     if (!reached_.insert(std::move(key)).second) return;
-    const bool is_private = disclosed_ && *disclosed_ != target.address;
-    route_.hops.push_back({std::move(target), list_owner_.value_or(Address()), list_owner_.has_value(),
+    const bool is_private = disclosed_ && *disclosed_ != destination.address;
+    route_.hops.push_back({std::move(destination), list_owner_.value_or(Address()), list_owner_.has_value(),
                            is_private ? disclosed_ : std::nullopt});
 }
 
@@ -118,7 +124,7 @@ void Router::Expansion::skip_member(const Address& member, std::string_view why,
     if (!reached_.insert("left out " + lost.to_string()).second) return;
     skipped_.log({{"alias", open_.back()}, {"member", member.to_string()}, {"reason", why}});
     if (++skipped_count_ <= most_told)
-        route_.skipped_members.push_back({{Target::Kind::unrouted, "", lost}, keeper, true, {}});
+        route_.skipped_members.push_back({{Destination::Unrouted{}, lost}, keeper, true, {}});
 }
 
 /// Nothing is lost: what the name leads to has the message already, or gets it.

@@ -48,6 +48,9 @@ struct AliasSource {
     }
 };
 
+/// A program or a file, as a destination.
+Destination::Kind instruction_kind(const AliasTarget& target, Destination::Source source);
+
 class Router::Expansion {
   public:
     Expansion(Router& router, Route& route, const Address& recipient, bool in_full)
@@ -103,7 +106,7 @@ class Router::Expansion {
     void expand_instruction(const Account& account, const UserFile& file, const Instruction& instruction,
                             const Address& address);
     void expand_postmaster();
-    void add_destination(Target target, std::string key);
+    void add_destination(Destination destination, std::string key);
     void note(Route::Step step);
     bool is_finished(const std::string& name);
     void skip_member(const Address& member, std::string_view why, Reply refusal);

@@ -7,7 +7,7 @@ namespace {
 
 // A list's owner as sender makes a difference: the same message, but other people hear of its failure.
 std::string destination_key(const Route::Hop& hop) {
-    std::string key = destination_key(hop.target);
+    std::string key = destination_key(hop.destination);
     if (hop.new_sender) key.append("\n").append(hop.sender.to_string());
     return key;
 }
@@ -16,7 +16,7 @@ std::string destination_key(const Route::Hop& hop) {
 RecipientWishes wishes_for(const Route::Hop& hop, std::size_t hops, const RecipientWishes& wishes) {
     // A list sends its messages anew (5.2.7.1): its members hear under their own names, and so does its
     // owner.
-    if (hop.new_sender) return {{}, original_recipient_of(hop.target.address)};
+    if (hop.new_sender) return {{}, original_recipient_of(hop.destination.address)};
     // One forwarding address takes the place of the one before (5.2.7.2).
     if (hops == 1) return wishes;
     // With several, the sender hears from us that the alias was reached, and not of each of them (5.2.7.3).
@@ -36,21 +36,22 @@ void RecipientCollector::add(const Address& original, const Route& route, const 
             notify = combined(notify, own.notify);
             continue;
         }
-        Recipient recipient{original, hop.target, std::nullopt, own};
+        Recipient recipient{original, hop.destination, std::nullopt, own};
         if (hop.new_sender) recipient.sender = hop.sender;
         recipient.disclosed = hop.disclosed;
         recipients_.push_back(std::move(recipient));
     }
     for (const Route::Hop& hop : route.skipped_members)
         if (destinations_.emplace(destination_key(hop), recipients_.size()).second)
-            skipped_.push_back({original, hop.target, hop.sender, {{}, original_recipient_of(original)}});
+            skipped_.push_back(
+                {original, hop.destination, hop.sender, {{}, original_recipient_of(original)}});
     if (wishes.notify.success && (owner || route.hops.size() > 1))
-        expanded_.push_back({original, {Target::Kind::mailbox, "", original}, owner, wishes});
+        expanded_.push_back({original, {Destination::Unrouted{}, original}, owner, wishes});
 }
 
 void RecipientCollector::add_unrouted(const Address& original, const RecipientWishes& wishes) {
     Route route;
-    route.hops.push_back({{Target::Kind::unrouted, "", original}, {}});
+    route.hops.push_back({{Destination::Unrouted{}, original}, {}});
     add(original, route, wishes);
 }
 

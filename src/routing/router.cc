@@ -49,7 +49,7 @@ Route Router::route(const Address& recipient, bool in_full) {
         domains_.refresh();
         route.is_local = is_ours(recipient);
         if (!route.is_local) {
-            route.hops.push_back({{Target::Kind::remote, "", recipient}, {}, false});
+            route.hops.push_back({{Destination::Remote{}, recipient}, {}, false});
             return route;
         }
         aliases_.refresh();
@@ -77,24 +77,26 @@ Route Router::route(const Address& recipient, bool in_full) {
 std::optional<Unavailable> Router::why_unavailable(const Route& route) try {
     if (route.status != Route::Status::accepted || !route.is_local || route.hops.size() != 1)
         return std::nullopt;
-    const Target& target = route.hops.front().target;
-    if (target.kind == Target::Kind::mailbox && !target.domain.empty()) {
-        const VirtualDomain* domain = domains_.find(target.domain);
+    const Destination& destination = route.hops.front().destination;
+    if (const auto* mailbox = destination.as<Destination::VirtualMailbox>()) {
+        const VirtualDomain* domain = domains_.find(mailbox->domain);
         if (domain == nullptr || !config_.local_transport.empty()) return std::nullopt;
-        return files_.virtual_mailbox(target.user, *domain).known();
+        return files_.virtual_mailbox(mailbox->user, *domain).known();
     }
-    if (target.domain.empty() && !may_be_unavailable(target, config_)) return std::nullopt;
-    const auto account = account_for(target);
-    return account ? postoffice::why_unavailable(target, *account, config_) : std::nullopt;
+    if (postoffice::virtual_domain_of(destination).empty() && !may_be_unavailable(destination, config_))
+        return std::nullopt;
+    const auto account = account_for(destination);
+    return account ? postoffice::why_unavailable(destination, *account, config_) : std::nullopt;
 } catch (const std::exception&) {
     return std::nullopt;  // the delivery will tell
 }
 
 /// Whose rights a program, a file or a mailbox of the host's is written with.
-std::optional<Account> Router::account_for(const Target& target) {
-    if (target.alias.empty()) return users_.find(target.user);
+std::optional<Account> Router::account_for(const Destination& destination) {
+    if (const std::string user = account_of(destination); !user.empty()) return users_.find(user);
     if (!users_.only_user().empty()) return users_.find(users_.only_user());
-    const VirtualDomain* domain = target.domain.empty() ? nullptr : domains_.find(target.domain);
+    const std::string domain_name = postoffice::virtual_domain_of(destination);
+    const VirtualDomain* domain = domain_name.empty() ? nullptr : domains_.find(domain_name);
     return find_login(domain != nullptr ? domain->owner : config_.alias_user);
 }
 

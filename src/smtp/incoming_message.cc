@@ -65,11 +65,10 @@ void send_to_folder(Envelope& envelope, MailFolder folder) {
     if (folder == MailFolder::inbox) return;
     std::vector<Recipient> kept;
     for (Recipient& recipient : envelope.recipients) {
-        Target& target = recipient.target;
-        const bool is_account = !target.user.empty() && target.domain.empty();
-        if (is_account) target = {Target::Kind::mailbox, target.user, target.address};
+        const std::string account = account_of(recipient.destination);
+        if (!account.empty()) recipient.destination.kind = Destination::Mailbox{account};
         const bool is_there = std::any_of(kept.begin(), kept.end(), [&](const Recipient& other) {
-            return is_account && other.target.domain.empty() && other.target.user == target.user;
+            return !account.empty() && account_of(other.destination) == account;
         });
         if (!is_there) kept.push_back(std::move(recipient));
     }
@@ -79,8 +78,9 @@ void send_to_folder(Envelope& envelope, MailFolder folder) {
 // The address that would send the message on; empty if it stays here. Of a delivery file that decides for
 // each message only its owner can tell.
 std::string sent_on_by(const Recipient& recipient, const Envelope& envelope) {
-    if (recipient.target.kind == Target::Kind::instructions) return recipient.target.address.to_string();
-    return recipient.target.kind == Target::Kind::remote ? forwarded_by(recipient, envelope) : "";
+    if (recipient.destination.is<Destination::Instructions>())
+        return recipient.destination.address.to_string();
+    return recipient.destination.is<Destination::Remote>() ? forwarded_by(recipient, envelope) : "";
 }
 
 // A message that comes back to an address which has sent it on already goes round in circles. The client is

@@ -26,7 +26,7 @@ void check_in_journal(const RecipientWishes& wishes, const std::string& envelope
     Envelope envelope;
     envelope.envelope_id = envelope_id;
     const Address address("bob", "b.test");
-    envelope.recipients.push_back({address, {Target::Kind::remote, "", address}, {}, wishes});
+    envelope.recipients.push_back({address, {Destination::Remote{}, address}, {}, wishes});
     const Journal journal = parse_journal(journal_header("ID", envelope));
     require(journal.envelope.recipients.at(0).wishes == wishes);
     require(journal.envelope.envelope_id == envelope_id);

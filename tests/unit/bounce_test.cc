@@ -55,7 +55,7 @@ class BounceTest : public ::testing::Test {
     }
     Recipient mailbox(const std::string& user, Notify notify) {
         const Address address(user, "b.test");
-        return {address, {Target::Kind::mailbox, user, address}, {}, {notify, ""}};
+        return {address, {Destination::Mailbox{user}, address}, {}, {notify, ""}};
     }
     QueueEntry commit() {
         Message message(folder_.path());
@@ -90,9 +90,10 @@ TEST_F(BounceTest, ARunnerLeavesItToTheQueueWhereAReportGoes) {
     ForbiddenFiles files;
     Router router(config_, aliases_, users_, files);
     Bouncer bouncer(config_, spool_, router, Bouncer::Lookup::later);
-    for (const auto& [sender, kind] : {std::pair{"root@a.test", Target::Kind::unrouted},
-                                       {"no-such-user@a.test", Target::Kind::unrouted},
-                                       {"alice@c.test", Target::Kind::remote}}) {
+    using Row = std::pair<const char*, Destination::Kind>;
+    for (const auto& [sender, kind] :
+         {Row{"root@a.test", Destination::Unrouted{}}, Row{"no-such-user@a.test", Destination::Unrouted{}},
+          Row{"alice@c.test", Destination::Remote{}}}) {
         envelope_.sender = *parse_addr_spec(sender);
         QueueEntry entry = commit();
         entry.record(0, failed("5.1.1", "no"));
@@ -100,7 +101,7 @@ TEST_F(BounceTest, ARunnerLeavesItToTheQueueWhereAReportGoes) {
         const auto reports = bouncer.report(entry, now_unix());
         ASSERT_EQ(reports.size(), 1U) << sender;
         const Recipient recipient = spool_.peek(reports[0])->envelope.recipients.at(0);
-        EXPECT_EQ(recipient.target.kind, kind) << sender;
+        EXPECT_TRUE(recipient.destination.kind == kind) << sender;
         EXPECT_EQ(recipient.original.to_string(), sender);
     }
 }

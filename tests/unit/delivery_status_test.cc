@@ -55,13 +55,12 @@ class WatchTest : public ::testing::Test {
     Fd reader_;
 };
 
-Recipient recipient(const std::string& original, Target::Kind kind, const std::string& leads_to,
-                    const std::string& user = "") {
+Recipient recipient(const std::string& original, Destination::Kind kind, const std::string& leads_to) {
     const auto address = [](const std::string& local) { return Address(local, "x.test"); };
-    return {address(original), {kind, user, address(leads_to)}, {}, {}};
+    return {address(original), {std::move(kind), address(leads_to)}, {}, {}};
 }
 
-const Recipient as_written = recipient("bob", Target::Kind::remote, "bob");
+const Recipient as_written = recipient("bob", Destination::Remote{}, "bob");
 
 TEST_F(WatchTest, is_told_until_the_last_one_closes_it) {
     StatusWriter watch = admitted(false);
@@ -92,21 +91,22 @@ TEST_F(WatchTest, without_anybody_nothing_is_told) {
 }
 
 TEST_F(WatchTest, replies_of_others_are_not_for_every_reader) {
-    using Kind = Target::Kind;
+    using To = Destination;
+    const To::Source bobs = To::InUserFile{"bob"};
     const struct {
         Recipient recipient;
         bool is_open;
     } rows[] = {
         {as_written, true},
-        {recipient("team", Kind::remote, "secret"), false},
-        {recipient("bob", Kind::mailbox, "bob", "bob"), true},
-        {recipient("Bob+news", Kind::mailbox, "Bob+news", "bob"), true},
-        {recipient("team", Kind::mailbox, "bob", "bob"), false},
-        {recipient("team", Kind::mailbox, "team", "bob"), false},
-        {recipient("bob", Kind::unrouted, "bob"), true},
-        {recipient("bob", Kind::program, "bob", "bob"), false},
-        {recipient("bob", Kind::file, "bob", "bob"), false},
-        {recipient("bob", Kind::instructions, "bob", "bob"), false},
+        {recipient("team", To::Remote{}, "secret"), false},
+        {recipient("bob", To::Mailbox{"bob"}, "bob"), true},
+        {recipient("Bob+news", To::Mailbox{"bob"}, "Bob+news"), true},
+        {recipient("team", To::Mailbox{"bob"}, "bob"), false},
+        {recipient("team", To::Mailbox{"bob"}, "team"), false},
+        {recipient("bob", To::Unrouted{}, "bob"), true},
+        {recipient("bob", To::Program{"cat", bobs}, "bob"), false},
+        {recipient("bob", To::File{"mbox", bobs}, "bob"), false},
+        {recipient("bob", To::Instructions{".qmail", "bob"}, "bob"), false},
     };
     for (const bool sees_all : {false, true}) {
         const StatusWriter watch = admitted(sees_all);

@@ -42,11 +42,11 @@ class DispatcherTest : public ::testing::Test {
 
     static Recipient at(const std::string& domain) {
         const Address address("bob", domain);
-        return {address, {Target::Kind::remote, "", address}};
+        return {address, {Destination::Remote{}, address}};
     }
     static Recipient program_of(const std::string& user) {
         const Address address(user, "host.test");
-        return {address, {Target::Kind::program, user, address, "|cat"}};
+        return {address, {Destination::Program{"cat", Destination::InUserFile{user}}, address}};
     }
     std::string queue(const std::vector<Recipient>& recipients, Seconds age = Seconds(0),
                       const std::string& client = "") {
@@ -379,8 +379,8 @@ TEST_F(DispatcherTest, ProgramsOfOneUserLeaveAgentsToThoseOfOthers) {
     config_.owner_programs = 2;
     for (int n = 0; n < 5; ++n) {
         const Address address("list" + std::to_string(n), "club.test");
-        const Recipient program{
-            address, {Target::Kind::program, "", address, "|sleep 600", address.local_part(), "club.test"}};
+        const Destination::InDomainAlias alias{address.local_part(), "club.test"};
+        const Recipient program{address, {Destination::Program{"sleep 600", alias}, address}};
         ASSERT_TRUE(dispatcher_.start(queue({program})));
     }
     EXPECT_EQ(started_, 2U) << "twelve aliases have one owner";
@@ -392,7 +392,7 @@ TEST_F(DispatcherTest, ProgramsOfOneUserLeaveAgentsToThoseOfOthers) {
 TEST_F(DispatcherTest, AMailboxThatDoesNotAnswerSoonGetsAnAgentOfItsOwn) {
     const auto mailbox_of = [](const std::string& user) {
         const Address address(user, "host.test");
-        return Recipient{address, {Target::Kind::mailbox, user, address}};
+        return Recipient{address, {Destination::Mailbox{user}, address}};
     };
     const std::string id = queue({mailbox_of("eve"), mailbox_of("bob")});
     ASSERT_TRUE(dispatcher_.start(id));

@@ -128,7 +128,7 @@ TEST_F(DsnTest, OurOwnFailureHasNoDiagnosticOfARemote) {
 
 TEST_F(DsnTest, BlanksInAQuotedLocalPartStay) {
     Recipient& recipient = journal_.envelope.recipients[1];
-    recipient.target.address = Address("two  blanks", "c.test");
+    recipient.destination.address = Address("two  blanks", "c.test");
     recipient.original = Address("three   blanks", "b.test");
     const std::string status = parts(report(original_))[2];
     EXPECT_TRUE(has_line(status, "Final-Recipient: rfc822; \"two  blanks\"@c.test")) << status;
@@ -255,7 +255,7 @@ TEST_F(DsnTest, Delays) {
 // RFC 6533: in ASCII as long as the sender's own address is, else all in UTF-8.
 TEST_F(DsnTest, AddressesBeyondAscii) {
     const Address joerg("j\xc3\xb6rg", "c.test");
-    journal_.envelope.recipients[1] = {joerg, {Target::Kind::remote, "", joerg}};
+    journal_.envelope.recipients[1] = {joerg, {Destination::Remote{}, joerg}};
     journal_.envelope.utf8_header = true;
     const std::string original = "Subject: \xc3\xb6\n\nText\n";
     const auto ascii = parts(report(original, Body::eight_bit_mime));

@@ -35,7 +35,7 @@ TEST(ForwardedBy, IsWhoseMailGoesElsewhere) {
     const auto by = [](const Address& original, const Address& target, bool utf8 = false) {
         Envelope envelope;
         envelope.utf8_header = utf8;
-        return forwarded_by({original, {Target::Kind::remote, "", target}}, envelope);
+        return forwarded_by({original, {Destination::Remote{}, target}}, envelope);
     };
     const Address alice("alice", "a.example"), bob("bob", "b.example");
     EXPECT_EQ(by(alice, bob), "alice@a.example");

@@ -225,7 +225,7 @@ Envelope letter(const std::string& sender, const std::vector<std::string>& recip
     if (!sender.empty()) envelope.sender = *parse_addr_spec(sender);
     for (const auto& text : recipients) {
         const Address to = *parse_addr_spec(text);
-        envelope.recipients.push_back({to, {Target::Kind::remote, "", to}});
+        envelope.recipients.push_back({to, {Destination::Remote{}, to}});
     }
     return envelope;
 }
@@ -276,7 +276,7 @@ TEST_F(GreylistFiles, WhatIsNoLetterOfOurs) {
     note_correspondence(config_, letter("", {"x@far.example"}), true, noon);
     note_correspondence(config_, letter("stranger@far.example", {"x@far.example"}), false, noon);
     Envelope local = letter("alice@host.test", {"bob@host.test"});
-    local.recipients.front().target.kind = Target::Kind::mailbox;
+    local.recipients.front().destination.kind = Destination::Mailbox{};
     note_correspondence(config_, local, true, noon);
     EXPECT_EQ(count(), 0u);
     config_.greylist = false;

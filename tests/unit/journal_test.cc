@@ -49,9 +49,7 @@ void expect_round_trip(const Envelope& envelope) {
     ASSERT_EQ(journal.recipients.size(), envelope.recipients.size());
     for (std::size_t i = 0; i < envelope.recipients.size(); ++i) {
         EXPECT_EQ(journal.envelope.recipients[i].original, envelope.recipients[i].original);
-        EXPECT_EQ(journal.envelope.recipients[i].target.kind, envelope.recipients[i].target.kind);
-        EXPECT_EQ(journal.envelope.recipients[i].target.user, envelope.recipients[i].target.user);
-        EXPECT_EQ(journal.envelope.recipients[i].target.address, envelope.recipients[i].target.address);
+        EXPECT_TRUE(journal.envelope.recipients[i].destination == envelope.recipients[i].destination);
     }
 }
 
@@ -76,23 +74,40 @@ TEST(Journal, KeepsWhatTheSenderWantsToHear) {
         EXPECT_EQ(journal.envelope.recipients[i].wishes, envelope.recipients[i].wishes);
 }
 
-TEST(Journal, KeepsWhoseAVirtualNameIs) {
+TEST(Journal, KeepsEachKindOfDestination) {
     Envelope envelope = envelope_for_two();
     const Address vera("vera", "v.test");
-    envelope.recipients = {{vera, {Target::Kind::mailbox, "vera", vera, "", "", "v.test"}},
-                           {vera, {Target::Kind::mailbox, "vera@v.test", vera}},
-                           {vera, {Target::Kind::program, "", vera, "|a <b", "list", "v.test"}},
-                           {vera, {Target::Kind::file, "", vera, "/a b", "list"}}};
+    using To = Destination;
+    const std::pair<const char*, To::Kind> rows[] = {
+        {"mailbox virtual:vera@v.test", To::VirtualMailbox{"vera", "v.test"}},
+        {"mailbox vera@v.test", To::Mailbox{"vera@v.test"}},
+        {"program alias:list@v.test |a\\x20\\x3cb", To::Program{"a <b", To::InDomainAlias{"list", "v.test"}}},
+        {"file alias:list /a\\x20b", To::File{"/a b", To::InHostAlias{"list"}}},
+        {"program bob |cat", To::Program{"cat", To::InUserFile{"bob"}}},
+        {"instructions bob /home/bob/.qmail", To::Instructions{"/home/bob/.qmail", "bob"}},
+        {"remote", To::Remote{}},
+        {"discard", To::Discard{}},
+        {"unrouted", To::Unrouted{}},
+    };
+    envelope.recipients.clear();
+    for (const auto& [words, kind] : rows) envelope.recipients.push_back({vera, {kind, vera}});
+    expect_round_trip(envelope);
     const std::string text = journal_header("ID1", envelope);
-    EXPECT_NE(text.find("\nto: 1 mailbox virtual:vera@v.test <vera@v.test>\n"), std::string::npos) << text;
-    const Journal journal = parse_journal(text);
-    for (std::size_t i = 0; i < envelope.recipients.size(); ++i) {
-        const Target& kept = journal.envelope.recipients.at(i).target;
-        const Target& target = envelope.recipients[i].target;
-        EXPECT_EQ(kept.user, target.user);
-        EXPECT_EQ(kept.alias, target.alias);
-        EXPECT_EQ(kept.domain, target.domain);
-        EXPECT_EQ(kept.instruction, target.instruction);
+    for (const auto& [words, kind] : rows) {
+        const std::string line = std::string(" ") + words + " <vera@v.test>\n";
+        EXPECT_NE(text.find(line), std::string::npos) << line << text;
+    }
+}
+
+TEST(Journal, ADestinationThatCannotBeUnderstoodIsAnError) {
+    const std::string text = journal_header("ID1", envelope_for_two());
+    const std::string good = "to: 1 mailbox bob <bob@b.test>";
+    ASSERT_NE(text.find(good), std::string::npos) << text;
+    for (const char* bad : {"to: 1 mailbox virtual:bob <bob@b.test>", "to: 1 program bob cat <bob@b.test>",
+                            "to: 1 letterbox bob <bob@b.test>", "to: 1 mailbox bob"}) {
+        std::string damaged = text;
+        damaged.replace(text.find(good), good.size(), bad);
+        EXPECT_THROW(parse_journal(damaged), FormatError) << bad;
     }
 }
 
@@ -107,15 +122,16 @@ TEST(Journal, KeepsTheAddressThatIsDisclosed) {
     EXPECT_EQ(journal.envelope.recipients.at(0).disclosed, list);
     EXPECT_EQ(journal.envelope.recipients.at(1).disclosed, odd);
     EXPECT_FALSE(with_events("").envelope.recipients.at(0).disclosed);
-    EXPECT_EQ(journal.envelope.recipients.at(1).target.address, envelope.recipients[1].target.address);
+    EXPECT_EQ(journal.envelope.recipients.at(1).destination.address,
+              envelope.recipients[1].destination.address);
 }
 
 TEST(Journal, KeepsWhoIsToBeLookedUpAgain) {
     Envelope envelope = envelope_for_two();
     const Address vera("vera", "v.test");
-    envelope.recipients = {{vera, {Target::Kind::unrouted, "", vera}}};
+    envelope.recipients = {{vera, {Destination::Unrouted{}, vera}}};
     const Journal journal = parse_journal(journal_header("ID1", envelope));
-    EXPECT_EQ(journal.envelope.recipients.at(0).target.kind, Target::Kind::unrouted);
+    EXPECT_TRUE(journal.envelope.recipients.at(0).destination.is<Destination::Unrouted>());
     EXPECT_EQ(journal.envelope.recipients.at(0).original, vera);
 }
 
@@ -161,8 +177,8 @@ TEST(Journal, ClientTextCannotForgeALine) {
     envelope.sender = Address(evil, "a.test");
     envelope.origin = {evil, evil, evil, "2001:db8::1", evil};
     envelope.recipients[0].original = Address(evil, "");
-    envelope.recipients[0].target.user = evil;
-    envelope.recipients[1].target.address = Address(evil, "[192.0.2.1]");
+    envelope.recipients[0].destination.kind = Destination::Mailbox{evil};
+    envelope.recipients[1].destination.address = Address(evil, "[192.0.2.1]");
     expect_round_trip(envelope);
     const Journal journal = parse_journal(journal_header("ID1", envelope));
     EXPECT_EQ(journal.recipients[0].status, RecipientState::Status::waiting);
@@ -245,7 +261,7 @@ TEST(Journal, ALineCutShortIsAboutNobodyElse) {
 
 TEST(Journal, ARecipientIsAddedOnce) {
     const Address list("list", "b.test"), dave("dave", "d.test");
-    const Recipient added{list, {Target::Kind::remote, "", dave}, {}, {}};
+    const Recipient added{list, {Destination::Remote{}, dave}, {}, {}};
     const std::string event = journal_event::added(2, added);
     EXPECT_EQ(event, "added 3 remote <dave@d.test> for <list@b.test> end");
     const Journal journal = with_events(event_line(event) + event_line(journal_event::added(3, added)) +
@@ -273,7 +289,7 @@ TEST(Journal, KeepsWhereElseItIsAndWhoSentIt) {
     envelope.sent_by = Address("author", "a.test");
     const Address dave("dave", "d.test");
     envelope.elsewhere.push_back(
-        {Address("list", "b.test"), {Target::Kind::remote, "", dave}, envelope.sent_by, {}});
+        {Address("list", "b.test"), {Destination::Remote{}, dave}, envelope.sent_by, {}});
     const std::string text = journal_header("ID1", envelope);
     EXPECT_NE(text.find("\nelsewhere: remote <dave@d.test> for <list@b.test> sender <author@a.test>\n"),
               text.npos)

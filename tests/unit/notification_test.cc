@@ -94,7 +94,7 @@ TEST(OriginalRecipient, OfAnAddress) {
 // ---- what a recipient leads to
 
 Route::Hop hop(const std::string& user, const std::string& owner = "") {
-    Route::Hop made{{Target::Kind::mailbox, user, Address(user, "b.test")}, {}, !owner.empty()};
+    Route::Hop made{{Destination::Mailbox{user}, Address(user, "b.test")}, {}, !owner.empty()};
     if (!owner.empty()) made.sender = Address(owner, "b.test");
     return made;
 }
@@ -124,7 +124,7 @@ TEST(Wishes, SeveralPlacesAreNotHeardOfEach) {
         EXPECT_EQ(recipient.wishes.original_recipient, "rfc822;Asked@b.test");
     }
     ASSERT_EQ(envelope.expanded.size(), 1U);
-    EXPECT_EQ(envelope.expanded[0].target.address, Address("asked", "b.test"));
+    EXPECT_EQ(envelope.expanded[0].destination.address, Address("asked", "b.test"));
     EXPECT_FALSE(envelope.expanded[0].sender);
 }
 

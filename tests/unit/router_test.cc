@@ -50,7 +50,8 @@ class RouterTest : public ::testing::Test {
         for (const Route::Hop& hop : route.hops) {
             joined += joined.empty() ? "" : " ";
             // Not all mailboxes: whoever runs this may not be allowed to look into root's home.
-            joined += hop.target.user.empty() ? hop.target.address.to_string() : hop.target.user;
+            const std::string account = account_of(hop.destination);
+            joined += account.empty() ? hop.destination.address.to_string() : account;
             if (hop.new_sender) joined += "<" + hop.sender.to_string();
         }
         return joined;
@@ -85,7 +86,7 @@ TEST_F(RouterTest, AccountsOfOurDomains) {
     EXPECT_EQ(hops("daemon@[IPv6:2001:DB8:0:0::1]"), "daemon");
     const Route found = route("DAEMON@ours.example");
     EXPECT_TRUE(found.is_local);
-    EXPECT_EQ(found.hops.at(0).target.address.to_string(), "DAEMON@ours.example");
+    EXPECT_EQ(found.hops.at(0).destination.address.to_string(), "DAEMON@ours.example");
     EXPECT_TRUE(found.steps.empty());
 }
 
@@ -185,8 +186,9 @@ TEST_F(RouterTest, UnknownMembersAreLeftOut) {
 std::string left_out_of(const Route& route) {
     std::string joined;
     for (const Route::Hop& hop : route.skipped_members) {
-        EXPECT_EQ(hop.target.kind, Target::Kind::unrouted);
-        joined += (joined.empty() ? "" : " ") + hop.target.address.to_string() + "<" + hop.sender.to_string();
+        EXPECT_TRUE(hop.destination.is<Destination::Unrouted>());
+        joined +=
+            (joined.empty() ? "" : " ") + hop.destination.address.to_string() + "<" + hop.sender.to_string();
     }
     return joined;
 }
@@ -252,15 +254,13 @@ TEST_F(RouterTest, AliasesLeadToProgramsAndFiles) {
     aliases("filter: bin, \"|/bin/cat -u\"\narchive: /var/mail/archive, /dev/null\n");
     const Route filter = route("filter@host.example");
     ASSERT_EQ(filter.hops.size(), 2u);
-    EXPECT_EQ(filter.hops[1].target.kind, Target::Kind::program);
-    EXPECT_EQ(filter.hops[1].target.instruction, "|/bin/cat -u");
-    EXPECT_EQ(filter.hops[1].target.alias, "filter");
-    EXPECT_EQ(filter.hops[1].target.user, "");
+    EXPECT_TRUE(filter.hops[1].destination.is<Destination::Program>());
+    EXPECT_EQ(describe(filter.hops[1].destination), "|/bin/cat -u of alias filter");
     const Route archive = route("archive@host.example");
     ASSERT_EQ(archive.hops.size(), 2u);
-    EXPECT_EQ(archive.hops[0].target.kind, Target::Kind::file);
-    EXPECT_EQ(archive.hops[0].target.instruction, "/var/mail/archive");
-    EXPECT_EQ(archive.hops[1].target.kind, Target::Kind::discard);
+    EXPECT_TRUE(archive.hops[0].destination.is<Destination::File>());
+    EXPECT_EQ(instruction_of(archive.hops[0].destination), "/var/mail/archive");
+    EXPECT_TRUE(archive.hops[1].destination.is<Destination::Discard>());
 }
 
 TEST_F(RouterTest, WhatCannotBeReadIsTemporary) {
@@ -323,7 +323,7 @@ TEST_F(RouterTest, AnswersToReportsGoToPostmaster) {
     aliases("postmaster: bin\n");
     EXPECT_EQ(hops("mailer-daemon"), "bin");
     aliases("mailer-daemon: /dev/null\n");
-    EXPECT_EQ(route("MAILER-DAEMON").hops.at(0).target.kind, Target::Kind::discard);
+    EXPECT_TRUE(route("MAILER-DAEMON").hops.at(0).destination.is<Destination::Discard>());
     aliases("postmaster: mailer-daemon\n");
     EXPECT_EQ(hops("mailer-daemon"), "root");
 }

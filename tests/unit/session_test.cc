@@ -279,9 +279,10 @@ class Runner {
         if (accepted) {
             actual = "<" + accepted->envelope.sender.to_string() + ">";
             for (const auto& recipient : accepted->envelope.recipients) {
-                const bool is_here = recipient.target.kind == Target::Kind::mailbox;
-                EXPECT_TRUE(!is_here || recipient.target.user == host_.me) << recipient.target.user;
-                actual += " " + (is_here ? "me" : recipient.target.address.to_string());
+                const bool is_here = recipient.destination.is_mailbox();
+                const std::string user = mailbox_user_of(recipient.destination);
+                EXPECT_TRUE(!is_here || user == host_.me) << user;
+                actual += " " + (is_here ? "me" : recipient.destination.address.to_string());
                 if (recipient.sender) actual += "(from " + recipient.sender->to_string() + ")";
             }
             if (accepted->envelope.body == Body::eight_bit_mime) actual += " 8bit";

@@ -493,8 +493,10 @@ class VirtualSpawner : public Spawner {
         auto by = channels();
         const Fd message = disk::memory_file("S: x\n\n");
         const Address someone("a", "example.org");
-        return AgentDelivery(by).carry_out(
-            {"q1", {Target::Kind::program, "", someone, command, alias, domain}, someone}, message.get());
+        Destination::Source source = Destination::InHostAlias{alias};
+        if (!domain.empty()) source = Destination::InDomainAlias{alias, domain};
+        const Destination program{Destination::Program{command.substr(1), source}, someone};
+        return AgentDelivery(by).carry_out({"q1", program, someone}, message.get());
     }
     /// A channel to whatever this request gets.
     Fd channel_for(SpawnRequest::Purpose purpose, const std::string& name) const {

@@ -64,9 +64,9 @@ inline Envelope envelope_for_two() {
     envelope.arrived = 1795255205;  // 2026-11-21T10:00:05Z
     envelope.origin = {"ESMTP", "client.a.test", "mx.a.test", "192.0.2.7", ""};
     envelope.recipients.push_back(
-        {Address("bob", "b.test"), {Target::Kind::mailbox, "bob", Address("bob", "b.test")}});
+        {Address("bob", "b.test"), {Destination::Mailbox{"bob"}, Address("bob", "b.test")}});
     envelope.recipients.push_back(
-        {Address("list", "b.test"), {Target::Kind::remote, "", Address("carol", "c.test")}});
+        {Address("list", "b.test"), {Destination::Remote{}, Address("carol", "c.test")}});
     return envelope;
 }
 

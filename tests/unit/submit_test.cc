@@ -271,7 +271,7 @@ TEST_F(SubmitTest, who_wants_to_know_leaves_a_fifo_and_hears_of_the_delivery) {
     const Fd socket = control_socket();
     for (const char* option : {"-odi", "-v"}) {
         const Recipient bob{
-            Address("bob", "x.test"), {Target::Kind::remote, "", Address("bob", "x.test")}, {}, {}};
+            Address("bob", "x.test"), {Destination::Remote{}, Address("bob", "x.test")}, {}, {}};
         std::thread server([&] {
             char text[100];
             const ssize_t got = ::recv(socket.get(), text, sizeof text, 0);

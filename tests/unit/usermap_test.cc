@@ -56,9 +56,9 @@ class UserMapTest : public testing::Test {
         if (found.status != Route::Status::accepted) return found.refusal.line();
         std::string joined;
         for (const Route::Hop& hop : found.hops)
-            joined +=
-                (joined.empty() ? "" : " ") +
-                (hop.target.kind == Target::Kind::mailbox ? hop.target.user : hop.target.address.to_string());
+            joined += (joined.empty() ? "" : " ") + (hop.destination.is_mailbox()
+                                                         ? describe(hop.destination)
+                                                         : hop.destination.address.to_string());
         return joined;
     }
     TestFiles files_;

@@ -15,8 +15,6 @@
 namespace postoffice {
 namespace {
 
-using Kind = Target::Kind;
-
 class VirtualRouter : public testing::Test {
   protected:
     void SetUp() override {
@@ -60,7 +58,7 @@ class VirtualRouter : public testing::Test {
         std::string text;
         for (const Route::Hop& hop : found.hops) {
             text += text.empty() ? "" : " ";
-            text += describe(hop.target);
+            text += describe(hop.destination);
             if (hop.new_sender) text += "<" + hop.sender.to_string();
         }
         return text;
@@ -74,9 +72,8 @@ TEST_F(VirtualRouter, UsersAndNobody) {
     const Route found = route("VERA@V.Example");
     ASSERT_EQ(found.hops.size(), 1u);
     EXPECT_TRUE(found.is_local);
-    EXPECT_EQ(found.hops[0].target.kind, Kind::mailbox);
-    EXPECT_EQ(found.hops[0].target.user, "vera");
-    EXPECT_EQ(found.hops[0].target.domain, "v.example");
+    EXPECT_TRUE(found.hops[0].destination.is<Destination::VirtualMailbox>());
+    EXPECT_EQ(describe(found.hops[0].destination), "vera@v.example");
     EXPECT_EQ(leads_to("victor@v.example"), "Victor@v.example");
     EXPECT_EQ(leads_to("vera+shopping@v.example"), "vera@v.example");
     EXPECT_EQ(leads_to("nobody@v.example"), "550 5.1.1");
@@ -171,18 +168,15 @@ TEST_F(VirtualRouter, ProgramsAndFilesBelongToTheDomain) {
     aliases("robot: \"|/bin/cat\", /srv/archive\n*: |command\n");
     const Route found = route("robot@v.example");
     ASSERT_EQ(found.hops.size(), 2u);
-    const Target& program = found.hops[0].target;
-    EXPECT_EQ(program.kind, Kind::program);
-    EXPECT_EQ(program.user, "");
-    EXPECT_EQ(program.alias, "robot");
-    EXPECT_EQ(program.domain, "v.example");
-    EXPECT_EQ(program.instruction, "|/bin/cat");
-    EXPECT_EQ(found.hops[1].target.kind, Kind::file);
-    EXPECT_EQ(found.hops[1].target.domain, "v.example");
+    const Destination& program = found.hops[0].destination;
+    EXPECT_TRUE(program.is<Destination::Program>());
+    EXPECT_EQ(describe(program), "|/bin/cat of alias robot@v.example");
+    EXPECT_TRUE(found.hops[1].destination.is<Destination::File>());
+    EXPECT_EQ(virtual_domain_of(found.hops[1].destination), "v.example");
     const Route caught = route("who@v.example");
     ASSERT_EQ(caught.hops.size(), 1u);
-    EXPECT_EQ(caught.hops[0].target.alias, "*");
-    EXPECT_EQ(caught.hops[0].target.address.to_string(), "who@v.example");
+    EXPECT_EQ(describe(caught.hops[0].destination), "|command of alias *@v.example");
+    EXPECT_EQ(caught.hops[0].destination.address.to_string(), "who@v.example");
 }
 
 TEST_F(VirtualRouter, Includes) {
@@ -201,7 +195,7 @@ TEST_F(VirtualRouter, UsersOfOneNameAreTwo) {
     collector.add(two, route("two@v.example"));
     collector.add(two, route("vera@v.example"));
     ASSERT_EQ(collector.recipients().size(), 2u);
-    EXPECT_EQ(describe(collector.recipients()[1].target), "vera@other.example");
+    EXPECT_EQ(describe(collector.recipients()[1].destination), "vera@other.example");
 }
 
 }  // namespace

@@ -111,7 +111,7 @@ class Dispatcher {
     };
     /// How long its jobs take. A destination chooses that itself, so slow ones share a part of the agents.
     enum class Pace { quick, unknown, slow };
-    struct Destination {
+    struct DestinationQueue {
         std::string account;      ///< whose rights local agents need for it; empty: of many, or remote
         bool is_patient = false;  ///< one mailbox that did not answer soon
         Pace pace = Pace::unknown;
@@ -129,7 +129,7 @@ class Dispatcher {
         bool is_in_line = false;
         bool is_unread = false;
     };
-    using Place = std::map<Key, Destination>::iterator;
+    using Place = std::map<Key, DestinationQueue>::iterator;
     struct Agent {
         Worker worker;
         Place place;
@@ -153,11 +153,11 @@ class Dispatcher {
     };
 
     static void end_by_signal(const Worker& worker, int signal);
-    Key key_of(const Target& target) const;
-    std::string account_of(const Target& target) const;
-    std::string account_of(const Address& address) const;
+    Key key_of(const Destination& destination) const;
+    std::string account_for(const Destination& destination) const;
+    std::string account_for(const Address& address) const;
     static std::string owner_of(const Origin& origin);
-    Destination& destination(const Key& key, const std::string& account);
+    DestinationQueue& queue_for(const Key& key, const std::string& account);
     bool has_share(const std::string& owner) const;
     void release(const std::string& id);
     void read_shares();
@@ -165,7 +165,7 @@ class Dispatcher {
     Parts divide(const QueueEntry& entry);
     Parts parts_for_now(const QueueEntry& entry, bool& is_withheld);
     Parts to_route_again(const QueueEntry& entry);
-    static bool has_room_for_jobs(const Destination& destination);
+    static bool has_room_for_jobs(const DestinationQueue& destination);
     bool is_postponed(const Parts& parts, const std::string& id);
     void hand_out(ActiveMessage& message, const Parts& parts);
     void dispatch(Place place);
@@ -184,7 +184,7 @@ class Dispatcher {
     void serve_line(Pool& pool);
     bool must_give_way(const Pool& pool, const Agent& agent) const;
     void make_way(Pool& pool);
-    void learn_pace(Destination& destination, const Agent& agent, bool was_reached) const;
+    void learn_pace(DestinationQueue& destination, const Agent& agent, bool was_reached) const;
     void hand_over(Agent& agent, Job job);
     void read_backlog(Place place);
     void job_done(Pool& pool, std::list<Agent>::iterator agent);
@@ -193,8 +193,8 @@ class Dispatcher {
     bool may_pass_on(const Agent& refused, const QueueJobDone& answer) const;
     void pass_on(Pool& pool, std::list<Agent>::iterator refused, Job job);
     void lift_limits();
-    static void note_down(Destination& destination, const DeliveryResult& why);
-    void postpone_job(Job job, const Destination& destination);
+    static void note_down(DestinationQueue& destination, const DeliveryResult& why);
+    void postpone_job(Job job, const DestinationQueue& destination);
     void defer_job(Job job, const std::string& why);
     void settle_job(Job job, const DeliveryResult& result);
     void finish(Job job);
@@ -211,7 +211,7 @@ class Dispatcher {
     const Milliseconds slow_;
     std::map<std::string, ActiveMessage> active_;
     std::map<std::string, Share> shares_;
-    std::map<Key, Destination> destinations_;
+    std::map<Key, DestinationQueue> destinations_;
     Pool pools_[2];
     std::deque<Place> unread_;  ///< whose backlog waits for room, or for its turn, and for nothing else
     bool stopping_ = false;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "postoffice/mail/delivery_result.h"
@@ -21,10 +22,17 @@ struct MailboxDelivery {
     std::string domain = "";  ///< a virtual one; empty: the account is one of this host
 };
 
+/// `destination` is a mailbox.
+inline MailboxDelivery mailbox_delivery(std::string id, const Destination& destination, Address sender,
+                                        MailFolder folder) {
+    return {std::move(id), mailbox_user_of(destination),  std::move(sender), destination.address,
+            folder,        virtual_domain_of(destination)};
+}
+
 /// What a user's delivery file or an alias asks for: a program, a file, a file of instructions.
 struct InstructionDelivery {
     std::string id;
-    Target target;
+    Destination destination;
     Address sender;
 };
 

@@ -120,12 +120,12 @@ struct AvailabilityRequest {
 struct InstructionRequest {
     static constexpr std::uint32_t expected_magic = 0x504f4951;
     std::uint32_t magic = expected_magic;
-    std::uint8_t kind = 0;  ///< as Target::Kind: program, file or instructions
+    enum class Kind : std::uint8_t { program, file, instructions } kind = Kind::program;
     FixedString<32> id;
     FixedString<512> sender;
     FixedString<512> recipient;
     FixedString<256> alias;         ///< in whose value the instruction stands; empty: in the user's own file
-    FixedString<2048> instruction;  ///< as Target::instruction
+    FixedString<2048> instruction;  ///< as instruction_of(Destination)
 };
 
 }  // namespace postoffice

@@ -9,6 +9,7 @@
 
 #include "postoffice/base/clock.h"
 #include "postoffice/mail/address.h"
+#include "postoffice/mail/destination.h"
 #include "postoffice/mail/notification.h"
 
 namespace postoffice {
@@ -28,42 +29,13 @@ struct Origin {
 /// For the log: "mx.example[192.0.2.1]"; empty for what was submitted on this host.
 std::string client_text(const Origin& origin);
 
-/// Where mail for one recipient goes, once routed.
-struct Target {
-    enum class Kind {
-        mailbox,       ///< of `user`
-        remote,        ///< another host
-        program,       ///< `instruction` is "|command"
-        file,          ///< `instruction` is a path; ends with / = maildir
-        instructions,  ///< all that the delivery file at the path `instruction` says, in order
-        discard,       ///< nowhere: accepted and forgotten
-        unrouted,      ///< `address` could for now not be looked up; the queue does that again
-    } kind = Kind::mailbox;
-    /// mailbox, program, file, instructions: canonical name of the account, or of the user of `domain`; with
-    /// `alias`: empty
-    std::string user;
-    Address address;  ///< remote: where to send; else the address that led here (for Delivered-To)
-    /// As it stands in the user's delivery file, or in the alias: whoever carries it out looks it up there.
-    std::string instruction = "";
-    std::string alias = "";  ///< of a program or file that an alias names
-    /// A virtual one, in whose passwd `user` is, or in whose aliases `alias`. Empty: those of this host.
-    std::string domain = "";
-};
-
-/// For log and reports: "alice", "vera@virtual.example", "a@example.org", "|command of bob", "/file of alias
-/// list".
-std::string describe(const Target& target);
-
-/// The same text for targets that would bring the same person the same message, whatever address led there.
-std::string destination_key(const Target& target);
-
 /// A recipient of a message: what the sender asked for, and what that leads to.
 struct Recipient {
     Address original;
-    Target target;
+    Destination destination;
     std::optional<Address> sender{};  ///< replaces the envelope's for this recipient (a list's owner-NAME)
     RecipientWishes wishes{};         ///< what the sender wants to hear of it
-    /// The address that reports name in place of the target's, which stands in a user's own file; see
+    /// The address that reports name in place of the destination's, which stands in a user's own file; see
     /// Route::Hop.
     std::optional<Address> disclosed{};
 };
@@ -84,8 +56,8 @@ struct Envelope {
     std::vector<Recipient> recipients;
     /// Aliases and lists among the recipients that were replaced by what they lead to, and whose sender wants
     /// to hear that they were reached (RFC 3461 section 5.2.7). Not in the journal: they are reported when
-    /// the message is accepted. The target's address is that of the alias,
-    /// the sender that of a list's owner.
+    /// the message is accepted. The destination's address is that
+    /// of the alias, the sender that of a list's owner.
     std::vector<Recipient> expanded;
     /// Who sent the message, where `sender` is the owner of the list that sends it on.
     std::optional<Address> sent_by = {};

@@ -30,11 +30,11 @@ struct MailboxState {
 
 /// Whether why_unavailable() could say anything of what is in no virtual domain: if not, nobody need ask who
 /// the account is.
-bool may_be_unavailable(const Target& target, const Config& config);
+bool may_be_unavailable(const Destination& destination, const Config& config);
 
-/// Mailbox, program or file. `account`: of `target.user`; for an alias's program or file, whoever runs it.
+/// Mailbox, program or file. `account`: the one whose rights it is delivered with.
 /// Never for a mailbox in a virtual domain.
-std::optional<Unavailable> why_unavailable(const Target& target, const Account& account,
+std::optional<Unavailable> why_unavailable(const Destination& destination, const Account& account,
                                            const Config& config);
 
 /// The mailbox of a user in a virtual domain. `keeper`: whom it must belong to. Does not throw.

@@ -16,7 +16,7 @@ class RecipientCollector {
     /// `route` is accepted. What the sender wants to hear of `original` is divided among the places it leads
     /// to as RFC 3461 section 5.2.7 has it.
     void add(const Address& original, const Route& route, const RecipientWishes& wishes = {});
-    /// Where it leads cannot be said for now: Target::Kind::unrouted.
+    /// Where it leads cannot be said for now: Destination::Unrouted.
     void add_unrouted(const Address& original, const RecipientWishes& wishes = {});
     const std::vector<Recipient>& recipients() const { return recipients_; }
     /// Puts what was collected into `envelope`, whose sender is known, and leaves the collector empty. A

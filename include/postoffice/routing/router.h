@@ -28,16 +28,16 @@ struct Route {
     /// private matter of a user.
     Reply refusal;
     struct Hop {
-        Target target;
+        Destination destination;
         Address sender;  ///< replaces the envelope sender if `new_sender` (lists: owner-NAME)
         bool new_sender = false;
         /// Set if a user's own file led here: the address that led to the file. Reports to others name it in
-        /// place of the target's.
+        /// place of the destination's.
         std::optional<Address> disclosed = {};
     };
     std::vector<Hop> hops;  ///< at least one if accepted; each destination once
-    /// Members of aliases, lists and delivery files that lead nowhere, at most 20, as unrouted targets. The
-    /// sender is the address that hears of it.
+    /// Members of aliases, lists and delivery files that lead nowhere, at most 20, as Destination::Unrouted.
+    /// The sender is the address that hears of it.
     std::vector<Hop> skipped_members = {};
     /// What was decided on the way, for people: "alias root -> bob".
     struct Step {
@@ -81,7 +81,7 @@ class Router {
     bool is_on_host(const Address& address) const;
     bool is_ours(const Address& address) const;
     const VirtualDomain* virtual_domain_of(const Address& address) const;
-    std::optional<Account> account_for(const Target& target);
+    std::optional<Account> account_for(const Destination& destination);
 
     const Config& config_;
     AliasTable& aliases_;

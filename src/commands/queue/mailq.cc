@@ -120,7 +120,7 @@ std::optional<Listed> list_drop(const Spool& spool, const std::string& id, const
     envelope.origin.submitter = fmt::format("uid {}", drop->owner);
     for (const DropEnvelope::To& to : drop->envelope.recipients) {
         const Address address = to.address.qualified(config.hostname);
-        envelope.recipients.push_back({address, {Target::Kind::mailbox, "", address}});
+        envelope.recipients.push_back({address, {Destination::Mailbox{""}, address}});
     }
     entry.journal.recipients.resize(envelope.recipients.size());
     return entry;
@@ -159,7 +159,7 @@ std::string sender_text(const Listed& entry) {
 
 /// The address that a try goes to, as mailq of other systems shows it.
 std::string recipient_text(const Recipient& recipient) {
-    return printable(recipient.target.address.to_string());
+    return printable(recipient.destination.address.to_string());
 }
 
 /// Why a recipient still waits; empty if nothing went wrong so far.

@@ -19,7 +19,7 @@ bool meets(const Journal& journal, const QueueFilter& filter) {
         return std::any_of(journal.envelope.recipients.begin(), journal.envelope.recipients.end(),
                            [&](const Recipient& recipient) {
                                return contains(recipient.original.to_string(), part) ||
-                                      contains(recipient.target.address.to_string(), part);
+                                      contains(recipient.destination.address.to_string(), part);
                            });
     };
     switch (filter.field) {
