@@ -15,15 +15,15 @@ apt_install() {
     apt-get "$@" -q -y --no-install-recommends --no-remove install $packages
 }
 
-# Without a mail server of a package, bsd-mailx brings one; that must not take the place of one made by hand.
+# Without a mail server of a package, bsd-mailx and logwatch bring one; that must not take the place of one made by hand.
 leave_foreign_sendmail() {
     case " $packages " in *" msmtp-mta "*) ;; *) return 0 ;; esac
     for name in /usr/sbin/sendmail /usr/lib/sendmail; do
         if [ ! -e $name ] && [ ! -L $name ]; then continue; fi
         # A diversion keeps the package's file away from it.
         [ "$(dpkg-divert --truename $name)" = $name ] || continue
-        say "$name belongs to no package: left alone, and so bsd-mailx is left out"
-        packages=$(printf '%s\n' $packages | grep -vx -e msmtp-mta -e bsd-mailx)
+        say "$name belongs to no package: left alone, and so bsd-mailx and logwatch are left out"
+        packages=$(printf '%s\n' $packages | grep -vx -e msmtp-mta -e bsd-mailx -e logwatch)
         return 0
     done
 }

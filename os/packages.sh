@@ -35,13 +35,15 @@ packages_for_check() {
     echo python3-gdbm
     # What stands in front of a mail server: a proxy, a packet filter.
     echo haproxy nftables
+    # What reads the log.
+    echo fail2ban logwatch
     # Other programs that work on mailboxes.
     echo procmail dovecot-core dovecot-lmtpd bindfs
     # Clients and certificates for TLS and AUTH.
     echo openssl curl msmtp gsasl ca-certificates
     # Network namespaces, processes, unprivileged users, ports for the tests themselves; other machines.
     echo iproute2 procps util-linux debootstrap
-    # bsd-mailx depends on a mail server: a small one, unless a package has one already.
+    # bsd-mailx and logwatch depend on a mail server: a small one, unless a package has one already.
     dpkg-query -W -f '${db:Status-Status} ${Provides}\n' | grep -q '^installed .*mail-transport-agent' || echo msmtp-mta
 }
 

@@ -133,7 +133,7 @@ int load_and_run(const CommandLine& line) {
     const bool log_here = line.debug && line.mode == Mode::daemon;
     open_log(log_here ? "stderr" : loaded.config.log, line.log_tag.empty() ? "postoffice" : line.log_tag,
              loaded.config.log_format);
-    if (loaded.is_copy) log_event("", "config", {{"notice", loaded.notices.front()}});
+    if (loaded.is_copy) log_event("", "config-notice", {{"reason", loaded.notices.front()}});
     return run(std::as_const(loaded), line);
 }
 

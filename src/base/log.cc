@@ -16,6 +16,8 @@
 namespace postoffice {
 namespace {
 
+static_assert(static_cast<int>(LogLevel::crit) == LOG_CRIT && static_cast<int>(LogLevel::debug) == LOG_DEBUG);
+
 // Set by open_log() before the first fork, and by reopen_log() before another; read by all processes.
 struct Log {
     enum class Where { syslog, stream } where = Where::syslog;
@@ -55,9 +57,9 @@ std::string begin_line() {
     return line;
 }
 
-void write_line(int priority, std::string& line) {
+void write_line(LogLevel level, std::string& line) {
     if (the_log.where == Log::Where::syslog) {
-        ::syslog(priority, "%s", line.c_str());
+        ::syslog(LOG_MAIL | static_cast<int>(level), "%s", line.c_str());
         return;
     }
     line += '\n';
@@ -70,7 +72,7 @@ void write_record(const LogRecord& record) {
         append_json(line, stamp_of_now(), record);
     else
         append_text(line, record);
-    write_line(record.priority, line);
+    write_line(record.event.level(), line);
 }
 
 }  // namespace
@@ -94,7 +96,7 @@ void open_log(const std::string& where, const std::string& tag, LogFormat format
     // The server's file is closed to users, whose own programs write to syslog instead: that is no mistake.
     const bool is_of_others = error == EACCES && ::geteuid() != 0;
     if (where != on_syslog && !is_of_others)
-        log_event("", "log", {{"file", where}, {"error", std::strerror(error)}});
+        log_event("", "log-unusable", {{"file", where}, {"reason", std::strerror(error)}});
 }
 
 void reopen_log(const std::string& where, LogFormat format) {
@@ -106,14 +108,14 @@ void reopen_log(const std::string& where, LogFormat format) {
         return use_syslog();
     }
     Fd file = open_file(where);
-    if (!file) return log_event("", "log", {{"file", where}, {"error", std::strerror(errno)}});
+    if (!file) return log_event("", "log-unusable", {{"file", where}, {"reason", std::strerror(errno)}});
     the_log.where = Log::Where::stream;
     the_log.file = std::move(file);
     the_log.fd = the_log.file.get();
 }
 
-void log_event(std::string_view id, std::string_view event, std::initializer_list<LogField> fields) {
-    write_record({id, event, event_priority(event), fields});
+void log_event(std::string_view id, LogEvent event, std::initializer_list<LogField> fields) {
+    write_record({id, event, fields});
 }
 
 void RepeatedEvent::log(std::initializer_list<LogField> fields) {
@@ -121,14 +123,13 @@ void RepeatedEvent::log(std::initializer_list<LogField> fields) {
 }
 
 RepeatedEvent::~RepeatedEvent() {
-    if (count_ > most) log_event("", event_, {{"about", about_}, {"more", std::to_string(count_ - most)}});
+    if (count_ > most) log_event("", event_, {about_, {"more", std::to_string(count_ - most)}});
 }
 
 void log_audit(std::string_view record) {
-    if (the_log.format == LogFormat::json)
-        return write_record({"", "audit", LOG_MAIL | LOG_DEBUG, {{"record", record}}});
+    if (the_log.format == LogFormat::json) return write_record({"", "audit", {{"record", record}}});
     std::string line = begin_line().append(record);
-    write_line(LOG_MAIL | LOG_DEBUG, line);
+    write_line(LogEvent("audit").level(), line);
 }
 
 int log_descriptor() {

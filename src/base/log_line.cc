@@ -1,10 +1,8 @@
 #include "postoffice/base/log_line.h"
 
 #include <fmt/format.h>
-#include <syslog.h>
 
 #include <algorithm>
-#include <array>
 #include <iterator>
 #include <optional>
 
@@ -74,11 +72,9 @@ void append_json_member(std::string& line, std::string_view key, std::string_vie
     append_json_string(line, value);
 }
 
-/// As in syslog.conf(5).
-std::string_view level_name(int priority) {
-    constexpr std::array<std::string_view, 8> names = {"emerg",   "alert",  "crit", "err",
-                                                       "warning", "notice", "info", "debug"};
-    return names.at(static_cast<std::size_t>(LOG_PRI(priority)));
+bool is_json_number(std::string_view text) {
+    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    return (text == "0" || !text.starts_with('0')) && std::all_of(text.begin(), text.end(), is_digit);
 }
 
 }  // namespace
@@ -90,10 +86,10 @@ void append_stamp(std::string& line, const LogStamp& stamp) {
 
 void append_text(std::string& line, const LogRecord& record) {
     if (!record.id.empty()) line.append(record.id).append(": ");
-    line += record.event;
+    line += record.event.name();
     for (const auto& [key, value] : record.fields) {
         if (value.empty()) continue;
-        line.append(" ").append(key).append("=");
+        line.append(" ").append(key.name()).append("=");
         append_text_value(line, value);
     }
 }
@@ -102,11 +98,16 @@ void append_json(std::string& line, const LogStamp& stamp, const LogRecord& reco
     line.append("{\"time\":\"").append(rfc3339_utc(stamp.time)).append("\"");
     append_json_member(line, "tag", stamp.tag);
     line.append(",\"pid\":").append(std::to_string(stamp.pid));
-    append_json_member(line, "level", level_name(record.priority));
+    append_json_member(line, "level", name_of(record.event.level()));
     if (!record.id.empty()) append_json_member(line, "id", record.id);
-    append_json_member(line, "event", record.event);
-    for (const auto& [key, value] : record.fields)
-        if (!value.empty()) append_json_member(line, key, value);
+    append_json_member(line, "event", record.event.name());
+    for (const auto& [key, value] : record.fields) {
+        if (value.empty()) continue;
+        if (key.is_number() && is_json_number(value))
+            line.append(",\"").append(key.name()).append("\":").append(value);
+        else
+            append_json_member(line, key.name(), value);
+    }
     line += '}';
 }
 

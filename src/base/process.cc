@@ -73,8 +73,8 @@ ProcessEnd reap_child() {
 
 void log_if_crashed(const std::string& process, const ProcessEnd& end) {
     if (end.exited_with(0)) return;
-    const std::string_view event = end.was_told_to_end() ? "process-ended" : "crash";
-    log_event("", event, {{"process", process}, {"pid", fmt::to_string(end.pid)}, {"end", end.text()}});
+    const LogEvent event = end.was_told_to_end() ? LogEvent("process-ended") : LogEvent("crash");
+    log_event("", event, {{"process", process}, {"child", fmt::to_string(end.pid)}, {"status", end.text()}});
 }
 
 void remember_arguments(int argc, char** argv) {

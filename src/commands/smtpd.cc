@@ -62,7 +62,7 @@ int run_daemon(const LoadedConfig& loaded, const CommandLine& line) {
     const StartCheck check = check_start(loaded);
     if (!check.problems.empty()) return refuse_to_start(line, check.problems);
     for (const auto& notices : {loaded.notices, check.notices})
-        for (const std::string& notice : notices) log_event("", "config", {{"notice", notice}});
+        for (const std::string& notice : notices) log_event("", "config-notice", {{"reason", notice}});
     MasterSettings settings;
     settings.foreground = line.foreground;
     settings.queue_interval = line.queue_interval;

@@ -52,7 +52,7 @@ void keep_accepted_copy(const ConfigSource& source, const LoadedConfig& loaded) 
         else
             write_copy(source.file, copy, loaded.text);
     } catch (const std::system_error& error) {
-        log_event("", "config", {{"copy", copy}, {"error", error.what()}});
+        log_event("", "config-copy-failed", {{"file", copy}, {"reason", error.what()}});
     }
 }
 

@@ -75,7 +75,7 @@ class AuthenticatorProcess {
 
     void count_guess(std::uint64_t session) {
         if (guesses_.add(guesses_of(session), 1, guess_window) == config_.auth_failures)
-            log_event("", "auth", {{"result", "too many failures of one session"}});
+            log_event("", "login-failed", {{"reason", "too many failures of one session"}});
     }
 
     void read_requests() {
@@ -125,7 +125,7 @@ class AuthenticatorProcess {
             });
             children_.emplace(pid, Question{patience, session});
         } catch (const std::system_error& error) {
-            log_event("", "authenticator", {{"error", error.what()}});
+            log_event("", "authenticator-failed", {{"reason", error.what()}});
             refuse(std::move(channel));
         }
     }

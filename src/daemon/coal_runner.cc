@@ -19,6 +19,7 @@
 #include "postoffice/config/config_file.h"
 #include "postoffice/local/program.h"
 #include "postoffice/net/mx.h"
+#include "postoffice/policy/client.h"
 #include "postoffice/policy/client_rates.h"
 
 namespace postoffice {
@@ -41,7 +42,7 @@ class CoalRunner {
         const auto address = IpAddress::parse(request.address.str());
         if (!address || !may_be_named(*address)) return;
         named_.push_back({*address, {}});
-        run(address->to_string());
+        run(*address);
     }
 
   private:
@@ -59,22 +60,26 @@ class CoalRunner {
                             [&](const Named& named) { return named.address == address; });
     }
 
-    void run(const std::string& address) const {
+    void run(const IpAddress& address) const {
+        const std::string client = Client{address}.text();
         const std::string& program = config_.coal_command;
         try {
             if (const auto file = find_trusted_file(program, ::geteuid()); file.exit_code != 0) {
-                log_event("", "coal", {{"client", address}, {"program", program}, {"error", file.problem}});
+                log_event("", "coal-failed",
+                          {{"client", client}, {"command", program}, {"reason", file.problem}});
                 return;
             }
             const Fd nothing = disk::open("/dev/null", O_RDONLY);
-            const auto end =
-                run_program(program, {program, address}, "/", {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}},
-                            nothing.get(), Deadline::after(patience));
+            const auto end = run_program(program, {program, address.to_string()}, "/",
+                                         {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}}, nothing.get(),
+                                         Deadline::after(patience));
             const std::string result =
                 end.timed_out ? "killed, it took too long" : ProcessEnd{0, end.status}.text();
-            log_event("", "coal", {{"client", address}, {"result", result}, {"output", end.output}});
+            log_event("", "coal-run",
+                      {{"client", client}, {"command", program}, {"status", result}, {"output", end.output}});
         } catch (const std::system_error& error) {
-            log_event("", "coal", {{"client", address}, {"program", program}, {"error", error.what()}});
+            log_event("", "coal-failed",
+                      {{"client", client}, {"command", program}, {"reason", error.what()}});
         }
     }
 
@@ -92,7 +97,7 @@ void name_to_coal_runner(int handle, const IpAddress& address) {
     try {
         send_request(handle, std::as_bytes(std::span(&request, 1)), {}, Deadline::after(Milliseconds(0)));
     } catch (const std::exception& error) {
-        log_event("", "coal", {{"client", address.to_string()}, {"error", in_plain_words(error)}});
+        log_event("", "coal-failed", {{"client", Client{address}.text()}, {"reason", in_plain_words(error)}});
     }
 }
 

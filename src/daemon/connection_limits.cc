@@ -64,7 +64,7 @@ void ConnectionLimits::log_refusal(const IpAddress& address, const Reply& reply)
         refusals_ = 0;
     }
     if (++refusals_ <= refusals_logged)
-        log_event("", "client-refused", {{"client", address.to_string()}, {"reply", reply.line()}});
+        log_event("", "client-refused", {{"client", Client{address}.text()}, {"reply", reply.line()}});
 }
 
 bool ConnectionLimits::is_overloaded() const {

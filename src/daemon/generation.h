@@ -26,7 +26,8 @@ struct Generation {
     /// Throws FormatError if the certificate cannot be used.
     explicit Generation(Config c) : config(std::move(c)) {
         if (!config.tls_certificate.empty()) prepare_tls();
-        if (const auto exposure = exposure_of_key(config)) log_event("", "tls-key", {{"warning", *exposure}});
+        if (const auto exposure = exposure_of_key(config))
+            log_event("", "tls-key-exposed", {{"reason", *exposure}});
         if (!config.coal_command.empty()) coal_requests = make_request_socket();
     }
 

@@ -50,7 +50,7 @@ class Master {
         SignalSource signals({SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD});
         log_event(
             "", "started",
-            {{"version", version()}, {"host", current_->config.hostname}, {"config", current_->config.file}});
+            {{"version", version()}, {"host", current_->config.hostname}, {"file", current_->config.file}});
         binder_.warn_of_unused(current_->config);
         if (settings_.in_force) settings_.in_force();
         start_missing();
@@ -77,8 +77,7 @@ class Master {
         try {
             (void)make_folder(config.db_dir, 0750, resources_.identity.uid, resources_.identity.gid);
         } catch (const std::system_error& error) {
-            log_event("", "greylist-unusable",
-                      {{"folder", config.db_dir}, {"reason", error.code().message()}});
+            log_event("", "greylist-unusable", {{"file", config.db_dir}, {"reason", error.code().message()}});
         }
     }
 
@@ -101,7 +100,7 @@ class Master {
             return run_helper(role, *current_, resources_, master);
         });
     } catch (const std::system_error& error) {
-        log_event("", "helper-not-started", {{"helper", name_of(role)}, {"reason", error.what()}});
+        log_event("", "helper-not-started", {{"process", name_of(role)}, {"reason", error.what()}});
     }
 
     void wait(const SignalSource& signals) const {
@@ -119,7 +118,7 @@ class Master {
         }
         if (signal == SIGUSR1) {
             resources_.auditing.set(!resources_.auditing.is_set());
-            log_event("", "audit", {{"is", resources_.auditing.is_set() ? "on" : "off"}});
+            log_event("", "auditing", {{"state", resources_.auditing.is_set() ? "on" : "off"}});
         }
         if (signal == SIGTERM || signal == SIGINT) {
             if (stopping_) return;
@@ -192,7 +191,7 @@ class Master {
                 if (!is_expected)
                     log_event(
                         "", "helper-ended",
-                        {{"helper", name_of(static_cast<Generation::Role>(role))}, {"how", end.text()}});
+                        {{"process", name_of(static_cast<Generation::Role>(role))}, {"status", end.text()}});
                 if (generation != current_.get() && !stopping_) end_if_retired(*generation);
             }
     }
@@ -226,7 +225,7 @@ class Master {
         old_.push_back(std::move(previous));
         binder_.warn_of_unused(current_->config);
         if (settings_.in_force) settings_.in_force();
-        log_event("", "reloaded", {{"config", current_->config.file}});
+        log_event("", "reloaded", {{"file", current_->config.file}});
     }
 
     // The listener and the runner finish what they have begun, and silent clients go to the next listener;

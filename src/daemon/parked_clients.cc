@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "postoffice/base/log.h"
+#include "postoffice/policy/client.h"
 #include "postoffice/policy/client_rates.h"
 
 namespace postoffice {
@@ -43,10 +44,10 @@ AcceptedClient ParkedClients::remove(Clients::iterator place) {
     return client;
 }
 
-void ParkedClients::disconnect(Clients::iterator place, std::string_view line, std::string_view event) {
+void ParkedClients::disconnect(Clients::iterator place, std::string_view line, LogEvent event) {
     AcceptedClient client = remove(place);
     client.send_line(line);
-    log_event("", event, {{"client", client.address.to_string()}});
+    log_event("", event, {{"client", Client{client.address}.text()}});
     limits_.release(client.address);
     client.close();
 }

@@ -10,6 +10,7 @@
 
 #include "accepted_client.h"
 #include "postoffice/base/epoll.h"
+#include "postoffice/base/log_events.h"
 #include "postoffice/config/config.h"
 #include "postoffice/daemon/connection_limits.h"
 #include "postoffice/policy/load_level.h"
@@ -41,7 +42,7 @@ class ParkedClients {
     using Clients = std::list<AcceptedClient>;
 
     AcceptedClient remove(Clients::iterator place);
-    void disconnect(Clients::iterator place, std::string_view line, std::string_view event);
+    void disconnect(Clients::iterator place, std::string_view line, LogEvent event);
 
     const Config& config_;
     Epoll& epoll_;

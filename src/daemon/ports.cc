@@ -61,8 +61,8 @@ void PortBinder::warn_of_unused(const Config& config) const {
     for (const GivenSocket& given : settings_.given)
         if (std::none_of(ports.begin(), ports.end(), [&](const auto& l) { return serves(given, l); }))
             log_event("", "socket-not-used",
-                      {{"name", given.name},
-                       {"address", given.at.to_string()},
+                      {{"socket", given.name},
+                       {"listen", given.at.to_string()},
                        {"reason", "no listen= is about it"}});
 }
 

@@ -46,7 +46,8 @@ std::variant<AgentDuty, DeliveryResult> prepare_agent(const Config& config, cons
 } catch (const UnfitMailbox& error) {
     return deferred("4.2.0", error.what());
 } catch (const std::exception& error) {
-    log_event("", "spawn", {{"user", assignment.account.name}, {"error", in_plain_words(error)}});
+    log_event("", "agent-not-started",
+              {{"user", assignment.account.name}, {"reason", in_plain_words(error)}});
     return deferred("4.3.0", "Local delivery is not possible now");
 }
 

@@ -69,7 +69,7 @@ std::vector<GivenSocket> receive_given_sockets() {
         const int flags = ::fcntl(fd, F_GETFL);
         if (!at || flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
             ::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
-            log_event("", "socket-not-used", {{"name", name}, {"reason", "it does not listen for TCP"}});
+            log_event("", "socket-not-used", {{"socket", name}, {"reason", "it does not listen for TCP"}});
             continue;
         }
         sockets.push_back({std::move(socket), *at, name});

@@ -31,8 +31,9 @@ bool learn_client(const Fd& socket, SessionState& state) {
         state.phase = SessionState::Phase::arrived;
         return true;
     } catch (const std::exception& error) {
-        log_event("", "proxy-header",
-                  {{"client", state.client_address.str()}, {"error", in_plain_words(error)}});
+        log_event("", "proxy-header-refused",
+                  {{"client", Client{IpAddress::parse(state.client_address.str())}.text()},
+                   {"reason", in_plain_words(error)}});
         return false;
     }
 }

@@ -37,7 +37,7 @@ using Purpose = SpawnRequest::Purpose;
 
 /// The spawner's own word on a channel for which there is no agent.
 void send_refusal(int channel, const std::string& user, const DeliveryResult& result) {
-    log_event("", "spawn", {{"user", user}, {"result", result.reply.line()}});
+    log_event("", "agent-not-started", {{"user", user}, {"reply", result.reply.line()}});
     DeliveryAnswer answer;
     answer.outcome = static_cast<std::uint8_t>(result.outcome);
     answer.for_all = 1;
@@ -146,7 +146,7 @@ void Spawner::read_requests() {
 void Spawner::malformed(const char* what) {
     if (!next_complaint_.passed()) return;
     next_complaint_ = Deadline::after(Seconds(1));
-    log_event("", "protocol", {{"process", "spawner"}, {"error", what}});
+    log_event("", "malformed-request", {{"process", "spawner"}, {"reason", what}});
 }
 
 /// The answer goes on the channel, which is closed later.
@@ -175,7 +175,7 @@ void Spawner::serve(const AgentName& name, Fd channel) {
             start_instruction_agent(name.purpose, *assignment, channel);
         }
     } catch (const std::exception& e) {
-        log_event("", "spawn", {{"user", user}, {"error", in_plain_words(e)}});
+        log_event("", "agent-not-started", {{"user", user}, {"reason", in_plain_words(e)}});
         refuse(std::move(channel), user, deferred("4.3.0", "Local delivery is not possible now"));
     }
 }

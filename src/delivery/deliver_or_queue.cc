@@ -131,16 +131,20 @@ Reply DeliverOrQueue::deliver_now(const std::string& id, const Envelope& envelop
             ++done;
             log_event(id, "delivered",
                       {{"to", in_brackets(envelope.recipients[i].original)},
-                       {"user", deliveries[i].user},
-                       {"as", mark_of(envelope.folder)},
                        {"from", in_brackets(deliveries[i].sender)},
                        {"client", client_text(envelope.origin)},
-                       {"submitter", envelope.origin.submitter}});
+                       {"submitter", envelope.origin.submitter},
+                       {"mark", mark_of(envelope.folder)},
+                       {"user", deliveries[i].user}});
             continue;
         }
         (result.outcome == Outcome::deferred ? deferral : failure) = &result;
-        log_event(id, result.outcome == Outcome::deferred ? "deferred" : "failed",
-                  {{"to", in_brackets(envelope.recipients[i].original)}, {"reason", result.reply.line()}});
+        log_event(id, result.outcome == Outcome::deferred ? LogEvent("deferred") : LogEvent("failed"),
+                  {{"to", in_brackets(envelope.recipients[i].original)},
+                   {"from", in_brackets(deliveries[i].sender)},
+                   {"client", client_text(envelope.origin)},
+                   {"submitter", envelope.origin.submitter},
+                   {"reply", result.reply.line()}});
     }
     if (done > 0) send_notices(id, envelope, message, results);
     if (done == results.size()) return {250, "2.0.0", id + " delivered"};
@@ -203,10 +207,10 @@ Reply DeliverOrQueue::queue(const std::string& id, const Envelope& envelope, Mes
                   {{"from", in_brackets(entry.journal().envelope.sender)},
                    {"client", client_text(envelope.origin)},
                    {"submitter", envelope.origin.submitter},
-                   {"as", mark_of(envelope.folder)},
-                   {"recipients", std::to_string(entry.journal().envelope.recipients.size())},
+                   {"mark", mark_of(envelope.folder)},
+                   {"nrcpt", std::to_string(entry.journal().envelope.recipients.size())},
                    {"size", std::to_string(entry.message_size())},
-                   {"received-as", id}});
+                   {"received-as", entry.id() == id ? "" : id}});
     }
     entries.clear();  // releases the locks: the runner may take them
     for (const std::string& queued : ids) on_queued_(queued);

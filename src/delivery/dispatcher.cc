@@ -307,7 +307,7 @@ void Dispatcher::end_of_agent(Pool& pool, std::list<Agent>::iterator agent, std:
     const bool was_asked = agent->is_ending || stopping_;
     if (!was_asked)
         log_event("", "queue-agent-ended",
-                  {{"pid", std::to_string(agent->worker.pid)}, {"destination", place->first.domain}});
+                  {{"child", std::to_string(agent->worker.pid)}, {"domain", place->first.domain}});
     if (job && agent->is_ending) learn_pace(place->second, *agent, false);
     remove_agent(pool, agent);
     if (job) {
@@ -364,7 +364,7 @@ void Dispatcher::pass_on(Pool& pool, std::list<Agent>::iterator refused, Job job
     destination.most_agents = destination.agents;
     destination.limited_until = Clock::now() + limit_time;
     log_event(job.message->entry.id(), "passed-on",
-              {{"destination", place->first.domain}, {"connections", std::to_string(destination.agents)}});
+              {{"domain", place->first.domain}, {"connections", std::to_string(destination.agents)}});
     destination.waiting.push_front(std::move(job));
     dispatch(place);
     serve_line(pool);

@@ -67,16 +67,20 @@ void Dispatcher::settle_job(Job job, const DeliveryResult& result) {
 /// The log, a person who watches the run, and a submitter who waits hear what became of a recipient.
 void Dispatcher::report_outcome(const QueueEntry& entry, std::size_t index,
                                 const DeliveryResult& result) const {
-    const std::string_view word = result.outcome == DeliveryResult::Outcome::failed ? "failed" : "deferred";
-    const Recipient& recipient = entry.journal().envelope.recipients[index];
+    const bool has_failed = result.outcome == DeliveryResult::Outcome::failed;
+    const LogEvent event = has_failed ? LogEvent("failed") : LogEvent("deferred");
+    const Envelope& envelope = entry.journal().envelope;
+    const Recipient& recipient = envelope.recipients[index];
     const std::string to = recipient.original.to_string();
-    log_event(entry.id(), word,
+    log_event(entry.id(), event,
               {{"to", "<" + to + ">"},
+               {"from", "<" + envelope.sender.to_string() + ">"},
+               {"client", client_text(envelope.origin)},
                {"target", describe(recipient.destination)},
-               {"by", result.by},
+               {"host", result.by},
                {"reply", result.reply.line()}});
-    events_.show(
-        fmt::format("{}: {}: {}: {}", entry.id(), printable(to), word, printable(result.reply.line())));
+    events_.show(fmt::format("{}: {}: {}: {}", entry.id(), printable(to), event.name(),
+                             printable(result.reply.line())));
     if (const StatusWriter* status = events_.status_writer_of(entry.id()))
         status->report_outcome(recipient, result);
 }
@@ -121,7 +125,7 @@ void Dispatcher::settle(ActiveMessage& message) try {
     }
     const std::string id = entry.id();
     entry.finish();
-    log_event(id, "finished", {{"after", duration_text(Seconds(now - entry.journal().envelope.arrived))}});
+    log_event(id, "finished", {{"delay", duration_text(Seconds(now - entry.journal().envelope.arrived))}});
     release(id);
     events_.on_finished(id);
 } catch (const std::exception& error) {

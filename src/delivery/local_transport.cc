@@ -35,6 +35,7 @@ struct LocalTransport::Batch {
     OutgoingEnvelope envelope;
     std::vector<std::size_t> places;      ///< of its recipients among the deliveries
     std::vector<DeliveryResult> results;  ///< as far as they are known, in the same order
+    std::string_view id;                  ///< of the message
 };
 
 LocalTransport::LocalTransport(const Config& config, AgentChannels& agents, Seconds patience)
@@ -66,7 +67,8 @@ std::vector<DeliveryResult> LocalTransport::deliver(const std::vector<MailboxDel
         auto batch = std::find_if(batches.begin(), batches.end(),
                                   [&](const Batch& b) { return b.envelope.sender == delivery.sender; });
         if (batch == batches.end())
-            batch = batches.insert(batches.end(), Batch{{delivery.sender, {}, Body::eight_bit_mime}, {}, {}});
+            batch = batches.insert(batches.end(),
+                                   Batch{{delivery.sender, {}, Body::eight_bit_mime}, {}, {}, delivery.id});
         batch->envelope.recipients.emplace_back(address_for(config_, delivery));
         batch->places.push_back(i);
     }
@@ -111,7 +113,8 @@ void LocalTransport::send(Batch& batch, int message) try {
     }
 } catch (const std::exception& error) {
     client_.reset();
-    log_event("", "local-transport", {{"server", config_.local_transport}, {"error", in_plain_words(error)}});
+    log_event(batch.id, "local-transport-failed",
+              {{"host", config_.local_transport}, {"reason", in_plain_words(error)}});
     batch.results.resize(batch.places.size(), deferred("4.3.5", "The mailboxes cannot be reached now"));
 }
 

@@ -88,7 +88,7 @@ Pickup::Outcome Pickup::pick_up(const std::string& id, StatusWriter& status) {
         if (outcome == Outcome::taken) disk::unlink_if_exists(path);
         return outcome;
     } catch (const FormatError& error) {
-        log_event(id, "drop-refused", {{"reason", error.what()}, {"moved-to", "bad" + id}});
+        log_event(id, "submission-damaged", {{"kept-as", "bad" + id}, {"reason", error.what()}});
         try {
             disk::rename(path, spool_.directory() + "/bad" + id);
             return Outcome::taken;
@@ -96,7 +96,7 @@ Pickup::Outcome Pickup::pick_up(const std::string& id, StatusWriter& status) {
             return Outcome::try_again;
         }
     } catch (const std::exception& error) {
-        log_event(id, "drop-deferred", {{"reason", in_plain_words(error)}});
+        log_event(id, "submission-deferred", {{"reason", in_plain_words(error)}});
         return Outcome::try_again;
     }
 }
@@ -169,7 +169,7 @@ Pickup::Outcome Pickup::accept_drop(const std::string& id, Drop& drop, const Sta
     feed_message(drop, builder);
     if (const auto problem = builder.finish()) {
         if (problem->is_temporary()) {
-            log_event(id, "drop-deferred", {{"reason", problem->line()}});
+            log_event(id, "submission-deferred", {{"reason", problem->line()}});
             return Outcome::try_again;
         }
         envelope.recipients.insert(envelope.recipients.end(), refused.recipients.begin(),
@@ -205,7 +205,10 @@ Pickup::Outcome Pickup::refuse(const std::string& id, Envelope envelope, Message
         status.report_outcome(envelope.recipients[i], result);
     }
     entry.sync();
-    log_event(id, "refused", {{"from", envelope.origin.submitter}, {"reason", reply.line()}});
+    log_event(id, "refused",
+              {{"from", "<" + envelope.sender.to_string() + ">"},
+               {"submitter", envelope.origin.submitter},
+               {"reply", reply.line()}});
     { const QueueEntry released = std::move(entry); }
     on_queued_(id);
     return Outcome::taken;

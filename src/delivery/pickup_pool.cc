@@ -96,7 +96,7 @@ bool PickupPool::serve(int channel) {
     const bool is_awaited = std::exchange(member->is_awaited, false);
     member->worker.idle_since = std::chrono::steady_clock::now();
     if (!is_alive) {
-        log_event("", "pickup-worker-ended", {{"pid", std::to_string(member->worker.pid)}});
+        log_event("", "pickup-worker-ended", {{"child", std::to_string(member->worker.pid)}});
         members_.erase(member);
     }
     if (is_awaited) {

@@ -36,16 +36,16 @@ constexpr Milliseconds hasty_patience = std::chrono::seconds(1);
 constexpr Milliseconds hasty_avoidance = std::chrono::seconds(30);
 constexpr Seconds connection_idle{5};  // a kept connection waits so long for the next message
 
-const char* word_for(Outcome outcome, const Destination& destination) {
+LogEvent word_for(Outcome outcome, const Destination& destination) {
     switch (outcome) {
         case Outcome::delivered:
-            return destination.is<Destination::Unrouted>() ? "routed" : "delivered";
+            return destination.is<Destination::Unrouted>() ? LogEvent("routed") : LogEvent("delivered");
         case Outcome::deferred:
             return "deferred";
         case Outcome::failed:
             return "failed";
     }
-    return "";
+    return "failed";
 }
 
 class QueueAgent {
@@ -209,17 +209,17 @@ class QueueAgent {
         if (result.notice_passed_on && entry.journal().is_to_report(index))
             entry.record_reported(index, "left to " + result.by);
         const Recipient& recipient = entry.journal().envelope.recipients[index];
-        const std::string_view word = word_for(result.outcome, recipient.destination);
+        const LogEvent event = word_for(result.outcome, recipient.destination);
         if (const auto show = print())
-            show(fmt::format("{}: {}: {}: {}", entry.id(), printable(recipient.original.to_string()), word,
-                             printable(result.reply.line())));
-        log_event(entry.id(), word,
+            show(fmt::format("{}: {}: {}: {}", entry.id(), printable(recipient.original.to_string()),
+                             event.name(), printable(result.reply.line())));
+        log_event(entry.id(), event,
                   {{"to", "<" + recipient.original.to_string() + ">"},
                    {"from", "<" + entry.journal().envelope.sender.to_string() + ">"},
                    {"client", client_text(entry.journal().envelope.origin)},
-                   {"as", mark_of(entry.journal().envelope.folder)},
+                   {"mark", mark_of(entry.journal().envelope.folder)},
                    {"target", describe(recipient.destination)},
-                   {"by", result.by.empty() ? config_.hostname : result.by},
+                   {"host", result.by.empty() ? config_.hostname : result.by},
                    {"reply", result.reply.line()}});
         // What becomes of one who goes on in a message of his own is not known yet.
         const bool goes_on =

@@ -65,7 +65,7 @@ std::optional<DeliveryResult> Rerouting::route_again(QueueEntry& entry, std::siz
     log_event(entry.id(), "rerouted",
               {{"to", "<" + recipient.original.to_string() + ">"},
                {"target", describe(recipient.destination)},
-               {"now", now.empty() ? "nowhere else" : now}});
+               {"new-target", now.empty() ? "nowhere else" : now}});
     DeliveryResult result = delivered(now.empty() ? "Leads there no more" : "Leads elsewhere now");
     result.reply.status = "2.1.5";
     result.notice_passed_on = true;

@@ -143,7 +143,7 @@ void Runner::sweep() try {
     const std::string drop = spool_.drop_directory();
     const unsigned removed =
         spool_.sweep(sweep_age) + sweep_drops(drop, sweep_age) + sweep_status_fifos(drop, sweep_age);
-    if (removed > 0) log_event("", "swept", {{"files", std::to_string(removed)}});
+    if (removed > 0) log_event("", "swept", {{"count", std::to_string(removed)}});
 } catch (const std::system_error& error) {
     log_event("", "not-swept", {{"reason", error.what()}});
 }
@@ -155,7 +155,7 @@ void Runner::rescan_drops() try {
     const std::string folder = spool_.drop_directory();
     for (const std::string& id : list_drops(folder)) add_drop(id, has_status_fifo(folder, id));
 } catch (const std::system_error& error) {
-    log_event("", "drops-unreadable", {{"reason", error.what()}});
+    log_event("", "submissions-unreadable", {{"reason", error.what()}});
 }
 
 void Runner::add_drop(const std::string& id, bool is_awaited) {
@@ -178,7 +178,7 @@ void Runner::start_due() {
 bool Runner::start(const std::string& id) try {
     return dispatcher_.start(id);
 } catch (const std::system_error& error) {
-    log_event(id, "not-taken", {{"reason", error.what()}});
+    log_event(id, "not-attempted", {{"reason", error.what()}});
     return false;
 }
 
@@ -279,7 +279,7 @@ void Runner::note_awaited(const std::string& id, StatusWriter status) {
 
 /// Times of the old reckoning would not come for as long as the clock went back.
 void Runner::forget_times() {
-    log_event("", "clock-went-back", {{"by", duration_text(Seconds(last_look_ - now_unix()))}});
+    log_event("", "clock-went-back", {{"step", duration_text(Seconds(last_look_ - now_unix()))}});
     schedule_.forget_times();
     next_run_ = next_rescan_ = next_drop_scan_ = next_housekeeping_ = next_sweep_ = 0;
 }

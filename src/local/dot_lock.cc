@@ -94,7 +94,7 @@ bool DotLock::remove_if_stale() {
         throw_errno(EPERM, path_);
     if (now_unix() - status.st_mtime <= stale_age && !is_left_behind(path_)) return false;
     disk::unlink_if_exists(path_);
-    log_event("", "mailbox", {{"path", path_}, {"removed", "a lock that was left behind"}});
+    log_event("", "stale-lock-removed", {{"file", path_}});
     return true;
 }
 
@@ -105,7 +105,7 @@ void DotLock::release() noexcept {
         const EffectiveGroup as_mailbox_group(group_);
         disk::unlink_if_exists(path_);
     } catch (const std::exception& error) {
-        log_event("", "mailbox", {{"path", path_}, {"error", in_plain_words(error)}});
+        log_event("", "file-not-removed", {{"file", path_}, {"reason", in_plain_words(error)}});
     }
 }
 

@@ -188,7 +188,7 @@ Source InstructionAgent::look_up_alias(const std::string& alias, const std::stri
         source.has_it = value && alias_has(*value, AliasPlace::host, instruction, include);
     } catch (const std::exception& error) {
         source.trouble = "The aliases cannot be read now";
-        log_event(id_, "instruction", {{"alias", alias}, {"error", in_plain_words(error)}});
+        log_event(id_, "instruction-failed", {{"alias", alias}, {"reason", in_plain_words(error)}});
     }
     return source;
 }
@@ -205,8 +205,8 @@ Source InstructionAgent::look_up_domain(const std::string& alias, const std::str
         source.has_it = entry.alias && alias_has(*entry.alias, AliasPlace::domain, instruction, include);
     } catch (const std::exception& error) {
         source.trouble = "The aliases of " + domain.name + " cannot be read now";
-        log_event(id_, "instruction",
-                  {{"alias", alias + "@" + domain.name}, {"error", in_plain_words(error)}});
+        log_event(id_, "instruction-failed",
+                  {{"alias", alias + "@" + domain.name}, {"reason", in_plain_words(error)}});
     }
     return source;
 }
@@ -271,8 +271,8 @@ bool InstructionAgent::run(const std::string& command, DeliveryResult& result) c
         config_, account_, {id_, sender_, new_sender(), address_, recipient_, extension_, file_});
     const ProgramEnd end = run_command(command, folder, environment, stamped_.get(), deadline_);
     result = is_qmail() ? qmail_result_of(end) : result_of(end);
-    log_event(id_, "program",
-              {{"user", account_.name}, {"command", command}, {"result", result.reply.line()}});
+    log_event(id_, "program-run",
+              {{"user", account_.name}, {"command", command}, {"reply", result.reply.line()}});
     return end.exited_with(99);
 }
 
@@ -292,7 +292,7 @@ DeliveryResult InstructionAgent::append_to_mailbox() const {
 
 DeliveryResult InstructionAgent::append_with(Mailbox& mailbox, const std::string& name) const {
     const auto not_done = [&](const std::string& why) {
-        log_event(id_, "file", {{"user", account_.name}, {"file", name}, {"error", why}});
+        log_event(id_, "file-not-written", {{"user", account_.name}, {"file", name}, {"reason", why}});
     };
     try {
         mailbox.begin();
@@ -390,7 +390,8 @@ int run_instruction_agent(const Config& config, const Account& account, const Ma
     const auto request = receive_struct<InstructionRequest>(channel.get(), Deadline::after(Seconds(30)));
     if (!request) return 0;
     if (request->value.magic != InstructionRequest::expected_magic || request->descriptors.size() != 1) {
-        log_event("", "protocol", {{"agent", account.name}, {"error", "malformed instruction request"}});
+        log_event("", "malformed-request",
+                  {{"user", account.name}, {"reason", "malformed instruction request"}});
         return 0;
     }
     DeliveryResult result;

@@ -173,7 +173,7 @@ bool LocalAgent::read_request(Channel& channel) {
                 : read_delivery_request(channel, request, std::move(arrival.packet.descriptors)))
             return true;
     }
-    log_event("", "protocol", {{"agent", duty_.name}, {"error", "malformed request"}});
+    log_event("", "malformed-request", {{"user", duty_.name}, {"reason", "malformed request"}});
     return false;
 }
 
@@ -350,7 +350,8 @@ void LocalAgent::nothing_delivered(const Mailbox& mailbox, const DeliveryResult&
 }
 
 void LocalAgent::not_delivered(Job& job, DeliveryResult result, const std::string& why) const {
-    log_event(job.id, "mailbox", {{"user", duty_.name}, {"result", result.reply.line()}, {"error", why}});
+    log_event(job.id, "mailbox-failed",
+              {{"user", duty_.name}, {"reply", result.reply.line()}, {"reason", why}});
     job.result = std::move(result);
 }
 

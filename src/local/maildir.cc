@@ -119,7 +119,7 @@ void Maildir::discard(const std::string& path) noexcept {
     try {
         disk::unlink_if_exists(path);
     } catch (const std::exception& e) {
-        log_event("", "mailbox", {{"path", path}, {"error", in_plain_words(e)}});
+        log_event("", "file-not-removed", {{"file", path}, {"reason", in_plain_words(e)}});
     }
 }
 

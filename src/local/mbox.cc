@@ -164,7 +164,7 @@ void Mbox::cut_back_to(off_t size) noexcept {
         disk::truncate(file_.get(), size);
     } catch (const std::exception& e) {
         // Part of a message stays. It was not acknowledged, and the next append will start on a new line.
-        log_event("", "mailbox", {{"path", path_}, {"error", in_plain_words(e)}});
+        log_event("", "mailbox-not-truncated", {{"file", path_}, {"reason", in_plain_words(e)}});
         struct stat now {};
         if (::fstat(file_.get(), &now) == 0 && now.st_size > size) end_ = now.st_size;
     }

@@ -31,7 +31,7 @@ AuthVerdict receive_verdict(const Fd& channel, const Deadline& deadline) {
 }
 
 void log_failure(const std::exception& error) {
-    log_event("", "authenticator", {{"error", error.what()}});
+    log_event("", "authenticator-failed", {{"reason", error.what()}});
 }
 
 }  // namespace

@@ -58,7 +58,7 @@ void note_correspondence(const Config& config, const Envelope& envelope, bool is
         const GreylistStore store(config.db_dir);
         for (const std::string& key : keys_of(envelope, is_from_us)) note(store, key, now);
     } catch (const std::exception& error) {
-        log_event("", "greylist-unusable", {{"folder", config.db_dir}, {"reason", in_plain_words(error)}});
+        log_event("", "greylist-unusable", {{"file", config.db_dir}, {"reason", in_plain_words(error)}});
     }
 }
 

@@ -59,7 +59,7 @@ void expire_greylist(const Config& config, UnixTime now, const std::function<boo
             true, goes_on);
     log_event("", "greylist-expired", {{"removed", std::to_string(removed)}, {"kept", std::to_string(kept)}});
 } catch (const std::exception& error) {
-    log_event("", "greylist-unusable", {{"folder", config.db_dir}, {"reason", in_plain_words(error)}});
+    log_event("", "greylist-unusable", {{"file", config.db_dir}, {"reason", in_plain_words(error)}});
 }
 
 }  // namespace postoffice

@@ -119,7 +119,7 @@ class GreylistStore::File {
     void set_aside(const std::string& why) noexcept {
         close();
         (void)::rename(path_.c_str(), (path_ + ".bad").c_str());
-        log_event("", "greylist-damaged", {{"file", path_}, {"reason", why}, {"kept-as", path_ + ".bad"}});
+        log_event("", "greylist-damaged", {{"file", path_}, {"kept-as", path_ + ".bad"}, {"reason", why}});
     }
 
   private:

@@ -143,7 +143,7 @@ AccessVerdict consult_hosts_access(const Client& client, const AccessTables& tab
     if (client.name_status == NameStatus::temporary) return {Kind::temporary, ""};
     return {finding.is_outlawed != 0 ? Kind::outlawed : Kind::denied, printable(finding.why.str())};
 } catch (const std::exception& error) {
-    log_event("", "hosts-access", {{"client", client.text()}, {"error", in_plain_words(error)}});
+    log_event("", "hosts-access-failed", {{"client", client.text()}, {"reason", in_plain_words(error)}});
     return {AccessVerdict::Kind::temporary, ""};
 }
 

@@ -80,7 +80,7 @@ const bool has_pam = true;
 AuthOutcome ask_pam(const std::string& user, const std::string& password, const std::string& client) {
     const PamLibrary pam;
     if (!pam.is_complete()) {
-        log_event("", "authenticator", {{"error", "libpam cannot be loaded"}});
+        log_event("", "authenticator-failed", {{"reason", "libpam cannot be loaded"}});
         return AuthOutcome::temporary;
     }
     const pam_conv conversation{converse, const_cast<std::string*>(&password)};

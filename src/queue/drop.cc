@@ -329,7 +329,7 @@ unsigned sweep_drops(const std::string& drop_directory, Seconds age) {
         // because of something else, and somebody was told that it is here.
         if (!progress && status.st_size > 0 && !is_being_read(id)) {
             if (++unreadable <= RepeatedEvent::most)
-                log_event(id, "drop-unreadable",
+                log_event(id, "submission-unreadable",
                           {{"file", path}, {"remedy", "see the groups of file and folder"}});
             continue;
         }

@@ -97,15 +97,15 @@ struct Original {
     std::string text;  // all of it, or its header
 };
 
-/// `whole`: the text, too, if it is not too large.
-Original read_original(int fd, bool whole) {
+/// `id`: of the message. `whole`: the text, too, if it is not too large.
+Original read_original(const std::string& id, int fd, bool whole) {
     Original original;
     if (fd < 0) return original;
     try {
         original.text.resize(most_returned_octets + 1);
         original.text.resize(disk::read_at(fd, original.text, 0));
     } catch (const std::system_error& error) {
-        log_event("", "dsn", {{"original", "unreadable"}, {"error", error.what()}});
+        log_event(id, "message-unreadable", {{"reason", error.what()}});
         return {};
     }
     original.is_readable = true;
@@ -380,7 +380,7 @@ DsnForm write_dsn(Message& report, const Journal& journal, const DsnRequest& req
     // RFC 3461 section 4.3: with anything but a failure comes the header, whatever was asked for.
     const bool whole =
         main_action(request) == DsnAction::failed && journal.envelope.return_part != ReturnPart::headers;
-    const Original original = read_original(original_fd, whole);
+    const Original original = read_original(journal.id, original_fd, whole);
     const bool utf8 = request.to.needs_utf8();
     const std::string human = human_part(journal, request, original);
     const std::string status = status_part(journal, request, utf8);

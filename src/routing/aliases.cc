@@ -109,7 +109,7 @@ void AliasTable::open_database() {
 
 void AliasTable::abandon_database(const std::string& problem) {
     if (problem != database_problem_)
-        log_event("", "alias-database-unusable", {{"problem", problem}, {"instead", source_}});
+        log_event("", "alias-database-unusable", {{"reason", problem}, {"instead", source_}});
     database_.reset();
     database_problem_ = problem;
 }
@@ -131,10 +131,10 @@ void AliasTable::use_source() {
 
     entries_.clear();
     source_stamp_ = {};
-    RepeatedEvent broken("alias-broken", source_);
+    RepeatedEvent broken("alias-broken", {"file", source_});
     for (AliasEntry& entry : parse_alias_file(read_alias_file(source_))) {
         if (!entry.problem.empty())
-            broken.log({{"at", fmt::format("{}:{}", source_, entry.line)}, {"problem", entry.problem}});
+            broken.log({{"file", source_}, {"line", std::to_string(entry.line)}, {"reason", entry.problem}});
         entries_.try_emplace(entry.name, std::move(entry));  // of two with one name the first
     }
     source_stamp_ = stamp;

@@ -200,10 +200,10 @@ void DomainFiles::read_aliases() {
     const Fd file = open_domain_file(folder_, domain_, aliases);
     if (!file) return;
     const std::string path = fmt::format("{}/{}", folder_, aliases);
-    RepeatedEvent broken("alias-broken", path);
+    RepeatedEvent broken("alias-broken", {"file", path});
     for (AliasEntry& entry : parse_alias_file(disk::read_all(file.get(), most_octets))) {
         if (!entry.problem.empty())
-            broken.log({{"at", fmt::format("{}:{}", path, entry.line)}, {"problem", entry.problem}});
+            broken.log({{"file", path}, {"line", std::to_string(entry.line)}, {"reason", entry.problem}});
         aliases_.try_emplace(entry.name, std::move(entry));
     }
 }

@@ -133,7 +133,7 @@ void Router::Expansion::expand_delivery_file(const Account& account, const UserF
                                "instructions " + file.path);
     }
     if (parsed->says_nothing()) {
-        says_nothing_.log({{"file", file.path}, {"instead", "the mailbox"}});
+        empty_.log({{"file", file.path}, {"instead", "the mailbox"}});
         note({.text = "says nothing: the mailbox", .owner = account.name, .file = file.path});
         return add_destination({Destination::Mailbox{account.name}, here}, "mailbox " + account.name);
     }

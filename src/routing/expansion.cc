@@ -35,7 +35,7 @@ void Router::Expansion::expand_recipient() {
     if (!route_.hops.empty()) return;
     route_.status = Route::Status::unknown;
     route_.skipped_members.clear();
-    if (!dead_end_) log_event("", "leads-to-nobody", {{"recipient", shown_}});
+    if (!dead_end_) log_event("", "no-destination", {{"to", shown_}});
     route_.refusal = dead_end_.value_or(leads_to_nobody(recipient_));
 }
 

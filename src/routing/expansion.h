@@ -119,11 +119,11 @@ class Router::Expansion {
     Route& route_;
     const Address& recipient_;
     const bool in_full_;
-    const std::string shown_ = recipient_.to_string();
-    RepeatedEvent skipped_{"alias-member-skipped", shown_};
-    RepeatedEvent ignored_{"delivery-file-ignored", shown_};
-    RepeatedEvent says_nothing_{"delivery-file-says-nothing", shown_};
-    RepeatedEvent ignored_maps_{"usermap-file-ignored", shown_};
+    const std::string shown_ = "<" + recipient_.to_string() + ">";
+    RepeatedEvent skipped_{"alias-member-skipped", {"to", shown_}};
+    RepeatedEvent ignored_{"delivery-file-ignored", {"to", shown_}};
+    RepeatedEvent empty_{"delivery-file-empty", {"to", shown_}};
+    RepeatedEvent ignored_maps_{"usermap-file-ignored", {"to", shown_}};
     std::vector<std::string> open_;  ///< aliases, and accounts as "~name", being expanded, outermost first
     std::vector<std::string> including_;  ///< files being included, outermost first
     std::vector<std::string> catching_;   ///< virtual domains whose "*" is being expanded, outermost first

@@ -70,7 +70,7 @@ Route Router::route(const Address& recipient, bool in_full) {
     route.hops.clear();
     route.skipped_members.clear();
     route.steps.push_back({detail, owner});
-    log_event("", "route-deferred", {{"recipient", recipient.to_string()}, {"reason", detail}});
+    log_event("", "route-deferred", {{"to", "<" + recipient.to_string() + ">"}, {"reason", detail}});
     return route;
 }
 

@@ -87,10 +87,10 @@ bool DomainTable::refresh() {
     domains_.clear();
     any_subdomains_ = false;
     problem_.clear();
-    RepeatedEvent broken("domain-broken", file_);
+    RepeatedEvent broken("domain-broken", {"file", file_});
     for (VirtualDomain& domain : parse_domains(file.text)) {
         if (!domain.problem.empty())
-            broken.log({{"at", fmt::format("{}:{}", file_, domain.line)}, {"problem", domain.problem}});
+            broken.log({{"file", file_}, {"line", std::to_string(domain.line)}, {"reason", domain.problem}});
         any_subdomains_ = any_subdomains_ || domain.with_subdomains;
         domains_.try_emplace(domain.name, std::move(domain));  // of two with one name the first
     }
@@ -99,7 +99,7 @@ bool DomainTable::refresh() {
 }
 
 bool DomainTable::give_up(const std::string& problem) {
-    if (problem != problem_) log_event("", "domains-unusable", {{"file", file_}, {"problem", problem}});
+    if (problem != problem_) log_event("", "domains-unusable", {{"file", file_}, {"reason", problem}});
     domains_.clear();
     stamp_.reset();
     problem_ = problem;

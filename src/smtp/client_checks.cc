@@ -17,7 +17,8 @@ namespace {
 using Action = UnwantedMail::Action;
 
 void log_rejection(const Dialogue& dialogue, const AccessVerdict& verdict, std::string_view what) {
-    log_event("", "REJECT", {{"client", dialogue.client()}, {"why", verdict.why}, {"action", what}});
+    log_event("", "forbidden",
+              {{"mark", "REJECT"}, {"client", dialogue.client()}, {"reason", verdict.why}, {"action", what}});
 }
 
 bool is_on_a_list(const SessionState& state) {
@@ -169,15 +170,17 @@ void log_unwanted(const Dialogue& dialogue, const std::string& id, const Address
     if (dialogue.is_authenticated()) return;
     const SessionState& state = dialogue.state;
     const Config& config = dialogue.config();
-    const auto log = [&](std::string_view event, const std::string& why, Action action) {
+    const auto log = [&](LogEvent event, std::string_view mark, const std::string& why, Action action) {
         log_event(id, event,
-                  {{"client", dialogue.client()},
+                  {{"mark", mark},
+                   {"client", dialogue.client()},
                    {"from", "<" + sender.to_string() + ">"},
-                   {"why", why},
+                   {"reason", why},
                    {"action", name_of(action)}});
     };
-    if (!state.forbidden.str().empty()) log("REJECT", state.forbidden.str(), config.forbidden.action);
-    if (is_on_a_list(state)) log("SPAM", state.listed.str(), config.spam.action);
+    if (!state.forbidden.str().empty())
+        log("forbidden", "REJECT", state.forbidden.str(), config.forbidden.action);
+    if (is_on_a_list(state)) log("spam", "SPAM", state.listed.str(), config.spam.action);
 }
 
 Unwanted unwanted_mail(const Dialogue& dialogue) {

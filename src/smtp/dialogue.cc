@@ -62,9 +62,10 @@ void Dialogue::note_misconduct(unsigned points) {
     if (services.misconduct && address && !client_is_known()) services.misconduct->note(*address, points);
 }
 
-void Dialogue::log_end(std::string_view event, std::string_view why) const {
-    const std::string after = is_reading_message ? "DATA, inside the message" : last_command;
-    log_event("", event, {{"client", client()}, {"user", state.user.str()}, {"after", after}, {"why", why}});
+void Dialogue::log_end(LogEvent event, std::string_view why) const {
+    const std::string last = is_reading_message ? "DATA, inside the message" : last_command;
+    log_event("", event,
+              {{"client", client()}, {"login", state.user.str()}, {"command", last}, {"reason", why}});
 }
 
 void Dialogue::drop(std::string_view why) {

@@ -44,7 +44,7 @@ struct Dialogue {
     /// Counts against the client's address; see policy/misconduct.h.
     void note_misconduct(unsigned points);
     /// Why the session ends, for the log: "lost connection", "timeout" and the like.
-    void log_end(std::string_view event, std::string_view why) const;
+    void log_end(LogEvent event, std::string_view why) const;
     /// The session ends after the reply being made: the client did what no mail client does.
     void drop(std::string_view why);
     RatedClient rated();

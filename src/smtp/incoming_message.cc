@@ -103,10 +103,10 @@ void log_received(const Dialogue& dialogue, const std::string& id, const Envelop
     log_event(id, "received",
               {{"from", "<" + envelope.sender.to_string() + ">"},
                {"client", dialogue.client()},
-               {"user", dialogue.state.user.str()},
+               {"login", dialogue.state.user.str()},
                {"uid", dialogue.is_standard_input() ? std::to_string(::getuid()) : ""},
                {"helo", envelope.origin.helo},
-               {"as", mark_of(envelope.folder)},
+               {"mark", mark_of(envelope.folder)},
                {"size", std::to_string(message.size())},
                {"nrcpt", std::to_string(envelope.recipients.size())},
                {"proto", envelope.origin.protocol}});
@@ -159,7 +159,7 @@ Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
         log_event(id_, "refused",
                   {{"command", verb},
                    {"client", dialogue.client()},
-                   {"user", dialogue.state.user.str()},
+                   {"login", dialogue.state.user.str()},
                    {"from", "<" + envelope.sender.to_string() + ">"},
                    {"to", envelope.recipients.empty()
                               ? ""

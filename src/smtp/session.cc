@@ -42,8 +42,9 @@ bool is_one_of(std::span<const std::string_view> words, std::string_view word) {
 
 // What the administrator wants strangers to read. The text of a reply is ASCII (RFC 5321 section 4.2).
 std::string issue() {
+    const std::string path = default_config_folder() + "/issue.smtp";
     try {
-        const Fd file = disk::open_if_exists(default_config_folder() + "/issue.smtp", O_RDONLY | O_NONBLOCK);
+        const Fd file = disk::open_if_exists(path, O_RDONLY | O_NONBLOCK);
         if (!file) return "";
         std::string text(longest_issue, '\0');
         text.resize(disk::read_at(file.get(), text, 0));
@@ -52,7 +53,7 @@ std::string issue() {
         const std::string_view lines = trim(text);
         return lines.empty() ? "" : "\n" + std::string(lines);
     } catch (const std::system_error& error) {
-        log_event("", "issue.smtp", {{"error", error.what()}});
+        log_event("", "issue-unreadable", {{"file", path}, {"reason", error.what()}});
         return "";
     }
 }
@@ -170,8 +171,8 @@ Reply answer(Dialogue& dialogue, const Verb& verb, const Command& command) {
         throw;
     } catch (const std::exception& error) {
         if (dialogue.is_reading_message) throw;
-        log_event("", "error",
-                  {{"client", dialogue.client()}, {"command", verb.name}, {"why", in_plain_words(error)}});
+        log_event("", "session-failed",
+                  {{"client", dialogue.client()}, {"command", verb.name}, {"reason", in_plain_words(error)}});
         return {451, "4.3.0", "Something went wrong here; please try again later"};
     }
 }
@@ -253,7 +254,8 @@ bool begin_tls(Dialogue& dialogue) {
     dialogue.state.helo = {};
     dialogue.state.user = {};
     dialogue.abandon_transaction();
-    log_event("", "tls", {{"client", dialogue.client()}, {"with", dialogue.connection.tls()->description()}});
+    log_event("", "tls-started",
+              {{"client", dialogue.client()}, {"tls", dialogue.connection.tls()->description()}});
     return true;
 }
 
@@ -324,10 +326,10 @@ SessionEnd Session::serve() {
         say_goodbye(dialogue, {421, "4.4.2", hostname + " closing connection: silent for too long"});
     } catch (const PeerGone& gone) {
         audit_end(dialogue, audit_lost, gone.what());
-        dialogue.log_end("lost connection", gone.what());
+        dialogue.log_end("lost-connection", gone.what());
     } catch (const std::exception& error) {
         audit_end(dialogue, 421, in_plain_words(error));
-        dialogue.log_end("error", in_plain_words(error));
+        dialogue.log_end("session-failed", in_plain_words(error));
         say_goodbye(dialogue, {421, "4.3.0", hostname + " closing connection: something went wrong here"});
     }
     return SessionEnd::unclean;

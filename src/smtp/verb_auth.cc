@@ -84,26 +84,29 @@ bool has_failed_too_often(Dialogue& dialogue, const std::string& user) {
                dialogue.config().auth_failures;
 }
 
-void log_attempt(const Dialogue& dialogue, const std::string& user, std::string_view result) {
-    log_event("", "auth", {{"client", dialogue.client()}, {"user", printable(user)}, {"result", result}});
+void log_login(const Dialogue& dialogue, LogEvent event, const std::string& user,
+               std::string_view reason = "") {
+    log_event("", event, {{"client", dialogue.client()}, {"login", user}, {"reason", reason}});
 }
 
 /// Before the authenticator is asked about a name from a client that many share.
 std::optional<Reply> refuse_further_guesses(Dialogue& dialogue, const std::string& user) {
     if (!has_failed_too_often(dialogue, user)) return std::nullopt;
-    log_attempt(dialogue, user, "too many failures");
+    log_login(dialogue, "login-failed", user, "too many failures");
     return Reply{454, "4.7.0", "Too many failed logins for this name; try again later"};
 }
 
 /// What follows from the authenticator's word about who calls himself `user`.
 Reply conclude(Dialogue& dialogue, const std::string& user, const AuthVerdict& verdict) {
-    log_attempt(dialogue, verdict.outcome == AuthOutcome::yes ? verdict.user : user,
-                verdict.outcome == AuthOutcome::yes  ? "yes"
-                : verdict.outcome == AuthOutcome::no ? "no"
-                                                     : "not now");
-    if (verdict.outcome == AuthOutcome::temporary) return temporary;
-    if (verdict.outcome == AuthOutcome::yes && dialogue.state.user.assign(verdict.user))
+    if (verdict.outcome == AuthOutcome::temporary) {
+        log_login(dialogue, "login-deferred", user);
+        return temporary;
+    }
+    if (verdict.outcome == AuthOutcome::yes && dialogue.state.user.assign(verdict.user)) {
+        log_login(dialogue, "login-succeeded", verdict.user);
         return {235, "2.7.0", "Authentication succeeded"};
+    }
+    log_login(dialogue, "login-failed", user, "wrong name or password");
     std::uint64_t failures = ++dialogue.failed_logins;
     if (dialogue.services.rates != nullptr)
         failures =
@@ -121,9 +124,9 @@ Reply judge_password(Dialogue& dialogue, const std::string& user, const std::str
                                       Deadline::after(patience)));
 }
 
-Reply refuse_login(const Dialogue& dialogue, const std::string& user, std::string_view result,
+Reply refuse_login(const Dialogue& dialogue, const std::string& user, std::string_view reason,
                    const std::string& text) {
-    log_attempt(dialogue, user, result);
+    log_login(dialogue, "login-failed", user, reason);
     return {535, "5.7.8", text};
 }
 
@@ -225,7 +228,7 @@ std::optional<Reply> check_auth(Dialogue& dialogue) {
     if (dialogue.transaction.is_open()) return Reply{503, "5.5.1", "AUTH is not for the middle of a message"};
     if (!offers_auth(dialogue)) return Reply{538, "5.7.11", "Encryption required: use STARTTLS first"};
     if (!dialogue.client_is_local() && has_failed_too_often(dialogue, "")) {
-        log_attempt(dialogue, "", "too many failures");
+        log_login(dialogue, "login-failed", "", "too many failures");
         dialogue.is_over = true;
         return Reply{421, "4.7.0", "Too many failed logins from your address; try again later"};
     }

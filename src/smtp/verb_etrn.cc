@@ -12,11 +12,12 @@ Reply start_run(Dialogue& dialogue, const std::string& domain, bool subdomains) 
     try {
         const std::size_t found = dialogue.services.flusher->flush(domain, subdomains);
         log_event("", "etrn",
-                  {{"client", dialogue.client()}, {"domain", domain}, {"messages", std::to_string(found)}});
+                  {{"client", dialogue.client()}, {"domain", domain}, {"count", std::to_string(found)}});
         if (found == 0) return {251, "2.0.0", fmt::format("No messages waiting for {}", domain)};
         return {253, "2.0.0", fmt::format("{} pending messages for {} started", found, domain)};
     } catch (const std::system_error& error) {
-        log_event("", "etrn", {{"client", dialogue.client()}, {"domain", domain}, {"error", error.what()}});
+        log_event("", "etrn-failed",
+                  {{"client", dialogue.client()}, {"domain", domain}, {"reason", error.what()}});
         return {458, "4.3.0", fmt::format("Unable to queue messages for {} now", domain)};
     }
 }

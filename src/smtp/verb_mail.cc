@@ -126,9 +126,9 @@ Reply perform_mail(Dialogue& dialogue, const Command& command) {
         log_event("", "refused",
                   {{"command", "MAIL"},
                    {"client", dialogue.client()},
-                   {"user", dialogue.state.user.str()},
+                   {"login", dialogue.state.user.str()},
                    {"argument", command.argument},
-                   {"listed", dialogue.state.listed.str()},
+                   {"reason", dialogue.state.listed.str()},
                    {"reply", reply.line()}});
     if (refuses_address(reply)) dialogue.note_misconduct(bad_points::address_refused);
     return reply;

@@ -79,7 +79,7 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
     if (route.status != Route::Status::accepted) return route.refusal;
     if (const auto unavailable = dialogue.services.router.why_unavailable(route)) {
         log_event("", "route-deferred",
-                  {{"recipient", address.to_string()}, {"reason", unavailable->detail}});
+                  {{"to", "<" + address.to_string() + ">"}, {"reason", unavailable->detail}});
         return unavailable->reply;
     }
     if (auto refusal = count_recipient(config, dialogue.services.rates, dialogue.rated())) return *refusal;
@@ -126,7 +126,7 @@ Reply perform_rcpt(Dialogue& dialogue, const Command& command) {
     log_event("", "refused",
               {{"command", "RCPT"},
                {"client", dialogue.client()},
-               {"user", dialogue.state.user.str()},
+               {"login", dialogue.state.user.str()},
                {"from", "<" + dialogue.transaction.sender().to_string() + ">"},
                {"argument", command.argument},
                {"reply", reply.line()}});

@@ -10,6 +10,8 @@ import socket
 import subprocess
 import time
 
+import log_reference
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("POSTOFFICE_BINARY", os.path.join(TOP, "build", "postoffice"))
 NAMES = ["postoffice", "smtpd", "sendmail", "authexpire", "dbm", "ndbm", "gdbm", "ns", "mailq", "runq", "newaliases",
@@ -165,9 +167,13 @@ class Host:
         return found
 
     def end(self):
-        """For the end of a test in any state: all processes are gone afterwards."""
-        if self.process is None:
-            return
+        """For the end of a test, whatever state it left: the whole tree is gone afterwards."""
+        if self.process is not None:
+            self._end_processes()
+        strange = log_reference.strange_lines(self.log_text())
+        assert not strange, "not as postoffice-log(5) says:\n" + "\n".join(strange)
+
+    def _end_processes(self):
         pids = self.processes()
         try:
             self.stop(seconds=10)

@@ -78,11 +78,11 @@ def test_sigusr1_switches_the_audit_for_sessions_in_progress(host):
     with host.smtp() as client:
         client.mail("a@example.org")
         host.process.send_signal(signal.SIGUSR1)
-        wait_for(lambda: "audit is=on" in host.log_text(), what="the log")
+        wait_for(lambda: "auditing state=on" in host.log_text(), what="the log")
         client.rset()
         wait_for_record(host, "RSET", 250)
         host.process.send_signal(signal.SIGUSR1)
-        wait_for(lambda: "audit is=off" in host.log_text(), what="the log")
+        wait_for(lambda: "auditing state=off" in host.log_text(), what="the log")
         before = len(records(host))
         client.noop()
         assert len(records(host)) == before

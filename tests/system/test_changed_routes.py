@@ -53,7 +53,7 @@ def test_an_address_that_replaces_a_command_gets_the_message(host):
     home_file("alice", ".forward", "bob, mallory\n")
     host.wait_for_empty_queue()
     assert (copies(host, "alice"), copies(host, "bob"), copies(host, "mallory")) == (0, 1, 1)
-    assert re.search(r"rerouted to=<alice@host.test> target=.*exit.75.* now=.*bob, mallory", host.log_text())
+    assert re.search(r"rerouted to=<alice@host.test> target=.*exit.75.* new-target=.*bob, mallory", host.log_text())
 
 
 def test_the_mailbox_gets_the_message_when_the_delivery_file_is_removed(host):

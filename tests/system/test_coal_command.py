@@ -64,7 +64,7 @@ def test_a_client_that_misbehaves_is_reported_once(outsiders, folder):
     wait_for(lambda: len(named(folder)) > 1, what=lambda: f"the next; log: {host.log_text()}")
     assert named(folder)[1].startswith(f"1|{CROWD6[1]}|")
     assert len(named(folder)) == 2
-    assert f"coal client={CROWD[0]} result=\"exit 0\"" in host.log_text()
+    assert re.search(rf"coal-run client=unknown.{CROWD[0]}. command=\S+ status=\"exit 0\"", host.log_text())
 
 
 def test_this_host_and_trusted_clients_are_never_reported(outsiders, folder):
@@ -121,7 +121,7 @@ def test_the_packet_filter_of_the_manual_blocks_clients(outsiders, folder):
     host = outsiders.start(coal_command=program(folder, script), coal="20/1h")
     for source in (CROWD[0], CROWD6[0]):
         speak_http(outsiders, source)
-        wait_for(lambda: f"coal client={source} result=\"exit 0\"" in host.log_text(),
+        wait_for(lambda: re.search(rf"coal-run client=unknown.{source}. .*status=\"exit 0\"", host.log_text()),
                  what=lambda: f"{source} in the set; log: {host.log_text()}")
         with pytest.raises(TimeoutError):
             outsiders.call(source, timeout=2)

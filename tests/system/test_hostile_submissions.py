@@ -47,7 +47,7 @@ def test_a_submission_that_cannot_be_read_is_kept(host):
         os.fchmod(file.fileno(), 0o640)
     os.utime(path, (time.time(), time.time() - 7200))
     host.start()
-    wait_for(lambda: f"drop-unreadable file={path}" in host.log_text(), what=lambda: f"a word about it; {host.log_text()}")
+    wait_for(lambda: f"submission-unreadable file={path}" in host.log_text(), what=lambda: f"a word about it; {host.log_text()}")
     os.chown(path, 0, POSTOFFICE)
     host.run("runq", check=True)
     host.wait_for_mail("alice", b"Subject: waits")

@@ -176,7 +176,7 @@ def test_mail_waits_while_the_lmtp_server_is_down(host, dovecot):
         with pytest.raises(smtplib.SMTPDataError) as refused:
             client.sendmail("a@example.org", ["alice"], text("from a client"))
     assert refused.value.smtp_code == 451 and store.folder.encode() not in refused.value.smtp_error, refused.value
-    assert f'local-transport server={store.socket} error="451 4.4.1' in host.log_text(), host.log_text()
+    assert f'local-transport-failed host={store.socket} reason="451 4.4.1' in host.log_text(), host.log_text()
     host.run("sendmail", "alice", input=text("from here").encode(), check=True)
     # Queued mail waits as well: no delivery is in progress any more.
     wait_for(lambda: re.search(r"deferred to=<alice@host\.test> from=\S* target=", host.log_text()), what=host.log_text)

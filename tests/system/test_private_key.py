@@ -105,4 +105,4 @@ def test_a_key_keeper_that_ends_is_replaced(make_host, authority):
         except (ssl.SSLError, OSError, smtplib.SMTPException):
             return None  # sessions with the pipes of the old key keeper end one by one
     wait_for(works, what="a handshake with the new key keeper")
-    assert "helper-ended helper=\"key keeper\"" in host.log_text()
+    assert "helper-ended process=\"key keeper\"" in host.log_text()

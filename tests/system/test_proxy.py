@@ -62,7 +62,7 @@ def test_a_front_end_must_send_the_header_and_no_other_client_may(outsiders):
     line = outsiders.call(FRONT_END)
     line.say("EHLO client.test and some more octets")
     assert line.rest() == b""
-    assert "proxy-header" in host.log_text()
+    assert "proxy-header-refused" in host.log_text()
     for bad in (proxy_header("203.0.113.9")[:-1], SIGNATURE + b"\x21\x11\xff\xff", proxy_header("127.0.0.1"), b"PROXY TCP4 ",
                 # Without an address, the client would have the rights of the front end.
                 SIGNATURE + b"\x21\0\0\0", SIGNATURE + b"\x21\x31\0\xd8" + bytes(216), b"PROXY UNKNOWN\r\n  "):
@@ -94,7 +94,7 @@ def test_a_health_check_need_not_wait_for_the_greeting(outsiders):
     line = outsiders.call(FRONT_END)
     line.say(proxy_header("203.0.113.9") + b"HELO hasty.test\r\n")
     assert line.reply().startswith(b"554 5.5.0")
-    assert host.log_text().count('why="spoke before the greeting"') == 1
+    assert host.log_text().count('reason="spoke before the greeting"') == 1
 
 
 def test_a_silent_front_end_delays_no_client(outsiders):

@@ -18,7 +18,7 @@ def test_a_reload_changes_options_and_interrupts_no_session(host):
     client = in_a_transaction(host)
     host.write_config(size="20k")
     host.reload()
-    assert "reloaded config=" in host.log_text()
+    assert "reloaded file=" in host.log_text()
     assert "\n250-SIZE 20480" in "\n" + host.dialogue("EHLO new.test")[1]
     code, _ = client.data(message(b"begun before") + b"x" * 30000)
     assert code == 250  # by the configuration at its start

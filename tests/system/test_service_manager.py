@@ -76,4 +76,4 @@ def test_a_socket_without_an_option_is_logged(host):
                                     preexec_fn=lambda: os.dup2(spare.fileno(), 3))
     wait_for(host.answers, what="the daemon answering")
     spare.close()
-    assert f"socket-not-used name=spare address=127.0.0.1:{port}" in host.log_text()
+    assert f"socket-not-used socket=spare listen=127.0.0.1:{port}" in host.log_text()

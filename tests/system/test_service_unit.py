@@ -1,5 +1,6 @@
 """The systemd unit takes privileges from the server, and leaves all that the server needs."""
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -62,5 +63,5 @@ def test_the_packet_filter_of_the_manual_works_under_the_unit(outsiders, folder)
     outsiders.server.prefix += as_a_service()
     host = outsiders.start(coal_command=program(folder, script), coal="20/1h")
     speak_http(outsiders, CROWD[0])
-    wait_for(lambda: f"coal client={CROWD[0]} result=" in host.log_text(), what="the command")
-    assert f"coal client={CROWD[0]} result=\"exit 0\"" in host.log_text(), host.log_text()
+    wait_for(lambda: f"coal-run client=unknown[{CROWD[0]}] " in host.log_text(), what="the command")
+    assert re.search(rf"coal-run client=unknown.{CROWD[0]}. command=\S+ status=\"exit 0\"", host.log_text()), host.log_text()

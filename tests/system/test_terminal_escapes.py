@@ -35,7 +35,7 @@ def test_commands_of_a_client_are_escaped(make_host, octets):
             while (reply := replies.readline())[3:4] == b"-":
                 assert is_clean(reply.replace(b"\r\n", b"\n")), reply
             assert is_clean(reply.replace(b"\r\n", b"\n")), reply
-    wait_for(lambda: b"lost connection" in log_of(host), what="the end of the session")
+    wait_for(lambda: b"lost-connection" in log_of(host), what="the end of the session")
     assert is_clean(log_of(host)), log_of(host)
 
 

@@ -298,7 +298,7 @@ def test_users_log_in_and_send_in_their_own_name(mail_host, domains):
         smtp.sendmail("vera@own.test", ["alice@host.test", "victor@own.test"], b"Subject: from vera\r\n\r\nx\r\n")
     assert b"Return-Path: <vera@own.test>" in mail_host.wait_for_mail("alice", b"from vera")
     assert b"from vera" in domains.mailbox("Victor", "own.test")
-    assert "user=vera@own.test" in mail_host.log_text()
+    assert "login=vera@own.test" in mail_host.log_text()
 
 
 def test_no_user_logs_in_as_another(mail_host, domains):

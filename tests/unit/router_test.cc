@@ -119,7 +119,7 @@ TEST_F(RouterTest, AListOfUnknownNamesWritesAFewLinesIntoTheLog) {
     EXPECT_EQ(hops("typos@host.example"), "daemon");
     const auto lines = log.with("alias-member-skipped");
     ASSERT_EQ(lines.size(), RepeatedEvent::most + 1);
-    EXPECT_NE(lines.back().find("about=typos@host.example more=9980"), std::string::npos) << lines.back();
+    EXPECT_NE(lines.back().find("to=<typos@host.example> more=9980"), std::string::npos) << lines.back();
     EXPECT_EQ(hops("back@host.example"), "daemon");
     EXPECT_EQ(log.with("alias-member-skipped").size(), 2 * (RepeatedEvent::most + 1));
 }

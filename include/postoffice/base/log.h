@@ -20,16 +20,16 @@ void open_log(const std::string& where, const std::string& tag, LogFormat format
 /// may have moved the old one away. What cannot be opened, and standard error, leave the log where it is.
 void reopen_log(const std::string& where, LogFormat format = LogFormat::text);
 
-/// Writes one event, with the priority of event_priority(). `id`: queue id, or empty. A field without a value
-/// is left out. Never throws; a line that cannot be written is lost.
-void log_event(std::string_view id, std::string_view event, std::initializer_list<LogField> fields = {});
+/// Writes one event. `id`: queue id of the message that it is about, or empty. A field without a value is
+/// left out. Never throws; a line that cannot be written is lost.
+void log_event(std::string_view id, LogEvent event, std::initializer_list<LogField> fields = {});
 
 /// An event that one input can cause any number of times, such as a broken line of a file: the first lines
 /// are written, and one that counts the others when this object ends.
 class RepeatedEvent {
   public:
-    /// `about`: what repeats it, for the last line, such as the path of the file. Keeps the views.
-    RepeatedEvent(std::string_view event, std::string_view about) : event_(event), about_(about) {}
+    /// `about`: what repeats it, for the last line, such as the path of the file. Keeps the view.
+    RepeatedEvent(LogEvent event, LogField about) : event_(event), about_(about) {}
     ~RepeatedEvent();
     RepeatedEvent(const RepeatedEvent&) = delete;
     RepeatedEvent& operator=(const RepeatedEvent&) = delete;
@@ -41,13 +41,10 @@ class RepeatedEvent {
     static constexpr std::size_t most = 20;
 
   private:
-    std::string_view event_;
-    std::string_view about_;
+    LogEvent event_;
+    LogField about_;
     std::size_t count_ = 0;
 };
-
-/// The priority of an event in syslog(3), such as LOG_CRIT: that of its row in log_events.cc, else LOG_INFO.
-int event_priority(std::string_view event);
 
 /// One audit record, mailaudit(5), as it is, or in a field of its own where the lines are JSON; to syslog
 /// with priority LOG_DEBUG. Never throws.

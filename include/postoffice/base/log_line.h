@@ -7,15 +7,18 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "postoffice/base/clock.h"
+#include "postoffice/base/log_events.h"
 
 namespace postoffice {
 
 enum class LogFormat { text, json };
 
-using LogField = std::pair<std::string_view, std::string_view>;
+struct LogField {
+    LogKey key;
+    std::string_view value;  ///< without one, the field is left out
+};
 
 /// Which process writes the line, and when.
 struct LogStamp {
@@ -26,9 +29,8 @@ struct LogStamp {
 
 struct LogRecord {
     std::string_view id;  ///< queue id, or empty
-    std::string_view event;
-    int priority;                                 ///< of syslog(3), such as LOG_INFO
-    std::initializer_list<LogField> fields = {};  ///< one without a value is left out
+    LogEvent event;
+    std::initializer_list<LogField> fields = {};
 };
 
 /// Appends "2026-11-21T09:00:00Z postoffice[12]: ", which stands before a line of text that does not go to

@@ -52,7 +52,7 @@ void change(QueueEntry& entry, const CommandLine& line, uid_t caller) {
     const bool is_held = entry.journal().held.has_value();
     switch (line.queue_action) {
         case QueueAction::remove:
-            log_event(entry.id(), "removed", {{"by", fmt::format("uid {}", caller)}});
+            log_event(entry.id(), "removed", {{"uid", std::to_string(caller)}});
             entry.remove();
             return;
         case QueueAction::hold:

@@ -114,7 +114,7 @@ int serve_stdio(const Config& config, const CommandLine& line) {
         return EX_USAGE;
     } catch (const std::exception& error) {
         print_error("{}: {}\n", line.program, in_plain_words(error));
-        log_event("", "error", {{"program", line.program}, {"reason", in_plain_words(error)}});
+        log_event("", "session-failed", {{"program", line.program}, {"reason", in_plain_words(error)}});
         return EX_OSERR;
     }
 }

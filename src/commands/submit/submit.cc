@@ -208,10 +208,10 @@ std::optional<int> SubmitCommand::carry_out_update() {
     const Address& to = recipients_.accepted().front();
     const auto outcome = carry_out_mailed_update(config_, caller_.uid, to, *message_);
     if (!outcome) return std::nullopt;
-    log_event("", "domain-form",
+    log_event("", "mailed-update",
               {{"domain", outcome->postmaster.domain()},
                {"uid", std::to_string(caller_.uid)},
-               {"done", outcome->done ? "1" : "0"}});
+               {"result", outcome->done ? "done" : "denied"}});
     trigger(config_.control,
             "drop " + mail_update_answer(drop_directory_, config_.hostname,
                                          Address(caller_.login, config_.hostname), *outcome));
@@ -355,7 +355,7 @@ void SubmitCommand::report(const std::string& text) const {
 
 void SubmitCommand::log(const std::string& text) const {
     log_event("", "submission-refused",
-              {{"program", line_.program}, {"uid", std::to_string(caller_.uid)}, {"why", text}});
+              {{"program", line_.program}, {"uid", std::to_string(caller_.uid)}, {"reason", text}});
 }
 
 }  // namespace
