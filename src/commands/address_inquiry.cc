@@ -87,7 +87,7 @@ int run_inquiry(const Config& config, const std::string& program,
         DirectUserFiles files(config);
         return answer(config, files, caller, program, body);
     }
-    return run_with_spawner(config, "address inquiry", {}, [&](int spawner) {
+    return run_with_spawner(config, "address inquiry", {}, [&](SpawnerHandle spawner) {
         AgentChannels agents(spawner, patience);
         DelegatedUserFiles files(config, agents);
         return answer(config, files, caller, program, body);

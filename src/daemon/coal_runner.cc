@@ -90,12 +90,12 @@ class CoalRunner {
 
 }  // namespace
 
-void name_to_coal_runner(int handle, const IpAddress& address) {
-    if (handle < 0) return;
+void CoalHandle::name(const IpAddress& address) const {
+    if (handle_ < 0) return;
     CoalRequest request;
     request.address.assign_cut(address.to_string());
     try {
-        send_request(handle, std::as_bytes(std::span(&request, 1)), {}, Deadline::after(Milliseconds(0)));
+        send_request(handle_, std::as_bytes(std::span(&request, 1)), {}, Deadline::after(Milliseconds(0)));
     } catch (const std::exception& error) {
         log_event("", "coal-failed", {{"client", Client{address}.text()}, {"reason", in_plain_words(error)}});
     }

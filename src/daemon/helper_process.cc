@@ -34,12 +34,13 @@ int be_authenticator(Generation& generation, pid_t master) {
 
 int be_runner(const Generation& generation, const HelperResources& resources, pid_t master) {
     RunnerSettings runner;
-    runner.control = resources.control.get();
-    runner.arrivals = resources.notifications.read_end.get();
-    runner.announce = resources.notifications.write_end.get();
-    runner.spawner = generation.requests.handle.get();
+    runner.control = ControlSocket(resources.control);
+    runner.notification_reader = QueueNotificationReader(resources.notifications.read_end);
+    runner.notifications = QueueNotificationWriter(resources.notifications.write_end);
+    runner.spawner = SpawnerHandle(generation.requests.handle);
     if (resources.queue_interval) runner.rescan = *resources.queue_interval;
-    close_descriptors_except({runner.control, runner.arrivals, runner.announce, runner.spawner});
+    close_descriptors_except({runner.control.fd(), runner.notification_reader.fd(), runner.notifications.fd(),
+                              runner.spawner.fd()});
     confine_to(resources.identity);
     end_with_parent(master);
     return Runner(generation.config, runner).run();
@@ -64,19 +65,21 @@ int be_key_keeper(Generation& generation, const ServiceIdentity& identity, pid_t
 }
 
 int be_listener(Generation& generation, HelperResources& resources, pid_t master) {
-    SessionProcessSockets helpers{generation.requests.handle.get(), resources.notifications.write_end.get()};
-    helpers.authenticator = generation.logins.handle.get();
-    helpers.passes = &generation.passes;
-    if (generation.coal_requests) helpers.coal = generation.coal_requests->handle.get();
-    helpers.rates = &resources.rates;
-    helpers.auditing = &resources.auditing;
     if (generation.tls) generation.tls->become_reader();
-    helpers.tls = generation.tls ? &*generation.tls : nullptr;
-    helpers.key_channels = generation.key_channels.ours.get();
+    SessionResources sessions;
+    sessions.spawner = SpawnerHandle(generation.requests.handle);
+    sessions.notifications = QueueNotificationWriter(resources.notifications.write_end);
+    if (generation.coal_requests) sessions.coal = CoalHandle(generation.coal_requests->handle);
+    sessions.authenticator = AuthenticatorHandle(generation.logins.handle);
+    sessions.key_keeper = KeyKeeperHandle(generation.key_channels.ours);
+    sessions.rates = &resources.rates;
+    sessions.auditing = &resources.auditing;
+    sessions.tls = generation.tls ? &*generation.tls : nullptr;
+    sessions.passes = &generation.passes;
     SocketPair& succession = resources.succession;
-    std::vector<int> kept = {helpers.spawner,     helpers.announce,      helpers.authenticator,
-                             helpers.coal,        succession.ours.get(), succession.theirs.get(),
-                             helpers.key_channels};
+    std::vector<int> kept = {sessions.spawner.fd(),       sessions.notifications.fd(), sessions.coal.fd(),
+                             sessions.authenticator.fd(), sessions.key_keeper.fd(),    succession.ours.get(),
+                             succession.theirs.get()};
     std::vector<ListeningSocket> ports;
     for (Port& port : generation.ports)
         for (Fd& socket : port.sockets) {
@@ -89,7 +92,7 @@ int be_listener(Generation& generation, HelperResources& resources, pid_t master
     end_with_parent(master);
     // Not more: a rule of hosts.allow may run any program, in a child of a session.
     CallFilter::of_kernel_calls().enforce();
-    return Listener(generation.config, std::move(ports), helpers, Succession(std::move(succession))).run();
+    return Listener(generation.config, std::move(ports), sessions, Succession(std::move(succession))).run();
 }
 
 }  // namespace

@@ -97,11 +97,12 @@ class KeyKeeper {
 
 }  // namespace
 
-KeyChannelEnds offer_key_channel(int key_channels) {
+KeyChannelEnds KeyKeeperHandle::open_channel() const {
+    if (offers_ < 0) return {};
     Pipe questions = make_pipe(), answers = make_pipe();
     const KeyChannelOffer offer;
     const int theirs[] = {questions.read_end.get(), answers.write_end.get()};
-    if (send_packet_now(key_channels, std::as_bytes(std::span(&offer, 1)), theirs) != Sent::yes)
+    if (send_packet_now(offers_, std::as_bytes(std::span(&offer, 1)), theirs) != Sent::yes)
         throw_errno(EAGAIN, "the key keeper is busy");
     return {std::move(questions.write_end), std::move(answers.read_end)};
 }

@@ -9,7 +9,6 @@
 #include "postoffice/base/error.h"
 #include "postoffice/base/idn.h"
 #include "postoffice/base/log.h"
-#include "postoffice/daemon/coal_runner.h"
 
 namespace postoffice {
 namespace {
@@ -22,14 +21,14 @@ constexpr std::size_t other_descriptors = 48;
 }  // namespace
 
 Listener::Listener(const Config& config, std::vector<ListeningSocket> sockets,
-                   const SessionProcessSockets& helpers, Succession succession)
+                   const SessionResources& resources, Succession succession)
     : config_(config),
       sockets_(std::move(sockets)),
       spool_shares_(config.clients),
-      misconduct_(config, helpers.rates,
-                  [coal = helpers.coal](const IpAddress& address) { name_to_coal_runner(coal, address); }),
-      limits_(config, helpers.rates, misconduct_),
-      sessions_(config, epoll_, limits_, with_own(helpers),
+      misconduct_(config, resources.rates,
+                  [coal = resources.coal](const IpAddress& address) { coal.name(address); }),
+      limits_(config, resources.rates, misconduct_),
+      sessions_(config, epoll_, limits_, with_own(resources),
                 [this](AcceptedClient client, bool was_front_end) {
                     client_returned(std::move(client), was_front_end);
                 }),
@@ -37,13 +36,13 @@ Listener::Listener(const Config& config, std::vector<ListeningSocket> sockets,
       succession_(std::move(succession)) {
     places_ = places_within(make_room_for_descriptors(descriptors_for(config)));
     for (const ListeningSocket& one : sockets_) epoll_.add(one.socket.get());
-    epoll_.add(succession_.arrivals());
+    epoll_.add(succession_.fd());
 }
 
-SessionProcessSockets Listener::with_own(SessionProcessSockets helpers) {
-    helpers.load_level = &load_level_;
-    helpers.spool_shares = &spool_shares_;
-    return helpers;
+SessionResources Listener::with_own(SessionResources resources) {
+    resources.load_level = &load_level_;
+    resources.spool_shares = &spool_shares_;
+    return resources;
 }
 
 // One for each client that is parked, one for the channel of each process; some for everything else.
@@ -97,7 +96,7 @@ void Listener::handle_signals(SignalSource& signals) {
 void Listener::serve(int fd) {
     if (sessions_.serve(fd)) return;
     if (auto client = parked_.take(fd)) return sessions_.hand_over(std::move(*client));
-    if (fd == succession_.arrivals()) return receive_clients();
+    if (fd == succession_.fd()) return receive_clients();
     const auto ours = std::find_if(sockets_.begin(), sockets_.end(),
                                    [fd](const ListeningSocket& one) { return one.socket.get() == fd; });
     if (ours != sockets_.end()) accept_clients(*ours);
@@ -214,7 +213,7 @@ void Listener::retire() {
     if (stopping_) return;
     stopping_ = retiring_ = true;
     sockets_.clear();
-    epoll_.remove(succession_.arrivals());
+    epoll_.remove(succession_.fd());
     succession_.stop_receiving();
 }
 

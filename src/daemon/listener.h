@@ -29,7 +29,7 @@ namespace postoffice {
 class Listener {
   public:
     /// Keeps the reference to `config`.
-    Listener(const Config& config, std::vector<ListeningSocket> sockets, const SessionProcessSockets& helpers,
+    Listener(const Config& config, std::vector<ListeningSocket> sockets, const SessionResources& resources,
              Succession succession);
     /// Until SIGTERM; then accepts no new client and ends when the last one has left. Returns the exit
     /// status.
@@ -45,7 +45,7 @@ class Listener {
     using Clock = std::chrono::steady_clock;
 
     std::size_t places_within(std::size_t descriptors) const;
-    SessionProcessSockets with_own(SessionProcessSockets helpers);
+    SessionResources with_own(SessionResources resources);
     void handle_signals(SignalSource& signals);
     void serve(int fd);
     void accept_clients(const ListeningSocket& listening);

@@ -11,18 +11,20 @@ namespace postoffice {
 int run_queue_once(const Config& config, const QueueRun& run) {
     const ServiceIdentity identity = service_identity(config);
     Spool(config.queue_dir).create(identity.uid, identity.gid);
-    const Pipe arrivals = make_queue_notification_pipe();
+    const Pipe notifications = make_queue_notification_pipe();
     RunnerSettings settings;
-    settings.arrivals = arrivals.read_end.get();
-    settings.announce = arrivals.write_end.get();
+    settings.notification_reader = QueueNotificationReader(notifications.read_end);
+    settings.notifications = QueueNotificationWriter(notifications.write_end);
     settings.only_once = true;
     settings.ignore_retry_times = run.ignore_retry_times;
     settings.verbose = run.verbose;
     settings.only = run.only ? &*run.only : nullptr;
-    return run_with_spawner(config, "queue run", {settings.arrivals, settings.announce}, [&](int spawner) {
-        settings.spawner = spawner;
-        return Runner(config, settings).run();
-    });
+    return run_with_spawner(config, "queue run",
+                            {settings.notification_reader.fd(), settings.notifications.fd()},
+                            [&](SpawnerHandle spawner) {
+                                settings.spawner = spawner;
+                                return Runner(config, settings).run();
+                            });
 }
 
 }  // namespace postoffice

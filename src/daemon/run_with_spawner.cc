@@ -26,7 +26,7 @@ int wait_for(pid_t pid) {
 }  // namespace
 
 int run_with_spawner(const Config& config, const std::string& title, std::vector<int> kept,
-                     const std::function<int(int spawner)>& body) {
+                     const std::function<int(SpawnerHandle spawner)>& body) {
     const ServiceIdentity identity = service_identity(config);
     RequestSocket requests = make_request_socket();
     const pid_t parent = ::getpid();
@@ -41,7 +41,7 @@ int run_with_spawner(const Config& config, const std::string& title, std::vector
         close_descriptors_except(kept);
         confine_to(identity);
         end_with_parent(parent);
-        return body(requests.handle.get());
+        return body(SpawnerHandle(requests.handle));
     });
     const int status = wait_for(child);
     (void)::kill(spawner, SIGTERM);

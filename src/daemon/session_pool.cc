@@ -6,7 +6,6 @@
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
-#include "postoffice/daemon/key_keeper.h"
 #include "postoffice/net/private_key.h"
 
 namespace postoffice {
@@ -21,11 +20,11 @@ constexpr int starts_at_a_time = 8;
 }  // namespace
 
 SessionPool::SessionPool(const Config& config, Epoll& epoll, ConnectionLimits& limits,
-                         const SessionProcessSockets& helpers, OnReturned on_returned)
+                         const SessionResources& resources, OnReturned on_returned)
     : config_(config),
       epoll_(epoll),
       limits_(limits),
-      helpers_(helpers),
+      resources_(resources),
       on_returned_(std::move(on_returned)) {}
 
 /// With many sessions the time is short for which a silent client may keep a process.
@@ -70,17 +69,16 @@ bool SessionPool::give_to(Processes::iterator process, AcceptedClient& client) {
 
 void SessionPool::start_process_for(AcceptedClient client) try {
     foreign_.close_all();
-    if (helpers_.passes != nullptr) helpers_.pass = helpers_.passes->pass_for(next_pass_++);
-    KeyChannelEnds key =
-        helpers_.key_channels < 0 ? KeyChannelEnds() : offer_key_channel(helpers_.key_channels);
+    if (resources_.passes != nullptr) resources_.pass = resources_.passes->pass_for(next_pass_++);
+    KeyChannelEnds key = resources_.key_keeper.open_channel();
     Worker worker =
         start_worker("SMTP idle",
-                     {helpers_.spawner, helpers_.announce, helpers_.authenticator, helpers_.coal,
-                      key.questions.get(), key.answers.get()},
+                     {resources_.spawner.fd(), resources_.notifications.fd(), resources_.authenticator.fd(),
+                      resources_.coal.fd(), key.questions.get(), key.answers.get()},
                      [&](Fd channel) {
-                         if (helpers_.passes != nullptr) helpers_.passes->wipe();
+                         if (resources_.passes != nullptr) resources_.passes->wipe();
                          set_key_channel(std::move(key.questions), std::move(key.answers));
-                         return run_session_process(config_, std::move(channel), helpers_, session_calls_);
+                         return run_session_process(config_, std::move(channel), resources_, session_calls_);
                      });
     const auto started = processes_.insert(processes_.begin(), {std::move(worker), false, {}});
     epoll_.add(started->worker.channel.get());

@@ -32,7 +32,7 @@ class SessionPool {
     using OnReturned = std::function<void(AcceptedClient client, bool was_front_end)>;
     /// Keeps the references. A client that leaves is released from `limits`.
     SessionPool(const Config& config, Epoll& epoll, ConnectionLimits& limits,
-                const SessionProcessSockets& helpers, OnReturned on_returned);
+                const SessionResources& resources, OnReturned on_returned);
 
     /// Gives the client to an idle process, to a new one, or lets it wait a moment.
     void hand_over(AcceptedClient client);
@@ -74,7 +74,7 @@ class SessionPool {
     const Config& config_;
     Epoll& epoll_;
     ConnectionLimits& limits_;
-    SessionProcessSockets helpers_;
+    SessionResources resources_;
     const OnReturned on_returned_;
     const CallFilter session_calls_{NeededCalls{.network = true}};
     ForeignDescriptors foreign_;  ///< from session processes; to be closed without waiting

@@ -58,7 +58,7 @@ void hand_back(const Fd& channel, const Fd& client, const SessionState& state,
 
 }  // namespace
 
-int run_session_process(const Config& config, Fd channel, const SessionProcessSockets& sockets,
+int run_session_process(const Config& config, Fd channel, const SessionResources& resources,
                         const CallFilter& calls) {
     const bool asks_rules = has_access_rules();
     if (!asks_rules) calls.enforce();
@@ -66,26 +66,26 @@ int run_session_process(const Config& config, Fd channel, const SessionProcessSo
     ResolverSource name_servers(config.nameservers);
     Resolver resolver(name_servers.news().value());
     InboundServices inbound(config, spool,
-                            {.spawner = sockets.spawner,
-                             .arrivals = sockets.announce,
+                            {.spawner = resources.spawner,
+                             .notifications = resources.notifications,
                              .patience = local_patience,
                              .avoidance = std::chrono::seconds(30),
                              .server_patience = local_patience,
                              .on_total_failure = DeliverOrQueue::OnTotalFailure::refused});
-    Misconduct misconduct(config, sockets.rates,
-                          [&](const IpAddress& address) { name_to_coal_runner(sockets.coal, address); });
-    SpoolFlusher flusher(spool, sockets.announce);
+    Misconduct misconduct(config, resources.rates,
+                          [&](const IpAddress& address) { resources.coal.name(address); });
+    SpoolFlusher flusher(spool, resources.notifications);
     const SessionServices services{.config = config,
                                    .router = inbound.router(),
                                    .acceptor = inbound.acceptor(),
                                    .resolver = resolver,
-                                   .rates = sockets.rates,
-                                   .spool_shares = sockets.spool_shares,
-                                   .tls = sockets.tls,
-                                   .authenticator = {sockets.authenticator, sockets.pass},
-                                   .load_level = sockets.load_level,
+                                   .rates = resources.rates,
+                                   .spool_shares = resources.spool_shares,
+                                   .tls = resources.tls,
+                                   .authenticator = {resources.authenticator, resources.pass},
+                                   .load_level = resources.load_level,
                                    .misconduct = &misconduct,
-                                   .auditing = sockets.auditing,
+                                   .auditing = resources.auditing,
                                    .flusher = &flusher};
 
     for (int served = 0;;) {

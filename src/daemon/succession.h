@@ -15,7 +15,7 @@ class Succession {
     explicit Succession(SocketPair ends) : ends_(std::move(ends)) {}
 
     /// On which clients of earlier listeners arrive; -1 after stop_receiving().
-    int arrivals() const { return ends_.theirs.get(); }
+    int fd() const { return ends_.theirs.get(); }
     /// The next client that has arrived; nullopt if there is none. Never waits.
     std::optional<AcceptedClient> receive();
     /// This listener has a successor itself.

@@ -4,9 +4,6 @@
 #include <chrono>
 #include <utility>
 
-#include "postoffice/base/error.h"
-#include "postoffice/base/request_socket.h"
-
 namespace postoffice {
 namespace {
 
@@ -19,7 +16,7 @@ AgentName virtual_mailbox_agent(const std::string& user, const std::string& doma
     return {SpawnRequest::Purpose::virtual_mailbox, user + "@" + domain};
 }
 
-AgentChannels::AgentChannels(int spawner, Milliseconds patience, Seconds command_timeout,
+AgentChannels::AgentChannels(SpawnerHandle spawner, Milliseconds patience, Seconds command_timeout,
                              Milliseconds avoidance)
     : spawner_(spawner), patience_(patience), command_timeout_(command_timeout), avoidance_(avoidance) {}
 
@@ -44,16 +41,6 @@ Milliseconds AgentChannels::patience() const {
 
 Deadline AgentChannels::instruction_deadline() const {
     return Deadline::after(std::chrono::duration_cast<Milliseconds>(command_timeout_) + patience_);
-}
-
-AgentSocket AgentChannels::open(const AgentName& agent, const Deadline& deadline) const {
-    SpawnRequest request;
-    request.purpose = agent.purpose;
-    if (!request.user.assign(agent.user)) throw FormatError("user name too long");
-    SocketPair pair = packet_socket_pair();
-    const int theirs = pair.theirs.get();
-    send_request(spawner_, std::as_bytes(std::span(&request, 1)), std::span(&theirs, 1), deadline);
-    return AgentSocket(std::move(pair.ours));
 }
 
 int AgentChannels::socket_to(const AgentName& agent, const Deadline& deadline) {

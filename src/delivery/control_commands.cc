@@ -17,7 +17,7 @@ constexpr int most_commands = 256;  // before other work gets its turn
 void ControlCommands::read(const OnDrop& on_drop) {
     char text[128];
     for (int count = 0; count < most_commands; ++count) {
-        PacketArrival arrival = receive_packet_now(socket_, std::as_writable_bytes(std::span(text)));
+        PacketArrival arrival = receive_packet_now(socket_.fd(), std::as_writable_bytes(std::span(text)));
         if (arrival.kind == PacketArrival::Kind::nothing) break;
         foreign_.add(std::move(arrival.packet.descriptors));
         if (arrival.kind == PacketArrival::Kind::packet) handle({text, arrival.packet.size}, on_drop);

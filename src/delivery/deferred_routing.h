@@ -13,10 +13,10 @@ namespace postoffice {
 
 class DeferredRouting {
   public:
-    /// `spawner`, `arrivals`: as for InboundServices.
-    DeferredRouting(const Config& config, int spawner, int arrivals)
+    /// `spawner`, `notifications`: as for InboundServices.
+    DeferredRouting(const Config& config, SpawnerHandle spawner, QueueNotificationWriter notifications)
         : spool_(config.queue_dir),
-          services_(config, spool_, InboundServices::unattended(spawner, arrivals)) {}
+          services_(config, spool_, InboundServices::unattended(spawner, notifications)) {}
 
     /// Delivered: the recipient goes on in a message of its own, which is told to whom that leads, and the
     /// one who waits for a notice will hear from that one. Failed: there is nobody of that name. `message`:

@@ -1,6 +1,5 @@
 #include "postoffice/delivery/inbound_services.h"
 
-#include "postoffice/delivery/queue_notifications.h"
 #include "postoffice/net/mx.h"
 
 namespace postoffice {
@@ -15,8 +14,8 @@ InboundServices::InboundServices(const Config& config, const Spool& spool, const
       bouncer_(config, spool, router_),
       deliver_or_queue_(
           spool, local_, bouncer_,
-          [arrivals = settings.arrivals, also = settings.on_queued](const std::string& id) {
-              notify_queued(arrivals, id);
+          [notifications = settings.notifications, also = settings.on_queued](const std::string& id) {
+              (void)notifications.queued(id);
               if (also) also(id);
           },
           settings.on_total_failure, settings.on_settled) {}

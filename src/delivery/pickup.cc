@@ -15,7 +15,6 @@
 #include "postoffice/base/text.h"
 #include "postoffice/delivery/inbound_services.h"
 #include "postoffice/delivery/queue_job.h"
-#include "postoffice/delivery/queue_notifications.h"
 #include "postoffice/policy/correspondents.h"
 #include "postoffice/queue/message_builder.h"
 #include "postoffice/routing/recipients.h"
@@ -214,14 +213,15 @@ Pickup::Outcome Pickup::refuse(const std::string& id, Envelope envelope, Message
     return Outcome::taken;
 }
 
-int run_pickup_worker(const Config& config, Fd channel, int spawner, int arrivals,
+int run_pickup_worker(const Config& config, Fd channel, SpawnerHandle spawner,
+                      QueueNotificationWriter notifications,
                       const std::function<void(const std::string&)>& show) {
     const Spool spool(config.queue_dir);
     StatusWriter status;  // of the message at hand
     std::string at_hand;
     bool is_queued = false;
     const auto note = [&](const std::string& id) { is_queued = is_queued || id == at_hand; };
-    InboundServices::Settings settings = InboundServices::in_passing(spawner, arrivals);
+    InboundServices::Settings settings = InboundServices::in_passing(spawner, notifications);
     settings.on_queued = note;
     settings.on_settled = [&](const Recipient& recipient, const DeliveryResult& result) {
         status.report_outcome(recipient, result);
@@ -231,7 +231,7 @@ int run_pickup_worker(const Config& config, Fd channel, int spawner, int arrival
     };
     InboundServices services(config, spool, settings);
     Pickup pickup(config, spool, services.router(), services.acceptor(), [&](const std::string& id) {
-        notify_queued(arrivals, id);
+        (void)notifications.queued(id);
         note(id);
     });
     while (auto job = receive_struct<PickupJob>(channel.get())) {

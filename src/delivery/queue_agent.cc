@@ -50,11 +50,12 @@ LogEvent word_for(Outcome outcome, const Destination& destination) {
 
 class QueueAgent {
   public:
-    QueueAgent(const Config& config, const QueueAgentTask& task, int spawner, int arrivals)
+    QueueAgent(const Config& config, const QueueAgentTask& task, SpawnerHandle spawner,
+               QueueNotificationWriter notifications)
         : config_(config),
           task_(task),
           spawner_(spawner),
-          arrivals_(arrivals),
+          notifications_(notifications),
           agents_(spawner, local_patience, config.command_timeout),
           local_(config, agents_, std::chrono::duration_cast<Seconds>(local_patience)),
           hasty_agents_(spawner, hasty_patience, config.command_timeout, hasty_avoidance),
@@ -143,7 +144,7 @@ class QueueAgent {
             } else if (destination.is<Destination::Discard>()) {
                 results[i] = delivered("Discarded, as asked");
             } else if (destination.is<Destination::Unrouted>()) {
-                if (!deferred_routing_) deferred_routing_.emplace(config_, spawner_, arrivals_);
+                if (!deferred_routing_) deferred_routing_.emplace(config_, spawner_, notifications_);
                 results[i] = deferred_routing_->deliver(entry, indices[i], message);
             } else {
                 results[i] = local_.carry_out({entry.id(), destination, envelope.sender}, message);
@@ -247,8 +248,8 @@ class QueueAgent {
 
     const Config& config_;
     const QueueAgentTask& task_;
-    const int spawner_;
-    const int arrivals_;
+    const SpawnerHandle spawner_;
+    const QueueNotificationWriter notifications_;
     AgentChannels agents_;
     LocalTransport local_;
     AgentChannels hasty_agents_;  ///< for mailboxes of many users: a slow one must not hold up the others
@@ -273,9 +274,10 @@ std::span<const std::uint32_t> checked_indices(const QueueJob& job, const QueueE
 
 }  // namespace
 
-int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel, int spawner, int arrivals) {
+int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel, SpawnerHandle spawner,
+                    QueueNotificationWriter notifications) {
     end_on_request(task.runner);
-    QueueAgent agent(config, task, spawner, arrivals);
+    QueueAgent agent(config, task, spawner, notifications);
     const std::string name = task.is_local              ? "mailboxes"
                              : task.destination.empty() ? config.relay_host
                                                         : task.destination;

@@ -15,6 +15,7 @@ namespace {
 
 constexpr int capacity = 1 << 20;  // some seventy thousand ids; the kernel may give less to an ordinary user
 constexpr std::size_t plenty = 48 * 1024;  // most of the smallest capacity
+constexpr char now_mark = '+';             // in front of an id that is wanted now
 
 }  // namespace
 
@@ -26,23 +27,17 @@ Pipe make_queue_notification_pipe() {
     return pipe;
 }
 
-namespace {
-
-constexpr char hurry_mark = '+';  // in front of an id
-
-void write_line(int pipe, const std::string& line) {
-    (void)!::write(pipe, line.data(),
-                   line.size());  // shorter than PIPE_BUF: lines of several writers never mix
+bool QueueNotificationWriter::queued(const std::string& id) const {
+    return write_line(id + "\n");
 }
 
-}  // namespace
-
-void notify_queued(int pipe, const std::string& id) {
-    write_line(pipe, id + "\n");
+bool QueueNotificationWriter::wanted_now(const std::string& id) const {
+    return write_line(now_mark + id + "\n");
 }
 
-void notify_wanted_now(int pipe, const std::string& id) {
-    write_line(pipe, hurry_mark + id + "\n");
+// Shorter than PIPE_BUF, so the lines of several writers never mix.
+bool QueueNotificationWriter::write_line(const std::string& line) const {
+    return ::write(pipe_, line.data(), line.size()) == static_cast<ssize_t>(line.size());
 }
 
 bool QueueNotificationReader::read(
@@ -59,7 +54,7 @@ bool QueueNotificationReader::read(
         while (lines.find('\n') != std::string_view::npos) {
             // What a writer that was killed began, or a captured one made up, is no id.
             std::string_view id = read_until(lines, '\n');
-            const bool schedule_now = id.starts_with(hurry_mark);
+            const bool schedule_now = id.starts_with(now_mark);
             if (schedule_now) id.remove_prefix(1);
             if (is_queue_id(id)) each(std::string(id), schedule_now);
         }

@@ -25,20 +25,23 @@ Worker QueueWorkers::start_agent(const QueueAgentTask& task) const {
     if (!task.is_local)
         return start_worker("queue agent", {}, [&](Fd channel) {
             agent_calls_.enforce();
-            return run_queue_agent(config_, complete, std::move(channel), -1, -1);
+            return run_queue_agent(config_, complete, std::move(channel), {}, {});
         });
-    return start_worker("queue agent", {settings_.spawner, settings_.announce}, [&](Fd channel) {
-        agent_calls_.enforce();
-        return run_queue_agent(config_, complete, std::move(channel), settings_.spawner, settings_.announce);
-    });
+    return start_worker("queue agent", {settings_.spawner.fd(), settings_.notifications.fd()},
+                        [&](Fd channel) {
+                            agent_calls_.enforce();
+                            return run_queue_agent(config_, complete, std::move(channel), settings_.spawner,
+                                                   settings_.notifications);
+                        });
 }
 
 Worker QueueWorkers::start_pickup_worker() const {
-    return start_worker("taking in local mail", {settings_.spawner, settings_.announce}, [&](Fd channel) {
-        agent_calls_.enforce();
-        return run_pickup_worker(config_, std::move(channel), settings_.spawner, settings_.announce,
-                                 [this](const std::string& line) { show(line); });
-    });
+    return start_worker(
+        "taking in local mail", {settings_.spawner.fd(), settings_.notifications.fd()}, [&](Fd channel) {
+            agent_calls_.enforce();
+            return run_pickup_worker(config_, std::move(channel), settings_.spawner, settings_.notifications,
+                                     [this](const std::string& line) { show(line); });
+        });
 }
 
 Fd QueueWorkers::start_reaper() const {

@@ -1,10 +1,8 @@
 #include "postoffice/delivery/reaper.h"
 
 #include <poll.h>
-#include <unistd.h>
 
 #include "postoffice/base/log.h"
-#include "postoffice/delivery/queue_notifications.h"
 
 namespace postoffice {
 namespace {
@@ -21,7 +19,7 @@ void reap_quietly(const Spool& spool, const std::string& id) {
 
 int run_reaper(const Spool& spool, Fd ids) {
     for (const std::string& id : spool.finished()) reap_quietly(spool, id);
-    QueueNotificationReader reader(ids.get());
+    QueueNotificationReader reader(ids);
     for (;;) {
         pollfd entry{ids.get(), POLLIN, 0};
         if (::poll(&entry, 1, -1) < 0) continue;
@@ -31,9 +29,8 @@ int run_reaper(const Spool& spool, Fd ids) {
     }
 }
 
-void give_to_reaper(const Spool& spool, int pipe, const std::string& id) {
-    const std::string line = id + "\n";
-    if (::write(pipe, line.data(), line.size()) != static_cast<ssize_t>(line.size())) reap_quietly(spool, id);
+void give_to_reaper(const Spool& spool, const QueueNotificationWriter& pipe, const std::string& id) {
+    if (!pipe.queued(id)) reap_quietly(spool, id);
 }
 
 }  // namespace postoffice

@@ -38,7 +38,7 @@ bool is_left_to_another(const Envelope& envelope, const Route::Hop& hop) {
 
 }  // namespace
 
-Rerouting::Rerouting(const Config& config, int spawner)
+Rerouting::Rerouting(const Config& config, SpawnerHandle spawner)
     : aliases_(config.aliases),
       users_(config.only_user),
       agents_(spawner, patience, config.command_timeout, avoidance),

@@ -18,8 +18,8 @@ namespace postoffice {
 
 class Rerouting {
   public:
-    /// Keeps the reference. `spawner`: whom to ask for local agents, which read what is private; not owned.
-    Rerouting(const Config& config, int spawner);
+    /// Keeps the reference. `spawner`: is asked for local agents, which read files that are private.
+    Rerouting(const Config& config, SpawnerHandle spawner);
 
     /// Routes the address that recipient `index` came for. nullopt: it still leads there, or where it leads
     /// cannot be said now. Failed: it leads nowhere any more. Delivered: it leads to other places, which have

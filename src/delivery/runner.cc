@@ -57,7 +57,7 @@ Runner::Runner(const Config& config, const RunnerSettings& settings)
                        [this](const std::string& id) {
                            forget(id);
                            schedule_.end_wait_for_run(id);
-                           give_to_reaper(spool_, reaper_.get(), id);
+                           give_to_reaper(spool_, QueueNotificationWriter(reaper_), id);
                        },
                    .on_gone = [this](const std::string& id) { note_gone(id); },
                    .on_queued = [this](const std::string& id) { note_arrival(id); },
@@ -69,7 +69,7 @@ Runner::Runner(const Config& config, const RunnerSettings& settings)
       pickup_([this] { return workers_.start_pickup_worker(); },
               [this](const std::string& id, StatusWriter status) { note_awaited(id, std::move(status)); }),
       commands_(settings.control),
-      arrivals_(settings.arrivals) {}
+      notifications_(settings.notification_reader) {}
 
 bool Runner::is_ours(const Address& address) try {
     return router_.serves(address);
@@ -203,7 +203,7 @@ bool Runner::is_done() const {
     if (!dispatcher_.is_idle() || !pickup_.is_idle()) return false;
     if (stopping_) return true;
     if (!settings_.only_once || schedule_.has_due(now_unix())) return false;
-    return !arrivals_.has_more();  // a pickup worker may have queued its last message
+    return !notifications_.has_more();  // a pickup worker may have queued its last message
 }
 
 int Runner::poll_timeout() const {
@@ -219,7 +219,7 @@ void Runner::wait_and_serve(SignalSource& signals) {
     std::vector<pollfd> entries = {{signals.fd(), POLLIN, 0}};
     if (!stopping_) {
         entries.push_back({commands_.fd(), POLLIN, 0});
-        entries.push_back({arrivals_.fd(), POLLIN, 0});
+        entries.push_back({notifications_.fd(), POLLIN, 0});
     }
     pickup_.add_poll_entries(entries);
     dispatcher_.add_poll_entries(entries);
@@ -239,7 +239,7 @@ void Runner::wait_and_serve(SignalSource& signals) {
                 log_if_crashed("queue worker", end);
         } else if (entry.fd == commands_.fd()) {
             commands_.read([this](const std::string& id, bool is_awaited) { add_drop(id, is_awaited); });
-        } else if (entry.fd == arrivals_.fd()) {
+        } else if (entry.fd == notifications_.fd()) {
             read_notifications();
         } else if (!pickup_.serve(entry.fd)) {
             (void)dispatcher_.serve(entry.fd);  // false if an earlier entry ended this agent
@@ -250,7 +250,7 @@ void Runner::wait_and_serve(SignalSource& signals) {
 }
 
 void Runner::read_notifications() {
-    const bool is_complete = arrivals_.read([this](const std::string& id, bool is_wanted_now) {
+    const bool is_complete = notifications_.read([this](const std::string& id, bool is_wanted_now) {
         if (is_wanted_now)
             schedule_now(id);
         else if (!pickup_.is_picking_up_awaited(id))

@@ -1,7 +1,6 @@
 #include "postoffice/delivery/spool_flusher.h"
 
 #include "postoffice/base/error.h"
-#include "postoffice/delivery/queue_notifications.h"
 
 namespace postoffice {
 namespace {
@@ -27,9 +26,9 @@ std::size_t SpoolFlusher::flush(const std::string& domain, bool subdomains) {
             const auto journal = spool_.peek(item.id);
             if (!journal || !waits_for(*journal, domain, subdomains)) continue;
         } catch (const FormatError&) {
-            continue;  // damaged: whoever takes it moves it aside
+            continue;  // damaged: the process that takes it moves it aside
         }
-        notify_wanted_now(announce_, item.id);
+        (void)notifications_.wanted_now(item.id);
         ++found;
     }
     return found;

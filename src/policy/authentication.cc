@@ -11,13 +11,9 @@
 namespace postoffice {
 namespace {
 
-/// Our end of the channel on which the answer comes. Throws.
 Fd put_question(const AuthenticatorAccess& access, AuthRequest& request, const Deadline& deadline) {
     request.pass = access.pass;
-    SocketPair channel = packet_socket_pair();
-    const int descriptor = channel.theirs.get();
-    send_request(access.requests, std::as_bytes(std::span(&request, 1)), std::span(&descriptor, 1), deadline);
-    return std::move(channel.ours);
+    return access.handle.ask(request, deadline);
 }
 
 AuthVerdict receive_verdict(const Fd& channel, const Deadline& deadline) {
@@ -35,6 +31,13 @@ void log_failure(const std::exception& error) {
 }
 
 }  // namespace
+
+Fd AuthenticatorHandle::ask(const AuthRequest& request, const Deadline& deadline) const {
+    SocketPair channel = packet_socket_pair();
+    const int descriptor = channel.theirs.get();
+    send_request(handle_, std::as_bytes(std::span(&request, 1)), std::span(&descriptor, 1), deadline);
+    return std::move(channel.ours);
+}
 
 AuthVerdict ask_authenticator(const AuthenticatorAccess& access, std::string_view user,
                               std::string_view password, std::string_view client, const Deadline& deadline) {

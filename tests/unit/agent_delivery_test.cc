@@ -32,7 +32,7 @@ class Peer {
           }) {
         requests_.reader.reset();
     }
-    int socket() const { return requests_.handle.get(); }
+    SpawnerHandle handle() const { return SpawnerHandle(requests_.handle); }
     /// Tells the script that nobody asks any more. True if it has come to its end and did not throw.
     bool ended_well() {
         const std::byte last_word{};
@@ -97,7 +97,7 @@ TEST_F(AgentChannel, KeepsItsChannelForTheNextMessage) {
         while (serve_one(first.channel, first.user)) {
         }
     });
-    AgentChannels channels(peer.socket(), long_enough);
+    AgentChannels channels(peer.handle(), long_enough);
     for (int i = 0; i < 3; ++i) {
         const auto results = deliver(channels, {to("bob")});
         ASSERT_EQ(1U, results.size());
@@ -124,7 +124,7 @@ TEST_F(AgentChannel, AnswersComeBackInTheOrderOfTheDeliveries) {
             if (open.size() > AgentChannels::most_channels + 8) throw FormatError("too many channels");
         }
     });
-    AgentChannels channels(peer.socket(), long_enough);
+    AgentChannels channels(peer.handle(), long_enough);
     const auto results = deliver(channels, what);
     ASSERT_EQ(what.size(), results.size());
     for (std::size_t i = 0; i < what.size(); ++i) {
@@ -142,7 +142,7 @@ TEST_F(AgentChannel, RequestThatNoAgentReceivedGoesToAnother) {
         const auto second = next_channel(requests);
         serve_one(second.channel, "second");
     });
-    AgentChannels channels(peer.socket(), long_enough);
+    AgentChannels channels(peer.handle(), long_enough);
     EXPECT_EQ("first", deliver(channels, {to("bob")})[0].reply.text);
     EXPECT_EQ("second", deliver(channels, {to("bob")})[0].reply.text);
     EXPECT_TRUE(peer.ended_well());
@@ -153,7 +153,7 @@ TEST_F(AgentChannel, AgentsThatAllLeaveAreNotAskedForEver) {
         while (next_channel_if_any(requests)) {
         }
     });
-    AgentChannels channels(peer.socket(), long_enough);
+    AgentChannels channels(peer.handle(), long_enough);
     EXPECT_EQ(Outcome::deferred, deliver(channels, {to("bob")})[0].outcome);
     EXPECT_TRUE(peer.ended_well());
 }
@@ -165,7 +165,7 @@ TEST_F(AgentChannel, RequestThatAnAgentMayHaveReceivedIsNotSentAgain) {
         first.channel.reset();
         if (next_channel_if_any(requests)) throw FormatError("asked again");
     });
-    AgentChannels channels(peer.socket(), long_enough);
+    AgentChannels channels(peer.handle(), long_enough);
     EXPECT_EQ(Outcome::deferred, deliver(channels, {to("bob")})[0].outcome);
     EXPECT_TRUE(peer.ended_well());
 }
@@ -178,7 +178,7 @@ TEST_F(AgentChannel, RefusalStandsForEveryRequestOfThatUser) {
         }
     });
     for (int i = 0; i < 20; ++i) {
-        AgentChannels channels(peer.socket(), long_enough);
+        AgentChannels channels(peer.handle(), long_enough);
         for (const auto& result : deliver(channels, {to("no"), to("no"), to("no")})) {
             EXPECT_EQ(Outcome::failed, result.outcome);
             EXPECT_EQ("5.1.1", result.reply.status);
@@ -193,7 +193,7 @@ TEST_F(AgentChannel, ChannelWithAnAnswerOutstandingIsNotUsedAgain) {
         pollfd end{first.channel.get(), 0, 0};
         if (::poll(&end, 1, -1) != 1) throw FormatError("the first channel is still open");
     });
-    AgentChannels channels(peer.socket(), Milliseconds(20));
+    AgentChannels channels(peer.handle(), Milliseconds(20));
     for (int i = 0; i < 2; ++i) {
         const auto results = deliver(channels, {to("bob")});
         EXPECT_EQ(Outcome::deferred, results[0].outcome);
@@ -210,7 +210,7 @@ TEST_F(AgentChannel, ASilentAgentIsWaitedForOnceAndNotByTheOthers) {
         for (int i = 0; i < 3; ++i) serve_one(bob.channel, bob.user);
         if (next_channel_if_any(requests)) throw FormatError("the silent agent is asked again");
     });
-    AgentChannels channels(peer.socket(), Milliseconds(300), Seconds(600), long_enough);
+    AgentChannels channels(peer.handle(), Milliseconds(300), Seconds(600), long_enough);
     for (int i = 0; i < 3; ++i) {
         const auto results = deliver(channels, {to("eve"), to("bob")});
         EXPECT_EQ(Outcome::deferred, results[0].outcome);
@@ -224,7 +224,7 @@ TEST_F(AgentChannel, ASilentAgentIsWaitedForOnceAndNotByTheOthers) {
 TEST_F(AgentChannel, WithoutASpawnerEverythingIsDeferred) {
     RequestSocket box = make_request_socket();
     box.reader.reset();
-    AgentChannels channels(box.handle.get(), long_enough);
+    AgentChannels channels(SpawnerHandle(box.handle), long_enough);
     const auto results = deliver(channels, {to("bob"), to("eve")});
     ASSERT_EQ(2U, results.size());
     for (const auto& result : results) EXPECT_EQ(Outcome::deferred, result.outcome);
@@ -239,7 +239,7 @@ TEST_F(AgentChannel, FullRequestSocketIsAMatterOfPatience) {
                          Deadline::after(Milliseconds(20)));
     };
     EXPECT_THROW(fill(), Timeout);
-    AgentChannels channels(box.handle.get(), Milliseconds(20));
+    AgentChannels channels(SpawnerHandle(box.handle), Milliseconds(20));
     EXPECT_EQ(Outcome::deferred, deliver(channels, {to("bob")})[0].outcome);
 }
 
@@ -251,7 +251,7 @@ TEST_F(AgentChannel, NonsenseFromAnAgentIsDeferred) {
             (void)receive_struct<DeliveryRequest>(one.channel.get());
             send_struct(one.channel.get(), answer_that(outcome, status, ""));
         });
-        AgentChannels channels(peer.socket(), long_enough);
+        AgentChannels channels(peer.handle(), long_enough);
         EXPECT_EQ(Outcome::deferred, deliver(channels, {to("bob")})[0].outcome) << outcome << status;
     }
 }
@@ -359,7 +359,7 @@ TEST_F(AgentChannel, AddressThatDoesNotFitIsDeferredAlone) {
         for (int i = 0; i < 2; ++i) kept.push_back(next_channel(requests));
         for (const auto& one : kept) (void)serve_one(one.channel);
     });
-    AgentChannels channels(peer.socket(), long_enough);
+    AgentChannels channels(peer.handle(), long_enough);
     auto odd = to("bob");
     odd.recipient = Address(std::string(600, 'x'), "example.org");
     const auto results = deliver(channels, {odd, to("eve")});

@@ -43,7 +43,7 @@ class Authenticator : public ::testing::Test {
         new_pass();
         return WEXITSTATUS(Child(what).wait());
     }
-    void new_pass() { access_ = {requests_.handle.get(), passes_.pass_for(++sessions_)}; }
+    void new_pass() { access_ = {AuthenticatorHandle(requests_.handle), passes_.pass_for(++sessions_)}; }
     AuthOutcome log_in(const std::string& password = "pencil") const {
         const auto verdict =
             ask_authenticator(access_, "user@v.example", password, "192.0.2.1", Deadline::after(Seconds(20)));

@@ -225,7 +225,7 @@ TEST_F(BounceTest, AListsPartKeepsNothingOfItsSender) {
 
 TEST_F(BounceTest, FlushingFindsWhatWaitsForADomain) {
     const Pipe pipe = make_queue_notification_pipe();
-    SpoolFlusher flusher(spool_, pipe.write_end.get());
+    SpoolFlusher flusher(spool_, QueueNotificationWriter(pipe.write_end));
     const std::string waiting = commit().id();
     {
         QueueEntry done = commit();
@@ -241,8 +241,8 @@ TEST_F(BounceTest, FlushingFindsWhatWaitsForADomain) {
     EXPECT_EQ(flusher.flush(".test", true), 0U);
 
     std::vector<std::string> heard;
-    QueueNotificationReader reader(pipe.read_end.get());
-    notify_queued(pipe.write_end.get(), "NEW1");
+    QueueNotificationReader reader(pipe.read_end);
+    EXPECT_TRUE(QueueNotificationWriter(pipe.write_end).queued("NEW1"));
     (void)reader.read(
         [&](const std::string& id, bool schedule_now) { heard.push_back((schedule_now ? "+" : "") + id); });
     EXPECT_EQ(heard, (std::vector<std::string>{"+" + waiting, "+" + waiting, "NEW1"}));

@@ -43,7 +43,7 @@ class KeyKeeperTest : public testing::Test {
         EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "it goes on whatever it is asked";
     }
 
-    KeyChannelEnds session() const { return offer_key_channel(offers_.ours.get()); }
+    KeyChannelEnds session() const { return KeyKeeperHandle(offers_.ours).open_channel(); }
 
     static SignatureQuestion question(Kind kind = Kind::ecdsa) {
         SignatureQuestion made;

@@ -72,7 +72,7 @@ class Spawner : public ::testing::Test {
         return child.wait() == 0;
     }
     AgentChannels channels(Milliseconds patience = Milliseconds(60'000)) const {
-        return AgentChannels(requests_.handle.get(), patience, Seconds(30));
+        return AgentChannels(SpawnerHandle(requests_.handle), patience, Seconds(30));
     }
     DeliveryResult deliver(AgentChannels& by, const std::string& user,
                            const std::string& text = "S: x\n\n") const {

@@ -21,9 +21,22 @@ struct KeyChannelEnds {
     Fd questions;
     Fd answers;
 };
-/// Makes the pipes of a new session process, and offers the other ends to the key keeper without waiting.
-/// Throws std::system_error.
-KeyChannelEnds offer_key_channel(int key_channels);
+/// The key keeper, as the listener reaches it.
+class KeyKeeperHandle {
+  public:
+    /// There is no key keeper.
+    KeyKeeperHandle() = default;
+    /// The packet socket of the listener; it stays the caller's.
+    explicit KeyKeeperHandle(const Fd& offers) : offers_(offers.get()) {}
+    /// Makes the pipes of a new session process, and offers the other ends to the key keeper without waiting;
+    /// empty if there is none. Throws std::system_error.
+    KeyChannelEnds open_channel() const;
+    /// -1 if there is none.
+    int fd() const { return offers_; }
+
+  private:
+    int offers_ = -1;
+};
 
 /// A copy of the file in memory that has no name. The key does not pass through the memory of this process.
 /// Throws std::system_error.

@@ -7,13 +7,14 @@
 #include <vector>
 
 #include "postoffice/config/config.h"
+#include "postoffice/delivery/spawner_handle.h"
 
 namespace postoffice {
 
-/// Runs `body`, with the handle of a spawner's request socket, in a process confined to user=, and returns
+/// Runs `body`, with the handle of a spawner, in a process confined to user=, and returns
 /// the exit status of that process when both have ended. `title`: its title. `kept`: the descriptors above 2
 /// that it needs of the caller's. Throws std::system_error, also if user= has no account.
 int run_with_spawner(const Config& config, const std::string& title, std::vector<int> kept,
-                     const std::function<int(int spawner)>& body);
+                     const std::function<int(SpawnerHandle spawner)>& body);
 
 }  // namespace postoffice

@@ -9,7 +9,8 @@
 #include <string>
 
 #include "postoffice/base/clock.h"
-#include "postoffice/delivery/agent_socket.h"
+#include "postoffice/base/fd.h"
+#include "postoffice/delivery/spawner_handle.h"
 #include "postoffice/local/agent_protocol.h"
 
 namespace postoffice {
@@ -19,10 +20,10 @@ AgentName virtual_mailbox_agent(const std::string& user, const std::string& doma
 
 class AgentChannels {
   public:
-    /// `spawner`: the handle of its request socket, not owned. `patience`: for one question, and for one
+    /// `patience`: for one question, and for one
     /// round of deliveries. `command_timeout`: how long one instruction may take. `avoidance`: so long an
     /// agent that did not answer in time is not asked again.
-    AgentChannels(int spawner, Milliseconds patience, Seconds command_timeout = Seconds{600},
+    AgentChannels(SpawnerHandle spawner, Milliseconds patience, Seconds command_timeout = Seconds{600},
                   Milliseconds avoidance = Milliseconds{0});
 
     /// The socket of the channel to this agent, a kept one or a new one, for which another may be closed:
@@ -31,7 +32,9 @@ class AgentChannels {
     /// Also when an answer did not come in time: a late one must never be taken for that to a later request.
     void close(const AgentName& agent) { channels_.erase(agent); }
     /// A channel that is not kept, to an agent that carries out one instruction. Throws as socket_to().
-    AgentSocket open(const AgentName& agent, const Deadline& deadline) const;
+    Fd open(const AgentName& agent, const Deadline& deadline) const {
+        return spawner_.open_channel(agent, deadline);
+    }
 
     bool is_avoided(const AgentName& agent);
     /// The agent did not answer in time, or not as an agent does.
@@ -52,7 +55,7 @@ class AgentChannels {
         std::uint64_t last_use = 0;
     };
 
-    int spawner_;
+    SpawnerHandle spawner_;
     Milliseconds patience_;
     Seconds command_timeout_;
     Milliseconds avoidance_;

@@ -7,9 +7,23 @@
 #include <string_view>
 
 #include "postoffice/base/clock.h"
+#include "postoffice/base/fd.h"
 #include "postoffice/base/foreign_descriptors.h"
 
 namespace postoffice {
+
+/// The control socket, as the runner reads it.
+class ControlSocket {
+  public:
+    /// There is none: no command comes.
+    ControlSocket() = default;
+    /// The descriptor stays the caller's.
+    explicit ControlSocket(const Fd& socket) : socket_(socket.get()) {}
+    int fd() const { return socket_; }
+
+  private:
+    int socket_ = -1;
+};
 
 class ControlCommands {
   public:
@@ -22,9 +36,8 @@ class ControlCommands {
     };
     using OnDrop = std::function<void(const std::string& id, bool is_awaited)>;
 
-    /// The socket stays the caller's; -1 if there is none.
-    explicit ControlCommands(int socket) : socket_(socket) {}
-    int fd() const { return socket_; }
+    explicit ControlCommands(ControlSocket socket) : socket_(socket) {}
+    int fd() const { return socket_.fd(); }
     /// Reads what has arrived. `on_drop`: a file of this id was left in drop/.
     void read(const OnDrop& on_drop);
     bool has_wanted() const { return wanted_ != Wanted::nothing; }
@@ -34,7 +47,7 @@ class ControlCommands {
   private:
     void handle(std::string_view text, const OnDrop& on_drop);
 
-    int socket_;
+    const ControlSocket socket_;
     ForeignDescriptors foreign_;  ///< came with commands, which bring none
     Wanted wanted_ = Wanted::nothing;
     UnixTime last_taken_ = 0;

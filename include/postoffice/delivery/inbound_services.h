@@ -12,6 +12,8 @@
 #include "postoffice/delivery/delegated_user_files.h"
 #include "postoffice/delivery/deliver_or_queue.h"
 #include "postoffice/delivery/local_transport.h"
+#include "postoffice/delivery/queue_notifications.h"
+#include "postoffice/delivery/spawner_handle.h"
 #include "postoffice/queue/spool.h"
 #include "postoffice/routing/aliases.h"
 #include "postoffice/routing/router.h"
@@ -22,24 +24,24 @@ namespace postoffice {
 class InboundServices {
   public:
     struct Settings {
-        int spawner = -1;              ///< whom to ask for local agents; not owned
-        int arrivals = -1;             ///< where queued ids are told; not owned
-        Milliseconds patience{};       ///< with the agents of users, in one question or delivery
-        Milliseconds avoidance{};      ///< of agents that did not answer, as for AgentChannels
-        Seconds server_patience{120};  ///< with the server of local-transport, for each step
+        SpawnerHandle spawner;                  ///< is asked for local agents
+        QueueNotificationWriter notifications;  ///< of messages that are queued
+        Milliseconds patience{};                ///< with the agents of users, in one question or delivery
+        Milliseconds avoidance{};               ///< of agents that did not answer, as for AgentChannels
+        Seconds server_patience{120};           ///< with the server of local-transport, for each step
         DeliverOrQueue::OnTotalFailure on_total_failure = DeliverOrQueue::OnTotalFailure::queued;
         /// As DeliverOrQueue calls them, for who wants to know more; may be empty.
         std::function<void(const std::string&)> on_queued = {};
         std::function<void(const Recipient&, const DeliveryResult&)> on_settled = {};
     };
     /// For messages for which no client waits, in a process that works for one owner at a time.
-    static Settings unattended(int spawner, int arrivals) {
-        return {.spawner = spawner, .arrivals = arrivals, .patience = std::chrono::minutes(2)};
+    static Settings unattended(SpawnerHandle spawner, QueueNotificationWriter notifications) {
+        return {.spawner = spawner, .notifications = notifications, .patience = std::chrono::minutes(2)};
     }
     /// The same in one that others wait for: what takes longer than a second is left to the queue.
-    static Settings in_passing(int spawner, int arrivals) {
+    static Settings in_passing(SpawnerHandle spawner, QueueNotificationWriter notifications) {
         return {.spawner = spawner,
-                .arrivals = arrivals,
+                .notifications = notifications,
                 .patience = std::chrono::seconds(1),
                 .avoidance = std::chrono::seconds(30)};
     }

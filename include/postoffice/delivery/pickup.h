@@ -7,6 +7,8 @@
 
 #include "postoffice/base/fd.h"
 #include "postoffice/config/config.h"
+#include "postoffice/delivery/queue_notifications.h"
+#include "postoffice/delivery/spawner_handle.h"
 #include "postoffice/queue/acceptor.h"
 #include "postoffice/queue/delivery_status.h"
 #include "postoffice/queue/drop.h"
@@ -43,10 +45,11 @@ class Pickup {
     std::function<void(const std::string&)> on_queued_;
 };
 
-/// A pickup worker: serves PickupJobs from `channel` until the runner closes it. `arrivals`: where queued
-/// ids are told. `show`: hears what became of recipients whose mailboxes took the message at once. Returns
-/// the exit status.
-int run_pickup_worker(const Config& config, Fd channel, int spawner, int arrivals,
+/// A pickup worker: serves PickupJobs from `channel` until the runner closes it. `notifications`: of queued
+/// messages. `show`: is called with what became of recipients whose mailboxes took the message at once.
+/// Returns the exit status.
+int run_pickup_worker(const Config& config, Fd channel, SpawnerHandle spawner,
+                      QueueNotificationWriter notifications,
                       const std::function<void(const std::string&)>& show);
 
 }  // namespace postoffice

@@ -8,6 +8,8 @@
 
 #include "postoffice/base/fd.h"
 #include "postoffice/config/config.h"
+#include "postoffice/delivery/queue_notifications.h"
+#include "postoffice/delivery/spawner_handle.h"
 
 namespace postoffice {
 
@@ -18,9 +20,10 @@ struct QueueAgentTask {
     pid_t runner = 0;      ///< with which it ends
 };
 
-/// Serves QueueJobs from `channel` until the runner closes it. Of use to a local one only: `spawner`, whom to
-/// ask for local agents, and `arrivals`, where ids of messages that it queues are told. Returns the exit
-/// status.
-int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel, int spawner, int arrivals);
+/// Serves QueueJobs from `channel` until the runner closes it. Only a local agent needs `spawner`, which it
+/// asks for local agents, and `notifications`, by which the runner hears of messages that it queues. Returns
+/// the exit status.
+int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel, SpawnerHandle spawner,
+                    QueueNotificationWriter notifications);
 
 }  // namespace postoffice

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "postoffice/base/fd.h"
+#include "postoffice/delivery/queue_notifications.h"
 #include "postoffice/queue/spool.h"
 
 namespace postoffice {
@@ -15,6 +16,6 @@ int run_reaper(const Spool& spool, Fd ids);
 
 /// Tells the reaper of a finished message. When the pipe is full (or the reaper gone) the files are removed
 /// here and now, so that what waits is bounded. Does not throw.
-void give_to_reaper(const Spool& spool, int pipe, const std::string& id);
+void give_to_reaper(const Spool& spool, const QueueNotificationWriter& pipe, const std::string& id);
 
 }  // namespace postoffice

@@ -73,7 +73,7 @@ class Runner {
     Dispatcher dispatcher_;
     PickupPool pickup_;
     ControlCommands commands_;
-    QueueNotificationReader arrivals_;
+    QueueNotificationReader notifications_;
     Fd reaper_;  ///< pipe to the reaper
 
     std::vector<DamagedMessage> damaged_;  ///< that are not reported to postmaster yet

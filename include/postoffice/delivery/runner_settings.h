@@ -1,18 +1,22 @@
+// What a runner is started with.
 #pragma once
 
 #include <set>
 #include <string>
 
 #include "postoffice/base/clock.h"
+#include "postoffice/delivery/control_commands.h"
+#include "postoffice/delivery/queue_notifications.h"
+#include "postoffice/delivery/spawner_handle.h"
 
 namespace postoffice {
 
-/// What a runner is started with. The descriptors stay the caller's.
+/// The descriptors stay the caller's.
 struct RunnerSettings {
-    int control = -1;                             ///< datagram socket that commands write to; -1 if none
-    int arrivals = -1;                            ///< pipe from which the ids of queued messages are read
-    int announce = -1;                            ///< its other end, for our own workers
-    int spawner = -1;                             ///< handle of its request socket
+    ControlSocket control;                        ///< that commands write to
+    QueueNotificationReader notification_reader;  ///< tells of queued messages
+    QueueNotificationWriter notifications;        ///< the other end, for the workers of the runner
+    SpawnerHandle spawner;
     Seconds rescan{600};                          ///< look at the whole spool so often
     bool only_once = false;                       ///< one queue run: ends when all that was due is settled
     bool ignore_retry_times = false;              ///< begin with a run over everything

@@ -33,11 +33,28 @@ struct AuthRequest {
     SessionPass pass;           ///< of the session process that asks
 };
 
-/// How a session process reaches the authenticator.
+/// The authenticator, as session processes reach it: by the handle of its request socket.
+class AuthenticatorHandle {
+  public:
+    /// There is none: AUTH is not offered.
+    AuthenticatorHandle() = default;
+    /// The descriptor stays the caller's.
+    explicit AuthenticatorHandle(const Fd& handle) : handle_(handle.get()) {}
+    /// Sends a question. Returns this side of the channel on which the answer comes. Throws Timeout,
+    /// PeerGone, std::system_error.
+    [[nodiscard]] Fd ask(const AuthRequest& request, const Deadline& deadline) const;
+    bool is_there() const { return handle_ >= 0; }
+    int fd() const { return handle_; }
+
+  private:
+    int handle_ = -1;
+};
+
+/// What a session process needs to ask it.
 struct AuthenticatorAccess {
-    int requests = -1;   ///< handle of the request socket; -1: there is none, and AUTH is not offered
+    AuthenticatorHandle handle{};
     SessionPass pass{};  ///< see policy/session_pass.h
-    bool is_there() const { return requests >= 0; }
+    bool is_there() const { return handle.is_there(); }
 };
 
 enum class AuthOutcome : std::uint8_t {
