@@ -1,6 +1,5 @@
 #include "postoffice/queue/delivery_status.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -9,7 +8,6 @@
 
 #include <cerrno>
 #include <climits>
-#include <memory>
 #include <system_error>
 
 #include "postoffice/base/disk.h"
@@ -17,6 +15,7 @@
 #include "postoffice/base/folder.h"
 #include "postoffice/base/text.h"
 #include "postoffice/queue/spool.h"
+#include "spool_files.h"
 
 namespace postoffice {
 namespace {
@@ -165,18 +164,14 @@ void remove_status_fifo(const std::string& drop_directory, const std::string& id
 }
 
 unsigned sweep_status_fifos(const std::string& drop_directory, Seconds age) {
-    const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(drop_directory.c_str()), ::closedir);
-    if (!folder) throw_errno("open " + drop_directory);
     const UnixTime before = now_unix() - age.count();
     unsigned removed = 0;
-    while (const dirent* entry = ::readdir(folder.get())) {
-        const std::string_view name = entry->d_name;
-        if (!name.ends_with(suffix) || !is_queue_id(name.substr(0, name.size() - suffix.size()))) continue;
+    for_each_name(drop_directory, [&](DIR*, std::string_view name) {
+        if (!name.ends_with(suffix) || !is_queue_id(name.substr(0, name.size() - suffix.size()))) return;
         const std::string path = fmt::format("{}/{}", drop_directory, name);
-        struct stat status {};
-        if (::lstat(path.c_str(), &status) != 0 || status.st_mtime > before) continue;
-        if (::unlink(path.c_str()) == 0) ++removed;
-    }
+        const auto status = status_of(path);
+        if (status && status->st_mtime <= before && ::unlink(path.c_str()) == 0) ++removed;
+    });
     return removed;
 }
 

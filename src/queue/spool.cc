@@ -1,18 +1,12 @@
 #include "postoffice/queue/spool.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
 #include <ctime>
 #include <functional>
-#include <memory>
 #include <utility>
 
 #include "postoffice/base/disk.h"
@@ -20,68 +14,10 @@
 #include "postoffice/base/folder.h"
 #include "postoffice/base/lock.h"
 #include "postoffice/base/log.h"
-#include "postoffice/base/text.h"
+#include "spool_files.h"
 
 namespace postoffice {
 namespace {
-
-/// No journal of ours comes near: a thousand recipients tried a hundred times each are 20 MB.
-constexpr std::size_t largest_journal = 256U << 20;
-
-/// Seconds that a message may have arrived after the time of its file: that one may come from another host's
-/// clock.
-constexpr UnixTime most_ahead = 86400;
-
-constexpr int read_flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
-
-std::string read_journal(int fd) {
-    struct stat status {};
-    if (::fstat(fd, &status) != 0) throw_errno("stat journal");
-    const auto size = static_cast<std::size_t>(status.st_size);
-    if (size > largest_journal) throw FormatError("journal: too large");
-    std::string text(size, '\0');
-    text.resize(disk::read_at(fd, text, 0));  // at an offset: the position may be shared with another process
-    return text;
-}
-
-/// Octets of the lines of `text` that have an end.
-off_t whole_lines(std::string_view text) {
-    return static_cast<off_t>(text.rfind('\n') + 1);
-}
-
-std::optional<struct stat> status_of(const std::string& path) {
-    struct stat status {};
-    if (::lstat(path.c_str(), &status) == 0) return status;
-    if (errno != ENOENT) throw_errno("stat " + path);
-    return std::nullopt;
-}
-
-/// True if the path still names the open file: it may have been removed, or replaced, before it was locked.
-bool is_named(int fd, const std::string& path) {
-    struct stat open_file {};
-    if (::fstat(fd, &open_file) != 0) throw_errno("stat " + path);
-    const auto named = status_of(path);
-    return named && named->st_dev == open_file.st_dev && named->st_ino == open_file.st_ino;
-}
-
-/// Calls `visit` with each name in the folder.
-void for_each_name(const std::string& directory, const std::function<void(DIR*, std::string_view)>& visit) {
-    const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(directory.c_str()), ::closedir);
-    if (!folder) throw_errno("open " + directory);
-    for (;;) {
-        errno = 0;
-        const dirent* entry = ::readdir(folder.get());
-        if (entry == nullptr) break;
-        visit(folder.get(), entry->d_name);
-    }
-    if (errno != 0) throw_errno("read " + directory);
-}
-
-/// The id in the name of one of our files; empty if it is none of that kind.
-std::string_view id_in(std::string_view name, std::string_view prefix) {
-    if (!name.starts_with(prefix) || !is_queue_id(name.substr(prefix.size()))) return {};
-    return name.substr(prefix.size());
-}
 
 /// `value` in base 62, in ASCII order of its digits, so that texts of one width sort as numbers do.
 void append_base62(std::string& text, std::uint64_t value, std::size_t width) {
@@ -107,118 +43,6 @@ void remove_quietly(const std::string& path) {
 }
 
 }  // namespace
-
-// QueueEntry
-
-QueueEntry::QueueEntry(std::string spool_directory, Fd journal)
-    : directory_(std::move(spool_directory)), fd_(std::move(journal)) {
-    const std::string text = read_journal(fd_.get());
-    journal_ = parse_journal(text);
-    known_to_ = whole_lines(text);
-}
-
-QueueEntry::QueueEntry(std::string spool_directory, Fd fd, Journal journal, off_t known_to)
-    : directory_(std::move(spool_directory)),
-      fd_(std::move(fd)),
-      journal_(std::move(journal)),
-      known_to_(known_to) {}
-
-Fd QueueEntry::open_message() const {
-    return disk::open(directory_ + "/dm" + id(), O_RDONLY | O_NOFOLLOW);
-}
-
-std::uint64_t QueueEntry::message_size() const {
-    const auto status = status_of(directory_ + "/dm" + id());
-    return status ? static_cast<std::uint64_t>(status->st_size) : 0;
-}
-
-/// Small journals have it in the block that they end in.
-void QueueEntry::make_room_for_results(std::size_t count) const {
-    constexpr std::size_t octets_of_result = 512;  // most have a fifth of it
-    constexpr std::size_t block = 4096;
-    struct stat status {};
-    if (::fstat(fd_.get(), &status) != 0) throw_errno("stat journal");
-    const std::size_t octets = (count + 1) * octets_of_result;
-    const std::size_t left_in_block = (block - static_cast<std::size_t>(status.st_size) % block) % block;
-    if (octets > left_in_block) disk::reserve(fd_.get(), status.st_size, static_cast<off_t>(octets));
-}
-
-void QueueEntry::record(std::size_t index, const DeliveryResult& result) {
-    append(journal_event::result(index, result));
-}
-
-void QueueEntry::add(const Recipient& recipient) {
-    append(journal_event::added(journal_.recipients.size(), recipient));
-}
-
-void QueueEntry::record_reported(std::size_t index, const std::string& text) {
-    append(journal_event::reported(index, text));
-}
-
-void QueueEntry::record_warned(std::size_t index, const std::string& text) {
-    append(journal_event::warned(index, text));
-}
-
-void QueueEntry::record_postponed(std::size_t index, const DeliveryResult& why) {
-    append(journal_event::postponed(index, why));
-}
-
-void QueueEntry::defer_until(UnixTime when) {
-    append_due(journal_event::retry_at(when), when);
-}
-
-void QueueEntry::set_due(UnixTime when) {
-    append_due(journal_event::due_at(when), when);
-}
-
-void QueueEntry::append_due(const std::string& event, UnixTime when) {
-    append(event);
-    disk::set_modification_time(fd_.get(), when);
-}
-
-void QueueEntry::hold(const std::string& reason) {
-    append(journal_event::held(reason));
-}
-
-void QueueEntry::release() {
-    append(journal_event::released());
-}
-
-/// In one write(2), since others may append too. Where a full disk or a crash cut off an earlier line, this
-/// one starts anew: glued to that rest it would be lost with it.
-void QueueEntry::append(const std::string& event) {
-    struct stat status {};
-    if (::fstat(fd_.get(), &status) != 0) throw_errno("stat journal");
-    char last = '\n';
-    if (status.st_size > known_to_) disk::read_at(fd_.get(), std::span(&last, 1), status.st_size - 1);
-    disk::write_all(fd_.get(), (last == '\n' ? "" : "\n") + rfc3339_utc(now_unix()) + " " + event + "\n");
-    reload();
-}
-
-void QueueEntry::reload() {
-    std::string news;
-    std::array<char, 4096> block;
-    for (std::size_t n = block.size(); n == block.size();) {
-        n = disk::read_at(fd_.get(), block, known_to_ + static_cast<off_t>(news.size()));
-        news.append(block.data(), n);
-    }
-    known_to_ += static_cast<off_t>(apply_journal_events(journal_, news));
-}
-
-void QueueEntry::sync() {
-    disk::sync(fd_.get());
-}
-
-void QueueEntry::finish() {
-    disk::rename(directory_ + "/cm" + id(), directory_ + "/rm" + id());
-}
-
-void QueueEntry::remove() {
-    disk::unlink_if_exists(directory_ + "/cm" + id());
-    disk::unlink_if_exists(directory_ + "/dm" + id());  // sweep() may have come between the two
-}
-
-// Spool
 
 Spool::Spool(std::string directory, OnDamage on_damage)
     : directory_(std::move(directory)), on_damage_(std::move(on_damage)) {}
@@ -308,52 +132,6 @@ std::optional<QueueEntry> Spool::take(const std::string& id) const {
     }
 }
 
-/// What the journal of `id` says. Throws FormatError if it is damaged, or does not fit its message.
-Journal Spool::check(std::string_view text, const std::string& id) const {
-    if (text.empty()) throw FormatError("journal: empty");
-    Journal journal = parse_journal(text);
-    if (journal.id != id) throw FormatError("journal: of another message, " + journal.id);
-    const auto message = status_of(message_path(id));
-    if (!message) return journal;
-    // Both files are written out at once, so a crash can leave a whole journal and half a message.
-    if (journal.size && static_cast<std::uint64_t>(message->st_size) != *journal.size)
-        throw FormatError(
-            fmt::format("message has {} octets instead of {}", message->st_size, *journal.size));
-    // Compared with the file that was written then: the clock of today may be wrong.
-    if (journal.envelope.arrived > message->st_mtime + most_ahead)
-        throw FormatError("journal: the message arrived after it was written");
-    return journal;
-}
-
-void Spool::set_aside(const std::string& id, const std::string& problem) const {
-    const std::string aside = directory_ + "/bad" + id;
-    disk::rename(journal_path(id), aside);
-    log_event(id, "damaged", {{"kept-as", aside}, {"reason", problem}});
-    if (on_damage_) on_damage_(id, problem);
-}
-
-std::vector<Spool::Aside> Spool::aside() const {
-    std::vector<Aside> found;
-    for_each_name(directory_, [&found, this](DIR*, std::string_view name) {
-        const std::string id(id_in(name, "bad"));
-        if (!id.empty()) found.push_back({id, directory_ + "/bad" + id, false, std::nullopt, ""});
-    });
-    for (Aside& one : found) try {
-            if (const auto message = status_of(message_path(one.id)))
-                one.message_size = static_cast<std::uint64_t>(message->st_size);
-            const std::string text = read_journal(disk::open(one.path, read_flags).get());
-            one.is_submission = text.starts_with("postoffice drop");
-            if (one.is_submission)
-                one.problem = "submission: damaged";
-            else
-                (void)check(text, one.id);
-        } catch (const std::runtime_error& error) {  // FormatError, std::system_error
-            one.problem = error.what();
-        }
-    std::sort(found.begin(), found.end(), [](const Aside& a, const Aside& b) { return a.id < b.id; });
-    return found;
-}
-
 std::optional<Journal> Spool::peek(const std::string& id) const {
     const Fd journal = disk::open_if_exists(journal_path(id), read_flags);
     if (!journal) return std::nullopt;
@@ -427,28 +205,6 @@ unsigned Spool::sweep(Seconds age) const {
             });
     }
     return removed;
-}
-
-/// A journal gets its name when it is complete, so one without end mark is what a crash left of it. The
-/// client may have been told that the message is queued: a person has to look.
-void Spool::sweep_journal(const std::string& id, UnixTime before) const {
-    const std::string path = journal_path(id);
-    const auto status = status_of(path);
-    if (!status || !S_ISREG(status->st_mode) || status->st_mtime > before) return;
-    const Fd file = disk::open_if_exists(path, read_flags);
-    const auto is_torn = [&file] {
-        const std::string text = read_journal(file.get());
-        return !text.empty() && journal_is_unfinished(text);
-    };
-    if (!file || !is_torn() || !try_lock(file.get()) || !is_named(file.get(), path) || !is_torn()) return;
-    set_aside(id, "journal: no end of envelope");
-}
-
-bool is_queue_id(std::string_view text) {
-    if (text.empty() || text.size() > 16) return false;
-    return std::all_of(text.begin(), text.end(), [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-    });
 }
 
 }  // namespace postoffice

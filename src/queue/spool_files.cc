@@ -1,0 +1,71 @@
+#include "spool_files.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/queue/spool.h"
+
+namespace postoffice {
+namespace {
+
+/// No journal of ours comes near: a thousand recipients tried a hundred times each are 20 MB.
+constexpr std::size_t largest_journal = 256U << 20;
+
+}  // namespace
+
+std::string read_journal(int fd) {
+    struct stat status {};
+    if (::fstat(fd, &status) != 0) throw_errno("stat journal");
+    const auto size = static_cast<std::size_t>(status.st_size);
+    if (size > largest_journal) throw FormatError("journal: too large");
+    std::string text(size, '\0');
+    text.resize(disk::read_at(fd, text, 0));  // at an offset: the position may be shared with another process
+    return text;
+}
+
+off_t whole_lines(std::string_view text) {
+    return static_cast<off_t>(text.rfind('\n') + 1);
+}
+
+std::optional<struct stat> status_of(const std::string& path) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) == 0) return status;
+    if (errno != ENOENT) throw_errno("stat " + path);
+    return std::nullopt;
+}
+
+bool is_named(int fd, const std::string& path) {
+    struct stat open_file {};
+    if (::fstat(fd, &open_file) != 0) throw_errno("stat " + path);
+    const auto named = status_of(path);
+    return named && named->st_dev == open_file.st_dev && named->st_ino == open_file.st_ino;
+}
+
+void for_each_name(const std::string& directory, const std::function<void(DIR*, std::string_view)>& visit) {
+    const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(directory.c_str()), ::closedir);
+    if (!folder) throw_errno("open " + directory);
+    for (;;) {
+        errno = 0;
+        const dirent* entry = ::readdir(folder.get());
+        if (entry == nullptr) break;
+        visit(folder.get(), entry->d_name);
+    }
+    if (errno != 0) throw_errno("read " + directory);
+}
+
+std::string_view id_in(std::string_view name, std::string_view prefix) {
+    if (!name.starts_with(prefix) || !is_queue_id(name.substr(prefix.size()))) return {};
+    return name.substr(prefix.size());
+}
+
+bool is_queue_id(std::string_view text) {
+    if (text.empty() || text.size() > 16) return false;
+    return std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    });
+}
+
+}  // namespace postoffice

@@ -1,0 +1,39 @@
+// The files of the spool and of drop/: how they are found by name, opened and read.
+#pragma once
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "postoffice/base/fd.h"
+
+namespace postoffice {
+
+/// For a file that may be replaced by a link or a FIFO.
+inline constexpr int read_flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+
+/// All of an open journal. Throws FormatError if it is too large, std::system_error.
+std::string read_journal(int fd);
+
+/// Octets of the lines of `text` that have an end.
+off_t whole_lines(std::string_view text);
+
+/// nullopt if there is no such file. Follows no link. Throws std::system_error.
+std::optional<struct stat> status_of(const std::string& path);
+
+/// True if the path still names the open file: it may have been removed, or replaced, before it was locked.
+/// Throws std::system_error.
+bool is_named(int fd, const std::string& path);
+
+/// Calls `visit` with each name in the folder, in no order. Throws std::system_error.
+void for_each_name(const std::string& directory, const std::function<void(DIR*, std::string_view)>& visit);
+
+/// The id in the name of one of our files, a prefix and a queue id; empty if it is none of that kind.
+std::string_view id_in(std::string_view name, std::string_view prefix);
+
+}  // namespace postoffice
