@@ -151,7 +151,7 @@ std::string Bouncer::report_damage(const std::vector<DamagedMessage>& damaged) {
     const Address postmaster("postmaster", config_.hostname);
     return queue_to(postmaster, "damage", [&](Message& message, const std::string& id) {
         message.append(damage_report(config_.hostname, postmaster, id, spool_.directory(), damaged));
-        return DsnForm{Body::seven_bit, false};
+        return MailParameters();
     });
 }
 
@@ -193,9 +193,7 @@ std::string Bouncer::queue_to(const Address& to, const std::string& about, const
     recipients.move_to(envelope);
 
     Message message(spool_.directory());
-    const DsnForm form = write(message, id);
-    envelope.body = form.body;
-    envelope.utf8_header = form.utf8_header;
+    envelope.parameters = write(message, id);
     { const QueueEntry queued = spool_.commit(id, envelope, message); }
     log_event(id, "queued", {{"from", "<>"}, {"to", "<" + to.to_string() + ">"}, {"report-on", about}});
     return id;

@@ -68,8 +68,8 @@ std::vector<Part> split_by_sender(const Envelope& envelope, const std::vector<De
             // A list's message is another one: RFC 3461 section 5.2.7.1.
             if (sender != envelope.sender) {
                 part->envelope.sent_by = envelope.sender;
-                part->envelope.envelope_id.clear();
-                part->envelope.return_part = ReturnPart::unspecified;
+                part->envelope.parameters.envelope_id.clear();
+                part->envelope.parameters.return_part = ReturnPart::unspecified;
             }
         }
         part->envelope.recipients.push_back(recipient);

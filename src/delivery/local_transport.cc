@@ -68,7 +68,7 @@ std::vector<DeliveryResult> LocalTransport::deliver(const std::vector<MailboxDel
                                   [&](const Batch& b) { return b.envelope.sender == delivery.sender; });
         if (batch == batches.end())
             batch = batches.insert(batches.end(),
-                                   Batch{{delivery.sender, {}, Body::eight_bit_mime}, {}, {}, delivery.id});
+                                   Batch{{{delivery.sender, {}, {Body::eight_bit_mime}}}, {}, {}, delivery.id});
         batch->envelope.recipients.emplace_back(address_for(config_, delivery));
         batch->places.push_back(i);
     }

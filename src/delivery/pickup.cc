@@ -124,10 +124,7 @@ std::string Pickup::warning_for(const Drop& drop) const {
 Envelope Pickup::envelope_of(const Drop& drop) const {
     Envelope envelope;
     envelope.sender = sender_of(drop);
-    envelope.body = drop.envelope.body;
-    envelope.utf8_header = drop.envelope.utf8_header;
-    envelope.return_part = drop.envelope.return_part;
-    envelope.envelope_id = drop.envelope.envelope_id;
+    envelope.parameters = drop.envelope.parameters;
     envelope.arrived = now_unix();
     envelope.origin.protocol = "local";
     envelope.origin.submitter = fmt::format("uid {} ({})", drop.owner, login_name(drop.owner));

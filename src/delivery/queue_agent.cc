@@ -189,9 +189,7 @@ class QueueAgent {
     RemoteDelivery::Outcome send(const QueueEntry& entry, std::span<const std::uint32_t> indices,
                                  const std::string& by, int message) {
         const Envelope& envelope = entry.journal().envelope;
-        OutgoingEnvelope outgoing{envelope.sender,      {},
-                                  envelope.body,        envelope.utf8_header,
-                                  envelope.return_part, envelope.envelope_id};
+        OutgoingEnvelope outgoing{{envelope.sender, {}, envelope.parameters}};
         if (!by.empty()) outgoing.trace = "Delivered-To: " + by + "\n";
         for (const auto index : indices) {
             const Recipient& recipient = envelope.recipients[index];

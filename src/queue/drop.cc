@@ -1,6 +1,5 @@
 #include "postoffice/queue/drop.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -8,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
 #include <system_error>
 
 #include "postoffice/base/disk.h"
@@ -17,6 +15,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
 #include "postoffice/queue/spool.h"
+#include "spool_files.h"
 
 namespace postoffice {
 namespace {
@@ -71,8 +70,6 @@ FirstLine read_first_line(int fd, std::uint64_t file_size) {
     return result;
 }
 
-constexpr int read_flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
-
 /// Opens what anybody may have put there. Empty if it is gone, or not (yet) readable.
 Fd open_foreign(const std::string& path) {
     try {
@@ -102,14 +99,15 @@ std::string address_line(std::string_view key, const Address& address, const Rec
     return text + "\n";
 }
 
-std::string envelope_text(const DropEnvelope& envelope) {
+std::string envelope_text(const WireEnvelope& envelope) {
     std::string text = address_line("from", envelope.sender);
-    text += envelope.body == Body::eight_bit_mime ? "body: 8BITMIME\n" : "body: 7BIT\n";
-    if (envelope.utf8_header) text += "header: UTF-8\n";
-    if (envelope.return_part != ReturnPart::unspecified)
-        text += fmt::format("return: {}\n", return_part_text(envelope.return_part));
-    if (!envelope.envelope_id.empty()) text += fmt::format("envid: {}\n", envelope.envelope_id);
-    for (const DropEnvelope::To& to : envelope.recipients) text += address_line("to", to.address, to.wishes);
+    const MailParameters& parameters = envelope.parameters;
+    text += fmt::format("body: {}\n", body_text(parameters.body));
+    if (parameters.smtputf8) text += "header: UTF-8\n";
+    if (parameters.return_part != ReturnPart::unspecified)
+        text += fmt::format("return: {}\n", return_part_text(parameters.return_part));
+    if (!parameters.envelope_id.empty()) text += fmt::format("envid: {}\n", parameters.envelope_id);
+    for (const WireEnvelope::To& to : envelope.recipients) text += address_line("to", to.address, to.wishes);
     return text + "\n";
 }
 
@@ -125,7 +123,7 @@ Address parse_from_line(std::string_view value) {
     return path.address;
 }
 
-DropEnvelope::To parse_to_line(std::string_view value) {
+WireEnvelope::To parse_to_line(std::string_view value) {
     const Path path = parse_address_line(value, false);
     RecipientWishes wishes;
     for (std::string_view rest = path.parameters; !rest.empty();) {
@@ -147,25 +145,25 @@ DropEnvelope::To parse_to_line(std::string_view value) {
 }
 
 /// A line about the message; false if it is none.
-bool read_message_line(std::string_view key, std::string_view value, DropEnvelope& envelope) {
-    if (key == "body" && (value == "8BITMIME" || value == "7BIT")) {
-        envelope.body = value == "8BITMIME" ? Body::eight_bit_mime : Body::seven_bit;
+bool read_message_line(std::string_view key, std::string_view value, MailParameters& parameters) {
+    if (key == "body" && parse_body(value)) {
+        parameters.body = *parse_body(value);
     } else if (key == "header" && value == "UTF-8") {
-        envelope.utf8_header = true;
+        parameters.smtputf8 = true;
     } else if (key == "return" && parse_return_part(value)) {
-        envelope.return_part = *parse_return_part(value);
+        parameters.return_part = *parse_return_part(value);
     } else if (key == "envid" && is_envelope_id(value)) {
-        envelope.envelope_id = value;
+        parameters.envelope_id = value;
     } else {
         return false;
     }
     return true;
 }
 
-DropEnvelope parse_envelope(std::string_view text, std::size_t most_recipients) {
+WireEnvelope parse_envelope(std::string_view text, std::size_t most_recipients) {
     if (!text.ends_with("\n\n")) throw FormatError("drop: no blank line behind the envelope");
     text.remove_suffix(1);
-    DropEnvelope envelope;
+    WireEnvelope envelope;
     bool has_sender = false;
     while (!text.empty()) {
         std::string_view value = read_until(text, '\n');
@@ -178,7 +176,7 @@ DropEnvelope parse_envelope(std::string_view text, std::size_t most_recipients) 
         } else if (key == "to") {
             if (envelope.recipients.size() == most_recipients) throw FormatError("drop: too many recipients");
             envelope.recipients.push_back(parse_to_line(value));
-        } else if (!read_message_line(key, value, envelope)) {
+        } else if (!read_message_line(key, value, envelope.parameters)) {
             throw FormatError("drop: bad line in the envelope");
         }
     }
@@ -222,16 +220,10 @@ bool is_being_read(std::string_view name) {
 
 /// Names of everything in the folder that may be ours, in order.
 std::vector<std::string> ids_in(const std::string& drop_directory) {
-    const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(drop_directory.c_str()), ::closedir);
-    if (!folder) throw_errno("open " + drop_directory);
     std::vector<std::string> ids;
-    for (;;) {
-        errno = 0;
-        const dirent* entry = ::readdir(folder.get());
-        if (entry == nullptr) break;
-        if (is_queue_id(entry->d_name)) ids.emplace_back(entry->d_name);
-    }
-    if (errno != 0) throw_errno("read " + drop_directory);
+    for_each_name(drop_directory, [&ids](DIR*, std::string_view name) {
+        if (is_queue_id(name)) ids.emplace_back(name);
+    });
     std::sort(ids.begin(), ids.end());
     return ids;
 }
@@ -250,7 +242,7 @@ std::optional<Progress> progress_of(const std::string& path) {
 
 }  // namespace
 
-std::string write_drop(const std::string& drop_directory, const DropEnvelope& envelope, Message& message,
+std::string write_drop(const std::string& drop_directory, const WireEnvelope& envelope, Message& message,
                        const std::string& given_id) {
     const std::string text = envelope_text(envelope);
     const std::string id = given_id.empty() ? Spool::new_id() : given_id;

@@ -327,7 +327,7 @@ std::string recipient_fields(const Journal& journal, const DsnRequest& request,
 
 std::string status_part(const Journal& journal, const DsnRequest& request, bool utf8) {
     std::string text;
-    if (const auto id = from_xtext(journal.envelope.envelope_id); id && !id->empty())
+    if (const auto id = from_xtext(journal.envelope.parameters.envelope_id); id && !id->empty())
         text += field("Original-Envelope-Id", ascii_line(*id));
     text += field("Reporting-MTA", "dns; " + request.hostname);
     text += field("Arrival-Date", rfc5322_date(journal.envelope.arrived));
@@ -376,10 +376,11 @@ std::string_view original_type(const Original& original, bool utf8_header) {
 
 }  // namespace
 
-DsnForm write_dsn(Message& report, const Journal& journal, const DsnRequest& request, int original_fd) {
+MailParameters write_dsn(Message& report, const Journal& journal, const DsnRequest& request,
+                         int original_fd) {
     // RFC 3461 section 4.3: with anything but a failure comes the header, whatever was asked for.
-    const bool whole =
-        main_action(request) == DsnAction::failed && journal.envelope.return_part != ReturnPart::headers;
+    const bool whole = main_action(request) == DsnAction::failed &&
+                       journal.envelope.parameters.return_part != ReturnPart::headers;
     const Original original = read_original(journal.id, original_fd, whole);
     const bool utf8 = request.to.needs_utf8();
     const std::string human = human_part(journal, request, original);
@@ -399,7 +400,8 @@ DsnForm write_dsn(Message& report, const Journal& journal, const DsnRequest& req
     };
     part(is_ascii(human) ? "text/plain; charset=us-ascii" : "text/plain; charset=utf-8", human);
     part(utf8 ? "message/global-delivery-status" : "message/delivery-status", status);
-    if (original.is_readable) part(original_type(original, journal.envelope.utf8_header), original.text);
+    if (original.is_readable)
+        part(original_type(original, journal.envelope.parameters.smtputf8), original.text);
     text += fmt::format("\n--{}--\n", boundary);
     report.append(text);
     return {eight_bit ? Body::eight_bit_mime : Body::seven_bit, utf8};

@@ -53,14 +53,15 @@ void read_header_line(Journal& journal, std::string_view key, std::string_view v
     } else if (key == "submitter") {
         envelope.origin.submitter = unescaped(value);
     } else if (key == "body") {
-        if (value != "8BITMIME" && value != "7BIT") throw FormatError("journal: bad body");
-        envelope.body = value == "8BITMIME" ? Body::eight_bit_mime : Body::seven_bit;
+        const auto body = parse_body(value);
+        if (!body) throw FormatError("journal: bad body");
+        envelope.parameters.body = *body;
     } else if (key == "header") {
-        envelope.utf8_header = value == "UTF-8";
+        envelope.parameters.smtputf8 = value == "UTF-8";
     } else if (key == "return") {
-        envelope.return_part = parse_return_part(value).value_or(ReturnPart::unspecified);
+        envelope.parameters.return_part = parse_return_part(value).value_or(ReturnPart::unspecified);
     } else if (key == "envid") {
-        envelope.envelope_id = unescaped(value);
+        envelope.parameters.envelope_id = unescaped(value);
     } else if (key == "size") {
         journal.size = parse_number(value);
         if (!journal.size) throw FormatError("journal: bad size");
@@ -134,11 +135,11 @@ std::string journal_header(const std::string& id, const Envelope& envelope,
     line("submitter", escaped(origin.submitter));
     if (envelope.folder != MailFolder::inbox)
         line("folder", envelope.folder == MailFolder::forbidden ? "forbidden" : "spam");
-    line("body", envelope.body == Body::eight_bit_mime ? "8BITMIME" : "7BIT");
-    if (envelope.utf8_header) line("header", "UTF-8");
+    line("body", body_text(envelope.parameters.body));
+    if (envelope.parameters.smtputf8) line("header", "UTF-8");
     if (size) line("size", fmt::format("{}", *size));
-    line("return", return_part_text(envelope.return_part));
-    line("envid", escaped(envelope.envelope_id));
+    line("return", return_part_text(envelope.parameters.return_part));
+    line("envid", escaped(envelope.parameters.envelope_id));
     if (envelope.sent_by) line("sent-by", address_text(*envelope.sent_by));
     line("from", address_text(envelope.sender));
     std::size_t number = 0;

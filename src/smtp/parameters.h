@@ -1,6 +1,6 @@
 // The ESMTP parameters of MAIL and RCPT (RFC 5321 section 4.1.1.11): one table for each verb, a row for each
 // keyword, in verb_mail.cc and verb_rcpt.cc. What a row reads ends up
-// in a field of MailParameters or RcptParameters, in transaction.h.
+// in a value of the verb.
 #pragma once
 
 #include <optional>

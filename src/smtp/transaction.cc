@@ -23,13 +23,12 @@ Address Transaction::single_recipient() const {
 Envelope Transaction::read_envelope(Origin origin, bool has_eight_bit, bool has_eight_bit_header) {
     Envelope envelope;
     envelope.sender = std::move(sender_);
+    envelope.parameters = std::move(parameters_);
     // What a client does counts, not what it says.
-    envelope.body = has_eight_bit ? Body::eight_bit_mime : parameters_.body;
+    if (has_eight_bit) envelope.parameters.body = Body::eight_bit_mime;
     // A header in no known charset has always been passed on as it is; only UTF-8 that was announced as such
     // needs a next host that understands it.
-    envelope.utf8_header = parameters_.smtputf8 && has_eight_bit_header;
-    envelope.return_part = parameters_.return_part;
-    envelope.envelope_id = std::move(parameters_.envelope_id);
+    if (!has_eight_bit_header) envelope.parameters.smtputf8 = false;
     recipients_.move_to(envelope);
     envelope.origin = std::move(origin);
     envelope.arrived = now_unix();

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -12,21 +11,6 @@
 #include "postoffice/routing/recipients.h"
 
 namespace postoffice {
-
-/// What the parameters of MAIL say.
-struct MailParameters {
-    std::uint64_t size = 0;  ///< octets announced; 0 = not said
-    Body body = Body::seven_bit;
-    bool smtputf8 = false;  ///< RFC 6531
-    ReturnPart return_part = ReturnPart::unspecified;
-    std::string envelope_id;
-    std::string solicitation;  ///< keywords of RFC 3865
-};
-
-/// What the parameters of RCPT say.
-struct RcptParameters {
-    RecipientWishes wishes;
-};
 
 class Transaction {
   public:

@@ -17,43 +17,50 @@
 namespace postoffice {
 namespace {
 
+// What is said behind the sender: what travels with the message, and what is for this host alone.
+struct MailArguments {
+    MailParameters parameters;
+    std::uint64_t size = 0;    // octets announced; 0 = not said
+    std::string solicitation;  // keywords of RFC 3865
+};
+
 // At most 20 digits (RFC 1870 section 3): what passes 64 bits is a syntax error as well.
-bool read_size(std::string_view value, MailParameters& parameters) {
+bool read_size(std::string_view value, MailArguments& given) {
     const auto size = parse_number(value);
-    if (size) parameters.size = *size;
+    if (size) given.size = *size;
     return size.has_value();
 }
 
-bool read_body(std::string_view value, MailParameters& parameters) {
-    const bool is_8bit = equals_ignoring_case(value, "8BITMIME");
-    parameters.body = is_8bit ? Body::eight_bit_mime : Body::seven_bit;
-    return is_8bit || equals_ignoring_case(value, "7BIT");
+bool read_body(std::string_view value, MailArguments& given) {
+    const auto body = parse_body(value);
+    given.parameters.body = body.value_or(Body::seven_bit);
+    return body.has_value();
 }
 
-bool read_return_part(std::string_view value, MailParameters& parameters) {
+bool read_return_part(std::string_view value, MailArguments& given) {
     const auto part = parse_return_part(value);
-    parameters.return_part = part.value_or(ReturnPart::unspecified);
+    given.parameters.return_part = part.value_or(ReturnPart::unspecified);
     return part.has_value();
 }
 
-bool read_envelope_id(std::string_view value, MailParameters& parameters) {
-    parameters.envelope_id = value;
+bool read_envelope_id(std::string_view value, MailArguments& given) {
+    given.parameters.envelope_id = value;
     return is_envelope_id(value);
 }
 
-bool read_smtputf8(std::string_view value, MailParameters& parameters) {
-    parameters.smtputf8 = true;
+bool read_smtputf8(std::string_view value, MailArguments& given) {
+    given.parameters.smtputf8 = true;
     return value.empty();
 }
 
-bool read_solicit(std::string_view value, MailParameters& parameters) {
-    parameters.solicitation = value;
+bool read_solicit(std::string_view value, MailArguments& given) {
+    given.solicitation = value;
     return !value.empty() && parse_solicitation_keywords(value);
 }
 
 // Who first submitted the message, as the client says: "<>" or a mailbox, in xtext. Well formed it must be;
 // nothing depends on it, and it is not passed on, as RFC 4954 section 5 has it for what nobody vouches for.
-bool read_submitter(std::string_view value, MailParameters&) {
+bool read_submitter(std::string_view value, MailArguments&) {
     const auto submitter = from_xtext(value);
     if (!submitter || *submitter == "<>") return submitter.has_value();
     const auto mailbox = parse_addr_spec(*submitter);
@@ -64,7 +71,7 @@ bool knows_auth(Dialogue& dialogue) {
     return dialogue.services.authenticator.is_there() || dialogue.is_authenticated();
 }
 
-constexpr std::array<ParameterRow<MailParameters>, 7> parameter_table = {{
+constexpr std::array<ParameterRow<MailArguments>, 7> parameter_table = {{
     {"SIZE", "SIZE=octets", nullptr, read_size},
     {"BODY", "BODY=7BIT or BODY=8BITMIME", nullptr, read_body},
     {"RET", "RET=FULL or RET=HDRS", nullptr, read_return_part},
@@ -90,21 +97,20 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
     if (!path_text) return syntax_error("MAIL");
     const auto path = parse_path(*path_text, dialogue.path_rules(true));
     if (!path) return {501, "5.1.7", fmt::format("Bad sender address: {}", path.problem())};
-    MailParameters parameters;
-    if (auto refusal =
-            read_parameters<MailParameters>(dialogue, parameter_table, path->parameters, parameters))
+    MailArguments given;
+    if (auto refusal = read_parameters<MailArguments>(dialogue, parameter_table, path->parameters, given))
         return *refusal;
-    if (auto refusal = check_ascii(*path_text, path->parameters, parameters.smtputf8)) return *refusal;
-    if (auto refusal = check_space(dialogue.config(), parameters.size)) return *refusal;
+    if (auto refusal = check_ascii(*path_text, path->parameters, given.parameters.smtputf8)) return *refusal;
+    if (auto refusal = check_space(dialogue.config(), given.size)) return *refusal;
 
     Address sender = path->address;
     if (!sender.is_null()) sender = sender.qualified(dialogue.config().hostname);
-    if (auto refusal = check_solicitation(dialogue.config().no_soliciting, parameters.solicitation))
+    if (auto refusal = check_solicitation(dialogue.config().no_soliciting, given.solicitation))
         return *refusal;
     if (auto refusal = check_stranger(dialogue, sender)) return *refusal;
     if (auto refusal = count_message(dialogue.config(), dialogue.services.rates, dialogue.rated()))
         return *refusal;
-    dialogue.transaction.open(std::move(sender), std::move(parameters));
+    dialogue.transaction.open(std::move(sender), std::move(given.parameters));
     return {250, "2.1.0", "Sender OK"};
 }
 

@@ -20,20 +20,20 @@ Address without_own_literal(Address address, const std::string& hostname) {
     return Address(address.local_part(), hostname);
 }
 
-bool read_notify(std::string_view value, RcptParameters& parameters) {
+bool read_notify(std::string_view value, RecipientWishes& wishes) {
     const auto notify = parse_notify(value);
-    parameters.wishes.notify = notify.value_or(Notify());
+    wishes.notify = notify.value_or(Notify());
     return notify.has_value();
 }
 
-bool read_original_recipient(std::string_view value, RcptParameters& parameters) {
+bool read_original_recipient(std::string_view value, RecipientWishes& wishes) {
     if (value.size() > max_original_recipient) return false;
     const auto original = parse_original_recipient(value);
-    parameters.wishes.original_recipient = original.value_or("");
+    wishes.original_recipient = original.value_or("");
     return original.has_value();
 }
 
-constexpr std::array<ParameterRow<RcptParameters>, 2> parameter_table = {{
+constexpr std::array<ParameterRow<RecipientWishes>, 2> parameter_table = {{
     {"NOTIFY", "NOTIFY=NEVER or SUCCESS,FAILURE,DELAY", nullptr, read_notify},
     {"ORCPT", "ORCPT=type;xtext", nullptr, read_original_recipient},
 }};
@@ -48,12 +48,11 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
     if (!path_text) return syntax_error("RCPT");
     const auto path = parse_path(*path_text, dialogue.path_rules(false));
     if (!path) return {501, "5.1.3", fmt::format("Bad recipient address: {}", path.problem())};
-    RcptParameters parameters;
-    if (auto refusal =
-            read_parameters<RcptParameters>(dialogue, parameter_table, path->parameters, parameters))
+    RecipientWishes wishes;
+    if (auto refusal = read_parameters<RecipientWishes>(dialogue, parameter_table, path->parameters, wishes))
         return *refusal;
 
-    parameters.wishes.notify = granted(dialogue, parameters.wishes.notify);
+    wishes.notify = granted(dialogue, wishes.notify);
     const Config& config = dialogue.config();
     Transaction& transaction = dialogue.transaction;
     if (auto refusal = check_ascii(*path_text, path->parameters, transaction.parameters().smtputf8))
@@ -83,7 +82,7 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
         return unavailable->reply;
     }
     if (auto refusal = count_recipient(config, dialogue.services.rates, dialogue.rated())) return *refusal;
-    transaction.add_recipient(original, route, parameters.wishes);
+    transaction.add_recipient(original, route, wishes);
     dialogue.state.penalties.note_accepted_recipient();
     return {250, "2.1.5", "Recipient OK"};
 }

@@ -24,12 +24,12 @@ bool is_printable(std::string_view text) {
 
 void check_in_journal(const RecipientWishes& wishes, const std::string& envelope_id) {
     Envelope envelope;
-    envelope.envelope_id = envelope_id;
+    envelope.parameters.envelope_id = envelope_id;
     const Address address("bob", "b.test");
     envelope.recipients.push_back({address, {Destination::Remote{}, address}, {}, wishes});
     const Journal journal = parse_journal(journal_header("ID", envelope));
     require(journal.envelope.recipients.at(0).wishes == wishes);
-    require(journal.envelope.envelope_id == envelope_id);
+    require(journal.envelope.parameters.envelope_id == envelope_id);
 }
 
 }  // namespace

@@ -129,7 +129,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     SmtpClient client({"mx.test", server.path(), (data[0] & 1) != 0}, "me.test",
                       {moment, moment, moment, moment, moment, moment});
     if (client.refusal()) return 0;
-    OutgoingEnvelope envelope{Address("a", "here.test"), {}, Body::eight_bit_mime};
+    OutgoingEnvelope envelope{{Address("a", "here.test"), {}, {Body::eight_bit_mime}}};
     for (int i = 0; i <= (data[0] >> 1) % 8; ++i)
         envelope.recipients.emplace_back(Address("r" + std::to_string(i), "there.test"));
     const std::string_view text = "Subject: x\n\n.\n\xe4\n..\nend";

@@ -211,7 +211,7 @@ TEST_F(BounceTest, AMessageDeliveredIsAcceptedEvenIfTheNoticeCannotBeStored) {
 }
 
 TEST_F(BounceTest, AListsPartKeepsNothingOfItsSender) {
-    envelope_.envelope_id = "x";
+    envelope_.parameters.envelope_id = "x";
     envelope_.recipients[0].sender = Address("owner-list", "b.test");
     EXPECT_TRUE(accept().is_positive());
     ASSERT_EQ(queued_.size(), 2U);
@@ -219,7 +219,7 @@ TEST_F(BounceTest, AListsPartKeepsNothingOfItsSender) {
         const auto journal = spool_.peek(id);
         ASSERT_TRUE(journal);
         const bool is_lists = journal->envelope.sender.local_part() == "owner-list";
-        EXPECT_EQ(journal->envelope.envelope_id, is_lists ? "" : "x");
+        EXPECT_EQ(journal->envelope.parameters.envelope_id, is_lists ? "" : "x");
     }
 }
 

@@ -32,9 +32,9 @@ class DropTest : public ::testing::Test {
         return open_drop(folder_.path(), "D1", 10);
     }
     testing::TemporaryFolder folder_;
-    DropEnvelope envelope_{Address("bob", "b.test"),
+    WireEnvelope envelope_{Address("bob", "b.test"),
                            {Address("al", "a.test"), Address("john doe", "a.test")},
-                           Body::eight_bit_mime};
+                           {Body::eight_bit_mime}};
 };
 
 TEST_F(DropTest, ComesBackAsWritten) {
@@ -45,7 +45,7 @@ TEST_F(DropTest, ComesBackAsWritten) {
         ASSERT_TRUE(drop);
         EXPECT_EQ(drop->envelope.sender, envelope_.sender);
         EXPECT_EQ(drop->envelope.recipients, envelope_.recipients);
-        EXPECT_EQ(drop->envelope.body, Body::eight_bit_mime);
+        EXPECT_EQ(drop->envelope.parameters.body, Body::eight_bit_mime);
         EXPECT_EQ(drop->owner, ::getuid());
         EXPECT_EQ(drop->message_size, text.size());
         EXPECT_EQ(disk::read_all(drop->file.get(), 1U << 20), text);
@@ -53,17 +53,17 @@ TEST_F(DropTest, ComesBackAsWritten) {
 }
 
 TEST_F(DropTest, KeepsWhatTheSenderWantsToHear) {
-    envelope_.utf8_header = true;
-    envelope_.return_part = ReturnPart::full;
-    envelope_.envelope_id = "a+20b";
+    envelope_.parameters.smtputf8 = true;
+    envelope_.parameters.return_part = ReturnPart::full;
+    envelope_.parameters.envelope_id = "a+20b";
     envelope_.recipients[0].wishes = {*parse_notify("SUCCESS,FAILURE"),
                                       original_recipient_of(Address("j\xc3\xb6rg \"+", "a.test"))};
     envelope_.recipients[1].wishes.notify.never = true;
     const auto drop = open_drop(folder_.path(), write(), 10);
     ASSERT_TRUE(drop);
-    EXPECT_TRUE(drop->envelope.utf8_header);
-    EXPECT_EQ(drop->envelope.return_part, ReturnPart::full);
-    EXPECT_EQ(drop->envelope.envelope_id, "a+20b");
+    EXPECT_TRUE(drop->envelope.parameters.smtputf8);
+    EXPECT_EQ(drop->envelope.parameters.return_part, ReturnPart::full);
+    EXPECT_EQ(drop->envelope.parameters.envelope_id, "a+20b");
     EXPECT_EQ(drop->envelope.recipients, envelope_.recipients);
 }
 

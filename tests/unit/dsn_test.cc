@@ -196,7 +196,7 @@ TEST_F(DsnTest, UnreadableMessageIsSaidSo) {
 }
 
 TEST_F(DsnTest, NamesThatTheSenderGave) {
-    journal_.envelope.envelope_id = "QQ+20314159";
+    journal_.envelope.parameters.envelope_id = "QQ+20314159";
     journal_.envelope.recipients[1].wishes.original_recipient = "rfc822;The+2BList@b.test";
     const std::string status = parts(report(original_))[2];
     EXPECT_NE(status.find("\n\nOriginal-Envelope-Id: QQ 314159\nReporting-MTA: "), std::string::npos)
@@ -205,16 +205,16 @@ TEST_F(DsnTest, NamesThatTheSenderGave) {
 }
 
 TEST_F(DsnTest, AsMuchOfTheMessageAsTheSenderWants) {
-    journal_.envelope.return_part = ReturnPart::headers;
+    journal_.envelope.parameters.return_part = ReturnPart::headers;
     EXPECT_EQ(parts(report(original_))[3],
               "\nContent-Type: text/rfc822-headers\n\n" + original_.substr(0, original_.find("\n\n") + 1));
-    journal_.envelope.return_part = ReturnPart::full;
+    journal_.envelope.parameters.return_part = ReturnPart::full;
     EXPECT_EQ(parts(report(original_))[3], "\nContent-Type: message/rfc822\n\n" + original_);
 }
 
 // RFC 3461 section 4.3: with anything but a failure comes the header.
 TEST_F(DsnTest, Successes) {
-    journal_.envelope.return_part = ReturnPart::full;
+    journal_.envelope.parameters.return_part = ReturnPart::full;
     ASSERT_TRUE(
         apply_journal_event(journal_, arrived + 60, journal_event::result(0, delivered("Delivered"))));
     request_.entries = {{0, DsnAction::delivered}};
@@ -256,7 +256,7 @@ TEST_F(DsnTest, Delays) {
 TEST_F(DsnTest, AddressesBeyondAscii) {
     const Address joerg("j\xc3\xb6rg", "c.test");
     journal_.envelope.recipients[1] = {joerg, {Destination::Remote{}, joerg}};
-    journal_.envelope.utf8_header = true;
+    journal_.envelope.parameters.smtputf8 = true;
     const std::string original = "Subject: \xc3\xb6\n\nText\n";
     const auto ascii = parts(report(original, Body::eight_bit_mime));
     EXPECT_TRUE(has_line(ascii[2], "Final-Recipient: utf-8; j\\x{F6}rg@c.test")) << ascii[2];

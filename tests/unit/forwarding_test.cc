@@ -34,7 +34,7 @@ TEST(DeliveredTo, IsFoundHoweverItIsWritten) {
 TEST(ForwardedBy, IsWhoseMailGoesElsewhere) {
     const auto by = [](const Address& original, const Address& target, bool utf8 = false) {
         Envelope envelope;
-        envelope.utf8_header = utf8;
+        envelope.parameters.smtputf8 = utf8;
         return forwarded_by({original, {Destination::Remote{}, target}}, envelope);
     };
     const Address alice("alice", "a.example"), bob("bob", "b.example");

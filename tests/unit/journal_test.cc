@@ -37,7 +37,7 @@ void expect_round_trip(const Envelope& envelope) {
     const Journal journal = parse_journal(journal_header("ID1", envelope));
     EXPECT_EQ(journal.id, "ID1");
     EXPECT_EQ(journal.envelope.sender, envelope.sender);
-    EXPECT_EQ(journal.envelope.body, envelope.body);
+    EXPECT_EQ(journal.envelope.parameters.body, envelope.parameters.body);
     EXPECT_EQ(journal.envelope.arrived, envelope.arrived);
     EXPECT_EQ(journal.envelope.origin.protocol, envelope.origin.protocol);
     EXPECT_EQ(journal.envelope.origin.helo, envelope.origin.helo);
@@ -55,9 +55,9 @@ void expect_round_trip(const Envelope& envelope) {
 
 TEST(Journal, KeepsWhatTheSenderWantsToHear) {
     Envelope envelope = envelope_for_two();
-    envelope.utf8_header = true;
-    envelope.return_part = ReturnPart::headers;
-    envelope.envelope_id = "QQ+2B";
+    envelope.parameters.smtputf8 = true;
+    envelope.parameters.return_part = ReturnPart::headers;
+    envelope.parameters.envelope_id = "QQ+2B";
     envelope.recipients[0].wishes = {*parse_notify("SUCCESS,DELAY"), "rfc822;Bob@b.test"};
     envelope.recipients[1].wishes = {*parse_notify("NEVER"), ""};
     const std::string text = journal_header("ID1", envelope);
@@ -67,9 +67,9 @@ TEST(Journal, KeepsWhatTheSenderWantsToHear) {
           "\nto: 2 remote <carol@c.test> for <list@b.test> notify NEVER\n"})
         EXPECT_NE(text.find(line), std::string::npos) << line << text;
     const Journal journal = parse_journal(text);
-    EXPECT_TRUE(journal.envelope.utf8_header);
-    EXPECT_EQ(journal.envelope.return_part, ReturnPart::headers);
-    EXPECT_EQ(journal.envelope.envelope_id, "QQ+2B");
+    EXPECT_TRUE(journal.envelope.parameters.smtputf8);
+    EXPECT_EQ(journal.envelope.parameters.return_part, ReturnPart::headers);
+    EXPECT_EQ(journal.envelope.parameters.envelope_id, "QQ+2B");
     for (std::size_t i = 0; i < 2; ++i)
         EXPECT_EQ(journal.envelope.recipients[i].wishes, envelope.recipients[i].wishes);
 }
@@ -165,7 +165,7 @@ TEST(Journal, KeepsEnvelopes) {
     local.sender = Address();
     local.folder = MailFolder::spam;
     local.origin = {"local", "", "", "", "uid 1000 (bob)"};
-    local.body = Body::eight_bit_mime;
+    local.parameters.body = Body::eight_bit_mime;
     local.arrived = 5'000'000'000;  // does not fit 32 bits
     expect_round_trip(local);
 }

@@ -143,8 +143,7 @@ TEST_F(MailqTest, ListsSubmissionsNotTakenIn) {
     Spool(folder_.path()).create(::getuid(), ::getgid());
     Message message(folder_.path());
     message.append("x\n");
-    const std::string id =
-        write_drop(folder_ / "drop", {Address(), {Address("al", "a.test")}, Body::seven_bit}, message);
+    const std::string id = write_drop(folder_ / "drop", {Address(), {Address("al", "a.test")}}, message);
     line_.json = true;
     const auto listed = nlohmann::json::parse(list());
     EXPECT_EQ(listed["queue_name"], "maildrop");

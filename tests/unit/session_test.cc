@@ -285,8 +285,8 @@ class Runner {
                 actual += " " + (is_here ? "me" : recipient.destination.address.to_string());
                 if (recipient.sender) actual += "(from " + recipient.sender->to_string() + ")";
             }
-            if (accepted->envelope.body == Body::eight_bit_mime) actual += " 8bit";
-            if (accepted->envelope.utf8_header) actual += " utf8";
+            if (accepted->envelope.parameters.body == Body::eight_bit_mime) actual += " 8bit";
+            if (accepted->envelope.parameters.smtputf8) actual += " utf8";
         }
         EXPECT_EQ(actual, expected);
     }
@@ -295,8 +295,8 @@ class Runner {
     void expect_notices(const std::string& expected) {
         const auto or_hyphen = [](std::string_view text) { return std::string(text.empty() ? "-" : text); };
         const Envelope& envelope = last_accepted_.envelope;
-        std::string actual =
-            or_hyphen(return_part_text(envelope.return_part)) + " " + or_hyphen(envelope.envelope_id);
+        std::string actual = or_hyphen(return_part_text(envelope.parameters.return_part)) + " " +
+                             or_hyphen(envelope.parameters.envelope_id);
         for (const auto& recipient : envelope.recipients)
             actual += "; " + recipient.original.local_part() + " " +
                       or_hyphen(recipient.wishes.notify.text()) + " " +

@@ -9,6 +9,168 @@ namespace {
 
 using namespace testing_smtp_client;
 using namespace std::string_view_literals;
+using test::FakePeer;
+using test::FakeServer;
+using test::SmtpSink;
+using Outcome = DeliveryResult::Outcome;
+
+const Address alice("alice", "a.test");
+const Address bob("bob", "b.test");
+const Address carol("carol", "b.test");
+const Address dave("dave", "b.test");
+
+constexpr std::string_view pipelining = "250-PIPELINING\r\n";
+const std::string small_message = "Subject: hello\n\nworld\n";
+
+ClientTimeouts patient() {
+    return {Seconds(20), Seconds(20), Seconds(20), Seconds(20), Seconds(20), Seconds(60)};
+}
+
+// A client, and everything that was said.
+struct Dialogue {
+    explicit Dialogue(const Endpoint& server, const ClientTimeouts& timeouts = patient(), bool lmtp = false)
+        : client({"mx.test", server, lmtp}, "me.test", timeouts,
+                 [this](const std::string& line) { lines.push_back(line); }) {}
+
+    TransactionResult send(const std::vector<Address>& recipients = {bob}, Body body = Body::seven_bit,
+                           const std::string& message = small_message) {
+        const Fd file = disk::memory_file(message);
+        return client.send({{alice, {recipients.begin(), recipients.end()}, {body}}}, file.get(),
+                           message.size());
+    }
+    bool said(const std::string& line) const {
+        return std::find(lines.begin(), lines.end(), line) != lines.end();
+    }
+
+    std::vector<std::string> lines;
+    SmtpClient client;
+};
+
+std::string by_mx_test() {
+    return "mx.test [127.0.0.1]";
+}
+
+// --- Greeting ---------------------------------------------------------------------------------------------
+
+TEST(SmtpClientGreeting, EhloIsUsedWhereItIsUnderstood) {
+    FakeServer server({[](FakePeer& p) { p.greet(); }});
+    const Dialogue d(server.endpoint());
+    EXPECT_FALSE(d.client.refusal());
+    EXPECT_EQ(d.client.peer(), by_mx_test());
+    EXPECT_TRUE(d.said("127.0.0.1 >> EHLO me.test"));
+    EXPECT_FALSE(d.said("127.0.0.1 >> HELO me.test"));
+}
+
+TEST(SmtpClientGreeting, HeloIsTheFallback) {
+    FakeServer server({[](FakePeer& p) {
+        p.say("220-many\r\n220 lines\r\n");
+        p.answer("500 5.5.1 what\r\n");
+        EXPECT_EQ(p.answer("250 fine\r\n"), "HELO me.test");
+    }});
+    EXPECT_FALSE(Dialogue(server.endpoint()).client.refusal());
+}
+
+TEST(SmtpClientGreeting, HangingUpOnEhloIsAnsweredWithHelo) {
+    FakeServer server({[](FakePeer& p) {
+                           p.say("220 old\r\n");
+                           EXPECT_EQ(p.line(), "EHLO me.test");
+                       },
+                       [](FakePeer& p) {
+                           p.say("220 old\r\n");
+                           EXPECT_EQ(p.answer("250 fine\r\n"), "HELO me.test");
+                       }});
+    EXPECT_FALSE(Dialogue(server.endpoint()).client.refusal());
+    EXPECT_EQ(server.connections(), 2);
+}
+
+TEST(SmtpClientGreeting, TemporaryRefusal) {
+    FakeServer server({[](FakePeer& p) {
+        p.say("450 4.7.0 later\r\n");
+        EXPECT_EQ(p.line(), "(closed)");  // nothing is said to a server that is leaving
+    }});
+    const Dialogue d(server.endpoint());
+    ASSERT_TRUE(d.client.refusal());
+    EXPECT_EQ(d.client.refusal()->outcome, Outcome::deferred);
+    EXPECT_EQ(d.client.refusal()->reply.line(), "450 4.7.0 later");
+    EXPECT_EQ(d.client.refusal()->by, by_mx_test());
+}
+
+TEST(SmtpClientGreeting, PermanentRefusalIsFollowedByQuit) {
+    FakeServer server({[](FakePeer& p) {
+        p.say("554 go away\r\n");
+        EXPECT_EQ(p.answer("221 bye\r\n"), "QUIT");
+    }});
+    const Dialogue d(server.endpoint());
+    ASSERT_TRUE(d.client.refusal());
+    EXPECT_EQ(d.client.refusal()->outcome, Outcome::failed);
+    EXPECT_EQ(d.client.refusal()->reply.line(), "554 5.0.0 go away");
+}
+
+TEST(SmtpClientGreeting, ClosedWithoutAWord) {
+    FakeServer server({[](FakePeer&) {}});
+    const Dialogue d(server.endpoint());
+    ASSERT_TRUE(d.client.refusal());
+    EXPECT_EQ(d.client.refusal()->outcome, Outcome::deferred);
+    EXPECT_EQ(d.client.refusal()->reply.status, "4.4.2");
+    EXPECT_EQ(d.client.refusal()->by, "");
+}
+
+TEST(SmtpClientGreeting, NobodyListens) {
+    Endpoint nobody;
+    {
+        FakeServer server({});
+        nobody = server.endpoint();
+    }
+    const Dialogue d(nobody);
+    ASSERT_TRUE(d.client.refusal());
+    EXPECT_EQ(d.client.refusal()->outcome, Outcome::deferred);
+    EXPECT_EQ(d.client.refusal()->reply.status, "4.4.1");
+}
+
+TEST(SmtpClientGreeting, SilenceEnds) {
+    FakeServer server({[](FakePeer& p) { p.wait_for_close(); }});
+    ClientTimeouts short_of_it = patient();
+    short_of_it.greeting = Seconds(1);
+    const Dialogue d(server.endpoint(), short_of_it);
+    ASSERT_TRUE(d.client.refusal());
+    EXPECT_EQ(d.client.refusal()->reply.status, "4.4.2");
+}
+
+TEST(SmtpClientGreeting, DrippingDoesNotProlongTheWait) {
+    FakeServer server({[](FakePeer& p) {
+        for (;;) {  // until the client has left
+            p.say("2");
+            std::this_thread::sleep_for(Milliseconds(20));
+        }
+    }});
+    ClientTimeouts short_of_it = patient();
+    short_of_it.greeting = Seconds(1);
+    const Dialogue d(server.endpoint(), short_of_it);
+    ASSERT_TRUE(d.client.refusal());
+    EXPECT_EQ(d.client.refusal()->outcome, Outcome::deferred);
+    EXPECT_EQ(d.client.refusal()->reply.status, "4.4.2");
+}
+
+TEST(SmtpClientGreeting, EndlessGreetingsAreCut) {
+    for (const std::string_view flood : {"220-more\r\n"sv, "220 x"sv, "\0\0\0\0"sv}) {
+        FakeServer server({[flood](FakePeer& p) {
+            for (;;) p.say(flood);
+        }});
+        const Dialogue d(server.endpoint());
+        ASSERT_TRUE(d.client.refusal());
+        EXPECT_EQ(d.client.refusal()->outcome, Outcome::deferred);
+        EXPECT_EQ(d.client.refusal()->reply.status, "4.4.2");
+    }
+}
+
+TEST(SmtpClientGreeting, AnotherProtocolIsNoRefusal) {
+    FakeServer server({[](FakePeer& p) { p.say("HTTP/1.1 550 x\r\n"); }});
+    const Dialogue d(server.endpoint());
+    ASSERT_TRUE(d.client.refusal());
+    EXPECT_EQ(d.client.refusal()->outcome, Outcome::deferred);
+}
+
+// --- Transactions against a script ------------------------------------------------------------------------
 
 TEST(SmtpClient, AMessageArrivesAsItWas) {
     const std::string message("Subject: x\n\n.\n..dot\nlone\rcr\nnul\0\n\xc3\xa4\nend"sv);
@@ -43,9 +205,9 @@ TEST(SmtpClient, NothingIsAskedThatWasNotOffered) {
 }
 
 OutgoingEnvelope with_wishes() {
-    OutgoingEnvelope envelope{alice, {}};
-    envelope.return_part = ReturnPart::headers;
-    envelope.envelope_id = "QQ+2B";
+    OutgoingEnvelope envelope{{alice, {}}};
+    envelope.parameters.return_part = ReturnPart::headers;
+    envelope.parameters.envelope_id = "QQ+2B";
     envelope.recipients.push_back({bob, {*parse_notify("SUCCESS,DELAY"), "rfc822;Bob@b.test"}});
     envelope.recipients.push_back({carol, {{}, "rfc822;" + std::string(600, 'x')}});
     return envelope;
@@ -116,8 +278,8 @@ TEST(SmtpClient, Utf8DoesNotGoToOthers) {
     EXPECT_EQ(result.recipients[0].reply.code, 553);
     EXPECT_EQ(result.recipients[1].reply.line(), "550 5.0.0 no");
 
-    OutgoingEnvelope with_header{alice, {bob}};
-    with_header.utf8_header = true;
+    OutgoingEnvelope with_header{{alice, {bob}}};
+    with_header.parameters.smtputf8 = true;
     const Fd file = disk::memory_file(small_message);
     const auto refused = d.client.send(with_header, file.get(), small_message.size());
     EXPECT_EQ(refused.recipients[0].reply.status, "5.6.7");

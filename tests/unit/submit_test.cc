@@ -115,7 +115,7 @@ TEST_F(SubmitTest, a_message_is_stored_in_silence) {
     ASSERT_EQ(outcome.drops.size(), 1U);
     EXPECT_EQ(recipients(outcome.drops[0]), "bob@x.test eve@x.test ");
     EXPECT_EQ(outcome.drops[0].envelope.sender.to_string(), login_) << "the reader knows the host's name";
-    EXPECT_EQ(outcome.drops[0].envelope.body, Body::seven_bit);
+    EXPECT_EQ(outcome.drops[0].envelope.parameters.body, Body::seven_bit);
     EXPECT_EQ(outcome.drops[0].owner, ::getuid());
     EXPECT_TRUE(outcome.texts[0].ends_with("\n\n.\nbody\n"));
 }
@@ -212,8 +212,10 @@ TEST_F(SubmitTest, from_names_whoever_sends) {
 }
 
 TEST_F(SubmitTest, body_type) {
-    EXPECT_EQ(submit({"b@x.test"}, "S: x\n\n\xc3\xb6\n").drops[0].envelope.body, Body::eight_bit_mime);
-    EXPECT_EQ(submit({"-B8BITMIME", "b@x.test"}, "S: x\n\no\n").drops[0].envelope.body, Body::eight_bit_mime);
+    EXPECT_EQ(submit({"b@x.test"}, "S: x\n\n\xc3\xb6\n").drops[0].envelope.parameters.body,
+              Body::eight_bit_mime);
+    EXPECT_EQ(submit({"-B8BITMIME", "b@x.test"}, "S: x\n\no\n").drops[0].envelope.parameters.body,
+              Body::eight_bit_mime);
 }
 
 TEST_F(SubmitTest, what_cannot_be_read_or_stored) {

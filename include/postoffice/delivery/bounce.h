@@ -48,7 +48,7 @@ class Bouncer {
     std::string queue_report(const Journal& journal, const std::vector<DsnRequest::Entry>& entries,
                              const Address& to, int original);
     /// Writes a report into the message; its form.
-    using Writer = std::function<DsnForm(Message& message, const std::string& id)>;
+    using Writer = std::function<MailParameters(Message& message, const std::string& id)>;
     Route route_to(const Address& to);
     std::string queue_to(const Address& to, const std::string& about, const Writer& write);
 

@@ -15,6 +15,34 @@
 namespace postoffice {
 
 enum class Body { seven_bit, eight_bit_mime };
+/// "7BIT" or "8BITMIME".
+std::string_view body_text(Body body);
+/// The same, in any case.
+std::optional<Body> parse_body(std::string_view text);
+
+/// What MAIL says of a message beside its sender, and what travels with it to the next host.
+struct MailParameters {
+    Body body = Body::seven_bit;  ///< RFC 6152
+    /// The message needs SMTPUTF8 (RFC 6531) for all recipients: its header has UTF-8, and the client said
+    /// so. An address that is not ASCII needs it whatever this says.
+    bool smtputf8 = false;
+    ReturnPart return_part = ReturnPart::unspecified;  ///< RET
+    std::string envelope_id = {};  ///< ENVID, the sender's name for this message, in xtext; "" if not given
+    bool operator==(const MailParameters&) const = default;
+};
+
+/// An envelope as MAIL and RCPT say it: nothing of it is routed.
+struct WireEnvelope {
+    struct To {
+        To(Address to, RecipientWishes what = {}) : address(std::move(to)), wishes(std::move(what)) {}
+        Address address;
+        RecipientWishes wishes;
+        bool operator==(const To&) const = default;
+    };
+    Address sender;
+    std::vector<To> recipients;
+    MailParameters parameters = {};
+};
 
 /// Where a message came from, as told to people: Received field, journal, log.
 struct Origin {
@@ -47,12 +75,7 @@ std::string_view mark_of(MailFolder folder);
 
 struct Envelope {
     Address sender;  ///< null for <>
-    Body body = Body::seven_bit;
-    /// The message needs SMTPUTF8 (RFC 6531) for everybody: its header has UTF-8, and the client said so.
-    /// An address that is not ASCII needs it whatever this says.
-    bool utf8_header = false;
-    ReturnPart return_part = ReturnPart::unspecified;
-    std::string envelope_id;  ///< ENVID, the sender's name for this message, in xtext; "" if not given
+    MailParameters parameters;
     std::vector<Recipient> recipients;
     /// Aliases and lists among the recipients that were replaced by what they lead to, and whose sender wants
     /// to hear that they were reached (RFC 3461 section 5.2.7). Not in the journal: they are reported when

@@ -17,26 +17,10 @@
 
 namespace postoffice {
 
-/// The envelope part of a drop file.
-struct DropEnvelope {
-    struct To {
-        To(Address to, RecipientWishes what = {}) : address(std::move(to)), wishes(std::move(what)) {}
-        Address address;
-        RecipientWishes wishes;
-        bool operator==(const To&) const = default;
-    };
-    Address sender;
-    std::vector<To> recipients;
-    Body body = Body::seven_bit;
-    bool utf8_header = false;  ///< see Envelope
-    ReturnPart return_part = ReturnPart::unspecified;
-    std::string envelope_id{};  ///< xtext
-};
-
 /// Writes and syncs drop/ID, readable by the group of the folder. Returns the id: a new one, unless it is
 /// given. Throws std::system_error; then nothing is left. A writer that dies leaves a file shorter than its
 /// first line says, which is never taken in.
-std::string write_drop(const std::string& drop_directory, const DropEnvelope& envelope, Message& message,
+std::string write_drop(const std::string& drop_directory, const WireEnvelope& envelope, Message& message,
                        const std::string& id = "");
 
 /// A drop file opened for taking in. Its owner may still change it: read it once, and not beyond
@@ -46,7 +30,7 @@ struct Drop {
     std::uint64_t message_size = 0;  ///< octets from there
     uid_t owner = 0;
     UnixTime written = 0;
-    DropEnvelope envelope;
+    WireEnvelope envelope;
 };
 
 /// Ids of finished files in drop/, oldest first; of damaged ones too, for open_drop() to say what is wrong.

@@ -32,16 +32,11 @@ struct DsnRequest {
     bool about_others = false;   ///< `to` did not send the message: postmaster, or the owner of a list
 };
 
-/// What the envelope of a report must say of it.
-struct DsnForm {
-    Body body = Body::seven_bit;
-    bool utf8_header = false;
-};
-
 /// Writes the report into the empty message `report`; it is to be sent from the null path (RFC 3464 section
 /// 2). `original`: the message, open for reading, or -1 if it cannot be read any more: the report then says
-/// so. Only to a sender whose address needs SMTPUTF8 the report needs it too. Throws std::system_error.
-DsnForm write_dsn(Message& report, const Journal& journal, const DsnRequest& request, int original);
+/// so. Returns what MAIL must say of it. Only to a sender whose address needs SMTPUTF8 the report needs it
+/// too. Throws std::system_error.
+MailParameters write_dsn(Message& report, const Journal& journal, const DsnRequest& request, int original);
 
 /// Messages up to this size are returned whole with a failure, unless the sender asked for the header alone;
 /// of larger ones only the header.

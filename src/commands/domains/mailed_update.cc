@@ -247,7 +247,7 @@ std::string mail_update_answer(const std::string& drop_directory, const std::str
                     rfc5322_date(now_unix()), Spool::new_id(), hostname,
                     outcome.done ? "What you asked for is done." : "What you asked for was not done.",
                     printable_lines(outcome.text)));
-    return write_drop(drop_directory, {Address(), {owner}, Body::eight_bit_mime}, answer);
+    return write_drop(drop_directory, {Address(), {owner}, {Body::eight_bit_mime}}, answer);
 }
 
 }  // namespace postoffice

@@ -118,7 +118,7 @@ std::optional<Listed> list_drop(const Spool& spool, const std::string& id, const
     envelope.arrived = drop->written;
     envelope.sender = drop->envelope.sender.qualified(config.hostname);
     envelope.origin.submitter = fmt::format("uid {}", drop->owner);
-    for (const DropEnvelope::To& to : drop->envelope.recipients) {
+    for (const WireEnvelope::To& to : drop->envelope.recipients) {
         const Address address = to.address.qualified(config.hostname);
         envelope.recipients.push_back({address, {Destination::Mailbox{""}, address}});
     }

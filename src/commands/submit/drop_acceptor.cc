@@ -14,8 +14,8 @@ namespace postoffice {
 namespace {
 
 // The recipients as they were before they were expanded, since whoever takes in the drop does that again.
-std::vector<DropEnvelope::To> as_given(const Envelope& envelope) {
-    std::vector<DropEnvelope::To> given;
+std::vector<WireEnvelope::To> as_given(const Envelope& envelope) {
+    std::vector<WireEnvelope::To> given;
     std::map<Address, std::size_t> places;
     for (const Recipient& recipient : envelope.recipients)
         if (places.emplace(recipient.original, given.size()).second)
@@ -40,9 +40,7 @@ void DropAcceptor::complete(const Envelope& envelope, Message& message, Message&
 }
 
 Reply DropAcceptor::accept(const std::string& id, const Envelope& envelope, Message& message) {
-    DropEnvelope drop{envelope.sender,     {}, envelope.body, envelope.utf8_header, envelope.return_part,
-                      envelope.envelope_id};
-    drop.recipients = as_given(envelope);
+    const WireEnvelope drop{envelope.sender, as_given(envelope), envelope.parameters};
     try {
         const std::string folder = config_.queue_dir + "/drop";
         Message completed(folder, config_.minfree);

@@ -66,7 +66,7 @@ std::string mail_error_report(const std::string& drop_directory, const std::stri
         for_each_piece(original, [&](std::string_view piece) { report.append(piece); });
     }
     report.append(fmt::format("\n--{}--\n", id));
-    return write_drop(drop_directory, {Address(), {sender}, Body::eight_bit_mime}, report);
+    return write_drop(drop_directory, {Address(), {sender}, {Body::eight_bit_mime}}, report);
 }
 
 std::optional<std::string> save_dead_letter(const std::string& home, const Address& sender, int message) {

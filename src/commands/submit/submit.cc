@@ -79,7 +79,7 @@ class SubmitCommand {
     void check_recipients();
     bool has_utf8_address() const;
     Address as_taken_in(const Address& address) const;
-    DropEnvelope drop_envelope() const;
+    WireEnvelope drop_envelope() const;
     void store();
     Fd make_fifo(const std::string& id) const;
     void hand_over(const std::string& id, Fd fifo);
@@ -243,13 +243,14 @@ bool SubmitCommand::has_utf8_address() const {
                                                [](const Address& address) { return address.needs_utf8(); });
 }
 
-DropEnvelope SubmitCommand::drop_envelope() const {
-    DropEnvelope envelope;
+WireEnvelope SubmitCommand::drop_envelope() const {
+    WireEnvelope envelope;
     envelope.sender = as_taken_in(sender_);
-    envelope.body = eight_bit_ ? Body::eight_bit_mime : Body::seven_bit;
-    envelope.utf8_header = utf8_header_ && line_.smtputf8.value_or(has_utf8_address());
-    envelope.return_part = parse_return_part(line_.dsn_return).value_or(ReturnPart::unspecified);
-    envelope.envelope_id = line_.envelope_id;
+    MailParameters& parameters = envelope.parameters;
+    parameters.body = eight_bit_ ? Body::eight_bit_mime : Body::seven_bit;
+    parameters.smtputf8 = utf8_header_ && line_.smtputf8.value_or(has_utf8_address());
+    parameters.return_part = parse_return_part(line_.dsn_return).value_or(ReturnPart::unspecified);
+    parameters.envelope_id = line_.envelope_id;
     const Notify notify =
         line_.dsn_notify.empty() ? Notify() : parse_notify(line_.dsn_notify).value_or(Notify());
     // The first host of a message is the one that knows what its sender called the recipients.

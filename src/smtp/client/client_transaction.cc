@@ -56,7 +56,7 @@ struct SmtpClient::Transaction {
     }
     // The server has to understand UTF-8 where there would otherwise be ASCII: RFC 6531 section 3.4.
     bool needs_utf8(std::size_t index) const {
-        return envelope.utf8_header || !is_ascii(sender) || !is_ascii(recipients[index]);
+        return envelope.parameters.smtputf8 || !is_ascii(sender) || !is_ascii(recipients[index]);
     }
     bool any_open_needs_utf8() const {
         for (std::size_t i = 0; i < results.size(); ++i)
@@ -241,12 +241,14 @@ std::string SmtpClient::mail_command(const Transaction& transaction) const {
     if (size_) line += fmt::format(" SIZE={}", transaction.size);
     // To a server without 8BITMIME the octets go as they are: converting would break signatures, and the
     // servers that mind them are gone.
-    if (eight_bit_mime_ && transaction.envelope.body == Body::eight_bit_mime) line += " BODY=8BITMIME";
+    if (eight_bit_mime_ && transaction.envelope.parameters.body == Body::eight_bit_mime)
+        line += " BODY=8BITMIME";
     if (transaction.any_open_needs_utf8()) line += " SMTPUTF8";
     if (!dsn_) return line;
-    if (transaction.envelope.return_part != ReturnPart::unspecified)
-        line.append(" RET=").append(return_part_text(transaction.envelope.return_part));
-    if (!transaction.envelope.envelope_id.empty()) line += " ENVID=" + transaction.envelope.envelope_id;
+    const MailParameters& parameters = transaction.envelope.parameters;
+    if (parameters.return_part != ReturnPart::unspecified)
+        line.append(" RET=").append(return_part_text(parameters.return_part));
+    if (!parameters.envelope_id.empty()) line += " ENVID=" + parameters.envelope_id;
     return line;
 }
 

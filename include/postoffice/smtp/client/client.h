@@ -39,18 +39,7 @@ struct MailServer {
 };
 
 /// What a server is told of a message.
-struct OutgoingEnvelope {
-    struct To {
-        To(Address to, RecipientWishes what = {}) : address(std::move(to)), wishes(std::move(what)) {}
-        Address address;
-        RecipientWishes wishes;  ///< passed on to a server that offers DSN
-    };
-    Address sender;
-    std::vector<To> recipients;
-    Body body = Body::seven_bit;
-    bool utf8_header = false;  ///< see Envelope
-    ReturnPart return_part = ReturnPart::unspecified;
-    std::string envelope_id{};  ///< xtext
+struct OutgoingEnvelope : WireEnvelope {
     /// Fields in front of the message's own, whole lines with LF.
     std::string trace{};
 };
