@@ -6,6 +6,7 @@
 #include "postoffice/base/ip_address.h"
 #include "postoffice/base/text.h"
 #include "postoffice/base/utf8.h"
+#include "postoffice/mail/address_lexer.h"
 
 namespace postoffice {
 namespace {
@@ -67,35 +68,16 @@ bool is_label(std::string_view label) {
                        [](char c) { return is_letter_or_digit(c) || c == '-' || c == '_'; });
 }
 
-/// Takes a quoted string from the front of `rest` and appends its meaning; returns what is wrong, or "".
-std::string_view read_quoted_string(std::string_view& rest, std::string& out) {
-    rest.remove_prefix(1);
-    while (!rest.empty()) {
-        char c = rest.front();
-        rest.remove_prefix(1);
-        if (c == '"') return "";
-        if (c == '\\') {
-            if (rest.empty()) break;
-            c = rest.front();
-            rest.remove_prefix(1);
-        }
+/// Appends what a quoted string means; returns what is wrong, or "".
+std::string_view append_quoted_string(const AddressToken& token, std::string& out) {
+    if (!token.is_closed) return "closing quote is missing";
+    const std::string_view inside = token.text.substr(1, token.text.size() - 2);
+    for (std::size_t i = 0; i < inside.size(); ++i) {
+        const char c = inside[i] == '\\' ? inside[++i] : inside[i];
         if (!is_printable(c)) return "control character in a quoted name";
         out += c;
     }
-    return "closing quote is missing";
-}
-
-/// A word: an atom or a quoted string.
-std::string_view read_word(std::string_view& rest, std::string& out) {
-    if (!rest.empty() && rest.front() == '"') return read_quoted_string(rest, out);
-    const auto atom = rest.substr(
-        0, static_cast<std::size_t>(std::find_if_not(rest.begin(), rest.end(), is_atext) - rest.begin()));
-    out += atom;
-    rest.remove_prefix(atom.size());
-    if (!atom.empty()) return "";
-    if (rest.empty()) return "a name is missing";
-    if (rest.front() == '.') return "a dot at the start of the name, or two in a row";
-    return "a character that needs quotes";
+    return "";
 }
 
 /// Where dots may stand in a local part that is not quoted.
@@ -104,33 +86,49 @@ enum class Dots {
     anywhere,       ///< at its ends and side by side, too, as some phones and providers write them
 };
 
-/// Words with dots between them: Dot-string, Quoted-string and the obs-local-part of RFC 5322 section 4.4.
-std::string_view read_local_part(std::string_view& rest, std::string& out, Dots dots) {
-    for (;;) {
-        const bool no_word =
-            dots == Dots::anywhere && (rest.starts_with('.') || (rest.starts_with('@') && !out.empty()));
-        if (!no_word)
-            if (const auto problem = read_word(rest, out); !problem.empty())
-                return rest.empty() && !out.empty() ? "a dot at the end of the name" : problem;
-        if (rest.empty() || rest.front() != '.') break;
-        out += '.';
-        rest.remove_prefix(1);
+/// Appends atoms with dots between them; returns what is wrong, or "". `expects_word`: a dot, or nothing, is
+/// in front.
+std::string_view append_atoms(std::string_view text, Dots dots, bool expects_word, std::string& out) {
+    for (const char c : text) {
+        if (c == '.' && expects_word && dots == Dots::between_words)
+            return "a dot at the start of the name, or two in a row";
+        if (c != '.' && !is_atext(c)) return "a character that needs quotes";
+        expects_word = c == '.';
+        out += c;
     }
-    return out.empty() ? "the name is empty" : "";
+    return "";
 }
 
-/// Everything up to where the domain ends: a blank, or '>', ',' or ':' outside of a literal's brackets.
-std::string_view take_domain(std::string_view& rest) {
-    std::size_t length = 0;
-    if (!rest.empty() && rest.front() == '[') {
-        length = rest.find(']');
-        length = length == std::string_view::npos ? rest.size() : length + 1;
-    } else {
-        length = std::min(rest.find_first_of(" \t\r\n>,:;<\"()"), rest.size());
+/// Words with dots between them: Dot-string, Quoted-string and the obs-local-part of RFC 5322 section 4.4.
+std::string_view read_local_part(std::string_view& rest, std::string& out, Dots dots) {
+    bool expects_word = true;
+    for (;;) {
+        std::string_view behind = rest;
+        const AddressToken token = read_token(behind);
+        if (token.follows_blank || !token.is_word()) break;
+        if (!expects_word && !token.text.starts_with('.')) break;
+        const bool is_quoted = token.kind == AddressToken::Kind::quoted_string;
+        const auto problem =
+            is_quoted ? append_quoted_string(token, out) : append_atoms(token.text, dots, expects_word, out);
+        if (!problem.empty()) return problem;
+        expects_word = !is_quoted && token.text.ends_with('.');
+        rest = behind;
     }
-    const auto domain = rest.substr(0, length);
-    rest.remove_prefix(length);
-    return domain;
+    if (out.empty()) return "the name is empty";
+    if (expects_word && (dots == Dots::between_words || !rest.starts_with('@')))
+        return "a dot at the end of the name";
+    return "";
+}
+
+/// The text at the front that stands for a domain; empty if there is none.
+std::string_view read_domain(std::string_view& rest) {
+    std::string_view behind = rest;
+    const AddressToken token = read_token(behind);
+    const bool is_domain =
+        token.kind == AddressToken::Kind::atom || token.kind == AddressToken::Kind::domain_literal;
+    if (!is_domain || token.follows_blank) return {};
+    rest = behind;
+    return token.text;
 }
 
 /// "example.org." is example.org: the dot is the root of the DNS.
@@ -154,7 +152,7 @@ Result<Address> read_addr_spec(std::string_view& rest, Dots dots) {
     std::string domain;
     if (!rest.empty() && rest.front() == '@') {
         rest.remove_prefix(1);
-        const auto given = without_final_dot(take_domain(rest));
+        const auto given = without_final_dot(read_domain(rest));
         domain = domain_to_ascii(given).value_or("");
         if (!is_valid_domain(domain)) return Problem{domain_problem(given)};
     }
@@ -171,7 +169,7 @@ Result<Address> read_addr_spec(std::string_view& rest, Dots dots) {
 std::string skip_source_route(std::string_view& rest) {
     while (!rest.empty() && rest.front() == '@') {
         rest.remove_prefix(1);
-        const auto domain = take_domain(rest);
+        const auto domain = read_domain(rest);
         if (!is_valid_domain(domain_to_ascii(domain).value_or("")))
             return "source route: " + domain_problem(domain);
         if (rest.empty()) break;

@@ -1,41 +1,11 @@
 // Addresses as people write them, in header fields and on command lines: RFC 5322 sections 3.4 and 4.4.
 #include "postoffice/base/text.h"
 #include "postoffice/mail/address.h"
+#include "postoffice/mail/address_lexer.h"
+#include "postoffice/mail/header.h"
 
 namespace postoffice {
 namespace {
-
-constexpr std::string_view blanks = " \t\r\n";
-
-bool is_blank(char c) {
-    return blanks.find(c) != std::string_view::npos;
-}
-
-/// Removes "(a (nested) comment)" from the front; false if it does not end.
-bool skip_comment(std::string_view& rest) {
-    std::size_t depth = 0;
-    for (std::size_t i = 0; i < rest.size(); ++i) {
-        const char c = rest[i];
-        if (c == '\\') ++i;
-        if (c == '(') ++depth;
-        if (c == ')' && --depth == 0) {
-            rest.remove_prefix(i + 1);
-            return true;
-        }
-    }
-    return false;
-}
-
-/// Length of the quoted string or literal at the front, both ends included; npos if it does not end.
-std::size_t enclosed_length(std::string_view text, char closing) {
-    for (std::size_t i = 1; i < text.size(); ++i) {
-        if (text[i] == '\\')
-            ++i;
-        else if (text[i] == closing)
-            return i + 1;
-    }
-    return std::string_view::npos;
-}
 
 /// One stretch of an address list, up to a character that gives it structure.
 struct Piece {
@@ -53,48 +23,37 @@ class Reader {
     Result<Piece> next(std::string_view delimiters) {
         Piece piece;
         bool separated = false;
-        while (!rest_.empty()) {
-            const char c = rest_.front();
-            if (is_blank(c)) {
-                separated = true;
-                rest_.remove_prefix(1);
-            } else if (c == '(') {
-                separated = true;
-                if (!skip_comment(rest_)) return Problem{"a comment is not closed: missing ')'"};
-            } else if (delimiters.find(c) != std::string_view::npos) {
-                piece.delimiter = c;
-                rest_.remove_prefix(1);
+        for (;;) {
+            const AddressToken token = read_token(rest_);
+            if (!token.is_closed) return Problem{what_is_open(token.kind)};
+            if (token.kind == Kind::end) return piece;
+            if (token.kind == Kind::special &&
+                delimiters.find(token.text.front()) != std::string_view::npos) {
+                piece.delimiter = token.text.front();
                 return piece;
-            } else {
-                if (separated) append_separator(piece.text, c);
-                separated = false;
-                if (auto problem = read_token(piece.text); !problem.empty())
-                    return Problem{std::move(problem)};
             }
+            separated = separated || token.follows_blank || token.kind == Kind::comment;
+            if (token.kind == Kind::comment) continue;
+            if (separated) append_separator(piece.text, token.text.front());
+            separated = false;
+            piece.text += field_value(token.text);
         }
-        return piece;
     }
 
   private:
+    using Kind = AddressToken::Kind;
+
+    static std::string what_is_open(Kind kind) {
+        if (kind == Kind::comment) return "a comment is not closed: missing ')'";
+        return kind == Kind::quoted_string ? "a quoted string is not closed"
+                                           : "an address literal is not closed";
+    }
+
     /// Blanks and comments around '.' and '@' mean nothing (obs-local-part, obs-domain); between words they
     /// make a phrase of them.
     static void append_separator(std::string& text, char next) {
         const auto glues = [](char c) { return c == '.' || c == '@' || c == ','; };
         if (!text.empty() && !glues(text.back()) && !glues(next)) text += ' ';
-    }
-
-    std::string read_token(std::string& text) {
-        std::size_t length = 1;
-        if (rest_.front() == '"' || rest_.front() == '[') {
-            length = enclosed_length(rest_, rest_.front() == '"' ? '"' : ']');
-            if (length == std::string_view::npos)
-                return rest_.front() == '"' ? "a quoted string is not closed"
-                                            : "an address literal is not closed";
-        }
-        for (const char c : rest_.substr(0, length))
-            if (c != '\r' && c != '\n') text += c;  // unfolding, RFC 5322 section 2.2.3
-        rest_.remove_prefix(length);
-        return "";
     }
 
     std::string_view rest_;
@@ -127,7 +86,7 @@ class ListParser {
             if (!piece) return piece.problem();
             if (auto problem = take(*piece); !problem.empty()) return problem;
         }
-        return "";  // a group that nobody closed ends here: "undisclosed-recipients:" is seen often
+        return "";  // a group that is not closed ends here: "undisclosed-recipients:" is seen often
     }
 
     std::vector<Address> addresses;
