@@ -130,6 +130,13 @@ std::size_t read_at(int fd, std::span<char> into, off_t offset) {
     return done;
 }
 
+void copy_all(int from, int to) {
+    std::string buffer(65536, '\0');
+    for (off_t offset = 0; const std::size_t n = read_at(from, buffer, offset);
+         offset += static_cast<off_t>(n))
+        write_all(to, std::string_view(buffer).substr(0, n));
+}
+
 namespace {
 
 constexpr int contents_stay = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;

@@ -4,7 +4,7 @@
 
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
-#include "postoffice/queue/message_builder.h"
+#include "postoffice/queue/report.h"
 #include "postoffice/routing/recipients.h"
 
 namespace postoffice {
@@ -39,18 +39,12 @@ Entries entries_to_report(const Journal& journal, Status status) {
 }
 
 /// For postmaster: what was moved aside, and what can be done about it.
-std::string damage_report(const std::string& hostname, const Address& to, const std::string& id,
-                          const std::string& spool, const std::vector<DamagedMessage>& damaged) {
-    Envelope envelope;
-    envelope.origin.protocol = "local";
-    std::string text = received_field(hostname, id, envelope, "");
-    text += fmt::format(
-        "From: Mail Delivery System <MAILER-DAEMON@{0}>\nTo: {1}\nSubject: Damaged messages in the queue\n"
-        "Date: {2}\nMessage-ID: <{3}@{0}>\nAuto-Submitted: auto-generated\nMIME-Version: 1.0\n"
-        "Content-Type: text/plain; charset=us-ascii\n\n"
-        "This is the mail system at {0}.\n\n"
-        "These messages could not be read, and were moved aside in\n{4}:\n\n",
-        hostname, to.to_string(), rfc5322_date(now_unix()), id, spool);
+std::string damage_text(const std::string& hostname, const std::string& spool,
+                        const std::vector<DamagedMessage>& damaged) {
+    std::string text = fmt::format(
+        "This is the mail system at {}.\n\n"
+        "These messages could not be read, and were moved aside in\n{}:\n\n",
+        hostname, spool);
     for (const DamagedMessage& message : damaged)
         text += fmt::format("  bad{}\n    {}\n", message.id, printable(message.problem));
     return text +
@@ -150,7 +144,13 @@ std::string Bouncer::report_success(const Journal& journal, int original) {
 std::string Bouncer::report_damage(const std::vector<DamagedMessage>& damaged) {
     const Address postmaster("postmaster", config_.hostname);
     return queue_to(postmaster, "damage", [&](Message& message, const std::string& id) {
-        message.append(damage_report(config_.hostname, postmaster, id, spool_.directory(), damaged));
+        message.append(plain_report({.id = id,
+                                     .hostname = config_.hostname,
+                                     .to = postmaster,
+                                     .subject = "Damaged messages in the queue",
+                                     .now = now_unix(),
+                                     .is_answer = false},
+                                    damage_text(config_.hostname, spool_.directory(), damaged)));
         return MailParameters();
     });
 }

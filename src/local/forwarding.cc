@@ -15,7 +15,6 @@
 namespace postoffice {
 namespace {
 
-constexpr std::size_t chunk = 65536;
 constexpr std::size_t most_header = 256 * 1024;
 
 }  // namespace
@@ -25,12 +24,7 @@ Fd copy_of_message(const std::string& prefix, int message) {
     if (!copy) copy = Fd(::memfd_create("message", MFD_CLOEXEC));
     if (!copy) throw_errno("a place for the message");
     disk::write_all(copy.get(), prefix);
-    std::vector<char> buffer(chunk);
-    off_t offset = 0;
-    while (const std::size_t n = disk::read_at(message, buffer, offset)) {
-        disk::write_all(copy.get(), {buffer.data(), n});
-        offset += static_cast<off_t>(n);
-    }
+    disk::copy_all(message, copy.get());
     return copy;
 }
 

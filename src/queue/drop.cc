@@ -193,16 +193,6 @@ void give_to_group_of(int folder, int file) {
         (void)!::fchown(file, static_cast<uid_t>(-1), wanted.st_gid);
 }
 
-void copy_message(int from, int to) {
-    std::string buffer(65536, '\0');
-    for (off_t offset = 0;;) {
-        const std::size_t n = disk::read_at(from, buffer, offset);
-        if (n == 0) return;
-        disk::write_all(to, std::string_view(buffer).substr(0, n));
-        offset += static_cast<off_t>(n);
-    }
-}
-
 /// The name reaches the disk with the file on the file systems we know; where the writer may not open the
 /// folder, which is the rule, that has to do.
 void sync_name(const std::string& drop_directory) {
@@ -254,7 +244,7 @@ std::string write_drop(const std::string& drop_directory, const WireEnvelope& en
         if (::fchmod(file.get(), 0640) != 0) throw_errno("chmod " + id);  // whatever the caller's umask
         disk::write_all(file.get(), fmt::format("{}{}{}{}\n{}", first_words, text.size(), middle_word,
                                                 message.size(), text));
-        copy_message(source.get(), file.get());
+        disk::copy_all(source.get(), file.get());
         disk::sync(file.get());
         sync_name(drop_directory);
     } catch (const std::system_error&) {

@@ -48,6 +48,8 @@ void set_modification_time(int fd, UnixTime when);
 std::string read_all(int fd, std::size_t most);
 /// Reads up to into.size() octets at `offset`; fewer only at end of file. Returns the number read.
 std::size_t read_at(int fd, std::span<char> into, off_t offset);
+/// Writes all of the file `from`, whatever its position, to `to`.
+void copy_all(int from, int to);
 
 /// A descriptor, at offset 0, of an unnamed file in memory with these contents, which nobody can change any
 /// more.

@@ -18,6 +18,7 @@
 #include "postoffice/mail/header.h"
 #include "postoffice/policy/passwords.h"
 #include "postoffice/queue/drop.h"
+#include "postoffice/queue/report.h"
 #include "postoffice/queue/spool.h"
 #include "postoffice/routing/user_files.h"
 #include "postoffice/routing/users.h"
@@ -233,21 +234,20 @@ std::optional<MailedUpdateOutcome> carry_out_mailed_update(const Config& config,
 std::string mail_update_answer(const std::string& drop_directory, const std::string& hostname,
                                const Address& owner, const MailedUpdateOutcome& outcome) {
     Message answer(drop_directory);
-    answer.append(
-        fmt::format("From: Postmaster of {0} <{1}>\n"
-                    "To: <{2}>\n"
-                    "Subject: Re: {3}\n"
-                    "Date: {4}\n"
-                    "Message-ID: <{5}@{6}>\n"
-                    "Auto-Submitted: auto-replied\n"
-                    "MIME-Version: 1.0\n"
-                    "Content-Type: text/plain; charset=utf-8\n\n"
-                    "{7}\n\n{8}\n",
-                    outcome.postmaster.domain(), outcome.postmaster.to_string(), owner.to_string(), subject,
-                    rfc5322_date(now_unix()), Spool::new_id(), hostname,
+    const std::string id = Spool::new_id();
+    answer.append(plain_report(
+        {.id = id,
+         .hostname = hostname,
+         .to = owner,
+         .subject = fmt::format("Re: {}", subject),
+         .now = now_unix(),
+         .from_name = "Postmaster of " + outcome.postmaster.domain(),
+         .from = outcome.postmaster,
+         .needs_received = false},
+        fmt::format("{}\n\n{}\n",
                     outcome.done ? "What you asked for is done." : "What you asked for was not done.",
-                    printable_lines(outcome.text)));
-    return write_drop(drop_directory, {Address(), {owner}, {Body::eight_bit_mime}}, answer);
+                    printable_lines(outcome.text))));
+    return write_drop(drop_directory, {Address(), {owner}, {Body::eight_bit_mime}}, answer, id);
 }
 
 }  // namespace postoffice

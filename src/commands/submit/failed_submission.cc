@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <system_error>
 
 #include "postoffice/base/clock.h"
@@ -14,21 +13,11 @@
 #include "postoffice/local/message_copier.h"
 #include "postoffice/queue/drop.h"
 #include "postoffice/queue/message.h"
+#include "postoffice/queue/report.h"
 #include "postoffice/queue/spool.h"
 
 namespace postoffice {
 namespace {
-
-/// Calls `take` with the message, a piece at a time.
-template <class Handle>
-void for_each_piece(int message, const Handle& handle) {
-    std::array<char, 65536> buffer;
-    off_t offset = 0;
-    while (const std::size_t got = disk::read_at(message, buffer, offset)) {
-        handle(std::string_view(buffer.data(), got));
-        offset += static_cast<off_t>(got);
-    }
-}
 
 /// True for what only this process's user controls.
 bool is_ours(int fd, mode_t type) {
@@ -44,29 +33,24 @@ std::string mail_error_report(const std::string& drop_directory, const std::stri
                               const Address& sender, const std::vector<std::string>& reasons, int original) {
     const std::string id = Spool::new_id();
     Message report(drop_directory);
-    report.append(
-        fmt::format("From: Mail Delivery System <MAILER-DAEMON@{0}>\n"
-                    "To: <{1}>\n"
-                    "Subject: Your message could not be sent\n"
-                    "Date: {2}\n"
-                    "Message-ID: <{3}@{0}>\n"
-                    "Auto-Submitted: auto-replied\n"
-                    "MIME-Version: 1.0\n"
-                    "Content-Type: multipart/mixed; boundary=\"{3}\"\n\n"
-                    "--{3}\n"
-                    "Content-Type: text/plain; charset=utf-8\n\n"
-                    "{4}\n\n",
-                    hostname, sender.to_string(), rfc5322_date(now_unix()), id,
-                    original < 0 ? "A message of yours was not sent:"
-                                 : "Your message, which follows, was not sent to everybody:"));
-    for (const std::string& reason : reasons) report.append(fmt::format("    {}\n", reason));
+    MultipartReport parts(report, boundary_for(id));
+    parts.begin({.id = id,
+                 .hostname = hostname,
+                 .to = sender,
+                 .subject = "Your message could not be sent",
+                 .now = now_unix(),
+                 .needs_received = false},
+                "multipart/mixed", true);
+    std::string text = original < 0 ? "A message of yours was not sent:\n\n"
+                                    : "Your message, which follows, was not sent to all recipients:\n\n";
+    for (const std::string& reason : reasons) text += fmt::format("    {}\n", reason);
+    parts.add_text(text);
     if (original >= 0) {
-        report.append(
-            fmt::format("\n--{}\nContent-Type: message/rfc822\nContent-Disposition: inline\n\n", id));
-        for_each_piece(original, [&](std::string_view piece) { report.append(piece); });
+        parts.begin_part("message/rfc822", true);
+        report.append_copy_of(original);
     }
-    report.append(fmt::format("\n--{}--\n", id));
-    return write_drop(drop_directory, {Address(), {sender}, {Body::eight_bit_mime}}, report);
+    parts.end();
+    return write_drop(drop_directory, {Address(), {sender}, {Body::eight_bit_mime}}, report, id);
 }
 
 std::optional<std::string> save_dead_letter(const std::string& home, const Address& sender, int message) {
