@@ -22,7 +22,7 @@ namespace {
 
 using Outcome = DeliveryResult::Outcome;
 
-constexpr std::string_view suffix = ".watch";  // with it a name is no queue id, so nobody takes it for a drop
+constexpr std::string_view suffix = ".watch";  // with it a name is no queue id, and is not taken for a drop
 
 // A line is a word and what belongs to it, separated by tabs, which printable text has none of.
 constexpr std::string_view said = "said";
@@ -33,12 +33,12 @@ constexpr std::string_view failed_word = "failed";
 // Several may write at a time: lines that are no longer never mix (write(2) to a pipe, PIPE_BUF).
 constexpr std::size_t longest_line = std::min(PIPE_BUF, 4096);
 
-std::string watch_name(const std::string& id) {
+std::string fifo_name(const std::string& id) {
     return fmt::format("{}{}", id, suffix);
 }
 
-std::string watch_path(const std::string& drop_directory, const std::string& id) {
-    return fmt::format("{}/{}", drop_directory, watch_name(id));
+std::string fifo_path(const std::string& drop_directory, const std::string& id) {
+    return fmt::format("{}/{}", drop_directory, fifo_name(id));
 }
 
 std::string_view word_for(Outcome outcome) {
@@ -61,7 +61,7 @@ bool is_fifo(int fd, struct stat& status) {
 
 StatusWriter StatusWriter::open(const std::string& drop_directory, const std::string& id) {
     if (!is_queue_id(id)) return {};
-    const std::string path = watch_path(drop_directory, id);
+    const std::string path = fifo_path(drop_directory, id);
     // Whatever stands there: without a reader a FIFO is not opened, and nothing that can be waited for is.
     Fd fifo(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC));
     remove_status_fifo(drop_directory, id);
@@ -78,7 +78,7 @@ void StatusWriter::restrict_to(uid_t owner, bool sees_all) {
 
 uid_t StatusWriter::owner() const {
     struct stat status {};
-    if (::fstat(fifo_.get(), &status) != 0) throw_errno("stat a watch");
+    if (::fstat(fifo_.get(), &status) != 0) throw_errno("stat a status FIFO");
     return status.st_uid;
 }
 
@@ -137,7 +137,7 @@ std::optional<StatusLine> parse_status_line(std::string_view line) {
 
 Fd make_status_fifo(const std::string& drop_directory, const std::string& id) {
     const Fd folder = open_folder(drop_directory);
-    const std::string name = watch_name(id);
+    const std::string name = fifo_name(id);
     if (::mkfifoat(folder.get(), name.c_str(), 0600) != 0) throw_errno("mkfifo " + name);
     try {
         Fd fifo = disk::open_in(folder.get(), name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
@@ -152,12 +152,12 @@ Fd make_status_fifo(const std::string& drop_directory, const std::string& id) {
 
 bool has_status_fifo(const std::string& drop_directory, const std::string& id) {
     struct stat status {};
-    return ::lstat(watch_path(drop_directory, id).c_str(), &status) == 0;
+    return ::lstat(fifo_path(drop_directory, id).c_str(), &status) == 0;
 }
 
 void remove_status_fifo(const std::string& drop_directory, const std::string& id) {
     try {
-        (void)disk::unlink_in(open_folder(drop_directory).get(), watch_name(id));
+        (void)disk::unlink_in(open_folder(drop_directory).get(), fifo_name(id));
     } catch (const std::system_error&) {
         // sweep_status_fifos() removes it once it is old.
     }

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "parameter_lines.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/folder.h"
@@ -29,8 +30,8 @@ constexpr std::size_t longest_first_line = 80;  // two numbers of twenty digits
 
 constexpr std::uint64_t largest_message = std::uint64_t{1} << 50;
 
-/// Most octets for one recipient: "to: ", brackets, newline, a path whose every octet is quoted, and what the
-/// sender wishes, with an ORCPT all of whose characters are escaped.
+/// Most octets for one recipient: "to: ", brackets, newline, a path with every octet quoted, and the wishes
+/// of the sender, with an ORCPT in which all characters are escaped.
 constexpr std::size_t longest_recipient =
     8 + 2 * (max_local_part + max_domain + 3) + 40 + most_kept_original_recipient;
 /// The lines besides recipients.
@@ -70,7 +71,7 @@ FirstLine read_first_line(int fd, std::uint64_t file_size) {
     return result;
 }
 
-/// Opens what anybody may have put there. Empty if it is gone, or not (yet) readable.
+/// Opens what any user may have put there. Empty if it is gone, or not (yet) readable.
 Fd open_foreign(const std::string& path) {
     try {
         return disk::open_if_exists(path, read_flags);
@@ -101,12 +102,7 @@ std::string address_line(std::string_view key, const Address& address, const Rec
 
 std::string envelope_text(const WireEnvelope& envelope) {
     std::string text = address_line("from", envelope.sender);
-    const MailParameters& parameters = envelope.parameters;
-    text += fmt::format("body: {}\n", body_text(parameters.body));
-    if (parameters.smtputf8) text += "header: UTF-8\n";
-    if (parameters.return_part != ReturnPart::unspecified)
-        text += fmt::format("return: {}\n", return_part_text(parameters.return_part));
-    if (!parameters.envelope_id.empty()) text += fmt::format("envid: {}\n", parameters.envelope_id);
+    text += parameter_lines(envelope.parameters);
     for (const WireEnvelope::To& to : envelope.recipients) text += address_line("to", to.address, to.wishes);
     return text + "\n";
 }
@@ -144,22 +140,6 @@ WireEnvelope::To parse_to_line(std::string_view value) {
     return {path.address, wishes};
 }
 
-/// A line about the message; false if it is none.
-bool read_message_line(std::string_view key, std::string_view value, MailParameters& parameters) {
-    if (key == "body" && parse_body(value)) {
-        parameters.body = *parse_body(value);
-    } else if (key == "header" && value == "UTF-8") {
-        parameters.smtputf8 = true;
-    } else if (key == "return" && parse_return_part(value)) {
-        parameters.return_part = *parse_return_part(value);
-    } else if (key == "envid" && is_envelope_id(value)) {
-        parameters.envelope_id = value;
-    } else {
-        return false;
-    }
-    return true;
-}
-
 WireEnvelope parse_envelope(std::string_view text, std::size_t most_recipients) {
     if (!text.ends_with("\n\n")) throw FormatError("drop: no blank line behind the envelope");
     text.remove_suffix(1);
@@ -176,7 +156,7 @@ WireEnvelope parse_envelope(std::string_view text, std::size_t most_recipients) 
         } else if (key == "to") {
             if (envelope.recipients.size() == most_recipients) throw FormatError("drop: too many recipients");
             envelope.recipients.push_back(parse_to_line(value));
-        } else if (!read_message_line(key, value, envelope.parameters)) {
+        } else if (!read_parameter_line(key, value, envelope.parameters)) {
             throw FormatError("drop: bad line in the envelope");
         }
     }
@@ -185,7 +165,7 @@ WireEnvelope parse_envelope(std::string_view text, std::size_t most_recipients) 
     return envelope;
 }
 
-/// Its set-gid bit does that, unless somebody took it away; then root at least can mend it.
+/// The set-gid bit of the folder does that; where it was taken away, root at least can.
 void give_to_group_of(int folder, int file) {
     struct stat wanted {
     }, given{};
@@ -307,8 +287,8 @@ unsigned sweep_drops(const std::string& drop_directory, Seconds age) {
         struct stat status {};
         if (::lstat(path.c_str(), &status) != 0 || status.st_mtime > before) continue;
         const auto progress = progress_of(path);
-        // Whoever writes gives it to the group first. With something in it, it is mail that we cannot read
-        // because of something else, and somebody was told that it is here.
+        // The writer gives it to the group first. A file with contents that still cannot be read is mail of
+        // which the submitter was told that it is queued.
         if (!progress && status.st_size > 0 && !is_being_read(id)) {
             if (++unreadable <= RepeatedEvent::most)
                 log_event(id, "submission-unreadable",

@@ -58,7 +58,7 @@ ReturnedMessage read_returned(const std::string& id, int fd, bool whole) {
     return returned;
 }
 
-/// RFC 3463: class, subject, detail. A failure has class 5, or 4 when patience ran out.
+/// RFC 3463: class, subject, detail. A failure has class 5, or 4 for a message that waited too long.
 bool is_status(std::string_view status, DsnAction action) {
     const auto parts = split(status, '.');
     if (parts.size() != 3 || parts[0].size() != 1) return false;
@@ -87,9 +87,9 @@ std::string address_value(const Address& address, bool utf8) {
     return original_recipient_text(original_recipient_of(address));
 }
 
-/// The address that the sender gave stands for an ORCPT that he did not give, since it is passed on to the
-/// next host as one (RFC 3461 section 5.2.1); without it, nobody could tell whom a report through an alias is
-/// about.
+/// Without an ORCPT the address that the sender gave stands for it, since it is passed on to the next host as
+/// one (RFC 3461 section 5.2.1); without it, no reader could tell which recipient a report through an alias
+/// is about.
 std::string original_value(const Recipient& recipient, bool utf8) {
     const std::string& given = recipient.wishes.original_recipient;
     return given.empty() ? address_value(recipient.original, utf8) : original_recipient_text(given);

@@ -55,7 +55,7 @@ std::string_view meaning_of(std::string_view status) {
     return "";
 }
 
-/// Who it is about, for people: what was asked for, and what that led to.
+/// A recipient for people: the address that was asked for, and the one that it led to.
 std::string recipient_text(const Recipient& recipient) {
     const std::string asked = text_line(recipient.original.display_text());
     const std::string final_one = text_line(final_address(recipient).display_text());
@@ -89,7 +89,7 @@ std::string trouble_text(const Journal& journal, std::size_t index) {
 std::string success_text(DsnAction action, const Recipient& recipient, const RecipientState& state) {
     if (action == DsnAction::delivered) return "    It has been delivered.\n";
     if (action == DsnAction::expanded)
-        return "    It goes to everybody on this list; you will not hear of each.\n";
+        return "    It goes to all members of this list; you will not hear of each.\n";
     if (recipient.disclosed) return "    It was passed on to another host.\n";
     return fmt::format("    It was passed on to {},\n    which does not tell what becomes of it.\n",
                        ascii_line(state.last.by));
@@ -116,8 +116,8 @@ std::string closing(const DsnRequest& request, const ReturnedMessage& returned) 
                             request.about_others ? "I" : "You need not send it again: i",
                             rfc5322_date(request.retry_until));
     if (!returned.is_readable) return text + "The message itself could not be read any more.\n";
-    const std::string_view whose = request.about_others ? "the" : "your";
-    if (!returned.is_whole) return text + fmt::format("The header of {} message is attached.\n", whose);
+    const std::string_view article = request.about_others ? "the" : "your";
+    if (!returned.is_whole) return text + fmt::format("The header of {} message is attached.\n", article);
     return text + fmt::format("{} message is attached.\n", request.about_others ? "The" : "Your");
 }
 
@@ -130,7 +130,7 @@ DsnAction main_action(const DsnRequest& request) {
 }
 
 const Address& final_address(const Recipient& recipient) {
-    return recipient.disclosed ? *recipient.disclosed : recipient.target.address;
+    return recipient.disclosed ? *recipient.disclosed : recipient.destination.address;
 }
 
 std::string remote_words(const Recipient& recipient, const RecipientState& state) {

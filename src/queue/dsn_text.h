@@ -19,7 +19,7 @@ struct ReturnedMessage {
 DsnAction main_action(const DsnRequest& request);
 
 /// Where the mail went, as far as the reader of the report may know it (RFC 3464 section 4.2): what stands in
-/// a user's own file is no business of the sender.
+/// a user's own file is not disclosed to the sender.
 const Address& final_address(const Recipient& recipient);
 
 /// What the remote host said; of a message that was given up, at the last attempt. Where the address is not

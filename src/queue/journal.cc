@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "journal_text.h"
+#include "parameter_lines.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
 
@@ -52,16 +53,6 @@ void read_header_line(Journal& journal, std::string_view key, std::string_view v
                                                : MailFolder::inbox;
     } else if (key == "submitter") {
         envelope.origin.submitter = unescaped(value);
-    } else if (key == "body") {
-        const auto body = parse_body(value);
-        if (!body) throw FormatError("journal: bad body");
-        envelope.parameters.body = *body;
-    } else if (key == "header") {
-        envelope.parameters.smtputf8 = value == "UTF-8";
-    } else if (key == "return") {
-        envelope.parameters.return_part = parse_return_part(value).value_or(ReturnPart::unspecified);
-    } else if (key == "envid") {
-        envelope.parameters.envelope_id = unescaped(value);
     } else if (key == "size") {
         journal.size = parse_number(value);
         if (!journal.size) throw FormatError("journal: bad size");
@@ -79,6 +70,8 @@ void read_header_line(Journal& journal, std::string_view key, std::string_view v
         envelope.recipients.push_back(*recipient);
     } else if (key == "elsewhere") {
         if (const auto recipient = parse_destination(value)) envelope.elsewhere.push_back(*recipient);
+    } else if (!read_parameter_line(key, unescaped(value), envelope.parameters) && key == "body") {
+        throw FormatError("journal: bad body");
     }
 }
 
@@ -100,7 +93,7 @@ bool Journal::is_to_report(std::size_t index) const {
     const RecipientState& state = recipients[index];
     if (state.reported) return false;
     if (state.status == RecipientState::Status::failed) return true;
-    // There is nobody who would want to hear of the success of a report (RFC 3461 section 6.1).
+    // A report has no sender to hear of its success (RFC 3461 section 6.1).
     return state.status == RecipientState::Status::delivered && !envelope.sender.is_null() &&
            envelope.recipients[index].wishes.notify.success;
 }
@@ -135,11 +128,10 @@ std::string journal_header(const std::string& id, const Envelope& envelope,
     line("submitter", escaped(origin.submitter));
     if (envelope.folder != MailFolder::inbox)
         line("folder", envelope.folder == MailFolder::forbidden ? "forbidden" : "spam");
-    line("body", body_text(envelope.parameters.body));
-    if (envelope.parameters.smtputf8) line("header", "UTF-8");
+    MailParameters parameters = envelope.parameters;
+    parameters.envelope_id = escaped(parameters.envelope_id);
+    text += parameter_lines(parameters);
     if (size) line("size", fmt::format("{}", *size));
-    line("return", return_part_text(envelope.parameters.return_part));
-    line("envid", escaped(envelope.parameters.envelope_id));
     if (envelope.sent_by) line("sent-by", address_text(*envelope.sent_by));
     line("from", address_text(envelope.sender));
     std::size_t number = 0;

@@ -41,12 +41,12 @@ bool apply_result(Journal& journal, std::optional<UnixTime> when, DeliveryResult
                   std::string_view text) {
     const auto colon = text.find(": ");
     if (colon == std::string_view::npos) return false;
-    std::string_view who = text.substr(0, colon);
-    const auto number = parse_number(read_until(who, ' '));
+    std::string_view by = text.substr(0, colon);
+    const auto number = parse_number(read_until(by, ' '));
     if (!number || *number == 0 || *number > journal.recipients.size()) return false;
-    if (!who.empty()) {
-        if (!who.starts_with("by ")) return false;
-        who.remove_prefix(3);
+    if (!by.empty()) {
+        if (!by.starts_with("by ")) return false;
+        by.remove_prefix(3);
     }
     const auto reply = parse_reply(text.substr(colon + 2));
     if (!reply) return false;
@@ -55,7 +55,7 @@ bool apply_result(Journal& journal, std::optional<UnixTime> when, DeliveryResult
     if (state.status != RecipientState::Status::waiting) return true;  // done is done
     if (outcome == DeliveryResult::Outcome::delivered) state.status = RecipientState::Status::delivered;
     if (outcome == DeliveryResult::Outcome::failed) state.status = RecipientState::Status::failed;
-    state.last = {outcome, *reply, unescaped(who)};
+    state.last = {outcome, *reply, unescaped(by)};
     if (!when) return true;
     ++state.attempts;
     state.last_attempt = *when;

@@ -55,7 +55,7 @@ bool Spool::is_mine() const {
 
 void Spool::create(uid_t uid, gid_t gid) const {
     (void)make_folder(directory_, 0750, uid, gid);
-    // Who submits mail may create a file, but neither list the folder nor touch what others put there.
+    // A submitter may create a file, but neither list the folder nor touch the files of others.
     // Set-gid: the files get the folder's group, by which they can be read for taking in.
     (void)make_folder(drop_directory(), 03730, uid, gid);
 }
@@ -76,7 +76,7 @@ QueueEntry Spool::commit(const std::string& id, const Envelope& envelope, Messag
     const Fd data = message.keep_as(message_path(id));
     std::string journal_name = directory_ + "/tm" + id;
     try {
-        (void)try_lock(data.get());  // for sweep(); nobody else ever locks it
+        (void)try_lock(data.get());  // for sweep(); no other process locks it
         Fd journal = disk::open(journal_name, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, 0640);
         if (!try_lock(journal.get())) throw_errno(EAGAIN, "lock " + journal_name);
         disk::write_all(journal.get(), header);

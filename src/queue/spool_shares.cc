@@ -8,7 +8,7 @@
 namespace postoffice {
 
 struct SpoolShares::Place {
-    std::atomic<pid_t> process;  ///< 0: nobody's
+    std::atomic<pid_t> process;  ///< 0: the place is free
     std::atomic<std::uint64_t> owner;
     std::atomic<std::uint64_t> octets;
 };
@@ -27,8 +27,8 @@ std::uint64_t SpoolShares::held_by(std::uint64_t owner) const {
 SpoolShares::Place* SpoolShares::claim(std::uint64_t owner) const {
     for (std::size_t i = 0; i < count_; ++i) {
         Place& place = places_[i];
-        pid_t nobody = 0;
-        if (!place.process.compare_exchange_strong(nobody, ::getpid())) continue;
+        pid_t none = 0;
+        if (!place.process.compare_exchange_strong(none, ::getpid())) continue;
         place.octets.store(0);
         place.owner.store(owner);
         return &place;

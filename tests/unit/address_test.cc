@@ -238,7 +238,7 @@ TEST(AddressPath, LimitsOfTheStandard) {
     const std::string longest(64, 'n');
     EXPECT_EQ(path_of("<" + longest + "@c.example>"), "<" + longest + "@c.example>");
     EXPECT_TRUE(refuses_path("<n" + longest + "@c.example>"));
-    // Quotes that nobody needs do not count; those that we would have to send do.
+    // Needless quotes do not count; those that we would have to send do.
     EXPECT_EQ(path_of("<\"" + longest + "\"@c.example>"), "<" + longest + "@c.example>");
     EXPECT_TRUE(refuses_path("<\"" + std::string(62, 'n') + " \"@c.example>"));
 

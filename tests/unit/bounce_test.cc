@@ -106,7 +106,7 @@ TEST_F(BounceTest, ARunnerLeavesItToTheQueueWhereAReportGoes) {
     }
 }
 
-TEST_F(BounceTest, SuccessesWaitForNobodyAndAreToldOnce) {
+TEST_F(BounceTest, SuccessesAreReportedAtOnceAndOnlyOnce) {
     envelope_.recipients[0].wishes.notify.success = true;
     QueueEntry entry = commit();
     entry.record(0, delivered("Delivered"));
@@ -129,7 +129,7 @@ TEST_F(BounceTest, WhatTheNextHostTellsOfIsNotToldTwice) {
     EXPECT_TRUE(entry.journal().is_finished());
 }
 
-TEST_F(BounceTest, FailuresThatNobodyWantsToHearOfAreDone) {
+TEST_F(BounceTest, UnwantedReportsOfFailureAreSettled) {
     envelope_.recipients[0].wishes.notify.never = true;
     envelope_.recipients[1].wishes.notify.failure = true;
     QueueEntry entry = commit();
@@ -147,7 +147,7 @@ TEST_F(BounceTest, FailuresThatNobodyWantsToHearOfAreDone) {
     EXPECT_TRUE(report->envelope.recipients[0].wishes.notify.never);
 }
 
-TEST_F(BounceTest, DelaysAreToldToWhoAskedAfterFourHours) {
+TEST_F(BounceTest, RequestedNoticesOfDelayAreSentAfterFourHours) {
     envelope_.recipients[0].wishes.notify.delay = true;
     QueueEntry entry = commit();
     const UnixTime arrived = envelope_.arrived;

@@ -1,4 +1,4 @@
-// What a submitter who waits is told, and that nobody who tells him ever waits.
+// The delivery status that a waiting submitter gets, and that its writers never wait.
 #include "postoffice/queue/delivery_status.h"
 
 #include <fcntl.h>
@@ -33,15 +33,15 @@ bool is_at_end(const Fd& fifo) {
     return ::read(fifo.get(), &octet, 1) == 0;
 }
 
-class WatchTest : public ::testing::Test {
+class DeliveryStatusTest : public ::testing::Test {
   protected:
-    WatchTest() {
+    DeliveryStatusTest() {
         ignore_sigpipe();
         std::string folder = ::testing::TempDir() + "watch-XXXXXX";
         if (::mkdtemp(folder.data()) == nullptr) throw std::runtime_error("mkdtemp");
         drop_ = folder;
     }
-    ~WatchTest() override { fs::remove_all(drop_); }
+    ~DeliveryStatusTest() override { fs::remove_all(drop_); }
 
     StatusWriter admitted(bool sees_all) {
         reader_ = make_status_fifo(drop_, id);
@@ -62,7 +62,7 @@ Recipient recipient(const std::string& original, Destination::Kind kind, const s
 
 const Recipient as_written = recipient("bob", Destination::Remote{}, "bob");
 
-TEST_F(WatchTest, is_told_until_the_last_one_closes_it) {
+TEST_F(DeliveryStatusTest, lines_come_until_the_last_writer_closes_it) {
     StatusWriter watch = admitted(false);
     ASSERT_TRUE(watch);
     EXPECT_FALSE(fs::exists(path())) << "its name is gone once it is open";
@@ -78,19 +78,19 @@ TEST_F(WatchTest, is_told_until_the_last_one_closes_it) {
     EXPECT_EQ(read_now(reader_), "said\tlast\n");
 }
 
-TEST_F(WatchTest, ends_with_its_last_writer) {
+TEST_F(DeliveryStatusTest, it_ends_with_its_last_writer) {
     { const StatusWriter watch = admitted(false); }
     EXPECT_TRUE(is_at_end(reader_));
 }
 
-TEST_F(WatchTest, without_anybody_nothing_is_told) {
+TEST_F(DeliveryStatusTest, without_a_fifo_nothing_is_written) {
     const StatusWriter watch;
     EXPECT_FALSE(watch);
-    watch.write_transcript("nobody hears it");
-    watch.report_outcome(as_written, delivered("nobody hears it"));
+    watch.write_transcript("without a reader");
+    watch.report_outcome(as_written, delivered("without a reader"));
 }
 
-TEST_F(WatchTest, replies_of_others_are_not_for_every_reader) {
+TEST_F(DeliveryStatusTest, replies_of_others_are_not_for_every_reader) {
     using To = Destination;
     const To::Source bobs = To::InUserFile{"bob"};
     const struct {
@@ -121,17 +121,17 @@ TEST_F(WatchTest, replies_of_others_are_not_for_every_reader) {
     }
 }
 
-TEST_F(WatchTest, who_does_not_read_holds_nobody_up) {
+TEST_F(DeliveryStatusTest, a_reader_that_does_not_read_holds_up_no_writer) {
     const StatusWriter watch = admitted(false);
-    for (int i = 0; i < 100000; ++i) watch.write_transcript("a line that somebody should have read by now");
+    for (int i = 0; i < 100000; ++i) watch.write_transcript("a line that is not read");
     EXPECT_TRUE(watch.has_reader());
     EXPECT_TRUE(read_now(reader_).ends_with("\n")) << "lines are told whole or not at all";
     reader_.reset();
     EXPECT_FALSE(watch.has_reader());
-    watch.write_transcript("he has left");
+    watch.write_transcript("the reader has left");
 }
 
-TEST_F(WatchTest, long_lines_are_cut) {
+TEST_F(DeliveryStatusTest, long_lines_are_cut) {
     const StatusWriter watch = admitted(false);
     watch.write_transcript(std::string(100000, 'x'));
     watch.write_transcript("next");
@@ -140,7 +140,7 @@ TEST_F(WatchTest, long_lines_are_cut) {
     EXPECT_TRUE(told.ends_with("x\nsaid\tnext\n"));
 }
 
-TEST_F(WatchTest, is_for_the_owner_of_the_message_alone) {
+TEST_F(DeliveryStatusTest, it_is_for_the_owner_of_the_message_alone) {
     reader_ = make_status_fifo(drop_, id);
     StatusWriter watch = StatusWriter::open(drop_, id);
     watch.restrict_to(::geteuid() + 1, true);
@@ -148,17 +148,17 @@ TEST_F(WatchTest, is_for_the_owner_of_the_message_alone) {
     EXPECT_TRUE(is_at_end(reader_));
 }
 
-TEST_F(WatchTest, only_its_owner_and_the_server_can_open_it) {
+TEST_F(DeliveryStatusTest, only_its_owner_and_the_server_can_open_the_fifo) {
     const mode_t before = ::umask(0);
     reader_ = make_status_fifo(drop_, id);
     ::umask(before);
     struct stat status {};
     ASSERT_EQ(::stat(path().c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 07777U, 0620U);
-    EXPECT_THROW((void)make_status_fifo(drop_, id), std::system_error) << "somebody has this name already";
+    EXPECT_THROW((void)make_status_fifo(drop_, id), std::system_error) << "the name is taken";
 }
 
-TEST_F(WatchTest, what_else_has_its_name_is_no_watch) {
+TEST_F(DeliveryStatusTest, another_file_of_its_name_is_no_status_fifo) {
     EXPECT_FALSE(StatusWriter::open(drop_, id)) << "nothing is there";
     EXPECT_FALSE(StatusWriter::open(drop_, "../" + id)) << "no id";
     const std::string other = drop_ + "/other";
@@ -173,11 +173,11 @@ TEST_F(WatchTest, what_else_has_its_name_is_no_watch) {
     EXPECT_FALSE(StatusWriter::open(drop_, id)) << "a folder";
     fs::remove(path());
     ASSERT_EQ(::mkfifo(path().c_str(), 0600), 0);
-    EXPECT_FALSE(StatusWriter::open(drop_, id)) << "a FIFO that nobody reads";
+    EXPECT_FALSE(StatusWriter::open(drop_, id)) << "a FIFO without a reader";
     EXPECT_FALSE(fs::exists(path()));
 }
 
-TEST_F(WatchTest, what_killed_submitters_left_is_swept) {
+TEST_F(DeliveryStatusTest, fifos_of_killed_submitters_are_swept) {
     reader_ = make_status_fifo(drop_, id);
     std::ofstream(drop_ + "/no-id.watch") << "";
     EXPECT_EQ(sweep_status_fifos(drop_, Seconds(3600)), 0U);
@@ -186,7 +186,7 @@ TEST_F(WatchTest, what_killed_submitters_left_is_swept) {
     EXPECT_THROW(sweep_status_fifos(drop_ + "/missing", Seconds(0)), std::system_error);
 }
 
-TEST(WatchEvents, are_read_as_they_were_written) {
+TEST(StatusLines, are_read_as_they_were_written) {
     const auto outcome = parse_status_line("delivered\tbob@x.test\tmx\t250 2.0.0 OK");
     ASSERT_TRUE(outcome && outcome->is_outcome);
     EXPECT_EQ(outcome->outcome, Outcome::delivered);
@@ -203,7 +203,7 @@ TEST(WatchEvents, are_read_as_they_were_written) {
         EXPECT_EQ(parse_status_line(other).has_value(), std::string_view(other) == "said") << other;
 }
 
-TEST_F(WatchTest, there_are_only_so_many) {
+TEST_F(DeliveryStatusTest, their_number_is_bounded) {
     AwaitedMessages watched;
     std::vector<Fd> readers;
     const auto add = [&](int number, bool sees_all) {
@@ -217,9 +217,9 @@ TEST_F(WatchTest, there_are_only_so_many) {
     int number = 0;
     for (std::size_t i = 0; i < AwaitedMessages::most_of_one_user; ++i) EXPECT_TRUE(add(number++, false));
     EXPECT_FALSE(add(number++, false)) << "one user cannot have all";
-    EXPECT_TRUE(is_at_end(readers.back())) << "who is not taken need not wait";
+    EXPECT_TRUE(is_at_end(readers.back())) << "a reader that is not taken need not wait";
     readers.front().reset();
-    EXPECT_TRUE(add(number++, false)) << "who has left makes room";
+    EXPECT_TRUE(add(number++, false)) << "a reader that has left makes room";
     std::size_t held = AwaitedMessages::most_of_one_user;
     while (add(number++, true)) ++held;
     EXPECT_EQ(held, AwaitedMessages::most);

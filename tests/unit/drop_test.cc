@@ -82,7 +82,7 @@ TEST_F(DropTest, GroupMayReadItWhateverTheUmask) {
 }
 
 TEST_F(DropTest, NeedsNoMoreThanTheRightToCreate) {
-    // As root, a child becomes somebody else; otherwise the owner takes the right to list from itself.
+    // As root, a child becomes another user; otherwise the owner takes the right to list from itself.
     const bool is_root = ::getuid() == 0;
     constexpr uid_t nobody = 65534;
     ASSERT_EQ(::chmod(folder_.path().c_str(), is_root ? 01733 : 0300), 0);

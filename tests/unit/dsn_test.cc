@@ -55,7 +55,7 @@ class DsnTest : public ::testing::Test {
         "Message-ID: <m1@a.test>\nReferences: <m0@a.test>\nSubject: Hello\n\nText\n";
 };
 
-TEST_F(DsnTest, HeaderSaysWhatItIs) {
+TEST_F(DsnTest, TheHeaderMarksAReport) {
     const std::string top = parts(report(original_))[0];
     for (const char* line :
          {"From: Mail Delivery System <MAILER-DAEMON@mail.b.test>", "To: alice@a.test",
@@ -97,14 +97,14 @@ TEST_F(DsnTest, AReportToAnotherReaderIsAboutAMessage) {
     EXPECT_EQ(all[1].find("our message"), std::string::npos) << all[1];
 }
 
-TEST_F(DsnTest, TellsPeopleWhoAndWhy) {
+TEST_F(DsnTest, TheTextNamesRecipientAndReason) {
     const std::string human = parts(report(original_))[1];
     EXPECT_NE(human.find("<list@b.test>, which leads to <carol@c.test>"), std::string::npos) << human;
     EXPECT_NE(human.find("mx.c.test [192.0.2.1] said:\n    550 5.1.1 No such user"), std::string::npos)
         << human;
 }
 
-TEST_F(DsnTest, TellsProgramsByTheFields) {
+TEST_F(DsnTest, TheStatusFieldsAreForPrograms) {
     const std::string status = parts(report(original_))[2];
     EXPECT_TRUE(
         status.starts_with("\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mail.b.test\n"));
@@ -149,7 +149,7 @@ TEST_F(DsnTest, EachRecipientHasItsGroup) {
     EXPECT_NE(status.find("\n\nOriginal-Recipient: rfc822; list@b.test\n"), std::string::npos);
 }
 
-TEST_F(DsnTest, TellsHowLongItWasTried) {
+TEST_F(DsnTest, TheTextSaysHowLongItWasTried) {
     request_.entries = {{0, DsnAction::failed}};
     for (int i = 0; i < 3; ++i)
         ASSERT_TRUE(apply_journal_event(journal_, arrived + i * 3600,
@@ -187,7 +187,7 @@ TEST_F(DsnTest, BoundaryIsInNoPart) {
     EXPECT_EQ(all[4], "--\n");
 }
 
-TEST_F(DsnTest, UnreadableMessageIsSaidSo) {
+TEST_F(DsnTest, AnUnreadableMessageIsMentioned) {
     Message message(folder_.path());
     EXPECT_EQ(write_dsn(message, journal_, request_, -1).body, Body::seven_bit);
     const auto all = parts(disk::read_all(message.open_for_reading().get(), 1U << 20));

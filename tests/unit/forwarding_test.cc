@@ -31,7 +31,7 @@ TEST(DeliveredTo, IsFoundHoweverItIsWritten) {
     EXPECT_FALSE(was_there("Subject: x\n Delivered-To: alice@a.example\n", "alice@a.example"));
 }
 
-TEST(ForwardedBy, IsWhoseMailGoesElsewhere) {
+TEST(ForwardedBy, IsTheAddressThatSendsMailOn) {
     const auto by = [](const Address& original, const Address& target, bool utf8 = false) {
         Envelope envelope;
         envelope.parameters.smtputf8 = utf8;

@@ -126,7 +126,7 @@ TEST(Journal, KeepsTheAddressThatIsDisclosed) {
               envelope.recipients[1].destination.address);
 }
 
-TEST(Journal, KeepsWhoIsToBeLookedUpAgain) {
+TEST(Journal, KeepsUnroutedRecipients) {
     Envelope envelope = envelope_for_two();
     const Address vera("vera", "v.test");
     envelope.recipients = {{vera, {Destination::Unrouted{}, vera}}};
@@ -151,7 +151,7 @@ TEST(Journal, ASuccessThatWasAskedForIsReported) {
     EXPECT_TRUE(parse_journal(journal_header("ID1", envelope) + both).is_finished());
 }
 
-TEST(Journal, TellsWhoWasWarned) {
+TEST(Journal, KeepsWhichRecipientsWereWarnedOf) {
     Journal journal = with_events("");
     ASSERT_TRUE(apply_journal_event(journal, 0, journal_event::warned(1, "in ID2")));
     EXPECT_FALSE(journal.recipients[0].warned);
@@ -244,7 +244,7 @@ TEST(Journal, LastLineWithoutNewlineIsIgnored) {
 }
 
 // A full disk cuts off a line, and the next one begins anew behind it.
-TEST(Journal, ALineCutShortIsAboutNobodyElse) {
+TEST(Journal, ALineCutShortChangesNoOtherRecipient) {
     Envelope envelope = envelope_for_two();
     for (int i = 0; i < 10; ++i) envelope.recipients.push_back(envelope.recipients.front());
     const std::string header = journal_header("ID1", envelope);
@@ -284,7 +284,7 @@ TEST(Journal, WhatFailedForAnotherAddressIsAddedAgain) {
     EXPECT_EQ(with_events(failure + event_line(journal_event::added(2, bob))).recipients.size(), 2U);
 }
 
-TEST(Journal, KeepsWhereElseItIsAndWhoSentIt) {
+TEST(Journal, KeepsOtherDestinationsAndTheFirstSender) {
     Envelope envelope = envelope_for_two();
     envelope.sent_by = Address("author", "a.test");
     const Address dave("dave", "d.test");

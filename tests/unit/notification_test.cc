@@ -21,7 +21,7 @@ TEST(Notify, ReadsAndWrites) {
         EXPECT_FALSE(parse_notify(text)) << text;
 }
 
-TEST(Notify, OnlyWhoSaidNothingHearsOfFailuresUnasked) {
+TEST(Notify, FailuresAreReportedUnaskedWithoutNotifyOnly) {
     EXPECT_TRUE(Notify().wants_failure());
     EXPECT_TRUE(parse_notify("FAILURE")->wants_failure());
     EXPECT_FALSE(parse_notify("NEVER")->wants_failure());
@@ -136,7 +136,7 @@ TEST(Wishes, AListIsWhereTheMessageEnds) {
     EXPECT_EQ(envelope.expanded[0].sender, Address("owner", "b.test"));
 }
 
-TEST(Wishes, WhoDidNotAskIsNotToldOfExpansions) {
+TEST(Wishes, ExpansionsAreReportedOnRequestOnly) {
     EXPECT_TRUE(collected({hop("bob"), hop("al")}, {}).expanded.empty());
     EXPECT_TRUE(collected({hop("bob"), hop("al")}, {*parse_notify("FAILURE"), ""}).expanded.empty());
 }

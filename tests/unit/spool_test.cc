@@ -27,7 +27,7 @@ class SpoolTest : public ::testing::Test {
         message.append(text);
         return spool_.commit(Spool::new_id(), envelope_for_two(), message);
     }
-    /// A committed message that nobody owns.
+    /// A committed message without an owner.
     std::string queued() { return commit().id(); }
 
     testing::TemporaryFolder folder_;
@@ -179,7 +179,7 @@ TEST_F(SpoolTest, ReloadSeesWhatOthersAppended) {
     EXPECT_EQ(entry.journal().recipients[0].attempts, 1U);
 }
 
-TEST_F(SpoolTest, WhoAppendsSeesWhatOthersDidMeanwhileOnce) {
+TEST_F(SpoolTest, AppendingReadsTheLinesOfOthersOnce) {
     auto entry = commit();
     QueueEntry other(folder_.path(), disk::open(spool_.journal_path(entry.id()), O_RDWR | O_APPEND));
     other.record(0, deferred("4.4.1", "refused"));

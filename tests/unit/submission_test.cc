@@ -1,4 +1,4 @@
-// A submitted message: where it ends, what its header becomes, who its recipients are.
+// A submitted message: where it ends, what its header becomes, and its recipients.
 #include "../../src/commands/submit/submission.h"
 
 #include <fcntl.h>
@@ -229,7 +229,7 @@ TEST(SubmissionTest, recipients_of_the_header) {
         recipients("Resent-From: a@x\nResent-To: new@x\nResent-From: b@x\nResent-To: old@x\nTo: a@x\n\n"),
         "new@x ");
     EXPECT_EQ(recipients("Resent-To: new@x\nReceived: y\nResent-Cc: old@x\nTo: a@x\n\n"), "new@x ");
-    EXPECT_EQ(recipients("Resent-From: r@x\nTo: a@x\n\n"), "a@x ") << "a resending to nobody";
+    EXPECT_EQ(recipients("Resent-From: r@x\nTo: a@x\n\n"), "a@x ") << "a resending without recipients";
     const Taken bad = take("To: good@x, a b c, also@x\n\n", plain());
     EXPECT_EQ(bad.header.recipients.size(), 2U);
     ASSERT_EQ(bad.header.bad_recipients.size(), 1U);

@@ -176,9 +176,9 @@ TEST_F(SubmitTest, errors_are_told_as_asked) {
     EXPECT_NE(mailed.texts[0].find("    nosuch: unknown user\n"), std::string::npos);
     EXPECT_NE(mailed.texts[0].find("\nSubject: mine\n"), std::string::npos);
 
-    const Outcome nobody = submit({"-oem", "-f", "<>", "nosuch"}, "\n");
-    EXPECT_TRUE(nobody.drops.empty()) << "the null sender is never told by mail";
-    EXPECT_EQ(nobody.errors, "sendmail: nosuch: unknown user\n");
+    const Outcome null_sender = submit({"-oem", "-f", "<>", "nosuch"}, "\n");
+    EXPECT_TRUE(null_sender.drops.empty()) << "the null sender is never told by mail";
+    EXPECT_EQ(null_sender.errors, "sendmail: nosuch: unknown user\n");
 }
 
 TEST_F(SubmitTest, senders) {
@@ -197,7 +197,7 @@ TEST_F(SubmitTest, senders) {
     EXPECT_EQ(sender("a b"), "exit 65");
 }
 
-TEST_F(SubmitTest, from_names_whoever_sends) {
+TEST_F(SubmitTest, from_names_the_sender) {
     EXPECT_NE(submit({"-F", "Cron Daemon", "b@x.test"}, "\n")
                   .texts[0]
                   .find("From: Cron Daemon <" + login_ + "@host.test>\n"),
@@ -218,7 +218,7 @@ TEST_F(SubmitTest, body_type) {
               Body::eight_bit_mime);
 }
 
-TEST_F(SubmitTest, what_cannot_be_read_or_stored) {
+TEST_F(SubmitTest, input_that_cannot_be_read_or_stored_is_refused) {
     EXPECT_EQ(submit({"b@x.test"}, std::string_view("a\0b", 3)).exit_code, 0);
     config_.minfree = ~0ULL;
     EXPECT_EQ(submit({"b@x.test"}, "\n").exit_code, 71);
@@ -256,7 +256,7 @@ TEST_F(SubmitTest, a_large_message_that_is_still_coming_is_no_drop) {
     EXPECT_EQ(sweep_drops(drop, Seconds(-3600)), 1U) << "what a killed writer left goes in time";
 }
 
-TEST_F(SubmitTest, a_running_server_is_nudged) {
+TEST_F(SubmitTest, a_running_server_is_triggered) {
     const Fd socket = control_socket();
     const auto heard = [&] { return heard_at(socket); };
     submit({"b@x.test"}, "\n");
@@ -269,7 +269,7 @@ TEST_F(SubmitTest, a_running_server_is_nudged) {
     EXPECT_FALSE(trigger(std::string(200, 'x'), "run"));
 }
 
-TEST_F(SubmitTest, who_wants_to_know_leaves_a_fifo_and_hears_of_the_delivery) {
+TEST_F(SubmitTest, a_waiting_submitter_makes_a_fifo_and_reads_the_outcome) {
     const Fd socket = control_socket();
     for (const char* option : {"-odi", "-v"}) {
         const Recipient bob{
@@ -297,7 +297,7 @@ TEST_F(SubmitTest, who_wants_to_know_leaves_a_fifo_and_hears_of_the_delivery) {
     }
 }
 
-TEST_F(SubmitTest, who_does_not_want_to_know_leaves_no_fifo) {
+TEST_F(SubmitTest, without_waiting_there_is_no_fifo) {
     const Fd socket = control_socket();
     EXPECT_TRUE(submit({"-odb", "b@x.test"}, "\n").errors.empty());
     EXPECT_TRUE(heard_at(socket).starts_with("drop "));
@@ -308,7 +308,7 @@ TEST_F(SubmitTest, who_does_not_want_to_know_leaves_no_fifo) {
     EXPECT_TRUE(heard_at(socket).starts_with("drop "));
 }
 
-TEST_F(SubmitTest, without_a_server_nobody_waits) {
+TEST_F(SubmitTest, without_a_server_the_submitter_does_not_wait) {
     const Outcome outcome = submit({"-v", "b@x.test"}, "\n");
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_TRUE(
@@ -333,7 +333,7 @@ TEST_F(SubmitTest, dead_letters) {
     ASSERT_EQ(::stat(path.c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0777U, 0600U);
     fs::create_hard_link(path, folder_ + "/other");
-    EXPECT_FALSE(save_dead_letter(home, sender, message.get())) << "a second name may be somebody's trap";
+    EXPECT_FALSE(save_dead_letter(home, sender, message.get())) << "a second name may be a trap";
     fs::remove(path);
     fs::create_symlink(folder_ + "/other", path);
     EXPECT_FALSE(save_dead_letter(home, sender, message.get())) << "links are not followed";

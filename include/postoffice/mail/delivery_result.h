@@ -11,7 +11,7 @@ namespace postoffice {
 struct DeliveryResult {
     enum class Outcome { delivered, deferred, failed } outcome = Outcome::deferred;
     Reply reply;     ///< ours or the peer's, with enhanced status
-    std::string by;  ///< who said so: "mx.example.org [192.0.2.1]"; empty if we did
+    std::string by;  ///< the host that said so: "mx.example.org [192.0.2.1]"; empty if we did
     /// Delivered, and that host was asked for the notice of success: it is not ours to send any more.
     bool notice_passed_on = false;
     /// Deferred only since no answer came in the time that this attempt had: one with more patience may get

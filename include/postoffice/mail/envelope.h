@@ -1,4 +1,4 @@
-// The envelope of a message: who sent it to whom, and how it came to us.
+// The envelope of a message: its sender, its recipients, and how it came to us.
 #pragma once
 
 #include <cstdint>
@@ -77,12 +77,12 @@ struct Envelope {
     Address sender;  ///< null for <>
     MailParameters parameters;
     std::vector<Recipient> recipients;
-    /// Aliases and lists among the recipients that were replaced by what they lead to, and whose sender wants
+    /// Aliases and lists among the recipients that were replaced by what they lead to, where the sender wants
     /// to hear that they were reached (RFC 3461 section 5.2.7). Not in the journal: they are reported when
     /// the message is accepted. The destination's address is that
     /// of the alias, the sender that of a list's owner.
     std::vector<Recipient> expanded;
-    /// Who sent the message, where `sender` is the owner of the list that sends it on.
+    /// The sender of the message, where `sender` is the owner of the list that sends it on.
     std::optional<Address> sent_by = {};
     /// Where the addresses of `recipients` lead besides, in the care of another message, or delivered before
     /// this one was queued: no later look at an alias or a list sends the message there again. The sender is

@@ -1,4 +1,4 @@
-// What a sender wants to hear of his message, and under which names: the parameters NOTIFY, ORCPT, RET and
+// What a sender wants to hear of a message, and under which names: the parameters NOTIFY, ORCPT, RET and
 // ENVID of RFC 3461, as values. They come from clients, from sendmail(8) and from journals, and are passed on
 // to the next host.
 #pragma once
@@ -19,7 +19,7 @@ struct Notify {
     bool delay = false;
 
     bool is_given() const { return never || success || failure || delay; }
-    /// Who did not say wants to hear of failures.
+    /// A sender that did not say wants to hear of failures.
     bool wants_failure() const { return failure || !is_given(); }
     /// The same without success, for what travels on after we have reported that ourselves.
     Notify without_success() const;
@@ -62,8 +62,8 @@ std::optional<std::string> from_xtext(std::string_view xtext);
 /// True for xtext within its limit that means printable ASCII (section 4.4).
 bool is_envelope_id(std::string_view xtext);
 
-/// An ORCPT, checked: "type;xtext", or "utf-8;address" of RFC 6533 section 3, whose characters
-/// beyond ASCII are escaped as \x{HEX}. nullopt if it is malformed, or too long to be kept.
+/// An ORCPT, checked: "type;xtext", or "utf-8;address" of RFC 6533 section 3, with characters
+/// beyond ASCII escaped as \x{HEX}. nullopt if it is malformed, or too long to be kept.
 std::optional<std::string> parse_original_recipient(std::string_view text);
 /// The ORCPT for an address that was given without one.
 std::string original_recipient_of(const Address& address);

@@ -1,5 +1,5 @@
-// drop/: local submissions, one file each, envelope and message, owned by whoever submitted it. The writer is
-// any user of the host; the reader believes the kernel about who wrote it, and nothing else. spool(5).
+// drop/: local submissions, one file each, envelope and message, owned by the submitter. The writer is any
+// user of the host; the reader believes the owner that the kernel names, and nothing else. spool(5).
 #pragma once
 
 #include <sys/types.h>
@@ -37,7 +37,7 @@ struct Drop {
 /// Throws std::system_error.
 std::vector<std::string> list_drops(const std::string& drop_directory);
 
-/// Which user submitted it; nullopt if it is gone. Opens nothing.
+/// The user that submitted it; nullopt if it is gone. Opens nothing.
 std::optional<uid_t> drop_owner(const std::string& drop_directory, const std::string& id);
 
 /// Opens and parses; never follows links, never blocks on a FIFO. nullopt if it is gone or still being

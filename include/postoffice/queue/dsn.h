@@ -24,7 +24,7 @@ struct DsnRequest {
         DsnAction action;
     };
     std::string id;        ///< queue id of the report
-    std::string hostname;  ///< who reports
+    std::string hostname;  ///< the host that reports
     Address to;            ///< usually the sender; postmaster where there is none
     UnixTime now = 0;
     std::vector<Entry> entries;  ///< at least one, all of the same kind

@@ -35,7 +35,7 @@ struct Journal {
     unsigned attempts = 0;                   ///< rounds so far
     std::optional<std::string> held;         ///< why; empty unless held
 
-    std::size_t waiting() const;  ///< recipients of whom nothing final is known
+    std::size_t waiting() const;  ///< recipients without a final outcome
     bool is_finished() const;     ///< nothing is waiting, and nothing is left to report
     /// Recipient `index` failed, or was delivered to and its sender asked to hear of that; and it was not
     /// reported yet.

@@ -48,7 +48,7 @@ class Message {
     void abandon() noexcept;
 
     /// A read-only descriptor of the whole message with a position of its own: safe to hand to a process of
-    /// another user, who can neither change it nor see a later message. Throws std::system_error.
+    /// another user, which can neither change it nor see a later message. Throws std::system_error.
     Fd open_for_reading();
 
     /// Makes it the file `path` (which must not exist), written out but not synced, and returns that file's

@@ -16,7 +16,7 @@
 namespace postoffice {
 
 /// "Received: from … by … with … id …; date", folded, ending in "\n". `for_address` may be empty; it is given
-/// only for a single recipient, so that nobody learns of blind copies.
+/// only for a single recipient, so that no reader learns of blind copies.
 std::string received_field(const std::string& hostname, const std::string& id, const Envelope& envelope,
                            const std::string& for_address);
 

@@ -1,5 +1,5 @@
 // The spool: one folder, three kinds of files. spool(5) has the formats and states.
-//   tmXXXX  a message being received; nobody's promise yet
+//   tmXXXX  a message being received; its client was promised nothing yet
 //   dmID    header and body of a queued message; never changes
 //   rmID    the journal of a message that is done; it and its dm only wait to be removed
 //   cmID    its journal: the envelope, an end mark, then a line for each event; only ever appended to
@@ -63,7 +63,7 @@ class QueueEntry {
     /// The message is done: its journal becomes rmID, in one rename, and with that the message is no more.
     /// The files are removed by Spool::reap(). The entry must not be used any more.
     void finish();
-    /// Takes back a commit that nobody was told of: removes journal, then message.
+    /// Takes back a commit before any client was told of it: removes journal, then message.
     void remove();
 
   private:
@@ -85,7 +85,7 @@ class Spool {
     explicit Spool(std::string directory, OnDamage on_damage = {});
 
     const std::string& directory() const { return directory_; }
-    /// The caller is root, or the user whose spool it is. Throws std::system_error, if there is none, too.
+    /// The caller is root, or the owner of the spool. Throws std::system_error, if there is none, too.
     bool is_mine() const;
     /// Creates the folder and drop/ with their modes if missing, owned by `uid` and `gid` when root.
     void create(uid_t uid, gid_t gid) const;
@@ -99,7 +99,7 @@ class Spool {
 
     /// Finds out whether a commit() that a crash may have interrupted was made: true if the message is
     /// queued, on stable storage when this returns; false if not, and then nothing of it is left and the id
-    /// can be used again. The caller makes sure that nobody is committing this id meanwhile. Throws
+    /// can be used again. The caller makes sure that no process commits this id meanwhile. Throws
     /// std::system_error.
     bool finish_commit(const std::string& id) const;
 
@@ -134,7 +134,7 @@ class Spool {
     /// unlocked and older than `age`. Returns how many. What was moved aside as bad stays, with its dm.
     unsigned sweep(Seconds age) const;
 
-    /// Ids of finished messages whose files are still there.
+    /// Ids of finished messages that still have files.
     std::vector<std::string> finished() const;
     /// Removes the files of a finished message. Where the file system is slow to give back space, this is
     /// what takes the time. Throws std::system_error.

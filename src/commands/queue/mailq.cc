@@ -126,9 +126,9 @@ std::optional<Listed> list_drop(const Spool& spool, const std::string& id, const
     return entry;
 }
 
-/// What was submitted here and not taken in yet; nothing for who may not read the folder. A server takes it
-/// in at once, so that only without one there may be something to miss.
-std::vector<Listed> list_drops_of(const Spool& spool, const Config& config) {
+/// What was submitted here and not taken in yet; nothing for a caller that may not read the folder. A server
+/// takes it in at once, so there is something to miss only without one.
+std::vector<Listed> list_submissions(const Spool& spool, const Config& config) {
     std::vector<Listed> entries;
     std::vector<std::string> ids;
     try {
@@ -194,7 +194,7 @@ std::string next_attempt_text(const Listed& entry, bool immediate) {
 }
 
 /// How messages are listed.
-struct Manner {
+struct ListStyle {
     bool verbose = false;
     bool immediate = true;  ///< as the option of this name says
     std::size_t width = 80;
@@ -216,19 +216,19 @@ constexpr std::string_view column_titles =
     "-Queue ID-----   --Size-- ----Arrival Time---- -Sender/Recipient-------\n";
 constexpr std::size_t address_column = 46;
 
-void show(const Listed& entry, const Manner& manner) {
+void show(const Listed& entry, const ListStyle& style) {
     const Journal& journal = entry.journal;
     print_output("{:<16} {:>8} {:<20} {}\n", entry.id + entry.mark, entry.size,
                  short_date(journal.envelope.arrived), sender_text(entry));
-    if (manner.verbose) show_details(entry, manner.immediate);
+    if (style.verbose) show_details(entry, style.immediate);
     std::string last_reason;
     for (std::size_t i = 0; i < journal.recipients.size(); ++i) {
         const RecipientState& state = journal.recipients[i];
         const bool waits = state.status == RecipientState::Status::waiting;
-        if (!waits && !manner.verbose) continue;
+        if (!waits && !style.verbose) continue;
         const std::string reason = reason_text(state);
         if (!reason.empty() && reason != last_reason)
-            print_output("({})\n", cut_utf8(reason, manner.width - 2));
+            print_output("({})\n", cut_utf8(reason, style.width - 2));
         last_reason = reason;
         const char* done = state.status == RecipientState::Status::delivered ? " (delivered)" : " (failed)";
         print_output("{:{}}{}{}\n", "", address_column, recipient_text(journal.envelope.recipients[i]),
@@ -237,16 +237,16 @@ void show(const Listed& entry, const Manner& manner) {
     print_output("\n");
 }
 
-void show_all(const std::vector<Listed>& entries, const Manner& manner) {
+void show_all(const std::vector<Listed>& entries, const ListStyle& style) {
     if (entries.empty()) {
         // Monitors take the second text for a queue without messages.
-        print_output("{}\n", manner.hides_some ? "No message matches" : "Mail queue is empty");
+        print_output("{}\n", style.hides_some ? "No message matches" : "Mail queue is empty");
         return;
     }
     std::uint64_t octets = 0;
     print_output("{}", column_titles);
     for (const Listed& entry : entries) {
-        show(entry, manner);
+        show(entry, style);
         octets += entry.size;
     }
     print_output("-- {} Kbytes in {} Request{}.\n", (octets + 1023) / 1024, entries.size(),
@@ -326,12 +326,12 @@ int list_queue(const Config& config, const CommandLine& line) {
         become_owner_of(config.queue_dir);
         entries = list_entries(spool);
         if (shows_aside(line)) aside = spool.aside();
-        for (Listed& drop : list_drops_of(spool, config)) entries.push_back(std::move(drop));
+        for (Listed& drop : list_submissions(spool, config)) entries.push_back(std::move(drop));
     } catch (const std::system_error& error) {
         print_error("mailq: {}\n", error.what());
         return exit_code(error);
     }
-    const auto skipped_members = std::erase_if(
+    const auto hidden = std::erase_if(
         entries, [&line](const Listed& entry) { return !meets_filters(entry.journal, line.filters); });
     if (line.count_only || line.mode == Mode::count_queue) {
         print_output("{}\n", entries.size());
@@ -339,7 +339,7 @@ int list_queue(const Config& config, const CommandLine& line) {
         std::for_each(entries.begin(), entries.end(), show_json);
         std::for_each(aside.begin(), aside.end(), show_aside_json);
     } else {
-        show_all(entries, {line.verbose, config.immediate, screen_width(), skipped_members > 0});
+        show_all(entries, {line.verbose, config.immediate, screen_width(), hidden > 0});
         show_aside(spool, aside);
     }
     return EX_OK;

@@ -1,5 +1,5 @@
-// runq, sendmail -q: one run over the queue. A running server is asked to do it. Root, or the owner of a
-// private host, does it here if no server is running, or if he wants to see it, or means some messages only.
+// runq, sendmail -q: one run over the queue. A running server is asked to do it. For root, or the owner of a
+// private host, it is done here if no server is running, or with -v, or for selected messages.
 #include <unistd.h>
 
 #include <algorithm>

@@ -1,4 +1,5 @@
-// Who runs this command, as the kernel and the password database say; the environment is not believed.
+// The user that runs this command, as the kernel and the password database say; the environment is not
+// believed.
 #pragma once
 
 #include <sys/types.h>

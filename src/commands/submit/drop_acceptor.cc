@@ -13,7 +13,7 @@ namespace postoffice {
 
 namespace {
 
-// The recipients as they were before they were expanded, since whoever takes in the drop does that again.
+// The recipients as they were before they were expanded, since the pickup worker expands them again.
 std::vector<WireEnvelope::To> as_given(const Envelope& envelope) {
     std::vector<WireEnvelope::To> given;
     std::map<Address, std::size_t> places;
@@ -28,7 +28,7 @@ std::vector<WireEnvelope::To> as_given(const Envelope& envelope) {
 
 }  // namespace
 
-/// As sendmail takes a message from a program: blind copies go, names without domain get ours.
+/// As sendmail takes a message from a program: Bcc fields are removed, names without domain get ours.
 void DropAcceptor::complete(const Envelope& envelope, Message& message, Message& completed) const {
     Submission::Settings settings;
     settings.header.hostname = config_.hostname;

@@ -1,5 +1,5 @@
-// What becomes of a message that could not be sent to some or all: a report to the sender, or a copy in his
-// home.
+// What becomes of a message that could not be sent to some or all recipients: a report to the sender, or a
+// copy in the home of the submitter.
 #pragma once
 
 #include <optional>
@@ -17,8 +17,8 @@ namespace postoffice {
 std::string mail_error_report(const std::string& drop_directory, const std::string& hostname,
                               const Address& sender, const std::vector<std::string>& reasons, int original);
 
-/// Appends the message to `home`/dead.letter as this process's user. nullopt if the home or the file is not
-/// his, or it cannot be written; otherwise its path.
+/// Appends the message to `home`/dead.letter as this process's user. nullopt if home or file belong to
+/// another user, or it cannot be written; otherwise its path.
 std::optional<std::string> save_dead_letter(const std::string& home, const Address& sender, int message);
 
 }  // namespace postoffice

@@ -65,7 +65,7 @@ Fields newest_resending(const Fields& fields) {
     return block;
 }
 
-/// Blind copies are for nobody's eyes (RFC 5322 section 3.6.3); the others are for delivery to write.
+/// No recipient sees blind copies (RFC 5322 section 3.6.3); the other fields are written on delivery.
 bool is_dropped(const Field& field) {
     return field.is("Bcc") || (!field.resent && (field.is("Return-Path") || field.is("Content-Length")));
 }

@@ -15,12 +15,12 @@
 namespace postoffice {
 
 /// One mailbox of a command line: "user", "user@host", "Name <user@host>". Never one that starts with '-': it
-/// is an option that somebody's program let a stranger write.
+/// would be an option that a program took from a stranger.
 Result<Address> parse_argument(std::string_view text);
 
 class Recipients {
   public:
-    /// Somebody who will not get the message.
+    /// A recipient that will not get the message.
     struct Refused {
         std::string text;  ///< "nosuch: unknown user"
         bool is_unknown;   ///< and not malformed

@@ -1,5 +1,5 @@
 // sendmail -odi and -v: hears from the server what becomes of a message that was submitted. Only for a
-// bounded time: the message is on disk and the server's business, so nobody needs to wait for a slow host.
+// bounded time: the message is on disk and the server's business, so no caller needs to wait for a slow host.
 #pragma once
 
 #include <functional>

@@ -110,7 +110,7 @@ int SubmitCommand::run() {
     if (!line_.recipients_from_header && line_.words.empty())
         throw Failure{64, "Recipient addresses must be given on the command line or with -t"};
     if (line_.input_missing) throw Failure{66, "standard input is closed: there is no message"};
-    // Others' clocks must not decide what the header says.
+    // The time zone of the caller must not decide what the header says.
     if (std::getenv("TZ") != nullptr && !is_trusted_submitter(config_, caller_.uid)) ::unsetenv("TZ");
     choose_sender();
     for (const std::string& word : line_.words) recipients_.add_word(word);
@@ -130,7 +130,7 @@ int SubmitCommand::run() {
     }
     message_.reset();
     if (has_executable_privileges())
-        drop_executable_privileges();  // what follows is the caller's own business
+        drop_executable_privileges();  // what follows needs the caller's rights only
     if (!recipients_.refused().empty()) report_refusals(mailed, undelivered.get());
     const int exit_code = status_ ? follow_delivery() : 0;
     return recipients_.exit_code() != 0 ? recipients_.exit_code() : exit_code;
@@ -200,8 +200,8 @@ void SubmitCommand::report_bad_message(const std::string& why) {
     (void)mail_report({printable(why)}, -1);
 }
 
-/// A letter that is done instead of being sent; its exit status. What the owner of the domain is told is a
-/// letter, too: whoever wrote this one may have nobody to read what is printed.
+/// A mailed update is carried out instead of being sent; the exit status. Its owner is answered by mail, too,
+/// since a program that sends one may have no reader for what is printed.
 std::optional<int> SubmitCommand::carry_out_update() {
     if (line_.gateway || recipients_.accepted().size() != 1 || !recipients_.refused().empty())
         return std::nullopt;
@@ -236,7 +236,7 @@ Address SubmitCommand::as_taken_in(const Address& address) const {
     return address.domain() == config_.hostname ? Address(address.local_part(), "") : address;
 }
 
-/// Who writes to such an address means what is in the header, too.
+/// A submission to or from such an address has its header in UTF-8 on purpose.
 bool SubmitCommand::has_utf8_address() const {
     const auto& accepted = recipients_.accepted();
     return sender_.needs_utf8() || std::any_of(accepted.begin(), accepted.end(),
@@ -279,7 +279,7 @@ void SubmitCommand::store() {
     for (const Address& address : recipients_.accepted()) explain(address.to_string() + ": queued");
 }
 
-/// It stands there before the drop does, for who finds that without being told.
+/// It is made before the drop, which a pickup worker may find at once.
 Fd SubmitCommand::make_fifo(const std::string& id) const {
     try {
         return make_status_fifo(drop_directory_, id);
@@ -299,7 +299,7 @@ void SubmitCommand::hand_over(const std::string& id, Fd fifo) {
     explain("no server is running: the message waits for it");
 }
 
-/// The exit status. Who is told by mail is told by the server's report.
+/// The exit status. A sender who is told by mail gets the report of the server.
 int SubmitCommand::follow_delivery() {
     status_->wait(Deadline::after(config_.delivery_wait), [this](const std::string& line) { explain(line); });
     if (line_.verbose) {
@@ -310,7 +310,7 @@ int SubmitCommand::follow_delivery() {
     return status_->exit_code();
 }
 
-/// True if the sender is told by mail: asked for, or nobody is there to read what we print (BSD mail and
+/// True if the sender is told by mail: on request, or where no terminal shows what we print (BSD mail and
 /// s-nail do not wait for us, nor do most programs).
 bool SubmitCommand::reports_by_mail() const {
     if (sender_.is_null()) return false;
@@ -318,7 +318,7 @@ bool SubmitCommand::reports_by_mail() const {
     return ::isatty(STDIN_FILENO) == 0 && ::isatty(STDERR_FILENO) == 0;
 }
 
-/// True for a person at a terminal who would otherwise lose what he wrote.
+/// True for a person at a terminal: the text would be lost otherwise.
 bool SubmitCommand::saves_dead_letter() const {
     const bool has_terminal = static_cast<bool>(Fd(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC)));
     return has_terminal && recipients_.accepted().empty() && is_own_sender_ && caller_.uid != 0 &&
