@@ -45,8 +45,8 @@ int main() {
     std::string folder = "/var/tmp/postoffice-bench-XXXXXX";
     if (::mkdtemp(folder.data()) == nullptr) return 1;
     Config config;
-    config.db_dir = folder;
-    config.greylist = true;
+    config.greylist.db_dir = folder;
+    config.greylist.enabled = true;
     const auto start = Clock::now();
     for (std::size_t n = 0; n < entries; ++n) (void)consult_greylist(config, stranger(n), now);
     fmt::print("{} strangers, {:.1f} us for each to be asked to come back\n", entries,

@@ -69,16 +69,16 @@ int main() {
     if (::mkdtemp(folder.data()) == nullptr || ::chmod(folder.c_str(), 0755) != 0) return 1;
     make_domains(folder);
     Config config;
-    config.hostname = "host.example";
-    config.vhost_dir = folder;
-    config.log = "stderr";
+    config.identity.hostname = "host.example";
+    config.vhost.dir = folder;
+    config.log.destination = "stderr";
     if (const passwd* self = ::getpwuid(::getuid()); self != nullptr && self->pw_uid != 0)
-        config.only_user = self->pw_name;
+        config.identity.only_user = self->pw_name;
 
     const std::string source = folder + "/aliases";
     write_aliases(source);
     AliasTable aliases(source);
-    UserDirectory users(config.only_user);
+    UserDirectory users(config.identity.only_user);
     DirectUserFiles files(config);
     Router router(config, aliases, users, files);
     std::mt19937 random(1);

@@ -129,10 +129,10 @@ int load_and_run(const CommandLine& line) {
         log_refused_right(first.exit_code, line.program, first.text);
         return first.exit_code;
     }
-    loaded.config.only_user = only_user_of(loaded.config);
+    loaded.config.identity.only_user = only_user_of(loaded.config);
     const bool log_here = line.debug && line.mode == Mode::daemon;
-    open_log(log_here ? "stderr" : loaded.config.log, line.log_tag.empty() ? "postoffice" : line.log_tag,
-             loaded.config.log_format);
+    open_log(log_here ? "stderr" : loaded.config.log.destination,
+             line.log_tag.empty() ? "postoffice" : line.log_tag, loaded.config.log.format);
     if (loaded.is_copy) log_event("", "config-notice", {{"reason", loaded.notices.front()}});
     return run(std::as_const(loaded), line);
 }

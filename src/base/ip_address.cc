@@ -94,13 +94,17 @@ std::string IpAddress::to_string() const {
     return ::inet_ntop(v6_ ? AF_INET6 : AF_INET, bytes_.data(), text, sizeof text);
 }
 
-std::string IpAddress::network_text(unsigned bits) const {
+IpAddress IpAddress::network(unsigned bits) const {
     IpAddress network = *this;
     for (unsigned i = 0; i < network.bytes_.size(); ++i) {
         const unsigned kept = bits > 8 * i ? std::min(bits - 8 * i, 8U) : 0;
         network.bytes_[i] = static_cast<std::uint8_t>(network.bytes_[i] & (0xff00 >> kept));
     }
-    return fmt::format("{}/{}", network.to_string(), bits);
+    return network;
+}
+
+std::string IpAddress::network_text(unsigned bits) const {
+    return fmt::format("{}/{}", network(bits).to_string(), bits);
 }
 
 std::string IpAddress::to_literal() const {

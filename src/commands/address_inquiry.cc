@@ -29,14 +29,14 @@ constexpr Seconds patience{5};
 AddressInquiry::Asker asker(const Config& config) {
     Caller caller = identify_caller();
     const bool is_trusted = is_trusted_submitter(config, caller.uid);
-    const bool may_disclose_aliases = is_trusted || ::access(config.aliases.c_str(), R_OK) == 0;
+    const bool may_disclose_aliases = is_trusted || ::access(config.routing.aliases.c_str(), R_OK) == 0;
     return {std::move(caller), is_trusted, may_disclose_aliases};
 }
 
 int answer(const Config& config, UserFiles& files, const AddressInquiry::Asker& asker,
            const std::string& program, const std::function<int(AddressInquiry&)>& body) try {
-    AliasTable aliases(config.aliases);
-    UserDirectory users(config.only_user);
+    AliasTable aliases(config.routing.aliases);
+    UserDirectory users(config.identity.only_user);
     Router router(config, aliases, users, files, interface_addresses());
     AddressInquiry inquiry(config, router, users, asker);
     const int exit_code = body(inquiry);
@@ -61,14 +61,14 @@ Route AddressInquiry::route(const Address& address, bool in_full) {
 }
 
 AddressInquiry::RemoteVerdict AddressInquiry::judge_remote(const Address& address) const {
-    const Resolver resolver(ResolverSettings::from(config_.nameservers));
-    const std::string destination = config_.relay_host.empty() ? address.domain() : "";
+    const Resolver resolver(ResolverSettings::from(config_.network.nameservers));
+    const std::string destination = config_.remote.relay_host ? "" : address.domain();
     const auto route = RemoteDelivery(config_, resolver, destination).find_route();
     if (route.hosts.empty()) {
         const bool is_final = route.trouble.outcome == DeliveryResult::Outcome::failed;
         return {is_final ? inquiry::unknown_host : inquiry::temporary, route.trouble.reply.text};
     }
-    if (!config_.relay_host.empty()) return {0, config_.relay_host};
+    if (config_.remote.relay_host) return {0, config_.remote.relay_host->to_string()};
     const std::string& host = route.hosts.front().name;
     return {0, route.port == smtp_port ? host : fmt::format("{}, port {}", host, route.port)};
 }

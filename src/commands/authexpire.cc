@@ -122,7 +122,8 @@ bool read_arguments(int argc, char** argv, Task& task) {
 
 class Expiry {
   public:
-    Expiry(const Task& task, const Config& config) : task_(task), store_(config.db_dir), config_(config) {}
+    Expiry(const Task& task, const Config& config)
+        : task_(task), store_(config.greylist.db_dir), config_(config) {}
 
     int list() const {
         const bool cut = !task_.wide && ::isatty(STDOUT_FILENO) == 1;
@@ -173,7 +174,7 @@ class Expiry {
         if (entry.is_blacklisted) return task_.blacklisted_too;
         if (task_.null_senders && key.starts_with("<>")) return true;
         if (task_.never_retried && entry.passed == 0 && entry.tries <= 1 &&
-            now - entry.first > config_.delay.count())
+            now - entry.first > config_.greylist.delay.count())
             return true;
         return now - entry.last >= task_.age.count();
     }

@@ -56,11 +56,11 @@ void note_passwords(const DomainTable& domains, const VirtualDomain& domain,
 void note_mail_folder(const Config& config, const VirtualDomain& domain, std::vector<std::string>& notices) {
     struct stat top {};
     const auto keeper = mailbox_keeper(config, domain), usual = vhost_account(config);
-    if (!keeper || !usual || keeper->uid == usual->uid || ::stat(config.vhost_spool.c_str(), &top) != 0 ||
+    if (!keeper || !usual || keeper->uid == usual->uid || ::stat(config.vhost.spool.c_str(), &top) != 0 ||
         (top.st_mode & S_IXOTH) != 0)
         return;
     notices.push_back(fmt::format("vhost-spool: {} cannot get to the folder of {}: chmod o+x {}",
-                                  keeper->name, domain.name, config.vhost_spool));
+                                  keeper->name, domain.name, config.vhost.spool));
 }
 
 /// Of virtual domains, as far as this process may look: no mistake in them keeps the server from its start.
@@ -74,7 +74,7 @@ std::vector<std::string> notices_of_domains(const Config& config) {
         }
     };
     tell([&] {
-        DomainTable domains(config.vhost_dir);
+        DomainTable domains(config.vhost.dir);
         domains.refresh();
         for (const VirtualDomain& domain : domains.all())
             if (domain.problem.empty()) {
@@ -90,7 +90,7 @@ std::vector<std::string> notices_of_domains(const Config& config) {
 int check_config(const CommandLine& line) {
     const auto source = config_source(minus_c(line), line.settings);
     auto loaded = load_config(source);
-    loaded.config.only_user = only_user_of(loaded.config);
+    loaded.config.identity.only_user = only_user_of(loaded.config);
     const StartCheck start = loaded.problems.empty() ? check_start(loaded) : StartCheck{};
 
     for (const auto& problems : {loaded.problems, start.problems})

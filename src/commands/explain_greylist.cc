@@ -62,9 +62,9 @@ void print_entry(const Config& config, const std::string& key, const GreylistEnt
     if (entry.is_blacklisted)
         print_output("  blacklisted: mail is refused for good (authexpire -a takes it off)\n");
     else if (key.starts_with("to:"))
-        print_correspondent(entry, "written to from here last", "its mail", config.greylist_written);
+        print_correspondent(entry, "written to from here last", "its mail", config.greylist.written);
     else if (key.starts_with("from:"))
-        print_correspondent(entry, "has sent mail last", "mail from <> to it", config.greylist_bounces);
+        print_correspondent(entry, "has sent mail last", "mail from <> to it", config.greylist.bounces);
     else
         print_sender(config, key, entry);
 }
@@ -72,10 +72,10 @@ void print_entry(const Config& config, const std::string& key, const GreylistEnt
 }  // namespace
 
 int explain_greylist_key(const Config& config, const std::string& key) {
-    const auto entry = GreylistStore(config.db_dir).find(to_lower(key));
+    const auto entry = GreylistStore(config.greylist.db_dir).find(to_lower(key));
     if (!entry) {
         print_output("{}: never seen, or forgotten; mail would have to wait {}\n", printable(key),
-                     duration_text(config.delay));
+                     duration_text(config.greylist.delay));
         return EX_UNAVAILABLE;
     }
     print_entry(config, key, *entry);
@@ -83,12 +83,12 @@ int explain_greylist_key(const Config& config, const std::string& key) {
 }
 
 int explain_greylist_mail(const Config& config, const Address& sender, const IpAddress& client) {
-    const Resolver resolver(ResolverSettings::from(config.nameservers));
+    const Resolver resolver(ResolverSettings::from(config.network.nameservers));
     const ClientName name = find_client_name(resolver, client);
     const GreylistFacts facts{sender, client, name.status == NameStatus::verified};
     const std::string text = sender.is_null() ? "<>" : to_lower(sender.to_string());
 
-    const GreylistStore store(config.db_dir);
+    const GreylistStore store(config.greylist.db_dir);
     const std::array<std::string, 6> keys{
         text,         "[" + greylist_network(client) + "]", text + "[" + greylist_network(client) + "]",
         "to:" + text, "[" + sender.domain() + "]",          greylist_key_by_domain(config, facts)};
@@ -96,7 +96,7 @@ int explain_greylist_mail(const Config& config, const Address& sender, const IpA
         if (const auto entry = store.find(key)) print_entry(config, key, *entry);
 
     bool is_vouched_for = false;
-    if (config.greylist_spf && !sender.is_null()) {
+    if (config.greylist.spf && !sender.is_null()) {
         const SpfVerdict spf = check_spf(resolver, {client, sender, name.name});
         is_vouched_for = spf.result == SpfResult::pass && !spf.passes_everybody;
         print_output("SPF: {}{}, by {}\n", to_string(spf.result),

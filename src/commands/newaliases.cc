@@ -35,7 +35,7 @@ std::size_t report_problems(const std::string& file, const std::vector<AliasEntr
 
 /// Aliases of a virtual domain are read as text, so there is nothing to make: only to be looked at.
 int check_domain(const Config& config, const std::string& program, const std::string& name) {
-    DomainTable domains(config.vhost_dir);
+    DomainTable domains(config.vhost.dir);
     domains.refresh();
     const VirtualDomain* domain = domains.find(to_lower(name));
     if (domain == nullptr) {
@@ -70,7 +70,7 @@ int check_domains(const Config& config, const CommandLine& line) {
 
 int rebuild_aliases(const Config& config, const CommandLine& line) {
     if (!line.words.empty()) return check_domains(config, line);
-    const std::string& file = line.alias_file.empty() ? config.aliases : line.alias_file;
+    const std::string& file = line.alias_file.empty() ? config.routing.aliases : line.alias_file;
     std::vector<AliasEntry> entries;
     try {
         entries = parse_alias_file(read_alias_file(file));

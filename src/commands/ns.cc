@@ -80,9 +80,17 @@ int ns(int argc, char** argv) {
     const LoadedConfig loaded = load_config(config_source(config_file, {}));
     for (const ConfigProblem& problem : loaded.problems) print_error("ns: {}\n", problem.text);
     if (!loaded.problems.empty()) return loaded.exit_code();
+    auto nameservers = loaded.config.network.nameservers;
+    if (server) {
+        const auto endpoint = Endpoint::parse(*server, dns_port);
+        if (!endpoint) {
+            print_error("ns: name server \"{}\" is no IP address\n", printable(*server));
+            return EX_UNAVAILABLE;
+        }
+        nameservers = {*endpoint};
+    }
     try {
-        const Resolver resolver(
-            ResolverSettings::from(server ? std::vector{*server} : loaded.config.nameservers));
+        const Resolver resolver(ResolverSettings::from(nameservers));
         const std::string_view asked = argv[::optind];
         if (const auto address = IpAddress::parse(asked))
             return print_records(resolver, address->reverse_name(), DnsType::ptr);

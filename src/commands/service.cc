@@ -53,7 +53,7 @@ struct Server {
 /// The spool belongs to the service account, which could write any number into the pid file: what it names
 /// counts only if it is a master, and runs as root or as the caller.
 Server find_server(const Config& config) {
-    const Fd file = disk::open_if_exists(config.queue_dir + "/pid", O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    const Fd file = disk::open_if_exists(config.queue.dir + "/pid", O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (!file) return {};
     const std::string text = disk::read_all(file.get(), largest_title);
     const auto pid = parse_number(trim(text));
@@ -92,18 +92,17 @@ std::optional<std::uint64_t> client_count(pid_t master) {
 }
 
 void print_listeners(const Config& config) {
-    for (const ListenAddress& listen : config.listen) {
-        const bool is_v6 = listen.address.find(':') != std::string::npos;
-        const std::string address = listen.address.empty() ? "all addresses"
-                                    : is_v6                ? "[" + listen.address + "]"
-                                                           : listen.address;
+    for (const ListenAddress& listen : config.network.listen) {
+        const std::string address = !listen.address           ? "all addresses"
+                                    : listen.address->is_v6() ? "[" + listen.address->to_string() + "]"
+                                                              : listen.address->to_string();
         print_output("  listens on {}, port {}{}{}\n", address, listen.port, listen.tls ? ", TLS" : "",
                      listen.submission ? ", submission" : "");
     }
 }
 
 void print_queue(const Config& config) {
-    const Spool spool(config.queue_dir);
+    const Spool spool(config.queue.dir);
     std::size_t due = 0, deferred = 0, held = 0;
     for (const Spool::Item& item : spool.scan()) try {
             const auto journal = spool.peek(item.id);
@@ -117,13 +116,13 @@ void print_queue(const Config& config) {
 
 /// False if this process may not ask.
 bool can_tell(const Config& config) {
-    return ::access(config.control.c_str(), W_OK) == 0 || (errno != EACCES && errno != EPERM);
+    return ::access(config.queue.control.c_str(), W_OK) == 0 || (errno != EACCES && errno != EPERM);
 }
 
 /// The server, for a caller who may send it signals; otherwise an exit status.
 int require_server(const Config& config, const CommandLine& line, Server& server) try {
     server = find_server(config);
-    if (server.pid == 0 || !is_served(config.control)) {
+    if (server.pid == 0 || !is_served(config.queue.control)) {
         print_error("{}: no server is running\n", line.program);
         return EX_UNAVAILABLE;
     }
@@ -138,10 +137,10 @@ int require_server(const Config& config, const CommandLine& line, Server& server
 }  // namespace
 
 int show_status(const Config& config, const CommandLine& line) try {
-    const bool served = is_served(config.control);
+    const bool served = is_served(config.queue.control);
     if (!served && !can_tell(config)) {
         print_error("{}: {} shows itself to root and users of its group only\n", line.program,
-                    config.control);
+                    config.queue.control);
         return is_unknown;
     }
     if (served) {
@@ -152,11 +151,11 @@ int show_status(const Config& config, const CommandLine& line) try {
         print_output("  configuration: {}\n", config.file.empty() ? "all defaults" : printable(config.file));
         print_listeners(config);
         if (const auto clients = client_count(server.pid))
-            print_output("  clients: {} of {}\n", *clients, config.clients);
+            print_output("  clients: {} of {}\n", *clients, config.limits.clients);
     } else {
         print_output("postoffice is not running\n");
     }
-    if (::access(config.queue_dir.c_str(), R_OK | X_OK) == 0) print_queue(config);
+    if (::access(config.queue.dir.c_str(), R_OK | X_OK) == 0) print_queue(config);
     return served ? is_running : is_not_running;
 } catch (const std::system_error& error) {
     print_error("{}: {}\n", line.program, error.what());

@@ -26,7 +26,7 @@ class ServedConfig {
     std::optional<Config> read_again(const Config& now) {
         source_.file_must_exist = !now.file.empty();
         LoadedConfig next = load_config(source_);
-        next.config.only_user = now.only_user;
+        next.config.identity.only_user = now.identity.only_user;
         if (next.problems.empty()) next.problems = check_start(next).problems;
         for (const ConfigProblem& problem : next.problems)
             log_event("", "reload-refused", {{"reason", problem.text}});
@@ -54,9 +54,9 @@ int refuse_to_start(const CommandLine& line, const std::vector<ConfigProblem>& p
 
 int run_daemon(const LoadedConfig& loaded, const CommandLine& line) {
     const Config& config = loaded.config;
-    if (::geteuid() != 0 && config.only_user.empty()) {
+    if (::geteuid() != 0 && config.identity.only_user.empty()) {
         print_error("{}: only root can run the daemon (or the owner of a private spool: queue-dir={})\n",
-                    line.program, config.queue_dir);
+                    line.program, config.queue.dir);
         return EX_NOPERM;
     }
     const StartCheck check = check_start(loaded);

@@ -129,7 +129,7 @@ void Tracer::trace_word(const std::string& word) {
             bad_address(std::string(mailbox.text), address.problem());
         else if (address->is_null())
             bad_address(std::string(mailbox.text), "the null address receives nothing");
-        else if (const Trace found = trace(address->qualified(config_.hostname)); as_json_)
+        else if (const Trace found = trace(address->qualified(config_.identity.hostname)); as_json_)
             show_json(found);
         else
             show(found);
@@ -240,8 +240,8 @@ Ending Tracer::ending_at(const Destination& destination) {
 
 Ending Tracer::mailbox_ending(const Destination& mailbox) {
     const std::string name = describe(mailbox);
-    if (!config_.local_transport.empty())
-        return {"mailbox", name, "", "by LMTP to " + config_.local_transport};
+    if (config_.local.transport)
+        return {"mailbox", name, "", "by LMTP to " + config_.local.transport->to_string()};
     if (const auto* is_virtual = mailbox.as<Destination::VirtualMailbox>())
         return {"mailbox", name, virtual_mailbox_path(config_, is_virtual->user, is_virtual->domain)};
     const auto account = inquiry_.find_account(name);

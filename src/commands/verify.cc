@@ -55,7 +55,7 @@ void Verifier::verify_word(const std::string& word) {
 }
 
 Verdict Verifier::verify(const Address& address) {
-    const Route route = inquiry_.route(address.qualified(config_.hostname), line_.verbose);
+    const Route route = inquiry_.route(address.qualified(config_.identity.hostname), line_.verbose);
     if (line_.verbose) show_steps(route);
     switch (route.status) {
         case Route::Status::unknown:

@@ -1,5 +1,4 @@
-// Values that say who may send here: what to do with mail that nobody wants, DNS lists, solicitation
-// keywords.
+// Values about which clients may send what: what to do with unwanted mail, DNS lists, solicitation keywords.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -61,11 +60,12 @@ Result<DnsList> parse_dns_list(std::string_view text) {
     DnsList list{*zone, {}};
     if (!has_answers) return list;
     for (const auto part : split(answers, ',')) {
-        auto address = parse_ip_address(trim(part));
+        const auto address = parse_ip_address(trim(part));
         if (!address) return Problem{address.problem()};
-        if (!address->starts_with("127."))
-            return Problem{fmt::format("{}: DNS lists answer with addresses of 127.0.0.0/8", *address)};
-        list.answers.push_back(*std::move(address));
+        if (address->is_v6() || !address->is_loopback())
+            return Problem{
+                fmt::format("{}: DNS lists answer with addresses of 127.0.0.0/8", address->to_string())};
+        list.answers.push_back(*address);
     }
     return list;
 }

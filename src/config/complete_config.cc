@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "postoffice/config/build.h"
 #include "postoffice/config/hostname.h"
 #include "postoffice/config/options.h"
 
@@ -12,111 +11,99 @@ namespace postoffice {
 
 namespace {
 
-std::string text_of(const ListenAddress& listen) {
-    const bool ipv6 = listen.address.find(':') != std::string::npos;
-    return fmt::format(fmt::runtime(ipv6 ? "[{}]:{}" : "{}:{}"), listen.address, listen.port);
-}
-
 void complete_listeners(Config& config) {
-    if (config.listen.empty()) config.listen.push_back({});
-    if (config.submission_port == 0) return;
+    const Option& listen = *find_option("listen");
+    if (config.network.listen.empty()) (void)listen.set(config, listen.fallback);
+    if (config.network.submission_port == 0) return;
     ListenAddress submission;
-    submission.port = config.submission_port;
-    const auto is_there = [&](const ListenAddress& l) {
-        return l.address.empty() && l.port == submission.port;
-    };
-    if (std::none_of(config.listen.begin(), config.listen.end(), is_there))
-        config.listen.push_back(submission);
+    submission.port = config.network.submission_port;
+    const auto is_there = [&](const ListenAddress& l) { return !l.address && l.port == submission.port; };
+    if (std::none_of(config.network.listen.begin(), config.network.listen.end(), is_there))
+        config.network.listen.push_back(submission);
 }
 
 void complete_places(Config& config) {
-    if (config.queue_dir.empty()) config.queue_dir = default_queue_dir();
-    if (config.vhost_dir.empty()) config.vhost_dir = default_vhost_dir();
-    if (config.vhost_spool.empty()) config.vhost_spool = default_vhost_spool();
-    if (config.vhost_user.empty()) config.vhost_user = default_vhost_user();
-    if (config.tls_key.empty()) config.tls_key = config.tls_certificate;
-    if (config.control.empty()) config.control = config.queue_dir + "/control";
+    if (config.tls.key.empty()) config.tls.key = config.tls.certificate;
+    if (config.queue.control.empty()) config.queue.control = config.queue.dir + "/control";
 }
 
 void complete_hostname(Config& config) {
-    if (!config.hostname.empty()) return;
+    if (!config.identity.hostname.empty()) return;
     const std::string literal = literal_host_name();
-    config.hostname = config.hostname_from == HostnameFrom::uname ? literal : canonical_host_name();
+    config.identity.hostname =
+        config.identity.hostname_from == HostnameFrom::uname ? literal : canonical_host_name();
     // What people and programs here call it; and at a time when the resolver was silent, we did, too.
-    if (!config.is_local_domain(literal)) config.local_domains.push_back(literal);
+    if (!config.identity.is_local_domain(literal)) config.identity.local_domains.push_back(literal);
 }
 
-void sort_unique(std::vector<std::string>& list) {
+template <class Value>
+void sort_unique(std::vector<Value>& list) {
     std::sort(list.begin(), list.end());
     list.erase(std::unique(list.begin(), list.end()), list.end());
 }
 
-/// The host of "HOST" or "HOST:PORT"; brackets stay.
-std::string_view host_of(std::string_view relay_host) {
-    if (relay_host.starts_with('[')) return relay_host.substr(0, relay_host.find(']') + 1);
-    return relay_host.substr(0, relay_host.find(':'));
-}
-
 void check_tls(const Config& config, std::vector<std::string>& wrong) {
-    if (!config.tls_certificate.empty()) return;
-    if (!config.tls_key.empty()) wrong.push_back("tls-key: there is no tls-certificate for it");
-    for (const ListenAddress& listen : config.listen)
+    if (!config.tls.certificate.empty()) return;
+    if (!config.tls.key.empty()) wrong.push_back("tls-key: there is no tls-certificate for it");
+    for (const ListenAddress& listen : config.network.listen)
         if (listen.tls || listen.submission)
-            wrong.push_back(fmt::format("listen={},{}: there is no tls-certificate", text_of(listen),
+            wrong.push_back(fmt::format("listen={},{}: there is no tls-certificate", listen.to_string(),
                                         listen.tls ? "tls" : "submission"));
 }
 
 void check_listeners(const Config& config, std::vector<std::string>& wrong) {
-    const auto& listen = config.listen;
+    const auto& listen = config.network.listen;
     for (auto one = listen.begin(); one != listen.end(); ++one)
         for (auto other = one + 1; other != listen.end(); ++other) {
             if (one->port != other->port || one->port == 0) continue;
             if (one->address == other->address)
-                wrong.push_back(fmt::format("listen: {} is given twice", text_of(*one)));
-            else if (one->address.empty() || other->address.empty())
+                wrong.push_back(fmt::format("listen: {} is given twice", one->to_string()));
+            else if (!one->address || !other->address)
                 wrong.push_back(fmt::format("listen: {} and {} are the same port of all addresses and of one",
-                                            text_of(*one), text_of(*other)));
+                                            one->to_string(), other->to_string()));
         }
 }
 
 void check_forwarding(const Config& config, std::vector<std::string>& wrong) {
-    if (config.relay_host.empty()) {
-        if (config.forward_all) wrong.push_back("forward-all needs relay-host=HOST to forward to");
+    if (!config.remote.relay_host) {
+        if (config.remote.forward_all) wrong.push_back("forward-all needs relay-host=HOST to forward to");
         return;
     }
-    const auto host = std::string(host_of(config.relay_host));
-    const bool same_port = config.relay_host == host;
-    if (same_port && config.is_local_domain(host))
-        wrong.push_back(fmt::format("relay-host: {} is this host, mail would go round in circles", host));
+    const RelayHost& relay = *config.remote.relay_host;
+    if (relay.port == 0 && config.identity.is_local_domain(relay.host))
+        wrong.push_back(
+            fmt::format("relay-host: {} is this host, mail would go round in circles", relay.host));
 }
 
 void check_places(const Config& config, std::vector<std::string>& wrong) {
     constexpr auto longest = sizeof(sockaddr_un::sun_path) - 1;
-    if (config.control.size() > longest)
+    if (config.queue.control.size() > longest)
         wrong.push_back(fmt::format("control: {} has {} octets, the path of a socket can have {}",
-                                    config.control, config.control.size(), longest));
-    if (config.queue_dir == config.mail_dir)
-        wrong.push_back(fmt::format("queue-dir and mail-dir are both {}", config.queue_dir));
+                                    config.queue.control, config.queue.control.size(), longest));
+    if (config.queue.dir == config.local.mail_dir)
+        wrong.push_back(fmt::format("queue-dir and mail-dir are both {}", config.queue.dir));
 }
 
 void notice_limits(const Config& config, std::vector<std::string>& notices) {
-    for (const auto& host : config.trusted)
-        if (host.ends_with("/0]"))
-            notices.push_back(
-                fmt::format("trusted={}: everybody may send mail through this host to anywhere", host));
-    if (config.relay) notices.push_back("relay: everybody may send mail through this host to anywhere");
-    if (config.client_connections > config.clients)
+    for (const IpNetwork& network : config.access.trusted.networks)
+        if (network.prefix == 0)
+            notices.push_back(fmt::format("trusted={}: everybody may send mail through this host to anywhere",
+                                          network.to_string()));
+    if (config.access.relay)
+        notices.push_back("relay: everybody may send mail through this host to anywhere");
+    if (config.limits.client_connections > config.limits.clients)
         notices.push_back(fmt::format("client-connections={} never takes effect with clients={}",
-                                      config.client_connections, config.clients));
-    if (config.destination_agents > config.agents)
+                                      config.limits.client_connections, config.limits.clients));
+    if (config.remote.destination_agents > config.remote.agents)
         notices.push_back(fmt::format("destination-agents={} never takes effect with agents={}",
-                                      config.destination_agents, config.agents));
-    if (!config.local_transport.empty() && config.mailbox_size != 0)
+                                      config.remote.destination_agents, config.remote.agents));
+    if (config.local.transport && config.local.mailbox_size != 0)
         notices.push_back(
             "mailbox-size never takes effect with local-transport: quotas are its server's business");
-    if (config.retry.front() >= config.qreturn)
+    if (config.queue.retry.front() >= config.queue.qreturn)
         notices.push_back(fmt::format("qreturn={} returns mail before the first retry after {}",
-                                      duration_text(config.qreturn), duration_text(config.retry.front())));
+                                      duration_text(config.queue.qreturn),
+                                      duration_text(config.queue.retry.front())));
 }
 
 }  // namespace
@@ -126,9 +113,10 @@ void complete_config(LoadedConfig& loaded) {
     complete_listeners(config);
     complete_places(config);
     complete_hostname(config);
-    sort_unique(config.local_domains);
-    sort_unique(config.trusted);
-    sort_unique(config.trusted_users);
+    sort_unique(config.identity.local_domains);
+    sort_unique(config.access.trusted.names);
+    sort_unique(config.access.trusted.networks);
+    sort_unique(config.submission.trusted_users);
 
     std::vector<std::string> wrong;
     check_listeners(config, wrong);

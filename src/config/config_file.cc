@@ -68,7 +68,7 @@ class Applier {
     }
 
     void clear(const Option& option) {
-        option.clear(loaded_.config);
+        option.reset(loaded_.config);
         forget(option);
     }
 

@@ -1,9 +1,7 @@
 // Values that name hosts: addresses, ports, domains.
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "postoffice/base/idn.h"
 #include "postoffice/base/text.h"
@@ -59,16 +57,8 @@ bool is_name_octet(char octet) {
 
 }  // namespace
 
-Result<std::string> parse_ip_address(std::string_view text) {
-    const std::string copy(text);
-    std::array<unsigned char, sizeof(in6_addr)> address{};
-    std::array<char, INET6_ADDRSTRLEN> written{};
-    // inet_pton() stops at a NUL: what is behind it must not pass unseen.
-    if (copy.find('\0') == copy.npos)
-        for (const int family : {AF_INET, AF_INET6})
-            if (::inet_pton(family, copy.c_str(), address.data()) == 1 &&
-                ::inet_ntop(family, address.data(), written.data(), written.size()))
-                return std::string(written.data());
+Result<IpAddress> parse_ip_address(std::string_view text) {
+    if (const auto address = IpAddress::parse(text)) return *address;
     return Problem{fmt::format("\"{}\" is not an IPv4 or IPv6 address", printable(text))};
 }
 
@@ -95,7 +85,7 @@ Result<ListenAddress> parse_listen(std::string_view text) {
     }
     ListenAddress listen;
     if (parts->in_brackets || !parts->host.empty()) {
-        auto address = parse_ip_address(parts->host);
+        const auto address = parse_ip_address(parts->host);
         if (!address) return Problem{address.problem()};
         listen.address = *address;
     }
@@ -118,42 +108,51 @@ Result<ListenAddress> parse_listen(std::string_view text) {
     return listen;
 }
 
-Result<std::string> parse_host_port(std::string_view text) {
+Result<RelayHost> parse_relay_host(std::string_view text) {
     const auto parts = split_host_port(text);
     if (!parts) return Problem{parts.problem()};
     // Brackets around a name: elsewhere they say that the name's MX do not count, which is so here anyway.
-    const auto address = parse_ip_address(parts->host);
-    const bool is_literal = parts->in_brackets && address;
-    const auto host = is_literal ? address : parse_domain(parts->host);
-    if (!host) return Problem{host.problem()};
-    auto value = is_literal ? fmt::format("[{}]", *host) : *host;
+    const auto address = IpAddress::parse(parts->host);
+    RelayHost relay{"", address};
+    if (address && parts->in_brackets) {
+        relay.host = fmt::format("[{}]", address->to_string());
+    } else {
+        const auto domain = parse_domain(parts->host);
+        if (!domain) return Problem{domain.problem()};
+        relay.host = *domain;
+    }
     if (parts->has_port) {
         const auto port = parse_port(parts->port, 1);
         if (!port) return Problem{port.problem()};
-        value += fmt::format(":{}", *port);
+        relay.port = *port;
     }
-    return value;
+    return relay;
 }
 
-Result<std::string> parse_address_port(std::string_view text, std::uint16_t default_port) {
-    const auto joined = [](const std::string& address, std::uint16_t port) {
-        const bool ipv6 = address.find(':') != std::string::npos;
-        return port == 0 ? address : fmt::format(fmt::runtime(ipv6 ? "[{}]:{}" : "{}:{}"), address, port);
-    };
-    if (const auto plain = parse_ip_address(text)) return joined(*plain, default_port);
+Result<Endpoint> parse_endpoint(std::string_view text, std::uint16_t default_port) {
+    if (const auto plain = IpAddress::parse(text)) return Endpoint{*plain, default_port};
     const auto parts = split_host_port(text);
     if (!parts) return Problem{parts.problem()};
     const auto address = parse_ip_address(parts->host);
     if (!address) return Problem{address.problem()};
-    if (!parts->has_port) return joined(*address, default_port);
+    if (!parts->has_port) return Endpoint{*address, default_port};
     const auto port = parse_port(parts->port, 1);
     if (!port) return Problem{port.problem()};
-    return joined(*address, *port);
+    return Endpoint{*address, *port};
 }
 
-Result<std::string> parse_trusted_host(std::string_view text) {
-    const bool is_name = text.find_first_of("[]/:") == text.npos && !parse_ip_address(text);
-    return is_name ? parse_domain(text) : parse_address_or_network(text);
+std::string add_host(HostList& list, std::string_view text) {
+    const bool is_name = text.find_first_of("[]/:") == text.npos && !IpAddress::parse(text);
+    if (is_name) {
+        const auto name = parse_domain(text);
+        if (!name) return name.problem();
+        list.names.push_back(*name);
+    } else {
+        const auto network = parse_network(text);
+        if (!network) return network.problem();
+        list.networks.push_back(*network);
+    }
+    return "";
 }
 
 }  // namespace postoffice

@@ -1,9 +1,5 @@
 // Values that name networks.
-#include <arpa/inet.h>
 #include <fmt/format.h>
-
-#include <algorithm>
-#include <array>
 
 #include "postoffice/base/text.h"
 #include "postoffice/config/values.h"
@@ -12,42 +8,7 @@ namespace postoffice {
 
 namespace {
 
-/// The octets of an address, 4 or 16 of them.
-struct Octets {
-    std::array<unsigned char, sizeof(in6_addr)> bytes{};
-    unsigned bits = 0;
-};
-
-Octets octets_of(const std::string& address) {
-    Octets octets;
-    octets.bits = ::inet_pton(AF_INET, address.c_str(), octets.bytes.data()) == 1 ? 32 : 128;
-    if (octets.bits == 128) (void)::inet_pton(AF_INET6, address.c_str(), octets.bytes.data());
-    return octets;
-}
-
-std::string text_of(const Octets& octets) {
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    return ::inet_ntop(octets.bits == 32 ? AF_INET : AF_INET6, octets.bytes.data(), text.data(), text.size());
-}
-
-/// Clients with IPv4-mapped addresses (RFC 4291 section 2.5.5.2) are known by the IPv4 address.
-void unmap(Octets& octets, std::uint64_t& prefix) {
-    constexpr std::array<unsigned char, 12> mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    if (octets.bits != 128 || prefix < 96 || !std::equal(mapped.begin(), mapped.end(), octets.bytes.begin()))
-        return;
-    Octets inner{{}, 32};
-    std::copy(octets.bytes.begin() + 12, octets.bytes.end(), inner.bytes.begin());
-    octets = inner;
-    prefix -= 96;
-}
-
-Octets without_host_bits(Octets octets, std::uint64_t prefix) {
-    for (std::uint64_t i = 0; i < octets.bytes.size(); ++i) {
-        const std::uint64_t kept = prefix > 8 * i ? std::min<std::uint64_t>(prefix - 8 * i, 8) : 0;
-        octets.bytes[i] = static_cast<unsigned char>(octets.bytes[i] & (0xff00U >> kept));
-    }
-    return octets;
-}
+constexpr unsigned mapped_bits = 96;  ///< of an IPv6 address that holds an IPv4 address
 
 /// "[ADDRESS]/BITS", "[ADDRESS/BITS]", "[IPv6:…]" and the same without brackets, as ADDRESS/BITS.
 std::string without_brackets(std::string_view text) {
@@ -64,30 +25,33 @@ std::string without_brackets(std::string_view text) {
 
 }  // namespace
 
-Result<std::string> parse_address_or_network(std::string_view text) {
+Result<IpNetwork> parse_network(std::string_view text) {
     const std::string inner = without_brackets(text);
     std::string_view rest = inner;
-    const auto address = parse_ip_address(read_until(rest, '/'));
+    const auto written = read_until(rest, '/');
+    const auto address = parse_ip_address(written);
     if (!address) return Problem{address.problem()};
-    Octets octets = octets_of(*address);
-    std::uint64_t prefix = octets.bits;
+    const unsigned written_bits = written.find(':') == written.npos ? 32 : 128;
+    // An IPv4-mapped address (RFC 4291 section 2.5.5.2) is held as IPv4.
+    const unsigned hidden_bits = written_bits == address->bits() ? 0 : mapped_bits;
+    std::uint64_t prefix = written_bits;
     if (inner.find('/') != inner.npos) {
-        const auto bits = parse_count(rest, 0, octets.bits);
+        const auto bits = parse_count(rest, hidden_bits, written_bits);
         if (!bits)
             return Problem{
                 fmt::format("\"{}\": behind the / comes the number of bits that the addresses of the "
-                            "network have in common, 0 to {}",
-                            printable(text), octets.bits)};
+                            "network have in common, {} to {}",
+                            printable(text), hidden_bits, written_bits)};
         prefix = *bits;
     }
-    unmap(octets, prefix);
-    const Octets network = without_host_bits(octets, prefix);
-    if (network.bytes != octets.bytes)
+    const IpNetwork network{address->network(static_cast<unsigned>(prefix) - hidden_bits),
+                            static_cast<unsigned>(prefix) - hidden_bits};
+    if (network.address != *address)
         return Problem{
             fmt::format("{}/{} is no network: write {}/{} for the network, or {} for the one address",
-                        text_of(octets), prefix, text_of(network), prefix, text_of(octets))};
-    if (prefix == octets.bits) return fmt::format("[{}]", text_of(octets));
-    return fmt::format("[{}/{}]", text_of(octets), prefix);
+                        address->to_string(), network.prefix, network.address.to_string(), network.prefix,
+                        address->to_string())};
+    return network;
 }
 
 }  // namespace postoffice

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -90,22 +91,26 @@ Result<std::uint64_t> parse_size(std::string_view text, std::uint64_t unit) {
 }
 
 Result<Seconds> parse_duration(std::string_view text) {
-    const Problem bad{
-        fmt::format("\"{}\" is not a time: numbers with w, d, h, m or s (1h30m)", printable(text))};
-    const Problem too_long{fmt::format("{} is longer than ten years", printable(text))};
+    const auto bad = [&] {
+        return Problem{
+            fmt::format("\"{}\" is not a time: numbers with w, d, h, m or s (1h30m)", printable(text))};
+    };
+    const auto too_long = [&] {
+        return Problem{fmt::format("{} is longer than ten years", printable(text))};
+    };
     std::int64_t sum = 0;
     std::int64_t last_unit = std::numeric_limits<std::int64_t>::max();
-    if (text.empty()) return bad;
+    if (text.empty()) return bad();
     for (auto rest = text; !rest.empty();) {
-        if (rest[0] < '0' || rest[0] > '9') return bad;
+        if (rest[0] < '0' || rest[0] > '9') return bad();
         const auto number = read_number(rest);
         const bool bare = rest.empty();
         const std::int64_t unit = bare ? 1 : unit_seconds(rest[0]);
-        if (unit == 0 || unit >= last_unit) return bad;
-        if (bare && last_unit != std::numeric_limits<std::int64_t>::max()) return bad;  // "1h30": 30 what?
-        if (!number || *number > static_cast<std::uint64_t>(longest_duration / unit)) return too_long;
+        if (unit == 0 || unit >= last_unit) return bad();
+        if (bare && last_unit != std::numeric_limits<std::int64_t>::max()) return bad();  // "1h30": 30 what?
+        if (!number || *number > static_cast<std::uint64_t>(longest_duration / unit)) return too_long();
         sum += static_cast<std::int64_t>(*number) * unit;
-        if (sum > longest_duration) return too_long;
+        if (sum > longest_duration) return too_long();
         last_unit = unit;
         if (!bare) rest.remove_prefix(1);
     }
@@ -134,6 +139,33 @@ Result<RateLimit> parse_rate(std::string_view text) {
             "\"{}\" is not a rate: a number from 1 to {}, /, and a time (100/1h), or 0 for no limit",
             printable(text), most)};
     return RateLimit{*count, *time};
+}
+
+Result<std::string> parse_login(std::string_view text) {
+    constexpr std::string_view others = "-_.$";
+    const auto fits = [&](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               others.find(c) != others.npos;
+    };
+    if (text.empty() || text.size() > 64 || text[0] == '-' || !std::all_of(text.begin(), text.end(), fits))
+        return Problem{"\"" + printable(text) + "\" is not the name of an account"};
+    return std::string(text);
+}
+
+Result<AccountName> parse_account_name(std::string_view text) {
+    const auto colon = text.find(':');
+    const auto user = parse_login(text.substr(0, colon));
+    if (!user) return Problem{user.problem()};
+    AccountName account{*user, ""};
+    if (colon != text.npos) {
+        const auto group = parse_login(text.substr(colon + 1));
+        if (!group) return Problem{group.problem()};
+        account.group = *group;
+    }
+    for (const auto& name : {account.user, account.group})
+        if (name == "root" || name == "0")
+            return Problem{"mailboxes of virtual users are never written as root"};
+    return account;
 }
 
 Result<std::string> parse_absolute_path(std::string_view text) {

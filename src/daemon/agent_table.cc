@@ -37,7 +37,7 @@ void AgentTable::add(const AgentName& name, pid_t pid, Fd control, uid_t uid) {
 }
 
 void AgentTable::add_program(pid_t pid, const std::string& account, uid_t uid) {
-    const auto patience = config_.command_timeout + limits_.room + Seconds(30);
+    const auto patience = config_.local.command_timeout + limits_.room + Seconds(30);
     leaving_.emplace(
         pid,
         Leaving{account, Deadline::after(std::chrono::duration_cast<Milliseconds>(patience)), uid, true});
@@ -121,7 +121,7 @@ void AgentTable::kill_overdue() const {
 }
 
 bool AgentTable::has_room() const {
-    return agents_.size() + leaving_.size() < std::max(config_.agents, 1U);
+    return agents_.size() + leaving_.size() < std::max(config_.remote.agents, 1U);
 }
 
 bool AgentTable::may_start(Purpose purpose, uid_t uid) const {
@@ -136,7 +136,7 @@ bool AgentTable::has_room_for_program(uid_t uid) const {
     });
     const auto of_all = std::count_if(leaving_.begin(), leaving_.end(),
                                       [](const auto& one) { return one.second.is_program; });
-    return of_account < config_.owner_programs && of_all < most_programs(config_.agents);
+    return of_account < config_.local.owner_programs && of_all < most_programs(config_.remote.agents);
 }
 
 /// The owner of many virtual domains, or of one whose folder of mailboxes is the owner's, can stop the agents
@@ -148,7 +148,7 @@ bool AgentTable::has_share(uid_t uid) const {
     const auto leaving = std::count_if(leaving_.begin(), leaving_.end(), [uid](const auto& one) {
         return !one.second.is_program && one.second.uid == uid;
     });
-    return staying + leaving < std::max<std::ptrdiff_t>(config_.agents / 2, 1);
+    return staying + leaving < std::max<std::ptrdiff_t>(config_.remote.agents / 2, 1);
 }
 
 bool AgentTable::is_shared_by_many(uid_t uid) const {

@@ -32,7 +32,7 @@ Answer for_domain(const std::optional<Account>& account, const VirtualDomain& do
 
 /// On a private host, which does not run as root, there is nobody else to become.
 std::optional<Account> account_for(const Config& config, const std::string& name) {
-    if (::geteuid() != 0) return find_account(config.only_user);
+    if (::geteuid() != 0) return find_account(config.identity.only_user);
     return find_login(name);
 }
 
@@ -41,7 +41,7 @@ std::optional<Account> account_for(const Config& config, const std::string& name
 Answer assign(const Config& config, const DomainTable& domains, Purpose purpose, const std::string& name) {
     if (purpose == Purpose::mailbox || purpose == Purpose::instructions) return for_account(name);
     if (purpose == Purpose::alias)
-        return for_account(::geteuid() == 0 ? config.alias_user : config.only_user);
+        return for_account(::geteuid() == 0 ? config.routing.alias_user : config.identity.only_user);
 
     const bool is_mailbox = purpose == Purpose::virtual_mailbox;
     const auto at = is_mailbox ? name.rfind('@') : name.npos;

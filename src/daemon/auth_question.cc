@@ -34,7 +34,7 @@ Login parse_login(const Config& config, const std::string& user) {
     const auto at = user.rfind('@');
     if (at == std::string::npos) return {user, "", true};
     const std::string domain = to_lower(user.substr(at + 1));
-    return {user.substr(0, at), domain, config.is_local_domain(domain)};
+    return {user.substr(0, at), domain, config.identity.is_local_domain(domain)};
 }
 
 /// An account of the host. root does not send mail from elsewhere: its password is not there to be guessed at
@@ -51,7 +51,7 @@ AuthVerdict check_account(const std::string& name, const std::string& password, 
 /// The users of a virtual domain, as long as that is active: who may not get mail does not send any. Throws
 /// if they cannot be told.
 std::vector<VirtualUser> users_of(const Config& config, const std::string& domain_name) {
-    DomainTable domains(config.vhost_dir);
+    DomainTable domains(config.vhost.dir);
     domains.refresh();
     const VirtualDomain* domain = domains.find_line(domain_name);
     if (domain == nullptr) return {};

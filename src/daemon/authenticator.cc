@@ -74,7 +74,7 @@ class AuthenticatorProcess {
     }
 
     void count_guess(std::uint64_t session) {
-        if (guesses_.add(guesses_of(session), 1, guess_window) == config_.auth_failures)
+        if (guesses_.add(guesses_of(session), 1, guess_window) == config_.auth.failures)
             log_event("", "login-failed", {{"reason", "too many failures of one session"}});
     }
 
@@ -103,7 +103,7 @@ class AuthenticatorProcess {
                                          [&](const auto& child) { return child.second.session == session; });
         return static_cast<std::size_t>(asked) >= limits_.of_one_session ||
                children_.size() >= limits_.children ||
-               guesses_.count(guesses_of(session), guess_window) >= config_.auth_failures;
+               guesses_.count(guesses_of(session), guess_window) >= config_.auth.failures;
     }
 
     void refuse(Fd channel) {

@@ -82,11 +82,11 @@ MailboxGroup mailbox_group_for(const Config& config, const Account& account) {
     const auto is_there = [](const UnwantedMail& option) {
         return option.action == UnwantedMail::Action::folder && !option.folder.starts_with('~');
     };
-    const bool has_folder_there = is_there(config.forbidden) || is_there(config.spam);
-    if (::geteuid() != 0 || account.uid == 0 || (!config.home_mailbox.empty() && !has_folder_there))
+    const bool has_folder_there = is_there(config.access.forbidden) || is_there(config.access.spam);
+    if (::geteuid() != 0 || account.uid == 0 || (!config.local.home_mailbox.empty() && !has_folder_there))
         return {};
     struct stat directory {};
-    if (::stat(config.mail_dir.c_str(), &directory) != 0) throw_errno("stat " + config.mail_dir);
+    if (::stat(config.local.mail_dir.c_str(), &directory) != 0) throw_errno("stat " + config.local.mail_dir);
     const bool user_may = directory.st_uid == account.uid || (directory.st_mode & S_IWOTH) != 0;
     const bool group_may = (directory.st_mode & S_IWGRP) != 0;
     if (user_may || !group_may || directory.st_gid == 0) return {};

@@ -47,17 +47,14 @@ Bound bind_one(const Endpoint& endpoint, bool is_shared) {
 
 /// The endpoints of one `listen=`.
 std::vector<Endpoint> endpoints_of(const ListenAddress& listen) {
-    if (listen.address.empty())
+    if (!listen.address)
         return {{*IpAddress::parse("0.0.0.0"), listen.port}, {*IpAddress::parse("::"), listen.port}};
-    const auto address = IpAddress::parse(listen.address);
-    if (!address) throw FormatError("listen=" + listen.address + ": not an address");
-    return {{*address, listen.port}};
+    return {{*listen.address, listen.port}};
 }
 
 /// A host without IPv6 is served over IPv4 alone.
 bool may_be_left_out(const ListenAddress& listen, const Endpoint& endpoint, int error) {
-    return listen.address.empty() && endpoint.address.is_v6() &&
-           (error == EAFNOSUPPORT || error == EADDRNOTAVAIL);
+    return !listen.address && endpoint.address.is_v6() && (error == EAFNOSUPPORT || error == EADDRNOTAVAIL);
 }
 
 }  // namespace

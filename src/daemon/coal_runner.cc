@@ -55,14 +55,14 @@ class CoalRunner {
         while (!named_.empty() && named_.front().since.time() >= memory_span) named_.pop_front();
         return named_.size() < most_remembered && !address.is_unspecified() &&
                !is_exempt_address(config_, address) && !contains(own_, address) &&
-               !is_listed(config_.proxies, address) &&
+               !is_listed(config_.network.proxies, address) &&
                std::none_of(named_.begin(), named_.end(),
                             [&](const Named& named) { return named.address == address; });
     }
 
     void run(const IpAddress& address) const {
         const std::string client = Client{address}.text();
-        const std::string& program = config_.coal_command;
+        const std::string& program = config_.limits.coal_command;
         try {
             if (const auto file = find_trusted_file(program, ::geteuid()); file.exit_code != 0) {
                 log_event("", "coal-failed",

@@ -21,7 +21,7 @@ ConnectionLimits::ConnectionLimits(const Config& config, RateTable* rates, Misco
     : config_(config), rates_(rates), misconduct_(misconduct) {}
 
 bool ConnectionLimits::is_front_end(const IpAddress& address) const {
-    return !config_.proxies.empty() && postoffice::is_front_end(config_, address);
+    return !config_.network.proxies.empty() && postoffice::is_front_end(config_, address);
 }
 
 std::optional<Reply> ConnectionLimits::admit(const IpAddress& address) {
@@ -38,7 +38,7 @@ std::optional<Reply> ConnectionLimits::reason_to_refuse(const IpAddress& address
     if (is_exempt_address(config_, address) || is_front_end(address)) return std::nullopt;
     std::optional<Reply> refusal;
     const auto known = clients_of_.find(rated_network(address));
-    if (known != clients_of_.end() && known->second >= config_.client_connections)
+    if (known != clients_of_.end() && known->second >= config_.limits.client_connections)
         refusal = Reply{421, "4.7.0", "Too many connections from your address; try again later"};
     else
         refusal = count_connection(config_, rates_, {address, "", false});
@@ -71,8 +71,9 @@ bool ConnectionLimits::is_overloaded() const {
     const auto now = Clock::now();
     if (now - load_asked_ >= load_interval) {
         load_asked_ = now;
-        const unsigned limit =
-            config_.load != 0 ? config_.load : 4 * std::max(1U, std::thread::hardware_concurrency());
+        const unsigned limit = config_.limits.load != 0
+                                   ? config_.limits.load
+                                   : 4 * std::max(1U, std::thread::hardware_concurrency());
         // Not from /proc/loadavg, which the service manager may hide (ProcSubset=pid).
         struct sysinfo host {};
         overloaded_ = ::sysinfo(&host) == 0 && host.loads[0] > static_cast<unsigned long>(limit)

@@ -25,10 +25,10 @@ namespace postoffice {
 struct Generation {
     /// Throws FormatError if the certificate cannot be used.
     explicit Generation(Config c) : config(std::move(c)) {
-        if (!config.tls_certificate.empty()) prepare_tls();
+        if (!config.tls.certificate.empty()) prepare_tls();
         if (const auto exposure = exposure_of_key(config))
             log_event("", "tls-key-exposed", {{"reason", *exposure}});
-        if (!config.coal_command.empty()) coal_requests = make_request_socket();
+        if (!config.limits.coal_command.empty()) coal_requests = make_request_socket();
     }
 
     enum Role { spawner, authenticator, runner, listener, coal, key_keeper, role_count };
@@ -53,13 +53,13 @@ struct Generation {
     Helper helpers[role_count];
 
     void prepare_tls() {
-        check_key_pair(config.tls_certificate, config.tls_key);
-        tls = TlsServer::without_key(config.tls_certificate);
+        check_key_pair(config.tls.certificate, config.tls.key);
+        tls = TlsServer::without_key(config.tls.certificate);
         if (!tls) {
-            tls.emplace(config.tls_certificate, config.tls_key);
+            tls.emplace(config.tls.certificate, config.tls.key);
             return;
         }
-        key_file = copy_of_key_file(config.tls_key);
+        key_file = copy_of_key_file(config.tls.key);
         key_channels = packet_socket_pair();
     }
 

@@ -28,7 +28,7 @@ int be_authenticator(Generation& generation, pid_t master) {
     end_with_parent(master);
     // A session has one question at a time, so this is enough for all of them.
     AuthenticatorLimits limits;
-    limits.children = generation.config.clients + limits.of_one_session;
+    limits.children = generation.config.limits.clients + limits.of_one_session;
     return run_authenticator(generation.config, Fd(requests), generation.passes, limits);
 }
 

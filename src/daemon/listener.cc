@@ -24,7 +24,7 @@ Listener::Listener(const Config& config, std::vector<ListeningSocket> sockets,
                    const SessionResources& resources, Succession succession)
     : config_(config),
       sockets_(std::move(sockets)),
-      spool_shares_(config.clients),
+      spool_shares_(config.limits.clients),
       misconduct_(config, resources.rates,
                   [coal = resources.coal](const IpAddress& address) { coal.name(address); }),
       limits_(config, resources.rates, misconduct_),
@@ -47,13 +47,13 @@ SessionResources Listener::with_own(SessionResources resources) {
 
 // One for each client that is parked, one for the channel of each process; some for everything else.
 std::size_t Listener::descriptors_for(const Config& config) {
-    return 2 * std::size_t{config.clients} + other_descriptors;
+    return 2 * std::size_t{config.limits.clients} + other_descriptors;
 }
 
 // A client that is accepted must find a descriptor when it is parked: there are fewer places rather than
 // that.
 std::size_t Listener::places_within(std::size_t descriptors) const {
-    if (descriptors >= descriptors_for(config_)) return config_.clients;
+    if (descriptors >= descriptors_for(config_)) return config_.limits.clients;
     const std::size_t places =
         std::max<std::size_t>((descriptors - std::min(descriptors, other_descriptors - 2)) / 2, 1);
     log_event("", "few-descriptors",

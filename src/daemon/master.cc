@@ -33,28 +33,29 @@ class Master {
     Master(const Config& config, const MasterSettings& settings)
         : settings_(settings),
           binder_(settings),
-          resources_(config.audit || settings.audit),
+          resources_(config.smtp.audit || settings.audit),
           current_(std::make_unique<Generation>(config)) {
         resources_.queue_interval = settings.queue_interval;
         resources_.identity = service_identity(config);
         const ServiceIdentity& identity = resources_.identity;
-        Spool(config.queue_dir).create(identity.uid, identity.gid);
+        Spool(config.queue.dir).create(identity.uid, identity.gid);
         make_db_folder(config);
-        pid_file_.emplace(config.queue_dir);
+        pid_file_.emplace(config.queue.dir);
         current_->ports = binder_.bind_at_start(config);
-        resources_.control = bind_control_socket(config.control, identity.uid, identity.gid);
+        resources_.control = bind_control_socket(config.queue.control, identity.uid, identity.gid);
         pid_file_->write_own_pid();  // before the start is reported
     }
 
     int run() {
         SignalSource signals({SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD});
-        log_event(
-            "", "started",
-            {{"version", version()}, {"host", current_->config.hostname}, {"file", current_->config.file}});
+        log_event("", "started",
+                  {{"version", version()},
+                   {"host", current_->config.identity.hostname},
+                   {"file", current_->config.file}});
         binder_.warn_of_unused(current_->config);
         if (settings_.in_force) settings_.in_force();
         start_missing();
-        set_process_title("master of " + current_->config.hostname);
+        set_process_title("master of " + current_->config.identity.hostname);
         manager_.ready("Serving");
         while (!(stopping_ && current_->is_gone() && old_.empty())) {
             start_missing();
@@ -73,11 +74,12 @@ class Master {
   private:
     // Sessions write to this folder, and could not make it. Without it there is mail, but no greylist.
     void make_db_folder(const Config& config) const {
-        if (!config.greylist) return;
+        if (!config.greylist.enabled) return;
         try {
-            (void)make_folder(config.db_dir, 0750, resources_.identity.uid, resources_.identity.gid);
+            (void)make_folder(config.greylist.db_dir, 0750, resources_.identity.uid, resources_.identity.gid);
         } catch (const std::system_error& error) {
-            log_event("", "greylist-unusable", {{"file", config.db_dir}, {"reason", error.code().message()}});
+            log_event("", "greylist-unusable",
+                      {{"file", config.greylist.db_dir}, {"reason", error.code().message()}});
         }
     }
 
@@ -202,8 +204,8 @@ class Master {
         std::optional<Config> config = settings_.reload ? settings_.reload(current_->config) : std::nullopt;
         if (!config) return;
         const Config& now = current_->config;
-        if (config->queue_dir != now.queue_dir || config->control != now.control ||
-            config->user != now.user) {
+        if (config->queue.dir != now.queue.dir || config->queue.control != now.queue.control ||
+            config->identity.user != now.identity.user) {
             log_event("", "reload-refused",
                       {{"reason", "queue-dir, control and user can change at a start only"}});
             return;
@@ -216,11 +218,12 @@ class Master {
             log_event("", "reload-refused", {{"reason", in_plain_words(error)}});
             return;
         }
-        reopen_log(next->config.log, next->config.log_format);
+        reopen_log(next->config.log.destination, next->config.log.format);
         make_db_folder(next->config);
         std::unique_ptr<Generation> previous = std::exchange(current_, std::move(next));
         previous->ports.clear();
-        if (previous->config.audit != current_->config.audit) resources_.auditing.set(current_->config.audit);
+        if (previous->config.smtp.audit != current_->config.smtp.audit)
+            resources_.auditing.set(current_->config.smtp.audit);
         retire(*previous);
         old_.push_back(std::move(previous));
         binder_.warn_of_unused(current_->config);

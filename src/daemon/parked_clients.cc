@@ -68,7 +68,7 @@ void ParkedClients::disconnect_silent(const LoadLevel& load_level) {
     const auto now = Clock::now();
     for (auto client = clients_.begin(); client != clients_.end();) {
         const auto next = std::next(client);
-        const Milliseconds whole = config_.timeout;
+        const Milliseconds whole = config_.limits.timeout;
         const Milliseconds patience = client->state.penalties.mail_was_refused ? whole / 10 : whole;
         if (now - client->since >= load_level.shortened(patience))
             disconnect(client, silent_too_long, "client-silent");

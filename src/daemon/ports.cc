@@ -26,9 +26,9 @@ void report_busy_port(const std::string& reason) {
 
 std::vector<ListenAddress> PortBinder::wanted(const Config& config) const {
     if (!settings_.serve_smtp) return {};
-    std::vector<ListenAddress> ports = config.listen;
+    std::vector<ListenAddress> ports = config.network.listen;
     if (settings_.loopback_only)
-        for (ListenAddress& listen : ports) listen.address = "127.0.0.1";
+        for (ListenAddress& listen : ports) listen.address = IpAddress::parse("127.0.0.1");
     return ports;
 }
 

@@ -10,7 +10,7 @@ namespace postoffice {
 
 int run_queue_once(const Config& config, const QueueRun& run) {
     const ServiceIdentity identity = service_identity(config);
-    Spool(config.queue_dir).create(identity.uid, identity.gid);
+    Spool(config.queue.dir).create(identity.uid, identity.gid);
     const Pipe notifications = make_queue_notification_pipe();
     RunnerSettings settings;
     settings.notification_reader = QueueNotificationReader(notifications.read_end);

@@ -16,10 +16,11 @@ namespace postoffice {
 ServiceIdentity service_identity(const Config& config) {
     if (::geteuid() != 0) return {::getuid(), ::getgid()};
     errno = 0;
-    const passwd* account = ::getpwnam(config.user.c_str());
+    const passwd* account = ::getpwnam(config.identity.user.c_str());
     if (account == nullptr)
-        throw_errno(errno != 0 ? errno : ENOENT,
-                    "user=" + config.user + ": there is no such account; postoffice needs one of its own");
+        throw_errno(
+            errno != 0 ? errno : ENOENT,
+            "user=" + config.identity.user + ": there is no such account; postoffice needs one of its own");
     return {account->pw_uid, account->pw_gid};
 }
 
@@ -27,9 +28,9 @@ std::string only_user_of(const Config& config) {
     const uid_t uid = ::getuid();
     struct stat spool {};
     if (uid == 0 || has_executable_privileges()) return "";
-    if (::stat(config.queue_dir.c_str(), &spool) == 0 ? spool.st_uid != uid : errno != ENOENT) return "";
+    if (::stat(config.queue.dir.c_str(), &spool) == 0 ? spool.st_uid != uid : errno != ENOENT) return "";
     const passwd* account = ::getpwuid(uid);
-    return account != nullptr && config.user != account->pw_name ? account->pw_name : "";
+    return account != nullptr && config.identity.user != account->pw_name ? account->pw_name : "";
 }
 
 bool ordinary_users_can(const ServiceIdentity& identity, const std::string& path, int access) {

@@ -80,8 +80,8 @@ std::vector<GivenSocket> receive_given_sockets() {
 
 bool serves(const GivenSocket& given, const ListenAddress& listen) {
     if (given.at.port != listen.port) return false;
-    if (listen.address.empty()) return given.at.address.is_unspecified();
-    return given.at.address == IpAddress::parse(listen.address);
+    if (!listen.address) return given.at.address.is_unspecified();
+    return given.at.address == *listen.address;
 }
 
 std::vector<Fd> sockets_for(const ListenAddress& listen, const std::vector<GivenSocket>& given,
@@ -95,9 +95,9 @@ std::vector<Fd> sockets_for(const ListenAddress& listen, const std::vector<Given
         has_v4 = has_v4 || !one.at.address.is_v6() || is_for_both_families(one);
     }
     if (sockets.empty()) return bind_listener(listen, earlier);
-    if (!listen.address.empty() || (has_v4 && has_v6)) return sockets;
+    if (listen.address || (has_v4 && has_v6)) return sockets;
     ListenAddress other = listen;
-    other.address = has_v4 ? "::" : "0.0.0.0";
+    other.address = IpAddress::parse(has_v4 ? "::" : "0.0.0.0");
     for (Fd& socket : bind_listener(other, earlier)) sockets.push_back(std::move(socket));
     return sockets;
 }

@@ -62,8 +62,8 @@ int run_session_process(const Config& config, Fd channel, const SessionResources
                         const CallFilter& calls) {
     const bool asks_rules = has_access_rules();
     if (!asks_rules) calls.enforce();
-    const Spool spool(config.queue_dir);
-    ResolverSource name_servers(config.nameservers);
+    const Spool spool(config.queue.dir);
+    ResolverSource name_servers(config.network.nameservers);
     Resolver resolver(name_servers.news().value());
     InboundServices inbound(config, spool,
                             {.spawner = resources.spawner,

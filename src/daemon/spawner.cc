@@ -56,7 +56,7 @@ class Spawner {
         : config_(config),
           limits_(limits),
           requests_(std::move(requests)),
-          domains_(config.vhost_dir),
+          domains_(config.vhost.dir),
           agents_(config, limits_) {}
 
     int run();
@@ -156,7 +156,7 @@ void Spawner::refuse(Fd channel, const std::string& user, const DeliveryResult& 
 }
 
 void Spawner::serve(const AgentName& name, Fd channel) {
-    const std::string& user = name.purpose == Purpose::alias ? config_.alias_user : name.user;
+    const std::string& user = name.purpose == Purpose::alias ? config_.routing.alias_user : name.user;
     try {
         if (draining_) return refuse(std::move(channel), user, deferred("4.3.2", "System is shutting down"));
         // When domains.cf was changed, its agents leave: a domain may have another owner now, or none.

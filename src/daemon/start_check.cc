@@ -35,11 +35,11 @@ class Checker {
     explicit Checker(const LoadedConfig& loaded)
         : loaded_(loaded),
           config_(loaded.config),
-          is_server_(::geteuid() == 0 || !loaded.config.only_user.empty()) {}
+          is_server_(::geteuid() == 0 || !loaded.config.identity.only_user.empty()) {}
 
     StartCheck run() {
         check_kernel();
-        if (config_.only_user.empty()) check_accounts();
+        if (config_.identity.only_user.empty()) check_accounts();
         check_folders();
         check_spool();
         check_log();
@@ -78,11 +78,13 @@ class Checker {
     }
 
     void check_accounts() {
-        check_account("user", config_.user, [&] { return find_login(config_.user); });
-        check_account("alias-user", config_.alias_user, [&] { return find_login(config_.alias_user); });
-        if (!config_.vhost_dir.empty())
-            check_account("vhost-user", config_.vhost_user, [&] { return vhost_account(config_); });
-        for (const std::string& user : config_.trusted_users)
+        check_account("user", config_.identity.user, [&] { return find_login(config_.identity.user); });
+        check_account("alias-user", config_.routing.alias_user,
+                      [&] { return find_login(config_.routing.alias_user); });
+        if (!config_.vhost.dir.empty())
+            check_account("vhost-user", config_.vhost.user.to_string(),
+                          [&] { return vhost_account(config_); });
+        for (const std::string& user : config_.submission.trusted_users)
             if (::getpwnam(user.c_str()) == nullptr && ::getgrnam(user.c_str()) == nullptr)
                 check_.notices.push_back(fmt::format("trusted-users: there is no account or group {}", user));
     }
@@ -122,27 +124,29 @@ class Checker {
     }
 
     void check_folders() {
-        if (config_.home_mailbox.empty() && config_.local_transport.empty())
-            check_folder("mail-dir", config_.mail_dir);
+        if (config_.local.home_mailbox.empty() && !config_.local.transport)
+            check_folder("mail-dir", config_.local.mail_dir);
         // What the build chose need not be used.
-        if (config_.vhost_dir != default_vhost_dir())
-            check_folder("vhost-dir", config_.vhost_dir, "'vdomain create' makes it with the first domain");
-        if (config_.greylist) check_place("db-dir", config_.db_dir);
+        if (config_.vhost.dir != default_vhost_dir())
+            check_folder("vhost-dir", config_.vhost.dir, "'vdomain create' makes it with the first domain");
+        if (config_.greylist.enabled) check_place("db-dir", config_.greylist.db_dir);
         struct stat status {};
-        if (config_.aliases != Config{}.aliases && ::stat(config_.aliases.c_str(), &status) != 0)
-            check_.notices.push_back(fmt::format("aliases={}: {}", config_.aliases, error_text(errno)));
+        if (config_.routing.aliases != find_option("aliases")->fallback &&
+            ::stat(config_.routing.aliases.c_str(), &status) != 0)
+            check_.notices.push_back(
+                fmt::format("aliases={}: {}", config_.routing.aliases, error_text(errno)));
     }
 
     void check_spool() {
         struct stat status {};
-        if (::stat(config_.queue_dir.c_str(), &status) == 0)
-            check_folder("queue-dir", config_.queue_dir);
+        if (::stat(config_.queue.dir.c_str(), &status) == 0)
+            check_folder("queue-dir", config_.queue.dir);
         else
-            check_place("queue-dir", config_.queue_dir);
-        if (!config_.control.starts_with(config_.queue_dir + "/"))
-            check_folder("control", parent_of(config_.control));
-        if (::geteuid() != 0 || config_.only_user != "" || !check_.problems.empty()) return;
-        const std::string drop = Spool(config_.queue_dir).drop_directory();
+            check_place("queue-dir", config_.queue.dir);
+        if (!config_.queue.control.starts_with(config_.queue.dir + "/"))
+            check_folder("control", parent_of(config_.queue.control));
+        if (::geteuid() != 0 || config_.identity.only_user != "" || !check_.problems.empty()) return;
+        const std::string drop = Spool(config_.queue.dir).drop_directory();
         const bool is_there = ::lstat(drop.c_str(), &status) == 0;
         if (is_there && !S_ISDIR(status.st_mode))
             problem("queue-dir", fmt::format("{} is not a folder", drop));
@@ -150,27 +154,27 @@ class Checker {
             problem("queue-dir",
                     fmt::format("users cannot put mail into {}: its group must be that of {}, which may "
                                 "write there, and the folders above must let that group pass",
-                                drop, config_.user));
+                                drop, config_.identity.user));
     }
 
     void check_log() {
-        if (config_.log == "syslog" || config_.log == "stderr") return;
+        if (config_.log.destination == "syslog" || config_.log.destination == "stderr") return;
         struct stat status {};
-        if (::stat(config_.log.c_str(), &status) != 0)
-            check_place("log", config_.log);
+        if (::stat(config_.log.destination.c_str(), &status) != 0)
+            check_place("log", config_.log.destination);
         else if (S_ISDIR(status.st_mode))
-            problem("log", fmt::format("{} is a folder", config_.log));
-        else if (::access(config_.log.c_str(), W_OK) != 0)
-            missing_right_or_problem("log", config_.log, errno);
+            problem("log", fmt::format("{} is a folder", config_.log.destination));
+        else if (::access(config_.log.destination.c_str(), W_OK) != 0)
+            missing_right_or_problem("log", config_.log.destination, errno);
     }
 
     void check_tls() {
-        if (config_.tls_certificate.empty()) return;
-        for (const std::string& file : {config_.tls_certificate, config_.tls_key})
+        if (config_.tls.certificate.empty()) return;
+        for (const std::string& file : {config_.tls.certificate, config_.tls.key})
             if (!is_server_ && ::access(file.c_str(), R_OK) != 0 && errno == EACCES)
                 return check_.unchecked.push_back(fmt::format("tls-certificate: {}", file));
         try {
-            check_key_pair(config_.tls_certificate, config_.tls_key);
+            check_key_pair(config_.tls.certificate, config_.tls.key);
         } catch (const FormatError& error) {
             problem("tls-certificate", error.what());
         }
@@ -178,7 +182,7 @@ class Checker {
     }
 
     void check_coal_command() {
-        const std::string& program = config_.coal_command;
+        const std::string& program = config_.limits.coal_command;
         if (program.empty()) return;
         const auto file = find_trusted_file(program, ::geteuid());
         if (file.exit_code != 0)
@@ -200,7 +204,7 @@ class Checker {
     }
 
     void check_ports() {
-        for (const ListenAddress& listen : config_.listen) {
+        for (const ListenAddress& listen : config_.network.listen) {
             const auto unavailable = bind_problem(listen);
             if (!unavailable) continue;
             if (!is_server_ && unavailable->error == EACCES)
@@ -208,7 +212,7 @@ class Checker {
             else if (unavailable->error != EADDRINUSE)
                 problem("listen",
                         fmt::format("{}: {}", unavailable->endpoint, error_text(unavailable->error)));
-            else if (!is_served(config_.control))
+            else if (!is_served(config_.queue.control))
                 check_.notices.push_back(
                     fmt::format("listen: another program uses {} now", unavailable->endpoint));
         }

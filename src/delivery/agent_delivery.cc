@@ -181,7 +181,7 @@ DeliveryResult AgentDelivery::carry_out(const InstructionDelivery& delivery, int
         !request.instruction.assign(instruction_of(destination)))
         return failed("5.3.0", "The instruction, or an address, is too long");
     const auto deadline = channels_.instruction_deadline();
-    const Fd channel = channels_.open(instruction_agent_for(destination), deadline);
+    const AgentSocket channel = channels_.open(instruction_agent_for(destination), deadline);
     if (send_before(channel.get(), std::as_bytes(std::span(&request, 1)), message, deadline) == Sent::gone)
         if (const auto answer = waiting_answer(channel.get())) return result_of(*answer);
     const auto answer = receive_answer(channel.get(), deadline);

@@ -9,7 +9,6 @@
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
-#include "postoffice/delivery/agent_socket.h"
 #include "postoffice/routing/delivery_file.h"
 #include "postoffice/routing/users.h"
 

@@ -78,7 +78,7 @@ std::string Bouncer::report_failures(QueueEntry& entry) {
     });
     if (failures.empty()) return "";
 
-    const Address postmaster("postmaster", config_.hostname);
+    const Address postmaster("postmaster", config_.identity.hostname);
     const bool was_for_postmaster =
         is_report && journal.envelope.recipients[failures.front().index].original == postmaster;
 
@@ -108,8 +108,8 @@ std::string Bouncer::report_successes(QueueEntry& entry) {
 
 std::string Bouncer::report_delays(QueueEntry& entry, UnixTime now) {
     const Journal& journal = entry.journal();
-    const bool for_all = config_.delay_warning.count() > 0;
-    const Seconds patience = for_all ? config_.delay_warning : usual_delay;
+    const bool for_all = config_.queue.delay_warning.count() > 0;
+    const Seconds patience = for_all ? config_.queue.delay_warning : usual_delay;
     if (journal.envelope.sender.is_null() || now - journal.envelope.arrived < patience.count()) return "";
     Entries delays;
     for (std::size_t i = 0; i < journal.recipients.size(); ++i) {
@@ -142,27 +142,28 @@ std::string Bouncer::report_success(const Journal& journal, int original) {
 }
 
 std::string Bouncer::report_damage(const std::vector<DamagedMessage>& damaged) {
-    const Address postmaster("postmaster", config_.hostname);
+    const Address postmaster("postmaster", config_.identity.hostname);
     return queue_to(postmaster, "damage", [&](Message& message, const std::string& id) {
         message.append(plain_report({.id = id,
-                                     .hostname = config_.hostname,
+                                     .hostname = config_.identity.hostname,
                                      .to = postmaster,
                                      .subject = "Damaged messages in the queue",
                                      .now = now_unix(),
                                      .is_answer = false},
-                                    damage_text(config_.hostname, spool_.directory(), damaged)));
+                                    damage_text(config_.identity.hostname, spool_.directory(), damaged)));
         return MailParameters();
     });
 }
 
 std::string Bouncer::queue_report(const Journal& journal, const Entries& entries, const Address& to,
                                   int original) {
-    const UnixTime retry_until = journal.envelope.arrived + config_.qreturn.count();
+    const UnixTime retry_until = journal.envelope.arrived + config_.queue.qreturn.count();
     const Envelope& envelope = journal.envelope;
     const bool is_others = to != envelope.sent_by.value_or(envelope.sender);
     return queue_to(to, journal.id, [&](Message& message, const std::string& id) {
         return write_dsn(message, journal,
-                         {id, config_.hostname, to, now_unix(), entries, retry_until, is_others}, original);
+                         {id, config_.identity.hostname, to, now_unix(), entries, retry_until, is_others},
+                         original);
     });
 }
 

@@ -15,7 +15,7 @@ class DeferredRouting {
   public:
     /// `spawner`, `notifications`: as for InboundServices.
     DeferredRouting(const Config& config, SpawnerHandle spawner, QueueNotificationWriter notifications)
-        : spool_(config.queue_dir),
+        : spool_(config.queue.dir),
           services_(config, spool_, InboundServices::unattended(spawner, notifications)) {}
 
     /// Delivered: the recipient goes on in a message of its own, which is told to whom that leads, and the

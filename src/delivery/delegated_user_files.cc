@@ -9,7 +9,7 @@ namespace {
 /// The account whose agent reads the files of the domain, in words for people.
 std::string reader_of(const Config& config, const VirtualDomain& domain) {
     const auto owner = find_login(domain.owner);
-    return owner && owner->uid == 0 ? "the account of vhost-user=" + config.vhost_user
+    return owner && owner->uid == 0 ? "the account of vhost-user=" + config.vhost.user.to_string()
                                     : "its owner " + domain.owner;
 }
 

@@ -41,7 +41,7 @@ Dispatcher::Key Dispatcher::key_of(const Destination& destination) const {
     }
     if (destination.is<Destination::Unrouted>()) return {true, "unrouted " + destination.address.to_string()};
     if (destination.is<Destination::Remote>())
-        return {false, config_.relay_host.empty() ? destination.address.domain() : ""};
+        return {false, config_.remote.relay_host ? "" : destination.address.domain()};
     // A slow program delays only other mail of the same account or alias.
     const auto* source = source_of(destination);
     return {true, source != nullptr ? describe(*source) : account_of(destination)};
@@ -54,13 +54,13 @@ std::string Dispatcher::account_for(const Destination& destination) const {
     if (auto domain = virtual_domain_of(destination); !domain.empty()) return events_.owner_of(domain);
     const auto* source = source_of(destination);
     const bool is_in_alias = source != nullptr && std::holds_alternative<Destination::InHostAlias>(*source);
-    return is_in_alias ? config_.alias_user : account_of(destination);
+    return is_in_alias ? config_.routing.alias_user : account_of(destination);
 }
 
 std::string Dispatcher::account_for(const Address& address) const {
     if (std::string owner = events_.owner_of(address.domain()); !owner.empty()) return owner;
     const std::string& name = address.local_part();
-    return to_lower(name.substr(0, name.find_first_of(config_.recipient_delimiter, 1)));
+    return to_lower(name.substr(0, name.find_first_of(config_.routing.recipient_delimiter, 1)));
 }
 
 Dispatcher::DestinationQueue& Dispatcher::queue_for(const Key& key, const std::string& account) {

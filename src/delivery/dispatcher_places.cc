@@ -96,10 +96,10 @@ std::size_t Dispatcher::busy(const Pool& pool, Pace at_least) const {
 /// Of the agents for this host a quarter is kept for mailboxes. Of those for other hosts a quarter is kept
 /// for destinations that were quick, and slow ones get a quarter at most.
 bool Dispatcher::may_start(const Pool& pool, Pace pace) const {
-    const std::size_t quarter = config_.agents / 4;
+    const std::size_t quarter = config_.remote.agents / 4;
     const bool is_local = &pool == &pools_[1];
     if (pace == Pace::quick) return true;
-    if (busy(pool, is_local ? Pace::slow : Pace::unknown) >= config_.agents - quarter) return false;
+    if (busy(pool, is_local ? Pace::slow : Pace::unknown) >= config_.remote.agents - quarter) return false;
     if (is_local || pace != Pace::slow) return true;
     return busy(pool, Pace::slow) < std::max<std::size_t>(quarter, 1);
 }
@@ -110,7 +110,7 @@ bool Dispatcher::may_start(const Pool& pool, const std::string& account) const {
     const auto own = std::count_if(pool.agents.begin(), pool.agents.end(), [&](const Agent& agent) {
         return agent.job && agent.place->second.account == account;
     });
-    return static_cast<std::size_t>(own) < config_.owner_programs;
+    return static_cast<std::size_t>(own) < config_.local.owner_programs;
 }
 
 Dispatcher::Agent* Dispatcher::free_agent(Place place) {
@@ -119,9 +119,9 @@ Dispatcher::Agent* Dispatcher::free_agent(Place place) {
     if (!may_start(pool, pace_of(place)) || !may_start(pool, destination.account)) return nullptr;
     for (Agent& agent : pool.agents)
         if (agent.place == place && !agent.job) return &agent;
-    const std::size_t most = destination.is_patient ? 1 : config_.destination_agents;
+    const std::size_t most = destination.is_patient ? 1 : config_.remote.destination_agents;
     if (destination.agents >= std::min<std::size_t>(most, destination.most_agents)) return nullptr;
-    if (pool.agents.size() >= config_.agents) {
+    if (pool.agents.size() >= config_.remote.agents) {
         const auto idle = idle_agent(pool);
         if (idle == pool.agents.end()) return nullptr;
         remove_agent(pool, idle);
@@ -174,7 +174,7 @@ std::optional<Dispatcher::Place> Dispatcher::next_in_line(Pool& pool) {
 }
 
 bool Dispatcher::has_spare_agent(Pool& pool) const {
-    return pool.agents.size() < config_.agents || idle_agent(pool) != pool.agents.end();
+    return pool.agents.size() < config_.remote.agents || idle_agent(pool) != pool.agents.end();
 }
 
 void Dispatcher::serve_line(Pool& pool) {
@@ -210,7 +210,7 @@ void Dispatcher::make_way(Pool& pool) {
         if (agent.job && !agent.is_ending && pace_of(agent) == Pace::slow) slow_ones.push_back(&agent);
     std::sort(slow_ones.begin(), slow_ones.end(),
               [](const Agent* a, const Agent* b) { return a->busy_since < b->busy_since; });
-    for (std::size_t i = std::max<std::size_t>(config_.agents / 4, 1); i < slow_ones.size(); ++i) {
+    for (std::size_t i = std::max<std::size_t>(config_.remote.agents / 4, 1); i < slow_ones.size(); ++i) {
         slow_ones[i]->is_ending = true;
         events_.end_agent(slow_ones[i]->worker, make_way_signal);
     }

@@ -5,9 +5,9 @@
 namespace postoffice {
 
 InboundServices::InboundServices(const Config& config, const Spool& spool, const Settings& settings)
-    : aliases_(config.aliases),
-      users_(config.only_user),
-      agents_(settings.spawner, settings.patience, config.command_timeout, settings.avoidance),
+    : aliases_(config.routing.aliases),
+      users_(config.identity.only_user),
+      agents_(settings.spawner, settings.patience, config.local.command_timeout, settings.avoidance),
       files_(config, agents_),
       local_(config, agents_, settings.server_patience),
       router_(config, aliases_, users_, files_, interface_addresses()),

@@ -14,14 +14,6 @@
 namespace postoffice {
 namespace {
 
-MailServer server_of(const Config& config) {
-    const std::string& place = config.local_transport;
-    if (place.starts_with('/')) return {place, place, true};
-    const auto endpoint = Endpoint::parse(place, 0);
-    if (!endpoint) throw FormatError("local-transport: " + place + " is no address");
-    return {endpoint->to_string(), *endpoint, true};
-}
-
 std::uint64_t size_of(int message) {
     struct stat status {};
     if (::fstat(message, &status) != 0) throw_errno("fstat");
@@ -44,15 +36,15 @@ LocalTransport::LocalTransport(const Config& config, AgentChannels& agents, Seco
 Address LocalTransport::address_for(const Config& config, const MailboxDelivery& delivery) {
     const std::string& led_here = delivery.recipient.local_part();
     std::string local_part = delivery.user;
-    for (const ExtendedName& name : extended_names(led_here, config.recipient_delimiter))
+    for (const ExtendedName& name : extended_names(led_here, config.routing.recipient_delimiter))
         if (equals_ignoring_case(name.user, delivery.user)) local_part += led_here.substr(name.user.size());
     const std::string& domain = delivery.domain.empty() ? delivery.recipient.domain() : delivery.domain;
-    return Address(local_part, domain.empty() ? config.hostname : domain);
+    return Address(local_part, domain.empty() ? config.identity.hostname : domain);
 }
 
 std::vector<DeliveryResult> LocalTransport::deliver(const std::vector<MailboxDelivery>& deliveries,
                                                     int message) {
-    if (config_.local_transport.empty()) return agents_.deliver(deliveries, message);
+    if (!config_.local.transport) return agents_.deliver(deliveries, message);
     std::vector<DeliveryResult> results(deliveries.size());
     std::vector<MailboxDelivery> for_agents;
     std::vector<std::size_t> places_of_those;
@@ -67,8 +59,8 @@ std::vector<DeliveryResult> LocalTransport::deliver(const std::vector<MailboxDel
         auto batch = std::find_if(batches.begin(), batches.end(),
                                   [&](const Batch& b) { return b.envelope.sender == delivery.sender; });
         if (batch == batches.end())
-            batch = batches.insert(batches.end(),
-                                   Batch{{{delivery.sender, {}, {Body::eight_bit_mime}}}, {}, {}, delivery.id});
+            batch = batches.insert(
+                batches.end(), Batch{{{delivery.sender, {}, {Body::eight_bit_mime}}}, {}, {}, delivery.id});
         batch->envelope.recipients.emplace_back(address_for(config_, delivery));
         batch->places.push_back(i);
     }
@@ -88,7 +80,8 @@ DeliveryResult LocalTransport::carry_out(const InstructionDelivery& delivery, in
 
 void LocalTransport::connect() {
     const ClientTimeouts timeouts{patience_, patience_, patience_, patience_, patience_, patience_};
-    client_ = std::make_unique<SmtpClient>(server_of(config_), config_.hostname, timeouts);
+    const MailServer server{config_.local.transport->to_string(), config_.local.transport->place, true};
+    client_ = std::make_unique<SmtpClient>(server, config_.identity.hostname, timeouts);
 }
 
 /// In as many transactions as the server wants (RFC 9422). Over a connection that was kept and turns out to
@@ -114,7 +107,7 @@ void LocalTransport::send(Batch& batch, int message) try {
 } catch (const std::exception& error) {
     client_.reset();
     log_event(batch.id, "local-transport-failed",
-              {{"host", config_.local_transport}, {"reason", in_plain_words(error)}});
+              {{"host", config_.local.transport->to_string()}, {"reason", in_plain_words(error)}});
     batch.results.resize(batch.places.size(), deferred("4.3.5", "The mailboxes cannot be reached now"));
 }
 

@@ -55,11 +55,11 @@ bool is_sent_on(const Drop& drop, const std::string& submitter, const Config& co
     std::string_view text(start.data(), disk::read_at(drop.file.get(), start, offset));
     if (!text.starts_with(field)) return false;
     const auto address = parse_addr_spec(read_until(text, '\n').substr(field.size()));
-    if (!address || !config.is_local_domain(address->domain())) return false;
+    if (!address || !config.identity.is_local_domain(address->domain())) return false;
     std::string_view name = address->local_part();
     const auto end = name.size() > submitter.size() ? submitter.size() : name.size();
     const bool is_whole =
-        end == name.size() || config.recipient_delimiter.find(name[end]) != std::string::npos;
+        end == name.size() || config.routing.recipient_delimiter.find(name[end]) != std::string::npos;
     return is_whole && equals_ignoring_case(name.substr(0, end), submitter);
 }
 
@@ -76,7 +76,7 @@ Pickup::Pickup(const Config& config, const Spool& spool, Router& router, Accepto
 Pickup::Outcome Pickup::pick_up(const std::string& id, StatusWriter& status) {
     const std::string path = spool_.drop_directory() + "/" + id;
     try {
-        auto drop = open_drop(spool_.drop_directory(), id, config_.recipients);
+        auto drop = open_drop(spool_.drop_directory(), id, config_.limits.recipients);
         if (!drop) return Outcome::taken;
         if (status) status.restrict_to(drop->owner, is_trusted_submitter(config_, drop->owner));
         // Two may come across it: a worker that outlived its runner, or a queue run beside the server.
@@ -103,22 +103,22 @@ Pickup::Outcome Pickup::pick_up(const std::string& id, StatusWriter& status) {
 // Anybody may name any sender, unless the site says otherwise; then the mail goes out under the name that the
 // kernel knows.
 Address Pickup::sender_of(const Drop& drop) const {
-    const Address own(login_name(drop.owner), config_.hostname);
+    const Address own(login_name(drop.owner), config_.identity.hostname);
     const Address& asked = drop.envelope.sender;
     if (asked.is_null()) return asked;
-    if (!config_.untrusted_set_sender && !is_trusted_submitter(config_, drop.owner)) return own;
-    return asked.qualified(config_.hostname);
+    if (!config_.submission.untrusted_set_sender && !is_trusted_submitter(config_, drop.owner)) return own;
+    return asked.qualified(config_.identity.hostname);
 }
 
 std::string Pickup::warning_for(const Drop& drop) const {
     const Address sender = sender_of(drop);
     const std::string submitter = login_name(drop.owner);
     if (is_sent_on(drop, submitter, config_)) return "";
-    const bool is_own =
-        equals_ignoring_case(sender.local_part(), submitter) && config_.is_local_domain(sender.domain());
+    const bool is_own = equals_ignoring_case(sender.local_part(), submitter) &&
+                        config_.identity.is_local_domain(sender.domain());
     if (sender.is_null() || is_own || is_trusted_submitter(config_, drop.owner)) return "";
-    return fmt::format("X-Authentication-Warning: {}: {} set sender to <{}> using -f\n", config_.hostname,
-                       submitter, printable(sender.to_string()));
+    return fmt::format("X-Authentication-Warning: {}: {} set sender to <{}> using -f\n",
+                       config_.identity.hostname, submitter, printable(sender.to_string()));
 }
 
 Envelope Pickup::envelope_of(const Drop& drop) const {
@@ -137,7 +137,7 @@ Pickup::Outcome Pickup::accept_drop(const std::string& id, Drop& drop, const Sta
     RecipientCollector accepted;
     Reply refusal;
     for (const auto& [address, wishes] : drop.envelope.recipients) {
-        const Address recipient = address.qualified(config_.hostname);
+        const Address recipient = address.qualified(config_.identity.hostname);
         const Route route = router_.route(recipient);
         switch (route.status) {
             case Route::Status::accepted:
@@ -153,14 +153,14 @@ Pickup::Outcome Pickup::accept_drop(const std::string& id, Drop& drop, const Sta
     }
     accepted.move_to(envelope);
 
-    Message message(spool_.directory(), config_.minfree);
-    const std::string top = warning_for(drop) + received_field(config_.hostname, id, envelope, "");
+    Message message(spool_.directory(), config_.queue.minfree);
+    const std::string top = warning_for(drop) + received_field(config_.identity.hostname, id, envelope, "");
     MessageBuilder builder(message,
-                           {.hostname = config_.hostname,
+                           {.hostname = config_.identity.hostname,
                             .id = id,
                             .sender = envelope.sender.to_string(),
-                            .size = config_.size,
-                            .hops = config_.hops},
+                            .size = config_.limits.size,
+                            .hops = config_.limits.hops},
                            top);
     feed_message(drop, builder);
     if (const auto problem = builder.finish()) {
@@ -213,7 +213,7 @@ Pickup::Outcome Pickup::refuse(const std::string& id, Envelope envelope, Message
 int run_pickup_worker(const Config& config, Fd channel, SpawnerHandle spawner,
                       QueueNotificationWriter notifications,
                       const std::function<void(const std::string&)>& show) {
-    const Spool spool(config.queue_dir);
+    const Spool spool(config.queue.dir);
     StatusWriter status;  // of the message at hand
     std::string at_hand;
     bool is_queued = false;

@@ -56,11 +56,11 @@ class QueueAgent {
           task_(task),
           spawner_(spawner),
           notifications_(notifications),
-          agents_(spawner, local_patience, config.command_timeout),
+          agents_(spawner, local_patience, config.local.command_timeout),
           local_(config, agents_, std::chrono::duration_cast<Seconds>(local_patience)),
-          hasty_agents_(spawner, hasty_patience, config.command_timeout, hasty_avoidance),
+          hasty_agents_(spawner, hasty_patience, config.local.command_timeout, hasty_avoidance),
           hasty_local_(config, hasty_agents_, std::chrono::duration_cast<Seconds>(local_patience)),
-          name_servers_(config.nameservers),
+          name_servers_(config.network.nameservers),
           resolver_(name_servers_.news().value()) {}
 
     void route_again(QueueEntry& entry, std::span<const std::uint32_t> indices, StatusWriter status) {
@@ -218,7 +218,7 @@ class QueueAgent {
                    {"client", client_text(entry.journal().envelope.origin)},
                    {"mark", mark_of(entry.journal().envelope.folder)},
                    {"target", describe(recipient.destination)},
-                   {"host", result.by.empty() ? config_.hostname : result.by},
+                   {"host", result.by.empty() ? config_.identity.hostname : result.by},
                    {"reply", result.reply.line()}});
         // What becomes of one who goes on in a message of his own is not known yet.
         const bool goes_on =
@@ -276,9 +276,10 @@ int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel
                     QueueNotificationWriter notifications) {
     end_on_request(task.runner);
     QueueAgent agent(config, task, spawner, notifications);
-    const std::string name = task.is_local              ? "mailboxes"
-                             : task.destination.empty() ? config.relay_host
-                                                        : task.destination;
+    const std::string name = task.is_local ? "mailboxes"
+                             : task.destination.empty()
+                                 ? config.remote.relay_host.value_or(RelayHost{}).to_string()
+                                 : task.destination;
     for (;;) {
         std::optional<ReceivedStruct<QueueJob>> job;
         try {
@@ -288,7 +289,7 @@ int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel
             job = receive_struct<QueueJob>(channel.get());
         }
         if (!job || job->descriptors.size() < 2) break;
-        QueueEntry entry(config.queue_dir, std::move(job->descriptors[0]));
+        QueueEntry entry(config.queue.dir, std::move(job->descriptors[0]));
         const auto indices = checked_indices(job->value, entry);
         set_process_title("delivering " + entry.id() + " to " + name);
         StatusWriter status;

@@ -13,40 +13,6 @@ namespace {
 
 using Verdict = DeliveryResult::Outcome;
 
-// "HOST", "HOST:PORT", "[HOST]", "[HOST]:PORT", where HOST is a name or an address.
-struct HostAndPort {
-    std::string host;
-    std::uint16_t port = 0;  // 0: none given
-};
-
-std::optional<HostAndPort> parse_host_and_port(std::string_view text) {
-    HostAndPort result;
-    std::string_view port;
-    bool has_port = false;
-    if (text.starts_with('[')) {
-        text.remove_prefix(1);
-        const std::size_t end = text.find(']');
-        if (end == std::string_view::npos) return std::nullopt;
-        result.host = to_lower(text.substr(0, end));
-        std::string_view rest = text.substr(end + 1);
-        has_port = rest.starts_with(':');
-        if (!rest.empty() && !has_port) return std::nullopt;
-        if (has_port) port = rest.substr(1);
-    } else {
-        const bool is_bare_v6 = std::count(text.begin(), text.end(), ':') > 1;
-        has_port = !is_bare_v6 && text.find(':') != std::string_view::npos;
-        result.host = to_lower(is_bare_v6 ? text : read_until(text, ':'));
-        if (has_port) port = text;
-    }
-    if (result.host.starts_with("ipv6:")) result.host.erase(0, 5);
-    if (result.host.empty()) return std::nullopt;
-    if (!has_port) return result;
-    const auto number = parse_number(port);
-    if (!number || *number == 0 || *number > 65535) return std::nullopt;
-    result.port = static_cast<std::uint16_t>(*number);
-    return result;
-}
-
 DeliveryResult no_route(const MxList& list) {
     switch (list.status) {
         case MxList::Status::no_host:
@@ -147,7 +113,7 @@ void RemoteDelivery::walk(Attempt& attempt) {
             if (std::find(tried.begin(), tried.end(), address) != tried.end()) continue;
             tried.push_back(address);
             const MailServer server{host.name, Endpoint{address, route.port}};
-            client_ = std::make_unique<SmtpClient>(server, config_.hostname, timeouts_, transcript_);
+            client_ = std::make_unique<SmtpClient>(server, config_.identity.hostname, timeouts_, transcript_);
             if (client_->refusal()) {
                 if (!refusal || says_more(*client_->refusal(), *refusal)) refusal = client_->refusal();
                 client_.reset();
@@ -197,31 +163,31 @@ void RemoteDelivery::close() {
 }
 
 RemoteDelivery::Route RemoteDelivery::find_route() const {
-    const Resolver bounded = resolver_.until(Deadline::after(config_.lookup_timeout), most_questions);
+    const Resolver bounded = resolver_.until(Deadline::after(config_.remote.lookup_timeout), most_questions);
     if (destination_.empty()) return route_to_relay(bounded);
     MxList list =
-        find_mail_hosts(bounded, destination_, config_.hostname, own_addresses(config_.remote_port));
+        find_mail_hosts(bounded, destination_, config_.identity.hostname, own_addresses(config_.remote.port));
     if (list.status != MxList::Status::found) return {{}, 0, no_route(list)};
-    return {std::move(list.hosts), config_.remote_port, {}};
+    return {std::move(list.hosts), config_.remote.port, {}};
 }
 
 // The relay host is our own configuration's word: what is wrong with it is never the sender's fault, so all
 // of it is temporary. Its addresses are used, never its MX.
 RemoteDelivery::Route RemoteDelivery::route_to_relay(const Resolver& resolver) const {
-    const auto broken = [this](const std::string& status, const std::string& why) {
-        return Route{{}, 0, deferred(status, fmt::format("relay-host {}: {}", config_.relay_host, why))};
+    if (!config_.remote.relay_host) return {{}, 0, deferred("4.3.5", "no relay-host is set")};
+    const RelayHost& relay = *config_.remote.relay_host;
+    const auto broken = [&relay](const std::string& status, const std::string& why) {
+        return Route{{}, 0, deferred(status, fmt::format("relay-host {}: {}", relay.to_string(), why))};
     };
-    const auto relay = parse_host_and_port(config_.relay_host);
-    if (!relay) return broken("4.3.5", "not a host");
-    const std::uint16_t port = relay->port != 0 ? relay->port : config_.remote_port;
+    const std::uint16_t port = relay.port != 0 ? relay.port : config_.remote.port;
 
     std::vector<IpAddress> addresses;
-    std::string name = relay->host;
-    if (const auto literal = IpAddress::parse(relay->host)) {
-        addresses.push_back(*literal);
-        name = literal->to_literal();
+    std::string name = relay.host;
+    if (relay.address) {
+        addresses.push_back(*relay.address);
+        name = relay.address->to_literal();
     } else {
-        const AddressLookup lookup = resolver.addresses(relay->host);
+        const AddressLookup lookup = resolver.addresses(relay.host);
         if (lookup.status != DnsStatus::found) return broken("4.4.3", lookup.why);
         addresses = lookup.addresses;
     }
@@ -236,7 +202,7 @@ RemoteDelivery::Route RemoteDelivery::route_to_relay(const Resolver& resolver) c
 // Addresses at which this port is our own daemon: whoever sends there talks to himself. On another port the
 // same addresses may well belong to another mail server.
 std::vector<IpAddress> RemoteDelivery::own_addresses(std::uint16_t port) const {
-    const bool is_ours = std::any_of(config_.listen.begin(), config_.listen.end(),
+    const bool is_ours = std::any_of(config_.network.listen.begin(), config_.network.listen.end(),
                                      [port](const ListenAddress& listen) { return listen.port == port; });
     if (!is_ours) return {};
     return interface_addresses();

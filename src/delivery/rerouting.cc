@@ -39,9 +39,9 @@ bool is_left_to_another(const Envelope& envelope, const Route::Hop& hop) {
 }  // namespace
 
 Rerouting::Rerouting(const Config& config, SpawnerHandle spawner)
-    : aliases_(config.aliases),
-      users_(config.only_user),
-      agents_(spawner, patience, config.command_timeout, avoidance),
+    : aliases_(config.routing.aliases),
+      users_(config.identity.only_user),
+      agents_(spawner, patience, config.local.command_timeout, avoidance),
       files_(config, agents_),
       router_(config, aliases_, users_, files_, interface_addresses()) {}
 

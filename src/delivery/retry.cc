@@ -10,11 +10,11 @@ namespace postoffice {
 UnixTime next_attempt(const Config& config, UnixTime arrived, UnixTime now, unsigned attempts,
                       std::uint32_t chance) {
     if (attempts == 0) return now;
-    const std::size_t step = std::min<std::size_t>(attempts, config.retry.size()) - 1;
-    const std::int64_t wait = config.retry.at(step).count();
+    const std::size_t step = std::min<std::size_t>(attempts, config.queue.retry.size()) - 1;
+    const std::int64_t wait = config.queue.retry.at(step).count();
     const std::int64_t most_extra = wait / 10;
     const std::int64_t extra = most_extra > 0 ? chance % (most_extra + 1) : 0;
-    const UnixTime expiry = arrived + config.qreturn.count();
+    const UnixTime expiry = arrived + config.queue.qreturn.count();
     return std::max(now, std::min(now + wait + extra, expiry));
 }
 
@@ -23,18 +23,18 @@ UnixTime next_attempt(const Config& config, UnixTime arrived, UnixTime now, unsi
 }
 
 UnixTime longest_wait(const Config& config) {
-    const std::int64_t wait = std::max_element(config.retry.begin(), config.retry.end())->count();
+    const std::int64_t wait = std::max_element(config.queue.retry.begin(), config.queue.retry.end())->count();
     return wait + wait / 10;
 }
 
 bool has_expired(const Config& config, UnixTime arrived, UnixTime now) {
-    return now - arrived >= config.qreturn.count();
+    return now - arrived >= config.queue.qreturn.count();
 }
 
 DeliveryResult given_up(const Config& config, const DeliveryResult& last) {
     return failed("5.4.7",
-                  fmt::format("not delivered within {}{}{}", duration_text(config.qreturn), last_words_mark,
-                              last.reply.line()),
+                  fmt::format("not delivered within {}{}{}", duration_text(config.queue.qreturn),
+                              last_words_mark, last.reply.line()),
                   last.by);
 }
 

@@ -35,15 +35,15 @@ void raise_file_limit() {
 Runner::Runner(const Config& config, const RunnerSettings& settings)
     : config_(config),
       settings_(settings),
-      spool_(config.queue_dir,
+      spool_(config.queue.dir,
              [this](const std::string& id, const std::string& problem) {
                  damaged_.push_back({id, problem});
              }),
       workers_(config, spool_, settings_),
-      aliases_(config.aliases),
-      users_(config.only_user),
+      aliases_(config.routing.aliases),
+      users_(config.identity.only_user),
       files_(config),
-      domains_(config.vhost_dir),
+      domains_(config.vhost.dir),
       router_(config, aliases_, users_, files_, interface_addresses()),
       bouncer_(config, spool_, router_, Bouncer::Lookup::later),
       dispatcher_(config, spool_, bouncer_,
@@ -95,7 +95,7 @@ void Runner::forget(const std::string& id) {
 
 /// It came into the queue.
 void Runner::note_arrival(const std::string& id) {
-    if (!config_.immediate && !settings_.only_once) schedule_.wait_for_run(id);
+    if (!config_.queue.immediate && !settings_.only_once) schedule_.wait_for_run(id);
     schedule_.add(id, 0);
 }
 
@@ -129,7 +129,7 @@ void Runner::rescan(bool ignore_retry_times) {
     for (const Spool::Item& item : spool_.scan()) {
         if (settings_.only != nullptr && !settings_.only->contains(item.id)) continue;
         // A message whose arrival was not noticed waits as the others do.
-        if (!is_run && !config_.immediate && !schedule_.knows(item.id)) schedule_.wait_for_run(item.id);
+        if (!is_run && !config_.queue.immediate && !schedule_.knows(item.id)) schedule_.wait_for_run(item.id);
         schedule_.set(item.id, item.due > latest ? 0 : item.due);
     }
     if (ignore_retry_times) schedule_.make_all_due();

@@ -116,7 +116,7 @@ class InstructionAgent {
 };
 
 DeliveryResult InstructionAgent::carry_out(const InstructionRequest& request, int message) {
-    deadline_ = Deadline::after(std::chrono::duration_cast<Milliseconds>(config_.command_timeout));
+    deadline_ = Deadline::after(std::chrono::duration_cast<Milliseconds>(config_.local.command_timeout));
     id_ = printable(request.id.str());
     sender_ = printable(request.sender.str());
     recipient_ = printable(request.recipient.str());
@@ -181,7 +181,7 @@ Source InstructionAgent::look_up(const InstructionRequest& request) {
 Source InstructionAgent::look_up_alias(const std::string& alias, const std::string& instruction) const {
     Source source;
     try {
-        AliasTable aliases(config_.aliases);
+        AliasTable aliases(config_.routing.aliases);
         aliases.refresh();
         const auto value = aliases.find(alias);
         const auto include = [&](const std::string& path) { return aliases.read_include(path); };
@@ -199,7 +199,7 @@ Source InstructionAgent::look_up_domain(const std::string& alias, const std::str
     Source source;
     try {
         const DomainEntry entry =
-            DomainFiles(config_.vhost_dir + "/" + domain.name, domain, vhost_uid(config_)).look_up(alias);
+            DomainFiles(config_.vhost.dir + "/" + domain.name, domain, vhost_uid(config_)).look_up(alias);
         if (entry.status != DomainEntry::Status::answered) throw FormatError(entry.problem);
         const auto include = [&](const std::string& path) { return read_domain_include(domain, path); };
         source.has_it = entry.alias && alias_has(*entry.alias, AliasPlace::domain, instruction, include);
@@ -256,7 +256,7 @@ void InstructionAgent::prepare(int message) {
     stamped_ = Fd(is_small ? ::memfd_create("message", MFD_CLOEXEC)
                            : ::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600));
     if (!stamped_) throw_errno("a place for the message");
-    MessageCopier copier({.from_line = true, .escape_from = config_.escape_from});
+    MessageCopier copier({.from_line = true, .escape_from = config_.local.escape_from});
     copier.copy("", {sender_, recipient_}, message, stamped_.get());
 }
 
@@ -280,9 +280,9 @@ DeliveryResult InstructionAgent::append(const std::string& written) const {
     if (::geteuid() == 0) return deferred("4.3.5", "Nothing is written as root");
     const std::string path = path_from_home(written, account_.home);
     if (path == "/dev/null") return delivered("Discarded");
-    const auto mailbox = path.ends_with('/')
-                             ? open_maildir(path.substr(0, path.find_last_not_of('/') + 1), config_.hostname)
-                             : open_mbox(path, mbox_options(config_));
+    const auto mailbox = path.ends_with('/') ? open_maildir(path.substr(0, path.find_last_not_of('/') + 1),
+                                                            config_.identity.hostname)
+                                             : open_mbox(path, mbox_options(config_));
     return append_with(*mailbox, path);
 }
 
@@ -312,7 +312,7 @@ DeliveryResult InstructionAgent::append_with(Mailbox& mailbox, const std::string
 /// which there is another file.
 bool InstructionAgent::is_own_mailbox(const Address& to) const {
     if (is_qmail() && !extension_.empty()) return false;
-    const bool is_here = !to.is_qualified() || config_.is_local_domain(to.domain());
+    const bool is_here = !to.is_qualified() || config_.identity.is_local_domain(to.domain());
     return is_here && equals_ignoring_case(to.local_part(), account_.name);
 }
 
@@ -323,7 +323,7 @@ DeliveryResult InstructionAgent::perform(const AliasTarget& target, std::vector<
         case AliasTarget::Kind::account:
         case AliasTarget::Kind::address:
             if (is_own_mailbox(target.address)) return append_to_mailbox();
-            forwards.push_back(target.address.qualified(config_.hostname));
+            forwards.push_back(target.address.qualified(config_.identity.hostname));
             return delivered("");
         case AliasTarget::Kind::program:
         case AliasTarget::Kind::include:

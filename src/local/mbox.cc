@@ -173,7 +173,7 @@ void Mbox::cut_back_to(off_t size) noexcept {
 }  // namespace
 
 MboxOptions mbox_options(const Config& config, const MailboxGroup& group) {
-    return {.escape_from = config.escape_from, .dot_lock = config.dot_lock, .group = group};
+    return {.escape_from = config.local.escape_from, .dot_lock = config.local.dot_lock, .group = group};
 }
 
 std::unique_ptr<Mailbox> open_mbox(const std::string& path, const MboxOptions& options) {
@@ -184,27 +184,29 @@ std::unique_ptr<Mailbox> open_mailbox_of(const Config& config, const Account& ac
                                          const MailboxGroup& group) {
     const std::string path = mailbox_path_of(config, account);
     if (path.ends_with('/'))
-        return open_maildir(path.substr(0, path.find_last_not_of('/') + 1), config.hostname);
+        return open_maildir(path.substr(0, path.find_last_not_of('/') + 1), config.identity.hostname);
     const bool in_home = has_mailbox_in_home(config, account);
     MboxOptions options = mbox_options(config, in_home ? MailboxGroup() : group);
-    options.limit = config.mailbox_size;
+    options.limit = config.local.mailbox_size;
     return open_mbox(path, options);
 }
 
 std::unique_ptr<Mailbox> open_folder_of(const Config& config, const Account& account,
                                         const MailboxGroup& group, MailFolder which) {
-    const UnwantedMail& option = which == MailFolder::forbidden ? config.forbidden : config.spam;
+    const UnwantedMail& option =
+        which == MailFolder::forbidden ? config.access.forbidden : config.access.spam;
     if (which == MailFolder::inbox || option.action != UnwantedMail::Action::folder) return nullptr;
     const std::string& folder = option.folder;
     const bool in_home = folder.starts_with("~/") && account.uid != 0;
     if (!in_home) {
         const auto end = folder.find_last_not_of('/') + 1;
         const std::string name = folder.substr(0, end).substr(folder.substr(0, end).rfind('/') + 1);
-        return open_mbox(config.mail_dir + "/" + account.name + ":" + name, mbox_options(config, group));
+        return open_mbox(config.local.mail_dir + "/" + account.name + ":" + name,
+                         mbox_options(config, group));
     }
     const std::string path = account.home + folder.substr(1);
     if (path.ends_with('/'))
-        return open_maildir(path.substr(0, path.find_last_not_of('/') + 1), config.hostname);
+        return open_maildir(path.substr(0, path.find_last_not_of('/') + 1), config.identity.hostname);
     return open_mbox(path, mbox_options(config));
 }
 

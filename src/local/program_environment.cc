@@ -56,7 +56,7 @@ Environment program_environment(const Config& config, const Account& account, co
                           {"EXTENSION", facts.extension},
                           {"EXT", facts.extension},
                           {"QUEUE_ID", facts.id},
-                          {"HOSTNAME", config.hostname}};
+                          {"HOSTNAME", config.identity.hostname}};
     add_parts(variables, facts);
     add_default(variables, facts);
     if (const char* zone = std::getenv("TZ")) variables.emplace_back("TZ", zone);

@@ -30,14 +30,15 @@ void make_folder(const std::string& path) {
 
 std::unique_ptr<Mailbox> open_virtual_mailbox(const Config& config, const std::string& user,
                                               const std::string& domain) {
-    const std::string folder = config.vhost_spool + "/" + domain;
+    const std::string folder = config.vhost.spool + "/" + domain;
     make_folder(folder);
     require_own_folder(folder);
     const std::string path = folder + "/" + user;
-    if (config.vhost_maildir) return open_maildir(path, config.hostname);
+    if (config.vhost.maildir) return open_maildir(path, config.identity.hostname);
     // Without PATH.lock, which may be the mailbox of another user of the domain.
-    return open_mbox(path,
-                     {.escape_from = config.escape_from, .dot_lock = false, .limit = config.mailbox_size});
+    return open_mbox(
+        path,
+        {.escape_from = config.local.escape_from, .dot_lock = false, .limit = config.local.mailbox_size});
 }
 
 }  // namespace postoffice

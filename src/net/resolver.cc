@@ -16,7 +16,6 @@
 namespace postoffice {
 namespace {
 
-constexpr std::uint16_t dns_port = 53;
 constexpr int most_indirections = 10;
 
 // What keeps an answer from being used, as text; empty for a good one. The next server may do better.
@@ -112,14 +111,10 @@ void read_resolv_conf(const std::string& path, ResolverSettings& settings) {
 
 }  // namespace
 
-ResolverSettings ResolverSettings::from(const std::vector<std::string>& nameservers,
+ResolverSettings ResolverSettings::from(const std::vector<Endpoint>& nameservers,
                                         const std::string& resolv_conf) {
     ResolverSettings settings;
-    for (const auto& text : nameservers) {
-        const auto server = Endpoint::parse(text, dns_port);
-        if (!server) throw FormatError(fmt::format("name server \"{}\" is no IP address", printable(text)));
-        settings.servers.push_back(*server);
-    }
+    settings.servers = nameservers;
     if (settings.servers.empty()) read_resolv_conf(resolv_conf, settings);
     if (settings.servers.empty()) settings.servers.push_back({*IpAddress::parse("127.0.0.1"), dns_port});
     return settings;

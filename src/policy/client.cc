@@ -20,11 +20,6 @@ bool contains(const std::vector<IpAddress>& addresses, const IpAddress& address)
     return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
 }
 
-bool trusts_names(const Config& config) {
-    return std::any_of(config.trusted.begin(), config.trusted.end(),
-                       [](const std::string& host) { return !host.starts_with('['); });
-}
-
 /// Whether one of the MX records leads to us; unclear if it may.
 ClientTrust leads_here(const Config& config, const Resolver& resolver, const MxLookup& mx) {
     if (mx.status == DnsStatus::temporary) return ClientTrust::undecided;
@@ -33,7 +28,7 @@ ClientTrust leads_here(const Config& config, const Resolver& resolver, const MxL
     std::size_t lookups = 0;
     for (const auto& [preference, host] : mx.records) {
         if (host.empty() || ++lookups > most_lookups) continue;
-        if (host == config.hostname) return ClientTrust::trusted;
+        if (host == config.identity.hostname) return ClientTrust::trusted;
         const auto lookup = resolver.addresses(host);
         if (lookup.status == DnsStatus::temporary) trust = ClientTrust::undecided;
         // Anybody can say that his mail goes to 127.0.0.1.
@@ -95,13 +90,13 @@ bool is_own_address(const IpAddress& address) {
 }
 
 bool is_front_end(const Config& config, const IpAddress& address) {
-    return is_listed(config.proxies, address);
+    return is_listed(config.network.proxies, address);
 }
 
-bool is_one_of(const std::vector<std::string>& hosts, const Client& client) {
-    if (client.address && is_listed(hosts, *client.address)) return true;
+bool is_one_of(const HostList& hosts, const Client& client) {
+    if (client.address && hosts.contains(*client.address)) return true;
     return client.name_status == NameStatus::verified &&
-           std::any_of(hosts.begin(), hosts.end(),
+           std::any_of(hosts.names.begin(), hosts.names.end(),
                        [&](const std::string& host) { return equals_ignoring_case(host, client.name); });
 }
 
@@ -111,28 +106,29 @@ std::string Client::text() const {
 }
 
 ClientTrust trust_of(const Config& config, const Resolver& resolver, const Client& client) {
-    if (!client.address || is_own_address(*client.address) || is_one_of(config.trusted, client))
+    if (!client.address || is_own_address(*client.address) || is_one_of(config.access.trusted, client))
         return ClientTrust::trusted;
-    if (client.name_status == NameStatus::temporary && (config.localmx || trusts_names(config)))
+    if (client.name_status == NameStatus::temporary &&
+        (config.access.localmx || !config.access.trusted.names.empty()))
         return ClientTrust::undecided;
-    if (config.localmx && client.name_status == NameStatus::verified)
+    if (config.access.localmx && client.name_status == NameStatus::verified)
         return standing_by_mx(config, resolver, client.name);
     return ClientTrust::stranger;
 }
 
 std::optional<Reply> check_client_name(const Config& config, const Client& client) {
-    if (!config.paranoid && !config.dnscheck) return std::nullopt;
+    if (!config.access.paranoid && !config.access.dnscheck) return std::nullopt;
     switch (client.name_status) {
         case NameStatus::none:
             return Reply{550, "5.7.25",
                          fmt::format("{} takes no mail from {}: that address has no name in DNS",
-                                     config.hostname, client.address->to_string())};
+                                     config.identity.hostname, client.address->to_string())};
         case NameStatus::contradicted:
-            if (!config.dnscheck) return std::nullopt;
+            if (!config.access.dnscheck) return std::nullopt;
             return Reply{
                 550, "5.7.25",
                 fmt::format("{} takes no mail from {}: the name of that address does not lead back to it",
-                            config.hostname, client.address->to_string())};
+                            config.identity.hostname, client.address->to_string())};
         case NameStatus::temporary:
             return dns_is_silent(client);
         case NameStatus::unasked:
@@ -143,14 +139,14 @@ std::optional<Reply> check_client_name(const Config& config, const Client& clien
 }
 
 std::optional<Reply> check_hello(const Config& config, const Client& client, std::string_view argument) {
-    if (!config.checkhelo) return std::nullopt;
+    if (!config.access.checkhelo) return std::nullopt;
     const std::string name = normalized_name(argument);
     // Mail programs of people who do not want to tell their address say localhost and [127.0.0.1].
     if (name == "localhost") return std::nullopt;
     const auto literal = IpAddress::parse_literal(argument);
     const auto address = literal ? literal : IpAddress::parse(argument);
     const bool is_us =
-        address ? !address->is_loopback() && is_own_address(*address) : config.is_local_domain(name);
+        address ? !address->is_loopback() && is_own_address(*address) : config.identity.is_local_domain(name);
     if (!is_us) return std::nullopt;
     return Reply{521, "5.7.1",
                  fmt::format("{} is the name of this host, not of {}", argument, client.text())};

@@ -25,7 +25,7 @@ std::string sender_text(const Address& sender) {
 }
 
 std::string key_in(const Config& config, const GreylistFacts& facts, const std::string& pool) {
-    const bool anywhere = config.greylist_from && !facts.sender.is_null();
+    const bool anywhere = config.greylist.from && !facts.sender.is_null();
     return anywhere ? sender_text(facts.sender) : fmt::format("{}[{}]", sender_text(facts.sender), pool);
 }
 
@@ -71,11 +71,11 @@ std::optional<GreylistEntry> GreylistEntry::parse(std::string_view text) {
 std::int64_t greylist_delay(const Config& config, const GreylistFacts& facts) {
     std::int64_t factor = 1;
     if (facts.sender.is_null())
-        factor = facts.client_has_name ? config.greylist_null : config.greylist_null_unnamed;
+        factor = facts.client_has_name ? config.greylist.null : config.greylist.null_unnamed;
     else
-        factor = facts.client_has_name ? 1 : config.greylist_unnamed;
+        factor = facts.client_has_name ? 1 : config.greylist.unnamed;
     if (is_odd(facts.sender)) factor *= odd_factor;
-    return std::min(config.delay.count() * factor, year);
+    return std::min(config.greylist.delay.count() * factor, year);
 }
 
 GreylistVerdict judge_greylisted(const Config& config, const GreylistFacts& facts,

@@ -18,7 +18,11 @@ struct Pool {
 class Consultation {
   public:
     Consultation(const Config& config, const GreylistFacts& facts, UnixTime now, bool may_remember)
-        : config_(config), facts_(facts), now_(now), may_remember_(may_remember), store_(config.db_dir) {}
+        : config_(config),
+          facts_(facts),
+          now_(now),
+          may_remember_(may_remember),
+          store_(config.greylist.db_dir) {}
 
     GreylistVerdict verdict(const Voucher& domain_vouches) const {
         if (!is_null())
@@ -101,7 +105,7 @@ GreylistVerdict consult_greylist(const Config& config, const GreylistFacts& fact
 }
 
 void forget_greylist_credit(const Config& config, const GreylistFacts& facts) {
-    const GreylistStore store(config.db_dir);
+    const GreylistStore store(config.greylist.db_dir);
     const auto forget = [&store](const std::string& key) {
         if (!store.find(key)) return;
         store.change(key, [](const std::optional<GreylistEntry>& before) {
@@ -109,7 +113,7 @@ void forget_greylist_credit(const Config& config, const GreylistFacts& facts) {
         });
     };
     forget("[" + greylist_network(facts.client) + "]");
-    if (!config.greylist_from || facts.sender.is_null()) forget(greylist_key(config, facts));
+    if (!config.greylist.from || facts.sender.is_null()) forget(greylist_key(config, facts));
 }
 
 GreylistVerdict preview_greylist(const Config& config, const GreylistFacts& facts, UnixTime now,

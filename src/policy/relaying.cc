@@ -5,17 +5,17 @@
 namespace postoffice {
 
 bool requires_relay_permission(const Config& config, const Address& address) {
-    return !config.relay && !config.is_local_domain(address.domain());
+    return !config.access.relay && !config.identity.is_local_domain(address.domain());
 }
 
 bool hides_refusal(const Config& config, const Reply& reply) {
-    return config.hide_recipients && refuses_address(reply) && reply.status != "5.7.1";
+    return config.smtp.hide_recipients && refuses_address(reply) && reply.status != "5.7.1";
 }
 
 Reply relaying_denied(const Config& config, const Address& address, std::string_view client) {
     return Reply{550, "5.7.1",
                  fmt::format("relaying denied: <{}> is not in a domain of {}, and {} may not send through it",
-                             address.to_string(), config.hostname, client)};
+                             address.to_string(), config.identity.hostname, client)};
 }
 
 }  // namespace postoffice

@@ -10,19 +10,19 @@ namespace {
 
 bool is_our_domain(const Config& config, const std::string& domain) {
     const auto literal = IpAddress::parse_literal(domain);
-    return literal ? is_own_address(*literal) : config.is_local_domain(domain);
+    return literal ? is_own_address(*literal) : config.identity.is_local_domain(domain);
 }
 
 }  // namespace
 
 std::optional<Reply> check_sender(const Config& config, const Resolver& resolver, const Address& sender) {
-    if (!config.verify_from || !sender.is_qualified()) return std::nullopt;
+    if (!config.access.verify_from || !sender.is_qualified()) return std::nullopt;
     const std::string& domain = sender.domain();
     if (is_our_domain(config, domain))
         return Reply{
             550, "5.7.1",
             fmt::format("<{}> is an address of {}, and you are not a local client; users log in to send",
-                        sender.to_string(), config.hostname)};
+                        sender.to_string(), config.identity.hostname)};
     if (domain.starts_with('[')) return std::nullopt;  // an address needs no DNS
     // Who is our own host does not matter: a domain that we are a backup for leads back here.
     const MxList hosts = find_mail_hosts(resolver, domain, "", {});
@@ -45,8 +45,8 @@ std::optional<Reply> check_sender(const Config& config, const Resolver& resolver
 }
 
 std::optional<Reply> check_daemon(const Config& config, const Address& sender) {
-    if (!config.nodaemon || !sender.is_null()) return std::nullopt;
-    return Reply{550, "5.7.1", fmt::format("{} takes no mail from <>", config.hostname)};
+    if (!config.access.nodaemon || !sender.is_null()) return std::nullopt;
+    return Reply{550, "5.7.1", fmt::format("{} takes no mail from <>", config.identity.hostname)};
 }
 
 }  // namespace postoffice

@@ -40,7 +40,7 @@ Journal Spool::check(std::string_view text, const std::string& id) const {
 void Spool::set_aside(const std::string& id, const std::string& problem) const {
     const std::string aside = directory_ + "/bad" + id;
     disk::rename(journal_path(id), aside);
-    log_event(id, "damaged", {{"moved-to", aside}, {"reason", problem}});
+    log_event(id, "damaged", {{"kept-as", aside}, {"reason", problem}});
     if (on_damage_) on_damage_(id, problem);
 }
 

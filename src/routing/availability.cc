@@ -99,7 +99,7 @@ std::optional<Unavailable> MailboxState::known() const {
 }
 
 bool may_be_unavailable(const Destination& destination, const Config& config) {
-    if (destination.is_mailbox()) return config.mailbox_size != 0 && config.local_transport.empty();
+    if (destination.is_mailbox()) return config.local.mailbox_size != 0 && !config.local.transport;
     return destination.is<Destination::Program>() || destination.is<Destination::File>();
 }
 
@@ -110,12 +110,13 @@ std::optional<Unavailable> why_unavailable(const Destination& destination, const
     };
     if (destination.is<Destination::Mailbox>()) {
         if (has_mailbox_in_home(config, account)) return std::nullopt;
-        return look_at_mailbox(mailbox_path_of(config, account), account.uid, config.mailbox_size).known();
+        return look_at_mailbox(mailbox_path_of(config, account), account.uid, config.local.mailbox_size)
+            .known();
     }
     const auto* file = destination.as<Destination::File>();
     const auto* program = destination.as<Destination::Program>();
     if (file == nullptr && program == nullptr) return std::nullopt;
-    if (config.only_user.empty() && (account.uid == 0 || account.gid == 0))
+    if (config.identity.only_user.empty() && (account.uid == 0 || account.gid == 0))
         return later("nothing is run or written as root");
     if (file != nullptr) {
         if (auto detail = obstacle_to_file(*file, account)) return later(std::move(*detail));
@@ -129,17 +130,17 @@ std::optional<Unavailable> why_unavailable(const Destination& destination, const
 MailboxState check_virtual_mailbox(const Config& config, uid_t keeper, const std::string& user,
                                    const std::string& domain) {
     struct stat status {};
-    const std::string folder = config.vhost_spool + "/" + domain;
+    const std::string folder = config.vhost.spool + "/" + domain;
     if (::lstat(folder.c_str(), &status) != 0) {
         if (errno != ENOENT) return not_found();
         // It will be made, unless what it is made in is missing.
-        if (::stat(config.vhost_spool.c_str(), &status) == 0 || errno != ENOENT) return {};
+        if (::stat(config.vhost.spool.c_str(), &status) == 0 || errno != ENOENT) return {};
         return {
             Status::unavailable,
-            {{451, "4.3.0", "Local delivery is not possible now"}, config.vhost_spool + " does not exist"}};
+            {{451, "4.3.0", "Local delivery is not possible now"}, config.vhost.spool + " does not exist"}};
     }
     if (const auto why = unfit_as_domain_folder(status, keeper); !why.empty()) return unfit(why, folder);
-    return look_at_mailbox(virtual_mailbox_path(config, user, domain), keeper, config.mailbox_size);
+    return look_at_mailbox(virtual_mailbox_path(config, user, domain), keeper, config.local.mailbox_size);
 }
 
 }  // namespace postoffice

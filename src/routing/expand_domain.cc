@@ -47,7 +47,7 @@ void Router::Expansion::expand_virtual_name(const VirtualDomain& domain, const A
                             has_owner);
     }
     if (expand_virtual_user(domain, address.local_part(), address)) return;
-    for (const ExtendedName& extended : extended_names(name, router_.config_.recipient_delimiter))
+    for (const ExtendedName& extended : extended_names(name, router_.config_.routing.recipient_delimiter))
         if (expand_virtual_user(domain, extended.user, address)) return;
     if (is_always_there(name)) return expand_domain_owner(domain, address);
     // "* -> foo" without a foo: nothing more can be had from "*".
@@ -98,7 +98,7 @@ void Router::Expansion::expand_domain_owner(const VirtualDomain& domain, const A
           .file = router_.domains_.file(),
           .line = domain.line});
     const auto before = arrivals_;
-    expand_local(Address(name, router_.config_.hostname));
+    expand_local(Address(name, router_.config_.identity.hostname));
     if (arrivals_ == before) expand_postmaster();
 }
 

@@ -12,7 +12,8 @@ namespace postoffice {
 
 Router::Expansion::OwnFile::OwnFile(Expansion& expansion, const Account& account, const Address& address)
     : expansion_(expansion),
-      keeper_(std::exchange(expansion.keeper_, Address(account.name, expansion.router_.config_.hostname))),
+      keeper_(std::exchange(expansion.keeper_,
+                            Address(account.name, expansion.router_.config_.identity.hostname))),
       file_owner_(std::exchange(expansion.file_owner_, account.name)),
       disclosed_(std::exchange(expansion.disclosed_, expansion.disclosed_.value_or(address))) {}
 
@@ -30,13 +31,13 @@ bool Router::Expansion::expand_account(const Address& address) {
         expand_user(*account, "", address);
         return true;
     }
-    for (const ExtendedName& name : extended_names(local_part, router_.config_.recipient_delimiter)) {
+    for (const ExtendedName& name : extended_names(local_part, router_.config_.routing.recipient_delimiter)) {
         const auto account = router_.users_.find(name.user);
         if (!account) continue;
         expand_user(*account, to_lower(name.extension), address);
         return true;
     }
-    const auto& files = router_.config_.delivery_files;
+    const auto& files = router_.config_.routing.delivery_files;
     if (std::find(files.begin(), files.end(), ".qmail") == files.end()) return false;
     const auto account = router_.users_.find(qmail_alias_account);
     if (!account) return false;
@@ -50,8 +51,9 @@ bool Router::Expansion::expand_mailbox(const Address& address) {
         return expand_virtual_user(*domain, address.local_part(), address);
     const auto account = router_.users_.find(address.local_part());
     if (!account) return false;
-    add_destination({Destination::Mailbox{account->name}, address.qualified(router_.config_.hostname)},
-                    "mailbox " + account->name);
+    add_destination(
+        {Destination::Mailbox{account->name}, address.qualified(router_.config_.identity.hostname)},
+        "mailbox " + account->name);
     return true;
 }
 
@@ -62,7 +64,7 @@ void Router::Expansion::expand_user(const Account& account, const std::string& e
     // Back at an account that is being expanded, by way of others: the copy stays here.
     if (std::find(open_.begin(), open_.end(), name) != open_.end()) {
         if (open_.back() != name) return skip_loop(name);
-        expand_mailbox(Address(account.name, router_.config_.hostname));
+        expand_mailbox(Address(account.name, router_.config_.identity.hostname));
         return;
     }
     if (is_finished(with_extension)) return;
@@ -75,7 +77,7 @@ void Router::Expansion::expand_user_files(const Account& account, const std::str
                                           const Address& address) {
     const UserFile file = router_.files_.find(account, {extension, ""});
     const Destination mailbox{Destination::Mailbox{account.name},
-                              address.qualified(router_.config_.hostname)};
+                              address.qualified(router_.config_.identity.hostname)};
     switch (file.status) {
         case UserFile::Status::found:
             open_.push_back("~" + to_lower(account.name));
@@ -97,7 +99,8 @@ void Router::Expansion::expand_user_files(const Account& account, const std::str
                                  account.name};
         case UserFile::Status::none:
             if (extension.empty()) break;
-            if (account.name != qmail_alias_account && router_.config_.extension_may_be_unknown()) break;
+            if (account.name != qmail_alias_account && router_.config_.routing.extension_may_be_unknown())
+                break;
             route_.lacks_delivery_file = true;
             note({fmt::format("account {} has no delivery file for the extension {}", account.name,
                               printable(extension))});
@@ -126,7 +129,7 @@ void Router::Expansion::expand_delivery_file(const Account& account, const UserF
     if (!parsed)
         throw RouteTemporary{not_delivered_now, fmt::format("{}: {}", file.path, parsed.problem()),
                              account.name};
-    const Address here = address.qualified(router_.config_.hostname);
+    const Address here = address.qualified(router_.config_.identity.hostname);
     if (parsed->runs_in_order) {
         note({.text = "decides for each message", .owner = account.name, .file = file.path});
         return add_destination({Destination::Instructions{file.path, account.name}, here},
@@ -165,7 +168,7 @@ void Router::Expansion::expand_instruction(const Account& account, const UserFil
           .file = file.path,
           .line = instruction.line});
     if (target.kind == Kind::address)
-        return expand_address(target.address.qualified(router_.config_.hostname));
+        return expand_address(target.address.qualified(router_.config_.identity.hostname));
     if (target.kind == Kind::account) {
         if (!router_.is_ours(target.address)) return expand_address(target.address);
         if (!expand_mailbox(target.address)) skip_unknown_member(target.address);

@@ -36,9 +36,9 @@ std::optional<Account> account_in(const std::string& pattern, std::string_view n
 
 /// The first map with a target that matches. False if there is none.
 bool Router::Expansion::expand_usermap(const std::string& name, const Address& address) {
-    if (router_.config_.usermaps.empty()) return false;
+    if (router_.config_.routing.usermaps.empty()) return false;
     const auto exact = router_.users_.find(name);
-    for (const UserMap& map : router_.config_.usermaps) {
+    for (const UserMap& map : router_.config_.routing.usermaps) {
         const bool has_user = map.pattern.find('~') != map.pattern.npos;
         if (!has_user && (exact || !matches(map.pattern, name))) continue;
         const auto account = has_user ? account_in(map.pattern, name, router_.users_) : std::nullopt;
@@ -69,7 +69,7 @@ bool Router::Expansion::expand_map(const UserMap& map, const std::optional<Accou
         if (!targets || targets->size() != 1 || targets->front().kind != AliasTarget::Kind::address)
             throw RouteTemporary{not_delivered_now,
                                  fmt::format("usermap {}: \"{}\" is no address", map.pattern, address)};
-        expand_address(targets->front().address.qualified(router_.config_.hostname));
+        expand_address(targets->front().address.qualified(router_.config_.identity.hostname));
         return true;
     }
     return false;
@@ -108,7 +108,7 @@ bool Router::Expansion::expand_personal_alias(const Account& account, const std:
           .owner = account.name,
           .file = file.path,
           .line = entry->line});
-    const OwnFile own_file(*this, account, Address(name, router_.config_.hostname));
+    const OwnFile own_file(*this, account, Address(name, router_.config_.identity.hostname));
     expand_own_targets(account, where, *targets);
     return true;
 }
@@ -120,7 +120,7 @@ void Router::Expansion::expand_own_targets(const Account& account, const std::st
     for (const AliasTarget& target : targets) {
         check_bounds(account.name);
         if (target.kind == Kind::address) {
-            expand_address(target.address.qualified(router_.config_.hostname));
+            expand_address(target.address.qualified(router_.config_.identity.hostname));
             continue;
         }
         if (target.kind != Kind::account || !router_.is_ours(target.address))

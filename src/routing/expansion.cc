@@ -67,7 +67,7 @@ void Router::Expansion::expand_local_name(const Address& address, const std::str
     if (const auto value = router_.aliases_.find(address.local_part())) {
         const std::string owner = "owner-" + name;
         const bool has_owner = !name.starts_with("owner-") && router_.aliases_.find(owner);
-        return expand_alias({name, router_.config_.hostname, name}, *value, has_owner);
+        return expand_alias({name, router_.config_.identity.hostname, name}, *value, has_owner);
     }
     if (expand_usermap(name, address) || expand_account(address)) return;
     if (name != report_sender_name) return skip_unknown_member(address);
@@ -79,13 +79,13 @@ void Router::Expansion::expand_local_name(const Address& address, const std::str
 /// it.
 void Router::Expansion::expand_postmaster() {
     const auto before = arrivals_;
-    const Address root("root", router_.config_.hostname);
+    const Address root("root", router_.config_.identity.hostname);
     const std::string& only_user = router_.users_.only_user();
     if (router_.aliases_.find("root") || router_.users_.find("root")) expand_local(root);
     if (arrivals_ == before) expand_account(root);
     if (arrivals_ == before) expand_mailbox(root);
     if (arrivals_ == before && !only_user.empty())
-        expand_account(Address(only_user, router_.config_.hostname));
+        expand_account(Address(only_user, router_.config_.identity.hostname));
     if (arrivals_ != before) note({"postmaster leads nowhere else and must exist"});
 }
 
@@ -118,7 +118,7 @@ void Router::Expansion::skip_member(const Address& member, std::string_view why,
     if (!open_.empty()) refusal.text = "leads nowhere";
     if (!dead_end_) dead_end_ = std::move(refusal);
     if (open_.empty()) return;
-    const Address lost = member.qualified(router_.config_.hostname);
+    const Address lost = member.qualified(router_.config_.identity.hostname);
     const Address keeper = keeper_.value_or(postmaster());
     note({fmt::format("{}: {}, left out; {} is told", member.to_string(), why, keeper.to_string())});
     if (!reached_.insert("left out " + lost.to_string()).second) return;

@@ -112,7 +112,7 @@ class Router::Expansion {
     void skip_member(const Address& member, std::string_view why, Reply refusal);
     void skip_loop(const std::string& name);
     void skip_unknown_member(const Address& address);
-    Address postmaster() const { return Address("postmaster", router_.config_.hostname); }
+    Address postmaster() const { return Address("postmaster", router_.config_.identity.hostname); }
     void check_bounds(const std::string& alias);
 
     Router& router_;

@@ -4,12 +4,12 @@ namespace postoffice {
 
 // Nothing is written as root except root's own mailbox; whatever stands in root's home is not that.
 bool has_mailbox_in_home(const Config& config, const Account& account) {
-    return !config.home_mailbox.empty() && account.uid != 0;
+    return !config.local.home_mailbox.empty() && account.uid != 0;
 }
 
 std::string mailbox_path_of(const Config& config, const Account& account) {
-    return has_mailbox_in_home(config, account) ? account.home + "/" + config.home_mailbox
-                                                : config.mail_dir + "/" + account.name;
+    return has_mailbox_in_home(config, account) ? account.home + "/" + config.local.home_mailbox
+                                                : config.local.mail_dir + "/" + account.name;
 }
 
 std::string path_from_home(const std::string& written, const std::string& home) {
@@ -19,7 +19,7 @@ std::string path_from_home(const std::string& written, const std::string& home) 
 }
 
 std::string virtual_mailbox_path(const Config& config, const std::string& user, const std::string& domain) {
-    return config.vhost_spool + "/" + domain + "/" + user + (config.vhost_maildir ? "/" : "");
+    return config.vhost.spool + "/" + domain + "/" + user + (config.vhost.maildir ? "/" : "");
 }
 
 std::string_view unfit_as_mbox(const struct stat& status, std::optional<uid_t> owner) {

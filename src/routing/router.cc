@@ -16,12 +16,12 @@ Router::Router(const Config& config, AliasTable& aliases, UserDirectory& users, 
       aliases_(aliases),
       users_(users),
       files_(files),
-      domains_(config.vhost_dir),
+      domains_(config.vhost.dir),
       own_addresses_(std::move(own_addresses)) {}
 
 bool Router::is_on_host(const Address& address) const {
     const std::string& domain = address.domain();
-    if (!address.is_qualified() || config_.is_local_domain(domain)) return true;
+    if (!address.is_qualified() || config_.identity.is_local_domain(domain)) return true;
     if (domain.front() != '[') return false;
     const auto literal = IpAddress::parse_literal(domain);
     return literal &&
@@ -80,7 +80,7 @@ std::optional<Unavailable> Router::why_unavailable(const Route& route) try {
     const Destination& destination = route.hops.front().destination;
     if (const auto* mailbox = destination.as<Destination::VirtualMailbox>()) {
         const VirtualDomain* domain = domains_.find(mailbox->domain);
-        if (domain == nullptr || !config_.local_transport.empty()) return std::nullopt;
+        if (domain == nullptr || config_.local.transport) return std::nullopt;
         return files_.virtual_mailbox(mailbox->user, *domain).known();
     }
     if (postoffice::virtual_domain_of(destination).empty() && !may_be_unavailable(destination, config_))
@@ -97,7 +97,7 @@ std::optional<Account> Router::account_for(const Destination& destination) {
     if (!users_.only_user().empty()) return users_.find(users_.only_user());
     const std::string domain_name = postoffice::virtual_domain_of(destination);
     const VirtualDomain* domain = domain_name.empty() ? nullptr : domains_.find(domain_name);
-    return find_login(domain != nullptr ? domain->owner : config_.alias_user);
+    return find_login(domain != nullptr ? domain->owner : config_.routing.alias_user);
 }
 
 }  // namespace postoffice

@@ -37,15 +37,16 @@ bool is_trusted_submitter(const Config& config, uid_t uid) {
     if (uid == 0) return true;
     const auto account = account_of(uid);
     if (!account) return false;
-    if (account->name == config.only_user || account->name == config.user) return true;
-    if (config.trusted_users.empty()) return false;
+    if (account->name == config.identity.only_user || account->name == config.identity.user) return true;
+    if (config.submission.trusted_users.empty()) return false;
     const std::vector<gid_t> groups = groups_of(*account);
-    return std::any_of(
-        config.trusted_users.begin(), config.trusted_users.end(), [&](const std::string& name) {
-            if (name == account->name) return true;
-            const group* entry = ::getgrnam(name.c_str());
-            return entry != nullptr && std::find(groups.begin(), groups.end(), entry->gr_gid) != groups.end();
-        });
+    return std::any_of(config.submission.trusted_users.begin(), config.submission.trusted_users.end(),
+                       [&](const std::string& name) {
+                           if (name == account->name) return true;
+                           const group* entry = ::getgrnam(name.c_str());
+                           return entry != nullptr &&
+                                  std::find(groups.begin(), groups.end(), entry->gr_gid) != groups.end();
+                       });
 }
 
 }  // namespace postoffice

@@ -99,12 +99,12 @@ std::vector<std::string> delivery_file_names(const std::string& user, const Conf
                                              const std::string& extension) {
     std::vector<std::string> names;
     const bool is_usable = can_be_in_a_name(extension);
-    for (const std::string& name : config.delivery_files) {
+    for (const std::string& name : config.routing.delivery_files) {
         if (name == ".qmail") {
             if (is_usable) add_qmail_names(names, extension);
             if (extension.empty()) names.push_back(name);
         } else if (extension.empty() || user != qmail_alias_account) {
-            for (const char delimiter : is_usable ? config.recipient_delimiter : "")
+            for (const char delimiter : is_usable ? config.routing.recipient_delimiter : "")
                 names.push_back(name + delimiter + extension);
             names.push_back(name);
         }
@@ -139,7 +139,7 @@ Address qmail_owner_address(const Address& list, const std::optional<Address>& t
 
 std::vector<std::string> names_of(const std::string& user, const WantedFile& wanted, const Config& config) {
     if (wanted.alias_file.empty()) return delivery_file_names(user, config, wanted.extension);
-    for (const UserMap& map : config.usermaps)
+    for (const UserMap& map : config.routing.usermaps)
         for (const std::string& target : map.targets)
             if (target == "~/" + wanted.alias_file) return {wanted.alias_file};
     return {};
@@ -164,7 +164,7 @@ std::vector<ExtendedName> extended_names(std::string_view local_part, const std:
 
 std::string extension_for(const std::string& user, std::string_view local_part, const Config& config) {
     if (equals_ignoring_case(user, local_part)) return "";
-    const auto names = extended_names(local_part, config.recipient_delimiter);
+    const auto names = extended_names(local_part, config.routing.recipient_delimiter);
     for (const ExtendedName& name : names)
         if (equals_ignoring_case(name.user, user)) return name.extension;
     return user == qmail_alias_account ? std::string(local_part) : "";
@@ -185,7 +185,8 @@ MailboxState DirectUserFiles::virtual_mailbox(const std::string& user, const Vir
     const auto keeper = mailbox_keeper(config_, domain);
     if (!keeper)
         return {MailboxState::Status::unavailable,
-                {{451, "4.3.5", "The mail cannot be delivered now"}, "vhost-user=" + config_.vhost_user}};
+                {{451, "4.3.5", "The mail cannot be delivered now"},
+                 "vhost-user=" + config_.vhost.user.to_string()}};
     return check_virtual_mailbox(config_, keeper->uid, user, domain.name);
 } catch (const std::exception&) {
     return {MailboxState::Status::no_permission, {}};

@@ -113,15 +113,14 @@ std::optional<Account> with_group(std::optional<Account> account, const std::str
 }  // namespace
 
 std::optional<Account> vhost_account(const Config& config) {
-    if (!config.only_user.empty()) return find_login(config.only_user);
-    const std::string& text = config.vhost_user;
-    if (const auto colon = text.find(':'); colon != text.npos)
-        return with_group(find_login(text.substr(0, colon)), text.substr(colon + 1));
-    if (auto account = find_login(text)) return account;
+    if (!config.identity.only_user.empty()) return find_login(config.identity.only_user);
+    const auto& [user, group] = config.vhost.user;
+    if (!group.empty()) return with_group(find_login(user), group);
+    if (auto account = find_login(user)) return account;
     // A dot, too, may stand between user and group; but a login name may have one in it.
-    const auto dot = text.rfind('.');
-    return dot == text.npos ? std::nullopt
-                            : with_group(find_login(text.substr(0, dot)), text.substr(dot + 1));
+    const auto dot = user.rfind('.');
+    return dot == user.npos ? std::nullopt
+                            : with_group(find_login(user.substr(0, dot)), user.substr(dot + 1));
 }
 
 std::optional<uid_t> vhost_uid(const Config& config) try {
@@ -133,8 +132,8 @@ std::optional<uid_t> vhost_uid(const Config& config) try {
 
 std::optional<Account> mailbox_keeper(const Config& config, const VirtualDomain& domain) {
     struct stat folder {};
-    const std::string path = config.vhost_spool + "/" + domain.name;
-    if (config.only_user.empty() && ::lstat(path.c_str(), &folder) == 0 && S_ISDIR(folder.st_mode))
+    const std::string path = config.vhost.spool + "/" + domain.name;
+    if (config.identity.only_user.empty() && ::lstat(path.c_str(), &folder) == 0 && S_ISDIR(folder.st_mode))
         if (auto owner = find_login(domain.owner); owner && owner->uid != 0 && owner->uid == folder.st_uid)
             return owner;
     return vhost_account(config);

@@ -38,7 +38,7 @@ std::optional<Reply> with_patience(Dialogue& dialogue, std::optional<Reply> refu
 
 /// Known-bad mail: what the greylist has come to think of the sender counts no more.
 void forget_credit(const Dialogue& dialogue, const Address& sender) try {
-    if (!dialogue.config().greylist || dialogue.services.is_rehearsal) return;
+    if (!dialogue.config().greylist.enabled || dialogue.services.is_rehearsal) return;
     const Client client = dialogue.facts();
     forget_greylist_credit(dialogue.config(), {sender, client.address.value()});
 } catch (const std::exception& error) {
@@ -54,9 +54,9 @@ std::optional<Reply> check_lists(Dialogue& dialogue, const Resolver& resolver, c
         state.listed.assign_cut(verdict.why);
     }
     if (state.list_status == ListStatus::listed) forget_credit(dialogue, sender);
-    const UnwantedMail& spam = dialogue.config().spam;
+    const UnwantedMail& spam = dialogue.config().access.spam;
     if (spam.action != Action::bounce) return std::nullopt;  // but see unwanted_mail()
-    const std::string text = fmt::format("{} takes no mail from you: {}", dialogue.config().hostname,
+    const std::string text = fmt::format("{} takes no mail from you: {}", dialogue.config().identity.hostname,
                                          spam.why.empty() ? state.listed.str() : spam.why);
     if (state.list_status == ListStatus::listed) return Reply{554, "5.7.1", text};
     if (state.list_status == ListStatus::maybe_listed) return Reply{450, "4.7.1", text};
@@ -65,7 +65,7 @@ std::optional<Reply> check_lists(Dialogue& dialogue, const Resolver& resolver, c
 
 /// SPF is looked at for what speaks for a client, never for what speaks against it.
 bool domain_vouches_for(const Dialogue& dialogue, const GreylistFacts& facts) {
-    if (!dialogue.config().greylist_spf) return false;
+    if (!dialogue.config().greylist.spf) return false;
     const auto verdict =
         check_spf(dialogue.resolver(), {facts.client, facts.sender, dialogue.state.helo.str()});
     return verdict.result == SpfResult::pass && !verdict.passes_everybody;
@@ -91,7 +91,7 @@ Reply refuse_before_data(const Dialogue& dialogue, std::string_view reason, Repl
 std::optional<Reply> check_greylist(Dialogue& dialogue) try {
     const Config& config = dialogue.config();
     const Client client = dialogue.facts();
-    if (!config.greylist || !client.address || dialogue.state.list_status == ListStatus::known_good)
+    if (!config.greylist.enabled || !client.address || dialogue.state.list_status == ListStatus::known_good)
         return std::nullopt;
     GreylistFacts facts{dialogue.transaction.sender(), *client.address,
                         client.name_status == NameStatus::verified};
@@ -103,7 +103,7 @@ std::optional<Reply> check_greylist(Dialogue& dialogue) try {
     if (verdict.kind == GreylistVerdict::Kind::never)
         return refuse_before_data(
             dialogue, "blacklist",
-            {554, "5.7.1", fmt::format("{} takes no mail from this sender", config.hostname)});
+            {554, "5.7.1", fmt::format("{} takes no mail from this sender", config.identity.hostname)});
     return refuse_before_data(
         dialogue, "greylist",
         {451, "4.7.1",
@@ -121,24 +121,24 @@ std::optional<Reply> check_client(Dialogue& dialogue) {
     const Client client = dialogue.facts();
     const AccessVerdict verdict = consult_hosts_access(client, dialogue.services.access_tables);
     if (verdict.kind == Kind::welcome) return std::nullopt;
-    const Action action = dialogue.config().forbidden.action;
+    const Action action = dialogue.config().access.forbidden.action;
     // A port for users takes mail only from a client that has logged in, and that lifts the denial.
     const bool may_log_in = dialogue.state.submission != 0;
     if (verdict.kind == Kind::denied && (action != Action::bounce || may_log_in)) {
         const std::string why = verdict.why.empty() ? "" : " because " + verdict.why;
-        dialogue.state.forbidden.assign_cut(
-            fmt::format("{} does not want mail from {}{}", dialogue.config().hostname, client.text(), why));
+        dialogue.state.forbidden.assign_cut(fmt::format(
+            "{} does not want mail from {}{}", dialogue.config().identity.hostname, client.text(), why));
         return std::nullopt;  // see log_unwanted()
     }
     log_rejection(dialogue, verdict,
                   verdict.kind == Kind::outlawed    ? "hang up"
                   : verdict.kind == Kind::temporary ? "try again later"
                                                     : name_of(action));
-    return refusal_for(verdict, dialogue.config().hostname, client);
+    return refusal_for(verdict, dialogue.config().identity.hostname, client);
 }
 
 std::optional<Reply> check_introduction(Dialogue& dialogue, std::string_view name) {
-    if (!dialogue.config().checkhelo || dialogue.client_is_known()) return std::nullopt;
+    if (!dialogue.config().access.checkhelo || dialogue.client_is_known()) return std::nullopt;
     auto refusal = check_hello(dialogue.config(), dialogue.facts(), name);
     if (!refusal) return std::nullopt;
     refusal = with_patience(dialogue, refusal);
@@ -179,18 +179,19 @@ void log_unwanted(const Dialogue& dialogue, const std::string& id, const Address
                    {"action", name_of(action)}});
     };
     if (!state.forbidden.str().empty())
-        log("forbidden", "REJECT", state.forbidden.str(), config.forbidden.action);
-    if (is_on_a_list(state)) log("spam", "SPAM", state.listed.str(), config.spam.action);
+        log("forbidden", "REJECT", state.forbidden.str(), config.access.forbidden.action);
+    if (is_on_a_list(state)) log("spam", "SPAM", state.listed.str(), config.access.spam.action);
 }
 
 Unwanted unwanted_mail(const Dialogue& dialogue) {
     const SessionState& state = dialogue.state;
     const Config& config = dialogue.config();
     if (dialogue.is_authenticated()) return {};
-    if (config.forbidden.action == Action::folder && !state.forbidden.str().empty())
+    if (config.access.forbidden.action == Action::folder && !state.forbidden.str().empty())
         return {MailFolder::forbidden, state.forbidden.str()};
-    if (config.spam.action == Action::bounce || !is_on_a_list(state)) return {};
-    return {config.spam.action == Action::folder ? MailFolder::spam : MailFolder::inbox, state.listed.str()};
+    if (config.access.spam.action == Action::bounce || !is_on_a_list(state)) return {};
+    return {config.access.spam.action == Action::folder ? MailFolder::spam : MailFolder::inbox,
+            state.listed.str()};
 }
 
 }  // namespace postoffice

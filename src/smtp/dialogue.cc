@@ -24,7 +24,7 @@ Client Dialogue::facts() const {
 }
 
 Milliseconds Dialogue::patience() const {
-    const Milliseconds whole = config().timeout;
+    const Milliseconds whole = config().limits.timeout;
     const Milliseconds patience = state.penalties.mail_was_refused ? whole / 10 : whole;
     return services.load_level ? services.load_level->shortened(patience) : patience;
 }
@@ -78,7 +78,7 @@ void Dialogue::drop(std::string_view why) {
 PathRules Dialogue::path_rules(bool allow_null) {
     return {.allow_null = allow_null,
             .allow_unqualified = client_is_local(),
-            .lenient = !config().strict_addresses || client_is_known()};
+            .lenient = !config().smtp.strict_addresses || client_is_known()};
 }
 
 RatedClient Dialogue::rated() {

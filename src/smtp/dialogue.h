@@ -71,7 +71,7 @@ struct Dialogue {
     /// As the Received field and the log have it: "SMTP", "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA" (RFC 3848).
     std::string protocol() const;
     bool is_audited() const {
-        return services.auditing != nullptr ? services.auditing->is_set() : config().audit;
+        return services.auditing != nullptr ? services.auditing->is_set() : config().smtp.audit;
     }
     /// Ends the transaction without a message.
     void abandon_transaction();

@@ -19,16 +19,16 @@ struct Extension {
 
 /// 0: no fixed limit (RFC 1870 section 3).
 std::string largest_message(const Dialogue& dialogue) {
-    return std::to_string(dialogue.config().size);
+    return std::to_string(dialogue.config().limits.size);
 }
 
 /// RFC 9422. What else could be limited is not: messages of one session, and domains of one message.
 std::string limits(const Dialogue& dialogue) {
-    return fmt::format("RCPTMAX={}", dialogue.config().recipients);
+    return fmt::format("RCPTMAX={}", dialogue.config().limits.recipients);
 }
 
 std::string unwanted_solicitations(const Dialogue& dialogue) {
-    return dialogue.config().no_soliciting;
+    return dialogue.config().access.no_soliciting;
 }
 
 // Not offered: BINARYMIME, since messages are stored as lines (verb_bdat.cc).

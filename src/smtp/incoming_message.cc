@@ -37,17 +37,18 @@ std::string top_fields(const Dialogue& dialogue, const std::string& id) {
     envelope.origin = origin_of(dialogue);
     envelope.arrived = now_unix();
     const std::string recipient = dialogue.transaction.single_recipient().to_string();
-    return received_field(dialogue.config().hostname, id, envelope, is_ascii(recipient) ? recipient : "");
+    return received_field(dialogue.config().identity.hostname, id, envelope,
+                          is_ascii(recipient) ? recipient : "");
 }
 
 MessageBuilder::Settings builder_settings(const Dialogue& dialogue, const std::string& id) {
     const Config& config = dialogue.config();
-    return {.hostname = config.hostname,
+    return {.hostname = config.identity.hostname,
             .id = id,
             .sender = dialogue.transaction.sender().to_string(),
-            .size = config.size,
-            .hops = config.hops,
-            .header_size = config.header_size,
+            .size = config.limits.size,
+            .hops = config.limits.hops,
+            .header_size = config.limits.header_size,
             .spam = unwanted_mail(dialogue).why};
 }
 
@@ -128,7 +129,7 @@ std::optional<Reply> refuse_message(Dialogue& dialogue) {
 
 IncomingMessage::IncomingMessage(Dialogue& dialogue, DataDecoder decoder)
     : id_(Spool::new_id()),
-      message_(dialogue.config().queue_dir, dialogue.config().minfree, share_of(dialogue, share_)),
+      message_(dialogue.config().queue.dir, dialogue.config().queue.minfree, share_of(dialogue, share_)),
       builder_(message_, builder_settings(dialogue, id_), top_fields(dialogue, id_)),
       decoder_(decoder),
       pace_(dialogue) {}
@@ -150,7 +151,8 @@ Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
     if (!refusal && decoder_.refuses_lone() && decoder_.has_lone())
         refusal = Reply{550, "5.6.0", "The message has a CR or LF that is no line end"};
     if (!refusal)
-        refusal = check_solicitation(dialogue.config().no_soliciting, field_value(builder_.solicitation()));
+        refusal =
+            check_solicitation(dialogue.config().access.no_soliciting, field_value(builder_.solicitation()));
     Envelope envelope = dialogue.transaction.read_envelope(origin_of(dialogue), builder_.has_eight_bit(),
                                                            builder_.has_eight_bit_header());
     send_to_folder(envelope, unwanted_mail(dialogue).folder);

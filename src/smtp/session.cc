@@ -83,7 +83,7 @@ void audit_end(const Dialogue& dialogue, int code, std::string_view why) {
 
 // One line, since some clients take the first line for all of it. It names both sides and the time.
 std::string greeting(const Dialogue& dialogue) {
-    const std::string& hostname = dialogue.config().hostname;
+    const std::string& hostname = dialogue.config().identity.hostname;
     const std::string time = rfc5322_date(now_unix());
     const std::string line =
         fmt::format("{} ESMTP postoffice; Hello {}; {}", hostname, dialogue.client(), time);
@@ -138,7 +138,7 @@ Reply unknown_command(Dialogue& dialogue, std::string_view verb) {
     if (is_one_of(http_verbs, verb)) {
         dialogue.drop("speaks HTTP");
         return {421, "4.7.0",
-                fmt::format("{} takes mail and does not speak HTTP", dialogue.config().hostname)};
+                fmt::format("{} takes mail and does not speak HTTP", dialogue.config().identity.hostname)};
     }
     if (is_one_of(verbs_not_offered, verb)) return {502, "5.5.1", "That command is not offered here"};
     return {500, "5.5.1", "Unknown command"};
@@ -179,7 +179,7 @@ Reply answer(Dialogue& dialogue, const Verb& verb, const Command& command) {
 
 // RFC 5321 section 3.1: a client that was refused may only say QUIT. Whatever else it says costs it a pause.
 Reply refuse_insistence(Dialogue& dialogue) {
-    dialogue.pause(dialogue.config().tarpit);
+    dialogue.pause(dialogue.config().limits.tarpit);
     return {503, "5.5.1", "No mail is taken from you; please QUIT"};
 }
 
@@ -208,12 +208,13 @@ bool is_mistake(const Reply& reply) {
 
 // Ends the session of a client that made too many mistakes.
 void enforce_error_budget(Dialogue& dialogue) {
-    const unsigned most =
-        dialogue.state.phase == Phase::refused ? most_commands_after_refusal : dialogue.config().errors;
+    const unsigned most = dialogue.state.phase == Phase::refused ? most_commands_after_refusal
+                                                                 : dialogue.config().limits.errors;
     if (dialogue.state.errors < most || dialogue.is_over) return;
     dialogue.drop("too many errors");
-    send_reply(dialogue, {421, "4.7.0",
-                          fmt::format("{} closing connection: too many errors", dialogue.config().hostname)});
+    send_reply(dialogue,
+               {421, "4.7.0",
+                fmt::format("{} closing connection: too many errors", dialogue.config().identity.hostname)});
 }
 
 bool is_silent(Dialogue& dialogue) {
@@ -314,7 +315,7 @@ bool Session::was_cut_off() const {
 // The one place where a dialogue that cannot go on ends.
 SessionEnd Session::serve() {
     Dialogue& dialogue = *dialogue_;
-    const std::string& hostname = dialogue.config().hostname;
+    const std::string& hostname = dialogue.config().identity.hostname;
     try {
         const SessionEnd end = converse(dialogue);
         if (end != SessionEnd::parked) audit_end(dialogue, audit_ended, "");

@@ -58,7 +58,7 @@ std::optional<Reply> first_response(Dialogue& dialogue, std::string_view initial
 /// Guessing is slow, for whoever guesses and for nobody else: this process has no other client. A client that
 /// leaves ends the pause; one that goes on talking does not.
 void pause_after_failure(Dialogue& dialogue, std::uint64_t failures) {
-    const auto pause = std::min<Milliseconds>(Seconds(failures), dialogue.config().tarpit);
+    const auto pause = std::min<Milliseconds>(Seconds(failures), dialogue.config().limits.tarpit);
     (void)dialogue.connection.wait_for_end(Deadline::after(pause));
 }
 
@@ -66,7 +66,9 @@ void pause_after_failure(Dialogue& dialogue, std::uint64_t failures) {
 std::string without_local_domain(const Config& config, const std::string& user) {
     const std::string name = to_lower(user);
     const auto at = name.rfind('@');
-    return at != std::string::npos && config.is_local_domain(name.substr(at + 1)) ? name.substr(0, at) : name;
+    return at != std::string::npos && config.identity.is_local_domain(name.substr(at + 1))
+               ? name.substr(0, at)
+               : name;
 }
 
 /// Clients that many share, such as a webmail on this host or on a trusted one, are counted by the name that
@@ -81,7 +83,7 @@ std::string failure_key(Dialogue& dialogue, const std::string& user) {
 bool has_failed_too_often(Dialogue& dialogue, const std::string& user) {
     return dialogue.services.rates != nullptr && !dialogue.is_standard_input() &&
            dialogue.services.rates->count(failure_key(dialogue, user), failure_window) >=
-               dialogue.config().auth_failures;
+               dialogue.config().auth.failures;
 }
 
 void log_login(const Dialogue& dialogue, LogEvent event, const std::string& user,
@@ -201,11 +203,11 @@ Reply authenticate_scram(Dialogue& dialogue, std::string_view initial, bool plus
 
 bool offers_auth(Dialogue& dialogue) {
     return dialogue.services.authenticator.is_there() && !dialogue.is_authenticated() &&
-           (dialogue.is_over_tls() || dialogue.config().auth_plaintext || dialogue.client_is_local());
+           (dialogue.is_over_tls() || dialogue.config().auth.plaintext || dialogue.client_is_local());
 }
 
 bool offers_scram(const Dialogue& dialogue) {
-    return has_scram && dialogue.config().auth_scram && !dialogue.config().vhost_dir.empty();
+    return has_scram && dialogue.config().auth.scram && !dialogue.config().vhost.dir.empty();
 }
 
 bool offers_scram_plus(const Dialogue& dialogue) {

@@ -47,7 +47,7 @@ void discard(Dialogue& dialogue, std::uint64_t octets) {
 std::optional<Reply> check_chunk(Dialogue& dialogue, const Chunk& chunk) {
     if (!dialogue.chunks)
         if (auto refusal = refuse_message(dialogue)) return refusal;
-    const std::uint64_t most = dialogue.config().size;
+    const std::uint64_t most = dialogue.config().limits.size;
     if (most != 0 && chunk.octets > most)
         return Reply{552, "5.3.4", fmt::format("Message larger than {} octets", most)};
     return std::nullopt;
@@ -78,7 +78,7 @@ Reply perform_bdat(Dialogue& dialogue, const Command& command) {
     dialogue.is_reading_message = true;  // whatever goes wrong from here on: the chunk is on the wire
     if (!dialogue.chunks)
         dialogue.chunks = std::make_unique<IncomingMessage>(
-            dialogue, DataDecoder::for_chunks(dialogue.config().bare_newline == BareNewline::reject
+            dialogue, DataDecoder::for_chunks(dialogue.config().smtp.bare_newline == BareNewline::reject
                                                   ? DataDecoder::LineEnds::crlf_or_refuse
                                                   : DataDecoder::LineEnds::crlf));
     dialogue.chunks->decoder().expect(chunk->octets);

@@ -10,13 +10,13 @@ namespace {
 bool lf_is_enough(Dialogue& dialogue) {
     if (dialogue.command_line_end != LineEnd::bare_lf) return false;
     if (dialogue.reads_standard_input()) return true;
-    return dialogue.config().bare_newline == BareNewline::accept && dialogue.client_is_local();
+    return dialogue.config().smtp.bare_newline == BareNewline::accept && dialogue.client_is_local();
 }
 
 // How the lines of this client's message may end.
 DataDecoder::LineEnds line_ends_for(Dialogue& dialogue) {
     if (lf_is_enough(dialogue)) return DataDecoder::LineEnds::lf_as_well;
-    const bool reject = dialogue.config().bare_newline == BareNewline::reject;
+    const bool reject = dialogue.config().smtp.bare_newline == BareNewline::reject;
     return reject ? DataDecoder::LineEnds::crlf_or_refuse : DataDecoder::LineEnds::crlf;
 }
 

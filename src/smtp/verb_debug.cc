@@ -31,10 +31,21 @@ std::string joined(const std::vector<std::string>& words) {
     return text;
 }
 
+std::string joined(const std::vector<IpNetwork>& networks) {
+    std::vector<std::string> words;
+    for (const IpNetwork& network : networks) words.push_back(network.to_string());
+    return joined(words);
+}
+
+std::string joined(const HostList& hosts) {
+    const char* comma = hosts.networks.empty() || hosts.names.empty() ? "" : ",";
+    return joined(hosts.networks) + comma + joined(hosts.names);
+}
+
 std::string ports(const Config& config) {
     std::vector<std::string> all;
-    for (const ListenAddress& listen : config.listen)
-        all.push_back(fmt::format("{}:{}{}{}", listen.address, listen.port, listen.tls ? " tls" : "",
+    for (const ListenAddress& listen : config.network.listen)
+        all.push_back(fmt::format("{}{}{}", listen.to_string(), listen.tls ? " tls" : "",
                                   listen.submission ? " submission" : ""));
     return joined(all);
 }
@@ -42,8 +53,9 @@ std::string ports(const Config& config) {
 /// Whether mail would be taken now.
 std::string health(const Config& config) {
     try {
-        const std::uint64_t free = disk::free_space(config.queue_dir);
-        return fmt::format("{}, {} octets free in the spool", free < config.minfree ? "full" : "ok", free);
+        const std::uint64_t free = disk::free_space(config.queue.dir);
+        return fmt::format("{}, {} octets free in the spool", free < config.queue.minfree ? "full" : "ok",
+                           free);
     } catch (const std::system_error& error) {
         return error.what();
     }
@@ -74,7 +86,7 @@ class Lines {
 };
 
 void add_session(Lines& lines, Dialogue& dialogue) {
-    lines.add("host", dialogue.config().hostname);
+    lines.add("host", dialogue.config().identity.hostname);
     lines.add("health", health(dialogue.config()));
     lines.add("client", dialogue.client());
     lines.add("helo", dialogue.state.helo.str());
@@ -91,52 +103,53 @@ void add_session(Lines& lines, Dialogue& dialogue) {
 
 void add_limits(Lines& lines, const Config& config) {
     lines.add("listen", ports(config));
-    lines.add("msp", config.submission_port);
-    lines.add("clients", config.clients);
-    lines.add("client-connections", config.client_connections);
-    lines.add("load", config.load);
-    lines.add("size", config.size);
-    lines.add("minfree", config.minfree);
-    lines.add("hops", config.hops);
-    lines.add("recipients", config.recipients);
-    lines.add("timeout", config.timeout);
-    lines.add("coal", config.coal);
-    lines.add("coal-command", config.coal_command);
+    lines.add("msp", config.network.submission_port);
+    lines.add("clients", config.limits.clients);
+    lines.add("client-connections", config.limits.client_connections);
+    lines.add("load", config.limits.load);
+    lines.add("size", config.limits.size);
+    lines.add("minfree", config.queue.minfree);
+    lines.add("hops", config.limits.hops);
+    lines.add("recipients", config.limits.recipients);
+    lines.add("timeout", config.limits.timeout);
+    lines.add("coal", config.limits.coal);
+    lines.add("coal-command", config.limits.coal_command);
 }
 
 void add_policy(Lines& lines, const Config& config) {
-    lines.add("trusted", joined(config.trusted));
-    lines.add("proxy", joined(config.proxies));
-    lines.add("forbidden", name_of(config.forbidden));
-    lines.add("spam", name_of(config.spam));
-    lines.add("relay", config.relay);
-    lines.add("localmx", config.localmx);
-    lines.add("paranoid", config.paranoid);
-    lines.add("dnscheck", config.dnscheck);
-    lines.add("checkhelo", config.checkhelo);
-    lines.add("verify-from", config.verify_from);
-    lines.add("nodaemon", config.nodaemon);
-    lines.add("strict-addresses", config.strict_addresses);
-    lines.add("dnsbl", config.dnsbl.size());
-    lines.add("dnswl", config.dnswl.size());
-    lines.add("greylist", config.greylist);
-    lines.add("greylist-from", config.greylist_from);
-    lines.add("delay", config.delay);
+    lines.add("trusted", joined(config.access.trusted));
+    lines.add("proxy", joined(config.network.proxies));
+    lines.add("forbidden", name_of(config.access.forbidden));
+    lines.add("spam", name_of(config.access.spam));
+    lines.add("relay", config.access.relay);
+    lines.add("localmx", config.access.localmx);
+    lines.add("paranoid", config.access.paranoid);
+    lines.add("dnscheck", config.access.dnscheck);
+    lines.add("checkhelo", config.access.checkhelo);
+    lines.add("verify-from", config.access.verify_from);
+    lines.add("nodaemon", config.access.nodaemon);
+    lines.add("strict-addresses", config.smtp.strict_addresses);
+    lines.add("dnsbl", config.access.dnsbl.size());
+    lines.add("dnswl", config.access.dnswl.size());
+    lines.add("greylist", config.greylist.enabled);
+    lines.add("greylist-from", config.greylist.from);
+    lines.add("delay", config.greylist.delay);
 }
 
 void add_delivery(Lines& lines, const Config& config) {
-    for (const UserMap& map : config.usermaps) lines.add("usermap", map.pattern + ":" + joined(map.targets));
-    lines.add("escape-from", config.escape_from);
-    lines.add("dot-lock", config.dot_lock);
-    lines.add("immediate", config.immediate);
-    lines.add("relay-host", config.relay_host);
-    lines.add("qreturn", config.qreturn);
+    for (const UserMap& map : config.routing.usermaps)
+        lines.add("usermap", map.pattern + ":" + joined(map.targets));
+    lines.add("escape-from", config.local.escape_from);
+    lines.add("dot-lock", config.local.dot_lock);
+    lines.add("immediate", config.queue.immediate);
+    lines.add("relay-host", config.remote.relay_host ? config.remote.relay_host->to_string() : "");
+    lines.add("qreturn", config.queue.qreturn);
 }
 
 }  // namespace
 
 bool offers_debug(Dialogue& dialogue) {
-    return dialogue.config().debug && dialogue.client_is_local();
+    return dialogue.config().smtp.debug && dialogue.client_is_local();
 }
 
 std::optional<Reply> check_debug(Dialogue& dialogue) {

@@ -26,7 +26,7 @@ Reply start_run(Dialogue& dialogue, const std::string& domain, bool subdomains) 
 
 bool offers_etrn(Dialogue& dialogue) {
     if (dialogue.services.flusher == nullptr) return false;
-    return dialogue.client_is_local() || is_one_of(dialogue.config().etrn, dialogue.facts());
+    return dialogue.client_is_local() || is_one_of(dialogue.config().smtp.etrn, dialogue.facts());
 }
 
 // "@domain" is the domain and all below it; "#name", a queue by another name, there is none (section 5.2).

@@ -30,8 +30,8 @@ std::optional<Reply> introduce(Dialogue& dialogue, const Command& command, bool 
 }
 
 std::string welcome(const Dialogue& dialogue) {
-    if (dialogue.is_standard_input()) return fmt::format("{} Hello", dialogue.config().hostname);
-    return fmt::format("{} Hello {}", dialogue.config().hostname, dialogue.client());
+    if (dialogue.is_standard_input()) return fmt::format("{} Hello", dialogue.config().identity.hostname);
+    return fmt::format("{} Hello {}", dialogue.config().identity.hostname, dialogue.client());
 }
 
 }  // namespace

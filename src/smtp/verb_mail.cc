@@ -83,11 +83,11 @@ constexpr std::array<ParameterRow<MailArguments>, 7> parameter_table = {{
 
 // Whether a message of the announced size is welcome, before the client sends all of it.
 std::optional<Reply> check_space(const Config& config, std::uint64_t size) {
-    if (config.size != 0 && size > config.size)
+    if (config.limits.size != 0 && size > config.limits.size)
         return Reply{552, "5.3.4",
-                     fmt::format("Message too big: at most {} octets are taken here", config.size)};
-    const std::uint64_t free = disk::free_space(config.queue_dir);
-    if (free < config.minfree || free - config.minfree < size)
+                     fmt::format("Message too big: at most {} octets are taken here", config.limits.size)};
+    const std::uint64_t free = disk::free_space(config.queue.dir);
+    if (free < config.queue.minfree || free - config.queue.minfree < size)
         return Reply{452, "4.3.1", "Not enough disk space now; please try again later"};
     return std::nullopt;
 }
@@ -104,8 +104,8 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
     if (auto refusal = check_space(dialogue.config(), given.size)) return *refusal;
 
     Address sender = path->address;
-    if (!sender.is_null()) sender = sender.qualified(dialogue.config().hostname);
-    if (auto refusal = check_solicitation(dialogue.config().no_soliciting, given.solicitation))
+    if (!sender.is_null()) sender = sender.qualified(dialogue.config().identity.hostname);
+    if (auto refusal = check_solicitation(dialogue.config().access.no_soliciting, given.solicitation))
         return *refusal;
     if (auto refusal = check_stranger(dialogue, sender)) return *refusal;
     if (auto refusal = count_message(dialogue.config(), dialogue.services.rates, dialogue.rated()))

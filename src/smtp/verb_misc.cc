@@ -40,7 +40,7 @@ Reply perform_expn(Dialogue&, const Command&) {
 
 Reply perform_help(Dialogue& dialogue, const Command& command) {
     if (command.argument.empty()) {
-        std::string text = fmt::format("postoffice on {} understands", dialogue.config().hostname);
+        std::string text = fmt::format("postoffice on {} understands", dialogue.config().identity.hostname);
         for (const auto& verb : verb_table())
             if (is_offered(verb, dialogue)) text.append("\n    ").append(verb.syntax);
         return {214, "2.0.0", text};
@@ -53,7 +53,7 @@ Reply perform_help(Dialogue& dialogue, const Command& command) {
 Reply perform_quit(Dialogue& dialogue, const Command&) {
     dialogue.abandon_transaction();
     dialogue.is_over = true;
-    return {221, "2.0.0", fmt::format("{} closing connection", dialogue.config().hostname)};
+    return {221, "2.0.0", fmt::format("{} closing connection", dialogue.config().identity.hostname)};
 }
 
 }  // namespace postoffice

@@ -57,22 +57,23 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
     Transaction& transaction = dialogue.transaction;
     if (auto refusal = check_ascii(*path_text, path->parameters, transaction.parameters().smtputf8))
         return *refusal;
-    const Address original = path->address.qualified(config.hostname);
+    const Address original = path->address.qualified(config.identity.hostname);
     if (transaction.has_recipient(original)) {
         dialogue.count_idle_command();
         return {250, "2.1.5", "Recipient OK, once is enough"};
     }
-    if (transaction.recipient_count() + transaction.refused_count() >= config.recipients)
-        return {452, "4.5.3", fmt::format("Too many recipients: {} at a time, please", config.recipients)};
+    if (transaction.recipient_count() + transaction.refused_count() >= config.limits.recipients)
+        return {452, "4.5.3",
+                fmt::format("Too many recipients: {} at a time, please", config.limits.recipients)};
 
-    const Address address = without_own_literal(original, config.hostname);
+    const Address address = without_own_literal(original, config.identity.hostname);
     if (requires_relay_permission(config, address) && !dialogue.services.router.serves(address) &&
         !dialogue.client_is_known()) {
         if (dialogue.trust() != ClientTrust::undecided)
             return relaying_denied(config, address, dialogue.client());
         return {451, "4.4.3",
                 fmt::format("whether {} may send through {} cannot be looked up now; please try again later",
-                            dialogue.client(), config.hostname)};
+                            dialogue.client(), config.identity.hostname)};
     }
     const Route route = dialogue.services.router.route(address);
     if (route.status != Route::Status::accepted) return route.refusal;
@@ -95,21 +96,21 @@ bool hides(Dialogue& dialogue, const Reply& reply) {
 // Who guesses names may wait for each answer, and has so many tries.
 void remember_refusal(Dialogue& dialogue) {
     SessionPenalties& penalties = dialogue.state.penalties;
-    if (penalties.note_refused_recipient(dialogue.config().errors)) ++dialogue.state.errors;
+    if (penalties.note_refused_recipient(dialogue.config().limits.errors)) ++dialogue.state.errors;
     dialogue.note_misconduct(bad_points::address_refused);
-    dialogue.pause(penalties.pause(dialogue.config().tarpit));
+    dialogue.pause(penalties.pause(dialogue.config().limits.tarpit));
 }
 
 }  // namespace
 
 bool offers_dsn(Dialogue& dialogue) {
-    return dialogue.config().notify_success || dialogue.client_is_known();
+    return dialogue.config().smtp.notify_success || dialogue.client_is_known();
 }
 
 std::optional<Reply> check_rcpt(Dialogue& dialogue) {
     if (!dialogue.transaction.is_open())
-        return dialogue.config().relaxed_order ? check_mail(dialogue)
-                                               : Reply{503, "5.5.1", "MAIL comes before RCPT"};
+        return dialogue.config().smtp.relaxed_order ? check_mail(dialogue)
+                                                    : Reply{503, "5.5.1", "MAIL comes before RCPT"};
     if (dialogue.chunks) return Reply{503, "5.5.1", "The message has begun: RCPT comes before BDAT"};
     return std::nullopt;
 }

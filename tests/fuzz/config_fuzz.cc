@@ -15,14 +15,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         LoadedConfig loaded;
         apply_config_text(loaded, {"fuzz.cf", true, {}, root}, text);
         // The host name is left to the resolver otherwise, and a fuzzer asks a million times.
-        if (loaded.config.hostname.empty()) loaded.config.hostname = "fuzz.example";
+        if (loaded.config.identity.hostname.empty()) loaded.config.identity.hostname = "fuzz.example";
         complete_config(loaded);
         const auto& config = loaded.config;
-        if (config.listen.empty() || config.retry.empty() || config.clients == 0 || config.agents == 0)
+        if (config.network.listen.empty() || config.queue.retry.empty() || config.limits.clients == 0 ||
+            config.remote.agents == 0)
             std::abort();
-        if (!root && (!config.relay_host.empty() || config.forward_all || !config.trusted.empty()))
+        if (!root &&
+            (config.remote.relay_host || config.remote.forward_all || !config.access.trusted.empty()))
             std::abort();
-        if (!config.queue_dir.starts_with('/') || !config.control.starts_with('/')) std::abort();
+        if (!config.queue.dir.starts_with('/') || !config.queue.control.starts_with('/')) std::abort();
     }
     return 0;
 }

@@ -37,8 +37,8 @@ class Helpers {
         ignore_sigpipe();
         open_log("/dev/null", "fuzz");
         if (::mkdtemp(folder_.data()) == nullptr) std::abort();
-        config_.mail_dir = config_.vhost_dir = folder_;
-        config_.agents = 4;
+        config_.local.mail_dir = config_.vhost.dir = folder_;
+        config_.remote.agents = 4;
         if (::geteuid() == 0 && ::chown(folder_.c_str(), nobody, nobody) != 0) std::abort();
         spawner_ = start([this] { return run_spawner(config_, std::move(requests_.reader)); });
         authenticator_ =

@@ -29,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static const auto host = [] {
         open_log("/dev/null", "fuzz");
         auto made = std::make_unique<testing_support::SessionHost>();
-        made->config.size = 100'000;
+        made->config.limits.size = 100'000;
         return made;
     }();
     for (const bool is_stranger : {false, true}) {

@@ -167,7 +167,7 @@ class Host:
         return found
 
     def end(self):
-        """For the end of a test, whatever state it left: the whole tree is gone afterwards."""
+        """For the end of a test in any state: all processes are gone afterwards."""
         if self.process is not None:
             self._end_processes()
         strange = log_reference.strange_lines(self.log_text())

@@ -104,7 +104,7 @@ struct SessionHost {
     TemporaryFolder folder;
     std::string me = my_name();
     Config config = make_config();
-    AliasTable aliases{config.aliases};
+    AliasTable aliases{config.routing.aliases};
     UserDirectory users{me};
     DirectUserFiles files{config};
     Router router{config, aliases, users, files};
@@ -135,14 +135,14 @@ struct SessionHost {
                                     "\nloop: pool\npool: loop\n");
         Config made;
 
-        made.hostname = "mail.example";
-        made.local_domains = {"example"};
-        made.queue_dir = folder.path();
-        made.aliases = folder.path() + "/aliases";
-        made.minfree = 0;
-        made.tarpit = Seconds(0);
-        made.verify_from = false;  // no server answers questions about senders here
-        made.timeout = Seconds(20);
+        made.identity.hostname = "mail.example";
+        made.identity.local_domains = {"example"};
+        made.queue.dir = folder.path();
+        made.routing.aliases = folder.path() + "/aliases";
+        made.queue.minfree = 0;
+        made.limits.tarpit = Seconds(0);
+        made.access.verify_from = false;  // no server answers questions about senders here
+        made.limits.timeout = Seconds(20);
         return made;
     }
     Resolver make_resolver() const {

@@ -126,7 +126,7 @@ def test_mail_of_forbidden_hosts_can_be_accepted(strangers):
     assert len(mine) == 1 and "X-Spam" not in mine[0]
     log = strangers.host.log_text()
     assert log.count("REJECT") == before + 1
-    # The line has the id of the message, and so one grep tells its story.
+    # The line has the queue id, so one grep finds all lines about the message.
     name = re.search(r"\b(\w+): forbidden mark=REJECT client=good\.test.* from=<x@good\.test> .*action=accept", log)[1]
     assert re.search(rf"\b{name}: received .*client=good\.test", log)
     assert re.search(rf"\b{name}: delivered to=<bob@host\.test> .*client=good\.test\[192\.0\.2\.10\] .*user=bob", log)

@@ -301,9 +301,9 @@ def test_the_options_in_force_are_listed(host):
     assert "clients=9 " in changed and "hops" not in changed and "errors" not in changed
 
 
-@pytest.mark.parametrize("caller", ["the user of the tests", pytest.param("an ordinary user", marks=needs_root)])
+@pytest.mark.parametrize("caller", ["the test user", pytest.param("an ordinary user", marks=needs_root)])
 def test_the_options_in_force_are_a_configuration(host, caller):
-    """For the caller: options that only root may set are comments for other accounts."""
+    """What only root can set is a comment for other callers."""
     rights = {"user": 65534, "group": 65534, "extra_groups": []} if caller == "an ordinary user" else {}
     shown = host.run("postoffice", "-ohops=7", "-P", check=True, **rights).stdout.decode()
     with open(host.config, "w") as file:

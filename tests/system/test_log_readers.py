@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+import log_reference
 from conftest import needs_root, needs_tls
 from host import TOP
 from login_host import authority, login_host  # noqa: F401
@@ -107,3 +108,11 @@ def test_logwatch_sums_up(log_of_attacks, folder):
         at = words.index("Failed logins:")
         assert words[at + 1:at + 3] == ["1 wrong name or password", "1 localhost[127.0.0.1]"], done.stdout
         assert words[words.index("For the administrator:") + 1] == "1 damaged reason=torn", done.stdout
+
+
+def test_logwatch_shows_all_that_asks_for_the_administrator():
+    """Warnings and errors are shown line by line, and nothing else is."""
+    with open(os.path.join(TOP, "os", "logwatch", "scripts", "services", "postoffice")) as file:
+        text = file.read()
+    named = set(re.findall(r"^    \['([a-z-]+)',", text, re.M)) | set(re.search(r"qw\((.*?)\);", text, re.S)[1].split())
+    assert named == set(log_reference.events({"debug", "info", "notice"}))

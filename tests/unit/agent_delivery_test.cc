@@ -280,10 +280,11 @@ FileAnswer found_file() {
 }
 
 /// Asks in a process of its own, with which goes what it leaves open; gives its exit status.
-int ask_in_child(int socket, UserFile::Status expected, std::size_t left_open, const Fd& before_end) {
+int ask_in_child(SpawnerHandle spawner, UserFile::Status expected, std::size_t left_open,
+                 const Fd& before_end) {
     return Child([&] {
                {
-                   AgentChannels channels(socket, Milliseconds(60'000));
+                   AgentChannels channels(spawner, Milliseconds(60'000));
                    if (AgentQuestions(channels).find_file("eve", {}).status != expected) return 1;
                    char nothing = 0;
                    if (before_end && ::read(before_end.get(), &nothing, 1) != 1) return 2;
@@ -308,7 +309,7 @@ TEST_F(AgentChannel, DescriptorsThatAreNoFilesInMemoryAreLeftAlone) {
                 (void)other.file.release();  // closed by the end of this process, without lingering
                 (void)next_channel_if_any(requests);
             });
-            EXPECT_EQ(0, ask_in_child(peer.socket(), UserFile::Status::temporary, copies, {}))
+            EXPECT_EQ(0, ask_in_child(peer.handle(), UserFile::Status::temporary, copies, {}))
                 << which << ", " << copies << " copies";
             EXPECT_TRUE(peer.ended_well()) << which;
         }
@@ -330,7 +331,7 @@ TEST_F(AgentChannel, AChannelWithSomethingUnreadIsLeftOpen) {
             (void)!::write(sent.write_end.get(), "x", 1);
             (void)next_channel_if_any(requests);
         });
-        EXPECT_EQ(0, ask_in_child(peer.socket(), UserFile::Status::found, 1, sent.read_end)) << octets;
+        EXPECT_EQ(0, ask_in_child(peer.handle(), UserFile::Status::found, 1, sent.read_end)) << octets;
         EXPECT_TRUE(peer.ended_well()) << octets;
     }
 }
@@ -346,7 +347,7 @@ TEST_F(AgentChannel, AFileInMemoryIsReadAndClosed) {
     });
     const std::size_t before = left_open_of_agents();
     {
-        AgentChannels channels(peer.socket(), long_enough);
+        AgentChannels channels(peer.handle(), long_enough);
         EXPECT_EQ("bob\n", AgentQuestions(channels).find_file("eve", {}).text);
     }
     EXPECT_EQ(before, left_open_of_agents());

@@ -312,7 +312,7 @@ class NewaliasesTest : public AliasTableTest {
   protected:
     int run(std::vector<std::string> words = {}) {
         Config config;
-        config.aliases = source_;
+        config.routing.aliases = source_;
         CommandLine line;
         line.program = "newaliases";
         line.words = std::move(words);

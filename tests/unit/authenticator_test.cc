@@ -31,8 +31,8 @@ class Authenticator : public ::testing::Test {
         std::filesystem::create_directory(folder_ / "v.example");
         put(folder_ / "v.example/passwd", users);
         put(folder_ / "domains.cf", std::to_string(::getuid()) + ":v.example:1:\n");
-        config_.vhost_dir = folder_.path();
-        config_.auth_failures = 100;
+        config_.vhost.dir = folder_.path();
+        config_.auth.failures = 100;
     }
     void start(const AuthenticatorLimits& limits) {
         authenticator_ = std::make_unique<Child>(
@@ -208,7 +208,7 @@ TEST_F(Authenticator, OthersLogInWhileOneFloods) {
 }
 
 TEST_F(Authenticator, ASessionHasFewGuesses) {
-    config_.auth_failures = 3;
+    config_.auth.failures = 3;
     start({});
     EXPECT_EQ(in_session([&] {
                   for (int i = 0; i < 3; ++i)

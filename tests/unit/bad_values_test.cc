@@ -145,7 +145,7 @@ TEST(BadValues, AreToldWithTheirLineAndWhatWasExpected) {
         EXPECT_EQ(loaded.problems.front().text,
                   file + ":3: " + std::string(row.option) + ": " + std::string(row.problem));
         EXPECT_EQ(loaded.exit_code(), 78) << row.option;
-        EXPECT_EQ(loaded.config.qreturn, Seconds(5 * 86400)) << "the rest of the file is read";
+        EXPECT_EQ(loaded.config.queue.qreturn, Seconds(5 * 86400)) << "the rest of the file is read";
     }
     std::filesystem::remove_all(folder);
 }

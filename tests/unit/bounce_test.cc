@@ -48,8 +48,8 @@ class ForbiddenFiles : public UserFiles {
 class BounceTest : public ::testing::Test {
   protected:
     BounceTest() {
-        config_.hostname = "mail.b.test";
-        config_.queue_dir = folder_.path();
+        config_.identity.hostname = "mail.b.test";
+        config_.queue.dir = folder_.path();
         envelope_ = testing::envelope_for_two();
         envelope_.arrived = now_unix();
     }
@@ -86,7 +86,7 @@ class BounceTest : public ::testing::Test {
 
 // The runner has everybody's mail: it looks at no file, and asks no agent, of a user who gets a report.
 TEST_F(BounceTest, ARunnerLeavesItToTheQueueWhereAReportGoes) {
-    config_.local_domains = {"a.test"};
+    config_.identity.local_domains = {"a.test"};
     ForbiddenFiles files;
     Router router(config_, aliases_, users_, files);
     Bouncer bouncer(config_, spool_, router, Bouncer::Lookup::later);
@@ -161,7 +161,7 @@ TEST_F(BounceTest, RequestedNoticesOfDelayAreSentAfterFourHours) {
 }
 
 TEST_F(BounceTest, DelaysAreToldToAllIfTheOptionSaysWhen) {
-    config_.delay_warning = Seconds(60);
+    config_.queue.delay_warning = Seconds(60);
     envelope_.recipients[0].wishes.notify.failure = true;
     QueueEntry entry = commit();
     for (std::size_t i = 0; i < 2; ++i) entry.record(i, deferred("4.4.1", "refused"));

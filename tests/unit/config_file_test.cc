@@ -11,6 +11,7 @@
 #include "postoffice/config/build.h"
 #include "postoffice/config/hostname.h"
 #include "postoffice/config/options.h"
+#include "postoffice/config/values.h"
 
 namespace postoffice {
 namespace {
@@ -57,28 +58,28 @@ TEST_F(ConfigFile, ReadsNamesFlagsCommentsAndBlanks) {
     EXPECT_EQ(problems(loaded), "");
     const auto& config = loaded.config;
     EXPECT_EQ(config.file, file_);
-    EXPECT_EQ(config.hostname, "mail.example.org");
-    EXPECT_EQ(config.clients, 5U);
-    EXPECT_TRUE(config.relay);
-    EXPECT_FALSE(config.immediate);
-    EXPECT_EQ(config.local_domains, (std::vector<std::string>{"a.example", "b.example"}));
-    EXPECT_EQ(config.mail_dir, "/srv/with#hash");
-    EXPECT_EQ(config.size, 1U << 20);  // a last line without newline counts
-    EXPECT_EQ(config.listen, (std::vector<ListenAddress>{{"", 25}, {"", 587}}));
-    EXPECT_TRUE(config.is_local_domain("a.example"));
-    EXPECT_TRUE(config.is_local_domain("mail.example.org"));
-    EXPECT_TRUE(config.is_local_domain("localhost"));
-    EXPECT_FALSE(config.is_local_domain("example.org"));
+    EXPECT_EQ(config.identity.hostname, "mail.example.org");
+    EXPECT_EQ(config.limits.clients, 5U);
+    EXPECT_TRUE(config.access.relay);
+    EXPECT_FALSE(config.queue.immediate);
+    EXPECT_EQ(config.identity.local_domains, (std::vector<std::string>{"a.example", "b.example"}));
+    EXPECT_EQ(config.local.mail_dir, "/srv/with#hash");
+    EXPECT_EQ(config.limits.size, 1U << 20);  // a last line without newline counts
+    EXPECT_EQ(config.network.listen, (std::vector<ListenAddress>{{{}, 25}, {{}, 587}}));
+    EXPECT_TRUE(config.identity.is_local_domain("a.example"));
+    EXPECT_TRUE(config.identity.is_local_domain("mail.example.org"));
+    EXPECT_TRUE(config.identity.is_local_domain("localhost"));
+    EXPECT_FALSE(config.identity.is_local_domain("example.org"));
 }
 
 TEST_F(ConfigFile, FillsInWhatDependsOnOthers) {
     const auto loaded = load("queue-dir=/srv/spool\n");
-    EXPECT_EQ(loaded.config.control, "/srv/spool/control");
-    EXPECT_EQ(loaded.config.listen, (std::vector<ListenAddress>{{"", 25}}));
-    EXPECT_FALSE(loaded.config.hostname.empty());
-    EXPECT_EQ(load("hostname=literal").config.hostname, literal_host_name());
-    EXPECT_EQ(load("hostname=auto").config.hostname, canonical_host_name());
-    EXPECT_EQ(load("").config.queue_dir, default_queue_dir());
+    EXPECT_EQ(loaded.config.queue.control, "/srv/spool/control");
+    EXPECT_EQ(loaded.config.network.listen, (std::vector<ListenAddress>{{{}, 25}}));
+    EXPECT_FALSE(loaded.config.identity.hostname.empty());
+    EXPECT_EQ(load("hostname=literal").config.identity.hostname, literal_host_name());
+    EXPECT_EQ(load("hostname=auto").config.identity.hostname, canonical_host_name());
+    EXPECT_EQ(load("").config.queue.dir, default_queue_dir());
 }
 
 TEST_F(ConfigFile, TellsEveryMistakeWithItsLine) {
@@ -99,28 +100,29 @@ TEST_F(ConfigFile, SettingsOfTheCommandLineWin) {
     const auto loaded = load("clients=5\nlisten=:25\nlisten=:2626\n",
                              {{"clients", "7"}, {"listen", "127.0.0.1:2525"}, {"listen", "[::1]:2525"}});
     EXPECT_EQ(problems(loaded), "");
-    EXPECT_EQ(loaded.config.clients, 7U);
-    EXPECT_EQ(loaded.config.listen, (std::vector<ListenAddress>{{"127.0.0.1", 2525}, {"::1", 2525}}));
+    EXPECT_EQ(loaded.config.limits.clients, 7U);
+    EXPECT_EQ(loaded.config.network.listen, (std::vector<ListenAddress>{{IpAddress::parse("127.0.0.1"), 2525},
+                                                                        {IpAddress::parse("::1"), 2525}}));
     EXPECT_EQ(problems(load("", {{"clients", "x"}})), "-oclients: clients: \"x\" is not a whole number\n");
 }
 
 TEST_F(ConfigFile, AByteOrderMarkIsNoPartOfTheFirstName) {
     const auto loaded = load("\xef\xbb\xbfhostname=bom.example.org\n");
     EXPECT_EQ(problems(loaded), "");
-    EXPECT_EQ(loaded.config.hostname, "bom.example.org");
+    EXPECT_EQ(loaded.config.identity.hostname, "bom.example.org");
 }
 
 TEST_F(ConfigFile, EmptyValueEmptiesAList) {
     const auto loaded = load("nameserver=127.0.0.1\n", {{"nameserver", ""}});
     EXPECT_EQ(problems(loaded), "");
-    EXPECT_TRUE(loaded.config.nameservers.empty());
+    EXPECT_TRUE(loaded.config.network.nameservers.empty());
 }
 
 TEST_F(ConfigFile, NoticesOldSpellingsAndRepetitions) {
     const auto loaded = load("self=old.example.org\nclients=5\nclients=6\n");
     EXPECT_EQ(problems(loaded), "");
-    EXPECT_EQ(loaded.config.hostname, "old.example.org");
-    EXPECT_EQ(loaded.config.clients, 6U);
+    EXPECT_EQ(loaded.config.identity.hostname, "old.example.org");
+    EXPECT_EQ(loaded.config.limits.clients, 6U);
     ASSERT_EQ(loaded.notices.size(), 3U);
     EXPECT_TRUE(loaded.notices[0].ends_with(":1: self is an old spelling of hostname"));
     EXPECT_TRUE(loaded.notices[1].find(":3: clients replaces the value from ") != std::string::npos);
@@ -147,12 +149,12 @@ TEST_F(ConfigFile, WhatClientsMayDoWithLinesOrderAndTheQueue) {
         "bare-newline=Reject\nrelaxed-order\netrn=[192.0.2.1]\netrn=Mail.example\n"
         "delay-warning=4h\n");
     EXPECT_EQ(problems(loaded), "");
-    EXPECT_EQ(loaded.config.bare_newline, BareNewline::reject);
-    EXPECT_TRUE(loaded.config.relaxed_order);
-    EXPECT_EQ(loaded.config.etrn, (std::vector<std::string>{"[192.0.2.1]", "mail.example"}));
-    EXPECT_EQ(loaded.config.delay_warning, Seconds(4 * 3600));
-    EXPECT_EQ(load("bare-newline=accept").config.bare_newline, BareNewline::accept);
-    EXPECT_EQ(load("bare-newline=normalize").config.bare_newline, BareNewline::normalise);
+    EXPECT_EQ(loaded.config.smtp.bare_newline, BareNewline::reject);
+    EXPECT_TRUE(loaded.config.smtp.relaxed_order);
+    EXPECT_EQ(loaded.config.smtp.etrn, (HostList{{*parse_network("192.0.2.1")}, {"mail.example"}}));
+    EXPECT_EQ(loaded.config.queue.delay_warning, Seconds(4 * 3600));
+    EXPECT_EQ(load("bare-newline=accept").config.smtp.bare_newline, BareNewline::accept);
+    EXPECT_EQ(load("bare-newline=normalize").config.smtp.bare_newline, BareNewline::normalise);
     EXPECT_EQ(problems(load("\nbare-newline=keep")),
               "postoffice.cf:2: bare-newline: \"keep\" is none of normalise, reject and accept\n");
     for (const char* bad : {"relaxed-order=maybe", "etrn=a b", "delay-warning=soon", "delay-warnings=1h"})
@@ -162,10 +164,10 @@ TEST_F(ConfigFile, WhatClientsMayDoWithLinesOrderAndTheQueue) {
 TEST_F(ConfigFile, ByDefaultNobodyRelays) {
     const auto loaded = load("");
     EXPECT_EQ(problems(loaded), "");
-    EXPECT_FALSE(loaded.config.relay);
-    EXPECT_TRUE(loaded.config.trusted.empty());
-    EXPECT_TRUE(loaded.config.relay_host.empty());
-    EXPECT_TRUE(loaded.config.local_domains.empty());
+    EXPECT_FALSE(loaded.config.access.relay);
+    EXPECT_TRUE(loaded.config.access.trusted.empty());
+    EXPECT_FALSE(loaded.config.remote.relay_host);
+    EXPECT_TRUE(loaded.config.identity.local_domains.empty());
 }
 
 TEST_F(ConfigFile, OrdinaryUsersDoNotChangeOtherPeoplesMail) {
@@ -183,7 +185,7 @@ TEST_F(ConfigFile, OrdinaryUsersHaveNoSayBesideTheDefaultFile) {
     ASSERT_EQ(loaded.problems.size(), 1U);
     EXPECT_EQ(loaded.problems[0].text, "-oqueue-dir: queue-dir can be set by root only");
     EXPECT_EQ(loaded.exit_code(), 77);
-    EXPECT_FALSE(loaded.config.immediate);
+    EXPECT_FALSE(loaded.config.queue.immediate);
 
     // What root wrote there counts for everybody.
     write("relay-host=x.example\n");
@@ -202,7 +204,7 @@ TEST_F(ConfigFile, FilesThatOthersMayWriteAreNotRead) {
     ::chmod(file_.c_str(), 0646);
     const auto loaded = load_config({file_, true, {}, true});
     EXPECT_EQ(loaded.exit_code(), 72);
-    EXPECT_FALSE(loaded.config.relay);
+    EXPECT_FALSE(loaded.config.access.relay);
     EXPECT_EQ(problems(loaded), "postoffice.cf: " + file_ + " can be written by everybody\n");
 
     ::chmod(file_.c_str(), 0644);
@@ -216,7 +218,7 @@ TEST_F(ConfigFile, LinksLeadToFilesHeldToTheSameRule) {
     write("clients=9\n");
     const auto link = folder_ + "/link.cf";
     fs::create_symlink("postoffice.cf", link);
-    EXPECT_EQ(load_config({link, true, {}, true}).config.clients, 9U);
+    EXPECT_EQ(load_config({link, true, {}, true}).config.limits.clients, 9U);
 
     fs::create_directory(folder_ + "/open");
     fs::rename(file_, folder_ + "/open/target.cf");
@@ -264,7 +266,7 @@ TEST_F(ConfigFile, RelativeNamesCountFromTheCurrentFolder) {
     fs::current_path(folder_);
     const auto loaded = load_config({"postoffice.cf", true, {}, true});
     fs::current_path(before);
-    EXPECT_EQ(loaded.config.clients, 8U);
+    EXPECT_EQ(loaded.config.limits.clients, 8U);
 }
 
 TEST(ConfigSource, MinusCBeatsTheEnvironmentBeatsTheDefault) {

@@ -171,7 +171,7 @@ class DispatcherTest : public ::testing::Test {
 };
 
 TEST_F(DispatcherTest, MoreDestinationsThanAgentsAreServedOneAfterTheOther) {
-    config_.agents = 3;
+    config_.remote.agents = 3;
     std::vector<Recipient> recipients;
     for (int n = 0; n < 20; ++n) recipients.push_back(at("d" + std::to_string(n) + ".test"));
     const std::string id = queue(recipients);
@@ -210,8 +210,8 @@ TEST_F(DispatcherTest, AMessageForADestinationThatIsDownWasNotTried) {
 }
 
 TEST_F(DispatcherTest, AMessageIsGivenUpOnlyAfterAnAttemptWhenItsTimeIsOver) {
-    config_.qreturn = Seconds(1000);
-    config_.destination_agents = 1;
+    config_.queue.qreturn = Seconds(1000);
+    config_.remote.destination_agents = 1;
     const std::string old = queue({at("a.test")}, Seconds(1001));
     {
         auto entry = spool_.take(old);
@@ -226,7 +226,7 @@ TEST_F(DispatcherTest, AMessageIsGivenUpOnlyAfterAnAttemptWhenItsTimeIsOver) {
 }
 
 TEST_F(DispatcherTest, AnAttemptOfAnotherMessageWhenTheTimeIsOverWillDo) {
-    config_.qreturn = Seconds(1000);
+    config_.queue.qreturn = Seconds(1000);
     const std::string first = queue({at("a.test")}), old = queue({at("a.test")}, Seconds(1001));
     ASSERT_TRUE(dispatcher_.start(first));
     ASSERT_TRUE(refuse_one(""));
@@ -236,7 +236,7 @@ TEST_F(DispatcherTest, AnAttemptOfAnotherMessageWhenTheTimeIsOverWillDo) {
 }
 
 TEST_F(DispatcherTest, AnAgentThatIsOneTooManyLeavesItsWorkToTheOthers) {
-    config_.destination_agents = 3;
+    config_.remote.destination_agents = 3;
     for (int n = 0; n < 4; ++n) ASSERT_TRUE(dispatcher_.start(queue({at("a.test")})));
     EXPECT_EQ(started_, 3U);
     ASSERT_TRUE(refuse_one("mx.a.test [192.0.2.1]"));
@@ -253,14 +253,14 @@ TEST_F(DispatcherTest, AnAgentThatIsOneTooManyLeavesItsWorkToTheOthers) {
 }
 
 TEST_F(DispatcherTest, AHostThatDoesNotAnswerIsDownUnlessAnotherAgentHasReachedIt) {
-    config_.destination_agents = 2;
+    config_.remote.destination_agents = 2;
     for (int n = 0; n < 2; ++n) ASSERT_TRUE(dispatcher_.start(queue({at("a.test")})));
     ASSERT_TRUE(refuse_one(""));
     EXPECT_EQ(deferred_.size(), 1U);
 }
 
 TEST_F(DispatcherTest, AnAgentThatDiesMakesRoomForAnotherDestination) {
-    config_.agents = 1;
+    config_.remote.agents = 1;
     ASSERT_TRUE(dispatcher_.start(queue({at("first.test")})));
     ASSERT_TRUE(dispatcher_.start(queue({at("second.test")})));
     ASSERT_EQ(started_, 1U);
@@ -271,7 +271,7 @@ TEST_F(DispatcherTest, AnAgentThatDiesMakesRoomForAnotherDestination) {
 }
 
 TEST_F(DispatcherTest, ABusyDestinationDoesNotKeepTheAgentsForItself) {
-    config_.agents = 1;
+    config_.remote.agents = 1;
     for (int n = 0; n < 35; ++n) ASSERT_TRUE(dispatcher_.start(queue({at("busy.test")})));
     ASSERT_TRUE(dispatcher_.start(queue({at("other.test")})));
     const std::vector<std::string> served = deliver_all();
@@ -282,7 +282,7 @@ TEST_F(DispatcherTest, ABusyDestinationDoesNotKeepTheAgentsForItself) {
 }
 
 TEST_F(DispatcherTest, NobodyButOthersOfItsKindTakesTheAgentsOfAProgram) {
-    config_.agents = 2;
+    config_.remote.agents = 2;
     ASSERT_TRUE(dispatcher_.start(queue({at("a.test"), at("b.test"), at("c.test"), program_of("alice")})));
     EXPECT_EQ(std::count_if(agents_.begin(), agents_.end(),
                             [](const FakeAgent& agent) { return agent.task.is_local; }),
@@ -303,7 +303,7 @@ TEST_F(DispatcherTest, WithoutAProcessForItAMessageWaits) {
 }
 
 TEST_F(DispatcherTest, OneDestinationHasItsOwnBound) {
-    config_.destination_agents = 2;
+    config_.remote.destination_agents = 2;
     for (int n = 0; n < 5; ++n) ASSERT_TRUE(dispatcher_.start(queue({at("busy.test")})));
     EXPECT_EQ(started_, 2U);
     EXPECT_EQ(deliver_all().size(), 5U);
@@ -313,7 +313,7 @@ TEST_F(DispatcherTest, OneDestinationHasItsOwnBound) {
 
 // A stranger's domains, each with name servers or mail hosts that take their time.
 TEST_F(DispatcherTest, DestinationsThatAreSlowLeaveAgentsToOthers) {
-    config_.agents = 5;
+    config_.remote.agents = 5;
     ASSERT_TRUE(dispatcher_.start(queue({at("known.test")})));
     EXPECT_EQ(deliver_all().size(), 1U);
     for (int n = 0; n < 6; ++n)
@@ -334,7 +334,7 @@ TEST_F(DispatcherTest, DestinationsThatAreSlowLeaveAgentsToOthers) {
 }
 
 TEST_F(DispatcherTest, WhoWasSlowWaitsInALineOfTheSlow) {
-    config_.agents = 5;
+    config_.remote.agents = 5;
     for (int n = 0; n < 3; ++n)
         ASSERT_TRUE(dispatcher_.start(queue({at("slow" + std::to_string(n) + ".test")})));
     std::this_thread::sleep_for(2 * slow);
@@ -357,7 +357,7 @@ TEST_F(DispatcherTest, WhoWasSlowWaitsInALineOfTheSlow) {
 }
 
 TEST_F(DispatcherTest, ManyMessagesOfOneOwnerLeaveRoomForThoseOfOthers) {
-    config_.agents = 4;
+    config_.remote.agents = 4;
     for (std::size_t n = 0; n < Dispatcher::most_active + 50; ++n)
         ASSERT_TRUE(dispatcher_.start(queue({at("d" + std::to_string(n) + ".test")}, {}, "192.0.2.6")));
     EXPECT_TRUE(dispatcher_.has_room());
@@ -376,7 +376,7 @@ TEST_F(DispatcherTest, ManyMessagesOfOneOwnerLeaveRoomForThoseOfOthers) {
 }
 
 TEST_F(DispatcherTest, ProgramsOfOneUserLeaveAgentsToThoseOfOthers) {
-    config_.owner_programs = 2;
+    config_.local.owner_programs = 2;
     for (int n = 0; n < 5; ++n) {
         const Address address("list" + std::to_string(n), "club.test");
         const Destination::InDomainAlias alias{address.local_part(), "club.test"};

@@ -93,7 +93,7 @@ TEST(GreylistKeys, NeighboursAreOne) {
     EXPECT_EQ(greylist_key(config, from("")), "<>[192.0.2.0/24]");
     EXPECT_EQ(greylist_key(config, from("a@b.example", "2001:db8:1:2:3::4")),
               "a@b.example[2001:db8:1:2::/64]");
-    config.greylist_from = true;
+    config.greylist.from = true;
     EXPECT_EQ(greylist_key(config, from("a@b.example")), "a@b.example");
 }
 
@@ -102,7 +102,7 @@ class GreylistFiles : public testing::Test {
     void SetUp() override {
         folder_ = testing::TempDir() + "greylist.XXXXXX";
         ASSERT_NE(::mkdtemp(folder_.data()), nullptr);
-        config_.db_dir = folder_;
+        config_.greylist.db_dir = folder_;
     }
     void TearDown() override { std::filesystem::remove_all(folder_); }
     std::size_t count() const {
@@ -140,7 +140,7 @@ TEST_F(GreylistFiles, KnownBadMailCostsTheCreditOfItsSender) {
     EXPECT_EQ(ask(noon + 3700 + 3600), Kind::pass);
 
     // Any host can use a name: it must not cost the sender what other hosts have shown.
-    config_.greylist_from = true;
+    config_.greylist.from = true;
     EXPECT_EQ(ask(noon, "b@far.example"), Kind::pass) << "by its network";
     EXPECT_EQ(consult_greylist(config_, from("c@far.example", "198.51.100.9"), noon).kind, Kind::wait);
     forget_greylist_credit(config_, from("c@far.example", "203.0.113.77"));
@@ -231,7 +231,7 @@ Envelope letter(const std::string& sender, const std::vector<std::string>& recip
 }
 
 TEST_F(GreylistFiles, WhoWasWrittenToNeedNotWait) {
-    config_.greylist = true;
+    config_.greylist.enabled = true;
     note_correspondence(config_, letter("alice@host.test", {"Pen.Friend@far.example"}), true, noon);
     const auto consult = [&](const std::string& sender, UnixTime when) {
         return consult_greylist(config_, from(sender, "198.51.100.7"), when).kind;
@@ -240,19 +240,19 @@ TEST_F(GreylistFiles, WhoWasWrittenToNeedNotWait) {
     EXPECT_EQ(consult("pen.friend@far.example", noon + 2), Kind::pass);
     EXPECT_EQ(consult("other@far.example", noon + 2), Kind::wait) << "the address counts, not its host";
     EXPECT_FALSE(GreylistStore(folder_).find("[198.51.100.0/24]")) << "nobody came back yet";
-    const auto later = noon + config_.greylist_written.count();
+    const auto later = noon + config_.greylist.written.count();
     EXPECT_EQ(consult_greylist(config_, from("pen.friend@far.example"), later).kind, Kind::pass);
     EXPECT_EQ(consult_greylist(config_, from("pen.friend@far.example", "203.0.113.1"), later + 1).kind,
               Kind::wait);
     EXPECT_EQ(consult("pen.friend@far.example", later + 1), Kind::pass) << "its wait ran meanwhile";
 
-    config_.greylist_written = Seconds(0);
+    config_.greylist.written = Seconds(0);
     EXPECT_EQ(consult_greylist(config_, from("pen.friend@far.example", "203.0.113.9"), noon + 3).kind,
               Kind::wait);
 }
 
 TEST_F(GreylistFiles, BouncesToWhoReallySentMailNeedNotWait) {
-    config_.greylist = true;
+    config_.greylist.enabled = true;
     note_correspondence(config_, letter("Alice@host.test", {"x@far.example"}), true, noon);
     const auto bounce_to = [&](const std::vector<std::string>& recipients, UnixTime when) {
         GreylistFacts facts = from("", "198.51.100.7");
@@ -264,34 +264,34 @@ TEST_F(GreylistFiles, BouncesToWhoReallySentMailNeedNotWait) {
     EXPECT_EQ(bounce_to({"bob@host.test"}, noon + 1), Kind::wait);
     EXPECT_EQ(bounce_to({"alice@host.test", "bob@host.test"}, noon + 1), Kind::wait) << "all of them";
     EXPECT_EQ(bounce_to({}, noon + 1), Kind::wait);
-    const auto end = noon + config_.greylist_bounces.count();
+    const auto end = noon + config_.greylist.bounces.count();
     EXPECT_EQ(bounce_to({"alice@host.test"}, end), Kind::pass);
     EXPECT_EQ(bounce_to({"alice@host.test"}, end + 1), Kind::wait);
-    config_.greylist_bounces = Seconds(0);
+    config_.greylist.bounces = Seconds(0);
     EXPECT_EQ(bounce_to({"alice@host.test"}, noon + 1), Kind::wait);
 }
 
 TEST_F(GreylistFiles, WhatIsNoLetterOfOurs) {
-    config_.greylist = true;
+    config_.greylist.enabled = true;
     note_correspondence(config_, letter("", {"x@far.example"}), true, noon);
     note_correspondence(config_, letter("stranger@far.example", {"x@far.example"}), false, noon);
     Envelope local = letter("alice@host.test", {"bob@host.test"});
     local.recipients.front().destination.kind = Destination::Mailbox{};
     note_correspondence(config_, local, true, noon);
     EXPECT_EQ(count(), 0u);
-    config_.greylist = false;
+    config_.greylist.enabled = false;
     note_correspondence(config_, letter("alice@host.test", {"x@far.example"}), true, noon);
     EXPECT_EQ(count(), 0u);
 
     // What strangers write to a list bounces to its owner.
-    config_.greylist = true;
+    config_.greylist.enabled = true;
     Envelope list = letter("stranger@far.example", {"x@far.example"});
     list.recipients.front().sender = *parse_addr_spec("owner-list@host.test");
     note_correspondence(config_, list, false, noon);
     EXPECT_TRUE(GreylistStore(folder_).find("from:owner-list@host.test"));
     EXPECT_EQ(count(), 1u);
 
-    config_.db_dir = "/nowhere/at/all";
+    config_.greylist.db_dir = "/nowhere/at/all";
     EXPECT_NO_THROW(note_correspondence(config_, letter("alice@host.test", {"x@far.example"}), true, noon));
 }
 
@@ -333,14 +333,14 @@ TEST(GreylistExpiry, WhatIsNotUsedGoes) {
     EXPECT_FALSE(is_expired(config, passed, day(13)));
     EXPECT_TRUE(is_expired(config, passed, day(14)));
     EXPECT_FALSE(is_expired(config, black, day(1000)));
-    config.delay = Seconds(86400);
+    config.greylist.delay = Seconds(86400);
     EXPECT_FALSE(is_expired(config, asked, day(20))) << "it may still have to wait";
-    config.greylist_keep = Seconds(0);
+    config.greylist.keep = Seconds(0);
     EXPECT_FALSE(is_expired(config, passed, day(1000)));
 }
 
 TEST_F(GreylistFiles, ExpireByThemselves) {
-    config_.greylist = true;
+    config_.greylist.enabled = true;
     for (int i = 0; i < 500; ++i)
         (void)consult_greylist(config_, from("old" + std::to_string(i) + "@far.example"), noon);
     const UnixTime later = noon + 20 * 86400;
@@ -357,7 +357,7 @@ TEST_F(GreylistFiles, ExpireByThemselves) {
     EXPECT_TRUE(store.find("bad@far.example")->is_blacklisted);
     EXPECT_FALSE(is_greylist_expiry_due(config_, later + 3600));
     EXPECT_TRUE(is_greylist_expiry_due(config_, later + 13 * 3600));
-    config_.greylist = false;
+    config_.greylist.enabled = false;
     EXPECT_FALSE(is_greylist_expiry_due(config_, later + 13 * 3600));
 }
 

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "postoffice/config/values.h"
 #include "postoffice/policy/client_rates.h"
 #include "postoffice/policy/load_level.h"
 #include "postoffice/policy/misconduct.h"
@@ -21,7 +22,7 @@ RatedClient client(const char* text, const char* user = "", bool is_exempt = fal
 
 Config config_with(RateLimit limit) {
     Config config;
-    config.rate_connections = config.rate_messages = config.rate_recipients = limit;
+    config.limits.rate_connections = config.limits.rate_messages = config.limits.rate_recipients = limit;
     return config;
 }
 
@@ -76,7 +77,8 @@ TEST(ClientRates, HaveNoLimitWithout) {
 
 TEST(ClientRates, ExemptAddresses) {
     Config config;
-    config.trusted = {"[192.0.2.1]", "[2001:db8::1]", "friend.example"};
+    for (const char* host : {"[192.0.2.1]", "[2001:db8::1]", "friend.example"})
+        EXPECT_EQ(add_host(config.access.trusted, host), "");
     for (const char* text : {"127.0.0.1", "127.8.8.8", "::1", "192.0.2.1", "2001:db8::1"})
         EXPECT_TRUE(is_exempt_address(config, address(text))) << text;
     for (const char* text : {"203.0.113.2", "2001:db8::2"})
@@ -85,8 +87,8 @@ TEST(ClientRates, ExemptAddresses) {
 
 TEST(Misconduct, ReportsAtTheThreshold) {
     Config config;
-    config.coal = {10, Seconds(3600)};
-    config.coal_command = "/bin/true";
+    config.limits.coal = {10, Seconds(3600)};
+    config.limits.coal_command = "/bin/true";
     RateTable rates;
     std::vector<std::string> reported;
     Misconduct misconduct(config, &rates, [&](const IpAddress& a) { reported.push_back(a.to_string()); });
@@ -104,11 +106,11 @@ TEST(Misconduct, ReportsAtTheThreshold) {
 
 TEST(Misconduct, DoesNothingWithoutACommand) {
     Config config;
-    config.coal = {1, Seconds(3600)};
+    config.limits.coal = {1, Seconds(3600)};
     RateTable rates;
     int reported = 0;
     Misconduct(config, &rates, [&](const IpAddress&) { ++reported; }).note(address("203.0.113.1"), 5);
-    config.coal_command = "/bin/true";
+    config.limits.coal_command = "/bin/true";
     Misconduct(config, nullptr, [&](const IpAddress&) { ++reported; }).note(address("203.0.113.1"), 5);
     EXPECT_EQ(reported, 0);
 }

@@ -164,7 +164,7 @@ TEST_F(LocalAgent, OneMessageThatFailsDoesNotFailTheOthers) {
 }
 
 TEST_F(LocalAgent, WhatIsForbiddenGoesToItsFolder) {
-    config_.forbidden = {UnwantedMail::Action::folder, "spam"};
+    config_.access.forbidden = {UnwantedMail::Action::folder, "spam"};
     Agent agent(config_);
     const Fd first = agent.channel(), second = agent.channel();
     agent.stop();
@@ -180,8 +180,8 @@ TEST_F(LocalAgent, WhatIsForbiddenGoesToItsFolder) {
 }
 
 TEST_F(LocalAgent, SpamHasAFolderOfItsOwn) {
-    config_.forbidden = {UnwantedMail::Action::folder, "forbidden"};
-    config_.spam = {UnwantedMail::Action::folder, "spam"};
+    config_.access.forbidden = {UnwantedMail::Action::folder, "forbidden"};
+    config_.access.spam = {UnwantedMail::Action::folder, "spam"};
     Agent agent(config_);
     const Fd channel = agent.channel();
     ask(channel.get(), "S: spam\n\n", "a@example.org", MailFolder::spam);
@@ -196,7 +196,7 @@ TEST_F(LocalAgent, SpamHasAFolderOfItsOwn) {
 }
 
 TEST_F(LocalAgent, TroubleWithTheFolderIsNoneWithTheMailbox) {
-    config_.forbidden = {UnwantedMail::Action::folder, "spam"};
+    config_.access.forbidden = {UnwantedMail::Action::folder, "spam"};
     std::filesystem::create_directory(box() + ":spam");
     Agent agent(config_);
     const Fd first = agent.channel(), second = agent.channel();

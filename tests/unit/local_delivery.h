@@ -100,8 +100,8 @@ inline Account own_account() {
 
 inline Config config_with(const Folder& folder) {
     Config config;
-    config.hostname = "mail.example.org";
-    config.mail_dir = folder.path();
+    config.identity.hostname = "mail.example.org";
+    config.local.mail_dir = folder.path();
     return config;
 }
 

@@ -13,7 +13,7 @@ namespace {
 
 class MailqTest : public ::testing::Test {
   protected:
-    MailqTest() { config_.queue_dir = folder_.path(); }
+    MailqTest() { config_.queue.dir = folder_.path(); }
 
     /// What it prints.
     std::string list(int expected_exit = 0) {
@@ -44,7 +44,7 @@ TEST_F(MailqTest, EmptyQueueIsSaidInOneLine) {
 }
 
 TEST_F(MailqTest, MissingFolderIs69) {
-    config_.queue_dir = folder_ / "missing";
+    config_.queue.dir = folder_ / "missing";
     EXPECT_EQ(list(69), "");
 }
 

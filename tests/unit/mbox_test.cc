@@ -390,7 +390,7 @@ TEST_F(Mbox, ForbiddenFolderIsBelowHomeOrBesideTheMailbox) {
     account.home = folder_ / "home";
     std::filesystem::create_directory(account.home);
     const auto folder_is = [&](const std::string& folder, const std::string& expected) {
-        config.forbidden = {UnwantedMail::Action::folder, folder};
+        config.access.forbidden = {UnwantedMail::Action::folder, folder};
         const auto mailbox = open_folder_of(config, account, {}, MailFolder::forbidden);
         mailbox->begin();
         mailbox->finish();
@@ -409,13 +409,13 @@ TEST_F(Mbox, ForbiddenFolderIsBelowHomeOrBesideTheMailbox) {
 TEST_F(Mbox, HomeMailboxIsChosenButNeverForRoot) {
     std::filesystem::create_directory(folder_ / "home");
     Config config = config_with(folder_);
-    config.home_mailbox = "Mailbox";
+    config.local.home_mailbox = "Mailbox";
     Account account = own_account();
     account.home = folder_ / "home";
     account.uid = 4711;
     deliver(*open_mailbox_of(config, account, {}), "S: x\n\n");
     EXPECT_TRUE(std::filesystem::exists(folder_ / "home/Mailbox"));
-    config.home_mailbox = "Maildir/";
+    config.local.home_mailbox = "Maildir/";
     deliver(*open_mailbox_of(config, account, {}), "S: x\n\n");
     EXPECT_EQ(1U, names_in(folder_ / "home/Maildir/new").size());
     account.uid = 0;

@@ -105,7 +105,7 @@ TEST(OptionTable, RootOnlyOptionsAreListedInTheManual) {
     EXPECT_TRUE(root_only.empty()) << *root_only.begin();
 }
 
-TEST(OptionTable, DefaultsAreThoseOfConfig) {
+TEST(OptionTable, EveryDefaultIsAValueOfItsOption) {
     LoadedConfig spelled;
     for (const auto& option : option_table()) {
         if (option.fallback.empty()) continue;
@@ -118,12 +118,23 @@ TEST(OptionTable, DefaultsAreThoseOfConfig) {
     EXPECT_TRUE(spelled.config == plain.config);
 }
 
+TEST(OptionTable, EveryOptionHasItsDefaultInANewConfig) {
+    const Config config;
+    EXPECT_EQ(config.identity.user, "postoffice");
+    EXPECT_EQ(config.limits.size, 50U << 20);
+    EXPECT_EQ(config.limits.rate_connections, (RateLimit{120, Seconds{60}}));
+    EXPECT_EQ(config.queue.retry.size(), 7U);
+    EXPECT_TRUE(config.access.verify_from && config.local.dot_lock && !config.access.relay);
+    EXPECT_FALSE(config.local.transport || config.remote.relay_host);
+    EXPECT_EQ(config.routing.delivery_files, (std::vector<std::string>{".forward"}));
+}
+
 TEST(OptionTable, VirtualDomainsAreWhereTheBuildSays) {
     LoadedConfig plain;
     complete_config(plain);
-    EXPECT_EQ(plain.config.vhost_dir, default_vhost_dir());
-    EXPECT_EQ(plain.config.vhost_spool, default_vhost_spool());
-    EXPECT_EQ(plain.config.vhost_user, default_vhost_user());
+    EXPECT_EQ(plain.config.vhost.dir, default_vhost_dir());
+    EXPECT_EQ(plain.config.vhost.spool, default_vhost_spool());
+    EXPECT_EQ(plain.config.vhost.user.to_string(), default_vhost_user());
     EXPECT_EQ(find_option("vhost-dir")->fallback, default_vhost_dir());
     EXPECT_EQ(find_option("vhost-spool")->fallback, default_vhost_spool());
     EXPECT_EQ(find_option("vhost-user")->fallback, default_vhost_user());
@@ -134,13 +145,13 @@ TEST(OptionTable, VhostUserMayHaveAGroup) {
     for (const std::string good : {"mail", "mail:mail", "mail.mail", "8:8", "8", "v.mail", "v.mail:users"}) {
         Config config;
         EXPECT_EQ(option.set(config, good), "") << good;
-        EXPECT_EQ(config.vhost_user, good);
+        EXPECT_EQ(config.vhost.user.to_string(), good);
     }
     for (const std::string bad :
          {"", "root", "0", "root:mail", "mail:root", "mail:0", "mail:", ":mail", "a:b:c", "a b"}) {
         Config config;
         EXPECT_NE(option.set(config, bad), "") << bad;
-        EXPECT_EQ(config.vhost_user, "");
+        EXPECT_EQ(config, Config{});
     }
 }
 

@@ -154,8 +154,8 @@ TEST(Passwords, OneHashIsComputedWhateverIsStored) {
 class LoginCost : public testing::Test {
   protected:
     void SetUp() override {
-        config_.hostname = "host.example";
-        config_.vhost_dir = folder_.path();
+        config_.identity.hostname = "host.example";
+        config_.vhost.dir = folder_.path();
         put(folder_ / "domains.cf", std::to_string(::getuid()) + ":v.example:1:\n");
         std::filesystem::create_directory(folder_ / "v.example");
     }

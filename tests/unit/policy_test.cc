@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "dns_servers.h"
+#include "postoffice/config/values.h"
 #include "postoffice/net/mx.h"
 #include "postoffice/policy/client.h"
 #include "postoffice/policy/dns_lists.h"
@@ -24,8 +25,8 @@ Client stranger(NameStatus status, const std::string& name = "client.a.test") {
 
 Config a_config() {
     Config config;
-    config.hostname = "mail.example";
-    config.local_domains = {"example"};
+    config.identity.hostname = "mail.example";
+    config.identity.local_domains = {"example"};
     return config;
 }
 
@@ -92,13 +93,13 @@ TEST(Policy, NamesNeeded) {
     const auto all = {NameStatus::verified, NameStatus::none, NameStatus::contradicted,
                       NameStatus::temporary};
     for (const auto status : all) EXPECT_FALSE(check_client_name(config, stranger(status)));
-    config.paranoid = true;
+    config.access.paranoid = true;
     EXPECT_EQ(status_of(check_client_name(config, stranger(NameStatus::verified))), "welcome");
     EXPECT_EQ(status_of(check_client_name(config, stranger(NameStatus::none))), "550 5.7.25");
     EXPECT_EQ(status_of(check_client_name(config, stranger(NameStatus::contradicted))), "welcome");
     EXPECT_EQ(status_of(check_client_name(config, stranger(NameStatus::temporary))), "450 4.7.25");
-    config.paranoid = false;
-    config.dnscheck = true;
+    config.access.paranoid = false;
+    config.access.dnscheck = true;
     EXPECT_EQ(status_of(check_client_name(config, stranger(NameStatus::none))), "550 5.7.25");
     EXPECT_EQ(status_of(check_client_name(config, stranger(NameStatus::contradicted))), "550 5.7.25");
     EXPECT_EQ(status_of(check_client_name(config, stranger(NameStatus::temporary))), "450 4.7.25");
@@ -112,25 +113,25 @@ TEST(Policy, TrustedByNameOnlyIfTheNameIsTrue) {
     EXPECT_EQ(trust({}), ClientTrust::trusted);
     EXPECT_EQ(trust(stranger(NameStatus::verified)), ClientTrust::stranger);
     EXPECT_EQ(trust(stranger(NameStatus::temporary)), ClientTrust::stranger);
-    config.trusted = {"client.a.test"};
+    config.access.trusted.names = {"client.a.test"};
     EXPECT_EQ(trust(stranger(NameStatus::verified)), ClientTrust::trusted);
     EXPECT_EQ(trust(stranger(NameStatus::verified, "x.client.a.test")), ClientTrust::stranger);
     EXPECT_EQ(trust(stranger(NameStatus::contradicted)), ClientTrust::stranger);
     EXPECT_EQ(trust(stranger(NameStatus::temporary)), ClientTrust::undecided);
-    config.trusted = {"unknown"};
+    config.access.trusted.names = {"unknown"};
     EXPECT_EQ(trust(stranger(NameStatus::none)), ClientTrust::stranger);
-    config.trusted = {"[192.0.2.1]"};
+    config.access.trusted = {{*parse_network("192.0.2.1")}, {}};
     EXPECT_EQ(trust(stranger(NameStatus::temporary)), ClientTrust::trusted);
-    config.trusted = {"[192.0.2.2]"};
+    config.access.trusted = {{*parse_network("192.0.2.2")}, {}};
     EXPECT_EQ(trust(stranger(NameStatus::temporary)), ClientTrust::stranger);
-    config.localmx = true;
+    config.access.localmx = true;
     EXPECT_EQ(trust(stranger(NameStatus::verified)), ClientTrust::undecided);
     EXPECT_EQ(trust(stranger(NameStatus::none)), ClientTrust::stranger);
 }
 
 TEST_F(PolicyWithNsd, MailHostOfAClient) {
     Config config = a_config();
-    config.localmx = true;
+    config.access.localmx = true;
     const Resolver own = resolver();
     const auto trust = [&](const std::string& name) {
         return trust_of(config, own, stranger(NameStatus::verified, name));
@@ -142,7 +143,7 @@ TEST_F(PolicyWithNsd, MailHostOfAClient) {
     EXPECT_EQ(trust("own.pool.a.test"), ClientTrust::stranger) << "not to be told from a wildcard";
     EXPECT_EQ(trust("foe.a.test"), ClientTrust::stranger) << "127.0.0.1 is everybody";
     EXPECT_EQ(trust("null.a.test"), ClientTrust::stranger);
-    config.localmx = false;
+    config.access.localmx = false;
     EXPECT_EQ(trust("customer.a.test"), ClientTrust::stranger);
 }
 
@@ -150,7 +151,7 @@ TEST(Policy, NamesThatAreOurs) {
     Config config = a_config();
     const Client client = stranger(NameStatus::verified);
     EXPECT_FALSE(check_hello(config, client, "mail.example"));
-    config.checkhelo = true;
+    config.access.checkhelo = true;
     for (const char* ours : {"mail.example", "MAIL.example.", "example"})
         EXPECT_EQ(status_of(check_hello(config, client, ours)), "521 5.7.1") << ours;
     for (const char* theirs : {"client.a.test", "localhost", "[127.0.0.1]", "[IPv6:::1]", "192.0.2.1",
@@ -181,14 +182,14 @@ TEST_F(PolicyWithNsd, SendersWhoCouldGetAReport) {
     EXPECT_EQ(verdict("mail.example"), "550 5.7.1");
     EXPECT_EQ(status_of(check_sender(config, own, Address())), "welcome");
     Config lax = config;
-    lax.verify_from = false;
+    lax.access.verify_from = false;
     EXPECT_EQ(status_of(check_sender(lax, own, Address("bob", "nothing.a.test"))), "welcome");
 }
 
 TEST(Policy, NoDaemons) {
     Config config = a_config();
     EXPECT_EQ(status_of(check_daemon(config, Address())), "welcome");
-    config.nodaemon = true;
+    config.access.nodaemon = true;
     EXPECT_EQ(status_of(check_daemon(config, Address())), "550 5.7.1");
     EXPECT_EQ(status_of(check_daemon(config, Address("bob", "a.test"))), "welcome");
 }
@@ -201,7 +202,7 @@ TEST(Policy, NamesInLists) {
 
 TEST_F(PolicyWithNsd, ListsOfBadAndGoodHosts) {
     Config config = a_config();
-    config.dnsbl = {{"bad.test", {}}};
+    config.access.dnsbl = {{"bad.test", {}}};
     const Resolver own = resolver();
     const auto status = [&](std::string_view of) {
         return consult_dns_lists(config, own, address(of)).status;
@@ -215,15 +216,15 @@ TEST_F(PolicyWithNsd, ListsOfBadAndGoodHosts) {
     EXPECT_EQ(status("192.0.2.4"), ListStatus::unknown) << "not of 127.0.0.0/8";
     EXPECT_EQ(status("192.0.2.8"), ListStatus::unknown);
     EXPECT_EQ(status("2001:db8::1"), ListStatus::listed);
-    config.dnsbl = {{"bad.test", {"127.0.0.9"}}};
+    config.access.dnsbl = {{"bad.test", {*IpAddress::parse("127.0.0.9")}}};
     EXPECT_EQ(status("192.0.2.1"), ListStatus::unknown);
     EXPECT_EQ(status("2001:db8::1"), ListStatus::listed);
-    config.dnsbl = {{"silent.test", {}}, {"bad.test", {}}};
+    config.access.dnsbl = {{"silent.test", {}}, {"bad.test", {}}};
     EXPECT_EQ(status("192.0.2.1"), ListStatus::listed) << "one that answers nothing hides nobody";
-    config.dnswl = {{"good.test", {"127.0.0.3"}}};
+    config.access.dnswl = {{"good.test", {*IpAddress::parse("127.0.0.3")}}};
     EXPECT_EQ(status("192.0.2.5"), ListStatus::known_good);
     EXPECT_EQ(status("192.0.2.1"), ListStatus::listed);
-    config.dnswl = {{"silent.test", {}}};
+    config.access.dnswl = {{"silent.test", {}}};
     EXPECT_EQ(status("192.0.2.5"), ListStatus::maybe_listed);
     EXPECT_EQ(status("192.0.2.8"), ListStatus::unknown);
 }
@@ -234,7 +235,7 @@ TEST(Policy, ListsThatFailHaveNobody) {
     Config config = a_config();
     EXPECT_EQ(consult_dns_lists(config, resolver, address("192.0.2.1")).status, ListStatus::unknown);
     EXPECT_EQ(server.questions(), 0);
-    config.dnsbl = {{"one.test", {}}, {"two.test", {}}};
+    config.access.dnsbl = {{"one.test", {}}, {"two.test", {}}};
     EXPECT_EQ(consult_dns_lists(config, resolver, address("192.0.2.1")).status, ListStatus::unknown);
     EXPECT_EQ(server.questions(), 2);
 }
@@ -258,7 +259,7 @@ TEST(Policy, ListsHaveNobodyWhileThereIsNoWayToTheServer) {
     FakeDns well(proper_answer);
     const std::vector<DnsQuestion> questions = {{"one.test", DnsType::a}, {"two.test", DnsType::a}};
     Config config = a_config();
-    config.dnsbl = {{"one.test", {}}, {"two.test", {}}};
+    config.access.dnsbl = {{"one.test", {}}, {"two.test", {}}};
     EXPECT_EQ(consult_dns_lists(config, Resolver(test_settings({beyond})), address("192.0.2.1")).status,
               ListStatus::unknown);
     const auto answers =

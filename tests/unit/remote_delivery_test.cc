@@ -10,6 +10,7 @@
 #include "../support/smtp_sink.h"
 #include "dns_servers.h"
 #include "postoffice/base/disk.h"
+#include "postoffice/config/values.h"
 
 namespace postoffice {
 namespace {
@@ -79,16 +80,16 @@ FakeServer::Script greeting(std::string text) {
 class RemoteDeliveryTest : public testing::Test {
   protected:
     RemoteDeliveryTest() : dns_(zone), resolver_(test_settings({dns_.endpoint()})) {
-        config_.hostname = "me.test";
-        config_.listen = {{"", 1}};
+        config_.identity.hostname = "me.test";
+        config_.network.listen = {{{}, 1}};
     }
 
     // Servers at 127.0.0.2 and up, all at the port that the first one gets.
     void serve(const std::vector<std::vector<FakeServer::Script>>& scripts) {
         for (const auto& script : scripts) {
             const std::string address = "127.0.0." + std::to_string(servers_.size() + 2);
-            servers_.push_back(std::make_unique<FakeServer>(script, address, config_.remote_port));
-            config_.remote_port = servers_.front()->endpoint().port;
+            servers_.push_back(std::make_unique<FakeServer>(script, address, config_.remote.port));
+            config_.remote.port = servers_.front()->endpoint().port;
         }
     }
     // Host n (from 1) exists, but nobody listens there.
@@ -117,7 +118,7 @@ class RemoteDeliveryTest : public testing::Test {
     Resolver resolver_;
     Config config_ = [] {
         Config config;
-        config.remote_port = 0;
+        config.remote.port = 0;
         return config;
     }();
     std::vector<std::unique_ptr<FakeServer>> servers_;
@@ -255,18 +256,18 @@ TEST_F(RemoteDeliveryTest, DnsThatFails) {
 
 TEST_F(RemoteDeliveryTest, OurOwnAddressIsNoRemoteHost) {
     FakeServer ourselves({taker()});
-    config_.remote_port = ourselves.endpoint().port;
-    config_.listen.push_back({"", config_.remote_port});
+    config_.remote.port = ourselves.endpoint().port;
+    config_.network.listen.push_back({{}, config_.remote.port});
     expect(send_to("own.test"), Verdict::failed, "5.4.6");
     expect(send_to("[127.0.0.1]"), Verdict::failed, "5.4.6");
-    config_.relay_host = "own.b.test";
+    config_.remote.relay_host = *parse_relay_host("own.b.test");
     expect(send_to(""), Verdict::deferred, "4.3.5");
     EXPECT_EQ(ourselves.connections(), 0);
 }
 
 TEST_F(RemoteDeliveryTest, AnotherServerOnOurAddressIsOne) {
     FakeServer another({taker()});
-    config_.remote_port = another.endpoint().port;
+    config_.remote.port = another.endpoint().port;
     expect(send_to("own.test"), Verdict::delivered, "2.0.0");
 }
 
@@ -283,24 +284,21 @@ TEST_F(RemoteDeliveryTest, AnAddressLiteralNeedsNoDns) {
 TEST_F(RemoteDeliveryTest, TheRelayHostInAllItsSpellings) {
     FakeServer relay({taker(), taker(), taker(), taker(), taker()}, "127.0.0.3");
     const std::string port = std::to_string(relay.endpoint().port);
-    config_.remote_port = 1;  // not used when the port is given
+    config_.remote.port = 1;  // not used when the port is given
     for (const std::string& text :
          {"127.0.0.3:" + port, "[127.0.0.3]:" + port, "relay.test:" + port, "[Relay.Test]:" + port}) {
-        config_.relay_host = text;
+        config_.remote.relay_host = *parse_relay_host(text);
         expect(send_to(""), Verdict::delivered, "2.0.0");
     }
-    config_.relay_host = "relay.test";
-    config_.remote_port = relay.endpoint().port;
+    config_.remote.relay_host = *parse_relay_host("relay.test");
+    config_.remote.port = relay.endpoint().port;
     const auto outcome = send_to("");
     EXPECT_EQ(outcome.results[0].by, "relay.test [127.0.0.3]");
 }
 
 TEST_F(RemoteDeliveryTest, ABadRelayHostIsNeverTheSendersFault) {
-    for (const std::string text : {"", ":25", "[", "[]", "x:", "x:0", "x:70000", "[x]y"}) {
-        config_.relay_host = text;
-        expect(send_to(""), Verdict::deferred, "4.3.5");
-    }
-    config_.relay_host = "nowhere.test";
+    expect(send_to(""), Verdict::deferred, "4.3.5");
+    config_.remote.relay_host = *parse_relay_host("nowhere.test");
     expect(send_to(""), Verdict::deferred, "4.4.3");
 }
 
@@ -393,7 +391,7 @@ TEST_F(RemoteDeliveryTest, ManyRecipientsOfADestinationThatIsDownAreAllDeferred)
 TEST_F(RemoteDeliveryTest, ThousandsOfMessagesToARealServer) {
     if (!SmtpSink::is_available()) GTEST_SKIP() << "no smtp-sink: run tests/support/get-peers.sh";
     const SmtpSink sink({}, "127.0.0.2");
-    config_.remote_port = sink.endpoint().port;
+    config_.remote.port = sink.endpoint().port;
     RemoteDelivery delivery = to("b.test");
     for (int i = 0; i < 2000; ++i) ASSERT_EQ(send(delivery).results[0].outcome, Verdict::delivered);
     delivery.close();

@@ -155,12 +155,11 @@ TEST(Resolver, HostsFileComesFirst) {
 }
 
 TEST(ResolverSettings, NameServersOfTheConfiguration) {
-    const auto settings = ResolverSettings::from({"192.0.2.1", "192.0.2.2:5353", "[2001:db8::1]:53"});
-    ASSERT_EQ(settings.servers.size(), 3U);
-    EXPECT_EQ(settings.servers[0].to_string(), "192.0.2.1:53");
-    EXPECT_EQ(settings.servers[1].to_string(), "192.0.2.2:5353");
-    EXPECT_EQ(settings.servers[2].to_string(), "[2001:db8::1]:53");
-    EXPECT_THROW((void)ResolverSettings::from({"ns.example"}), FormatError);
+    const auto settings = ResolverSettings::from(
+        {*Endpoint::parse("192.0.2.2:5353", dns_port), *Endpoint::parse("[2001:db8::1]", dns_port)});
+    ASSERT_EQ(settings.servers.size(), 2U);
+    EXPECT_EQ(settings.servers[0].to_string(), "192.0.2.2:5353");
+    EXPECT_EQ(settings.servers[1].to_string(), "[2001:db8::1]:53");
 }
 
 TEST(ResolverSettings, ResolvConf) {
@@ -182,7 +181,7 @@ TEST(ResolverSettings, ResolvConf) {
 TEST(ResolverSource, HasNewsWhenResolvConfChanged) {
     const TemporaryFile file("");
     const std::string path = file.path() + ".later";
-    const std::vector<std::string> none;
+    const std::vector<Endpoint> none;
     ResolverSource source(none, path);
     EXPECT_EQ(source.news().value().servers.at(0).to_string(), "127.0.0.1:53");
     EXPECT_FALSE(source.news());
@@ -198,7 +197,7 @@ TEST(ResolverSource, HasNewsWhenResolvConfChanged) {
     ASSERT_EQ(::unlink(path.c_str()), 0);
     EXPECT_EQ(source.news().value().servers.at(0).to_string(), "127.0.0.1:53");
 
-    const std::vector<std::string> given{"192.0.2.9"};
+    const std::vector<Endpoint> given{*Endpoint::parse("192.0.2.9", dns_port)};
     ResolverSource configured(given, path);
     EXPECT_TRUE(configured.news());
     write("nameserver 192.0.2.1\n");

@@ -9,8 +9,8 @@ namespace {
 
 Config config_with(std::vector<Seconds> retry, Seconds qreturn) {
     Config config;
-    config.retry = std::move(retry);
-    config.qreturn = qreturn;
+    config.queue.retry = std::move(retry);
+    config.queue.qreturn = qreturn;
     return config;
 }
 

@@ -25,8 +25,8 @@ class RouterTest : public ::testing::Test {
         ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
         directory_ = pattern;
         source_ = directory_ + "/aliases";
-        config_.hostname = "host.example";
-        config_.local_domains = {"ours.example"};
+        config_.identity.hostname = "host.example";
+        config_.identity.local_domains = {"ours.example"};
     }
     void TearDown() override { std::filesystem::remove_all(directory_); }
 

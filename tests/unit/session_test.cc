@@ -145,29 +145,29 @@ class Runner {
         else if (word == "park")
             park_after_ = Milliseconds(std::stoi(value));
         else if (word == "size")
-            config.size = std::stoull(value);
+            config.limits.size = std::stoull(value);
         else if (word == "minfree")
-            config.minfree = std::stoull(value);
+            config.queue.minfree = std::stoull(value);
         else if (word == "hops")
-            config.hops = static_cast<unsigned>(std::stoul(value));
+            config.limits.hops = static_cast<unsigned>(std::stoul(value));
         else if (word == "recipients")
-            config.recipients = static_cast<unsigned>(std::stoul(value));
+            config.limits.recipients = static_cast<unsigned>(std::stoul(value));
         else if (word == "timeout")
-            config.timeout = Seconds(std::stoi(value));
+            config.limits.timeout = Seconds(std::stoi(value));
         else if (word == "trusted")
-            config.trusted.push_back(*parse_trusted_host(value));
+            EXPECT_EQ(add_host(config.access.trusted, value), "");
         else if (word == "relay")
-            config.relay = true;
+            config.access.relay = true;
         else if (word == "relaxed-order")
-            config.relaxed_order = true;
+            config.smtp.relaxed_order = true;
         else if (word == "idn")
             EXPECT_TRUE(idn_is_available());  // see Dialogues.Run
         else if (word == "etrn")
-            config.etrn.push_back(*parse_trusted_host(value));
+            EXPECT_EQ(add_host(config.smtp.etrn, value), "");
         else if (word == "bare-newline")
-            config.bare_newline = value == "reject"   ? BareNewline::reject
-                                  : value == "accept" ? BareNewline::accept
-                                                      : BareNewline::normalise;
+            config.smtp.bare_newline = value == "reject"   ? BareNewline::reject
+                                       : value == "accept" ? BareNewline::accept
+                                                           : BareNewline::normalise;
         else if (word == "option")
             set_option(value);
         else if (word == "hosts.deny")
@@ -177,7 +177,7 @@ class Runner {
         else if (word == "submission")
             state_.submission = 1;
         else if (word == "broken-spool")
-            config.queue_dir += "/missing";
+            config.queue.dir += "/missing";
         else
             FAIL() << "no such word: " << word;
     }

@@ -47,7 +47,7 @@ class Spawner : public ::testing::Test {
         if (::geteuid() == 0 &&
             (::chown(folder_.path().c_str(), 0, 64100) != 0 || ::chmod(folder_.path().c_str(), 02775) != 0))
             throw_errno("mail directory");
-        config_.agents = 20;
+        config_.remote.agents = 20;
     }
     /// With accounts of the test's own, if root.
     void start(SpawnerLimits limits = {.idle = Seconds(600)}) {
@@ -388,7 +388,7 @@ TEST_F(Spawner, MailboxOfAnotherUserIsNotWritten) {
 
 TEST_F(Spawner, IdleAgentMakesRoomForAnotherUser) {
     if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
-    config_.agents = 1;
+    config_.remote.agents = 1;
     start();
     auto by = channels();
     for (int i = 0; i < 5; ++i)
@@ -401,7 +401,7 @@ TEST_F(Spawner, IdleAgentMakesRoomForAnotherUser) {
 
 TEST_F(Spawner, WithoutRoomTheRequestIsDeferred) {
     if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
-    config_.agents = 1;
+    config_.remote.agents = 1;
     start({.idle = Seconds(600), .room = Seconds(0)});
     ASSERT_EQ(Outcome::delivered, deliver("bob").outcome);
     const pid_t agent = agents().at(0);
@@ -416,8 +416,8 @@ TEST_F(Spawner, WithoutRoomTheRequestIsDeferred) {
 // However many programs an account has that take long, other accounts run theirs, and mailboxes get mail.
 TEST_F(Spawner, ProgramsOfOneAccountLeavePlacesToOthers) {
     if (!may_mount()) GTEST_SKIP() << "NEEDS ROOT: accounts of its own";
-    config_.agents = 8;
-    config_.owner_programs = 3;
+    config_.remote.agents = 8;
+    config_.local.owner_programs = 3;
     start({.room = Seconds(1)});
     std::vector<Fd> busy;
     for (int i = 0; i < 3; ++i) busy.push_back(ask_for_program("eve"));
@@ -435,7 +435,7 @@ TEST_F(Spawner, ProgramsOfOneAccountLeavePlacesToOthers) {
 // A program that has ended is counted until it is collected: the next one waits for that.
 TEST_F(Spawner, AProgramWaitsForOneThatEnds) {
     if (!may_mount()) GTEST_SKIP() << "NEEDS ROOT: accounts of its own";
-    config_.owner_programs = 1;
+    config_.local.owner_programs = 1;
     start({.room = Seconds(600)});
     Fd first = ask_for_program("eve");
     wait_until([&] { return agents().size() == 1; });
@@ -447,7 +447,7 @@ TEST_F(Spawner, AProgramWaitsForOneThatEnds) {
 
 TEST_F(Spawner, AgentThatDoesNotLeaveIsEnded) {
     if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
-    config_.agents = 1;
+    config_.remote.agents = 1;
     start({.idle = Seconds(600), .room = Seconds(600), .leaving = Seconds(0)});
     ASSERT_EQ(Outcome::delivered, deliver("bob").outcome);
     stop_agent(agents().at(0));
@@ -460,9 +460,9 @@ class VirtualSpawner : public Spawner {
     void SetUp() override {
         Spawner::SetUp();
         if (::geteuid() != 0) return;
-        config_.vhost_dir = etc_.path();
-        config_.vhost_spool = spool_.path();
-        config_.vhost_user = "eve";
+        config_.vhost.dir = etc_.path();
+        config_.vhost.spool = spool_.path();
+        config_.vhost.user = {"eve", ""};
         ASSERT_EQ(0, ::chmod(etc_.path().c_str(), 0755));
         ASSERT_EQ(0, ::chown(spool_.path().c_str(), 64002, 64002));
         put(etc_ / "domains.cf",
@@ -644,7 +644,7 @@ TEST_F(VirtualSpawner, ProgramsRunIfTheOwnerSaysSoAndIsNotRoot) {
 // The owner can stop them, so they must not have all places.
 TEST_F(VirtualSpawner, AgentsOfOneOwnerHaveHalfOfThePlaces) {
     if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
-    config_.agents = 6;
+    config_.remote.agents = 6;
     std::string domains;
     for (char name = 'a'; name < 'g'; ++name) {
         const std::string domain = std::string(1, name) + ".test";

@@ -42,13 +42,13 @@ class SubmitTest : public ::testing::Test {
         folder_ = folder;
         fs::create_directory(folder_ + "/drop");
         std::ofstream(folder_ + "/aliases") << "sales: ann@elsewhere.test\n";
-        config_.hostname = "host.test";
-        config_.local_domains = {"also.test"};
-        config_.queue_dir = folder_;
-        config_.aliases = folder_ + "/aliases";
-        config_.control = folder_ + "/control";
-        config_.minfree = 0;
-        config_.log = folder_ + "/log";
+        config_.identity.hostname = "host.test";
+        config_.identity.local_domains = {"also.test"};
+        config_.queue.dir = folder_;
+        config_.routing.aliases = folder_ + "/aliases";
+        config_.queue.control = folder_ + "/control";
+        config_.queue.minfree = 0;
+        config_.log.destination = folder_ + "/log";
         saved_input_ = Fd(::dup(STDIN_FILENO));
         for (const char* variable : {"NAME", "LOGNAME", "USER"}) ::unsetenv(variable);
     }
@@ -90,8 +90,8 @@ class SubmitTest : public ::testing::Test {
         Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
-        EXPECT_LT(config_.control.size(), sizeof address.sun_path);
-        std::memcpy(address.sun_path, config_.control.data(), config_.control.size());
+        EXPECT_LT(config_.queue.control.size(), sizeof address.sun_path);
+        std::memcpy(address.sun_path, config_.queue.control.data(), config_.queue.control.size());
         EXPECT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
         return socket;
     }
@@ -153,7 +153,7 @@ TEST_F(SubmitTest, exit_codes_of_bad_recipients) {
     const Outcome none = submit({"-oep", "-t"}, "To: list:;\n\n");
     EXPECT_EQ(none.exit_code, 64);
     EXPECT_EQ(none.errors, "sendmail: No recipient addresses found in the header\n");
-    config_.recipients = 2;
+    config_.limits.recipients = 2;
     EXPECT_EQ(submit({"-oep", "a@x.test,b@x.test,c@x.test"}, "\n").exit_code, 65);
 }
 
@@ -220,9 +220,9 @@ TEST_F(SubmitTest, body_type) {
 
 TEST_F(SubmitTest, input_that_cannot_be_read_or_stored_is_refused) {
     EXPECT_EQ(submit({"b@x.test"}, std::string_view("a\0b", 3)).exit_code, 0);
-    config_.minfree = ~0ULL;
+    config_.queue.minfree = ~0ULL;
     EXPECT_EQ(submit({"b@x.test"}, "\n").exit_code, 71);
-    config_.minfree = 0;
+    config_.queue.minfree = 0;
     fs::rename(folder_ + "/drop", folder_ + "/moved");
     std::vector<std::string> words{"sendmail", "b@x.test"};
     const auto parsed = parse_command_line(words, [](std::string_view) { return false; });
@@ -263,7 +263,7 @@ TEST_F(SubmitTest, a_running_server_is_triggered) {
     EXPECT_TRUE(heard().starts_with("drop "));
     submit({"-odq", "b@x.test"}, "\n");
     EXPECT_EQ(heard(), "") << "-odq leaves it in the queue";
-    EXPECT_TRUE(trigger(config_.control, "run"));
+    EXPECT_TRUE(trigger(config_.queue.control, "run"));
     EXPECT_EQ(heard(), "run");
     EXPECT_FALSE(trigger(folder_ + "/nobody", "run"));
     EXPECT_FALSE(trigger(std::string(200, 'x'), "run"));
@@ -303,7 +303,7 @@ TEST_F(SubmitTest, without_waiting_there_is_no_fifo) {
     EXPECT_TRUE(heard_at(socket).starts_with("drop "));
     EXPECT_TRUE(submit({"-v", "-odq", "b@x.test"}, "\n").errors.ends_with(": stored\nb@x.test: queued\n"));
     EXPECT_EQ(heard_at(socket), "");
-    config_.delivery_wait = Seconds(0);
+    config_.submission.delivery_wait = Seconds(0);
     EXPECT_TRUE(submit({"-odi", "b@x.test"}, "\n").errors.empty());
     EXPECT_TRUE(heard_at(socket).starts_with("drop "));
 }

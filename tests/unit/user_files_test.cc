@@ -25,7 +25,7 @@ TEST(Extensions, TheLongestNameFirst) {
 
 TEST(Extensions, OfOneUser) {
     Config config;
-    config.recipient_delimiter = "-";
+    config.routing.recipient_delimiter = "-";
     EXPECT_EQ(extension_for("www-data", "WWW-Data-List", config), "List");
     EXPECT_EQ(extension_for("www-data", "www-data", config), "");
     EXPECT_EQ(extension_for("bob", "alice-x", config), "");
@@ -36,7 +36,7 @@ TEST(Extensions, OfOneUser) {
 TEST(FileNames, OfDotQmail) {
     using Names = std::vector<std::string>;
     Config config;
-    config.delivery_files = {".qmail"};
+    config.routing.delivery_files = {".qmail"};
     EXPECT_EQ(names_of("bob", {"", ""}, config), Names{".qmail"});
     EXPECT_EQ(names_of("bob", {"a.b-c", ""}, config),
               (Names{".qmail-a:b-c", ".qmail-a:b-default", ".qmail-default"}));
@@ -46,10 +46,10 @@ TEST(FileNames, OfDotQmail) {
 TEST(FileNames, OfEachDelimiter) {
     using Names = std::vector<std::string>;
     Config config;
-    config.delivery_files = {".forward"};
-    config.recipient_delimiter = "+-";
+    config.routing.delivery_files = {".forward"};
+    config.routing.recipient_delimiter = "+-";
     EXPECT_EQ(names_of("bob", {"x", ""}, config), (Names{".forward+x", ".forward-x", ".forward"}));
-    config.delivery_files = {".forward", ".qmail"};
+    config.routing.delivery_files = {".forward", ".qmail"};
     EXPECT_EQ(names_of("alias", {"x", ""}, config), (Names{".qmail-x", ".qmail-default"}));
 }
 

@@ -34,13 +34,13 @@ class TestFiles final : public UserFiles {
 class UserMapTest : public testing::Test {
   protected:
     UserMapTest() {
-        files_.config.hostname = "host.example";
-        files_.config.delivery_files = {".forward"};
+        files_.config.identity.hostname = "host.example";
+        files_.config.routing.delivery_files = {".forward"};
     }
     void map(const std::string& text) {
         auto parsed = parse_usermap(text);
         ASSERT_TRUE(parsed) << parsed.problem();
-        files_.config.usermaps.push_back(*parsed);
+        files_.config.routing.usermaps.push_back(*parsed);
     }
     void file(const std::string& path, const std::string& text, Status status = Status::found) {
         files_.files[path] = {status, "/home/" + path, text, status == Status::found ? "" : "problem"};

@@ -21,8 +21,8 @@ class VirtualRouter : public testing::Test {
         std::string pattern = testing::TempDir() + "virtual_router.XXXXXX";
         ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
         top_ = pattern;
-        config_.hostname = "host.example";
-        config_.vhost_dir = top_;
+        config_.identity.hostname = "host.example";
+        config_.vhost.dir = top_;
         put("aliases", "outside: vera@v.example\n");
         const std::string me = std::to_string(::getuid()) + ":";
         std::string domains =

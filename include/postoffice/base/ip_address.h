@@ -27,6 +27,10 @@ class IpAddress {
     bool is_unspecified() const;
     std::string to_string() const;
     std::string to_literal() const;
+    /// 32 or 128.
+    unsigned bits() const { return v6_ ? 128 : 32; }
+    /// The first `bits` of it, then zeros.
+    IpAddress network(unsigned bits) const;
     /// "192.0.2.0/24": the network of the first `bits` of it.
     std::string network_text(unsigned bits) const;
     /// "1.2.0.192.in-addr.arpa" or the ip6.arpa form (RFC 3596).

@@ -1,6 +1,6 @@
-// The one option table, and the parser that fills a Config from postoffice.cf and from -o. Every option is
-// here once: name, type, default, meaning, who may set it; postoffice.cf(5) and the sample are checked
-// against it.
+// The option table, and the parser that fills a Config from postoffice.cf and from -o. Every option is in the
+// table once: name, type, default, meaning, permission; tests compare postoffice.cf(5) and the sample with
+// it.
 #pragma once
 
 #include <optional>
@@ -14,17 +14,17 @@
 
 namespace postoffice {
 
-/// Who may set an option. What is refused ends with exit 77.
+/// The permission that setting an option takes. What is refused ends with exit 77.
 enum class SetBy {
-    anybody,  ///< with -o, whoever calls
-    file,     ///< an ordinary user only in his own instance: in a file given with -C, or in -o beside one
-    root,     ///< an ordinary user nowhere, since it changes where other people's mail goes
+    anybody,  ///< every user, with -o
+    file,     ///< ordinary users in an instance of their own: in a file given with -C, or in -o beside one
+    root,     ///< root alone, since it changes where other people's mail goes
 };
 
 struct Option {
     std::string_view name;
     std::string_view type;  ///< "flag", "number", "size", "time", "list of times", "text", "path", "host", …
-    std::string_view fallback;  ///< the default, as one would write it; empty = unset
+    std::string_view fallback;  ///< the default, as a configuration file would have it; empty = unset
     std::string_view meaning;   ///< one line
     SetBy set_by = SetBy::file;
     bool repeatable = false;
@@ -33,6 +33,8 @@ struct Option {
     /// What an empty value does, for an option that may have one and for which it is not a value of its own:
     /// a list loses its entries, a path is unset, "retry" has its default.
     void (*clear)(Config&) = nullptr;
+    /// Gives the option its default; a list has no entries then.
+    void reset(Config& config) const;
 
     /// True if the name alone means name=1.
     bool may_be_bare() const { return type.starts_with("flag"); }
@@ -67,7 +69,7 @@ struct LoadedConfig {
     bool is_copy = false;        ///< from load_accepted_config(): the file itself is at fault
     std::vector<SetOption> set;  ///< in order of the option's first mention by the source that counts
     std::vector<ConfigProblem> problems;  ///< all of them, in order of discovery; empty = usable
-    std::vector<std::string> notices;     ///< allowed, but worth a word: an old spelling, an open relay
+    std::vector<std::string> notices;     ///< allowed, but perhaps not meant: an old spelling, an open relay
 
     /// What to exit with: 0 if usable.
     int exit_code() const { return problems.empty() ? 0 : problems.front().exit_code; }

@@ -1,15 +1,16 @@
-// The values that options take: sizes, times, addresses, names. Each parser takes what a person wrote and
-// gives the value, or says in words what is wrong with it.
+// The values that options take: sizes, times, addresses, names. Each parser takes the text of a configuration
+// file and gives the value, or says in words what is wrong with it.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "postoffice/base/clock.h"
 #include "postoffice/base/result.h"
-#include "postoffice/config/config.h"
+#include "postoffice/config/value_types.h"
 
 namespace postoffice {
 
@@ -29,26 +30,26 @@ Result<std::vector<Seconds>> parse_durations(std::string_view text);
 /// "N/TIME", such as 100/1h; 0 is no limit.
 Result<RateLimit> parse_rate(std::string_view text);
 
-/// "ADDRESS:PORT", "[IPV6]:PORT" or ":PORT" for all addresses, then ",OPTION" as often as one likes.
+/// "ADDRESS:PORT", "[IPV6]:PORT" or ":PORT" for all addresses, then any number of ",OPTION".
 Result<ListenAddress> parse_listen(std::string_view text);
-/// An IPv4 or IPv6 address, in the kernel's spelling.
-Result<std::string> parse_ip_address(std::string_view text);
+/// An IPv4 or IPv6 address without brackets.
+Result<IpAddress> parse_ip_address(std::string_view text);
 /// A domain or host name (RFC 1123 section 2.1, RFC 5321 section 4.1.2; underscores are let pass), in lower
 /// case and with A-labels (RFC 5890).
 Result<std::string> parse_domain(std::string_view text);
 /// "HOST" or "HOST:PORT"; HOST is a name, an IPv4 address, or either of them or an IPv6 address in brackets.
-/// Returned in lower case; brackets stay around addresses alone.
-Result<std::string> parse_host_port(std::string_view text);
-/// "lmtp:/PATH", "lmtp:ADDRESS[:PORT]": as Config::local_transport. "mailbox": empty.
-Result<std::string> parse_local_transport(std::string_view text);
-/// "IP", "IP:PORT" or "[IP]:PORT". `default_port`: is added where none is given; 0 = none.
-Result<std::string> parse_address_port(std::string_view text, std::uint16_t default_port);
-/// A host as `trusted=` has it: a name, an address or a network, see parse_address_or_network().
-Result<std::string> parse_trusted_host(std::string_view text);
-/// An address or a network (RFC 4632 section 3.1, RFC 4291 section 2.3), in brackets or not; returned as
-/// "[192.0.2.1]" or "[2001:db8::/32]", IPv6 in the kernel's spelling. A network of one address is that
-/// address. Bits behind the prefix are refused: the text says two things.
-Result<std::string> parse_address_or_network(std::string_view text);
+/// Brackets around a name make no difference.
+Result<RelayHost> parse_relay_host(std::string_view text);
+/// "lmtp:/PATH", "lmtp:ADDRESS[:PORT]"; "mailbox" is no server.
+Result<std::optional<LmtpServer>> parse_local_transport(std::string_view text);
+/// "IP", "IP:PORT" or "[IP]:PORT".
+Result<Endpoint> parse_endpoint(std::string_view text, std::uint16_t default_port);
+/// Adds a host as `trusted=` has it: a name, an address or a network, see parse_network(). Returns what is
+/// wrong with it, or "".
+std::string add_host(HostList& list, std::string_view text);
+/// An address or a network (RFC 4632 section 3.1, RFC 4291 section 2.3), in brackets or not. Bits behind the
+/// prefix are refused: the text says two things.
+Result<IpNetwork> parse_network(std::string_view text);
 /// "bounce", "accept", "folder:PATH" or "file:PATH", where PATH is ~/PATH or NAME.
 Result<UnwantedMail> parse_unwanted_mail(std::string_view text);
 /// The same, and "bounce:WHY".
@@ -59,6 +60,10 @@ Result<DnsList> parse_dns_list(std::string_view text);
 Result<UserMap> parse_usermap(std::string_view text);
 /// Solicitation class keywords, separated by commas (RFC 3865 section 2).
 Result<std::string> parse_solicitation_keywords(std::string_view text);
+/// A login name, as useradd(8) would let it be.
+Result<std::string> parse_login(std::string_view text);
+/// "USER", "USER:GROUP" or "USER.GROUP", by name or number; never root.
+Result<AccountName> parse_account_name(std::string_view text);
 /// An absolute path without "." or ".." components; a '/' at the end is dropped.
 Result<std::string> parse_absolute_path(std::string_view text);
 

@@ -21,8 +21,8 @@ struct SpawnerLimits {
 };
 
 /// Serves SpawnRequests from `requests`, the reader of its request socket, until SIGTERM; then lets its
-/// agents finish. `config.agents` bounds their number. When not root, the only user it knows is the invoking
-/// one. Returns the exit status. Close what agents must not inherit before calling it.
+/// agents finish. `config.remote.agents` bounds their number. When not root, the only user it knows is the
+/// invoking one. Returns the exit status. Close what agents must not inherit before calling it.
 int run_spawner(const Config& config, Fd requests, const SpawnerLimits& limits = {});
 
 }  // namespace postoffice

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "postoffice/base/clock.h"
-#include "postoffice/base/fd.h"
+#include "postoffice/delivery/agent_socket.h"
 #include "postoffice/delivery/spawner_handle.h"
 #include "postoffice/local/agent_protocol.h"
 
@@ -32,8 +32,8 @@ class AgentChannels {
     /// Also when an answer did not come in time: a late one must never be taken for that to a later request.
     void close(const AgentName& agent) { channels_.erase(agent); }
     /// A channel that is not kept, to an agent that carries out one instruction. Throws as socket_to().
-    Fd open(const AgentName& agent, const Deadline& deadline) const {
-        return spawner_.open_channel(agent, deadline);
+    AgentSocket open(const AgentName& agent, const Deadline& deadline) const {
+        return AgentSocket(spawner_.open_channel(agent, deadline));
     }
 
     bool is_avoided(const AgentName& agent);

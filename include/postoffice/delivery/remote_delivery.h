@@ -36,7 +36,7 @@ class RemoteDelivery {
         std::uint16_t port = 0;
         DeliveryResult trouble;
     };
-    /// Asks DNS, for Config::lookup_timeout at most. Throws std::system_error.
+    /// Asks DNS, for Config::remote.lookup_timeout at most. Throws std::system_error.
     Route find_route() const;
     /// From now on `talk` hears each line of the dialogues, as in SmtpClient; nobody if it is empty.
     void set_transcript(std::function<void(const std::string&)> transcript);

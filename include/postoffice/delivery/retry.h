@@ -10,9 +10,9 @@
 
 namespace postoffice {
 
-/// When to try again after `attempts` attempts, the last of them at `now`: Config::retry has the waits, the
-/// last one repeats. Up to a tenth is added by `chance` (any number), so that messages which failed together
-/// do not all come back together. Never later than the moment of expiry: that attempt is the last.
+/// When to try again after `attempts` attempts, the last of them at `now`: Config::queue.retry has the waits,
+/// the last one repeats. Up to a tenth is added by `chance` (any number), so that messages which failed
+/// together do not all come back together. Never later than the moment of expiry: that attempt is the last.
 UnixTime next_attempt(const Config& config, UnixTime arrived, UnixTime now, unsigned attempts,
                       std::uint32_t chance);
 /// The same, by chance.

@@ -58,26 +58,28 @@ struct QuickAnswer {
     std::vector<DnsRecord> records;  ///< of the type asked for, under whatever name the answer has them
 };
 
+constexpr std::uint16_t dns_port = 53;
+
 struct ResolverSettings {
     std::vector<Endpoint> servers;          ///< asked in order; never empty
     Milliseconds timeout{5000};             ///< for one server, one try
     int attempts = 2;                       ///< rounds over all servers
     std::string hosts_file = "/etc/hosts";  ///< for addresses() and names(), before DNS; empty = not used
 
-    /// From Config::nameservers, or else from resolv.conf (127.0.0.1 if that names none): its `nameserver`
-    /// lines and the options `timeout` and `attempts`. The search list is not used: mail has whole names.
-    /// Throws FormatError for a name server given here that is no address; one in resolv.conf is passed over,
-    /// as the C library does. Throws std::system_error if resolv.conf is there and cannot be read.
-    static ResolverSettings from(const std::vector<std::string>& nameservers,
+    /// `nameservers`, or if there are none those of resolv.conf (127.0.0.1 if that names none): its
+    /// `nameserver` lines and the options `timeout` and `attempts`. The search list is not used: mail has
+    /// whole names. A name server in resolv.conf that is no address is passed over, as the C library does.
+    /// Throws std::system_error if resolv.conf is there and cannot be read.
+    static ResolverSettings from(const std::vector<Endpoint>& nameservers,
                                  const std::string& resolv_conf = "/etc/resolv.conf");
 };
 
-/// Who serves for long asks those who are to be asked today: a machine that moves, or is still starting, gets
-/// its name servers later. With Config::nameservers nothing ever changes.
+/// Settings for a process that serves for long: they follow resolv.conf, since a machine that moves, or is
+/// still starting, gets its name servers later. With name servers of the configuration nothing ever changes.
 class ResolverSource {
   public:
     /// Keeps the reference.
-    explicit ResolverSource(const std::vector<std::string>& nameservers,
+    explicit ResolverSource(const std::vector<Endpoint>& nameservers,
                             std::string resolv_conf = "/etc/resolv.conf")
         : nameservers_(nameservers), resolv_conf_(std::move(resolv_conf)) {}
 
@@ -94,7 +96,7 @@ class ResolverSource {
     };
     Stamp stamp() const;
 
-    const std::vector<std::string>& nameservers_;
+    const std::vector<Endpoint>& nameservers_;
     std::string resolv_conf_;
     std::optional<Stamp> known_;
 };

@@ -50,9 +50,8 @@ struct Client {
     std::string text() const;
 };
 
-/// The client is one of `hosts`, which are names, "[address]" or "[network/bits]". A name counts only if DNS
-/// confirms it.
-bool is_one_of(const std::vector<std::string>& hosts, const Client& client);
+/// The client is one of `hosts`. A name counts only if DNS confirms it.
+bool is_one_of(const HostList& hosts, const Client& client);
 
 /// Whether a client is as good as this host itself: may relay, and is spared what only strangers are asked.
 enum class ClientTrust : std::uint8_t {

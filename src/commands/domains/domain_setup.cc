@@ -36,22 +36,24 @@ void require_new(const VirtualDomain& domain, const std::string& table) {
 }  // namespace
 
 Account make_domain_folders(const Config& config, const VirtualDomain& domain) {
-    if (config.is_local_domain(domain.name))
+    if (config.identity.is_local_domain(domain.name))
         throw ToolFailure{EX_DATAERR, domain.name + " is a domain of the host itself"};
     const auto owner = find_login(domain.owner);
     if (!owner) throw ToolFailure{EX_NOUSER, fmt::format("{} has no account", domain.owner)};
     const auto keeper = vhost_account(config);
-    if (!keeper) throw ToolFailure{EX_NOUSER, fmt::format("vhost-user={} has no account", config.vhost_user)};
-    (void)make_folder(config.vhost_dir, 0755, 0, 0);
-    require_new(domain, ChangedFile(config.vhost_dir, "domains.cf", domain_table_rights).text());
+    if (!keeper)
+        throw ToolFailure{EX_NOUSER,
+                          fmt::format("vhost-user={} has no account", config.vhost.user.to_string())};
+    (void)make_folder(config.vhost.dir, 0755, 0, 0);
+    require_new(domain, ChangedFile(config.vhost.dir, "domains.cf", domain_table_rights).text());
     // Owners may have folders of their own in it.
-    (void)make_folder(config.vhost_spool, 0711, keeper->uid, keeper->gid);
-    make_domain_folder(config.vhost_dir + "/" + domain.name, *owner);
+    (void)make_folder(config.vhost.spool, 0711, keeper->uid, keeper->gid);
+    make_domain_folder(config.vhost.dir + "/" + domain.name, *owner);
     return *owner;
 }
 
 void enter_domain(const Config& config, const VirtualDomain& domain) {
-    ChangedFile file(config.vhost_dir, "domains.cf", domain_table_rights);
+    ChangedFile file(config.vhost.dir, "domains.cf", domain_table_rights);
     require_new(domain, file.text());
     file.replace(with_domain(file.text(), domain));
 }

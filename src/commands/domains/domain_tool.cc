@@ -42,7 +42,7 @@ Config config_for_tool(const std::optional<std::string>& file) {
     LoadedConfig loaded = load_config(config_source(file, {}));
     if (!loaded.problems.empty())
         throw ToolFailure{loaded.problems.front().exit_code, loaded.problems.front().text};
-    if (loaded.config.vhost_dir.empty())
+    if (loaded.config.vhost.dir.empty())
         throw ToolFailure{EX_CONFIG, "there are no virtual domains here: vhost-dir= is not set"};
     return std::move(loaded.config);
 }
@@ -50,7 +50,7 @@ Config config_for_tool(const std::optional<std::string>& file) {
 VirtualDomain find_domain(const Config& config, const std::string& name) {
     const auto checked = parse_domain(name.substr(name.starts_with('.') ? 1 : 0));
     if (!checked) throw ToolFailure{EX_DATAERR, checked.problem()};
-    DomainTable domains(config.vhost_dir);
+    DomainTable domains(config.vhost.dir);
     domains.refresh();
     const VirtualDomain* domain = domains.find_line(*checked);
     if (domain == nullptr)
@@ -66,7 +66,9 @@ namespace {
 FileRights rights_of(const Config& config, const Account& owner) {
     if (owner.uid != 0) return {};
     const auto reader = vhost_account(config);
-    if (!reader) throw ToolFailure{EX_NOUSER, fmt::format("vhost-user={} has no account", config.vhost_user)};
+    if (!reader)
+        throw ToolFailure{EX_NOUSER,
+                          fmt::format("vhost-user={} has no account", config.vhost.user.to_string())};
     return {0640, reader->gid, S_IRGRP};
 }
 
@@ -81,11 +83,11 @@ DomainFolder act_as_owner(const Config& config, const VirtualDomain& domain) {
         throw ToolFailure{EX_NOPERM,
                           fmt::format("{} is looked after by {}, and by root", domain.name, owner->name)};
     if (::geteuid() == 0 && owner->uid != 0) become_forever(owner->uid, owner->gid, groups_of(*owner));
-    return {config.vhost_dir + "/" + domain.name, rights_of(config, *owner)};
+    return {config.vhost.dir + "/" + domain.name, rights_of(config, *owner)};
 }
 
 bool is_secret_of(const Config& config, const VirtualDomain& domain, const std::string& secret) {
-    const Fd file = open_domain_file(config.vhost_dir + "/" + domain.name, domain, "passwd");
+    const Fd file = open_domain_file(config.vhost.dir + "/" + domain.name, domain, "passwd");
     const auto users = file ? read_virtual_users(file.get()) : std::vector<VirtualUser>();
     const VirtualUser* postmaster = find_virtual_user(users, "postmaster");
     return postmaster != nullptr && is_password(secret, password_of(*postmaster));

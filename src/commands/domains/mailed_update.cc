@@ -141,8 +141,8 @@ void require_secret(const Config& config, const VirtualDomain& domain, const Use
 
 /// True for owner+postmaster at this host, where `uid` is the owner's.
 bool is_postmaster_of(const Config& config, uid_t uid, const Address& to) {
-    UserDirectory users(config.only_user);
-    const auto names = extended_names(to.local_part(), config.recipient_delimiter);
+    UserDirectory users(config.identity.only_user);
+    const auto names = extended_names(to.local_part(), config.routing.recipient_delimiter);
     return std::any_of(names.begin(), names.end(), [&](const ExtendedName& name) {
         const auto account =
             equals_ignoring_case(name.extension, postmaster) ? users.find(name.user) : std::nullopt;
@@ -152,10 +152,10 @@ bool is_postmaster_of(const Config& config, uid_t uid, const Address& to) {
 
 /// The domains that a letter to this address can be about, all of an owner with this uid.
 std::vector<VirtualDomain> domains_behind(const Config& config, uid_t uid, const Address& to) {
-    const bool is_of_host = config.is_local_domain(to.domain());
+    const bool is_of_host = config.identity.is_local_domain(to.domain());
     if (is_of_host ? !is_postmaster_of(config, uid, to) : !equals_ignoring_case(to.local_part(), postmaster))
         return {};
-    DomainTable table(config.vhost_dir);
+    DomainTable table(config.vhost.dir);
     table.refresh();
     std::vector<VirtualDomain> domains = table.all();
     std::erase_if(domains, [&](const VirtualDomain& domain) {
@@ -216,7 +216,7 @@ std::optional<std::string> find_update_line(std::string_view text) {
 
 std::optional<MailedUpdateOutcome> carry_out_mailed_update(const Config& config, uid_t uid, const Address& to,
                                                            Message& message) {
-    if (!config.vhost_form || ::geteuid() != uid) return std::nullopt;
+    if (!config.vhost.form || ::geteuid() != uid) return std::nullopt;
     std::vector<VirtualDomain> domains;
     try {
         domains = domains_behind(config, uid, to);

@@ -28,15 +28,15 @@ std::string value_in(std::string_view aliases, std::string_view name) {
 
 OneHome::OneHome(const Config& config, const VirtualDomain& domain, std::string_view aliases)
     : domain_(domain.name) {
-    const auto& files = config.delivery_files;
+    const auto& files = config.routing.delivery_files;
     if (std::find(files.begin(), files.end(), delivery_file) == files.end()) return;
     const std::string value = value_in(aliases, "*");
     const auto targets = parse_alias_value(value, AliasPlace::domain);
     if (!targets || targets->size() != 1 || targets->front().kind != AliasTarget::Kind::address) return;
     const Address& target = targets->front().address;
     const auto owner = find_login(domain.owner);
-    if (!owner || owner->uid == 0 || !config.is_local_domain(target.domain())) return;
-    for (const char delimiter : config.recipient_delimiter)
+    if (!owner || owner->uid == 0 || !config.identity.is_local_domain(target.domain())) return;
+    for (const char delimiter : config.routing.recipient_delimiter)
         if (equals_ignoring_case(target.local_part(), owner->name + delimiter + "*--*")) {
             delimiter_ = delimiter;
             home_ = owner->home;

@@ -111,7 +111,7 @@ void warn_of_accounts(const Config& config, const VirtualDomain& domain, const s
         if (is_unknown && ::getpwnam(name.c_str()) != nullptr)
             print_error(
                 "valias: note: {0} is {0}@{1} here, and there is no such user yet; the account is {0}@{2}\n",
-                name, domain.name, config.hostname);
+                name, domain.name, config.identity.hostname);
     }
 }
 

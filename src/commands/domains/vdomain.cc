@@ -57,7 +57,7 @@ bool read_arguments(int argc, char** argv, Task& task) {
 }
 
 int show(const Config& config, const std::vector<std::string>& names) {
-    DomainTable table(config.vhost_dir);
+    DomainTable table(config.vhost.dir);
     table.refresh();
     std::vector<VirtualDomain> domains = names.empty() ? table.all() : std::vector<VirtualDomain>();
     for (const std::string& name : names) domains.push_back(find_domain(config, name));
@@ -95,7 +95,7 @@ int change(const Config& config, const Task& task) {
         enter_domain(config, domain);
         return EX_OK;
     }
-    ChangedFile file(config.vhost_dir, "domains.cf", domain_table_rights);
+    ChangedFile file(config.vhost.dir, "domains.cf", domain_table_rights);
     if (task.undo) {
         file.undo();
         return EX_OK;

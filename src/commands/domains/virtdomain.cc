@@ -69,7 +69,7 @@ void require_root() {
 /// The postmaster is the owner himself; all others are the owner's to make.
 int write_first_files(const Config& config, const VirtualDomain& domain, const Account& owner,
                       const std::string& password) {
-    const std::string folder = config.vhost_dir + "/" + domain.name;
+    const std::string folder = config.vhost.dir + "/" + domain.name;
     {
         ChangedFile passwd(folder, "passwd", {});
         const std::string others = without_user(passwd.text(), "postmaster").value_or(passwd.text());
@@ -78,9 +78,9 @@ int write_first_files(const Config& config, const VirtualDomain& domain, const A
     }
     if (!domain.with_subdomains) return EX_OK;
     ChangedFile aliases(folder, "aliases", {});
-    aliases.replace(
-        with_alias(aliases.text(), "*",
-                   fmt::format("{}{}*--*@{}", owner.name, config.recipient_delimiter[0], config.hostname)));
+    aliases.replace(with_alias(aliases.text(), "*",
+                               fmt::format("{}{}*--*@{}", owner.name, config.routing.recipient_delimiter[0],
+                                           config.identity.hostname)));
     return EX_OK;
 }
 
@@ -94,7 +94,7 @@ int create(const Config& config, const std::vector<std::string>& words) {
     domain.active = true;
     domain.with_subdomains = words.size() < 5;
     if (words[3].empty()) throw ToolFailure{EX_DATAERR, "no password"};
-    if (domain.with_subdomains && config.recipient_delimiter.empty())
+    if (domain.with_subdomains && config.routing.recipient_delimiter.empty())
         throw ToolFailure{EX_CONFIG, "recipient-delimiter= is empty: one account cannot have all addresses"};
     const auto owner = find_login(domain.owner);
     if (owner && owner->uid == 0) throw ToolFailure{EX_NOUSER, "root cannot be the user of a domain"};
@@ -114,7 +114,7 @@ bool is_file_of(const VirtualDomain& domain, const std::string& name) {
 }
 
 int remove_owners_files(const Config& config, const VirtualDomain& domain, const Account& owner) {
-    const std::string folder = config.vhost_dir + "/" + domain.name;
+    const std::string folder = config.vhost.dir + "/" + domain.name;
     for (const std::string name : {"passwd", "aliases"})
         for (const char* state : {"", "~", ".new"}) disk::unlink_if_exists(folder + "/" + name + state);
     std::error_code none;
@@ -138,7 +138,7 @@ int remove_mail(const std::string& folder) {
 
 /// The folder of the domain may be the owner's, the one that it is in is not.
 void remove_mailboxes(const Config& config, const VirtualDomain& domain) {
-    const std::string folder = config.vhost_spool + "/" + domain.name;
+    const std::string folder = config.vhost.spool + "/" + domain.name;
     run_as(mailbox_keeper(config, domain).value(), [&] { return remove_mail(folder); });
     run_as(vhost_account(config).value(), [&] {
         std::error_code error;
@@ -158,14 +158,15 @@ int remove(const Config& config, const std::vector<std::string>& words) {
     if (!is_secret_of(config, domain, words[3]))
         throw ToolFailure{EX_NOPERM, "that is not the password of postmaster@" + domain.name};
     if (!vhost_account(config))
-        throw ToolFailure{EX_NOUSER, fmt::format("vhost-user={} has no account", config.vhost_user)};
+        throw ToolFailure{EX_NOUSER,
+                          fmt::format("vhost-user={} has no account", config.vhost.user.to_string())};
     {
-        ChangedFile table(config.vhost_dir, "domains.cf", domain_table_rights);
+        ChangedFile table(config.vhost.dir, "domains.cf", domain_table_rights);
         table.replace(without_domain(table.text(), domain.name).value_or(table.text()));
     }
     run_as(*owner, [&] { return remove_owners_files(config, domain, *owner); });
     remove_mailboxes(config, domain);
-    const std::string folder = config.vhost_dir + "/" + domain.name;
+    const std::string folder = config.vhost.dir + "/" + domain.name;
     if (::rmdir(folder.c_str()) != 0) print_error("virtdomain: {} is left: it is not empty\n", folder);
     return EX_OK;
 }
@@ -194,14 +195,14 @@ Fd read_message(const std::string& recipient) {
 /// An address with an extension is the user, whatever the alias of that name says, vhosts(7): the alias may
 /// be what led here. "" if there is no such user, whose mail an alias may take.
 std::string past_aliases(const Config& config, const DomainEntry& entry) {
-    return entry.user && !config.recipient_delimiter.empty()
-               ? config.recipient_delimiter.substr(0, 1) + "virtdomain"
+    return entry.user && !config.routing.recipient_delimiter.empty()
+               ? config.routing.recipient_delimiter.substr(0, 1) + "virtdomain"
                : "";
 }
 
 int deliver(const Config& config, const std::vector<std::string>& words, bool bounces) {
     const VirtualName meant = meant_user(words);
-    DomainTable table(config.vhost_dir);
+    DomainTable table(config.vhost.dir);
     table.refresh();
     const VirtualDomain* domain = table.find(meant.domain);
     if (domain == nullptr) throw ToolFailure{EX_NOHOST, meant.domain + " is no virtual domain"};

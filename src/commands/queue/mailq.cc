@@ -108,7 +108,7 @@ std::vector<Listed> list_entries(const Spool& spool) {
 }
 
 std::optional<Listed> list_drop(const Spool& spool, const std::string& id, const Config& config) {
-    const auto drop = open_drop(spool.drop_directory(), id, config.recipients);
+    const auto drop = open_drop(spool.drop_directory(), id, config.limits.recipients);
     if (!drop) return std::nullopt;
     Listed entry;
     entry.id = entry.journal.id = id;
@@ -116,10 +116,10 @@ std::optional<Listed> list_drop(const Spool& spool, const std::string& id, const
     entry.size = drop->message_size;
     Envelope& envelope = entry.journal.envelope;
     envelope.arrived = drop->written;
-    envelope.sender = drop->envelope.sender.qualified(config.hostname);
+    envelope.sender = drop->envelope.sender.qualified(config.identity.hostname);
     envelope.origin.submitter = fmt::format("uid {}", drop->owner);
     for (const WireEnvelope::To& to : drop->envelope.recipients) {
-        const Address address = to.address.qualified(config.hostname);
+        const Address address = to.address.qualified(config.identity.hostname);
         envelope.recipients.push_back({address, {Destination::Mailbox{""}, address}});
     }
     entry.journal.recipients.resize(envelope.recipients.size());
@@ -135,7 +135,7 @@ std::vector<Listed> list_submissions(const Spool& spool, const Config& config) {
         ids = list_drops(spool.drop_directory());
     } catch (const std::system_error& error) {
         const int code = error.code().value();
-        if (code == EACCES && !is_served(config.control))
+        if (code == EACCES && !is_served(config.queue.control))
             print_error("mailq: no server is running; what was submitted since then only root can list\n");
         if (code == EACCES || code == ENOENT) return entries;
         throw;
@@ -319,11 +319,11 @@ int exit_code(const std::system_error& error) {
 }  // namespace
 
 int list_queue(const Config& config, const CommandLine& line) {
-    const Spool spool(config.queue_dir);
+    const Spool spool(config.queue.dir);
     std::vector<Listed> entries;
     std::vector<Spool::Aside> aside;
     try {
-        become_owner_of(config.queue_dir);
+        become_owner_of(config.queue.dir);
         entries = list_entries(spool);
         if (shows_aside(line)) aside = spool.aside();
         for (Listed& drop : list_submissions(spool, config)) entries.push_back(std::move(drop));
@@ -339,7 +339,7 @@ int list_queue(const Config& config, const CommandLine& line) {
         std::for_each(entries.begin(), entries.end(), show_json);
         std::for_each(aside.begin(), aside.end(), show_aside_json);
     } else {
-        show_all(entries, {line.verbose, config.immediate, screen_width(), hidden > 0});
+        show_all(entries, {line.verbose, config.queue.immediate, screen_width(), hidden > 0});
         show_aside(spool, aside);
     }
     return EX_OK;

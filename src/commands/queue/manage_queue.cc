@@ -106,7 +106,7 @@ int manage_selected(const Spool& spool, const CommandLine& line, uid_t caller) {
 
 int manage_queue(const Config& config, const CommandLine& line) {
     try {
-        const Spool spool(config.queue_dir, [&line](const std::string& id, const std::string& problem) {
+        const Spool spool(config.queue.dir, [&line](const std::string& id, const std::string& problem) {
             print_error("{}: {}: damaged, moved aside as bad{}: {}\n", line.program, id, id, problem);
         });
         if (!spool.is_mine()) {
@@ -114,12 +114,12 @@ int manage_queue(const Config& config, const CommandLine& line) {
             return 77;
         }
         const uid_t caller = ::getuid();
-        become_owner_of(config.queue_dir);
+        become_owner_of(config.queue.dir);
         int exit_code = line.words.empty() ? manage_selected(spool, line, caller) : 0;
         for (const std::string& id : line.words)
             if (const int code = manage(spool, id, line, caller); code != 0) exit_code = code;
         if (line.queue_action == QueueAction::deliver || line.queue_action == QueueAction::release)
-            trigger(config.control, "look");
+            trigger(config.queue.control, "look");
         return exit_code;
     } catch (const std::exception& error) {
         print_error("{}: {}\n", line.program, in_plain_words(error));

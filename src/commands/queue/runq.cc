@@ -23,7 +23,7 @@ namespace {
 
 std::set<std::string> select_messages(const Config& config, const CommandLine& line) {
     std::set<std::string> ids;
-    const Spool spool(config.queue_dir);
+    const Spool spool(config.queue.dir);
     for (const Spool::Item& item : spool.scan()) {
         try {
             const auto journal = spool.peek(item.id);
@@ -38,7 +38,7 @@ std::set<std::string> select_messages(const Config& config, const CommandLine& l
 
 /// Whether the run would try anything. What cannot be seen may be there.
 bool has_work(const Config& config, const QueueRun& run) {
-    const Spool spool(config.queue_dir);
+    const Spool spool(config.queue.dir);
     if (run.only) return !run.only->empty();
     if (::access(spool.drop_directory().c_str(), R_OK) != 0 || !list_drops(spool.drop_directory()).empty())
         return true;
@@ -68,11 +68,11 @@ int run_here(const Config& config, const CommandLine& line) {
 
 int run_queue(const Config& config, const CommandLine& line) {
     try {
-        const bool is_owner = Spool(config.queue_dir).is_mine();
+        const bool is_owner = Spool(config.queue.dir).is_mine();
         // A running server would not hear of settings that are for this run alone.
         const bool is_special = line.verbose || !line.filters.empty() || !line.settings.empty();
         if (is_owner && is_special) return run_here(config, line);
-        if (trigger(config.control, line.ignore_retry_times ? "run now" : "run")) {
+        if (trigger(config.queue.control, line.ignore_retry_times ? "run now" : "run")) {
             if (line.verbose) print_error("{}: the server was asked to run the queue\n", line.program);
             return 0;
         }

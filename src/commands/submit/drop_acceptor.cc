@@ -31,10 +31,10 @@ std::vector<WireEnvelope::To> as_given(const Envelope& envelope) {
 /// As sendmail takes a message from a program: Bcc fields are removed, names without domain get ours.
 void DropAcceptor::complete(const Envelope& envelope, Message& message, Message& completed) const {
     Submission::Settings settings;
-    settings.header.hostname = config_.hostname;
+    settings.header.hostname = config_.identity.hostname;
     settings.header.from = envelope.sender.to_string();
     settings.dot_ends = false;
-    settings.hops = config_.hops;
+    settings.hops = config_.limits.hops;
     Submission submission(completed, settings);
     read_submission(message.open_for_reading().get(), submission);
 }
@@ -42,11 +42,11 @@ void DropAcceptor::complete(const Envelope& envelope, Message& message, Message&
 Reply DropAcceptor::accept(const std::string& id, const Envelope& envelope, Message& message) {
     const WireEnvelope drop{envelope.sender, as_given(envelope), envelope.parameters};
     try {
-        const std::string folder = config_.queue_dir + "/drop";
-        Message completed(folder, config_.minfree);
+        const std::string folder = config_.queue.dir + "/drop";
+        Message completed(folder, config_.queue.minfree);
         if (from_program_) complete(envelope, message, completed);
         write_drop(folder, drop, from_program_ ? completed : message, id);
-        if (triggers_) trigger(config_.control, "drop " + id);
+        if (triggers_) trigger(config_.queue.control, "drop " + id);
         return {250, "2.0.0", id + " Message accepted for delivery"};
     } catch (const BadMessage& bad) {
         return {554, "5.6.0", std::string(bad.what())};

@@ -13,8 +13,8 @@ class LocalRouter {
   public:
     /// `own_addresses`: see Router.
     explicit LocalRouter(const Config& config, std::vector<IpAddress> own_addresses = {})
-        : aliases_(config.aliases),
-          users_(config.only_user),
+        : aliases_(config.routing.aliases),
+          users_(config.identity.only_user),
           files_(config),
           router_(config, aliases_, users_, files_, std::move(own_addresses)) {}
     LocalRouter(const LocalRouter&) = delete;

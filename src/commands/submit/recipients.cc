@@ -52,7 +52,7 @@ void Recipients::add_bad(std::string_view text) {
 
 bool Recipients::has_local(const Config& config) const {
     return std::any_of(accepted_.begin(), accepted_.end(), [&](const Address& address) {
-        return config.is_local_domain(address.domain()) || !config.vhost_dir.empty();
+        return config.identity.is_local_domain(address.domain()) || !config.vhost.dir.empty();
     });
 }
 

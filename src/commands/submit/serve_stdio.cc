@@ -38,7 +38,7 @@ Connection standard_connection(bool is_client) {
 /// What an ordinary user may write in the spool is drop/, and so large messages grow there, too.
 Config config_for_sessions(const Config& config) {
     Config result = config;
-    result.queue_dir = config.queue_dir + "/drop";
+    result.queue.dir = config.queue.dir + "/drop";
     return result;
 }
 
@@ -48,7 +48,7 @@ int serve(const Config& config, const CommandLine& line, const std::optional<End
     const Config session_config = config_for_sessions(config);
     LocalRouter local(config);
     DropAcceptor acceptor(config, !line.queue_only, !peer);
-    const Resolver resolver(ResolverSettings::from(config.nameservers));
+    const Resolver resolver(ResolverSettings::from(config.network.nameservers));
     Connection connection = standard_connection(peer.has_value());
     Session session({session_config, local.router(), acceptor, resolver}, connection, state, Milliseconds(0));
     session.serve();
@@ -58,11 +58,11 @@ int serve(const Config& config, const CommandLine& line, const std::optional<End
 /// Where there is no spool yet, or none that the caller may look at, its space is not known.
 void use_what_may_be_seen(Config& config) {
     try {
-        (void)disk::free_space(config.queue_dir);
+        (void)disk::free_space(config.queue.dir);
     } catch (const std::system_error& error) {
         print_error("The space in the spool is not known ({}).\n", error.what());
-        config.queue_dir = "/tmp";
-        config.minfree = 0;
+        config.queue.dir = "/tmp";
+        config.queue.minfree = 0;
     }
 }
 
@@ -78,12 +78,12 @@ int rehearse(const Config& config, const CommandLine& line, const IpAddress& cli
         state.name_status = NameStatus::verified;
     }
     Config session_config = config_for_sessions(config);
-    session_config.tarpit = Seconds(0);
-    session_config.audit = false;
+    session_config.limits.tarpit = Seconds(0);
+    session_config.smtp.audit = false;
     use_what_may_be_seen(session_config);
     LocalRouter local(config, interface_addresses());
     RehearsalAcceptor acceptor;
-    const Resolver resolver(ResolverSettings::from(config.nameservers));
+    const Resolver resolver(ResolverSettings::from(config.network.nameservers));
     Connection connection = standard_connection(false);
     const SessionServices services{.config = session_config,
                                    .router = local.router(),

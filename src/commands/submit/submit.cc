@@ -61,9 +61,9 @@ class SubmitCommand {
     SubmitCommand(const Config& config, const CommandLine& line)
         : config_(config),
           line_(line),
-          drop_directory_(config.queue_dir + "/drop"),
+          drop_directory_(config.queue.dir + "/drop"),
           caller_(identify_caller()),
-          recipients_(config.hostname) {}
+          recipients_(config.identity.hostname) {}
 
     /// Returns the exit status. Throws Failure.
     int run();
@@ -114,7 +114,7 @@ int SubmitCommand::run() {
     if (std::getenv("TZ") != nullptr && !is_trusted_submitter(config_, caller_.uid)) ::unsetenv("TZ");
     choose_sender();
     for (const std::string& word : line_.words) recipients_.add_word(word);
-    message_.emplace(drop_directory_, config_.minfree);
+    message_.emplace(drop_directory_, config_.queue.minfree);
     read_message();
     if (const auto exit_code = carry_out_update()) return *exit_code;
     check_recipients();
@@ -137,7 +137,7 @@ int SubmitCommand::run() {
 }
 
 void SubmitCommand::choose_sender() {
-    const Address own = Address(caller_.login, config_.hostname);
+    const Address own = Address(caller_.login, config_.identity.hostname);
     sender_ = own;
     if (!line_.sender) return;
     const std::string_view text = trim(*line_.sender);
@@ -149,17 +149,18 @@ void SubmitCommand::choose_sender() {
     const auto address =
         parse_argument(text.starts_with('@') ? caller_.login + std::string(text) : std::string(text));
     if (!address) throw Failure{65, fmt::format("\"{}\": bad address", printable(text))};
-    sender_ = address->qualified(config_.hostname);
+    sender_ = address->qualified(config_.identity.hostname);
     is_own_sender_ = sender_.is_null() || (equals_ignoring_case(sender_.local_part(), caller_.login) &&
-                                           config_.is_local_domain(sender_.domain()));
-    if (!is_own_sender_ && !config_.untrusted_set_sender && !is_trusted_submitter(config_, caller_.uid))
+                                           config_.identity.is_local_domain(sender_.domain()));
+    if (!is_own_sender_ && !config_.submission.untrusted_set_sender &&
+        !is_trusted_submitter(config_, caller_.uid))
         throw Failure{77, fmt::format("{} may not set the sender to {}", caller_.login, sender_.to_string())};
 }
 
 Submission::Settings SubmitCommand::submission_settings() const {
     Submission::Settings settings;
-    settings.header.hostname = config_.hostname;
-    const Address from = sender_.is_null() ? Address(caller_.login, config_.hostname) : sender_;
+    settings.header.hostname = config_.identity.hostname;
+    const Address from = sender_.is_null() ? Address(caller_.login, config_.identity.hostname) : sender_;
     settings.header.from = from.to_string();
     const char* name = std::getenv("NAME");
     if (line_.full_name) {
@@ -172,8 +173,8 @@ Submission::Settings SubmitCommand::submission_settings() const {
     settings.header.complete = !line_.gateway;
     settings.names_recipients = line_.recipients_from_header;
     settings.dot_ends = line_.dot_ends;
-    settings.size = config_.size;
-    settings.hops = config_.hops;
+    settings.size = config_.limits.size;
+    settings.hops = config_.limits.hops;
     return settings;
 }
 
@@ -212,9 +213,9 @@ std::optional<int> SubmitCommand::carry_out_update() {
               {{"domain", outcome->postmaster.domain()},
                {"uid", std::to_string(caller_.uid)},
                {"result", outcome->done ? "done" : "denied"}});
-    trigger(config_.control,
-            "drop " + mail_update_answer(drop_directory_, config_.hostname,
-                                         Address(caller_.login, config_.hostname), *outcome));
+    trigger(config_.queue.control,
+            "drop " + mail_update_answer(drop_directory_, config_.identity.hostname,
+                                         Address(caller_.login, config_.identity.hostname), *outcome));
     if (outcome->done) return 0;
     report(outcome->text);
     return 65;
@@ -226,14 +227,15 @@ void SubmitCommand::check_recipients() {
         for (const std::string& step : recipients_.check_local(local.router())) explain(step);
     }
     // The reader of drop/ takes no more.
-    if (recipients_.accepted().size() > config_.recipients)
-        throw Failure{65, fmt::format("too many recipients: at most {} for one message", config_.recipients)};
+    if (recipients_.accepted().size() > config_.limits.recipients)
+        throw Failure{
+            65, fmt::format("too many recipients: at most {} for one message", config_.limits.recipients)};
 }
 
 /// The server may know this host by another name than we: the resolver may not have told it the whole one
 /// when it began. So what is here is left without a domain.
 Address SubmitCommand::as_taken_in(const Address& address) const {
-    return address.domain() == config_.hostname ? Address(address.local_part(), "") : address;
+    return address.domain() == config_.identity.hostname ? Address(address.local_part(), "") : address;
 }
 
 /// A submission to or from such an address has its header in UTF-8 on purpose.
@@ -257,16 +259,16 @@ WireEnvelope SubmitCommand::drop_envelope() const {
     for (const Address& address : recipients_.accepted())
         envelope.recipients.emplace_back(
             as_taken_in(address),
-            RecipientWishes{notify, original_recipient_of(address.qualified(config_.hostname))});
+            RecipientWishes{notify, original_recipient_of(address.qualified(config_.identity.hostname))});
     return envelope;
 }
 
 void SubmitCommand::store() {
-    if (disk::free_space(config_.queue_dir) < config_.minfree)
-        throw storage_failure(SpoolIsFull(config_.queue_dir, config_.minfree));
+    if (disk::free_space(config_.queue.dir) < config_.queue.minfree)
+        throw storage_failure(SpoolIsFull(config_.queue.dir, config_.queue.minfree));
     const std::string id = Spool::new_id();
     const bool waits = (line_.deliver_now || line_.verbose) && !line_.queue_only;
-    Fd fifo = waits && config_.delivery_wait.count() > 0 ? make_fifo(id) : Fd();
+    Fd fifo = waits && config_.submission.delivery_wait.count() > 0 ? make_fifo(id) : Fd();
     try {
         write_drop(drop_directory_, drop_envelope(), *message_, id);
     } catch (const std::system_error&) {
@@ -291,8 +293,8 @@ Fd SubmitCommand::make_fifo(const std::string& id) const {
 
 /// Tells the server of the drop, and begins to listen if the caller wants to know what becomes of it.
 void SubmitCommand::hand_over(const std::string& id, Fd fifo) {
-    if (trigger(config_.control, (fifo ? "watch " : "drop ") + id)) {
-        if (fifo) status_.emplace(std::move(fifo), recipients_.accepted(), config_.hostname);
+    if (trigger(config_.queue.control, (fifo ? "watch " : "drop ") + id)) {
+        if (fifo) status_.emplace(std::move(fifo), recipients_.accepted(), config_.identity.hostname);
         return;
     }
     if (fifo) remove_status_fifo(drop_directory_, id);
@@ -301,7 +303,8 @@ void SubmitCommand::hand_over(const std::string& id, Fd fifo) {
 
 /// The exit status. A sender who is told by mail gets the report of the server.
 int SubmitCommand::follow_delivery() {
-    status_->wait(Deadline::after(config_.delivery_wait), [this](const std::string& line) { explain(line); });
+    status_->wait(Deadline::after(config_.submission.delivery_wait),
+                  [this](const std::string& line) { explain(line); });
     if (line_.verbose) {
         for (const std::string& line : status_->summary()) explain(line);
     } else if (line_.error_mode == ErrorMode::print) {
@@ -327,8 +330,8 @@ bool SubmitCommand::saves_dead_letter() const {
 
 bool SubmitCommand::mail_report(const std::vector<std::string>& reasons, int undelivered) const {
     try {
-        trigger(config_.control, "drop " + mail_error_report(drop_directory_, config_.hostname, sender_,
-                                                             reasons, undelivered));
+        trigger(config_.queue.control, "drop " + mail_error_report(drop_directory_, config_.identity.hostname,
+                                                                   sender_, reasons, undelivered));
         return true;
     } catch (const std::system_error& error) {
         report(fmt::format("the error report was not stored: {}", error.what()));

@@ -1,0 +1,111 @@
+// The types of configuration values that are more than a number, a name or a path. values.h parses them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "postoffice/base/clock.h"
+#include "postoffice/base/ip_address.h"
+#include "postoffice/base/ip_network.h"
+
+namespace postoffice {
+
+/// One `listen=` line.
+struct ListenAddress {
+    std::optional<IpAddress> address;  ///< nullopt = all addresses of both families
+    std::uint16_t port = 0;            ///< 0 = the kernel chooses (tests)
+    bool tls = false;                  ///< TLS from the first octet
+    bool submission = false;           ///< for users: TLS and AUTH before any mail
+
+    /// ":25", "192.0.2.1:25", "[2001:db8::1]:25".
+    std::string to_string() const;
+    bool operator==(const ListenAddress&) const = default;
+};
+
+/// At most so many in so much time; see policy/rate_table.h.
+struct RateLimit {
+    std::uint64_t most = 0;  ///< 0 = no limit
+    Seconds window{0};
+    bool operator==(const RateLimit&) const = default;
+};
+
+/// Hosts by name, address and network, as `trusted=` has them.
+struct HostList {
+    std::vector<IpNetwork> networks;  ///< an address is a network of one
+    std::vector<std::string> names;   ///< lower case
+
+    bool empty() const { return networks.empty() && names.empty(); }
+    /// The address is in one of the networks. Names do not count.
+    bool contains(const IpAddress& address) const { return is_listed(networks, address); }
+    bool operator==(const HostList&) const = default;
+};
+
+/// `relay-host=`: the host that takes all mail for other hosts.
+struct RelayHost {
+    std::string host;                  ///< a name in lower case, or an address as it was written
+    std::optional<IpAddress> address;  ///< set if `host` is one
+    std::uint16_t port = 0;            ///< 0 = remote-port
+
+    /// "relay.example", "relay.example:587", "[192.0.2.1]:25".
+    std::string to_string() const;
+    bool operator==(const RelayHost&) const = default;
+};
+
+/// A server of `local-transport=`, which takes mail for local mailboxes by LMTP (RFC 2033).
+struct LmtpServer {
+    std::variant<Endpoint, std::string> place;  ///< or the path of a socket
+
+    /// "192.0.2.1:24", or the path.
+    std::string to_string() const;
+    bool operator==(const LmtpServer&) const = default;
+};
+
+/// An account by the name or number of its user, and of its group if that is not the user's own.
+struct AccountName {
+    /// May still have a group behind a dot, "mail.mail", if no user has that name.
+    std::string user;
+    std::string group;  ///< empty = the user's own
+
+    /// "mail", "mail:users".
+    std::string to_string() const { return group.empty() ? user : user + ":" + group; }
+    bool operator==(const AccountName&) const = default;
+};
+
+/// What becomes of mail from a host that hosts.deny names, or of spam.
+struct UnwantedMail {
+    enum class Action {
+        bounce,  ///< it is refused
+        accept,  ///< it is treated like other mail
+        folder,  ///< what is for mailboxes here goes to `folder`
+    } action = Action::bounce;
+    /// "~/PATH" below the user's home (trailing '/' = maildir), or "NAME" for the file USER:NAME below
+    /// mail-dir.
+    std::string folder;
+    std::string why = {};  ///< of a bounce: what the client is told in place of the reason itself
+    bool operator==(const UnwantedMail&) const = default;
+};
+
+/// A DNS list of addresses (RFC 5782).
+struct DnsList {
+    std::string zone;                ///< "list.example"
+    std::vector<IpAddress> answers;  ///< those that count; empty = any that lists may give
+    bool operator==(const DnsList&) const = default;
+};
+
+/// Addresses that users make up themselves: usermap(7).
+struct UserMap {
+    std::string pattern;  ///< as fnmatch(3) has it, lower case; one '~' at most stands for an account
+    std::vector<std::string> targets;  ///< "~", "~/FILE" or an address
+    bool operator==(const UserMap&) const = default;
+};
+
+/// How the host name is found when `hostname=` does not spell it.
+enum class HostnameFrom { resolver, uname };
+
+/// What is done with a CR or LF in a message that is no half of a CRLF: see postoffice.cf(5).
+enum class BareNewline { normalise, reject, accept };
+
+}  // namespace postoffice
