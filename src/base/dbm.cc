@@ -96,7 +96,8 @@ DbmBuilder::DbmBuilder(std::string path, mode_t mode, gid_t group, uid_t owner)
     disk::unlink_if_exists(temporary_);
     file_ = disk::open(temporary_, O_RDWR | O_CREAT | O_EXCL, 0600);
     try {
-        // The group first: chown clears bits of the mode. Who may not give the file away keeps it to himself.
+        // The group first: chown clears bits of the mode. An account that may not give the file away keeps it
+        // to itself.
         if (::fchown(file_.get(), owner, group) != 0) mode &= ~static_cast<mode_t>(S_IRWXG);
         if (::fchmod(file_.get(), mode) != 0) throw_errno("chmod " + temporary_);
         // Without mmap: a full disk must be an error of write(2), not SIGBUS.

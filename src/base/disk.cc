@@ -152,7 +152,7 @@ Fd memory_file(std::string_view contents) {
     Fd fd(::memfd_create("message", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!fd) throw_errno("memfd_create");
     write_all(fd.get(), contents);
-    // The file's mode lets anyone who holds it open it again for writing; the seals do not.
+    // The file's mode lets every process that holds it open it again for writing; the seals do not.
     if (::fcntl(fd.get(), F_ADD_SEALS, contents_stay | F_SEAL_SEAL) != 0) throw_errno("seal");
     if (::lseek(fd.get(), 0, SEEK_SET) != 0) throw_errno("seek");
     return fd;

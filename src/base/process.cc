@@ -27,7 +27,7 @@ struct TitleArea {
 void default_signals() {
     for (const int signal : {SIGTERM, SIGINT, SIGCHLD, SIGUSR2, SIGALRM, SIGTSTP, SIGCONT})
         ::signal(signal, SIG_DFL);
-    // Meant for the master, and often sent to all who bear the name.
+    // Meant for the master, and often sent to all processes of the name.
     for (const int signal : {SIGHUP, SIGUSR1}) ::signal(signal, SIG_IGN);
     sigset_t none;
     sigemptyset(&none);

@@ -12,7 +12,7 @@ namespace postoffice {
 
 namespace {
 
-/// Empty if nobody holds the socket open.
+/// Empty if no process holds the socket open.
 Fd connect_to(const std::string& socket_path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;

@@ -1,4 +1,4 @@
-// ns: what the resolver of the server finds in DNS, for a person who asks why mail does not go.
+// ns: what the resolver of the server finds in DNS, to find out why mail is not delivered.
 #include <fmt/format.h>
 #include <getopt.h>
 #include <sysexits.h>

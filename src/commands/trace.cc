@@ -29,7 +29,7 @@ struct Ending {
     std::string user = "";
     std::string what = "";    ///< path, address or command; "" where the caller may not see it
     std::string how = "";     ///< of a remote one: which host takes it, or why none does
-    std::string sender = "";  ///< that bounces go to, if not to who sent the message
+    std::string sender = "";  ///< that bounces go to, if not to the sender of the message
 };
 
 /// All that is told of one address.

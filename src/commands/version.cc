@@ -1,4 +1,4 @@
-// -V, -bV, --version; -d0, whose first line configure scripts look for; and --help.
+// -V, -bV, --version; -d0, with a first line that configure scripts look for; and --help.
 
 #include <cstdio>
 

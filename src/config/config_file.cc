@@ -1,5 +1,5 @@
 // Reading: file, then settings, each line and each -o applied through the option table. Nothing stops at the
-// first mistake; all of them are told at once.
+// first mistake: all of them are reported.
 #include "postoffice/config/config_file.h"
 
 #include <fmt/format.h>
@@ -20,9 +20,9 @@ namespace {
 
 constexpr int bad_config = 78;          // EX_CONFIG
 constexpr int root_only = 77;           // EX_NOPERM
-constexpr std::size_t most_told = 100;  ///< problems told before the rest is only counted
+constexpr std::size_t most_told = 100;  ///< problems kept of one configuration
 
-/// Applies what one source (the file, or the command line) has to say.
+/// Applies the settings of one source: the file, or the command line.
 class Applier {
   public:
     Applier(LoadedConfig& loaded, const ConfigSource& source, bool from_file)
@@ -77,7 +77,7 @@ class Applier {
     }
 
     /// The first mention of a list in this source replaces what earlier sources said; the second mention of
-    /// anything else deserves a word, since only the last counts.
+    /// anything else gets a notice, since only the last counts.
     void remember(const std::string& where, const Option& option) {
         const auto [first, is_first] = seen_.emplace(option.name, where);
         if (option.repeatable) {
@@ -139,7 +139,7 @@ void apply_settings(LoadedConfig& loaded, const ConfigSource& source) {
 
 LoadedConfig load_config(const ConfigSource& source) {
     LoadedConfig loaded;
-    // The default file is believed if root wrote it. A file of one's own can do no harm where the executable
+    // The default file is believed if root wrote it. A caller's own file can do no harm where the executable
     // lends no privilege, which main() has given up when -C is used.
     const bool own_file = source.file_was_asked_for || !has_executable_privileges();
     const auto file = read_trusted_file(source.file, own_file ? ::getuid() : 0);

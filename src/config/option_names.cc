@@ -42,7 +42,7 @@ bool is_of_other_version(std::string_view name) {
            options_of_other_versions.end();
 }
 
-/// The option whose name is nearest, if it is near enough to have been meant: "" otherwise.
+/// The nearest name of an option, if it is near enough to have been meant: "" otherwise.
 std::string_view nearest_name(std::string_view name) {
     // The distance takes the product of both lengths; no option is a misspelling of something that long.
     if (name.size() > 40) return "";

@@ -70,7 +70,7 @@ std::size_t Connection::fill(Deadline deadline) {
     bool must_wait = is_shared;
     if (!pending_.empty()) {
         flush(deadline);
-        must_wait = true;  // who was just told something has not answered yet: a read would be in vain
+        must_wait = true;  // a peer that was just written to has not answered yet: a read would be in vain
     }
     if (tls_) {
         const std::size_t n = tls_->read(buffer_.get() + end_, buffer_size - end_, deadline);
@@ -175,7 +175,7 @@ void Connection::flush(Deadline deadline) {
             continue;
         }
         const int error = errno;
-        pending_.clear();  // nobody is there to read it, and a destructor must not try again
+        pending_.clear();  // the peer does not read it, and a destructor must not try again
         if (is_gone(error)) throw PeerGone("connection lost while writing");
         throw_errno(error, "write to the peer");
     }

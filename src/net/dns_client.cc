@@ -172,7 +172,7 @@ std::vector<std::optional<DnsMessage>> ask_together(const Endpoint& server,
                 if (!message || !answers(*message, queries[i])) continue;  // forged, or late
                 if (!message->is_truncated) answered[i] = *std::move(message);
             }
-            waiting[i].fd = -1;  // answered, or nobody is there
+            waiting[i].fd = -1;  // answered, or no server is there
             --left;
         }
     }

@@ -10,10 +10,10 @@
 namespace postoffice {
 namespace {
 
-// A domain's owner writes as many MX records as he likes; we ask for the addresses of this many.
+// A domain may have any number of MX records; the addresses of this many are looked up.
 constexpr std::size_t most_lookups = 20;
 
-// Who we are, as far as DNS can name us.
+// This host, as far as DNS can name it.
 struct Ourselves {
     std::string name;
     const std::vector<IpAddress>& addresses;

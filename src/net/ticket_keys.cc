@@ -73,7 +73,7 @@ TicketKeys::TicketKeys() : file_(::memfd_create("ticket keys", MFD_CLOEXEC | MFD
     if (::fcntl(file_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) != 0)
         throw_errno("seal");
     rotate();
-    rotate();  // the previous key is nobody's
+    rotate();  // no ticket has the previous key
 }
 
 TicketKeys::~TicketKeys() {

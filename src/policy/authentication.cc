@@ -62,7 +62,7 @@ ScramExchange::ScramExchange(const AuthenticatorAccess& access, std::string_view
                              std::string_view client, const Deadline& deadline) {
     AuthRequest request;
     request.method = AuthRequest::Method::scram;
-    (void)request.user.assign(user);  // what does not fit is nobody's name, as "" is
+    (void)request.user.assign(user);  // what does not fit is no name, as "" is
     request.client.assign_cut(client);
     try {
         channel_ = put_question(access, request, deadline);

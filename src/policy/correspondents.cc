@@ -10,7 +10,7 @@
 namespace postoffice {
 namespace {
 
-/// Who writes often is noted once in this time: reading is cheaper than writing.
+/// A frequent sender is noted once in this time: reading is cheaper than writing.
 constexpr std::int64_t often_enough = 3600;
 
 // No address begins like this: a name with a colon is written in quotes.

@@ -10,7 +10,7 @@ namespace postoffice {
 namespace {
 
 constexpr std::int64_t null_sender_window = 600;  ///< seconds after its wait in which mail from <> is taken
-constexpr std::int64_t odd_factor = 4;            ///< for a local part that nobody can type
+constexpr std::int64_t odd_factor = 4;            ///< for a local part that cannot be typed
 /// Seen again within this time, an entry that has passed is left alone: reading is cheaper than writing.
 constexpr std::int64_t often_enough = 3600;
 constexpr std::int64_t year = 365 * 86400;
@@ -96,7 +96,7 @@ GreylistVerdict judge_greylisted(const Config& config, const GreylistFacts& fact
         verdict.kind = Kind::never;
         return verdict;
     }
-    // A clock that was set back must not keep anybody out for longer than the wait.
+    // A clock that was set back must not keep a sender out for longer than the wait.
     entry.first = std::min(entry.first, now);
     const UnixTime ready = entry.first + delay;
     const bool is_known_good = entry.passed != 0 && !facts.sender.is_null();

@@ -81,8 +81,8 @@ class Consultation {
         return verdict;
     }
 
-    /// Its wait runs from now on, as if it had been asked to come back: anybody can use the address of
-    /// somebody whom we wrote to, and only who is seen again later has shown more than that.
+    /// Its wait runs from now on, as if it had been asked to come back: every client can use an
+    /// address that was written to from here, and only one that comes again later has shown more than that.
     void remember_as_seen(const Pool& pool) const {
         if (is_null() || !may_remember_ || store_.find(pool.key)) return;
         store_.change(pool.key, [&](const std::optional<GreylistEntry>& before) {

@@ -1,5 +1,5 @@
-// SipHash-2-4 (Aumasson, Bernstein 2012): a hash that nobody can aim who does not know the key. For tables
-// whose keys strangers choose.
+// SipHash-2-4 (Aumasson, Bernstein 2012): a hash that cannot be aimed without the key. For tables with keys
+// that strangers choose.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// The one place that knows tcpd.h. In a build without libwrap everybody is allowed.
+// The one place that knows tcpd.h. In a build without libwrap every client is allowed.
 #pragma once
 
 #include <cstddef>

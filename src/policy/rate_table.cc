@@ -17,8 +17,8 @@ constexpr std::size_t ways = 8;  // places that one key may have
 
 // What a place holds, in one word, so that it changes at once or not at all:
 //   8 bits of its key's hash | 30 bits of time, in eighths of a second | 26 bits of count, in 32nds
-// The bits of the hash say for whom the count was made: when a place changes hands, its old count is void
-// without anybody having to erase it.
+// The bits of the hash say which key the count is of: when a place gets another key, its old count is void
+// without being erased.
 struct State {
     std::uint8_t check = 0;
     std::uint32_t time = 0;
@@ -69,7 +69,7 @@ std::uint64_t count_of(std::uint32_t level) {
 }
 
 struct Place {
-    std::atomic<std::uint64_t> tag;    // hash of the key it belongs to; 0 = nobody's
+    std::atomic<std::uint64_t> tag;    // hash of the key it belongs to; 0 = none
     std::atomic<std::uint64_t> state;  // see State
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "processes share these without a lock");
@@ -116,7 +116,7 @@ Place* RateTable::Table::claim(std::uint64_t tag, std::uint32_t now) {
     std::uint64_t former = place->tag.load();
     std::uint64_t state = place->state.load();
     if (!place->tag.compare_exchange_strong(former, tag)) return nullptr;
-    // By chance the former owner's check may be ours. Whoever was faster than we has counted for us.
+    // By chance the check of the former key may be equal. Then the faster process has counted for this one.
     if (State::from(state).check == static_cast<std::uint8_t>(tag))
         (void)place->state.compare_exchange_strong(state,
                                                    State{static_cast<std::uint8_t>(tag), now, 0}.word());

@@ -93,7 +93,7 @@ ScramVerifier decoy_verifier(const ScramDigest& key, std::string_view name,
     for (ScramDigest part = hmac(key, name); verifier.salt.size() < length; part = hmac(key, verifier.salt))
         verifier.salt.append(reinterpret_cast<const char*>(part.data()), part.size());
     verifier.salt.resize(length);
-    // No key has this hash that anybody will find.
+    // No key with this hash can be found.
     verifier.stored_key = hmac(key, verifier.salt + "stored");
     verifier.server_key = hmac(key, verifier.salt + "server");
     return verifier;

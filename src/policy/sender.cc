@@ -24,7 +24,7 @@ std::optional<Reply> check_sender(const Config& config, const Resolver& resolver
             fmt::format("<{}> is an address of {}, and you are not a local client; users log in to send",
                         sender.to_string(), config.identity.hostname)};
     if (domain.starts_with('[')) return std::nullopt;  // an address needs no DNS
-    // Who is our own host does not matter: a domain that we are a backup for leads back here.
+    // This host counts as well: a domain that it is a backup for leads back here.
     const MxList hosts = find_mail_hosts(resolver, domain, "", {});
     switch (hosts.status) {
         case MxList::Status::found:

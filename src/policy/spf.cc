@@ -15,12 +15,12 @@ namespace {
 
 // RFC 7208 section 4.6.4.
 constexpr unsigned most_terms = 10;     // that ask DNS, in all records together
-constexpr unsigned most_voids = 2;      // of these, whose question DNS has nothing to answer
+constexpr unsigned most_voids = 2;      // of these, for which DNS has no record
 constexpr std::size_t most_hosts = 10;  // of one mx or ptr
 constexpr Seconds patience_with_dns{20};
 
 constexpr std::size_t longest_name = 253;  // section 7.3: without the length octets
-// A prefix that is shorter than what the registries give to anybody.
+// A prefix that is shorter than any that the registries assign.
 constexpr unsigned least_bits_v4 = 8, least_bits_v6 = 16;
 
 /// Whether DNS can be asked for it at all.
@@ -72,7 +72,7 @@ class Check {
     SpfVerdict run() { return check(domain_); }
 
   private:
-    /// Whether a mechanism matches, or why nobody can tell.
+    /// Whether a mechanism matches, or why that cannot be known.
     struct Match {
         enum Kind { no, yes, temporary, permanent } kind = no;
         std::string why{};
@@ -121,7 +121,8 @@ class Check {
                 return {Match::yes, "", true};
             case Kind::ip4:
             case Kind::ip6:
-                // An IPv4 client is one, however the network is written: "ip6:::ffff:192.0.2.1" is nobody's.
+                // An IPv4 client stays one, however the network is written: "ip6:::ffff:192.0.2.1" matches
+                // none.
                 if (term.network.is_v6() != (term.kind == Kind::ip6)) return {};
                 return by_address(term, {term.network});
             default:

@@ -87,7 +87,7 @@ Reply refuse_before_data(const Dialogue& dialogue, std::string_view reason, Repl
 }
 
 /// Not earlier than DATA, so that hosts which ask whether a sender exists, by a dialogue without a message,
-/// hear yes. What cannot be looked up keeps nobody out.
+/// get a positive answer. What cannot be looked up keeps no client out.
 std::optional<Reply> check_greylist(Dialogue& dialogue) try {
     const Config& config = dialogue.config();
     const Client client = dialogue.facts();

@@ -1,6 +1,6 @@
-// Who may send here: where the verbs ask the policies about a client, in this order. On connecting
+// The checks of a client: where the verbs ask the policies about it, in this order. On connecting
 // hosts.deny; in HELO and EHLO `checkhelo`; in MAIL `paranoid`, `dnscheck`, the DNS lists and `verify-from`;
-// for DATA `nodaemon`. Whoever is ours or has logged in is asked for none of it but hosts.deny.
+// for DATA `nodaemon`. For trusted clients and those that have logged in only hosts.deny counts.
 #pragma once
 
 #include <optional>

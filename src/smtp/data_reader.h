@@ -25,8 +25,8 @@ class DataDecoder {
   public:
     enum class LineEnds {
         crlf,            ///< the rule above
-        crlf_or_refuse,  ///< the same; who asks has_lone() refuses the message then
-        lf_as_well       ///< LF is as good as CRLF: for who is trusted, and ends its commands so
+        crlf_or_refuse,  ///< the same; the caller asks has_lone() and refuses the message
+        lf_as_well       ///< LF is as good as CRLF: for trusted clients that end their commands so
     };
     /// For DATA.
     explicit DataDecoder(LineEnds line_ends = LineEnds::crlf) : line_ends_(line_ends) {}

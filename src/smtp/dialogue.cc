@@ -96,7 +96,7 @@ ClientTrust Dialogue::trust() {
 }
 
 void Dialogue::abandon_transaction() {
-    // A client that found nobody here may be guessing names: that counts like a mistake, once for each
+    // A client without an accepted recipient may be guessing names: that counts like a mistake, once for each
     // attempt, so that a list with some dead addresses still gets through.
     if (transaction.refused_count() > 0 && transaction.recipient_count() == 0) ++state.errors;
     transaction = Transaction();

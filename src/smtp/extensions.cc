@@ -13,7 +13,7 @@ namespace {
 
 struct Extension {
     std::string_view keyword;
-    bool (*is_offered)(Dialogue&);             ///< null pointer: to everybody
+    bool (*is_offered)(Dialogue&);             ///< null pointer: to all clients
     std::string (*argument)(const Dialogue&);  ///< null pointer: none
 };
 

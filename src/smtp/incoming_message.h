@@ -16,7 +16,7 @@ namespace postoffice {
 
 struct Dialogue;
 
-/// Why no message can come now: there is no sender, or nobody to send it to. For DATA and for the first BDAT.
+/// Why no message can come now: there is no sender, or no recipient. For DATA and for the first BDAT.
 std::optional<Reply> refuse_message(Dialogue& dialogue);
 
 class IncomingMessage {

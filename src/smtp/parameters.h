@@ -17,8 +17,8 @@ template <class Values>
 struct ParameterRow {
     std::string_view keyword;  ///< in capitals
     std::string_view syntax;   ///< for a client that got it wrong, and for HELP
-    /// Whether this client may use it now; null pointer: everybody may. What is not offered is answered 555,
-    /// as if we had never heard of it.
+    /// Whether this client may use it now; null pointer: all may. What is not offered is answered 555,
+    /// like an unknown parameter.
     bool (*is_offered)(Dialogue&);
     /// Stores `value` ("" where the client wrote no value: one that is there is never empty). False: it is
     /// malformed, which is answered 501 with the syntax.

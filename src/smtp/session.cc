@@ -62,7 +62,7 @@ void send_reply(Dialogue& dialogue, const Reply& reply) {
     dialogue.connection.write(reply.wire(), dialogue.deadline());
 }
 
-// A last word that nobody may be there to hear.
+// A last reply, to a client that may have gone.
 void say_goodbye(Dialogue& dialogue, const Reply& reply) noexcept {
     try {
         const auto deadline = Deadline::after(patience_with_goodbye);
@@ -295,7 +295,7 @@ SessionEnd converse(Dialogue& dialogue) {
     }
     send_last_reply(dialogue);
     dialogue.connection.close();
-    // A process that was told a password serves nobody else.
+    // A process that has heard a password serves no other client.
     if (dialogue.has_heard_secret || dialogue.is_authenticated()) return SessionEnd::unclean;
     return state.errors == 0 ? SessionEnd::clean : SessionEnd::unclean;
 }

@@ -14,7 +14,7 @@ namespace postoffice {
 
 struct Verb {
     std::string_view name;
-    std::string_view syntax;  ///< for HELP and for those who got it wrong
+    std::string_view syntax;  ///< for HELP and for syntax errors
     enum class Argument { none, optional, required } argument;
     /// Why it cannot be performed now; null pointer: always allowed.
     std::optional<Reply> (*check)(Dialogue&);

@@ -55,7 +55,7 @@ std::optional<Reply> first_response(Dialogue& dialogue, std::string_view initial
     return std::nullopt;
 }
 
-/// Guessing is slow, for whoever guesses and for nobody else: this process has no other client. A client that
+/// Guessing is slow, and slows down no other client: this process has one. A client that
 /// leaves ends the pause; one that goes on talking does not.
 void pause_after_failure(Dialogue& dialogue, std::uint64_t failures) {
     const auto pause = std::min<Milliseconds>(Seconds(failures), dialogue.config().limits.tarpit);
@@ -98,7 +98,7 @@ std::optional<Reply> refuse_further_guesses(Dialogue& dialogue, const std::strin
     return Reply{454, "4.7.0", "Too many failed logins for this name; try again later"};
 }
 
-/// What follows from the authenticator's word about who calls himself `user`.
+/// What follows from the authenticator's verdict about `user`.
 Reply conclude(Dialogue& dialogue, const std::string& user, const AuthVerdict& verdict) {
     if (verdict.outcome == AuthOutcome::temporary) {
         log_login(dialogue, "login-deferred", user);
@@ -138,7 +138,7 @@ Reply authenticate_plain(Dialogue& dialogue, std::string_view initial) {
     auto credentials = parse_plain(message.text);
     if (!credentials) return {501, "5.5.2", "PLAIN needs a name and a password"};
     const Secret password{std::move(credentials->password)};
-    // RFC 4616 section 2: nobody has leave to act for another user.
+    // RFC 4616 section 2: no user may act for another one.
     if (!credentials->acts_as.empty() && credentials->acts_as != credentials->user)
         return refuse_login(dialogue, credentials->user, "wants to act as " + credentials->acts_as,
                             "You can log in as yourself only");
@@ -153,7 +153,7 @@ Reply authenticate_login(Dialogue& dialogue, std::string_view initial) {
 }
 
 /// What the client must have bound its proof to: the data, empty for none. nullopt: it does not fit the
-/// mechanism, is not known here, or somebody took -PLUS out of our offer on its way (RFC 5802 section 6).
+/// mechanism, is not known here, or -PLUS was removed from the offer on its way (RFC 5802 section 6).
 std::optional<std::string> binding_data(const Dialogue& dialogue, const ScramFirst& first, bool plus) {
     if (plus != (first.binding == 'p')) return std::nullopt;
     if (plus) return dialogue.connection.tls()->channel_binding(first.binding_name);

@@ -1,5 +1,5 @@
-// BDAT: a message in chunks whose length is told. RFC 3030. The octets of a chunk follow its command at once,
-// so they are read whatever we think of them: left on the wire they would be commands.
+// BDAT: a message in chunks of given lengths. RFC 3030. The octets of a chunk follow its command at once, so
+// they are read even if the command is refused: left on the wire they would be commands.
 //
 // A message is lines here as well: it is stored with LF, CRLF becoming one, and what stands alone is treated
 // as bare-newline= says. BINARYMIME, which would keep every octet, is therefore not offered.
@@ -30,7 +30,7 @@ std::optional<Chunk> parse_chunk(std::string_view argument) {
     return Chunk{*octets, is_last};
 }
 
-// Reads a chunk that nobody wants.
+// Reads and drops a chunk of a refused message.
 void discard(Dialogue& dialogue, std::uint64_t octets) {
     dialogue.is_reading_message = true;
     DataDecoder decoder = DataDecoder::for_chunks(DataDecoder::LineEnds::crlf);
@@ -65,7 +65,7 @@ Reply fail(Dialogue& dialogue, Reply reply) {
 Reply perform_bdat(Dialogue& dialogue, const Command& command) {
     const auto chunk = parse_chunk(command.argument);
     if (!chunk) {
-        // How much of what follows is message nobody can tell.
+        // It is unknown how much of what follows is message.
         dialogue.abandon_transaction();
         dialogue.is_over = true;
         return {501, "5.5.4", "Syntax: BDAT octets [LAST]; closing connection"};

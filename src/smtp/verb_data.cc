@@ -5,8 +5,8 @@
 namespace postoffice {
 namespace {
 
-// Who ends its commands with LF alone ends its message the same way: a program on standard input, and with
-// bare-newline=accept a host that we trust. From anybody else that would let text end a message.
+// A client that ends its commands with LF alone ends its message the same way: a program on standard input,
+// and with bare-newline=accept a trusted host. From other clients that would let text end a message.
 bool lf_is_enough(Dialogue& dialogue) {
     if (dialogue.command_line_end != LineEnd::bare_lf) return false;
     if (dialogue.reads_standard_input()) return true;

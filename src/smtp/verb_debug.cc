@@ -1,6 +1,6 @@
-// DEBUG: what an administrator wants to know of a server that he talks to. Offered with `debug` alone, and
-// only to this host and trusted ones: it shows internals. No passwords and no keys; of DNS lists the number
-// alone, because the name of a list that is paid for may be one.
+// DEBUG: the state of the server for its administrator. Offered with `debug` alone, and only to this host and
+// trusted ones: it shows internals. No passwords and no keys; of DNS lists the number alone, because the name
+// of a list that is paid for may contain a key.
 #include <fmt/format.h>
 
 #include "postoffice/base/disk.h"

@@ -58,8 +58,8 @@ bool read_solicit(std::string_view value, MailArguments& given) {
     return !value.empty() && parse_solicitation_keywords(value);
 }
 
-// Who first submitted the message, as the client says: "<>" or a mailbox, in xtext. Well formed it must be;
-// nothing depends on it, and it is not passed on, as RFC 4954 section 5 has it for what nobody vouches for.
+// AUTH=, the first submitter of the message as the client says: "<>" or a mailbox, in xtext. It must be well
+// formed; nothing depends on it, and it is not passed on (RFC 4954 section 5: the client is not trusted).
 bool read_submitter(std::string_view value, MailArguments&) {
     const auto submitter = from_xtext(value);
     if (!submitter || *submitter == "<>") return submitter.has_value();
@@ -116,7 +116,7 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
 
 }  // namespace
 
-// A listener for users takes mail from nobody else (RFC 6409 section 4.3, RFC 8314 section 3.3).
+// A listener for users takes mail from users alone (RFC 6409 section 4.3, RFC 8314 section 3.3).
 std::optional<Reply> check_mail(Dialogue& dialogue) {
     if (dialogue.state.submission == 0) return std::nullopt;
     if (!dialogue.is_over_tls()) return Reply{530, "5.7.0", "Must issue a STARTTLS command first"};

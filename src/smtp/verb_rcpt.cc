@@ -93,7 +93,7 @@ bool hides(Dialogue& dialogue, const Reply& reply) {
     return hides_refusal(dialogue.config(), reply) && !dialogue.client_is_known();
 }
 
-// Who guesses names may wait for each answer, and has so many tries.
+// A client that guesses names waits for each answer, and has so many tries.
 void remember_refusal(Dialogue& dialogue) {
     SessionPenalties& penalties = dialogue.state.penalties;
     if (penalties.note_refused_recipient(dialogue.config().limits.errors)) ++dialogue.state.errors;

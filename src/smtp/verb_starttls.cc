@@ -15,7 +15,7 @@ std::optional<Reply> check_starttls(Dialogue& dialogue) {
 
 Reply perform_starttls(Dialogue& dialogue, const Command&) {
     // STARTTLS is the last command of a group (RFC 3207 section 4): what stands behind it was put there by
-    // somebody who wants it to be taken for a command that came under TLS.
+    // an attacker, to be taken for a command that came under TLS.
     if (dialogue.connection.has_buffered_input()) {
         dialogue.drop("sent more in the clear after STARTTLS");
         return {554, "5.5.1", "Nothing may follow STARTTLS before TLS has begun"};

@@ -16,7 +16,7 @@ struct gdbm_file_info;
 namespace postoffice {
 
 /// A database open for reading. It is read without locks, since builders never change a file in place, and
-/// without mmap, so that a file that somebody truncates costs an error and not the process.
+/// without mmap, so that a file that another process truncates costs an error and not the process.
 /// Not to be used on both sides of a fork: the file position is shared.
 class Dbm {
   public:
@@ -43,7 +43,7 @@ class Dbm {
 /// or FormatError where gdbm itself gives up.
 class DbmBuilder {
   public:
-    /// `group` may read it if `mode` says so. `owner`: to whom root gives it.
+    /// `group` may read it if `mode` says so. `owner`: the account that root gives it to.
     DbmBuilder(std::string path, mode_t mode, gid_t group, uid_t owner = static_cast<uid_t>(-1));
     ~DbmBuilder();
     DbmBuilder(const DbmBuilder&) = delete;

@@ -51,7 +51,7 @@ std::size_t read_at(int fd, std::span<char> into, off_t offset);
 /// Writes all of the file `from`, whatever its position, to `to`.
 void copy_all(int from, int to);
 
-/// A descriptor, at offset 0, of an unnamed file in memory with these contents, which nobody can change any
+/// A descriptor, at offset 0, of an unnamed file in memory with these contents, which cannot be changed any
 /// more.
 Fd memory_file(std::string_view contents);
 /// Whether a descriptor that came from another process is one, so that reading and closing it never waits.

@@ -18,7 +18,7 @@ class FairQueue {
         own.push_back(std::move(item));
     }
 
-    /// The first item of the owner whose turn it is, among those for whom `may_start(owner)` is true; nullopt
+    /// The first item of the owner that is next, among those that `may_start(owner)` is true of; nullopt
     /// if there is none.
     template <class MayStart>
     std::optional<Item> pop(const MayStart& may_start) {

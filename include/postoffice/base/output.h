@@ -1,5 +1,5 @@
-// Words on standard output and standard error. A stream that takes nothing (closed, a full disk, a pipe whose
-// reader left) changes no exit status but the one that main() gives in the end, and ends no program.
+// Text on standard output and standard error. A stream that takes nothing (closed, a full disk, a pipe
+// without a reader) changes no exit status but the one that main() gives in the end, and ends no program.
 #pragma once
 
 #include <fmt/format.h>

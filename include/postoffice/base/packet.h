@@ -21,7 +21,7 @@ namespace postoffice {
 /// Most descriptors in one packet.
 inline constexpr std::size_t max_packet_descriptors = 4;
 
-/// Sends one packet. Throws PeerGone if nobody holds the other end, std::system_error otherwise.
+/// Sends one packet. Throws PeerGone if no process holds the other end, std::system_error otherwise.
 void send_packet(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors = {});
 
 struct Packet {
@@ -59,8 +59,8 @@ struct ReceivedStruct {
     std::vector<Fd> descriptors;
 };
 
-/// What has come by now, if anything: for who waits for many, and may have heard of a socket that is gone,
-/// whose number another one has by now. Of another size than T: unusable.
+/// What has come by now, if anything: for a caller that waits for many sockets, one of which may be closed
+/// by now and its number in use again. Of another size than T: unusable.
 template <class T>
 struct StructArrival {
     PacketArrival::Kind kind = PacketArrival::Kind::nothing;

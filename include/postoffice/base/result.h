@@ -1,4 +1,4 @@
-// An expected outcome: a value, or the reason why there is none, in words for whoever gave the input.
+// An expected outcome: a value, or the reason why there is none, in words for the author of the input.
 #pragma once
 
 #include <optional>

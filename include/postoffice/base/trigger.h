@@ -7,8 +7,8 @@
 
 namespace postoffice {
 
-/// Sends without waiting: "drop ID", "run", "run now". False if nobody listens at the socket, or its owner is
-/// too busy to take more. Does not throw.
+/// Sends without waiting: "drop ID", "run", "run now". False if no process listens at the socket, or its
+/// owner is too busy to take more. Does not throw.
 bool trigger(const std::string& socket_path, std::string_view text);
 
 /// Whether a daemon listens there, and this process may speak to it. Says nothing to it. Does not throw.

@@ -1,5 +1,5 @@
 // The configuration that the server last accepted, kept beside the file. While a new one is half written,
-// programs that submit mail or look after the queue go on with what the server goes on with.
+// programs that submit mail or look after the queue use the same configuration as the server.
 #pragma once
 
 #include <string>
@@ -9,11 +9,11 @@
 namespace postoffice {
 
 /// "FILE.accepted": in the folder of the file, so that the accounts that can change the one can change the
-/// other, and no others. The spool would not do: the service account could leave options there that root then
-/// obeys.
+/// other, and no others. The spool would not do: the service account could leave options there that root
+/// then uses.
 std::string accepted_copy_of(const std::string& file);
 
-/// Makes the copy of what was loaded, for those who may read the file; without a file to load it removes an
+/// Makes the copy of what was loaded, readable as the file is; without a file to load it removes an
 /// older copy. Only for a configuration that is in force. Does not throw; what goes wrong is logged.
 void keep_accepted_copy(const ConfigSource& source, const LoadedConfig& loaded);
 

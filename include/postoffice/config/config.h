@@ -21,8 +21,8 @@ struct IdentityConfig {
     HostnameFrom hostname_from;              ///< used only while loading
     std::vector<std::string> local_domains;  ///< lower case; without `hostname` and "localhost"
     std::string user;                        ///< account of the processes that face the network
-    /// Not an option: set at start on a private host, one whose spool belongs to the ordinary user who runs
-    /// it. That user is then the only local one.
+    /// Not an option: set at start on a private host, one whose spool belongs to the ordinary user that
+    /// runs it. That user is then the only local one.
     std::string only_user;
 
     /// True for the host's own name, "localhost" and each `local-domain=`.

@@ -1,5 +1,5 @@
-// The header of the PROXY protocol, version 2, by which a front end (HAProxy and its like) tells whose
-// connection it passes on: https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt, sections 2.2
+// The header of the PROXY protocol, version 2, by which a front end (such as HAProxy) says which
+// client's connection it passes on: https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt, sections 2.2
 // to 2.2.6.
 #pragma once
 
@@ -28,7 +28,7 @@ Result<std::size_t> proxy_header_rest(std::string_view start);
 /// No header makes a client local.
 Result<std::optional<IpAddress>> parse_proxy_header(std::string_view header);
 
-/// Reads one header from the socket, and not an octet more: what follows belongs to somebody else. Throws
+/// Reads one header from the socket, and not an octet more: what follows is for another reader. Throws
 /// Timeout, PeerGone (also before the end of the header), FormatError, std::system_error.
 std::optional<IpAddress> read_proxy_header(int socket, Deadline deadline);
 

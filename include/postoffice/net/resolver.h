@@ -114,10 +114,10 @@ class Resolver {
 
     /// From the hosts file, else from DNS. The text of an address is its own answer.
     AddressLookup addresses(const std::string& host) const;
-    /// From the hosts file alone, without asking anybody: found, or no_name.
+    /// From the hosts file alone, without a question to DNS: found, or no_name.
     AddressLookup listed_addresses(const std::string& host) const;
     MxLookup mx(const std::string& domain) const;
-    /// The names of an address, from the hosts file, else PTR records. Nobody has checked that they lead
+    /// The names of an address, from the hosts file, else PTR records. It is not checked that they lead
     /// back.
     NameLookup names(const IpAddress& address) const;
     /// Records of one type, from DNS alone.

@@ -58,7 +58,7 @@ class TlsServer {
     std::unique_ptr<ssl_ctx_st, Free> context_;
 };
 
-/// One TLS connection over a non-blocking socket that somebody else owns. All functions throw Timeout,
+/// One TLS connection over a non-blocking socket that the caller owns. All functions throw Timeout,
 /// PeerGone (also for what is not TLS, with the reason) and std::system_error.
 class TlsStream {
   public:
@@ -75,10 +75,10 @@ class TlsStream {
     /// Says goodbye (close_notify) without waiting for an answer.
     void close() noexcept;
 
-    /// What both ends of this very connection, and nobody between them, know of it, by the name of its kind:
+    /// What both ends of this connection know of it, and no host between them, by the name of its kind:
     /// "tls-exporter" (RFC 9266), "tls-server-end-point" (RFC 5929 section 4). nullopt for other names, for a
-    /// certificate that the latter is not defined for, and before TLS 1.3, where the former is not unique
-    /// without more ado.
+    /// certificate that the latter is not defined for, and before TLS 1.3, where the former is not
+    /// unique.
     std::optional<std::string> channel_binding(std::string_view name) const;
     bool has_channel_binding() const;
 

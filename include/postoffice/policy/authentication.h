@@ -1,6 +1,5 @@
-// Asking whether somebody is who he says he is. A session cannot look at passwords: it asks the
-// authenticator, a process of root's (daemon/authenticator.h), which says yes, no, or not now, and nothing
-// else.
+// Questions about passwords. A session process cannot look at them: it asks the authenticator, a process of
+// root's (daemon/authenticator.h), which answers yes, no, or not now, and nothing else.
 //
 // With SCRAM (RFC 5802) there is no password to send along. The session reads and writes the messages, and
 // the authenticator makes what they turn on: it names nonce, salt and iterations, and checks the proof
@@ -122,7 +121,7 @@ class ScramExchange {
 /// "r=…,s=…,i=…", the server-first-message of RFC 5802 section 7.
 std::string scram_server_first(std::string_view client_nonce, const ScramChallenge& challenge);
 
-/// Overwrites a secret before its memory goes to somebody else.
+/// Overwrites a secret before its memory is used again.
 void wipe(std::string& secret);
 
 }  // namespace postoffice

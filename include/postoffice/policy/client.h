@@ -1,5 +1,5 @@
-// Who a client is, as far as it can be known before it says anything: its address, the name that DNS
-// confirms, and whether it belongs to us. Decisions about it that need no more than that.
+// What is known of a client before it says anything: its address, the name that DNS
+// confirms, and whether it is trusted. Decisions about it that need no more than that.
 #pragma once
 
 #include <cstdint>

@@ -12,10 +12,10 @@
 
 namespace postoffice {
 
-/// One who is counted.
+/// A client that is counted.
 struct RatedClient {
     IpAddress address;
-    std::string user;        ///< who he proved to be; empty: nobody, then the address counts
+    std::string user;        ///< the name it has logged in with; empty: none, then the address counts
     bool is_exempt = false;  ///< this host, trusted hosts
 };
 
@@ -30,7 +30,7 @@ std::optional<Reply> count_recipient(const Config& config, RateTable* rates, con
 /// By what this client is counted: its user, else its network.
 std::string counted_as(const RatedClient& client);
 
-/// The part of an address that one client has for himself: all of IPv4, the first 64 bits of IPv6.
+/// The part of an address that one client has for itself: all of IPv4, the first 64 bits of IPv6.
 std::string rated_network(const IpAddress& address);
 
 }  // namespace postoffice

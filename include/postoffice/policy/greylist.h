@@ -1,5 +1,5 @@
-// The greylist: a sender that nobody here knows is asked to come back later, which mail servers do and most
-// of those who send spam do not. What is remembered is greylist(7); this is the decision alone, without a
+// The greylist: an unknown sender is asked to come back later, which mail servers do and most senders of spam
+// do not. What is remembered is greylist(7); this is the decision alone, without a
 // database.
 #pragma once
 

@@ -26,7 +26,7 @@ class GreylistStore {
     std::optional<GreylistEntry> find(const std::string& key) const;
 
     /// What is to become of an entry; nullopt: it goes. Called with the file locked, so that nothing that
-    /// somebody else wrote meanwhile is lost.
+    /// another process wrote meanwhile is lost.
     using Change = std::function<std::optional<GreylistEntry>(const std::optional<GreylistEntry>&)>;
     void change(const std::string& key, const Change& change) const;
 

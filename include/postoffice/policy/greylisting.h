@@ -14,7 +14,7 @@ using Voucher = std::function<bool()>;
 
 /// What the greylist says of a message, and remembers of it. In this order: the sender, or the sender at this
 /// network, is blacklisted; the sender itself is known, or its network, one host of which has shown that it
-/// tries again; it was written to from here, or it is a bounce to somebody who sent mail; the domain vouches
+/// tries again; it was written to from here, or it is a bounce to a sender from here; the domain vouches
 /// for the client, and the same is asked for all hosts that it vouches for. Throws as GreylistStore does.
 GreylistVerdict consult_greylist(const Config& config, const GreylistFacts& facts, UnixTime now,
                                  const Voucher& domain_vouches = {});

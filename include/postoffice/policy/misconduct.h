@@ -1,5 +1,5 @@
-// Coal: bad points for clients that misbehave. Who has too many is named to a program of the administrator's,
-// which may shut him out (coal-command of postoffice.cf(5)).
+// Coal: bad points for clients that misbehave. A client that has too many is named to a program of the
+// administrator's, which may shut it out (coal-command of postoffice.cf(5)).
 #pragma once
 
 #include <functional>
@@ -24,7 +24,7 @@ class Misconduct {
     /// `report` gets an address each time that it has reached `coal=` points; it must not wait. Keeps the
     /// reference to `config`. Does nothing without coal-command, or if `rates` is null.
     Misconduct(const Config& config, RateTable* rates, Report report);
-    /// The caller leaves out who is exempt by more than the address.
+    /// The caller leaves out clients that are exempt by more than the address.
     void note(const IpAddress& address, unsigned points);
 
   private:

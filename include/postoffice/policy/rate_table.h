@@ -3,9 +3,9 @@
 // outlive a session process and a reload, and no client can make them grow: when the few places that a key
 // may have are taken, the entry that was quiet for longest makes room.
 //
-// There is no lock. A process that is killed or stopped inside keeps nobody waiting and leaves nothing torn.
-// Whoever captures a session process can write here what he likes; the counts decide how much is taken from a
-// client, never what anybody may do.
+// There is no lock. A process that is killed or stopped inside keeps no other one waiting and leaves nothing
+// torn. A captured session process can write anything here; the counts decide how much is taken from a
+// client, never what a client may do.
 #pragma once
 
 #include <cstddef>

@@ -12,7 +12,7 @@ namespace postoffice {
 
 /// Whether only clients of ours may send to this address: it is in no domain of ours, and `relay` is off.
 bool requires_relay_permission(const Config& config, const Address& address);
-/// What everybody else hears. `client`: as it is called in the answer.
+/// The answer to all others. `client`: as it is called in the answer.
 Reply relaying_denied(const Config& config, const Address& address, std::string_view client);
 
 /// A sender or recipient is not taken, for good, however well its command was written.

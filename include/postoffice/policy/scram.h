@@ -35,7 +35,7 @@ std::optional<ScramVerifier> parse_scram_verifier(std::string_view stored);
 /// Costs all the iterations.
 bool is_scram_password(std::string_view password, const ScramVerifier& verifier);
 
-/// What a name that nobody has is challenged with: the same salt each time, as long as the key stays, and as
+/// What an unknown name is challenged with: the same salt each time, as long as the key stays, and as
 /// many iterations as `model`, a verifier of the same domain. No proof is ever right for it.
 ScramVerifier decoy_verifier(const ScramDigest& key, std::string_view name,
                              const std::optional<ScramVerifier>& model);

@@ -1,5 +1,5 @@
-// Whom mail may be from: what `verify-from` and `nodaemon` have against the address in MAIL. Asked for
-// strangers alone; who is ours or has proved who he is may write what he likes.
+// The checks of `verify-from` and `nodaemon` on the address in MAIL. For strangers alone: a trusted client,
+// or one that has logged in, may give any address.
 #pragma once
 
 #include <optional>
@@ -11,13 +11,13 @@
 
 namespace postoffice {
 
-/// A sender to whom no report could be sent is refused (553 5.1.8; with a null MX 550 5.7.27, RFC 7505), and
+/// A sender that no report could be sent to is refused (553 5.1.8; with a null MX 550 5.7.27, RFC 7505), and
 /// so is one of our own domains (550 5.7.1). 451 while DNS does not tell. The null path is fine here. Throws
 /// std::system_error.
 std::optional<Reply> check_sender(const Config& config, const Resolver& resolver, const Address& sender);
 
-/// With `nodaemon`, the answer to DATA after MAIL FROM:<>. MAIL and RCPT are answered as ever, which is what
-/// those want to hear who ask whether an address exists.
+/// With `nodaemon`, the answer to DATA after MAIL FROM:<>. MAIL and RCPT are answered as ever, for hosts
+/// that only ask whether an address exists.
 std::optional<Reply> check_daemon(const Config& config, const Address& sender);
 
 }  // namespace postoffice

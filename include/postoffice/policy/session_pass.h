@@ -1,5 +1,5 @@
-// What shows the authenticator which session process asks. A captured process can fork, and choose whose
-// child its children are (CLONE_PARENT), so the process id of a request says nothing. The listener gives each
+// What shows the authenticator which session process asks. A captured process can fork, and choose the parent
+// of its children (CLONE_PARENT), so the process id of a request says nothing. The listener gives each
 // session process a pass; it has the key, the authenticator has it, and the session processes do not.
 #pragma once
 

@@ -1,5 +1,5 @@
 // What counts against a client within its session, besides plain mistakes: asking without sending, and
-// guessing who is here.
+// guessing names of recipients.
 #pragma once
 
 #include <cstdint>

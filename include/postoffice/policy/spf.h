@@ -1,6 +1,6 @@
 // Sender Policy Framework: whether the owner of a domain says in DNS that a client may send its mail. RFC
-// 7208. Explanations (exp=) are checked as syntax and not fetched, since nobody is refused for what is found
-// here.
+// 7208. Explanations (exp=) are checked as syntax and not fetched, since no client is refused for what is
+// found here.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ enum class SpfResult : std::uint8_t { none, neutral, pass, fail, softfail, tempe
 /// "pass", "softfail", "temperror".
 std::string_view to_string(SpfResult result);
 
-/// Who sends, and as whom.
+/// The client, and the names that it sends under.
 struct SpfClaim {
     IpAddress client;
     Address sender;    ///< <> counts as postmaster of `helo` (section 2.4)
@@ -29,7 +29,7 @@ struct SpfClaim {
 
 struct SpfVerdict {
     SpfResult result = SpfResult::none;
-    /// For people: the term that decided, and whose it is; what is wrong with a record; printable.
+    /// For people: the term that decided, and its domain; what is wrong with a record; printable.
     std::string why;
     /// It passes by a term that fits the whole Internet, or a large part of it, so that it tells nothing of
     /// the client: "+all", "ip4:0.0.0.0/1".

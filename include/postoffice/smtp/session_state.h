@@ -13,7 +13,7 @@ namespace postoffice {
 
 struct SessionState {
     enum class Phase : std::uint8_t {
-        announced,  ///< a front end connected: its PROXY header says who the client is
+        announced,  ///< a front end connected: its PROXY header names the client
         arrived,    ///< nothing was said yet
         greeted,    ///< 220 was sent
         refused,    ///< 554 was sent: only QUIT is answered kindly
@@ -35,7 +35,7 @@ struct SessionState {
     /// welcome.
     FixedString<256> forbidden;
     FixedString<256> listed;  ///< what a DNS list has against it
-    FixedString<256> user;    ///< who the client proved to be by AUTH; empty: nobody
+    FixedString<256> user;    ///< the name that the client has logged in with; empty: none
 };
 
 }  // namespace postoffice

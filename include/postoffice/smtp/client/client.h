@@ -30,7 +30,7 @@ struct ClientTimeouts {
     Seconds message{3600};
 };
 
-/// Whom to call, and in which language.
+/// A server, and the protocol that it speaks.
 struct MailServer {
     std::string name;                           ///< for people
     std::variant<Endpoint, std::string> place;  ///< or the path of a socket
@@ -48,8 +48,8 @@ struct OutgoingEnvelope : WireEnvelope {
 struct TransactionResult {
     std::vector<DeliveryResult> recipients;  ///< parallel to those given
     bool connection_usable = true;           ///< another transaction may follow
-    /// Whoever is deferred is so for a reason of this connection or server, and no copy of the message can
-    /// have been taken for them: another host may be asked at once.
+    /// Deferred recipients are so for a reason of this connection or server, and the server cannot have taken
+    /// the message for them: another host may be asked at once.
     bool other_host_may_help = false;
 };
 
@@ -74,7 +74,7 @@ class SmtpClient {
     const std::string& peer() const { return peer_; }
     /// MAIL, RCPT…, DATA for one message, pipelined if offered. `message`: descriptor at any position, LF
     /// line ends; sent with CRLF and dot-stuffing, lone CR dropped, so that it can never end early at any
-    /// server. Does not throw: a broken connection is `deferred` for whoever has no answer yet.
+    /// server. Does not throw: a broken connection is `deferred` for recipients without an answer.
     /// A recipient for whom the server would need SMTPUTF8, and lacks it, has failed (RFC 6531 section 3.2).
     TransactionResult send(const OutgoingEnvelope& envelope, int message, std::uint64_t size);
     /// Recipients that the server takes in one transaction, as it says; at least 1.
@@ -117,8 +117,8 @@ class SmtpClient {
     ClientTimeouts timeouts_;
     std::function<void(const std::string&)> transcript_;
     std::string peer_;
-    std::string place_;                     // of the peer, for who hears the dialogue
-    std::string_view step_ = "connecting";  // what we are at, for error texts
+    std::string place_;                     // of the peer, for the transcript
+    std::string_view step_ = "connecting";  // the current step, for error texts
     Deadline ceiling_;                      // for the message at hand
     std::optional<DeliveryResult> refusal_;
     const bool speaks_lmtp_;
