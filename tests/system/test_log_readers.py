@@ -10,9 +10,10 @@ import subprocess
 import pytest
 
 import log_reference
+from certificates import authority  # noqa: F401
 from conftest import needs_root, needs_tls
 from host import TOP
-from login_host import authority, login_host  # noqa: F401
+from login_host import login_host  # noqa: F401
 from test_auth import submission
 
 needs_fail2ban = pytest.mark.skipif(not shutil.which("fail2ban-regex"),
