@@ -1,6 +1,7 @@
 #include "postoffice/daemon/spawner.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -47,6 +48,18 @@ void send_refusal(int channel, const std::string& user, const DeliveryResult& re
         (void)send_packet_now(channel, std::as_bytes(std::span(&answer, 1)));
     } catch (const std::system_error&) {
         // A channel that cannot even be written to is its client's own doing.
+    }
+}
+
+/// Answers all channels that the spawner has handed over: it hears of the end of an agent later. What it
+/// hands over from now on goes to another agent. The channels are closed by the end of this process.
+void refuse_all(const Fd& control, const std::string& user, const DeliveryResult& result) {
+    (void)::shutdown(control.get(), SHUT_RD);
+    ChannelHandover handover;
+    for (;;) {
+        auto arrival = receive_packet_now(control.get(), std::as_writable_bytes(std::span(&handover, 1)));
+        if (arrival.kind != PacketArrival::Kind::packet) return;
+        for (Fd& channel : arrival.packet.descriptors) send_refusal(channel.release(), user, result);
     }
 }
 
@@ -191,7 +204,7 @@ void Spawner::start_agent(const AgentName& name, const Assignment& assignment, c
         forget_everything();
         auto duty = prepare_agent(config_, domains_, name.purpose, assignment);
         if (const auto* refusal = std::get_if<DeliveryResult>(&duty)) {
-            send_refusal(descriptor, name.user, *refusal);
+            refuse_all(control.theirs, name.user, *refusal);
             return 0;
         }
         ::close(descriptor);

@@ -567,6 +567,16 @@ TEST_F(VirtualSpawner, AFolderThatIsNotTheOwnersMakesNobodyAnother) {
     EXPECT_TRUE(std::filesystem::is_empty(etc_ / "theirs"));
 }
 
+// An agent may be given more channels until the spawner hears that it has ended.
+TEST_F(VirtualSpawner, AnAgentThatCannotDeliverRefusesAllThatItWasGiven) {
+    if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
+    ASSERT_EQ(0, ::chmod(spool_.path().c_str(), 0711));
+    std::filesystem::create_directory(spool_ / "own.test");
+    ASSERT_EQ(0, ::chown((spool_ / "own.test").c_str(), 64003, 64003));
+    start();
+    for (int i = 0; i < 200; ++i) ASSERT_EQ("4.2.0", deliver_to("vera", "own.test").reply.status) << i;
+}
+
 TEST_F(VirtualSpawner, CapturedClientGetsNoOtherPathAndNoOtherAccount) {
     if (!may_mount()) GTEST_SKIP() << "other users: needs root and mount namespaces";
     start();
