@@ -30,6 +30,18 @@ bool has_unread(int socket) {
     return n > 0 || (n == 0 && (message.msg_flags & MSG_CTRUNC) != 0);
 }
 
+/// What is there, if it makes sense.
+PacketArrival arrival_from_agent(int socket, std::span<std::byte> into) {
+    PacketArrival arrival = receive_packet_now(socket, into);
+    auto& descriptors = arrival.packet.descriptors;
+    const auto foreign = std::partition(descriptors.begin(), descriptors.end(),
+                                        [](const Fd& one) { return disk::is_memory_file(one.get()); });
+    const bool makes_sense = foreign == descriptors.end() && arrival.kind != PacketArrival::Kind::unusable;
+    for (auto one = foreign; one != descriptors.end(); ++one) leave_open(std::move(*one));
+    if (!makes_sense) throw UntrustedAgent("an answer that makes no sense");
+    return arrival;
+}
+
 }  // namespace
 
 AgentSocket& AgentSocket::operator=(AgentSocket&& other) noexcept {
@@ -51,20 +63,17 @@ std::optional<Packet> receive_from_agent(int socket, std::span<std::byte> into, 
     for (;;) {
         pollfd waiting{socket, POLLIN, 0};
         const int n = ::poll(&waiting, 1, deadline.poll_timeout());
-        if (n > 0) return receive_from_agent_now(socket, into);
         if (n < 0 && errno != EINTR) throw_errno("poll");
         if (n == 0 && deadline.passed()) throw Timeout("no answer from a local agent");
+        if (n <= 0) continue;
+        PacketArrival arrival = arrival_from_agent(socket, into);
+        if (arrival.kind == PacketArrival::Kind::end) return std::nullopt;
+        if (arrival.kind == PacketArrival::Kind::packet) return std::move(arrival.packet);
     }
 }
 
 std::optional<Packet> receive_from_agent_now(int socket, std::span<std::byte> into) {
-    PacketArrival arrival = receive_packet_now(socket, into);
-    auto& descriptors = arrival.packet.descriptors;
-    const auto foreign = std::partition(descriptors.begin(), descriptors.end(),
-                                        [](const Fd& one) { return disk::is_memory_file(one.get()); });
-    const bool makes_sense = foreign == descriptors.end() && arrival.kind != PacketArrival::Kind::unusable;
-    for (auto one = foreign; one != descriptors.end(); ++one) leave_open(std::move(*one));
-    if (!makes_sense) throw UntrustedAgent("an answer that makes no sense");
+    PacketArrival arrival = arrival_from_agent(socket, into);
     if (arrival.kind != PacketArrival::Kind::packet) return std::nullopt;
     return std::move(arrival.packet);
 }
