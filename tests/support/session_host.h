@@ -5,15 +5,10 @@
 #include <pwd.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <deque>
-#include <filesystem>
-#include <fstream>
 #include <mutex>
 #include <optional>
-#include <stdexcept>
 #include <string>
-#include <system_error>
 
 #include "postoffice/base/disk.h"
 #include "postoffice/net/resolver.h"
@@ -23,30 +18,11 @@
 #include "postoffice/routing/user_files.h"
 #include "postoffice/routing/users.h"
 #include "postoffice/smtp/session.h"
+#include "temporary_folder.h"
 
 namespace postoffice::testing_support {
 
-class TemporaryFolder {
-  public:
-    TemporaryFolder() {
-        std::string name = (std::filesystem::temp_directory_path() / "postoffice-session-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp " + name);
-        path_ = name;
-    }
-    ~TemporaryFolder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-    const std::string& path() const { return path_; }
-    void write(const std::string& name, const std::string& text) const {
-        std::ofstream(path_ + "/" + name) << text;
-    }
-
-  private:
-    std::string path_;
-};
+using test::TemporaryFolder;
 
 struct Accepted {
     std::string id;

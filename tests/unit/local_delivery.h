@@ -1,5 +1,4 @@
-// What the tests of local delivery share: a folder of their own, messages, processes, and an agent to talk
-// to.
+// Helpers of tests of local delivery: a temporary folder, messages, child processes, and an agent that answers.
 #pragma once
 
 #include <dirent.h>
@@ -19,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "../support/temporary_folder.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/process.h"
@@ -27,22 +27,7 @@
 
 namespace postoffice::testing_local {
 
-class Folder {
-  public:
-    Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "postoffice-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) throw_errno("mkdtemp");
-        path_ = name;
-    }
-    ~Folder() { std::filesystem::remove_all(path_); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    const std::string& path() const { return path_; }
-    std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
-  private:
-    std::string path_;
-};
+using Folder = test::TemporaryFolder;
 
 inline std::string contents(const std::string& path) {
     std::ifstream file(path, std::ios::binary);

@@ -1,49 +1,18 @@
-// What the tests of the spool share: a folder that goes when the test ends, and an envelope to store in it.
+// Helpers of tests of the spool: files in a temporary folder, and an envelope.
 #pragma once
 
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 #include <string>
-#include <vector>
 
+#include "../support/temporary_folder.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/queue/spool.h"
 
 namespace postoffice::testing {
 
-class TemporaryFolder {
-  public:
-    TemporaryFolder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "postoffice-test-XXXXXX").string();
-        if (::mkdtemp(pattern.data()) == nullptr)
-            throw std::filesystem::filesystem_error("mkdtemp", std::error_code());
-        path_ = pattern;
-    }
-    ~TemporaryFolder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-    const std::string& path() const { return path_; }
-    std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-    /// Names in it, in order.
-    std::vector<std::string> names() const {
-        std::vector<std::string> result;
-        for (const auto& entry : std::filesystem::directory_iterator(path_))
-            result.push_back(entry.path().filename());
-        std::sort(result.begin(), result.end());
-        return result;
-    }
-
-  private:
-    std::string path_;
-};
+using test::TemporaryFolder;
 
 inline std::string read_file(const std::string& path) {
     return disk::read_all(disk::open(path, O_RDONLY).get(), 100U << 20);
