@@ -1,4 +1,4 @@
-// Helpers of tests of local delivery: a temporary folder, messages, child processes, and an agent that answers.
+// Helpers of tests of local delivery: a temporary folder, messages, children, and an agent that answers.
 #pragma once
 
 #include <dirent.h>

@@ -1,138 +1,15 @@
-#include "postoffice/delivery/remote_delivery.h"
-
+// Which mail host gets a message, and what DNS and the relay host decide.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
-#include "../support/fake_smtp_server.h"
-#include "../support/smtp_sink.h"
-#include "dns_servers.h"
-#include "postoffice/base/disk.h"
-#include "postoffice/config/values.h"
+#include "remote_delivery_fixture.h"
 
 namespace postoffice {
 namespace {
 
-using test::FakePeer;
-using test::FakeServer;
-using test::SmtpSink;
-using Verdict = DeliveryResult::Outcome;
-
-const Address alice("alice", "a.test");
-const Address bob("bob", "b.test");
-const Address carol("carol", "b.test");
-
-std::string mx_record(std::string_view owner, unsigned preference, std::string_view host) {
-    return wire_record(owner, DnsType::mx, wire_u16(preference) + wire_name(host));
-}
-
-// b.test has three mail hosts, at 127.0.0.2, .3 and .4.
-std::vector<FakeAnswer> zone(const FakeQuery& query) {
-    const std::string& name = query.question.name;
-    const auto found = [&](const std::vector<std::string>& records) {
-        return std::vector<FakeAnswer>{{wire_response(query, response_flags, records)}};
-    };
-    constexpr unsigned server_failure = 2;
-    constexpr unsigned no_such_name = 3;
-    if (name == "broken.test") return {{wire_response(query, response_flags | server_failure, {})}};
-    if (query.question.type == DnsType::mx) {
-        if (name == "b.test")
-            return found({mx_record(name, 30, "mx3.b.test"), mx_record(name, 10, "mx1.b.test"),
-                          mx_record(name, 20, "mx2.b.test")});
-        if (name == "null.test") return found({mx_record(name, 0, "")});
-        if (name == "own.test") return found({mx_record(name, 0, "own.b.test")});
-    }
-    if (query.question.type == DnsType::a) {
-        if (name == "mx1.b.test") return found({a_record(name, "127.0.0.2")});
-        if (name == "mx2.b.test") return found({a_record(name, "127.0.0.3")});
-        if (name == "mx3.b.test") return found({a_record(name, "127.0.0.4")});
-        if (name == "own.b.test") return found({a_record(name, "127.0.0.1")});
-        if (name == "relay.test") return found({a_record(name, "127.0.0.3")});
-    }
-    const bool exists = name.ends_with("b.test") || name == "relay.test";
-    return {{wire_response(query, response_flags | (exists ? 0 : no_such_name), {})}};
-}
-
-// A server that takes everything, for so many messages over one connection.
-FakeServer::Script taker(int messages = 1) {
-    return [messages](FakePeer& p) {
-        p.greet();
-        for (int i = 0; i < messages; ++i) {
-            p.answer("250 ok\r\n");
-            p.answer("250 ok\r\n");
-            p.answer("354 go\r\n");
-            p.body();
-            p.say("250 2.0.0 taken\r\n");
-        }
-        p.wait_for_close();
-    };
-}
-
-FakeServer::Script greeting(std::string text) {
-    return [text](FakePeer& p) {
-        p.say(text);
-        p.answer("221 bye\r\n");
-    };
-}
-
-class RemoteDeliveryTest : public testing::Test {
-  protected:
-    RemoteDeliveryTest() : dns_(zone), resolver_(test_settings({dns_.endpoint()})) {
-        config_.identity.hostname = "me.test";
-        config_.network.listen = {{{}, 1}};
-    }
-
-    // Servers at 127.0.0.2 and up, all at the port that the first one gets.
-    void serve(const std::vector<std::vector<FakeServer::Script>>& scripts) {
-        for (const auto& script : scripts) {
-            const std::string address = "127.0.0." + std::to_string(servers_.size() + 2);
-            servers_.push_back(std::make_unique<FakeServer>(script, address, config_.remote.port));
-            config_.remote.port = servers_.front()->endpoint().port;
-        }
-    }
-    // Host n (from 1) exists, but nobody listens there.
-    static std::vector<FakeServer::Script> nobody() { return {}; }
-    void nobody_listens() {
-        serve({nobody()});
-        servers_.clear();
-    }
-
-    RemoteDelivery to(const std::string& destination) {
-        ClientTimeouts timeouts{Seconds(20), Seconds(20), Seconds(20), Seconds(20), Seconds(20), Seconds(60)};
-        return RemoteDelivery(config_, resolver_, destination, timeouts);
-    }
-    static RemoteDelivery::Outcome send(RemoteDelivery& delivery,
-                                        const std::vector<Address>& recipients = {bob}) {
-        const Fd message = disk::memory_file("Subject: x\n\nhello\n");
-        return delivery.deliver({alice, {recipients.begin(), recipients.end()}}, message.get(), 18);
-    }
-    RemoteDelivery::Outcome send_to(const std::string& destination,
-                                    const std::vector<Address>& recipients = {bob}) {
-        RemoteDelivery delivery = to(destination);
-        return send(delivery, recipients);
-    }
-
-    FakeDns dns_;
-    Resolver resolver_;
-    Config config_ = [] {
-        Config config;
-        config.remote.port = 0;
-        return config;
-    }();
-    std::vector<std::unique_ptr<FakeServer>> servers_;
-};
-
-void expect(const RemoteDelivery::Outcome& outcome, Verdict verdict, const std::string& status) {
-    ASSERT_FALSE(outcome.results.empty());
-    for (const auto& result : outcome.results) {
-        EXPECT_EQ(result.outcome, verdict) << result.reply.line();
-        EXPECT_EQ(result.reply.status, status) << result.reply.line();
-    }
-}
-
-// --- Which host -------------------------------------------------------------------------------------------
+using namespace testing_remote_delivery;
 
 TEST_F(RemoteDeliveryTest, TheBestHostGetsIt) {
     serve({{taker()}, {taker()}});
@@ -239,8 +116,6 @@ TEST_F(RemoteDeliveryTest, ABreakBeforeTheFinalDotLetsTheNextHostTry) {
     EXPECT_EQ(outcome.results[1].by, "mx2.b.test [127.0.0.3]");
 }
 
-// --- What DNS says ----------------------------------------------------------------------------------------
-
 TEST_F(RemoteDeliveryTest, DomainsThatTakeNoMail) {
     serve({{taker()}});
     expect(send_to("nowhere.test"), Verdict::failed, "5.1.2");
@@ -279,8 +154,6 @@ TEST_F(RemoteDeliveryTest, AnAddressLiteralNeedsNoDns) {
     EXPECT_EQ(dns_.questions(), 0);
 }
 
-// --- The relay host ---------------------------------------------------------------------------------------
-
 TEST_F(RemoteDeliveryTest, TheRelayHostInAllItsSpellings) {
     FakeServer relay({taker(), taker(), taker(), taker(), taker()}, "127.0.0.3");
     const std::string port = std::to_string(relay.endpoint().port);
@@ -300,101 +173,6 @@ TEST_F(RemoteDeliveryTest, ABadRelayHostIsNeverTheSendersFault) {
     expect(send_to(""), Verdict::deferred, "4.3.5");
     config_.remote.relay_host = *parse_relay_host("nowhere.test");
     expect(send_to(""), Verdict::deferred, "4.4.3");
-}
-
-// --- The kept connection ----------------------------------------------------------------------------------
-
-TEST_F(RemoteDeliveryTest, TheConnectionIsKeptAndDnsLeftAlone) {
-    serve({{taker(3)}});
-    RemoteDelivery delivery = to("b.test");
-    expect(send(delivery), Verdict::delivered, "2.0.0");
-    const int questions = dns_.questions();
-    expect(send(delivery), Verdict::delivered, "2.0.0");
-    expect(send(delivery), Verdict::delivered, "2.0.0");
-    EXPECT_EQ(servers_[0]->connections(), 1);
-    EXPECT_EQ(dns_.questions(), questions);
-}
-
-TEST_F(RemoteDeliveryTest, AKeptConnectionThatEndedIsReplaced) {
-    const auto closes_after_one = [](FakePeer& p) {
-        p.greet();
-        p.answer("250 ok\r\n");
-        p.answer("250 ok\r\n");
-        p.answer("354 go\r\n");
-        p.body();
-        p.say("250 taken\r\n");
-    };
-    const auto closes_at_the_second = [closes_after_one](FakePeer& p) {
-        closes_after_one(p);
-        p.answer("421 4.7.0 enough\r\n");
-    };
-    serve({{closes_after_one, closes_at_the_second, taker()}});
-    RemoteDelivery delivery = to("b.test");
-    for (int i = 0; i < 3; ++i) EXPECT_EQ(send(delivery).results[0].outcome, Verdict::delivered);
-    EXPECT_EQ(servers_[0]->connections(), 3);
-}
-
-TEST_F(RemoteDeliveryTest, CloseSaysQuit) {
-    std::string last;
-    serve({{[&last](FakePeer& p) {
-        p.greet();
-        for (int i = 0; i < 3; ++i) p.answer(i == 2 ? "550 no\r\n" : "250 ok\r\n");
-        last = p.answer("221 bye\r\n");
-    }}});
-    RemoteDelivery delivery = to("b.test");
-    (void)send(delivery);
-    delivery.close();
-    delivery.close();
-    servers_.clear();
-    EXPECT_EQ(last, "QUIT");
-}
-
-TEST_F(RemoteDeliveryTest, ManyRecipientsAreSplitAndKeepTheirOrder) {
-    std::vector<std::size_t> sizes;
-    serve({{[&sizes](FakePeer& p) {
-        p.greet();
-        for (std::string line = p.line(); line != "(closed)"; line = p.line()) {
-            if (line.starts_with("MAIL")) sizes.push_back(0);
-            if (line.starts_with("RCPT")) ++sizes.back();
-            if (line.find("number7") != std::string::npos) {
-                p.say("550 5.1.1 " + line + "\r\n");
-            } else if (line == "DATA") {
-                p.say("354 go\r\n");
-                p.body();
-                p.say("250 taken\r\n");
-            } else {
-                p.say("250 ok\r\n");
-            }
-        }
-    }}});
-    std::vector<Address> recipients;
-    for (int i = 0; i < 250; ++i) recipients.emplace_back("number" + std::to_string(i), "b.test");
-    const auto outcome = send_to("b.test", recipients);
-    servers_.clear();
-    EXPECT_EQ(sizes, (std::vector<std::size_t>{100, 100, 50}));
-    ASSERT_EQ(outcome.results.size(), recipients.size());
-    for (std::size_t i = 0; i < recipients.size(); ++i) {
-        const bool refused = recipients[i].local_part().starts_with("number7");
-        EXPECT_EQ(outcome.results[i].outcome, refused ? Verdict::failed : Verdict::delivered);
-        const std::string path = "<" + recipients[i].to_string() + ">";
-        EXPECT_EQ(outcome.results[i].reply.text.find(path) != std::string::npos, refused);
-    }
-}
-
-TEST_F(RemoteDeliveryTest, ManyRecipientsOfADestinationThatIsDownAreAllDeferred) {
-    nobody_listens();
-    const auto outcome = send_to("b.test", std::vector<Address>(250, bob));
-    EXPECT_EQ(outcome.results.size(), 250U);
-    expect(outcome, Verdict::deferred, "4.4.1");
-}
-
-TEST_F(RemoteDeliveryTest, ThousandsOfMessagesToARealServer) {
-    if (!SmtpSink::is_available()) GTEST_SKIP() << "no smtp-sink: run tests/support/get-peers.sh";
-    const SmtpSink sink({}, "127.0.0.2");
-    config_.remote.port = sink.endpoint().port;
-    RemoteDelivery delivery = to("b.test");
-    for (int i = 0; i < 2000; ++i) ASSERT_EQ(send(delivery).results[0].outcome, Verdict::delivered);
-    delivery.close();
 }
 
 }  // namespace
