@@ -145,7 +145,7 @@ void Spawner::read_requests() {
         auto& descriptors = arrival.packet.descriptors;
         const bool is_request =
             arrival.kind == PacketArrival::Kind::packet && arrival.packet.size == sizeof request &&
-            request.magic == SpawnRequest::expected_magic && request.purpose <= Purpose::domain_alias;
+            request.tag == SpawnRequest::own_tag && request.purpose <= Purpose::domain_alias;
         if (is_request && descriptors.size() == 1 && is_packet_socket(descriptors.front().get())) {
             serve({request.purpose, request.user.str()}, std::move(descriptors.front()));
             continue;

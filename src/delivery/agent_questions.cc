@@ -1,7 +1,6 @@
 #include "postoffice/delivery/agent_questions.h"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -25,26 +24,19 @@ constexpr Milliseconds patience_with_files{30'000};
 /// spawner's words if there is no agent to be had.
 template <class Answer, class Request>
 std::optional<ReceivedStruct<Answer>> exchange(int socket, const Request& request, const Deadline& deadline) {
-    static_assert(sizeof(Answer) != sizeof(DeliveryAnswer));
     try {
         send_struct(socket, request);
     } catch (const PeerGone&) {
         // The reason may have arrived before.
     }
-    alignas(Answer) std::byte buffer[std::max(sizeof(Answer), sizeof(DeliveryAnswer))];
+    std::byte buffer[std::max(sizeof(Answer), sizeof(DeliveryAnswer))];
     auto packet = receive_from_agent(socket, buffer, deadline);
     if (!packet) return std::nullopt;
-    if (packet->size == sizeof(DeliveryAnswer)) {
-        DeliveryAnswer refusal;
-        std::memcpy(static_cast<void*>(&refusal), buffer, sizeof refusal);
-        throw FormatError(result_of(refusal).reply.line());
-    }
-    ReceivedStruct<Answer> answer{};
-    if (packet->size != sizeof answer.value) throw FormatError("an answer that makes no sense");
-    std::memcpy(static_cast<void*>(&answer.value), buffer, sizeof answer.value);
-    if (answer.value.magic != Answer::expected_magic) throw FormatError("an answer that makes no sense");
-    answer.descriptors = std::move(packet->descriptors);
-    return answer;
+    const auto answer = parse_tagged<Answer, DeliveryAnswer>(std::span(buffer).first(packet->size));
+    if (!answer) throw FormatError("an answer that makes no sense");
+    if (const auto* refusal = std::get_if<DeliveryAnswer>(&*answer))
+        throw FormatError(result_of(*refusal).reply.line());
+    return ReceivedStruct<Answer>{std::get<Answer>(*answer), std::move(packet->descriptors)};
 }
 
 }  // namespace

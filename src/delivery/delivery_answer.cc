@@ -8,7 +8,7 @@ namespace postoffice {
 DeliveryResult result_of(const DeliveryAnswer& answer) {
     const std::string status = answer.status.str();
     const std::string text = printable(answer.text.str());
-    if (answer.magic == DeliveryAnswer::expected_magic && !status.empty()) {
+    if (answer.tag == DeliveryAnswer::own_tag && !status.empty()) {
         if (answer.outcome == 0 && status.front() == '2')
             return {DeliveryResult::Outcome::delivered, {250, status, text}, ""};
         if (answer.outcome == 1 && status.front() == '4') return deferred(status, text);

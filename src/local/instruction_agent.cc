@@ -389,7 +389,7 @@ int run_instruction_agent(const Config& config, const Account& account, const Ma
     ::umask(077);
     const auto request = receive_struct<InstructionRequest>(channel.get(), Deadline::after(Seconds(30)));
     if (!request) return 0;
-    if (request->value.magic != InstructionRequest::expected_magic || request->descriptors.size() != 1) {
+    if (request->value.tag != InstructionRequest::own_tag || request->descriptors.size() != 1) {
         log_event("", "malformed-request",
                   {{"user", account.name}, {"reason", "malformed instruction request"}});
         return 0;

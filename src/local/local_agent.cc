@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <deque>
 #include <memory>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "agent_answer.h"
@@ -55,11 +55,10 @@ class LocalAgent {
     void make_room();
     void collect_batch();
     bool read_request(Channel& channel);
-    bool read_other_request(const Channel& channel, const DeliveryRequest& start, std::size_t size);
-    bool read_delivery_request(Channel& channel, const DeliveryRequest& request, std::vector<Fd> descriptors);
-    void answer_file(const Channel& channel, const FileRequest& request);
-    void answer_domain_entry(const Channel& channel, const DomainRequest& request) const;
-    void answer_availability(const Channel& channel);
+    bool serve(Channel& channel, const DeliveryRequest& request, std::vector<Fd>& descriptors);
+    bool serve(Channel& channel, const FileRequest& request, std::vector<Fd>& descriptors);
+    bool serve(Channel& channel, const DomainRequest& request, std::vector<Fd>& descriptors) const;
+    bool serve(Channel& channel, const AvailabilityRequest& request, std::vector<Fd>& descriptors);
     void deliver_batch();
     void append_all(Mailbox& mailbox);
     void append(Mailbox& mailbox, Job& job);
@@ -162,50 +161,27 @@ void LocalAgent::collect_batch() {
 
 /// False when the channel is at its end, or its client does not keep to the protocol.
 bool LocalAgent::read_request(Channel& channel) {
-    DeliveryRequest request;
-    auto arrival = receive_packet_now(channel.socket.get(), std::as_writable_bytes(std::span(&request, 1)));
+    constexpr std::size_t largest = std::max(
+        {sizeof(DeliveryRequest), sizeof(FileRequest), sizeof(DomainRequest), sizeof(AvailabilityRequest)});
+    std::byte buffer[largest];
+    auto arrival = receive_packet_now(channel.socket.get(), buffer);
     if (arrival.kind == PacketArrival::Kind::nothing) return true;
     if (arrival.kind == PacketArrival::Kind::end) return false;
     if (arrival.kind == PacketArrival::Kind::packet) {
-        const std::size_t size = arrival.packet.size;
-        if (size < sizeof request
-                ? read_other_request(channel, request, size)
-                : read_delivery_request(channel, request, std::move(arrival.packet.descriptors)))
-            return true;
+        const auto request = parse_tagged<DeliveryRequest, FileRequest, DomainRequest, AvailabilityRequest>(
+            std::span(buffer).first(arrival.packet.size));
+        const auto serve_it = [&](const auto& one) {
+            return serve(channel, one, arrival.packet.descriptors);
+        };
+        if (request && std::visit(serve_it, *request)) return true;
     }
     log_event("", "malformed-request", {{"user", duty_.name}, {"reason", "malformed request"}});
     return false;
 }
 
-/// A question about files. `start`: as much as there is of a packet of `size` octets.
-bool LocalAgent::read_other_request(const Channel& channel, const DeliveryRequest& start, std::size_t size) {
-    static_assert(sizeof(FileRequest) < sizeof(DeliveryRequest) &&
-                  sizeof(DomainRequest) < sizeof(DeliveryRequest) &&
-                  sizeof(AvailabilityRequest) < sizeof(DeliveryRequest));
-    const auto read_into = [&](auto& request) {
-        if (size != sizeof request) return false;
-        std::memcpy(static_cast<void*>(&request), &start, sizeof request);
-        return request.magic == request.expected_magic;
-    };
-    if (FileRequest file; duty_.account && read_into(file)) {
-        answer_file(channel, file);
-        return true;
-    }
-    if (DomainRequest name; duty_.domain && read_into(name)) {
-        answer_domain_entry(channel, name);
-        return true;
-    }
-    if (AvailabilityRequest unavailable; duty_.virtual_mailbox && read_into(unavailable)) {
-        answer_availability(channel);
-        return true;
-    }
-    return false;
-}
-
-bool LocalAgent::read_delivery_request(Channel& channel, const DeliveryRequest& request,
-                                       std::vector<Fd> descriptors) {
-    if (!duty_.mailbox || request.magic != DeliveryRequest::expected_magic || descriptors.size() != 1)
-        return false;
+/// Each of these returns false if the agent is not there for such requests.
+bool LocalAgent::serve(Channel& channel, const DeliveryRequest& request, std::vector<Fd>& descriptors) {
+    if (!duty_.mailbox || descriptors.size() != 1) return false;
     channel.last_use = round_;
     Job& job = batch_.emplace_back();
     job.channel = channel.socket.get();
@@ -216,7 +192,8 @@ bool LocalAgent::read_delivery_request(Channel& channel, const DeliveryRequest& 
     return true;
 }
 
-void LocalAgent::answer_file(const Channel& channel, const FileRequest& request) {
+bool LocalAgent::serve(Channel& channel, const FileRequest& request, std::vector<Fd>&) {
+    if (!duty_.account) return false;
     const bool had_group = duty_.group.needed;
     const UserFile file = read_own_file(
         *duty_.account,
@@ -234,9 +211,11 @@ void LocalAgent::answer_file(const Channel& channel, const FileRequest& request)
         (void)::shutdown(channel.socket.get(), SHUT_RDWR);
     // Mail may need the group: another agent takes it.
     if (had_group && !duty_.group.needed) shut_down();
+    return true;
 }
 
-void LocalAgent::answer_domain_entry(const Channel& channel, const DomainRequest& request) const {
+bool LocalAgent::serve(Channel& channel, const DomainRequest& request, std::vector<Fd>&) const {
+    if (!duty_.domain) return false;
     const DomainEntry entry = duty_.domain->look_up(request.name.str());
     DomainAnswer answer;
     answer.status = static_cast<std::uint8_t>(entry.status);
@@ -255,9 +234,11 @@ void LocalAgent::answer_domain_entry(const Channel& channel, const DomainRequest
     const auto descriptors = value ? std::span(&descriptor, 1) : std::span<const int>();
     if (send_packet_now(channel.socket.get(), bytes, descriptors) == Sent::full)
         (void)::shutdown(channel.socket.get(), SHUT_RDWR);
+    return true;
 }
 
-void LocalAgent::answer_availability(const Channel& channel) {
+bool LocalAgent::serve(Channel& channel, const AvailabilityRequest&, std::vector<Fd>&) {
+    if (!duty_.virtual_mailbox) return false;
     const auto& [user, domain] = *duty_.virtual_mailbox;
     const auto unavailable = check_virtual_mailbox(config_, ::geteuid(), user, domain).known();
     const DeliveryAnswer answer =
@@ -267,6 +248,7 @@ void LocalAgent::answer_availability(const Channel& channel) {
         (void)::shutdown(channel.socket.get(), SHUT_RDWR);
     // The mailbox may be another account's by now: then another agent takes the next request.
     if (unavailable && unavailable->reply.status == "4.2.0") shut_down();
+    return true;
 }
 
 void LocalAgent::deliver_batch() {

@@ -265,7 +265,7 @@ TEST_F(LocalAgent, CapturedClientHarmsOnlyItself) {
     {
         const Fd bad = agent.channel();
         DeliveryRequest request;
-        request.magic = 7;
+        request.tag = static_cast<AgentTag>(7);
         send_struct(bad.get(), request, std::span(&fd, 1));
         EXPECT_EQ(99, answer_on(bad.get()).outcome);
     }

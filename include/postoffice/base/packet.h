@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "postoffice/base/clock.h"
@@ -87,6 +89,25 @@ std::optional<ReceivedStruct<T>> receive_struct(int socket, std::optional<Deadli
     if (!packet || packet->size != sizeof(T)) return std::nullopt;
     received.descriptors = std::move(packet->descriptors);
     return received;
+}
+
+/// One of several structs, each of which begins with its T::own_tag. nullopt if the packet has another tag,
+/// or another size than the struct with this tag.
+template <class... T>
+std::optional<std::variant<T...>> parse_tagged(std::span<const std::byte> packet) {
+    using Tag = std::common_type_t<std::remove_const_t<decltype(T::own_tag)>...>;
+    std::optional<std::variant<T...>> result;
+    Tag tag{};
+    if (packet.size() < sizeof tag) return result;
+    std::memcpy(&tag, packet.data(), sizeof tag);
+    const auto is = [&]<class One>(std::in_place_type_t<One> type) {
+        static_assert(std::is_trivially_copyable_v<One> && offsetof(One, tag) == 0);
+        if (tag != One::own_tag || packet.size() != sizeof(One)) return false;
+        std::memcpy(static_cast<void*>(&std::get<One>(result.emplace(type))), packet.data(), sizeof(One));
+        return true;
+    };
+    (void)(is(std::in_place_type<T>) || ...);
+    return result;
 }
 
 /// A string of at most N-1 octets inside a fixed struct; always NUL-terminated, whatever the sender wrote.
