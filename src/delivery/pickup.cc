@@ -29,8 +29,8 @@ bool is_removed(int file) {
     return status.st_nlink == 0;
 }
 
-// No more than was there when it was opened: the owner may go on writing. And no more than is wanted: nobody
-// waits for the end of his message, and a file of many terabytes may take no room at all.
+// No more than was there when it was opened, since the owner may go on writing, and not after a refusal: a
+// file of many terabytes may take no room at all.
 void feed_message(const Drop& drop, MessageBuilder& builder) {
     std::array<char, 65536> block;
     std::uint64_t left = drop.message_size;
@@ -79,7 +79,7 @@ Pickup::Outcome Pickup::pick_up(const std::string& id, StatusWriter& status) {
         auto drop = open_drop(spool_.drop_directory(), id, config_.limits.recipients);
         if (!drop) return Outcome::taken;
         if (status) status.restrict_to(drop->owner, is_trusted_submitter(config_, drop->owner));
-        // Two may come across it: a worker that outlived its runner, or a queue run beside the server.
+        // Another process may have it: a worker that outlived its runner, or a queue run beside the server.
         if (!try_lock(drop->file.get())) return Outcome::try_again;
         if (is_removed(drop->file.get())) return Outcome::taken;
         // A crash may have fallen between its commit and the removal of the drop.
@@ -100,8 +100,8 @@ Pickup::Outcome Pickup::pick_up(const std::string& id, StatusWriter& status) {
     }
 }
 
-// Anybody may name any sender, unless the site says otherwise; then the mail goes out under the name that the
-// kernel knows.
+// A submitter may name any sender, unless the site says otherwise; then the mail goes out under the name that
+// the kernel knows.
 Address Pickup::sender_of(const Drop& drop) const {
     const Address own(login_name(drop.owner), config_.identity.hostname);
     const Address& asked = drop.envelope.sender;
@@ -131,11 +131,10 @@ Envelope Pickup::envelope_of(const Drop& drop) const {
     return envelope;
 }
 
-Pickup::Outcome Pickup::accept_drop(const std::string& id, Drop& drop, const StatusWriter& status) {
-    Envelope envelope = envelope_of(drop);
-    Envelope refused = envelope;
+/// Where the recipients of a drop lead. One of which this cannot be said now is queued as it stands.
+Pickup::Routed Pickup::route(const Drop& drop) {
+    Routed routed{envelope_of(drop), envelope_of(drop), {}};
     RecipientCollector accepted;
-    Reply refusal;
     for (const auto& [address, wishes] : drop.envelope.recipients) {
         const Address recipient = address.qualified(config_.identity.hostname);
         const Route route = router_.route(recipient);
@@ -147,12 +146,17 @@ Pickup::Outcome Pickup::accept_drop(const std::string& id, Drop& drop, const Sta
                 accepted.add_unrouted(recipient, wishes);
                 break;
             case Route::Status::unknown:
-                refusal = route.refusal;
-                refused.recipients.push_back({recipient, {Destination::Remote{}, recipient}, {}, wishes});
+                routed.refusal = route.refusal;
+                routed.refused.recipients.push_back(
+                    {recipient, {Destination::Remote{}, recipient}, {}, wishes});
         }
     }
-    accepted.move_to(envelope);
+    accepted.move_to(routed.accepted);
+    return routed;
+}
 
+Pickup::Outcome Pickup::accept_drop(const std::string& id, Drop& drop, const StatusWriter& status) {
+    auto [envelope, refused, refusal] = route(drop);
     Message message(spool_.directory(), config_.queue.minfree);
     const std::string top = warning_for(drop) + received_field(config_.identity.hostname, id, envelope, "");
     MessageBuilder builder(message,
@@ -190,8 +194,8 @@ Pickup::Outcome Pickup::accept_drop(const std::string& id, Drop& drop, const Sta
     return refuse(id, std::move(envelope), message, reply, status);
 }
 
-// Nobody waits for an answer any more: the refusal goes into the queue as a failure, and from there to the
-// sender.
+// No client waits for an answer any more: the refusal goes into the queue as a failure, and from there to
+// the sender.
 Pickup::Outcome Pickup::refuse(const std::string& id, Envelope envelope, Message& message, const Reply& reply,
                                const StatusWriter& status) {
     QueueEntry entry = spool_.commit(id, envelope, message);
@@ -240,7 +244,8 @@ int run_pickup_worker(const Config& config, Fd channel, SpawnerHandle spawner,
         done.try_again = pickup.pick_up(at_hand, status) == Pickup::Outcome::try_again ? 1 : 0;
         services.close_idle();
         std::vector<int> descriptors;
-        if (status && is_queued) descriptors.push_back(status.fd());  // more is told by who delivers it
+        if (status && is_queued)
+            descriptors.push_back(status.fd());  // the process that delivers it tells more
         done.submitter_sees_all = status.sees_all() ? 1 : 0;
         send_struct(channel.get(), done, descriptors);
         status = StatusWriter();

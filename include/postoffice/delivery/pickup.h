@@ -1,5 +1,5 @@
-// Taking in local submissions: drop/ files become messages, with the checks that a client's mail gets. Who
-// submitted one is the owner of the file, which the kernel vouches for; everything in it is hearsay.
+// Local submissions: files in drop/ become messages, with the checks that a client's mail gets. The submitter
+// is the owner of the file, as the kernel says; nothing that stands in the file is trusted.
 #pragma once
 
 #include <functional>
@@ -27,10 +27,17 @@ class Pickup {
         taken,      ///< delivered, queued or refused for good; the drop is gone
         try_again,  ///< still in drop/
     };
-    /// `watch`: of who left a FIFO beside the drop; closed if he is not its owner. Does not throw.
+    /// `status`: of a submitter that left a FIFO beside the drop; closed if that is not its owner. Does not
+    /// throw.
     Outcome pick_up(const std::string& id, StatusWriter& status);
 
   private:
+    struct Routed {
+        Envelope accepted;
+        Envelope refused;
+        Reply refusal;  ///< of the last one that was refused
+    };
+    Routed route(const Drop& drop);
     Outcome accept_drop(const std::string& id, Drop& drop, const StatusWriter& status);
     Envelope envelope_of(const Drop& drop) const;
     Outcome refuse(const std::string& id, Envelope envelope, Message& message, const Reply& reply,
