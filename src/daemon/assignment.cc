@@ -21,7 +21,7 @@ Answer for_account(const std::string& name) {
     return Assignment{*account};
 }
 
-/// Not even by the name of root: what it does is in the hands of people who are not.
+/// Never root, not even by that name: other accounts decide what such an agent does.
 Answer for_domain(const std::optional<Account>& account, const VirtualDomain& domain,
                   const std::string& virtual_user = "") {
     if (!account) return deferred("4.3.5", "The account for mail of this domain is not there");
@@ -30,7 +30,7 @@ Answer for_domain(const std::optional<Account>& account, const VirtualDomain& do
     return Assignment{*account, domain, virtual_user};
 }
 
-/// On a private host, which does not run as root, there is nobody else to become.
+/// On a private host, which does not run as root, there is no other account to become.
 std::optional<Account> account_for(const Config& config, const std::string& name) {
     if (::geteuid() != 0) return find_account(config.identity.only_user);
     return find_login(name);

@@ -48,8 +48,8 @@ AuthVerdict check_account(const std::string& name, const std::string& password, 
     return {outcome, canonical};
 }
 
-/// The users of a virtual domain, as long as that is active: who may not get mail does not send any. Throws
-/// if they cannot be told.
+/// The users of a virtual domain, as long as that is active: a user that may not get mail does not send any.
+/// Throws if they cannot be read.
 std::vector<VirtualUser> users_of(const Config& config, const std::string& domain_name) {
     DomainTable domains(config.vhost.dir);
     domains.refresh();
@@ -99,10 +99,10 @@ std::string fresh_nonce() {
     return base64(octets);
 }
 
-/// Who a SCRAM client says he is, and what he is checked against, be it made up.
+/// The user that a SCRAM client names, and the verifier that its proof is checked with, which may be a decoy.
 struct Claim {
     ScramVerifier verifier;
-    std::string user;  ///< empty: there is no such user, or he has no verifier
+    std::string user;  ///< empty: there is no such user, or the user has no verifier
 };
 
 Claim look_up(const Config& config, const std::string& user, const ScramDigest& salt_key) {
@@ -168,7 +168,7 @@ void send_verdict(const Fd& channel, const AuthVerdict& verdict) {
     try {
         (void)send_packet_now(channel.get(), std::as_bytes(std::span(&answer, 1)));
     } catch (const std::system_error&) {
-        // Whoever asked does not want to know any more.
+        // The session process has ended, or does not wait any more.
     }
 }
 

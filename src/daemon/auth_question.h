@@ -16,7 +16,7 @@ AuthOutcome answer_question(const Config& config, AuthRequest& request, const Fd
 void send_verdict(const Fd& channel, const AuthVerdict& verdict);
 
 /// Stays the same on this host, and differs on every other: a salt that changed from one day to the next
-/// would give away that nobody has the name.
+/// would give away that no user has the name.
 ScramDigest make_salt_key();
 
 }  // namespace postoffice

@@ -22,8 +22,9 @@ constexpr int pass_rights = SO_PASSRIGHTS;
 constexpr int pass_rights = 83;
 #endif
 
-// Who is the last to close a socket may have to wait for as long as its sender likes (SO_LINGER), and a
-// descriptor that came with a datagram is closed by who reads that. Linux before 6.16 cannot refuse them.
+// The process that closes the last copy of a socket may have to wait for as long as its sender likes
+// (SO_LINGER), and a descriptor that came with a datagram is closed by the process that reads that. Linux
+// before 6.16 cannot refuse them.
 void refuse_descriptors(int socket) {
     const int no = 0;
     (void)::setsockopt(socket, SOL_SOCKET, pass_rights, &no, sizeof no);

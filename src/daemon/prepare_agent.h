@@ -12,8 +12,8 @@
 namespace postoffice {
 
 /// In the agent's process: gives up root for good, and gets ready for what the agent is there for; or why
-/// that cannot be. A domain's passwd is opened by root, since its owner may let nobody else see it, and read
-/// by the account. Does not throw.
+/// that cannot be. A domain's passwd is opened by root, since its owner may let no other account see it, and
+/// read by the account. Does not throw.
 std::variant<AgentDuty, DeliveryResult> prepare_agent(const Config& config, const DomainTable& domains,
                                                       SpawnRequest::Purpose purpose,
                                                       const Assignment& assignment);

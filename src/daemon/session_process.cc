@@ -48,7 +48,7 @@ std::optional<ReceivedStruct<ClientHandover>> next_client(const Fd& channel, Inb
     return receive_struct<ClientHandover>(channel.get());
 }
 
-// A parked client's next word decides which process serves it.
+// The next command of a parked client decides which process serves it.
 void hand_back(const Fd& channel, const Fd& client, const SessionState& state,
                SessionEnded::How how = SessionEnded::How::parked) {
     const int descriptors[] = {client.get()};

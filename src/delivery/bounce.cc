@@ -13,7 +13,8 @@ namespace {
 using Status = RecipientState::Status;
 using Entries = std::vector<DsnRequest::Entry>;
 
-// Who asks for notices of delay, where delay-warning= does not say when: sendmail's old custom.
+// After which a sender that asked for it gets a notice of delay, if delay-warning= does not say; as sendmail
+// does.
 constexpr Seconds usual_delay{4 * 3600};
 
 // Empty if it is lost: then the report says so.
@@ -69,7 +70,7 @@ std::string Bouncer::report_failures(QueueEntry& entry) {
     const Journal& journal = entry.journal();
     const bool is_report = journal.envelope.sender.is_null();
     Entries failures = entries_to_report(journal, Status::failed);
-    // NOTIFY is about the sender; what nobody can be told of is our postmaster's business in any case.
+    // NOTIFY is about the sender; a failure that cannot be reported to any sender goes to postmaster anyway.
     std::erase_if(failures, [&](const DsnRequest::Entry& failure) {
         const bool is_wanted = journal.envelope.recipients[failure.index].wishes.notify.wants_failure();
         if (is_report || is_wanted) return false;
@@ -184,7 +185,7 @@ std::string Bouncer::queue_to(const Address& to, const std::string& about, const
     envelope.arrived = now_unix();
     envelope.origin.protocol = "local";
     envelope.origin.submitter = "report on " + about;
-    // Nobody shall hear what becomes of a report (RFC 3461 section 6.1).
+    // There are no notices on what becomes of a report (RFC 3461 section 6.1).
     const RecipientWishes wishes{{.never = true}, ""};
     RecipientCollector recipients;
     if (route.status == Route::Status::temporary)

@@ -1,6 +1,5 @@
-// Recipients of a queued message of whom nobody could say, when it was submitted, where they lead: a delivery
-// file that could not be read, a directory of users that did not answer. With every attempt they are looked
-// up again.
+// Recipients of a queued message that could not be routed when it was submitted: a delivery file could not be
+// read, or a directory of users did not answer. With every attempt they are routed again.
 #pragma once
 
 #include <cstddef>
@@ -18,9 +17,9 @@ class DeferredRouting {
         : spool_(config.queue.dir),
           services_(config, spool_, InboundServices::unattended(spawner, notifications)) {}
 
-    /// Delivered: the recipient goes on in a message of its own, which is told to whom that leads, and the
-    /// one who waits for a notice will hear from that one. Failed: there is nobody of that name. `message`:
-    /// an open file with the text. Does not throw.
+    /// Delivered: the recipient goes on in a message of its own, from which the sender gets the notice that
+    /// it asked for. Failed: there is no such recipient. `message`: an open file with the text. Does not
+    /// throw.
     DeliveryResult deliver(const QueueEntry& entry, std::size_t recipient, int message);
 
     void close_idle() { services_.close_idle(); }

@@ -148,14 +148,14 @@ Reply DeliverOrQueue::deliver_now(const std::string& id, const Envelope& envelop
     }
     if (done > 0) send_notices(id, envelope, message, results);
     if (done == results.size()) return {250, "2.0.0", id + " delivered"};
-    // Nobody has it yet: the client keeps it, and hears the reason instead of getting a bounce.
+    // No recipient has it yet: the client keeps it, and gets the reason as its reply instead of a bounce.
     if (done == 0 && on_total_failure_ == OnTotalFailure::refused)
         return deferral != nullptr ? deferral->reply : failure->reply;
     return queue(id, envelope, message, results);
 }
 
-// Who has the message, and was to be told of, is told of now. The message cannot be taken back for want of a
-// notice: the client would send it again, to everybody.
+// The notices of success for recipients that have the message. The message is accepted even if no notice can
+// be queued: the client would send it again, to all recipients.
 void DeliverOrQueue::send_notices(const std::string& id, const Envelope& envelope, Message& message,
                                   const std::vector<DeliveryResult>& results) try {
     if (envelope.sender.is_null()) return;

@@ -47,7 +47,7 @@ Dispatcher::Key Dispatcher::key_of(const Destination& destination) const {
     return {true, source != nullptr ? describe(*source) : account_of(destination)};
 }
 
-/// Whose rights a local agent gets for it, or whose files it reads.
+/// The account whose rights a local agent gets for it, or whose files it reads.
 std::string Dispatcher::account_for(const Destination& destination) const {
     if (destination.is<Destination::Discard>()) return "";
     if (destination.is<Destination::Unrouted>()) return account_for(destination.address);

@@ -64,7 +64,7 @@ void Dispatcher::settle_job(Job job, const DeliveryResult& result) {
     finish(std::move(job));
 }
 
-/// The log, a person who watches the run, and a submitter who waits hear what became of a recipient.
+/// What became of a recipient: to the log, to the terminal of a queue run, and to a submitter that waits.
 void Dispatcher::report_outcome(const QueueEntry& entry, std::size_t index,
                                 const DeliveryResult& result) const {
     const bool has_failed = result.outcome == DeliveryResult::Outcome::failed;
@@ -93,8 +93,8 @@ void Dispatcher::finish(Job job) {
     hand_out(message, parts);
 }
 
-/// Those for whom an attempt was made when the time was over already: none is given up for what happened
-/// before.
+/// Recipients for which an attempt was made when the time was over already: none is given up for what
+/// happened before.
 void Dispatcher::give_up_expired(QueueEntry& entry) const {
     const Journal& journal = entry.journal();
     for (std::size_t i = 0; i < journal.recipients.size(); ++i) {

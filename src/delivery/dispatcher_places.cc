@@ -36,7 +36,7 @@ std::string Dispatcher::owner_of(const Origin& origin) {
     return address ? rated_network(*address) : origin.client_address;
 }
 
-/// Twice as many as there are places left: one owner gets two thirds, and whoever comes next always some.
+/// Twice as many as there are places left: one owner gets two thirds, and the next owner always some.
 bool Dispatcher::has_share(const std::string& owner) const {
     const auto share = shares_.find(owner);
     return share == shares_.end() || share->second.active < 2 * (most_active - active_.size());
@@ -199,8 +199,8 @@ bool Dispatcher::must_give_way(const Pool& pool, const Agent& agent) const {
     return false;
 }
 
-/// Agents that turned slow take the places of others as long as nobody wants them. Then those that turned
-/// slow last give them back: what they have not delivered yet waits in the line of the slow.
+/// Agents that turned slow take the places of others as long as no other mail waits for them. Then those that
+/// turned slow last give them back: what they have not delivered yet waits in the line of the slow.
 void Dispatcher::make_way(Pool& pool) {
     const bool is_wanted = !pool.lines[static_cast<std::size_t>(Pace::quick)].empty() ||
                            !pool.lines[static_cast<std::size_t>(Pace::unknown)].empty();

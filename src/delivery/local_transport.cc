@@ -88,15 +88,15 @@ void LocalTransport::connect() {
 /// be gone, a second time.
 void LocalTransport::send(Batch& batch, int message) try {
     const std::uint64_t size = size_of(message);
-    const auto everybody = std::move(batch.envelope.recipients);
-    while (batch.results.size() < everybody.size()) {
+    const auto all = std::move(batch.envelope.recipients);
+    while (batch.results.size() < all.size()) {
         const bool was_kept = client_ && client_->is_alive();
         if (!was_kept) connect();
         // Which server that is says our own configuration: it is never the message's fault, nor of interest
         // to its sender.
         if (const auto refusal = client_->refusal()) throw PeerGone(refusal->reply.line());
-        const auto first = everybody.begin() + static_cast<std::ptrdiff_t>(batch.results.size());
-        const auto left = static_cast<std::size_t>(everybody.end() - first);
+        const auto first = all.begin() + static_cast<std::ptrdiff_t>(batch.results.size());
+        const auto left = static_cast<std::size_t>(all.end() - first);
         const auto count = std::min(client_->most_recipients(), left);
         batch.envelope.recipients.assign(first, first + static_cast<std::ptrdiff_t>(count));
         TransactionResult done = client_->send(batch.envelope, message, size);

@@ -160,7 +160,7 @@ class QueueAgent {
         resolver_.refresh(name_servers_);
         if (!remote_) remote_ = std::make_unique<RemoteDelivery>(config_, resolver_, task_.destination);
         const Envelope& envelope = entry.journal().envelope;
-        std::map<std::string, std::vector<std::size_t>> ways;  // by whom they are forwarded
+        std::map<std::string, std::vector<std::size_t>> ways;  // by the address that forwards them
         for (std::size_t i = 0; i < indices.size(); ++i)
             ways[forwarded_by(envelope.recipients[indices[i]], envelope)].push_back(i);
 
@@ -220,14 +220,14 @@ class QueueAgent {
                    {"target", describe(recipient.destination)},
                    {"host", result.by.empty() ? config_.identity.hostname : result.by},
                    {"reply", result.reply.line()}});
-        // What becomes of one who goes on in a message of his own is not known yet.
+        // What becomes of a recipient that goes on in a message of its own is not known yet.
         const bool goes_on =
             recipient.destination.is<Destination::Unrouted>() && result.outcome == Outcome::delivered;
         if (!goes_on) status_.report_outcome(recipient, result);
     }
 
-    /// Who hears the dialogue about these recipients: the person who runs the queue by hand; a submitter who
-    /// waits, as long as none of them was led here by somebody else's choice.
+    /// To whom the dialogue about these recipients is shown: the person at the terminal of a queue run; or a
+    /// submitter that waits, unless another user's choice led one of them here.
     std::function<void(const std::string&)> audience(const std::vector<Recipient>& recipients,
                                                      std::span<const std::uint32_t> indices) const {
         if (task_.verbose) return print();
@@ -266,7 +266,8 @@ std::span<const std::uint32_t> checked_indices(const QueueJob& job, const QueueE
     if (job.count > QueueJob::most_recipients) throw FormatError("queue job with too many recipients");
     const std::span<const std::uint32_t> indices(job.recipients, job.count);
     for (const auto index : indices)
-        if (index >= entry.journal().envelope.recipients.size()) throw FormatError("queue job for nobody");
+        if (index >= entry.journal().envelope.recipients.size())
+            throw FormatError("queue job for a recipient that is not there");
     return indices;
 }
 

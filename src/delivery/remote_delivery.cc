@@ -42,7 +42,6 @@ bool says_more(const DeliveryResult& later, const DeliveryResult& former) {
 
 }  // namespace
 
-// Where to connect, in order; without hosts `trouble` says why.
 // One message to at most `most_recipients`. A recipient is open while another host may be asked for it.
 struct RemoteDelivery::Attempt {
     const OutgoingEnvelope& envelope;
@@ -92,14 +91,14 @@ void RemoteDelivery::deliver_part(Attempt& attempt) {
         if (client_ && client_->is_alive()) hand_over(attempt);
         if (attempt.open.empty()) return;
         client_.reset();
-        attempt.was_reached = false;  // what counts is who can be reached now
+        attempt.was_reached = false;  // what counts is which host can be reached now
         walk(attempt);
     } catch (const std::runtime_error& e) {  // the host itself is in trouble: no descriptors, no interfaces
         attempt.settle_open(deferred("4.3.0", e.what()));
     }
 }
 
-// Mail hosts by preference, each with all its addresses, until nobody is left to ask for.
+// Mail hosts by preference, each with all its addresses, until no recipient is open.
 void RemoteDelivery::walk(Attempt& attempt) {
     const Route route = find_route();
     if (route.hosts.empty()) return attempt.settle_open(route.trouble);
@@ -127,8 +126,8 @@ void RemoteDelivery::walk(Attempt& attempt) {
     if (refusal && !attempt.was_reached) attempt.settle_open(*refusal);
 }
 
-// The open recipients in as many transactions as the server wants (RFC 9422, RCPTMAX). Those stay open whom
-// another host might take at once; nobody whose message this server has, or has judged.
+// The open recipients in as many transactions as the server wants (RFC 9422, RCPTMAX). A recipient stays open
+// if another host might take it at once, but not if this server has its message, or has refused it.
 void RemoteDelivery::hand_over(Attempt& attempt) {
     const std::vector<std::size_t> open = std::exchange(attempt.open, {});
     attempt.was_reached = true;
@@ -199,8 +198,8 @@ RemoteDelivery::Route RemoteDelivery::route_to_relay(const Resolver& resolver) c
     return {{MailHost{name, 0, std::move(addresses)}}, port, {}};
 }
 
-// Addresses at which this port is our own daemon: whoever sends there talks to himself. On another port the
-// same addresses may well belong to another mail server.
+// Addresses at which this port is our own daemon: mail that is sent there would come back. On another port
+// the same addresses may well belong to another mail server.
 std::vector<IpAddress> RemoteDelivery::own_addresses(std::uint16_t port) const {
     const bool is_ours = std::any_of(config_.network.listen.begin(), config_.network.listen.end(),
                                      [port](const ListenAddress& listen) { return listen.port == port; });

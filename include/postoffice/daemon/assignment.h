@@ -1,7 +1,7 @@
 // Which account an agent gets: what the spawner makes of a request. It knows the names in the request, the
 // account database, postoffice.cf(5) and domains.cf(5), and no other file. The account vhost-user= can choose
 // between itself and the owner of a domain for the mailboxes of that domain, by the folder that it keeps in
-// vhost-spool=. Nothing else that can forge a request, and no other account, changes anything here.
+// vhost-spool=. No other account, and no forged request, changes anything here.
 #pragma once
 
 #include <optional>
@@ -19,7 +19,7 @@ namespace postoffice {
 struct Assignment {
     Account account;
     std::optional<VirtualDomain> domain = {};  ///< virtual_mailbox, domain, domain_alias
-    std::string virtual_user = "";             ///< virtual_mailbox: his name in the domain, fit for a file
+    std::string virtual_user = "";             ///< virtual_mailbox: the name in the domain, fit for a file
 };
 
 /// The assignment, or why there is none. `name`: as in the request. `domains`: as of now. Throws

@@ -1,5 +1,5 @@
 // The authenticator: root; takes a name and a password, and says whether they belong together. Each question
-// is answered by a child of its own, with a deadline, so that a slow password service delays nobody else.
+// is answered by a child of its own, with a deadline, so that a slow password service delays no other login.
 //
 // What asks is a session process, and may have been captured. Each has room for a few questions at a time, so
 // that others keep theirs, and for as many wrong passwords as `auth-failures` says; its pass tells which

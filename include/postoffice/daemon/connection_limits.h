@@ -1,5 +1,5 @@
-// Who is let in: places in all and for one address, rates, the load of the machine. Asked by the listener
-// alone.
+// Which clients are accepted: connections of one address, rates, the load of the machine. Used by the
+// listener alone.
 #pragma once
 
 #include <chrono>
@@ -21,15 +21,15 @@ class ConnectionLimits {
     /// `misconduct` outlives it; `rates` may be null.
     ConnectionLimits(const Config& config, RateTable* rates, Misconduct& misconduct);
 
-    /// A front end of `proxy=`, which tells who its clients are.
+    /// A front end of `proxy=`, which names its clients.
     bool is_front_end(const IpAddress& address) const;
-    /// Why this client cannot stay, or nothing, and then it counts until left(). Refusals are logged, but not
-    /// all of a flood.
+    /// Why this client is refused; nullopt if it is accepted, and then it counts until release(). Refusals
+    /// are logged, but not all of a flood.
     std::optional<Reply> admit(const IpAddress& address);
-    /// Counts a client whom an earlier listener let in.
+    /// Counts a client that an earlier listener has accepted.
     void count(const IpAddress& address);
     void release(const IpAddress& address);
-    /// For one who was turned away before he could enter.
+    /// Of a client that was refused for want of places.
     void log_refusal(const IpAddress& address, const Reply& reply);
 
   private:

@@ -1,4 +1,4 @@
-// Who the processes are that face the network or the queue.
+// The account of the processes that serve the network or the queue.
 #pragma once
 
 #include <sys/types.h>
@@ -17,8 +17,8 @@ struct ServiceIdentity {
 /// Throws std::system_error (ENOENT) if there is no such account.
 ServiceIdentity service_identity(const Config& config);
 
-/// The ordinary user who runs us and whose spool it is, or would be: then this is a private host, where no
-/// other account gets mail. Empty for root, and for users of the host's own server.
+/// The ordinary user that runs this process and owns the spool, or would: then this is a private host, where
+/// no other account gets mail. Empty for root, and for users of the host's own server.
 std::string only_user_of(const Config& config);
 
 /// Whether the sendmail of an ordinary user, which has the spool's group, may access(2) the path. Asks the

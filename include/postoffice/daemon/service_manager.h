@@ -1,5 +1,5 @@
-// What systemd and its likes tell a daemon, and are told by it: sockets that they have bound for it
-// (sd_listen_fds(3)), and datagrams about its state (sd_notify(3)). The protocol alone, no library.
+// What systemd, or another service manager, tells a daemon, and is told by it: sockets that they have bound
+// for it (sd_listen_fds(3)), and datagrams about its state (sd_notify(3)). The protocol alone, no library.
 #pragma once
 
 #include <chrono>
@@ -37,8 +37,8 @@ bool serves(const GivenSocket& given, const ListenAddress& listen);
 
 class ServiceManager {
   public:
-    /// From the environment, which forgets it: what this process starts has nothing to tell. Without
-    /// NOTIFY_SOCKET nobody listens, and everything below does nothing.
+    /// From the environment, which forgets it: child processes have nothing to report to it. Without
+    /// NOTIFY_SOCKET there is no manager, and everything below does nothing.
     ServiceManager();
 
     /// This process is the main one, and it serves.

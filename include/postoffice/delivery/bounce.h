@@ -1,5 +1,5 @@
-// Telling the sender what became of a message: reports (RFC 3464) from <>, to the envelope sender, of what he
-// asked for (RFC 3461). A failure that cannot be reported to the sender goes to postmaster; what cannot be
+// Reports of what became of a message (RFC 3464), from <> to the envelope sender, as the sender asked for
+// (RFC 3461). A failure that cannot be reported to the sender goes to postmaster; what cannot be
 // reported to postmaster ends in the log.
 #pragma once
 
@@ -32,9 +32,9 @@ class Bouncer {
     /// cannot be stored: then it is not recorded, and must be tried again.
     std::vector<std::string> report(QueueEntry& entry, UnixTime now);
 
-    /// The notice of success for a message that never was in the queue: `journal` says who was delivered to;
-    /// its aliases and lists (Envelope::expanded) are in the report as well. `original`: the message, open
-    /// for reading. Returns the id of the report, or "" if nobody wants one. Throws as report().
+    /// The notice of success for a message that never was in the queue: `journal` says which recipients have
+    /// it; its aliases and lists (Envelope::expanded) are in the report as well. `original`: the message,
+    /// open for reading. Returns the id of the report, or "" if none is wanted. Throws as report().
     std::string report_success(const Journal& journal, int original);
 
     /// Tells postmaster of messages that were moved aside. Returns the id of the report. Throws

@@ -15,10 +15,10 @@ namespace postoffice {
 
 class DeliverOrQueue final : public Acceptor {
   public:
-    /// What becomes of a message that nobody could be given now.
+    /// What becomes of a message that could be delivered to no recipient now.
     enum class OnTotalFailure {
-        refused,  ///< its client keeps it, and hears why
-        queued,   ///< nobody waits for an answer
+        refused,  ///< its client keeps it; the reply says why
+        queued,   ///< no client waits for a reply
     };
     /// Keeps the references. `bouncer`: sends the notices of success that are due at once. `on_queued`:
     /// called with each id that was committed, after its lock was released. `on_settled`: called with each

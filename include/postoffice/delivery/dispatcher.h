@@ -42,13 +42,13 @@ class Dispatcher {
         std::function<void(const std::string& id)> on_gone;
         /// A report was queued.
         std::function<void(const std::string& id)> on_queued;
-        /// Who is told what becomes of the message; nullptr if nobody.
+        /// Of the submitter that waits for the outcome of the message; nullptr if none does.
         std::function<const StatusWriter*(const std::string& id)> status_writer_of = [](const std::string&) {
             return nullptr;
         };
         /// The recipients of the message at other hosts may be tried now.
         std::function<bool(const Journal& journal)> may_leave = [](const Journal&) { return true; };
-        /// Told to a person who watches the run: what became of a recipient without an agent.
+        /// For the terminal of a queue run: what became of a recipient without an agent.
         std::function<void(const std::string& line)> show = [](const std::string&) {};
         /// The address is in a domain of ours, so that what it leads to is said by files of this host.
         std::function<bool(const Address&)> is_ours = [](const Address&) { return false; };
@@ -112,7 +112,7 @@ class Dispatcher {
     /// How long its jobs take. A destination chooses that itself, so slow ones share a part of the agents.
     enum class Pace { quick, unknown, slow };
     struct DestinationQueue {
-        std::string account;      ///< whose rights local agents need for it; empty: of many, or remote
+        std::string account;  ///< with the rights that local agents need for it; empty: of many, or remote
         bool is_patient = false;  ///< one mailbox that did not answer soon
         Pace pace = Pace::unknown;
         Clock::time_point pace_until{};  ///< it is remembered

@@ -1,5 +1,5 @@
-// What it takes to take in a message, whoever brings it: a router that sees what each user's files say, and
-// a DeliverOrQueue that delivers or queues.
+// What every process needs that accepts messages: a router that sees what each user's files say, and a
+// DeliverOrQueue that delivers or queues.
 #pragma once
 
 #include <functional>
@@ -30,7 +30,7 @@ class InboundServices {
         Milliseconds avoidance{};               ///< of agents that did not answer, as for AgentChannels
         Seconds server_patience{120};           ///< with the server of local-transport, for each step
         DeliverOrQueue::OnTotalFailure on_total_failure = DeliverOrQueue::OnTotalFailure::queued;
-        /// As DeliverOrQueue calls them, for who wants to know more; may be empty.
+        /// As DeliverOrQueue calls them; may be empty.
         std::function<void(const std::string&)> on_queued = {};
         std::function<void(const Recipient&, const DeliveryResult&)> on_settled = {};
     };

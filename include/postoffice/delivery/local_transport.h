@@ -29,7 +29,7 @@ class LocalTransport final : public LocalDelivery {
     /// Says goodbye to the server: nothing may come for a while, and it has few places.
     void close_idle();
 
-    /// What the server is told of a recipient: the user, with the extension that led to him, if any.
+    /// What the server is told of a recipient: the user, with the extension of the address, if any.
     static Address address_for(const Config& config, const MailboxDelivery& delivery);
 
   private:

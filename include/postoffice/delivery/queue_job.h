@@ -9,7 +9,7 @@
 namespace postoffice {
 
 /// Runner to agent: deliver this message to these of its recipients. Descriptors: journal, message, and the
-/// FIFO of who watches it, if somebody does.
+/// FIFO of a submitter that waits for the outcome, if one does.
 struct QueueJob {
     static constexpr std::size_t most_recipients = 100;  // RFC 5321 section 4.5.3.1.8
     std::uint32_t count = 0;

@@ -1,5 +1,5 @@
 // The reaper: removes the files of finished messages, in a process of its own, since giving back space can
-// take the file system a millisecond each, and nobody should wait for it.
+// take the file system a millisecond each, and no mail should wait for that.
 #pragma once
 
 #include <string>

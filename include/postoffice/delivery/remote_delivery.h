@@ -38,7 +38,7 @@ class RemoteDelivery {
     };
     /// Asks DNS, for Config::remote.lookup_timeout at most. Throws std::system_error.
     Route find_route() const;
-    /// From now on `talk` hears each line of the dialogues, as in SmtpClient; nobody if it is empty.
+    /// From now on `transcript` is called with each line of the dialogues, as in SmtpClient; it may be empty.
     void set_transcript(std::function<void(const std::string&)> transcript);
     /// Says QUIT to a connection that is kept.
     void close();

@@ -138,7 +138,7 @@ struct InstructionRequest {
     FixedString<32> id;
     FixedString<512> sender;
     FixedString<512> recipient;
-    FixedString<256> alias;         ///< in whose value the instruction stands; empty: in the user's own file
+    FixedString<256> alias;         ///< that has the instruction; empty: the user's own file has it
     FixedString<2048> instruction;  ///< as instruction_of(Destination)
 };
 
