@@ -33,15 +33,6 @@ void become_forever(uid_t uid, gid_t gid, const std::vector<gid_t>& groups) {
     if (uid != 0 && ::setresuid(0, 0, 0) == 0) throw_errno(EPERM, "root could be regained");
 }
 
-std::vector<gid_t> groups_of(const Account& account) {
-    int count = 64;
-    std::vector<gid_t> groups(static_cast<std::size_t>(count));
-    while (::getgrouplist(account.name.c_str(), account.gid, groups.data(), &count) < 0)
-        groups.resize(static_cast<std::size_t>(count) + 16), count = static_cast<int>(groups.size());
-    groups.resize(static_cast<std::size_t>(count));
-    return groups;
-}
-
 void forbid_new_privileges() {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) throw_errno("no_new_privs");
 }

@@ -14,7 +14,7 @@ using Purpose = SpawnRequest::Purpose;
 using Answer = std::variant<Assignment, DeliveryResult>;
 
 Answer for_account(const std::string& name) {
-    const auto account = find_account(name);
+    const auto account = find_recipient_account(name);
     if (!account) return failed("5.1.1", "No such user");
     if (!may_deliver_as(*account))
         return deferred("4.3.5", "Mail is not delivered with the privileges of this account");
@@ -32,7 +32,7 @@ Answer for_domain(const std::optional<Account>& account, const VirtualDomain& do
 
 /// On a private host, which does not run as root, there is no other account to become.
 std::optional<Account> account_for(const Config& config, const std::string& name) {
-    if (::geteuid() != 0) return find_account(config.identity.only_user);
+    if (::geteuid() != 0) return find_recipient_account(config.identity.only_user);
     return find_login(name);
 }
 

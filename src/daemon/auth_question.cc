@@ -1,11 +1,11 @@
 #include "auth_question.h"
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <string.h>
 
 #include <algorithm>
 
+#include "postoffice/base/accounts.h"
 #include "postoffice/base/base64.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
@@ -40,12 +40,11 @@ Login parse_login(const Config& config, const std::string& user) {
 /// An account of the host. root does not send mail from elsewhere: its password is not there to be guessed at
 /// here.
 AuthVerdict check_account(const std::string& name, const std::string& password, const std::string& client) {
-    const passwd* account = ::getpwnam(name.c_str());
-    const std::string canonical = account != nullptr ? account->pw_name : "";
-    const bool is_root = account != nullptr && account->pw_uid == 0;
+    const auto account = find_account(name);
+    const bool is_root = account && account->uid == 0;
     const AuthOutcome outcome = ask_pam(is_root ? "" : name, password, client);
-    if (is_root || (account == nullptr && outcome == AuthOutcome::yes)) return {AuthOutcome::no, ""};
-    return {outcome, canonical};
+    if (is_root || (!account && outcome == AuthOutcome::yes)) return {AuthOutcome::no, ""};
+    return {outcome, account ? account->name : ""};
 }
 
 /// The users of a virtual domain, as long as that is active: a user that may not get mail does not send any.

@@ -1,7 +1,6 @@
 #include "postoffice/daemon/become_user.h"
 
 #include <grp.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,34 +8,12 @@
 #include <cerrno>
 #include <vector>
 
+#include "postoffice/base/accounts.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/privileges.h"
 
 namespace postoffice {
 namespace {
-
-std::optional<Account> account_of(const passwd* entry) {
-    // Some sources of accounts answer with another spelling; a file is named by what they answer.
-    if (entry == nullptr || !is_safe_user_name(entry->pw_name)) return std::nullopt;
-    return Account{entry->pw_name, entry->pw_uid, entry->pw_gid, entry->pw_dir, entry->pw_shell, ""};
-}
-
-/// Calls getpwnam_r(3) or getpwuid_r(3) with a buffer that is large enough.
-template <class Lookup>
-std::optional<Account> look_up(const Lookup& lookup) {
-    std::vector<char> buffer(4096);
-    for (;;) {
-        passwd entry{};
-        passwd* found = nullptr;
-        const int error = lookup(&entry, buffer.data(), buffer.size(), &found);
-        if (error == ERANGE && buffer.size() < (1U << 20)) {
-            buffer.resize(buffer.size() * 2);
-            continue;
-        }
-        if (error == EINTR) continue;
-        if (error != 0 && error != ENOENT && error != ESRCH) throw_errno(error, "password database");
-        return account_of(found);
-    }
-}
 
 void require_no_way_back(const Account& account, const MailboxGroup& group) {
     uid_t r = 0, e = 0, s = 0;
@@ -58,18 +35,15 @@ bool is_safe_user_name(const std::string& name) {
     });
 }
 
-std::optional<Account> find_account(const std::string& name) {
+std::optional<Account> find_recipient_account(const std::string& name) {
     if (!is_safe_user_name(name)) return std::nullopt;
-    if (::geteuid() == 0)
-        return look_up([&](passwd* entry, char* buffer, std::size_t size, passwd** found) {
-            return ::getpwnam_r(name.c_str(), entry, buffer, size, found);
-        });
-    auto self = look_up([](passwd* entry, char* buffer, std::size_t size, passwd** found) {
-        return ::getpwuid_r(::geteuid(), entry, buffer, size, found);
-    });
-    if (!self || self->name != name) return std::nullopt;
-    self->gid = ::getegid();  // whatever group it was started with: there is no other to become
-    return self;
+    auto account = ::geteuid() == 0 ? find_account(name) : find_account(::geteuid());
+    // Some sources of accounts answer with another spelling, and a file is named by what they answer.
+    if (!account || !is_safe_user_name(account->name)) return std::nullopt;
+    if (::geteuid() == 0) return account;
+    if (account->name != name) return std::nullopt;
+    account->gid = ::getegid();  // whatever group it was started with: there is no other to become
+    return account;
 }
 
 bool may_deliver_as(const Account& account) {

@@ -1,12 +1,12 @@
 #include "postoffice/daemon/service_identity.h"
 
-#include <pwd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 
+#include "postoffice/base/accounts.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/privileges.h"
 #include "postoffice/base/process.h"
@@ -15,13 +15,11 @@ namespace postoffice {
 
 ServiceIdentity service_identity(const Config& config) {
     if (::geteuid() != 0) return {::getuid(), ::getgid()};
-    errno = 0;
-    const passwd* account = ::getpwnam(config.identity.user.c_str());
-    if (account == nullptr)
-        throw_errno(
-            errno != 0 ? errno : ENOENT,
-            "user=" + config.identity.user + ": there is no such account; postoffice needs one of its own");
-    return {account->pw_uid, account->pw_gid};
+    const auto account = find_account(config.identity.user);
+    if (!account)
+        throw_errno(ENOENT,
+                    "user=" + config.identity.user + ": there is no such account; postoffice needs one of its own");
+    return {account->uid, account->gid};
 }
 
 std::string only_user_of(const Config& config) {
@@ -29,8 +27,8 @@ std::string only_user_of(const Config& config) {
     struct stat spool {};
     if (uid == 0 || has_executable_privileges()) return "";
     if (::stat(config.queue.dir.c_str(), &spool) == 0 ? spool.st_uid != uid : errno != ENOENT) return "";
-    const passwd* account = ::getpwuid(uid);
-    return account != nullptr && config.identity.user != account->pw_name ? account->pw_name : "";
+    const auto account = find_account(uid);
+    return account && config.identity.user != account->name ? account->name : "";
 }
 
 bool ordinary_users_can(const ServiceIdentity& identity, const std::string& path, int access) {

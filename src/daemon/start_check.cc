@@ -1,14 +1,13 @@
 #include "postoffice/daemon/start_check.h"
 
 #include <fmt/format.h>
-#include <grp.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
+#include "postoffice/base/accounts.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/folder.h"
 #include "postoffice/base/text.h"
@@ -85,8 +84,14 @@ class Checker {
             check_account("vhost-user", config_.vhost.user.to_string(),
                           [&] { return vhost_account(config_); });
         for (const std::string& user : config_.submission.trusted_users)
-            if (::getpwnam(user.c_str()) == nullptr && ::getgrnam(user.c_str()) == nullptr)
-                check_.notices.push_back(fmt::format("trusted-users: there is no account or group {}", user));
+            check_account_or_group(user);
+    }
+
+    void check_account_or_group(const std::string& name) try {
+        if (!find_account(name) && !find_group(name))
+            check_.notices.push_back(fmt::format("trusted-users: there is no account or group {}", name));
+    } catch (const std::system_error& error) {
+        problem("trusted-users", error.code().message());
     }
 
     template <class Find>

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 
+#include "postoffice/base/accounts.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/lock.h"

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "postoffice/base/privileges.h"
+#include "postoffice/base/accounts.h"
 #include "postoffice/config/config.h"
 #include "postoffice/local/program.h"
 #include "postoffice/mail/address.h"

@@ -1,29 +1,19 @@
 #include "postoffice/net/tls_key.h"
 
 #include <fmt/format.h>
-#include <grp.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "postoffice/base/accounts.h"
 
 namespace postoffice {
 namespace {
 
-std::string group_name(gid_t gid) {
-    const group* found = ::getgrgid(gid);
-    return found != nullptr ? fmt::format("group {}", found->gr_name) : fmt::format("group {}", gid);
-}
-
-std::string user_name(uid_t uid) {
-    const passwd* found = ::getpwuid(uid);
-    return found != nullptr ? found->pw_name : fmt::format("user {}", uid);
-}
-
 /// Empty: nobody else.
 std::string readers(const struct stat& file) {
     if ((file.st_mode & S_IROTH) != 0) return "everybody";
-    if ((file.st_mode & S_IRGRP) != 0 && file.st_gid != 0) return group_name(file.st_gid);
-    if (file.st_uid != 0 && file.st_uid != ::geteuid()) return user_name(file.st_uid);
+    if ((file.st_mode & S_IRGRP) != 0 && file.st_gid != 0) return "group " + group_name(file.st_gid);
+    if (file.st_uid != 0 && file.st_uid != ::geteuid()) return login_name(file.st_uid);
     return "";
 }
 

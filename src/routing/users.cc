@@ -1,13 +1,10 @@
 #include "postoffice/routing/users.h"
 
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <sys/stat.h>
 
-#include <cerrno>
 #include <limits>
-#include <memory>
+#include <utility>
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
@@ -20,91 +17,14 @@ namespace {
 const char* const password_file = "/etc/passwd";
 constexpr std::size_t most_password_octets = 64u << 20;
 
-std::string full_name_of(const passwd& entry) {
-    const std::string_view gecos = entry.pw_gecos ? entry.pw_gecos : "";
-    std::string name;
-    for (const char c : gecos.substr(0, gecos.find(','))) {
-        if (c == '&')
-            name += entry.pw_name;
-        else
-            name += c;
-    }
-    return name;
-}
-
-/// What getpwnam_r(3) returns for "no such name" is zero; but some name services say it by one of these.
-bool means_not_found(int error) {
-    if (error == ESRCH) return true;
-    struct stat status {};  // ENOENT also says that the password file itself is gone, which is no answer
-    return error == ENOENT && ::stat(password_file, &status) == 0;
-}
-
-/// Calls getpwnam_r(3) or getpwuid_r(3) with a buffer that is large enough.
-template <class Lookup>
-std::optional<Account> look_up_with(const Lookup& lookup, const std::string& what) {
-    char small[2048];
-    std::unique_ptr<char[]> large;
-    char* buffer = small;
-    std::size_t size = sizeof small;
-    passwd entry{};
-    passwd* found = nullptr;
-    int error = 0;
-    while ((error = lookup(&entry, buffer, size, &found)) == ERANGE && size < (1u << 20)) {
-        size *= 4;
-        large = std::make_unique<char[]>(size);
-        buffer = large.get();
-    }
-    if (found) {
-        const auto text = [](const char* value) { return std::string(value ? value : ""); };
-        return Account{entry.pw_name,      entry.pw_uid,         entry.pw_gid,
-                       text(entry.pw_dir), text(entry.pw_shell), full_name_of(entry)};
-    }
-    if (error == 0 || means_not_found(error)) return std::nullopt;
-    throw_errno(error, "account " + printable(what));
-}
-
-std::optional<Account> look_up(const std::string& name) {
-    if (name.empty() || name.find('\0') != std::string::npos) return std::nullopt;
-    return look_up_with(
-        [&](passwd* entry, char* buffer, std::size_t size, passwd** found) {
-            return ::getpwnam_r(name.c_str(), entry, buffer, size, found);
-        },
-        name);
-}
-
-}  // namespace
-
-std::optional<Account> find_login(const std::string& login_or_uid) {
-    const auto number = parse_number(login_or_uid);
-    if (!number) return look_up(login_or_uid);
-    if (*number >= std::numeric_limits<uid_t>::max()) return std::nullopt;
-    return look_up_with(
-        [&](passwd* entry, char* buffer, std::size_t size, passwd** found) {
-            return ::getpwuid_r(static_cast<uid_t>(*number), entry, buffer, size, found);
-        },
-        login_or_uid);
-}
-
-namespace {
-
-std::optional<gid_t> find_group(const std::string& name_or_gid) {
-    if (const auto number = parse_number(name_or_gid))
-        return *number < std::numeric_limits<gid_t>::max() ? std::optional(static_cast<gid_t>(*number))
-                                                           : std::nullopt;
-    group entry{};
-    group* found = nullptr;
-    int error = ERANGE;
-    for (std::size_t size = 4096; error == ERANGE && size <= (1u << 20); size *= 4) {
-        const auto buffer = std::make_unique<char[]>(size);
-        error = ::getgrnam_r(name_or_gid.c_str(), &entry, buffer.get(), size, &found);
-    }
-    if (found != nullptr) return entry.gr_gid;
-    if (error == 0 || means_not_found(error)) return std::nullopt;
-    throw_errno(error, "group " + printable(name_or_gid));
-}
-
 std::optional<Account> with_group(std::optional<Account> account, const std::string& name_or_gid) {
-    const auto gid = account ? find_group(name_or_gid) : std::nullopt;
+    if (!account) return std::nullopt;
+    if (const auto number = parse_number(name_or_gid)) {
+        if (*number >= std::numeric_limits<gid_t>::max()) return std::nullopt;
+        account->gid = static_cast<gid_t>(*number);
+        return account;
+    }
+    const auto gid = find_group(name_or_gid);
     if (!gid) return std::nullopt;
     account->gid = *gid;
     return account;
@@ -143,15 +63,15 @@ UserDirectory::UserDirectory(std::string only_user) : only_user_(std::move(only_
 
 std::optional<Account> UserDirectory::find(const std::string& name) {
     if (!only_user_.empty())
-        return equals_ignoring_case(name, only_user_) ? look_up(only_user_) : std::nullopt;
+        return equals_ignoring_case(name, only_user_) ? find_account(only_user_) : std::nullopt;
 
     const std::string lower = to_lower(name);
-    if (auto account = look_up(lower)) return account;
+    if (auto account = find_account(lower)) return account;
     if (lower != name)
-        if (auto account = look_up(name)) return account;
+        if (auto account = find_account(name)) return account;
     refresh_index();
     const auto canonical = mixed_case_.find(lower);
-    return canonical == mixed_case_.end() ? std::nullopt : look_up(canonical->second);
+    return canonical == mixed_case_.end() ? std::nullopt : find_account(canonical->second);
 }
 
 /// Only the password file is read: a directory service may have a hundred thousand names, and those that do

@@ -4,27 +4,13 @@
 
 #include <sys/types.h>
 
-#include <string>
 #include <vector>
 
 namespace postoffice {
 
-/// An account of the host, as the password database has it.
-struct Account {
-    std::string name;  ///< canonical spelling
-    uid_t uid = 0;
-    gid_t gid = 0;
-    std::string home;
-    std::string shell;
-    std::string full_name;  ///< first comma field of GECOS, '&' replaced by the login name
-};
-
 /// Real, effective and saved ids become `uid` and `gid`; supplementary groups become exactly `groups`.
 /// When the process is not root, only checks that it already is that user.
 void become_forever(uid_t uid, gid_t gid, const std::vector<gid_t>& groups);
-
-/// The groups that initgroups(3) would set for the account.
-std::vector<gid_t> groups_of(const Account& account);
 
 /// no_new_privs: from here on no execve in this process or its children gains privilege. For every process
 /// that faces the network; not where programs of users run, which may be set-gid (procmail).

@@ -8,7 +8,7 @@
 #include <string>
 #include <variant>
 
-#include "postoffice/base/privileges.h"
+#include "postoffice/base/accounts.h"
 #include "postoffice/config/config.h"
 #include "postoffice/local/agent_protocol.h"
 #include "postoffice/mail/delivery_result.h"

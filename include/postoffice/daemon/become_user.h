@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "postoffice/base/privileges.h"
+#include "postoffice/base/accounts.h"
 #include "postoffice/config/config.h"
 #include "postoffice/local/mailbox.h"
 
@@ -16,7 +16,7 @@ bool is_safe_user_name(const std::string& name);
 
 /// nullopt if there is no such account. When not root, the invoking user's is the only one.
 /// Throws std::system_error if the password database cannot be asked.
-std::optional<Account> find_account(const std::string& name);
+std::optional<Account> find_recipient_account(const std::string& name);
 
 /// Whether mail may be delivered as this account: root, by that name; else neither uid nor gid may be 0. When
 /// not root, always.

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "postoffice/base/accounts.h"
 #include "postoffice/base/clock.h"
 #include "postoffice/base/fd.h"
-#include "postoffice/base/privileges.h"
 #include "postoffice/config/config.h"
 #include "postoffice/mail/address.h"
 #include "postoffice/mail/delivery_result.h"

@@ -6,9 +6,9 @@
 
 #include <optional>
 
+#include "postoffice/base/accounts.h"
 #include "postoffice/base/clock.h"
 #include "postoffice/base/fd.h"
-#include "postoffice/base/privileges.h"
 #include "postoffice/config/config.h"
 #include "postoffice/local/mailbox.h"
 #include "postoffice/routing/virtual_domains.h"

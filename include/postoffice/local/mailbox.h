@@ -8,8 +8,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "postoffice/base/accounts.h"
 #include "postoffice/base/clock.h"
-#include "postoffice/base/privileges.h"
 #include "postoffice/config/config.h"
 #include "postoffice/local/mailbox_group.h"
 #include "postoffice/mail/envelope.h"

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "postoffice/base/privileges.h"
+#include "postoffice/base/accounts.h"
 #include "postoffice/config/config.h"
 #include "postoffice/mail/envelope.h"
 #include "postoffice/mail/reply.h"

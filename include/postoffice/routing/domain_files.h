@@ -15,8 +15,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "postoffice/base/accounts.h"
 #include "postoffice/base/fd.h"
-#include "postoffice/base/privileges.h"
 #include "postoffice/policy/passwords.h"
 #include "postoffice/routing/aliases.h"
 #include "postoffice/routing/virtual_domains.h"

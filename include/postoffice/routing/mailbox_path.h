@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "postoffice/base/privileges.h"
+#include "postoffice/base/accounts.h"
 #include "postoffice/config/config.h"
 
 namespace postoffice {

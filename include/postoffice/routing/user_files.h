@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "postoffice/base/privileges.h"
+#include "postoffice/base/accounts.h"
 #include "postoffice/config/config.h"
 #include "postoffice/routing/availability.h"
 #include "postoffice/routing/delivery_file.h"

@@ -5,14 +5,10 @@
 #include <optional>
 #include <string>
 
-#include "postoffice/base/privileges.h"
+#include "postoffice/base/accounts.h"
 #include "postoffice/config/config.h"
 
 namespace postoffice {
-
-/// By login name, spelled as it is, or by uid in digits; nullopt if there is no such account. Throws
-/// std::system_error when the password database cannot be asked.
-std::optional<Account> find_login(const std::string& login_or_uid);
 
 /// Whose the mailboxes of virtual users are: vhost-user=, with the group that this may name instead of the
 /// account's own; on a host that does not run as root its only user. Throws like find_login().

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "changed_file.h"
-#include "postoffice/base/privileges.h"
+#include "postoffice/base/accounts.h"
 #include "postoffice/config/config.h"
 #include "postoffice/routing/virtual_domains.h"
 

@@ -1,7 +1,6 @@
 // valias: aliases of virtual domains.
 #include <fmt/format.h>
 #include <getopt.h>
-#include <pwd.h>
 #include <sysexits.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 
 #include "domain_edits.h"
 #include "domain_tool.h"
+#include "postoffice/base/accounts.h"
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
@@ -108,7 +108,7 @@ void warn_of_accounts(const Config& config, const VirtualDomain& domain, const s
         if (target.kind != AliasTarget::Kind::address || target.address.is_qualified()) continue;
         const DomainEntry entry = files.look_up(name);
         const bool is_unknown = entry.status == DomainEntry::Status::answered && !entry.user && !entry.alias;
-        if (is_unknown && ::getpwnam(name.c_str()) != nullptr)
+        if (is_unknown && find_account(name))
             print_error(
                 "valias: note: {0} is {0}@{1} here, and there is no such user yet; the account is {0}@{2}\n",
                 name, domain.name, config.identity.hostname);

@@ -1,35 +1,26 @@
 #include "caller.h"
 
 #include <fmt/format.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <optional>
+#include <system_error>
+#include <utility>
 
-#include "postoffice/base/text.h"
+#include "postoffice/base/accounts.h"
 
 namespace postoffice {
 namespace {
 
-/// The first comma field of GECOS, '&' replaced by the login name.
-std::string name_in(const char* gecos, const std::string& login) {
-    std::string name;
-    for (const char* c = gecos == nullptr ? "" : gecos; *c != '\0' && *c != ','; ++c) {
-        if (*c != '&') {
-            name += *c;
-            continue;
-        }
-        name += login;
-        char& first = name[name.size() - login.size()];
-        if (first >= 'a' && first <= 'z') first = static_cast<char>(first - 'a' + 'A');
+/// Of several login names of the same uid, the one that the environment names.
+std::optional<Account> account_of_caller(uid_t uid) {
+    for (const char* variable : {"LOGNAME", "USER"}) {
+        const char* name = std::getenv(variable);
+        if (name == nullptr) continue;
+        if (auto account = find_account(name); account && account->uid == uid) return account;
     }
-    return name;
-}
-
-void fill_account(Caller& caller, const passwd& account) {
-    caller.login = account.pw_name;
-    caller.full_name = name_in(account.pw_gecos, caller.login);
-    caller.home = account.pw_dir == nullptr ? "" : account.pw_dir;
+    return find_account(uid);
 }
 
 }  // namespace
@@ -37,19 +28,18 @@ void fill_account(Caller& caller, const passwd& account) {
 Caller identify_caller() {
     Caller caller;
     caller.uid = ::getuid();
-    const passwd* account = nullptr;
-    for (const char* variable : {"LOGNAME", "USER"}) {
-        const char* name = std::getenv(variable);
-        if (account != nullptr || name == nullptr || *name == '\0') continue;
-        account = ::getpwnam(name);
-        if (account != nullptr && account->pw_uid != caller.uid) account = nullptr;
+    std::optional<Account> account;
+    try {
+        account = account_of_caller(caller.uid);
+    } catch (const std::system_error&) {  // a caller without account
     }
-    if (account == nullptr) account = ::getpwuid(caller.uid);
-    if (account != nullptr) {
-        fill_account(caller, *account);
-    } else {
+    if (!account) {
         caller.login = fmt::format("uid{}", caller.uid);
+        return caller;
     }
+    caller.login = std::move(account->name);
+    caller.full_name = std::move(account->full_name);
+    caller.home = std::move(account->home);
     return caller;
 }
 
