@@ -17,8 +17,8 @@ ServiceIdentity service_identity(const Config& config) {
     if (::geteuid() != 0) return {::getuid(), ::getgid()};
     const auto account = find_account(config.identity.user);
     if (!account)
-        throw_errno(ENOENT,
-                    "user=" + config.identity.user + ": there is no such account; postoffice needs one of its own");
+        throw_errno(ENOENT, "user=" + config.identity.user +
+                                ": there is no such account; postoffice needs one of its own");
     return {account->uid, account->gid};
 }
 

@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "agent_answer.h"
+#include "instruction_source.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
@@ -23,9 +24,7 @@
 #include "postoffice/local/message_copier.h"
 #include "postoffice/local/program.h"
 #include "postoffice/mail/envelope.h"
-#include "postoffice/routing/aliases.h"
 #include "postoffice/routing/delivery_file.h"
-#include "postoffice/routing/domain_files.h"
 #include "postoffice/routing/mailbox_path.h"
 #include "postoffice/routing/user_files.h"
 #include "postoffice/routing/users.h"
@@ -38,36 +37,6 @@ using Kind = InstructionRequest::Kind;
 using Outcome = DeliveryResult::Outcome;
 
 constexpr std::uint64_t small_message = 1 << 20;  // larger ones are on the disk while programs read them
-
-/// What stands where it is said to stand; `trouble` tells why nothing can be said.
-struct Source {
-    bool has_it = false;
-    std::optional<DeliveryFile> file;
-    std::string path;
-    std::string trouble;
-};
-
-bool is_target(const AliasTarget& target, std::string_view instruction) {
-    if (target.kind == AliasTarget::Kind::program)
-        return instruction.starts_with('|') && target.text == instruction.substr(1);
-    return target.kind == AliasTarget::Kind::file && target.text == instruction;
-}
-
-/// True if the instruction stands in the value of an alias, or in a file that this includes with `include`.
-template <class Include>
-bool alias_has(std::string_view value, AliasPlace place, const std::string& instruction,
-               const Include& include, unsigned depth = 0) {
-    constexpr unsigned most_nested = 50;
-    const auto targets = parse_destinations(value, place);
-    if (!targets || depth > most_nested) return false;
-    for (const AliasTarget& target : *targets) {
-        if (is_target(target, instruction)) return true;
-        if (target.kind != AliasTarget::Kind::include) continue;
-        for (const IncludeLine& line : include(target.text))
-            if (alias_has(line.value, place, instruction, include, depth + 1)) return true;
-    }
-    return false;
-}
 
 /// Null: the instruction is none; "" a jump without a command.
 const std::string* command_of(const Instruction& instruction) {
@@ -84,10 +53,7 @@ class InstructionAgent {
     DeliveryResult carry_out(const InstructionRequest& request, int message);
 
   private:
-    Source look_up(const InstructionRequest& request);
     bool is_for_alias() const { return place_.in_aliases || place_.domain; }
-    Source look_up_alias(const std::string& alias, const std::string& instruction) const;
-    Source look_up_domain(const std::string& alias, const std::string& instruction) const;
     std::string extension_of(const Address& recipient) const;
     bool is_qmail() const;
     bool is_own_mailbox(const Address& to) const;
@@ -126,8 +92,9 @@ DeliveryResult InstructionAgent::carry_out(const InstructionRequest& request, in
     extension_ = extension_of(address_);
     original_ = message;
 
-    const Source source = look_up(request);
-    if (!source.trouble.empty()) return deferred("4.3.5", source.trouble);
+    const InstructionSource source =
+        InstructionLookup(config_, account_, group_, place_).find(request, extension_);
+    if (!source.problem.empty()) return deferred("4.3.5", source.problem);
     if (!source.has_it) return deferred("4.3.5", "The instruction is not there any more");
     if (source.file) file_ = source.path;
     const std::string instruction = request.instruction.str();
@@ -139,76 +106,6 @@ DeliveryResult InstructionAgent::carry_out(const InstructionRequest& request, in
         return result;
     }
     return source.file ? follow(*source.file) : append_to_mailbox();
-}
-
-/// Only what the user's own file, or the alias, says now: that is all the authority there is.
-Source InstructionAgent::look_up(const InstructionRequest& request) {
-    const std::string instruction = request.instruction.str();
-    const bool is_whole = request.kind == Kind::instructions;
-    if (!is_whole && request.kind != Kind::program && request.kind != Kind::file) return {};
-    if (request.kind == Kind::program && !instruction.starts_with('|')) return {};
-    if (is_for_alias()) {
-        if (is_whole) return {};
-        return place_.domain ? look_up_domain(request.alias.str(), instruction)
-                             : look_up_alias(request.alias.str(), instruction);
-    }
-
-    const UserFile found =
-        read_own_file(account_, names_of(account_.name, {to_lower(extension_), ""}, config_), group_);
-    Source source;
-    source.path = found.path;
-    if (found.status == UserFile::Status::temporary || found.status == UserFile::Status::no_permission) {
-        source.trouble = "The delivery file cannot be read now";
-        return source;
-    }
-    if (found.status != UserFile::Status::found) {
-        source.has_it = is_whole;  // whoever asked could not see that there is none: the mailbox
-        return source;
-    }
-    auto file = parse_delivery_file(found.text, dialect_of(found.path));
-    if (!file) {
-        source.trouble = "The delivery file has an error: " + file.problem();
-        return source;
-    }
-    source.has_it =
-        is_whole || std::any_of(file->instructions.begin(), file->instructions.end(), [&](const auto& i) {
-            return i.kind == Instruction::Kind::deliver && is_target(i.target, instruction);
-        });
-    source.file = std::move(*file);
-    return source;
-}
-
-Source InstructionAgent::look_up_alias(const std::string& alias, const std::string& instruction) const {
-    Source source;
-    try {
-        AliasTable aliases(config_.routing.aliases);
-        aliases.refresh();
-        const auto value = aliases.find(alias);
-        const auto include = [&](const std::string& path) { return aliases.read_include(path); };
-        source.has_it = value && alias_has(*value, AliasPlace::host, instruction, include);
-    } catch (const std::exception& error) {
-        source.trouble = "The aliases cannot be read now";
-        log_event(id_, "instruction-failed", {{"alias", alias}, {"reason", in_plain_words(error)}});
-    }
-    return source;
-}
-
-/// The process has the owner's rights, and so sees what the owner lets nobody else see.
-Source InstructionAgent::look_up_domain(const std::string& alias, const std::string& instruction) const {
-    const VirtualDomain& domain = *place_.domain;
-    Source source;
-    try {
-        const DomainEntry entry =
-            DomainFiles(config_.vhost.dir + "/" + domain.name, domain, vhost_uid(config_)).look_up(alias);
-        if (entry.status != DomainEntry::Status::answered) throw FormatError(entry.problem);
-        const auto include = [&](const std::string& path) { return read_domain_include(domain, path); };
-        source.has_it = entry.alias && alias_has(*entry.alias, AliasPlace::domain, instruction, include);
-    } catch (const std::exception& error) {
-        source.trouble = "The aliases of " + domain.name + " cannot be read now";
-        log_event(id_, "instruction-failed",
-                  {{"alias", alias + "@" + domain.name}, {"reason", in_plain_words(error)}});
-    }
-    return source;
 }
 
 std::string InstructionAgent::extension_of(const Address& recipient) const {
@@ -332,10 +229,9 @@ DeliveryResult InstructionAgent::perform(const AliasTarget& target, std::vector<
     return deferred("4.3.5", "Something else where a file or an address should be");
 }
 
-/// One message for all, or one for each recipient whose bounces tell whose they are.
+/// One message for all; or one for each recipient, with a sender by which its bounces are known.
 DeliveryResult InstructionAgent::forward(const std::vector<Address>& to) const {
-    const Owner whose = owner();
-    if (whose != Owner::of_each)
+    if (owner() != Owner::of_each)
         return forward_message({config_, new_sender(), recipient_, account_}, to, original_, deadline_);
     for (const Address& one : to) {
         const std::string sender = qmail_owner_address(address_, one).to_string();
