@@ -1,6 +1,7 @@
 #include "domain_tool.h"
 
 #include <fmt/format.h>
+#include <getopt.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -36,6 +37,25 @@ int run_domain_tool(const char* name, const std::function<int()>& body) {
     } catch (const std::system_error& error) {
         return complain(error.code().value() == EACCES ? EX_NOPERM : EX_OSERR, error.what());
     }
+}
+
+int show_usage(const char* usage, int exit_code) {
+    write_text(exit_code == EX_OK ? stdout : stderr, usage);
+    return exit_code;
+}
+
+bool read_tool_options(int argc, char** argv, const char* letters, std::optional<std::string>& config_file,
+                       const std::function<void(char letter)>& on_letter) {
+    const option long_options[] = {{"undo", no_argument, nullptr, 'U'}, {nullptr, 0, nullptr, 0}};
+    ::optind = 1;
+    for (int c = 0; (c = ::getopt_long(argc, argv, letters, long_options, nullptr)) != -1;) {
+        if (c == '?') return false;
+        if (c == 'C')
+            config_file = ::optarg;
+        else
+            on_letter(static_cast<char>(c));
+    }
+    return true;
 }
 
 Config config_for_tool(const std::optional<std::string>& file) {
@@ -78,10 +98,10 @@ DomainFolder act_as_owner(const Config& config, const VirtualDomain& domain) {
     const auto owner = find_login(domain.owner);
     if (!owner)
         throw ToolFailure{EX_NOUSER,
-                          fmt::format("{}, who looks after {}, has no account", domain.owner, domain.name)};
+                          fmt::format("{}, the owner of {}, has no account", domain.owner, domain.name)};
     if (::geteuid() != owner->uid && ::geteuid() != 0)
-        throw ToolFailure{EX_NOPERM,
-                          fmt::format("{} is looked after by {}, and by root", domain.name, owner->name)};
+        throw ToolFailure{
+            EX_NOPERM, fmt::format("{} is managed by its owner {}, and by root", domain.name, owner->name)};
     if (::geteuid() == 0 && owner->uid != 0) become_forever(owner->uid, owner->gid, groups_of(*owner));
     return {config.vhost.dir + "/" + domain.name, rights_of(config, *owner)};
 }
@@ -98,7 +118,7 @@ VirtualName parse_virtual_name(const std::string& text, bool star) {
     if (at == text.npos) throw ToolFailure{EX_DATAERR, fmt::format("\"{}\" is not USER@DOMAIN", text)};
     const std::string user = text.substr(0, at);
     if (!is_virtual_user_name(user) && !(star && user == "*"))
-        throw ToolFailure{EX_DATAERR, fmt::format("\"{}\" can be no name in a virtual domain", user)};
+        throw ToolFailure{EX_DATAERR, fmt::format("\"{}\" cannot be a name in a virtual domain", user)};
     return {user, text.substr(at + 1)};
 }
 

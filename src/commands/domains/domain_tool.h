@@ -1,13 +1,16 @@
-// What vdomain, vpasswd and valias share: their configuration, the domain that is meant, and with whose
-// rights it is changed. The tools have no privilege of their own: an owner changes his own files, and root
-// changes them as their owner.
+// What vdomain, vpasswd and valias share: their arguments, their configuration, the domain that is meant, and
+// the rights with which it is changed. The tools have no privilege of their own: an owner changes the files
+// of the own domain, and root changes them with the rights of their owner.
 #pragma once
+
+#include <sysexits.h>
 
 #include <functional>
 #include <optional>
 #include <string>
 
 #include "changed_file.h"
+#include "postoffice/commands/commands.h"
 #include "postoffice/config/config.h"
 #include "postoffice/routing/virtual_domains.h"
 
@@ -21,6 +24,33 @@ struct ToolFailure {
 
 /// Runs `body` and turns what it throws into words and an exit status.
 int run_domain_tool(const char* name, const std::function<int()>& body);
+
+/// A tool with its own arguments.
+template <class Task>
+struct DomainTool {
+    const char* name;
+    const char* usage;
+    bool (*read_arguments)(int argc, char** argv, Task& task);  ///< false: the usage is shown
+    int (*carry_out)(const Task& task);
+};
+
+/// Writes `usage` to the standard output if it was asked for, else to the standard error. Returns
+/// `exit_code`.
+int show_usage(const char* usage, int exit_code);
+
+template <class Task>
+int run_domain_tool(const DomainTool<Task>& tool, int argc, char** argv) {
+    if (asks_for_help(argc, argv)) return show_usage(tool.usage, EX_OK);
+    Task task;
+    if (!tool.read_arguments(argc, argv, task)) return show_usage(tool.usage, EX_USAGE);
+    return run_domain_tool(tool.name, [&] { return tool.carry_out(task); });
+}
+
+/// Reads the options by getopt(3): -C FILE into `config_file`, the others, without values, are handed to
+/// `on_letter`; --undo is 'U'. False for an option that is not in `letters`. `optind` is then that of the
+/// first operand.
+bool read_tool_options(int argc, char** argv, const char* letters, std::optional<std::string>& config_file,
+                       const std::function<void(char letter)>& on_letter);
 
 /// Throws ToolFailure: bad configuration, or no vhost-dir in it.
 Config config_for_tool(const std::optional<std::string>& file);

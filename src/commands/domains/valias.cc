@@ -28,31 +28,15 @@ struct Task {
     std::vector<std::string> targets;
 };
 
-int usage(int exit_code = EX_USAGE) {
-    write_text(exit_code == EX_OK ? stdout : stderr,
-               "usage: valias [-C file] domain | name@domain\n"
-               "       valias [-C file] name@domain target ...\n"
-               "       valias [-C file] -d name@domain\n"
-               "       valias [-C file] --undo domain\n");
-    return exit_code;
-}
+constexpr const char* usage =
+    "usage: valias [-C file] domain | name@domain\n"
+    "       valias [-C file] name@domain target ...\n"
+    "       valias [-C file] -d name@domain\n"
+    "       valias [-C file] --undo domain\n";
 
 bool read_arguments(int argc, char** argv, Task& task) {
-    const option long_options[] = {{"undo", no_argument, nullptr, 'U'}, {nullptr, 0, nullptr, 0}};
-    ::optind = 1;
-    for (int c = 0; (c = ::getopt_long(argc, argv, "+C:d", long_options, nullptr)) != -1;) switch (c) {
-            case 'C':
-                task.config_file = ::optarg;
-                break;
-            case 'd':
-                task.remove = true;
-                break;
-            case 'U':
-                task.undo = true;
-                break;
-            default:
-                return false;
-        }
+    const auto on_letter = [&](char letter) { (letter == 'd' ? task.remove : task.undo) = true; };
+    if (!read_tool_options(argc, argv, "+C:d", task.config_file, on_letter)) return false;
     if (::optind == argc) return false;
     task.name = argv[::optind];
     task.targets.assign(argv + ::optind + 1, argv + argc);
@@ -142,10 +126,7 @@ int carry_out(const Task& task) {
 }  // namespace
 
 int valias(int argc, char** argv) {
-    if (asks_for_help(argc, argv)) return usage(EX_OK);
-    Task task;
-    if (!read_arguments(argc, argv, task)) return usage();
-    return run_domain_tool("valias", [&] { return carry_out(task); });
+    return run_domain_tool<Task>({"valias", usage, read_arguments, carry_out}, argc, argv);
 }
 
 }  // namespace postoffice

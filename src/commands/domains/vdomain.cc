@@ -24,28 +24,15 @@ struct Task {
     std::vector<std::string> words;
 };
 
-int usage(int exit_code = EX_USAGE) {
-    write_text(exit_code == EX_OK ? stdout : stderr,
-               "usage: vdomain [-C file] show [domain ...]\n"
-               "       vdomain [-C file] create domain owner [comment]\n"
-               "       vdomain [-C file] delete | enable | disable domain\n"
-               "       vdomain [-C file] --undo\n");
-    return exit_code;
-}
+constexpr const char* usage =
+    "usage: vdomain [-C file] show [domain ...]\n"
+    "       vdomain [-C file] create domain owner [comment]\n"
+    "       vdomain [-C file] delete | enable | disable domain\n"
+    "       vdomain [-C file] --undo\n";
 
 bool read_arguments(int argc, char** argv, Task& task) {
-    const option long_options[] = {{"undo", no_argument, nullptr, 'U'}, {nullptr, 0, nullptr, 0}};
-    ::optind = 1;
-    for (int c = 0; (c = ::getopt_long(argc, argv, "+C:", long_options, nullptr)) != -1;) switch (c) {
-            case 'C':
-                task.config_file = ::optarg;
-                break;
-            case 'U':
-                task.undo = true;
-                break;
-            default:
-                return false;
-        }
+    if (!read_tool_options(argc, argv, "+C:", task.config_file, [&](char) { task.undo = true; }))
+        return false;
     task.words.assign(argv + ::optind, argv + argc);
     if (task.undo) return task.words.empty();
     if (task.words.empty()) return false;
@@ -110,17 +97,16 @@ int change(const Config& config, const Task& task) {
     return EX_OK;
 }
 
+int carry_out(const Task& task) {
+    const Config config = config_for_tool(task.config_file);
+    if (task.undo || task.words[0] != "show") return change(config, task);
+    return show(config, {task.words.begin() + 1, task.words.end()});
+}
+
 }  // namespace
 
 int vdomain(int argc, char** argv) {
-    if (asks_for_help(argc, argv)) return usage(EX_OK);
-    Task task;
-    if (!read_arguments(argc, argv, task)) return usage();
-    return run_domain_tool("vdomain", [&] {
-        const Config config = config_for_tool(task.config_file);
-        if (task.undo || task.words[0] != "show") return change(config, task);
-        return show(config, {task.words.begin() + 1, task.words.end()});
-    });
+    return run_domain_tool<Task>({"vdomain", usage, read_arguments, carry_out}, argc, argv);
 }
 
 }  // namespace postoffice

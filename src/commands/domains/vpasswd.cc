@@ -30,47 +30,35 @@ struct Task {
     std::string name;  ///< USER@DOMAIN, or DOMAIN
 };
 
-int usage(int exit_code = EX_USAGE) {
-    write_text(exit_code == EX_OK ? stdout : stderr,
-               "usage: vpasswd [-C file] [-a | -d | -l | -u] user@domain\n"
-               "       vpasswd [-C file] -s | --undo domain\n");
-    return exit_code;
+constexpr const char* usage =
+    "usage: vpasswd [-C file] [-a | -d | -l | -u] user@domain\n"
+    "       vpasswd [-C file] -s | --undo domain\n";
+
+Task::Kind kind_of(char letter) {
+    using Kind = Task::Kind;
+    switch (letter) {
+        case 'a':
+            return Kind::add;
+        case 'd':
+            return Kind::remove;
+        case 'l':
+            return Kind::lock;
+        case 'u':
+            return Kind::unlock;
+        case 's':
+            return Kind::list;
+        default:
+            return Kind::undo;
+    }
 }
 
 bool read_arguments(int argc, char** argv, Task& task) {
-    using Kind = Task::Kind;
-    const option long_options[] = {{"undo", no_argument, nullptr, 'U'}, {nullptr, 0, nullptr, 0}};
     int kinds = 0;
-    const auto choose = [&](Kind kind) {
-        task.kind = kind;
+    const auto on_letter = [&](char letter) {
+        task.kind = kind_of(letter);
         ++kinds;
     };
-    ::optind = 1;
-    for (int c = 0; (c = ::getopt_long(argc, argv, "C:adlus", long_options, nullptr)) != -1;) switch (c) {
-            case 'C':
-                task.config_file = ::optarg;
-                break;
-            case 'a':
-                choose(Kind::add);
-                break;
-            case 'd':
-                choose(Kind::remove);
-                break;
-            case 'l':
-                choose(Kind::lock);
-                break;
-            case 'u':
-                choose(Kind::unlock);
-                break;
-            case 's':
-                choose(Kind::list);
-                break;
-            case 'U':
-                choose(Kind::undo);
-                break;
-            default:
-                return false;
-        }
+    if (!read_tool_options(argc, argv, "C:adlus", task.config_file, on_letter)) return false;
     if (kinds > 1 || ::optind + 1 != argc) return false;
     task.name = argv[::optind];
     return true;
@@ -191,10 +179,7 @@ int carry_out(const Task& task) {
 }  // namespace
 
 int vpasswd(int argc, char** argv) {
-    if (asks_for_help(argc, argv)) return usage(EX_OK);
-    Task task;
-    if (!read_arguments(argc, argv, task)) return usage();
-    return run_domain_tool("vpasswd", [&] { return carry_out(task); });
+    return run_domain_tool<Task>({"vpasswd", usage, read_arguments, carry_out}, argc, argv);
 }
 
 }  // namespace postoffice
