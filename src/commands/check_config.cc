@@ -55,7 +55,7 @@ void note_passwords(const DomainTable& domains, const VirtualDomain& domain,
 /// Where the owner of a domain has a mail folder that the owner cannot get to.
 void note_mail_folder(const Config& config, const VirtualDomain& domain, std::vector<std::string>& notices) {
     struct stat top {};
-    const auto keeper = mailbox_keeper(config, domain), usual = vhost_account(config);
+    const auto keeper = virtual_mailbox_owner(config, domain), usual = vhost_account(config);
     if (!keeper || !usual || keeper->uid == usual->uid || ::stat(config.vhost.spool.c_str(), &top) != 0 ||
         (top.st_mode & S_IXOTH) != 0)
         return;

@@ -53,7 +53,7 @@ Answer assign(const Config& config, const DomainTable& domains, Purpose purpose,
     if (is_mailbox) {
         const std::string user = name.substr(0, at);
         if (!is_virtual_user_name(user)) return failed("5.1.1", "No such user");
-        return for_domain(mailbox_keeper(config, *domain), *domain, user);
+        return for_domain(virtual_mailbox_owner(config, *domain), *domain, user);
     }
     const auto owner = account_for(config, domain->owner);
     // The files of a domain of root's are looked at by the account that its mailboxes belong to.

@@ -60,7 +60,7 @@ std::vector<VirtualUser> users_of(const Config& config, const std::string& domai
     auto users = file ? read_virtual_users(file.get()) : std::vector<VirtualUser>();
     const auto owner = find_login(domain->owner);
     std::erase_if(users, [&, keeper = vhost_uid(config)](const VirtualUser& user) {
-        return !owner || standing_of(user, *owner, keeper) == UserStanding::refused;
+        return !owner || identity_of(user, *owner, keeper) == UserIdentity::refused;
     });
     return users;
 }

@@ -33,7 +33,7 @@ std::variant<AgentDuty, DeliveryResult> prepare_agent(const Config& config, cons
     const VirtualUser* user = find_virtual_user(users, assignment.virtual_user);
     if (user == nullptr) return failed("5.1.1", "No such user");
     const auto owner = find_login(domain.owner);
-    if (!owner || standing_of(*user, *owner, vhost_uid(config)) != UserStanding::in_domain)
+    if (!owner || identity_of(*user, *owner, vhost_uid(config)) != UserIdentity::in_domain)
         return deferred("4.3.5", "The user has no mailbox in the domain");
     return AgentDuty{user->name + "@" + domain.name,
                      open_virtual_mailbox(config, user->name, domain.name),

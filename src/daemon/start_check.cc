@@ -83,8 +83,7 @@ class Checker {
         if (!config_.vhost.dir.empty())
             check_account("vhost-user", config_.vhost.user.to_string(),
                           [&] { return vhost_account(config_); });
-        for (const std::string& user : config_.submission.trusted_users)
-            check_account_or_group(user);
+        for (const std::string& user : config_.submission.trusted_users) check_account_or_group(user);
     }
 
     void check_account_or_group(const std::string& name) try {

@@ -39,7 +39,7 @@ DeliveryResult forward_message(const ForwardedBy& by, const std::vector<Address>
     if (was_delivered_to(message, by.recipient)) return failed("5.4.6", "Mail loop: it has been here before");
     const Fd copy = copy_of_message("Delivered-To: " + by.recipient + "\n", message);
     std::vector<std::string> arguments{"sendmail", "-oi", "-G", "-f", by.sender.empty() ? "<>" : by.sender};
-    // One that was asked for only: an ordinary user's -C costs him the rights on the host's own spool.
+    // One that was asked for only: with -C, sendmail gives up the rights on the host's own spool.
     if (by.config.file_was_asked_for) arguments.insert(arguments.end(), {"-C", by.config.file});
     arguments.emplace_back("--");
     for (const Address& address : to) arguments.push_back(address.to_string());

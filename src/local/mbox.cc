@@ -100,7 +100,7 @@ bool Mbox::open_existing() {
     return true;
 }
 
-/// False if somebody else created it first.
+/// False if another process created it first.
 bool Mbox::create() {
     const EffectiveGroup as_mailbox_group(options_.group);
     try {

@@ -43,7 +43,7 @@ constexpr Milliseconds glance{200};
 }
 
 /// Reads what the command says until it has ended. Its children may hold the pipe for longer than it lives:
-/// nobody waits for them.
+/// this does not wait for them.
 class StatusWriter {
   public:
     StatusWriter(pid_t pid, Fd output, const Deadline& deadline)

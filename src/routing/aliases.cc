@@ -156,7 +156,7 @@ std::vector<IncludeLine> AliasTable::read_include(const std::string& path) const
     struct stat status {};
     if (::fstat(file.get(), &status) != 0) throw_errno(path);
     if (!S_ISREG(status.st_mode)) throw FormatError(path + ": not a regular file");
-    if (status.st_mode & S_IWOTH) throw FormatError(path + ": everybody may write it");
+    if (status.st_mode & S_IWOTH) throw FormatError(path + ": can be written by everybody");
     struct stat alias_file {};
     const bool has_owner = ::stat(source_.c_str(), &alias_file) == 0;
     if (status.st_uid != 0 && !(has_owner && status.st_uid == alias_file.st_uid))

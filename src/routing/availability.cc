@@ -16,7 +16,7 @@ bool is_private(const std::string& path, const Account& account) {
     return path == account.home || path.starts_with(account.home + "/");
 }
 
-/// Only what anybody sees.
+/// Only what every account can see.
 bool is_gone(const std::string& path, const Account& account) {
     if (is_private(path, account)) return false;
     struct stat status {};
@@ -127,7 +127,7 @@ std::optional<Unavailable> why_unavailable(const Destination& destination, const
     return std::nullopt;
 }
 
-MailboxState check_virtual_mailbox(const Config& config, uid_t keeper, const std::string& user,
+MailboxState check_virtual_mailbox(const Config& config, uid_t owner, const std::string& user,
                                    const std::string& domain) {
     struct stat status {};
     const std::string folder = config.vhost.spool + "/" + domain;
@@ -139,8 +139,8 @@ MailboxState check_virtual_mailbox(const Config& config, uid_t keeper, const std
             Status::unavailable,
             {{451, "4.3.0", "Local delivery is not possible now"}, config.vhost.spool + " does not exist"}};
     }
-    if (const auto why = unfit_as_domain_folder(status, keeper); !why.empty()) return unfit(why, folder);
-    return look_at_mailbox(virtual_mailbox_path(config, user, domain), keeper, config.local.mailbox_size);
+    if (const auto why = unfit_as_domain_folder(status, owner); !why.empty()) return unfit(why, folder);
+    return look_at_mailbox(virtual_mailbox_path(config, user, domain), owner, config.local.mailbox_size);
 }
 
 }  // namespace postoffice

@@ -89,13 +89,14 @@ StoredPassword password_of(const VirtualUser& user) {
     return parse_stored_password(user.hash, !user.uid.empty());
 }
 
-UserStanding standing_of(const VirtualUser& user, const Account& owner, std::optional<uid_t> keeper) {
-    if (user.uid.empty()) return UserStanding::in_domain;
+UserIdentity identity_of(const VirtualUser& user, const Account& owner, std::optional<uid_t> mailbox_owner) {
+    if (user.uid.empty()) return UserIdentity::in_domain;
     const auto uid = parse_number(user.uid);
-    if (!uid || *uid == 0) return UserStanding::refused;
-    if (*uid != owner.uid) return keeper && *uid == *keeper ? UserStanding::in_domain : UserStanding::refused;
+    if (!uid || *uid == 0) return UserIdentity::refused;
+    if (*uid != owner.uid)
+        return mailbox_owner && *uid == *mailbox_owner ? UserIdentity::in_domain : UserIdentity::refused;
     const bool is_owner = user.home.starts_with('/') && without_slash(user.home) == without_slash(owner.home);
-    return is_owner ? UserStanding::owner : UserStanding::in_domain;
+    return is_owner ? UserIdentity::owner : UserIdentity::in_domain;
 }
 
 Fd open_domain_file(const std::string& folder, const VirtualDomain& domain, const std::string& name) {
@@ -117,8 +118,8 @@ const VirtualUser* find_virtual_user(const std::vector<VirtualUser>& users, std:
     return found == users.end() ? nullptr : &*found;
 }
 
-DomainFiles::DomainFiles(std::string folder, VirtualDomain domain, std::optional<uid_t> keeper)
-    : folder_(std::move(folder)), domain_(std::move(domain)), keeper_(keeper) {}
+DomainFiles::DomainFiles(std::string folder, VirtualDomain domain, std::optional<uid_t> mailbox_owner)
+    : folder_(std::move(folder)), domain_(std::move(domain)), mailbox_owner_(mailbox_owner) {}
 
 DomainEntry DomainFiles::look_up(const std::string& name) try {
     refresh();
@@ -126,12 +127,12 @@ DomainEntry DomainFiles::look_up(const std::string& name) try {
     DomainEntry entry;
     if (const auto user = users_.find(lower); user != users_.end()) {
         const User& found = user->second;
-        if (found.standing == UserStanding::refused)
-            throw FormatError(
-                fmt::format("{}/{}:{}: the uid of {} is root's, or somebody's who is not the owner", folder_,
-                            passwd, found.line, found.name));
+        if (found.standing == UserIdentity::refused)
+            throw FormatError(fmt::format(
+                "{}/{}:{}: the uid of {} is neither the owner's nor one that a virtual user may have",
+                folder_, passwd, found.line, found.name));
         entry.user = found.name;
-        entry.is_owner = found.standing == UserStanding::owner;
+        entry.is_owner = found.standing == UserIdentity::owner;
     }
     if (const auto alias = aliases_.find(lower); alias != aliases_.end()) {
         const AliasEntry& found = alias->second;
@@ -177,7 +178,8 @@ void DomainFiles::refresh() {
     }
     if (users.inode != 0 || names.inode != 0) return;
     struct stat status {};
-    if (::stat(folder_.c_str(), &status) != 0) throw_errno(folder_);  // no folder says nothing about anybody
+    if (::stat(folder_.c_str(), &status) != 0)
+        throw_errno(folder_);  // a missing folder says nothing of its users
 }
 
 void DomainFiles::read_users() {
@@ -191,7 +193,7 @@ void DomainFiles::read_users() {
         ++line;
         if (const auto user = parse_virtual_user(read_until(rest, '\n')))  // of two with one name the first
             users_.try_emplace(to_lower(user->name),
-                               User{user->name, standing_of(*user, owner, keeper_), line});
+                               User{user->name, identity_of(*user, owner, mailbox_owner_), line});
     }
 }
 

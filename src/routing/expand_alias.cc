@@ -48,15 +48,15 @@ void Router::Expansion::expand_alias(const AliasSource& alias, const std::string
           .alias = alias.name});
 
     const auto outer_owner = list_owner_;
-    const auto outer_keeper = std::exchange(keeper_, Address("postmaster", alias.domain));
-    const auto before = arrivals_;
-    if (has_owner) keeper_ = list_owner_ = Address("owner-" + alias.name, alias.domain);
-    open_.push_back(alias.shown);
+    const auto outer_report_to = std::exchange(report_to_, Address("postmaster", alias.domain));
+    const auto before = destinations_reached_;
+    if (has_owner) report_to_ = list_owner_ = Address("owner-" + alias.name, alias.domain);
+    expanding_.push_back(alias.shown);
     expand_targets(alias, *targets);
-    open_.pop_back();
-    finished_[alias.shown] = arrivals_ - before;
+    expanding_.pop_back();
+    finished_[alias.shown] = destinations_reached_ - before;
     list_owner_ = outer_owner;
-    keeper_ = outer_keeper;
+    report_to_ = outer_report_to;
 }
 
 void Router::Expansion::expand_targets(const AliasSource& alias, const std::vector<AliasTarget>& targets) {
@@ -94,8 +94,8 @@ std::vector<IncludeLine> Router::Expansion::lines_of(const AliasSource& alias,
                                      : read_domain_include(*alias.owned_by, path);
 }
 
-/// A list that cannot be read, or has a line that cannot be understood, waits as a whole: nobody on it is
-/// lost, and nobody gets the message twice when it is mended.
+/// A list that cannot be read, or has a line that cannot be understood, waits as a whole: no member is
+/// lost, and none gets the message twice when it is mended.
 void Router::Expansion::expand_include(const AliasSource& alias, const std::string& path) {
     if (std::find(including_.begin(), including_.end(), path) != including_.end())
         return skip_loop(":include:" + path);
@@ -121,12 +121,12 @@ void Router::Expansion::expand_include(const AliasSource& alias, const std::stri
         members += targets->size();
     }
     if (members == 0)
-        note({.text = fmt::format("list {}: nobody is in this file", alias.shown), .file = path});
+        note({.text = fmt::format("list {}: no address is in this file", alias.shown), .file = path});
     including_.pop_back();
 }
 
-/// They run with the rights of alias-user, since an alias of this host belongs to nobody; those of a virtual
-/// domain with its owner's.
+/// They run with the rights of alias-user, since an alias of this host belongs to no account; those of a
+/// virtual domain with its owner's.
 void Router::Expansion::expand_program_or_file(const AliasSource& alias, const AliasTarget& target) {
     if (target.text == "/dev/null")
         return add_destination({Destination::Discard{}, alias.address()}, "discard");

@@ -1,5 +1,5 @@
-// Names of virtual domains, vhosts(7): the aliases of the domain, its users, whoever must be there in any
-// case, and "*" for all the others.
+// Names of virtual domains, vhosts(7): the aliases of the domain, its users, the names that
+// must exist in any case, and "*" for all the others.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -29,9 +29,10 @@ void Router::Expansion::expand_virtual(const VirtualDomain& domain, const Addres
     note({.text = fmt::format("virtual domain {}", domain.name), .file = file, .line = domain.line});
     const std::string mark = to_lower(address.local_part()) + "@" + address.domain();
     // A name in its own alias means the mailbox.
-    if (!open_.empty() && open_.back() == mark && expand_virtual_user(domain, address.local_part(), address))
+    if (!expanding_.empty() && expanding_.back() == mark &&
+        expand_virtual_user(domain, address.local_part(), address))
         return;
-    if (std::find(open_.begin(), open_.end(), mark) != open_.end()) return skip_loop(mark);
+    if (std::find(expanding_.begin(), expanding_.end(), mark) != expanding_.end()) return skip_loop(mark);
     if (is_finished(mark)) return;
     expand_virtual_name(domain, address, mark);
 }
@@ -88,18 +89,18 @@ bool Router::Expansion::expand_virtual_user(const VirtualDomain& domain, const s
     return true;
 }
 
-/// RFC 5321 section 4.5.1: there is always a postmaster. Who looks after the domain is who can help; root's
-/// domains have the host's postmaster.
+/// RFC 5321 section 4.5.1: there is always a postmaster. For a domain that is its owner; for
+/// root's domains the host's postmaster.
 void Router::Expansion::expand_domain_owner(const VirtualDomain& domain, const Address& address) {
     const auto owner = find_login(domain.owner);
     const bool has_owner = owner && owner->uid != 0;
     const std::string name = has_owner ? owner->name : "postmaster";
-    note({.text = fmt::format("{} goes to {}, who looks after the domain", address.to_string(), name),
+    note({.text = fmt::format("{} goes to {}, the owner of the domain", address.to_string(), name),
           .file = router_.domains_.file(),
           .line = domain.line});
-    const auto before = arrivals_;
+    const auto before = destinations_reached_;
     expand_local(Address(name, router_.config_.identity.hostname));
-    if (arrivals_ == before) expand_postmaster();
+    if (destinations_reached_ == before) expand_postmaster();
 }
 
 DomainEntry Router::Expansion::look_up(const VirtualDomain& domain, const std::string& name) const {

@@ -12,13 +12,13 @@ namespace postoffice {
 
 Router::Expansion::OwnFile::OwnFile(Expansion& expansion, const Account& account, const Address& address)
     : expansion_(expansion),
-      keeper_(std::exchange(expansion.keeper_,
-                            Address(account.name, expansion.router_.config_.identity.hostname))),
+      report_to_(std::exchange(expansion.report_to_,
+                               Address(account.name, expansion.router_.config_.identity.hostname))),
       file_owner_(std::exchange(expansion.file_owner_, account.name)),
       disclosed_(std::exchange(expansion.disclosed_, expansion.disclosed_.value_or(address))) {}
 
 Router::Expansion::OwnFile::~OwnFile() {
-    expansion_.keeper_ = std::move(keeper_);
+    expansion_.report_to_ = std::move(report_to_);
     expansion_.file_owner_ = std::move(file_owner_);
     expansion_.disclosed_ = std::move(disclosed_);
 }
@@ -62,15 +62,15 @@ void Router::Expansion::expand_user(const Account& account, const std::string& e
     const std::string name = "~" + to_lower(account.name);
     const std::string with_extension = extension.empty() ? name : name + "+" + extension;
     // Back at an account that is being expanded, by way of others: the copy stays here.
-    if (std::find(open_.begin(), open_.end(), name) != open_.end()) {
-        if (open_.back() != name) return skip_loop(name);
+    if (std::find(expanding_.begin(), expanding_.end(), name) != expanding_.end()) {
+        if (expanding_.back() != name) return skip_loop(name);
         expand_mailbox(Address(account.name, router_.config_.identity.hostname));
         return;
     }
     if (is_finished(with_extension)) return;
-    const auto before = arrivals_;
+    const auto before = destinations_reached_;
     expand_user_files(account, extension, address);
-    finished_[with_extension] = arrivals_ - before;
+    finished_[with_extension] = destinations_reached_ - before;
 }
 
 void Router::Expansion::expand_user_files(const Account& account, const std::string& extension,
@@ -80,16 +80,16 @@ void Router::Expansion::expand_user_files(const Account& account, const std::str
                               address.qualified(router_.config_.identity.hostname)};
     switch (file.status) {
         case UserFile::Status::found:
-            open_.push_back("~" + to_lower(account.name));
+            expanding_.push_back("~" + to_lower(account.name));
             expand_delivery_file(account, file, extension, address);
-            open_.pop_back();
+            expanding_.pop_back();
             return;
         case UserFile::Status::ignored:
             note({.text = "not believed: " + file.problem, .owner = account.name, .file = file.path});
             ignored_.log({{"file", file.path}, {"reason", file.problem}});
             break;
         case UserFile::Status::no_permission:
-            // Somebody with the user's rights will look when the message is delivered.
+            // An agent with the user's rights looks when the message is delivered.
             note({.text = "cannot be looked at from here", .owner = account.name, .file = file.path});
             route_.is_unseen = true;
             return add_destination({Destination::Instructions{file.path, account.name}, mailbox.address},

@@ -11,7 +11,7 @@
 namespace postoffice {
 namespace {
 
-/// The password database may be far away; nobody's address makes us ask it without end.
+/// The password database may be far away: no address makes us ask it without end.
 constexpr int most_guesses = 100;
 
 bool matches(std::string_view pattern, std::string_view text) {
@@ -45,11 +45,11 @@ bool Router::Expansion::expand_usermap(const std::string& name, const Address& a
         if (has_user && !account) continue;
         // Mail for one account is nothing that another could lay claim to.
         if (exact && account->name != exact->name) continue;
-        const auto before = arrivals_;
-        open_.push_back(name);
+        const auto before = destinations_reached_;
+        expanding_.push_back(name);
         const bool is_taken = expand_map(map, account, to_lower(address.local_part()));
-        open_.pop_back();
-        if (is_taken) finished_[name] = arrivals_ - before;
+        expanding_.pop_back();
+        if (is_taken) finished_[name] = destinations_reached_ - before;
         if (is_taken) return true;
     }
     return false;
@@ -113,7 +113,7 @@ bool Router::Expansion::expand_personal_alias(const Account& account, const std:
     return true;
 }
 
-/// Addresses only: programs and files are for delivery files, where whoever runs them finds them again.
+/// Addresses only: programs and files are for delivery files, where the instruction agent finds them again.
 void Router::Expansion::expand_own_targets(const Account& account, const std::string& where,
                                            const std::vector<AliasTarget>& targets) {
     using Kind = AliasTarget::Kind;

@@ -12,14 +12,14 @@ namespace {
 
 constexpr std::size_t most_nested = 50;     ///< aliases and included files within each other
 constexpr std::size_t most_names = 20'000;  ///< of one expansion, however many of them are the same
-constexpr std::size_t most_told = 20;       ///< members that lead nowhere, to their keeper
+constexpr std::size_t most_told = 20;       ///< members that lead nowhere, to their report_to
 constexpr std::string_view postmaster_name = "postmaster";
 constexpr std::string_view report_sender_name =
     "mailer-daemon";  ///< the author of our reports, in lower case
 
 /// RFC 3463 section 3.3: mailing list expansion problem.
 Reply leads_to_nobody(const Address& address) {
-    return {550, "5.2.4", address.to_string() + ": nobody is on this list"};
+    return {550, "5.2.4", address.to_string() + ": there is no address on this list"};
 }
 
 }  // namespace
@@ -52,17 +52,17 @@ void Router::Expansion::expand_address(const Address& address) {
 /// reports is for postmaster as well.
 void Router::Expansion::expand_local(const Address& address) {
     const std::string name = to_lower(address.local_part());
-    const auto before = arrivals_;
+    const auto before = destinations_reached_;
     expand_local_name(address, name);
-    if (name == postmaster_name && arrivals_ == before) expand_postmaster();
+    if (name == postmaster_name && destinations_reached_ == before) expand_postmaster();
 }
 
 /// Aliases win over usermaps, and both over accounts. A name in its own alias means the account, so that
 /// "bob: bob, bob@elsewhere" keeps a copy here; in the account's own file it means the mailbox.
 void Router::Expansion::expand_local_name(const Address& address, const std::string& name) {
-    if (!open_.empty() && open_.back() == "~" + name && expand_mailbox(address)) return;
-    if (!open_.empty() && open_.back() == name && expand_account(address)) return;
-    if (std::find(open_.begin(), open_.end(), name) != open_.end()) return skip_loop(name);
+    if (!expanding_.empty() && expanding_.back() == "~" + name && expand_mailbox(address)) return;
+    if (!expanding_.empty() && expanding_.back() == name && expand_account(address)) return;
+    if (std::find(expanding_.begin(), expanding_.end(), name) != expanding_.end()) return skip_loop(name);
     if (is_finished(name)) return;
     if (const auto value = router_.aliases_.find(address.local_part())) {
         const std::string owner = "owner-" + name;
@@ -78,15 +78,15 @@ void Router::Expansion::expand_local_name(const Address& address, const std::str
 /// Without an alias or account, postmaster is root, or the only user. Root's own mailbox is always left for
 /// it.
 void Router::Expansion::expand_postmaster() {
-    const auto before = arrivals_;
+    const auto before = destinations_reached_;
     const Address root("root", router_.config_.identity.hostname);
     const std::string& only_user = router_.users_.only_user();
     if (router_.aliases_.find("root") || router_.users_.find("root")) expand_local(root);
-    if (arrivals_ == before) expand_account(root);
-    if (arrivals_ == before) expand_mailbox(root);
-    if (arrivals_ == before && !only_user.empty())
+    if (destinations_reached_ == before) expand_account(root);
+    if (destinations_reached_ == before) expand_mailbox(root);
+    if (destinations_reached_ == before && !only_user.empty())
         expand_account(Address(only_user, router_.config_.identity.hostname));
-    if (arrivals_ != before) note({"postmaster leads nowhere else and must exist"});
+    if (destinations_reached_ != before) note({"postmaster leads nowhere else and must exist"});
 }
 
 void Router::Expansion::note(Route::Step step) {
@@ -96,8 +96,8 @@ void Router::Expansion::note(Route::Step step) {
 
 /// Each destination once.
 void Router::Expansion::add_destination(Destination destination, std::string key) {
-    ++arrivals_;
-    if (!reached_.insert(std::move(key)).second) return;
+    ++destinations_reached_;
+    if (!known_destinations_.insert(std::move(key)).second) return;
     const bool is_private = disclosed_ && *disclosed_ != destination.address;
     route_.hops.push_back({std::move(destination), list_owner_.value_or(Address()), list_owner_.has_value(),
                            is_private ? disclosed_ : std::nullopt});
@@ -107,35 +107,36 @@ void Router::Expansion::add_destination(Destination destination, std::string key
 bool Router::Expansion::is_finished(const std::string& name) {
     const auto known = finished_.find(name);
     if (known == finished_.end()) return false;
-    arrivals_ += known->second;
+    destinations_reached_ += known->second;
     return true;
 }
 
 /// A member that leads nowhere must not hurt the others; it decides only if no other is left. The message is
-/// sent to it all the same, so that the keeper of the list, or of the file, gets the report of its failure.
+/// sent to it all the same, so that the owner of the list, or of the file, gets the report of its failure.
 void Router::Expansion::skip_member(const Address& member, std::string_view why, Reply refusal) {
     // The reason is told of the address that was asked for, not of what it leads to.
-    if (!open_.empty()) refusal.text = "leads nowhere";
+    if (!expanding_.empty()) refusal.text = "leads nowhere";
     if (!dead_end_) dead_end_ = std::move(refusal);
-    if (open_.empty()) return;
+    if (expanding_.empty()) return;
     const Address lost = member.qualified(router_.config_.identity.hostname);
-    const Address keeper = keeper_.value_or(postmaster());
-    note({fmt::format("{}: {}, left out; {} is told", member.to_string(), why, keeper.to_string())});
-    if (!reached_.insert("left out " + lost.to_string()).second) return;
-    skipped_.log({{"alias", open_.back()}, {"member", member.to_string()}, {"reason", why}});
+    const Address report_to = report_to_.value_or(postmaster());
+    note({fmt::format("{}: {}, left out; {} is told", member.to_string(), why, report_to.to_string())});
+    if (!known_destinations_.insert("left out " + lost.to_string()).second) return;
+    skipped_.log({{"alias", expanding_.back()}, {"member", member.to_string()}, {"reason", why}});
     if (++skipped_count_ <= most_told)
-        route_.skipped_members.push_back({{Destination::Unrouted{}, lost}, keeper, true, {}});
+        route_.skipped_members.push_back({{Destination::Unrouted{}, lost}, report_to, true, {}});
 }
 
 /// Nothing is lost: what the name leads to has the message already, or gets it.
 void Router::Expansion::skip_loop(const std::string& name) {
     if (!dead_end_) dead_end_ = Reply{550, "5.4.6", "an alias leads back to itself"};
-    if (open_.empty()) return;
-    const auto start = std::find(open_.begin(), open_.end(), name);
+    if (expanding_.empty()) return;
+    const auto start = std::find(expanding_.begin(), expanding_.end(), name);
     const std::string path = fmt::format(
-        "{}->{}", fmt::join(start == open_.end() ? open_.begin() : start, open_.end(), "->"), name);
+        "{}->{}", fmt::join(start == expanding_.end() ? expanding_.begin() : start, expanding_.end(), "->"),
+        name);
     note({fmt::format("{}: alias loop {}, left out", name, path)});
-    skipped_.log({{"alias", open_.back()}, {"member", name}, {"reason", "alias loop " + path}});
+    skipped_.log({{"alias", expanding_.back()}, {"member", name}, {"reason", "alias loop " + path}});
 }
 
 void Router::Expansion::skip_unknown_member(const Address& address) {
@@ -146,11 +147,11 @@ void Router::Expansion::skip_unknown_member(const Address& address) {
 
 void Router::Expansion::check_bounds(const std::string& alias) {
     std::string problem;
-    if (open_.size() + including_.size() > most_nested) problem = "nested too deep";
+    if (expanding_.size() + including_.size() > most_nested) problem = "nested too deep";
     if (++names_ > most_names) problem = fmt::format("more than {} names", most_names);
     if (!problem.empty())
         throw RouteTemporary{{451, "4.2.4", "the list cannot be expanded"},
-                             fmt::format("alias {}: {}: {}", alias, fmt::join(open_, "->"), problem)};
+                             fmt::format("alias {}: {}: {}", alias, fmt::join(expanding_, "->"), problem)};
 }
 
 }  // namespace postoffice

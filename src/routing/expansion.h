@@ -69,7 +69,7 @@ class Router::Expansion {
 
       private:
         Expansion& expansion_;
-        std::optional<Address> keeper_;  ///< this and the others: as they were before
+        std::optional<Address> report_to_;  ///< this and the others: as they were before
         std::string file_owner_;
         std::optional<Address> disclosed_;
     };
@@ -124,18 +124,18 @@ class Router::Expansion {
     RepeatedEvent ignored_{"delivery-file-ignored", {"to", shown_}};
     RepeatedEvent empty_{"delivery-file-empty", {"to", shown_}};
     RepeatedEvent ignored_maps_{"usermap-file-ignored", {"to", shown_}};
-    std::vector<std::string> open_;  ///< aliases, and accounts as "~name", being expanded, outermost first
-    std::vector<std::string> including_;  ///< files being included, outermost first
-    std::vector<std::string> catching_;   ///< virtual domains whose "*" is being expanded, outermost first
-    std::map<std::string, std::size_t>
-        finished_;                       ///< aliases and accounts that were expanded: arrivals of each
-    std::set<std::string> reached_;      ///< destinations
-    std::size_t arrivals_ = 0;           ///< at destinations, those that were reached before, too
-    std::optional<Address> list_owner_;  ///< the sender for what the innermost list with an owner leads to
-    /// Hears of members that lead nowhere: the owner of the list, the user whose file has them, or
+    // What is being expanded, outermost first.
+    std::vector<std::string> expanding_;           ///< aliases, and accounts as "~name"
+    std::vector<std::string> including_;           ///< files
+    std::vector<std::string> catching_;            ///< virtual domains with "*"
+    std::map<std::string, std::size_t> finished_;  ///< by alias or account: the destinations that it reached
+    std::set<std::string> known_destinations_;
+    std::size_t destinations_reached_ = 0;  ///< each time, those that were known already, too
+    std::optional<Address> list_owner_;     ///< the sender for what the innermost list with an owner leads to
+    /// Gets the report about members that lead nowhere: the owner of the list, the user of the file, or
     /// postmaster.
-    std::optional<Address> keeper_;
-    std::string file_owner_;            ///< the account whose own file led here; "" if none did
+    std::optional<Address> report_to_;
+    std::string file_owner_;            ///< the account of the file that led here; "" if none did
     std::optional<Address> disclosed_;  ///< the address that had led to that file
     std::optional<Reply> dead_end_;     ///< the first reason why a member leads nowhere
     std::size_t skipped_count_ = 0;     ///< members that lead nowhere

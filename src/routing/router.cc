@@ -91,7 +91,7 @@ std::optional<Unavailable> Router::why_unavailable(const Route& route) try {
     return std::nullopt;  // the delivery will tell
 }
 
-/// Whose rights a program, a file or a mailbox of the host's is written with.
+/// The account that a program is run as, or a file or a mailbox of this host is written as.
 std::optional<Account> Router::account_for(const Destination& destination) {
     if (const std::string user = account_of(destination); !user.empty()) return users_.find(user);
     if (!users_.only_user().empty()) return users_.find(users_.only_user());

@@ -17,14 +17,14 @@ namespace {
 
 using Status = UserFile::Status;
 
-/// Whose files are kept in memory. Beyond that it is begun anew: sooner slow than without bound.
+/// Domains of which the files are kept in memory. Beyond that all are dropped: slow, but bounded.
 constexpr std::size_t most_domains = 5000;
 
-/// Accounts that shall have no home have this one (Debian Policy section 9.2.3; the BSDs as well): nothing is
+/// Accounts without a home have this one (Debian Policy section 9.2.3; the BSDs as well): nothing is
 /// missing there.
 constexpr std::string_view home_of_nobody = "/nonexistent";
 
-/// Why the file must not be believed: somebody else could have written it.
+/// Why the file must not be believed: another user could have written it.
 std::string distrust(const struct stat& file, const struct stat& home, const Account& account) {
     if (!S_ISREG(file.st_mode)) return "not a regular file";
     if (file.st_uid != account.uid && file.st_uid != 0) return "belongs to another user";
@@ -49,8 +49,8 @@ bool belongs_to_another(const std::string& path, const Account& account) {
 }
 
 UserFile read_one(const Account& account, const struct stat& home, const std::string& path) try {
-    // O_NONBLOCK: a FIFO must not hold us; O_NOFOLLOW: a link leads to what its maker chose, not to what he
-    // owns.
+    // O_NONBLOCK: a FIFO must not hold us; O_NOFOLLOW: a link can lead to a file of
+    // another owner.
     const Fd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC));
     if (!file) {
         switch (errno) {
@@ -182,7 +182,7 @@ DomainEntry DirectUserFiles::domain_entry(const std::string& folder, const Virtu
 }
 
 MailboxState DirectUserFiles::virtual_mailbox(const std::string& user, const VirtualDomain& domain) try {
-    const auto keeper = mailbox_keeper(config_, domain);
+    const auto keeper = virtual_mailbox_owner(config_, domain);
     if (!keeper)
         return {MailboxState::Status::unavailable,
                 {{451, "4.3.5", "The mail cannot be delivered now"},

@@ -50,7 +50,7 @@ std::optional<uid_t> vhost_uid(const Config& config) try {
     return std::nullopt;
 }
 
-std::optional<Account> mailbox_keeper(const Config& config, const VirtualDomain& domain) {
+std::optional<Account> virtual_mailbox_owner(const Config& config, const VirtualDomain& domain) {
     struct stat folder {};
     const std::string path = config.vhost.spool + "/" + domain.name;
     if (config.identity.only_user.empty() && ::lstat(path.c_str(), &folder) == 0 && S_ISDIR(folder.st_mode))

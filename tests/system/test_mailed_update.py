@@ -85,7 +85,7 @@ def test_the_owner_makes_changes_and_removes_a_user(host, domains):
 def test_an_update_that_fails_is_reported(host, domains):
     before = text_of(domains, "passwd"), text_of(domains, "aliases")
     for line, why in [("trans=UPDATE&user=nobody&delete=1", b"There is no such user"),
-                      ("trans=UPDATE&user=../x&passwd=x", b"a name that nobody can have"),
+                      ("trans=UPDATE&user=../x&passwd=x", b"The name of the user is not a valid one"),
                       ("trans=UPDATE&user=vera&forward=%3cx", b"nothing is changed"),
                       ("trans=UPDATE&user=vera&uid=0&passwd=x", b"There is no field uid")]:
         done = send(host, "alice", update(line))

@@ -1,4 +1,4 @@
-// The letter that changes users of a virtual domain: what is one, and what it says.
+// The message that changes users of a virtual domain: how it is recognized, and what it asks for.
 #include "../../src/commands/domains/mailed_update.h"
 
 #include <gtest/gtest.h>

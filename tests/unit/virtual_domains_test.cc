@@ -93,25 +93,25 @@ TEST(VirtualUsers, BothForms) {
 TEST(VirtualUsers, TheLongFormNamesTheOwnerOrNobody) {
     const Account owner{"alice", 1001, 1001, "/home/alice", "", ""}, root{"root", 0, 0, "/root", "", ""};
     const auto standing = [](const std::string& uid, const std::string& home, const Account& account) {
-        return standing_of({"vera", "x", uid, home}, account, 8);
+        return identity_of({"vera", "x", uid, home}, account, 8);
     };
-    EXPECT_EQ(standing("", "", owner), UserStanding::in_domain);
-    EXPECT_EQ(standing("", "/home/alice", owner), UserStanding::in_domain);
-    EXPECT_EQ(standing("1001", ".", owner), UserStanding::in_domain);
-    EXPECT_EQ(standing("1001", "", owner), UserStanding::in_domain);
-    EXPECT_EQ(standing("1001", "/home/alice/vera", owner), UserStanding::in_domain);
-    EXPECT_EQ(standing("1001", "/home/alice", owner), UserStanding::owner);
-    EXPECT_EQ(standing("1001", "/home/alice/", owner), UserStanding::owner);
+    EXPECT_EQ(standing("", "", owner), UserIdentity::in_domain);
+    EXPECT_EQ(standing("", "/home/alice", owner), UserIdentity::in_domain);
+    EXPECT_EQ(standing("1001", ".", owner), UserIdentity::in_domain);
+    EXPECT_EQ(standing("1001", "", owner), UserIdentity::in_domain);
+    EXPECT_EQ(standing("1001", "/home/alice/vera", owner), UserIdentity::in_domain);
+    EXPECT_EQ(standing("1001", "/home/alice", owner), UserIdentity::owner);
+    EXPECT_EQ(standing("1001", "/home/alice/", owner), UserIdentity::owner);
     for (const std::string uid : {"0", "1002", "-1", "alice", "01001x", "99999999999999999999"})
         for (const std::string home : {"/home/alice", "/root", ".", ""})
-            EXPECT_EQ(standing(uid, home, owner), UserStanding::refused) << uid << " " << home;
-    EXPECT_EQ(standing("8", "/var/spool/virtual/v.example/vera", owner), UserStanding::in_domain);
-    EXPECT_EQ(standing("8", "/home/alice", owner), UserStanding::in_domain);
-    EXPECT_EQ(standing("8", ".", root), UserStanding::in_domain);
-    EXPECT_EQ(standing_of({"vera", "x", "8", "."}, owner, {}), UserStanding::refused);
-    EXPECT_EQ(standing("0", "/root", root), UserStanding::refused);
-    EXPECT_EQ(standing("1001", ".", root), UserStanding::refused);
-    EXPECT_EQ(standing("", "/root", root), UserStanding::in_domain);
+            EXPECT_EQ(standing(uid, home, owner), UserIdentity::refused) << uid << " " << home;
+    EXPECT_EQ(standing("8", "/var/spool/virtual/v.example/vera", owner), UserIdentity::in_domain);
+    EXPECT_EQ(standing("8", "/home/alice", owner), UserIdentity::in_domain);
+    EXPECT_EQ(standing("8", ".", root), UserIdentity::in_domain);
+    EXPECT_EQ(identity_of({"vera", "x", "8", "."}, owner, {}), UserIdentity::refused);
+    EXPECT_EQ(standing("0", "/root", root), UserIdentity::refused);
+    EXPECT_EQ(standing("1001", ".", root), UserIdentity::refused);
+    EXPECT_EQ(standing("", "/root", root), UserIdentity::in_domain);
 }
 
 class DomainFolder : public ::testing::Test {

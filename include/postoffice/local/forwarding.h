@@ -1,9 +1,9 @@
-// Mail that is sent on, and how it is known when it comes back: by the field Delivered-To (RFC 9228) of who
-// sent it on.
+// Forwards mail, and recognizes it when it comes back: by the field Delivered-To (RFC 9228) of the address
+// that forwarded it.
 //
-// What a delivery file with branches forwards is submitted with our own sendmail, as the user could do it
-// himself, and is durable when forward_message() returns. Everything else that leads elsewhere is in the
-// queue under the address that it leads to, and gets its field on the way out.
+// What a delivery file with branches forwards is submitted with our own sendmail and the rights of the user,
+// and is durable when forward_message() returns. Everything else that leads elsewhere is in the queue under
+// the address that it leads to, and gets its field on the way out.
 #pragma once
 
 #include <string>

@@ -38,10 +38,10 @@ struct AgentDuty {
     std::unique_ptr<Mailbox> mailbox;           ///< null: it takes no mail
     std::unique_ptr<Mailbox> forbidden_folder;  ///< null if there is none
     std::unique_ptr<Mailbox> spam_folder;       ///< the same
-    std::optional<Account> account;             ///< whose delivery files it tells of, if it does
+    std::optional<Account> account;             ///< it answers questions about the delivery files of this one
     MailboxGroup group;                         ///< that it was given beside its own
     std::unique_ptr<DomainFiles> domain;        ///< null: it knows of no domain
-    /// Whose mailbox it is, if it is one in a virtual domain.
+    /// Set if the mailbox is one in a virtual domain.
     struct VirtualMailbox {
         std::string user, domain;
     };

@@ -30,8 +30,8 @@ class EffectiveGroup {
 };
 
 /// read_user_file() of the user that this process is. A file system that shows itself to one user alone
-/// (FUSE) wants all ids of a process to be his: where that hides the file, the group is given up, for good,
-/// and `group` is not needed any more. Throws std::system_error.
+/// (FUSE) wants all ids of a process to be that user's: where that hides the file, the group is given up, for
+/// good, and `group` is not needed any more. Throws std::system_error.
 UserFile read_own_file(const Account& account, const std::vector<std::string>& names, MailboxGroup& group);
 
 }  // namespace postoffice

@@ -1,5 +1,6 @@
 // Runs one program of a user on a message, in the home, with nothing of our environment but what is
-// documented in forward(5), at low priority, for a limited time. Runs as whoever the caller has become.
+// documented in forward(5), at low priority, for a limited time. Runs with the rights that the caller has
+// taken on.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
 // The aliases of this host: a gdbm database made by newaliases(8), beside the text it was made from. Without
-// a database the text itself is used, so that a host where nobody ran newaliases still knows its postmaster.
+// a database the text itself is used, so that a host without newaliases(8) runs still knows its postmaster.
 #pragma once
 
 #include <sys/stat.h>
@@ -38,7 +38,7 @@ class AliasTable {
     void refresh();
 
     /// The value of an alias, looked up as given and in lower case; nullopt if there is none.
-    /// Throws like refresh(); also FormatError "file:line: problem" for an alias whose line is broken.
+    /// Throws like refresh(); also FormatError "file:line: problem" for an alias with a broken line.
     std::optional<std::string> find(const std::string& name);
 
     const std::string& source() const { return source_; }

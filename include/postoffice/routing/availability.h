@@ -1,5 +1,5 @@
-// What is known to be in the way of a delivery before it is tried, so that a sender hears of it while he
-// still has the message. Only what can be seen: where nobody may look, there is nothing in the way.
+// Why a mailbox, a program or a file cannot take mail now, as far as this process can see before a delivery
+// is tried: the client is told at RCPT, while it still has the message.
 #pragma once
 
 #include <optional>
@@ -13,23 +13,23 @@
 namespace postoffice {
 
 struct Unavailable {
-    Reply reply;         ///< temporary, for whoever asks
+    Reply reply;         ///< temporary, for the client
     std::string detail;  ///< for the log and the trace
 };
 
-/// What somebody who looked at a mailbox has seen.
+/// What a look at a mailbox has shown.
 struct MailboxState {
     enum class Status {
         takes_mail,     ///< as far as can be told
-        unavailable,    ///< by the obstacle
-        no_permission,  ///< this process may not look; somebody with its owner's rights may
+        unavailable,    ///< for the reason in `unavailable`
+        no_permission,  ///< this process may not look; an agent with its owner's rights may
     } status = Status::takes_mail;
     Unavailable unavailable = {};
     std::optional<Unavailable> known() const;
 };
 
-/// Whether why_unavailable() could say anything of what is in no virtual domain: if not, nobody need ask who
-/// the account is.
+/// False if why_unavailable() has nothing to say of a destination outside virtual domains: the account need
+/// not be looked up.
 bool may_be_unavailable(const Destination& destination, const Config& config);
 
 /// Mailbox, program or file. `account`: the one whose rights it is delivered with.
@@ -37,8 +37,8 @@ bool may_be_unavailable(const Destination& destination, const Config& config);
 std::optional<Unavailable> why_unavailable(const Destination& destination, const Account& account,
                                            const Config& config);
 
-/// The mailbox of a user in a virtual domain. `keeper`: whom it must belong to. Does not throw.
-MailboxState check_virtual_mailbox(const Config& config, uid_t keeper, const std::string& user,
+/// The mailbox of a user in a virtual domain. `owner`: its uid. Does not throw.
+MailboxState check_virtual_mailbox(const Config& config, uid_t owner, const std::string& user,
                                    const std::string& domain);
 
 }  // namespace postoffice

@@ -12,7 +12,7 @@
 
 namespace postoffice {
 
-/// The two languages. They agree on comments, programs, files and branches; they differ in addresses
+/// The two dialects agree on comments, programs, files and branches; they differ in addresses
 /// ("bob, carol" here, "&bob" there), in what "./" means, and in what an empty file says.
 enum class DeliveryDialect { forward, qmail };
 
@@ -40,7 +40,7 @@ struct DeliveryFile {
 /// Larger files are not read.
 inline constexpr std::size_t most_delivery_file_octets = 64 * 1024;
 
-/// The whole file, or "line N: what is wrong": half a file is no instruction that anybody gave.
+/// The whole file, or "line N: what is wrong": half a file is not what its owner wrote.
 Result<DeliveryFile> parse_delivery_file(std::string_view text, DeliveryDialect dialect);
 
 }  // namespace postoffice

@@ -1,7 +1,7 @@
 // What the owner of a virtual domain says of it, vhosts(7): the files passwd and aliases in the domain's
 // folder. Both are read as text and kept as an index, which holds for as long as the files do not change.
 //
-// The owner is an ordinary user, and what he can put there must not become a way to other people's files: a
+// The owner is an ordinary user, and a file there must not become a way to files of other users: a
 // file is believed if it is regular and belongs to the owner. One of root's is believed where root must have
 // put it, under its one name and not behind a link. Nothing else is even opened.
 #pragma once
@@ -40,25 +40,25 @@ inline constexpr std::size_t most_virtual_name = 64;
 /// and blanks, and with neither a dot nor a hyphen in front.
 bool is_virtual_user_name(std::string_view name);
 
-/// Who is meant by a user's line.
-enum class UserStanding {
+/// The account that a line of passwd stands for.
+enum class UserIdentity {
     in_domain,  ///< a user with a mailbox in the domain, and nothing else
-    owner,      ///< the account that looks after the domain: his mail is for its mailbox
-    refused,    ///< somebody that he cannot be
+    owner,      ///< the owner of the domain, with the mailbox of the account
+    refused,    ///< another account: not allowed
 };
 
-/// Other programs become who stands in the long form, so it can name nobody but the owner and the account
-/// that keeps the mailboxes (of vhost-user=), and never root; or there is no uid. With the owner's home
-/// beside his uid the user is the owner himself; any other home, such as ".", means nothing.
-UserStanding standing_of(const VirtualUser& user, const Account& owner, std::optional<uid_t> keeper);
+/// Other programs take the uid of the long form as their own, so it can be only that of the owner or of
+/// vhost-user=, `mailbox_owner`, never root's; or there is none. With the uid and the home of the owner the
+/// user is the owner; any other home, such as ".", means nothing.
+UserIdentity identity_of(const VirtualUser& user, const Account& owner, std::optional<uid_t> mailbox_owner);
 
 /// "user:hash" (vm-pop3d, .htpasswd), or the seven fields of passwd(5).
 /// nullopt: a comment, or no such line.
 std::optional<VirtualUser> parse_virtual_user(std::string_view line);
 
 /// A file of the domain's, open for reading; an empty Fd if there is none. `folder`: the domain's.
-/// Throws std::system_error (EACCES: somebody with other rights may look), or FormatError for one that must
-/// not be believed or whose owner has no account.
+/// Throws std::system_error (EACCES: a process with other rights may look), or FormatError for one that must
+/// not be believed, or if its owner has no account.
 Fd open_domain_file(const std::string& folder, const VirtualDomain& domain, const std::string& name);
 
 /// All users of an open passwd, in its order. Throws std::system_error.
@@ -70,20 +70,20 @@ const VirtualUser* find_virtual_user(const std::vector<VirtualUser>& users, std:
 struct DomainEntry {
     enum class Status {
         answered,
-        no_permission,  ///< this process may not look; somebody with the owner's rights may
+        no_permission,  ///< this process may not look; an agent with the owner's rights may
         temporary,      ///< `problem`: mail has to wait
     } status = Status::answered;
     std::optional<std::string> user = {};   ///< the user of that name, as passwd spells it
     std::optional<std::string> alias = {};  ///< its raw value, for parse_alias_value()
     std::string problem = "";
     unsigned alias_line = 0;  ///< where it stands; 0: not known
-    bool is_owner = false;    ///< `user` is the domain's owner himself, with the mailbox of his account
+    bool is_owner = false;    ///< `user` is the domain's owner, with the mailbox of the account
 };
 
 class DomainFiles {
   public:
-    /// `folder`: the domain's. `keeper`: see standing_of(). Nothing is opened yet.
-    DomainFiles(std::string folder, VirtualDomain domain, std::optional<uid_t> keeper = {});
+    /// `folder`: the domain's. `mailbox_owner`: see identity_of(). Nothing is opened yet.
+    DomainFiles(std::string folder, VirtualDomain domain, std::optional<uid_t> mailbox_owner = {});
     /// In any case of letters. Two calls of stat(2) and a look into the index. Does not throw.
     DomainEntry look_up(const std::string& name);
 
@@ -95,10 +95,10 @@ class DomainFiles {
 
     std::string folder_;
     VirtualDomain domain_;
-    std::optional<uid_t> keeper_;
+    std::optional<uid_t> mailbox_owner_;
     struct User {
         std::string name;  // as written
-        UserStanding standing = UserStanding::in_domain;
+        UserIdentity standing = UserIdentity::in_domain;
         unsigned line = 0;
     };
     std::unordered_map<std::string, User> users_;  // by the name in lower case

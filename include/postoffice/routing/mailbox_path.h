@@ -23,12 +23,12 @@ std::string path_from_home(const std::string& written, const std::string& home);
 /// USER in the folder DOMAIN of vhost-spool; ends with '/' for a maildir.
 std::string virtual_mailbox_path(const Config& config, const std::string& user, const std::string& domain);
 
-/// Why what stands there is no mailbox of this owner's: the one rule of whoever writes to it, and of whoever
-/// is asked before; "" if it is one. `status`: of lstat(2). Without an owner, any will do.
+/// Why the file is no mailbox of this owner; "" if it is one. Agents that write to it and checks at RCPT have
+/// this one rule. `status`: of lstat(2). Without an owner, any will do.
 std::string_view unfit_as_mbox(const struct stat& status, std::optional<uid_t> owner);
 std::string_view unfit_as_maildir(const struct stat& status, std::optional<uid_t> owner);
-/// The same for the folder with the mailboxes of a virtual domain: these must not be somebody else's to
-/// exchange.
+/// The same for the folder with the mailboxes of a virtual domain: no other account may be able to replace
+/// them.
 std::string_view unfit_as_domain_folder(const struct stat& status, uid_t owner);
 
 }  // namespace postoffice

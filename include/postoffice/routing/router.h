@@ -42,7 +42,8 @@ struct Route {
     /// What was decided on the way, for people: "alias root -> bob".
     struct Step {
         std::string text;
-        std::string owner = "";  ///< the account whose own files this tells of: for no other user's eyes
+        std::string owner =
+            "";  ///< the account of the delivery file that this quotes: not shown to other users
         std::string file = "";   ///< that says so; empty: none does
         unsigned line = 0;       ///< of it; 0: not known
         std::string alias = "";  ///< the name to look for in the file, where the line is not known
@@ -64,11 +65,11 @@ class Router {
     /// as good as our host name.
     Router(const Config& config, AliasTable& aliases, UserDirectory& users, UserFiles& files,
            std::vector<IpAddress> own_addresses = {});
-    /// `recipient` is qualified, or a name of this host. Does not throw: trouble is Status::temporary.
+    /// `recipient` is qualified, or a name of this host. Does not throw: an error is Status::temporary.
     /// `in_full`: each line of a list that is included is a step, too.
     Route route(const Address& recipient, bool in_full = false);
-    /// What is in the way of a route that was accepted: for who still has the message. Of several
-    /// destinations each speaks for itself, so only a single one can have anything in its way. Does not
+    /// Why a route that was accepted cannot be delivered to now, for a client that still has the message.
+    /// Asked of routes with a single destination only: the others deliver or wait on their own. Does not
     /// throw.
     std::optional<Unavailable> why_unavailable(const Route& route);
     /// The address is in a domain of ours, virtual ones too; or it has no domain. Throws FormatError if

@@ -1,7 +1,6 @@
 // What users keep in their homes about their mail, delivery files and personal aliases: which file holds for
 // an address, and whether it may be believed; and what the owner of a virtual domain says of a name there.
-// The files are read with their owner's rights by whoever has them; everybody else sees what their owner lets
-// everybody see.
+// A process with the owner's rights sees all of them, any other process what the owner lets everybody read.
 #pragma once
 
 #include <map>
@@ -24,7 +23,7 @@ struct UserFile {
         none,           ///< there is no such file: the mailbox
         found,          ///< `text`
         ignored,        ///< there is one that must not be believed, for `problem`: the mailbox
-        no_permission,  ///< this process may not look; somebody with the user's rights may
+        no_permission,  ///< this process may not look; an agent with the user's rights may
         temporary,      ///< `problem`: mail has to wait
     } status = Status::none;
     std::string path;
@@ -43,7 +42,7 @@ struct WantedFile {
     std::string alias_file;  ///< or, if not empty, this file of personal aliases that a usermap names
 };
 
-/// The account whose dot-qmail files are for all names of this host that are no account, dot-qmail(5).
+/// The account with the dot-qmail files for all names of this host that are no account, dot-qmail(5).
 inline constexpr const char* qmail_alias_account = "alias";
 
 /// The names, relative to the home of the account `user`, where it may stand; the first that exists holds.
@@ -54,7 +53,7 @@ std::vector<std::string> names_of(const std::string& user, const WantedFile& wan
 std::string qmail_name(std::string_view extension);
 
 /// The sender of what dot-qmail's list at `list` forwards, if the list has an owner; with `to`, the one for
-/// that recipient alone, by whose local part its bounces tell whose they are.
+/// that recipient alone, by which its bounces are known.
 Address qmail_owner_address(const Address& list, const std::optional<Address>& to = {});
 
 /// Which language a delivery file is written in: its name says it.
@@ -73,8 +72,8 @@ std::vector<ExtendedName> extended_names(std::string_view local_part, const std:
 /// The extension in an address of `user`; "" if there is none, or if it is an address of another name.
 std::string extension_for(const std::string& user, std::string_view local_part, const Config& config);
 
-/// The home-made part of the router. The implementation that asks a process with the user's rights is in
-/// delivery/; this one looks for itself.
+/// What a router asks about files and mailboxes that only their owners can read. DelegatedUserFiles in
+/// delivery/ asks agents with the owners' rights; DirectUserFiles looks with the rights of this process.
 class UserFiles {
   public:
     virtual ~UserFiles() = default;

@@ -10,8 +10,8 @@
 
 namespace postoffice {
 
-/// Whose the mailboxes of virtual users are: vhost-user=, with the group that this may name instead of the
-/// account's own; on a host that does not run as root its only user. Throws like find_login().
+/// The account that the mailboxes of virtual users belong to: vhost-user=, with the group that this may name
+/// instead of the account's own; on a host that does not run as root its only user. Throws like find_login().
 std::optional<Account> vhost_account(const Config& config);
 /// Its uid; nullopt also if it cannot be told now.
 std::optional<uid_t> vhost_uid(const Config& config);
@@ -21,7 +21,7 @@ struct VirtualDomain;
 /// The account that writes the mailboxes of one domain: the owner of the domain if vhost-spool= has a folder
 /// for it, and no link, that belongs to the owner; vhost_account() otherwise, also where this process may not
 /// look. The owner is never root. Throws like find_login().
-std::optional<Account> mailbox_keeper(const Config& config, const VirtualDomain& domain);
+std::optional<Account> virtual_mailbox_owner(const Config& config, const VirtualDomain& domain);
 
 class UserDirectory {
   public:

@@ -1,6 +1,6 @@
 // Virtual domains, vhosts(7): the file domains.cf(5) in the folder vhost-dir=, which says what domains there
-// are besides the host's own, who looks after each, and which of them are active. It is root's file, and all
-// that processes of root's go by.
+// are besides the host's own, the owner of each, and which of them are active. The file is root's: processes
+// with root's rights read no other.
 #pragma once
 
 #include <sys/stat.h>
@@ -17,7 +17,7 @@ namespace postoffice {
 /// One line of domains.cf: "owner:domain:active:comment".
 struct VirtualDomain {
     std::string name;   ///< lower case, with A-labels; of a broken line as much as can be told, maybe ""
-    std::string owner;  ///< login or uid of whoever looks after it
+    std::string owner;  ///< login or uid of the account that manages it
     bool active = false;
     std::string comment;
     unsigned line = 0;

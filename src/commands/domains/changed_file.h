@@ -22,8 +22,8 @@ struct FileRights {
 class ChangedFile {
   public:
     /// `name` in `folder`, locked against other changes for as long as this lives. Throws std::system_error;
-    /// Timeout if another process keeps the lock; FormatError for what is no file, such as a link, whose
-    /// target is to be changed in its own place.
+    /// Timeout if another process keeps the lock; FormatError for what is no regular file, such
+    /// as a link: its target is to be changed in its own place.
     ChangedFile(std::string folder, const std::string& name, const FileRights& rights);
 
     /// As it is; "" if it is not there.

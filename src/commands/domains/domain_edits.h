@@ -1,5 +1,5 @@
-// Changes to the text of domains.cf(5), and of a virtual domain's passwd and aliases. All that is not changed
-// stays as somebody wrote it, comments and order included.
+// Changes to the text of domains.cf(5), and of a virtual domain's passwd and aliases. Comments, order and
+// all lines that are not changed stay as they are.
 #pragma once
 
 #include <optional>
@@ -10,7 +10,7 @@
 
 namespace postoffice {
 
-/// The user has this hash now; he is added at the end if he is not there. Of the seven fields of the long
+/// The user has this hash now; a new user is added at the end. Of the seven fields of the long
 /// form only the second changes.
 std::string with_user(std::string_view passwd, const std::string& name, const std::string& hash);
 /// nullopt if there is no such user.

@@ -1,5 +1,4 @@
-// Making a virtual domain, for root: its folders, and then its line in domains.cf, from which moment it takes
-// mail.
+// Makes a virtual domain, for root: its folders, and then its line in domains.cf, with which it takes mail.
 #pragma once
 
 #include "changed_file.h"
@@ -14,7 +13,7 @@ inline const FileRights domain_table_rights{0644, {}, 0444};
 
 /// The folder of its files, which belongs to its owner, and the one of all mailboxes, as far as they are not
 /// there. Returns the owner. Throws ToolFailure: there is such a domain, it is the host's own, an account is
-/// missing, or the folder is there and somebody else's.
+/// missing, or the folder belongs to another account.
 Account make_domain_folders(const Config& config, const VirtualDomain& domain);
 
 /// Its line. Throws ToolFailure if there is one already.

@@ -33,7 +33,7 @@ constexpr const char* postmaster = "postmaster";
 constexpr std::string_view first_words = "trans=UPDATE";
 constexpr std::size_t most_octets = 64 * 1024;  // of the message that are looked at
 
-/// Files that the owner makes have his group, not that of the spool.
+/// Files that the owner makes have the group of the owner, not that of the spool.
 class OwnGroup {
   public:
     OwnGroup() : before_(::getegid()) {
@@ -49,8 +49,8 @@ class OwnGroup {
     gid_t before_;
 };
 
-/// The changes that one letter asks for, with the rights of the owner. Each file in a scope of its own: the
-/// lock on the folder is for one at a time.
+/// The changes that one mailed update asks for, with the rights of the owner. Each file in a scope of its
+/// own: the lock on the folder is for one at a time.
 class UserEdits {
   public:
     UserEdits(const Config& config, const VirtualDomain& domain, const UserUpdate& update)
@@ -131,12 +131,12 @@ std::string printable_lines(std::string_view text) {
 }
 
 void require_secret(const Config& config, const VirtualDomain& domain, const UserUpdate& update) {
-    const std::string whose = "the password of postmaster@" + domain.name;
+    const std::string secret_name = "the password of postmaster@" + domain.name;
     if (!update.secret && needs_secret(update))
         throw ToolFailure{EX_NOPERM, "Programs, files and changes of postmaster need the field secret, " +
-                                         whose + "; nothing is changed"};
+                                         secret_name + "; nothing is changed"};
     if (update.secret && !is_secret_of(config, domain, *update.secret))
-        throw ToolFailure{EX_NOPERM, "The field secret is not " + whose + "; nothing is changed"};
+        throw ToolFailure{EX_NOPERM, "The field secret is not " + secret_name + "; nothing is changed"};
 }
 
 /// True for owner+postmaster at this host, where `uid` is the owner's.
@@ -150,7 +150,7 @@ bool is_postmaster_of(const Config& config, uid_t uid, const Address& to) {
     });
 }
 
-/// The domains that a letter to this address can be about, all of an owner with this uid.
+/// The domains that an update mailed to this address can be about, all of an owner with this uid.
 std::vector<VirtualDomain> domains_behind(const Config& config, uid_t uid, const Address& to) {
     const bool is_of_host = config.identity.is_local_domain(to.domain());
     if (is_of_host ? !is_postmaster_of(config, uid, to) : !equals_ignoring_case(to.local_part(), postmaster))
@@ -171,7 +171,7 @@ const VirtualDomain& meant_domain(const std::vector<VirtualDomain>& domains, con
     if (!update.domain && domains.size() == 1) return domains.front();
     for (const VirtualDomain& domain : domains)
         if (domain.name == update.domain) return domain;
-    throw ToolFailure{EX_NOHOST, update.domain ? "The field domain names none that this letter can be about"
+    throw ToolFailure{EX_NOHOST, update.domain ? "The field domain names none that this message can be about"
                                                : "The field domain must say which of the domains is meant"};
 }
 
@@ -221,7 +221,7 @@ std::optional<MailedUpdateOutcome> carry_out_mailed_update(const Config& config,
     try {
         domains = domains_behind(config, uid, to);
     } catch (const std::exception&) {
-        // The letter is mail, which waits until it can be told.
+        // The message is mail, which waits until the domain is known.
     }
     if (domains.empty()) return std::nullopt;
     std::string text(most_octets, '\0');

@@ -1,8 +1,8 @@
-// The letter of VirtDomain, vhosts(7): to the postmaster of a virtual domain, or to owner+postmaster at this
-// host, with a subject that nobody writes by chance, it tells what is to become of a user. It is carried out
-// by the sendmail that the owner of the domain runs, which has the rights to do it and no others; a letter
-// that comes by any other way is mail like any other. Since a program of the owner's, such as one behind a
-// web page, may write what a stranger tells it, what needs_secret() needs the owner's secret.
+// The mailed update of VirtDomain, vhosts(7): a message to the postmaster of a virtual domain, or to
+// owner+postmaster at this host, with a subject of its own, that adds, changes or removes a user. It is
+// carried out by the sendmail that the owner of the domain runs, with the owner's rights; a message that
+// comes by any other way is ordinary mail. A program of the owner's, such as one behind a web page, may write
+// what a stranger tells it: some updates need the owner's secret, see needs_secret().
 #pragma once
 
 #include <sys/types.h>
@@ -17,18 +17,19 @@
 
 namespace postoffice {
 
-/// The line of the letter that says what to do; nullopt if it is another letter, or one that has been on its
-/// way: what the owner's programs send on is not the owner's word. `text`: the message, or as much of its
-/// beginning as matters.
+/// The line of the message with the update; nullopt if it is another message, or one that came from
+/// elsewhere: what the owner's programs forward is not an order of the owner. `text`: the message, or as much
+/// of its beginning as matters.
 std::optional<std::string> find_update_line(std::string_view text);
 
 struct MailedUpdateOutcome {
     bool done = false;
     std::string text;         ///< what was done, or why not: whole sentences
-    Address postmaster = {};  ///< of the domain; as the letter was addressed, if it is not clear which one
+    Address postmaster = {};  ///< of the domain; as the message was addressed, if it is not clear which one
 };
 
-/// Carries the letter out if it is one, `uid` is that of the domain's owner, and so is this process's.
+/// Carries the update out if the message is one and `uid`, which is this process's, is that of the domain's
+/// owner.
 /// nullopt: ordinary mail.
 std::optional<MailedUpdateOutcome> carry_out_mailed_update(const Config& config, uid_t uid, const Address& to,
                                                            Message& message);

@@ -74,7 +74,7 @@ Result<UserUpdate> parse_user_update(std::string_view line) {
         if (!read_field(update, name, std::move(*value)))
             return Problem{"There is no field " + printable(field.substr(0, 40))};
     }
-    if (!is_virtual_user_name(update.user)) return Problem{"The user has a name that nobody can have"};
+    if (!is_virtual_user_name(update.user)) return Problem{"The name of the user is not a valid one"};
     if (update.password && (update.password->empty() || update.password->size() > longest_password))
         return Problem{"The password is empty, or too long"};
     if (update.forward && !update.forward->empty())

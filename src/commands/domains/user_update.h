@@ -1,4 +1,4 @@
-// What a letter of domain_form.h asks for: one line in the encoding of web forms.
+// What a mailed update (mailed_update.h) asks for: one line in the encoding of web forms.
 #pragma once
 
 #include <optional>
@@ -22,8 +22,9 @@ struct UserUpdate {
 /// "trans=UPDATE&user=vera&passwd=…".
 Result<UserUpdate> parse_user_update(std::string_view line);
 
-/// True if only the owner may ask for it, and no program of the owner's that strangers can reach: it makes
-/// an alias that runs a program or names a file, or it is about postmaster, whose password is the secret.
+/// True if the update needs the secret, since a program of the owner's may pass on what a stranger wrote: it
+/// makes an alias that runs a program or names a file, or it changes postmaster, of which the password is the
+/// secret.
 bool needs_secret(const UserUpdate& update);
 
 }  // namespace postoffice

@@ -140,7 +140,7 @@ int remove_mail(const std::string& folder) {
 /// The folder of the domain may be the owner's, the one that it is in is not.
 void remove_mailboxes(const Config& config, const VirtualDomain& domain) {
     const std::string folder = config.vhost.spool + "/" + domain.name;
-    run_as(mailbox_keeper(config, domain).value(), [&] { return remove_mail(folder); });
+    run_as(virtual_mailbox_owner(config, domain).value(), [&] { return remove_mail(folder); });
     run_as(vhost_account(config).value(), [&] {
         std::error_code error;
         fs::remove(folder, error);
@@ -172,14 +172,14 @@ int remove(const Config& config, const std::vector<std::string>& words) {
     return EX_OK;
 }
 
-/// Who the message is for: as given, or by the extension of an address like "owner+user--domain".
+/// The recipient of the message: as given, or by the extension of an address like "owner+user--domain".
 VirtualName meant_user(const std::vector<std::string>& words) {
     if (!words.empty()) return parse_virtual_name(words[0]);
     const char* variable = std::getenv("EXTENSION");
     const std::string extension = variable == nullptr ? "" : variable;
     const auto dashes = extension.rfind("--");
     if (dashes == extension.npos || dashes == 0)
-        throw ToolFailure{EX_USAGE, "for whom? neither an address nor an EXTENSION like user--domain"};
+        throw ToolFailure{EX_USAGE, "no recipient: neither an address nor an EXTENSION like user--domain"};
     return {extension.substr(0, dashes), to_lower(extension.substr(dashes + 2))};
 }
 
@@ -194,7 +194,7 @@ Fd read_message(const std::string& recipient) {
 }
 
 /// An address with an extension is the user, whatever the alias of that name says, vhosts(7): the alias may
-/// be what led here. "" if there is no such user, whose mail an alias may take.
+/// be what led here. "" if there is no such user: an alias may take the mail.
 std::string past_aliases(const Config& config, const DomainEntry& entry) {
     return entry.user && !config.routing.recipient_delimiter.empty()
                ? config.routing.recipient_delimiter.substr(0, 1) + "virtdomain"
