@@ -1,7 +1,7 @@
 // make bench-lookups: how long newaliases takes for 100,000 aliases, and the router for one of them; then for
 // an address of a virtual domain: one domain with 10,000 users, and 1,000 domains with ten users and aliases
 // each. Once with files that this process may read itself, once asking the agent of the domain. Prints means;
-// asserts nothing. As root, or as an ordinary user on a host of his own.
+// asserts nothing. As root, or as an ordinary user on a private host.
 #include <fmt/format.h>
 #include <pwd.h>
 #include <signal.h>

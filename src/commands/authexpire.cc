@@ -1,4 +1,4 @@
-// authexpire: looks after the greylist. Removes what nobody has used for long, lists it, decides single
+// authexpire: looks after the greylist. Removes entries that were not used for long, lists it, decides single
 // cases, and explains one.
 #include <fmt/format.h>
 #include <getopt.h>
@@ -63,8 +63,8 @@ bool read_mail(const char* client, Task& task) {
     return task.client && sender;
 }
 
-/// False: the command line is wrong, and that was said.
-bool read_arguments(int argc, char** argv, Task& task) {
+/// False: there is another option, and getopt_long() has said so.
+bool read_options(int argc, char** argv, Task& task) {
     const option long_options[] = {{"explain", required_argument, nullptr, 'x'}, {nullptr, 0, nullptr, 0}};
     ::optind = 1;
     for (int c = 0; (c = ::getopt_long(argc, argv, "C:a:b:d:Elnuvwz", long_options, nullptr)) != -1;)
@@ -106,6 +106,12 @@ bool read_arguments(int argc, char** argv, Task& task) {
             default:
                 return false;
         }
+    return true;
+}
+
+/// False: the command line is wrong, and that was said.
+bool read_arguments(int argc, char** argv, Task& task) {
+    if (!read_options(argc, argv, task)) return false;
     if (::optind == argc) return true;
     if (!task.explain.empty()) return ::optind + 1 == argc && read_mail(argv[::optind], task);
     const auto age = parse_duration(argv[::optind]);
@@ -113,7 +119,7 @@ bool read_arguments(int argc, char** argv, Task& task) {
         print_error("authexpire: {}\n",
                     ::optind + 1 != argc ? "one age is enough"
                     : !age               ? age.problem()
-                           : fmt::format("an age of less than {} s leaves nobody known", least_age));
+                           : fmt::format("an age of less than {} s removes all entries", least_age));
         return false;
     }
     task.age = *age;

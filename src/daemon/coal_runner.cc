@@ -70,9 +70,9 @@ class CoalRunner {
                 return;
             }
             const Fd nothing = disk::open("/dev/null", O_RDONLY);
-            const auto end = run_program(program, {program, address.to_string()}, "/",
-                                         {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}}, nothing.get(),
-                                         Deadline::after(patience));
+            const auto end = run_program(
+                {program, {program, address.to_string()}, "/", {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}}},
+                nothing.get(), Deadline::after(patience));
             const std::string result =
                 end.timed_out ? "killed, it took too long" : ProcessEnd{0, end.status}.text();
             log_event("", "coal-run",

@@ -56,68 +56,91 @@ void hand_back(const Fd& channel, const Fd& client, const SessionState& state,
     set_process_title("SMTP idle");
 }
 
+/// Serves clients of the listener, one after the other, with what they share.
+class SessionProcess {
+  public:
+    SessionProcess(const Config& config, Fd channel, const SessionResources& resources)
+        : channel_(std::move(channel)),
+          spool_(config.queue.dir),
+          name_servers_(config.network.nameservers),
+          resolver_(name_servers_.news().value()),
+          inbound_(config, spool_,
+                   {.spawner = resources.spawner,
+                    .notifications = resources.notifications,
+                    .patience = local_patience,
+                    .avoidance = std::chrono::seconds(30),
+                    .server_patience = local_patience,
+                    .on_total_failure = DeliverOrQueue::OnTotalFailure::refused}),
+          misconduct_(config, resources.rates,
+                      [coal = resources.coal](const IpAddress& address) { coal.name(address); }),
+          flusher_(spool_, resources.notifications),
+          services_{.config = config,
+                    .router = inbound_.router(),
+                    .acceptor = inbound_.acceptor(),
+                    .resolver = resolver_,
+                    .rates = resources.rates,
+                    .spool_shares = resources.spool_shares,
+                    .tls = resources.tls,
+                    .authenticator = {resources.authenticator, resources.pass},
+                    .load_level = resources.load_level,
+                    .misconduct = &misconduct_,
+                    .auditing = resources.auditing,
+                    .flusher = &flusher_} {}
+
+    /// `asks_rules`: hosts.allow and hosts.deny have rules, and this process may ask them. Returns the exit
+    /// status.
+    int run(bool asks_rules) {
+        for (int served = 0;;) {
+            auto handover = next_client(channel_, inbound_);
+            if (!handover || handover->descriptors.size() != 1) return 0;
+            SessionState& state = handover->value.state;
+            set_process_title("SMTP " + state.client_address.str());
+            resolver_.refresh(name_servers_);
+            // Rules that came, or went, since this process began: what it may do was decided then.
+            if (state.phase == SessionState::Phase::arrived && has_access_rules() != asks_rules)
+                return hand_back(channel_, handover->descriptors.front(), state, SessionEnded::How::refused),
+                       0;
+            if (state.phase == SessionState::Phase::announced) {
+                if (!learn_client(handover->descriptors.front(), state)) return 0;
+                hand_back(channel_, handover->descriptors.front(), state);
+                continue;
+            }
+            {
+                Connection connection(std::move(handover->descriptors.front()));
+                Session session(services_, connection, state, Milliseconds(handover->value.park_after));
+                const SessionEnd end = session.serve();
+                if (end == SessionEnd::unclean) return 0;
+                if (end == SessionEnd::parked) {
+                    hand_back(channel_, connection.release_socket(), state);
+                    continue;
+                }
+            }
+            // A process that says it is ready is given a client, so this one ends without a word. What an
+            // agent sent that must not be closed here goes with it.
+            if (++served == most_clients || left_open_of_agents() != 0) return 0;
+            send_struct(channel_.get(), SessionEnded());
+            set_process_title("SMTP idle");
+        }
+    }
+
+  private:
+    const Fd channel_;
+    const Spool spool_;
+    ResolverSource name_servers_;
+    Resolver resolver_;
+    InboundServices inbound_;
+    Misconduct misconduct_;
+    SpoolFlusher flusher_;
+    const SessionServices services_;
+};
+
 }  // namespace
 
 int run_session_process(const Config& config, Fd channel, const SessionResources& resources,
                         const CallFilter& calls) {
     const bool asks_rules = has_access_rules();
     if (!asks_rules) calls.enforce();
-    const Spool spool(config.queue.dir);
-    ResolverSource name_servers(config.network.nameservers);
-    Resolver resolver(name_servers.news().value());
-    InboundServices inbound(config, spool,
-                            {.spawner = resources.spawner,
-                             .notifications = resources.notifications,
-                             .patience = local_patience,
-                             .avoidance = std::chrono::seconds(30),
-                             .server_patience = local_patience,
-                             .on_total_failure = DeliverOrQueue::OnTotalFailure::refused});
-    Misconduct misconduct(config, resources.rates,
-                          [&](const IpAddress& address) { resources.coal.name(address); });
-    SpoolFlusher flusher(spool, resources.notifications);
-    const SessionServices services{.config = config,
-                                   .router = inbound.router(),
-                                   .acceptor = inbound.acceptor(),
-                                   .resolver = resolver,
-                                   .rates = resources.rates,
-                                   .spool_shares = resources.spool_shares,
-                                   .tls = resources.tls,
-                                   .authenticator = {resources.authenticator, resources.pass},
-                                   .load_level = resources.load_level,
-                                   .misconduct = &misconduct,
-                                   .auditing = resources.auditing,
-                                   .flusher = &flusher};
-
-    for (int served = 0;;) {
-        auto handover = next_client(channel, inbound);
-        if (!handover || handover->descriptors.size() != 1) return 0;
-        SessionState& state = handover->value.state;
-        set_process_title("SMTP " + state.client_address.str());
-        resolver.refresh(name_servers);
-        // Rules that came, or went, since this process began: what it may do was decided then.
-        if (state.phase == SessionState::Phase::arrived && has_access_rules() != asks_rules)
-            return hand_back(channel, handover->descriptors.front(), state, SessionEnded::How::refused), 0;
-        if (state.phase == SessionState::Phase::announced) {
-            if (!learn_client(handover->descriptors.front(), state)) return 0;
-            hand_back(channel, handover->descriptors.front(), state);
-            continue;
-        }
-        {
-            Connection connection(std::move(handover->descriptors.front()));
-            Session session(services, connection, state, Milliseconds(handover->value.park_after));
-            const SessionEnd end = session.serve();
-            if (end == SessionEnd::unclean) return 0;
-            if (end == SessionEnd::parked) {
-                hand_back(channel, connection.release_socket(), state);
-                continue;
-            }
-        }
-        // A process that says it is ready is given a client, so this one ends without a word. What an agent
-        // sent that must not be closed here goes with it.
-        if (++served == most_clients || left_open_of_agents() != 0) return 0;
-        send_struct(channel.get(), SessionEnded());
-        set_process_title("SMTP idle");
-    }
+    return SessionProcess(config, std::move(channel), resources).run(asks_rules);
 }
 
 }  // namespace postoffice

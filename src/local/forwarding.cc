@@ -47,7 +47,7 @@ DeliveryResult forward_message(const ForwardedBy& by, const std::vector<Address>
                                   {"HOME", by.account.home},
                                   {"USER", by.account.name},
                                   {"LOGNAME", by.account.name}};
-    const ProgramEnd end = run_program("/proc/self/exe", arguments, "/", environment, copy.get(), deadline);
+    const ProgramEnd end = run_program({"/proc/self/exe", arguments, "/", environment}, copy.get(), deadline);
     DeliveryResult result = result_of(end);
     const int code = !end.timed_out && WIFEXITED(end.status) ? WEXITSTATUS(end.status) : EX_TEMPFAIL;
     const bool is_about_the_mail = code == EX_DATAERR || code == EX_NOUSER || code == EX_NOHOST;

@@ -24,29 +24,36 @@ constexpr std::size_t most_output = 800;  // of which a report can quote all
 constexpr int niceness = 10;
 constexpr Milliseconds glance{200};
 
+/// As execve(2) wants it, made before the fork: the child allocates nothing.
+struct ProgramStart {
+    const char* path;
+    const char* folder;
+    char* const* arguments;
+    char* const* environment;
+};
+
 /// In the child; nothing here may throw or return.
-[[noreturn]] void become_program(const char* path, char* const* arguments, const char* folder,
-                                 char* const* environment, int input, int output) {
+[[noreturn]] void become_program(const ProgramStart& start, int input, int output) {
     // A process group of its own, so that its children end with it.
     (void)::setpgid(0, 0);
     (void)::setpriority(PRIO_PROCESS, 0, niceness);
     for (const int signal : {SIGPIPE, SIGXFSZ, SIGHUP, SIGUSR1}) ::signal(signal, SIG_DFL);
     const rlimit no_core{0, 0};
     (void)::setrlimit(RLIMIT_CORE, &no_core);
-    if (::chdir(folder) != 0 && ::chdir("/") != 0) ::_exit(EX_OSERR);
+    if (::chdir(start.folder) != 0 && ::chdir("/") != 0) ::_exit(EX_OSERR);
     if (::dup2(input, STDIN_FILENO) < 0 || ::dup2(output, STDOUT_FILENO) < 0 ||
         ::dup2(output, STDERR_FILENO) < 0)
         ::_exit(EX_OSERR);
     (void)::close_range(3, ~0U, 0);
-    ::execve(path, arguments, environment);
+    ::execve(start.path, start.arguments, start.environment);
     ::_exit(errno == ENOENT ? 127 : 126);
 }
 
 /// Reads what the command says until it has ended. Its children may hold the pipe for longer than it lives:
 /// this does not wait for them.
-class StatusWriter {
+class RunningProgram {
   public:
-    StatusWriter(pid_t pid, Fd output, const Deadline& deadline)
+    RunningProgram(pid_t pid, Fd output, const Deadline& deadline)
         : pid_(pid), output_(std::move(output)), deadline_(deadline) {}
 
     ProgramEnd until_end() {
@@ -123,11 +130,9 @@ bool ProgramEnd::exited_with(int code) const {
     return !timed_out && WIFEXITED(status) && WEXITSTATUS(status) == code;
 }
 
-ProgramEnd run_program(const std::string& path, const std::vector<std::string>& arguments,
-                       const std::string& folder, const Environment& environment, int input,
-                       const Deadline& deadline) {
-    auto words = arguments;
-    auto variables = as_strings(environment);
+ProgramEnd run_program(const Program& program, int input, const Deadline& deadline) {
+    auto words = program.arguments;
+    auto variables = as_strings(program.environment);
     const auto word_pointers = pointers_to(words);
     const auto variable_pointers = pointers_to(variables);
     // A description of its own: what one program reads, the next must be able to read again.
@@ -139,16 +144,17 @@ ProgramEnd run_program(const std::string& path, const std::vector<std::string>& 
     const pid_t pid = ::fork();
     if (pid < 0) throw_errno("fork");
     if (pid == 0)
-        become_program(path.c_str(), word_pointers.data(), folder.c_str(), variable_pointers.data(),
-                       file.get(), write_end.get());
+        become_program(
+            {program.path.c_str(), program.folder.c_str(), word_pointers.data(), variable_pointers.data()},
+            file.get(), write_end.get());
     (void)::setpgid(pid, pid);
     write_end.reset();
-    return StatusWriter(pid, std::move(read_end), deadline).until_end();
+    return RunningProgram(pid, std::move(read_end), deadline).until_end();
 }
 
 ProgramEnd run_command(const std::string& command, const std::string& folder, const Environment& environment,
                        int input, const Deadline& deadline) {
-    return run_program("/bin/sh", {"sh", "-c", command}, folder, environment, input, deadline);
+    return run_program({"/bin/sh", {"sh", "-c", command}, folder, environment}, input, deadline);
 }
 
 namespace {

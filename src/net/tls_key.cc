@@ -9,7 +9,7 @@
 namespace postoffice {
 namespace {
 
-/// Empty: nobody else.
+/// Empty: no other account.
 std::string readers(const struct stat& file) {
     if ((file.st_mode & S_IROTH) != 0) return "everybody";
     if ((file.st_mode & S_IRGRP) != 0 && file.st_gid != 0) return "group " + group_name(file.st_gid);

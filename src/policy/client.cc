@@ -31,7 +31,7 @@ ClientTrust leads_here(const Config& config, const Resolver& resolver, const MxL
         if (host == config.identity.hostname) return ClientTrust::trusted;
         const auto lookup = resolver.addresses(host);
         if (lookup.status == DnsStatus::temporary) trust = ClientTrust::undecided;
-        // Anybody can say that his mail goes to 127.0.0.1.
+        // The owner of any domain can let its MX lead to 127.0.0.1.
         if (std::any_of(lookup.addresses.begin(), lookup.addresses.end(),
                         [](const IpAddress& a) { return !a.is_loopback() && is_own_address(a); }))
             return ClientTrust::trusted;

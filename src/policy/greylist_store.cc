@@ -128,7 +128,7 @@ class GreylistStore::File {
         try {
             gdbm_close(std::exchange(database_, nullptr));
         } catch (const std::exception&) {
-            // Whoever finds the damage sets it aside.
+            // The process that finds the damage sets the file aside.
         }
     }
 

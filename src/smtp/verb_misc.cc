@@ -35,7 +35,7 @@ Reply perform_vrfy(Dialogue& dialogue, const Command& command) {
 }
 
 Reply perform_expn(Dialogue&, const Command&) {
-    return {502, "5.5.1", "Who is on a list is between the list and its members"};
+    return {502, "5.5.1", "Members of lists are not disclosed"};
 }
 
 Reply perform_help(Dialogue& dialogue, const Command& command) {

@@ -125,7 +125,7 @@ def test_recipients_of_one_forwarding_address_share_a_transaction(pair, make_hos
     for host in pair:
         host.wait_for_empty_queue()
     copies = [copy for user in ("bob", "Carol") for copy in b.mailbox(user).split(b"\nFrom ")]
-    assert len(copies) == 3  # one for bob, and two for Carol, one of them addressed to her
+    assert len(copies) == 3  # one for bob, and two for Carol, one of them addressed to Carol
     by = [sorted(line[14:].decode() for line in copy.splitlines() if line.startswith(b"Delivered-To: "))
           for copy in copies]
     assert sorted(by) == [["bob@b.test", "team@a.test"], ["carol@b.test"], ["carol@b.test", "other@a.test"]], by

@@ -33,7 +33,7 @@ class Peer {
         requests_.reader.reset();
     }
     SpawnerHandle handle() const { return SpawnerHandle(requests_.handle); }
-    /// Tells the script that nobody asks any more. True if it has come to its end and did not throw.
+    /// Tells the script that no more requests come. True if it has come to its end and did not throw.
     bool ended_well() {
         const std::byte last_word{};
         try {
@@ -52,7 +52,7 @@ struct NewChannel {
     std::string user;
     Fd channel;
 };
-/// nullopt when nobody asks any more.
+/// nullopt when no more requests come.
 std::optional<NewChannel> next_channel_if_any(int requests) {
     auto received = receive_struct<SpawnRequest>(requests);
     if (!received || received->descriptors.size() != 1) return std::nullopt;
@@ -231,7 +231,7 @@ TEST_F(AgentChannel, WithoutASpawnerEverythingIsDeferred) {
 }
 
 TEST_F(AgentChannel, FullRequestSocketIsAMatterOfPatience) {
-    const RequestSocket box = make_request_socket();  // nobody reads
+    const RequestSocket box = make_request_socket();  // without a reader
     const SpawnRequest request;
     const auto fill = [&] {
         for (;;)

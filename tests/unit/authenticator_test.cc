@@ -1,4 +1,4 @@
-// The authenticator, asked by sessions that mean well and by one that somebody has captured.
+// The authenticator, asked by ordinary sessions and by a captured one.
 #include "postoffice/daemon/authenticator.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// For each option a value that somebody might write and that is wrong: the file and the line are told, the
+// For each option a wrong value that people write: the file and the line are told, the
 // option, and what was expected. An option without a row here fails the test.
 #include <gtest/gtest.h>
 #include <sys/stat.h>

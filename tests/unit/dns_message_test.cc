@@ -140,7 +140,7 @@ TEST(DnsMessage, CompressionThatDoesNotEndIsRefused) {
     EXPECT_FALSE(decode_message(message_with("\xc0\x0c" + rest)));       // to itself
     EXPECT_FALSE(decode_message(message_with("\x01x\xc0\x0c" + rest)));  // round in a loop
     EXPECT_FALSE(decode_message(message_with("\xff\xff" + rest)));       // beyond the end
-    EXPECT_FALSE(decode_message(message_with("\x40" + rest)));           // a label type nobody uses
+    EXPECT_FALSE(decode_message(message_with("\x40" + rest)));           // an unused label type
     EXPECT_FALSE(decode_message(message_with("\x80" + rest)));
 }
 

@@ -1,4 +1,4 @@
-// What a client may do and what it costs him: the policy behind the limits.
+// What a client may do, and the penalties: the policy behind the limits.
 #include <gtest/gtest.h>
 
 #include <vector>

@@ -45,7 +45,7 @@ TEST(Lmtp, WhoHasNoAnswerYetWhenItLeavesIsDeferred) {
     EXPECT_EQ(result.recipients[0].outcome, Outcome::delivered);
     EXPECT_EQ(result.recipients[1].outcome, Outcome::deferred);
     EXPECT_FALSE(result.connection_usable);
-    EXPECT_FALSE(result.other_host_may_help);  // it may have been taken for her
+    EXPECT_FALSE(result.other_host_may_help);  // the server may have accepted it for this recipient
 }
 
 TEST(Lmtp, AServerThatOnlySpeaksSmtpIsNotTalkedTo) {

@@ -137,7 +137,7 @@ TEST(Message, CanStillBeReadWhenItsFileIsGone) {
 
 TEST(Message, MemoryCannotBeReopenedForWriting) {
     // A descriptor that another user holds can be opened again through /proc, and a file in memory lets
-    // anyone.
+    // any user.
     const TemporaryFolder folder;
     Message message(folder.path());
     message.append("small\n");

@@ -64,7 +64,7 @@ class PolicyWithNsd : public testing::Test {
 };
 std::unique_ptr<Nsd> PolicyWithNsd::nsd;
 
-// Somebody answers SERVFAIL to everything at once.
+// A name server that answers SERVFAIL to each question.
 FakeDns ill_server() {
     return FakeDns([](const FakeQuery& query) -> std::vector<FakeAnswer> {
         return {{wire_response(query, response_flags | 2, {})}};

@@ -1,5 +1,5 @@
 // The key keeper, asked by sessions that were captured: what is no question gets no signature, and costs
-// nobody but the session that asked.
+// only the session that asked.
 #include "postoffice/net/private_key.h"
 
 #include <gtest/gtest.h>

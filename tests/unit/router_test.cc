@@ -49,7 +49,7 @@ class RouterTest : public ::testing::Test {
         std::string joined;
         for (const Route::Hop& hop : route.hops) {
             joined += joined.empty() ? "" : " ";
-            // Not all mailboxes: whoever runs this may not be allowed to look into root's home.
+            // Not all mailboxes: the user that runs this may not be allowed to look into root's home.
             const std::string account = account_of(hop.destination);
             joined += account.empty() ? hop.destination.address.to_string() : account;
             if (hop.new_sender) joined += "<" + hop.sender.to_string();
@@ -108,8 +108,8 @@ TEST_F(RouterTest, UnknownNames) {
     EXPECT_TRUE(route("nobody-has-this-name@host.example").is_local);
 }
 
-// The owner of a list or of a file can write ten thousand names into it, and anyone can send RCPT for it
-// again.
+// The owner of a list or of a file can write ten thousand names into it, and any client can send RCPT
+// for it again.
 TEST_F(RouterTest, AListOfUnknownNamesWritesAFewLinesIntoTheLog) {
     std::string names = "daemon", loops = "daemon";
     for (int i = 0; i < 10'000; ++i) names += fmt::format(", no-such-user-{}", i);

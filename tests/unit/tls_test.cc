@@ -158,7 +158,7 @@ TEST_F(TlsStreams, WhoIsSilentIsNotWaitedFor) {
     EXPECT_THROW(TlsStream(*server_, sockets.ours.get(), soon()), Timeout);
 }
 
-/// Sends `head`, then octets without end, one after the other, until nobody listens.
+/// Sends `head`, then octets without end, one after the other, until the server has closed.
 int drip(const Fd& socket, std::string_view head) {
     std::size_t sent = 0;
     do {

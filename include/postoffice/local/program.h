@@ -26,12 +26,16 @@ struct ProgramEnd {
     bool exited_with(int code) const;
 };
 
-/// `input`: a regular file; the program reads it from its start. `arguments`: from its own name on. What it
-/// leaves running keeps nothing of ours open, and is killed with it when time is up. Throws std::system_error
-/// if it cannot be started.
-ProgramEnd run_program(const std::string& path, const std::vector<std::string>& arguments,
-                       const std::string& folder, const Environment& environment, int input,
-                       const Deadline& deadline);
+struct Program {
+    std::string path;
+    std::vector<std::string> arguments;  ///< from its own name on
+    std::string folder;                  ///< it starts there, or in / if that cannot be entered
+    Environment environment;
+};
+
+/// `input`: a regular file; the program reads it from its start. What it leaves running keeps nothing of ours
+/// open, and is killed with it when time is up. Throws std::system_error if it cannot be started.
+ProgramEnd run_program(const Program& program, int input, const Deadline& deadline);
 
 /// The same with /bin/sh -c.
 ProgramEnd run_command(const std::string& command, const std::string& folder, const Environment& environment,

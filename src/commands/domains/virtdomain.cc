@@ -67,7 +67,7 @@ void require_root() {
     if (::geteuid() != 0) throw ToolFailure{EX_NOPERM, "which domains there are is for root to say"};
 }
 
-/// The postmaster is the owner himself; all others are the owner's to make.
+/// The postmaster is the owner; the owner makes all other users.
 int write_first_files(const Config& config, const VirtualDomain& domain, const Account& owner,
                       const std::string& password) {
     const std::string folder = config.vhost.dir + "/" + domain.name;

@@ -101,7 +101,7 @@ class ArgumentParser {
     std::size_t position_ = 1;
     CommandLine line_;
 
-    bool sendmail_name_ = true;             // sendmail, send-mail, rmail and names nobody knows
+    bool sendmail_name_ = true;             // sendmail, send-mail, rmail and unknown names
     bool daemon_name_ = false;              // smtpd
     bool server_name_ = false;              // postoffice, smtpd
     bool options_were_ended_ = false;       // by "--": what follows is no word of command

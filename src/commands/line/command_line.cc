@@ -49,7 +49,7 @@ void ArgumentParser::choose_by_name() {
     } else if (name == "hoststat" || name == "purgestat") {
         line_.mode = Mode::host_status;
     } else {
-        // Copies and alternatives links have names nobody can list: they submit, like sendmail.
+        // Copies and alternatives links have any names: they submit, like sendmail.
         sendmail_name_ = true;
         if (name == "rmail") {
             line_.dot_ends = false;

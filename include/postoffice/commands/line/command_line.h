@@ -119,8 +119,8 @@ struct UsageError {
     std::string text;  ///< one line, without the program's name
 };
 
-/// Turns what depends on the caller into settings: for root, root_settings and queue_directory; anybody else
-/// is refused the latter (77).
+/// Turns what depends on the caller into settings: for root, root_settings and queue_directory; other
+/// callers are refused the latter (77).
 std::optional<UsageError> apply_caller_rights(CommandLine& line, bool caller_is_root);
 
 /// Never throws for bad input. `is_config_option` tells `-oNAME=VALUE` of ours from sendmail's short options.
