@@ -48,10 +48,10 @@ bool goes_on_with_accepted_config(Mode mode) {
 // The spool group, for which the executable is set-gid: to leave a file in drop/, to trigger the daemon, and
 // to list the queue. An own configuration is read with the caller's rights alone.
 bool needs_spool_group(const CommandLine& line) {
-    if (line.config_file_given) return false;
+    if (line.config_file) return false;
     switch (line.mode) {
         case Mode::serve_stdio:
-            return line.client_address.empty();  // a rehearsal stores nothing
+            return line.client.address.empty();  // a rehearsal stores nothing
         case Mode::submit:
         case Mode::list_queue:
         case Mode::count_queue:
@@ -120,7 +120,7 @@ void log_refused_right(int exit_code, const std::string& program, const std::str
 
 int load_and_run(const CommandLine& line) {
     if (needs_no_config(line.mode)) return run(LoadedConfig{}, line);
-    const ConfigSource source = config_source(minus_c(line), line.settings);
+    const ConfigSource source = config_source(line.config_file, line.settings);
     LoadedConfig loaded =
         goes_on_with_accepted_config(line.mode) ? load_accepted_config(source) : load_config(source);
     for (const ConfigProblem& problem : loaded.problems) print_error("{}: {}\n", line.program, problem.text);
@@ -130,7 +130,7 @@ int load_and_run(const CommandLine& line) {
         return first.exit_code;
     }
     loaded.config.identity.only_user = only_user_of(loaded.config);
-    const bool log_here = line.debug && line.mode == Mode::daemon;
+    const bool log_here = line.daemon.debug && line.mode == Mode::daemon;
     open_log(log_here ? "stderr" : loaded.config.log.destination,
              line.log_tag.empty() ? "postoffice" : line.log_tag, loaded.config.log.format);
     if (loaded.is_copy) log_event("", "config-notice", {{"reason", loaded.notices.front()}});
@@ -150,7 +150,7 @@ int main_with(int argc, char** argv) {
             return tool.run(argc, argv);
         }
     ParsedCommandLine parsed = parse_command_line({argv, argv + argc}, is_option_name);
-    parsed.line.input_missing = input_missing;
+    parsed.line.submission.input_missing = input_missing;
     if (!needs_spool_group(parsed.line)) drop_executable_privileges();
     if (!parsed.error) parsed.error = apply_caller_rights(parsed.line, ::getuid() == 0);
     if (parsed.error) {

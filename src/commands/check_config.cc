@@ -88,7 +88,7 @@ std::vector<std::string> notices_of_domains(const Config& config) {
 }  // namespace
 
 int check_config(const CommandLine& line) {
-    const auto source = config_source(minus_c(line), line.settings);
+    const auto source = config_source(line.config_file, line.settings);
     auto loaded = load_config(source);
     loaded.config.identity.only_user = only_user_of(loaded.config);
     const StartCheck start = loaded.problems.empty() ? check_start(loaded) : StartCheck{};

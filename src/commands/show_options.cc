@@ -16,7 +16,7 @@ void print_option(std::string_view name, std::string_view value, std::string_vie
 }  // namespace
 
 int show_options(const LoadedConfig& loaded, const CommandLine& line) {
-    const bool only_changed = line.no_aliasing;  // -n
+    const bool only_changed = line.only_changed;  // -n
     for (const Option& option : option_table()) {
         bool is_set = false;
         for (const SetOption& set : loaded.set) {

@@ -19,7 +19,7 @@ namespace {
 class ServedConfig {
   public:
     ServedConfig(const LoadedConfig& loaded, const CommandLine& line)
-        : source_(config_source(minus_c(line), line.settings)), loaded_(loaded) {
+        : source_(config_source(line.config_file, line.settings)), loaded_(loaded) {
         source_.file = std::filesystem::absolute(source_.file).string();  // the daemon changes its folder
     }
 
@@ -64,11 +64,11 @@ int run_daemon(const LoadedConfig& loaded, const CommandLine& line) {
     for (const auto& notices : {loaded.notices, check.notices})
         for (const std::string& notice : notices) log_event("", "config-notice", {{"reason", notice}});
     MasterSettings settings;
-    settings.foreground = line.foreground;
-    settings.queue_interval = line.queue_interval;
-    settings.serve_smtp = line.serve_smtp;
-    settings.loopback_only = line.loopback_only;
-    settings.audit = line.audit;
+    settings.foreground = line.daemon.foreground;
+    settings.queue_interval = line.daemon.queue_interval;
+    settings.serve_smtp = line.daemon.serve_smtp;
+    settings.loopback_only = line.daemon.loopback_only;
+    settings.audit = line.daemon.audit;
     settings.given = receive_given_sockets();
     ServedConfig served(loaded, line);
     settings.reload = [&served](const Config& now) { return served.read_again(now); };

@@ -38,9 +38,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const std::string& word : line.words) must_have_no_control(word);
     for (const auto& [name, value] : line.settings)
         for (const std::string& one : {name, value}) must_have_no_control(one);
-    for (const postoffice::QueueFilter& filter : line.filters) must_have_no_control(filter.text);
+    for (const postoffice::QueueFilter& filter : line.queue.filters) must_have_no_control(filter.text);
     for (const std::string& one :
-         {line.sender.value_or(""), line.full_name.value_or(""), line.log_tag, line.config_file})
+         {line.submission.sender.value_or(""), line.submission.full_name.value_or(""), line.log_tag,
+          line.config_file.value_or("")})
         must_have_no_control(one);
     return 0;
 }

@@ -88,12 +88,12 @@ TEST(CommandLineTest, argument_vectors_of_real_programs) {
         const CommandLine line = accepted(vector.text);
         EXPECT_EQ(line.mode, vector.mode);
         EXPECT_EQ(line.words, vector.words);
-        EXPECT_EQ(line.recipients_from_header, vector.from_header);
-        EXPECT_EQ(line.dot_ends, vector.dot_ends);
+        EXPECT_EQ(line.submission.recipients_from_header, vector.from_header);
+        EXPECT_EQ(line.submission.dot_ends, vector.dot_ends);
     }
-    EXPECT_EQ(accepted("sendmail -t -i -fsite@x -fuser@x").sender, "user@x");
-    EXPECT_EQ(accepted("sendmail -FCronDaemon -i -odi -oem -oi -t -f <>").full_name, "CronDaemon");
-    EXPECT_EQ(accepted("sendmail -L sm-msp-queue -Ac -q30m").serve_smtp, false);
+    EXPECT_EQ(accepted("sendmail -t -i -fsite@x -fuser@x").submission.sender, "user@x");
+    EXPECT_EQ(accepted("sendmail -FCronDaemon -i -odi -oem -oi -t -f <>").submission.full_name, "CronDaemon");
+    EXPECT_EQ(accepted("sendmail -L sm-msp-queue -Ac -q30m").daemon.serve_smtp, false);
 }
 
 }  // namespace

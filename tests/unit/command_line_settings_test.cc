@@ -36,31 +36,29 @@ TEST(CommandLineTest, set_options_of_two_languages) {
 
     for (const char* text : {"-odb", "-O DeliveryMode=b", "-ODeliveryMode=background"}) {
         const CommandLine line = accepted(std::string("sendmail ") + text + " bob");
-        EXPECT_FALSE(line.queue_only || line.deliver_now) << text;
+        EXPECT_FALSE(line.submission.queue_only || line.submission.deliver_now) << text;
     }
     for (const char* text : {"-odi", "-odf", "-O DeliveryMode=i", "-odq -odi"})
-        EXPECT_TRUE(accepted(std::string("sendmail ") + text + " bob").deliver_now) << text;
+        EXPECT_TRUE(accepted(std::string("sendmail ") + text + " bob").submission.deliver_now) << text;
     for (const char* text : {"-odq", "-odd", "-odqs", "-ODeliveryMode=q", "-O deliverymode=d"})
-        EXPECT_TRUE(accepted(std::string("sendmail ") + text + " bob").queue_only) << text;
+        EXPECT_TRUE(accepted(std::string("sendmail ") + text + " bob").submission.queue_only) << text;
 
     for (const char* text : {"-oem", "-oee", "-oew", "-O ErrorMode=m"})
-        EXPECT_EQ(accepted(std::string("sendmail ") + text + " bob").error_mode, ErrorMode::mail) << text;
-    EXPECT_EQ(accepted("sendmail -oem -oep bob").error_mode, ErrorMode::print);
-    EXPECT_EQ(accepted("sendmail -oeq bob").error_mode, ErrorMode::quiet);
+        EXPECT_EQ(accepted(std::string("sendmail ") + text + " bob").submission.error_mode, ErrorMode::mail)
+            << text;
+    EXPECT_EQ(accepted("sendmail -oem -oep bob").submission.error_mode, ErrorMode::print);
+    EXPECT_EQ(accepted("sendmail -oeq bob").submission.error_mode, ErrorMode::quiet);
 
-    EXPECT_FALSE(accepted("sendmail -OIgnoreDots bob").dot_ends);
-    EXPECT_FALSE(accepted("sendmail -O IgnoreDots=true bob").dot_ends);
-    EXPECT_TRUE(accepted("sendmail -O IgnoreDots=false bob").dot_ends);
+    EXPECT_FALSE(accepted("sendmail -OIgnoreDots bob").submission.dot_ends);
+    EXPECT_FALSE(accepted("sendmail -O IgnoreDots=true bob").submission.dot_ends);
+    EXPECT_TRUE(accepted("sendmail -O IgnoreDots=false bob").submission.dot_ends);
     EXPECT_EQ(accepted("sendmail -bi -O AliasFile=/x").alias_file, "/x");
-    EXPECT_EQ(accepted("sendmail -O SMTPUTF8=YES bob").smtputf8, true);
-    EXPECT_EQ(accepted("sendmail -O requiretls=no bob").require_tls, false);
+    EXPECT_EQ(accepted("sendmail -O SMTPUTF8=YES bob").submission.smtputf8, true);
 
     const CommandLine client =
         accepted("sendmail -bs -oMa 192.0.2.1 -oMs h.example -oMr SMTP -oMt id -oMi 192.0.2.2");
-    EXPECT_EQ(client.client_address, "192.0.2.1");
-    EXPECT_EQ(client.client_name, "h.example");
-    EXPECT_EQ(client.client_protocol, "SMTP");
-    EXPECT_EQ(client.client_ident, "id");
+    EXPECT_EQ(client.client.address, "192.0.2.1");
+    EXPECT_EQ(client.client.name, "h.example");
 }
 
 TEST(CommandLineTest, root_may_set_what_others_may_not) {

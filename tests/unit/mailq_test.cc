@@ -39,7 +39,7 @@ TEST_F(MailqTest, EmptyQueueIsSaidInOneLine) {
     line_.json = true;
     EXPECT_EQ(list(), "");
     line_.json = false;
-    line_.count_only = true;
+    line_.queue.count_only = true;
     EXPECT_EQ(list(), "0\n");
 }
 
@@ -106,9 +106,9 @@ TEST_F(MailqTest, DoneRecipientsAreShownOnlyWhenAsked) {
 
 TEST_F(MailqTest, Filters) {
     const std::string id = commit().id();
-    line_.count_only = true;
+    line_.queue.count_only = true;
     const auto count = [this](std::vector<QueueFilter> filters) {
-        line_.filters = std::move(filters);
+        line_.queue.filters = std::move(filters);
         return list();
     };
     EXPECT_EQ(count({{'I', false, id.substr(2)}}), "1\n");

@@ -229,7 +229,7 @@ TEST_F(SubmitTest, input_that_cannot_be_read_or_stored_is_refused) {
     ::testing::internal::CaptureStderr();
     EXPECT_EQ(submit_message(config_, parsed.line), 69);
     CommandLine closed = parsed.line;
-    closed.input_missing = true;
+    closed.submission.input_missing = true;
     EXPECT_EQ(submit_message(config_, closed), 66);
     (void)::testing::internal::GetCapturedStderr();
     fs::rename(folder_ + "/moved", folder_ + "/drop");

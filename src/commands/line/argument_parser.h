@@ -1,5 +1,5 @@
-// The inside of parse_command_line(): the words being read, what they have said so far, and one function for
-// each option. short_options.cc has the table of letters, set_options.cc the two languages of -o and -O.
+// The inside of parse_command_line(): the words being read, their meaning so far, and one function for each
+// option. short_options.cc has the table of letters, set_options.cc the two languages of -o and -O.
 #pragma once
 
 #include <optional>
@@ -56,23 +56,22 @@ class ArgumentParser {
     void error_mode(std::string_view);
     void full_name(std::string_view);
     void sender(std::string_view);
-    void gateway(std::string_view) { line_.gateway = true; }
+    void gateway(std::string_view) { line_.submission.gateway = true; }
     void hop_count(std::string_view);
     void aliases_mode(std::string_view) { set_mode(Mode::rebuild_aliases); }
-    void ignore_dots(std::string_view) { line_.dot_ends = false; }
+    void ignore_dots(std::string_view) { line_.submission.dot_ends = false; }
     void log_tag(std::string_view);
     void manage(std::string_view);
     void notify(std::string_view);
-    void no_aliasing(std::string_view) { line_.no_aliasing = true; }
+    void only_changed(std::string_view) { line_.only_changed = true; }
     void long_set_option(std::string_view);
     void set_option(std::string_view);
     void options_in_force(std::string_view);
-    void protocol(std::string_view);
     void quarantine(std::string_view);
     void queue(std::string_view);
     void return_what(std::string_view);
     void queue_sender(std::string_view);
-    void from_header(std::string_view) { line_.recipients_from_header = true; }
+    void from_header(std::string_view) { line_.submission.recipients_from_header = true; }
     void version_or_envelope_id(std::string_view);
     void verbose(std::string_view) { line_.verbose = true; }
     void traffic_file(std::string_view);
@@ -101,7 +100,7 @@ class ArgumentParser {
     std::size_t position_ = 1;
     CommandLine line_;
 
-    bool sendmail_name_ = true;             // sendmail, send-mail, rmail and unknown names
+    bool sendmail_name_ = true;             // sendmail, send-mail, rmail and all other names
     bool daemon_name_ = false;              // smtpd
     bool server_name_ = false;              // postoffice, smtpd
     bool options_were_ended_ = false;       // by "--": what follows is no word of command

@@ -49,12 +49,12 @@ void ArgumentParser::choose_by_name() {
     } else if (name == "hoststat" || name == "purgestat") {
         line_.mode = Mode::host_status;
     } else {
-        // Copies and alternatives links have any names: they submit, like sendmail.
+        // Copies and links may have any name: they submit, like sendmail.
         sendmail_name_ = true;
         if (name == "rmail") {
-            line_.dot_ends = false;
-            line_.error_mode = ErrorMode::mail;
-            line_.error_mode_given = true;
+            line_.submission.dot_ends = false;
+            line_.submission.error_mode = ErrorMode::mail;
+            line_.submission.error_mode_given = true;
         }
     }
 }
@@ -142,7 +142,7 @@ void ArgumentParser::settle_word() {
     }};
     const bool may_be_word = server_name_ && !daemon_name_ && !options_were_ended_ && !line_.words.empty() &&
                              (!chosen_ || *chosen_ == Mode::show_help);
-    if (!may_be_word || line_.recipients_from_header) return;
+    if (!may_be_word || line_.submission.recipients_from_header) return;
     const auto found = std::find_if(modes.begin(), modes.end(),
                                     [this](const auto& mode) { return mode.first == line_.words.front(); });
     if (found == modes.end()) return;
@@ -175,17 +175,18 @@ void ArgumentParser::refuse_needless_words() const {
 void ArgumentParser::settle_mode() {
     if (one_run_) {
         // For callers of dma, "sendmail -bq -t" submits a message and leaves it in the queue.
-        const bool submits = sendmail_name_ && (line_.recipients_from_header || !line_.words.empty());
-        if (submits) line_.queue_only = true;
+        const bool submits =
+            sendmail_name_ && (line_.submission.recipients_from_header || !line_.words.empty());
+        if (submits) line_.submission.queue_only = true;
         set_mode(submits ? Mode::submit : Mode::run_queue);
     }
     settle_queue_mode();
     if (chosen_) line_.mode = *chosen_;
     if (line_.mode == Mode::submit && line_.version_first && line_.words.empty() &&
-        !line_.recipients_from_header)
+        !line_.submission.recipients_from_header)
         line_.mode = Mode::show_version;
     const bool informs = line_.mode == Mode::show_help || line_.mode == Mode::show_version;
-    if (line_.recipients_from_header && line_.mode != Mode::submit && !informs)
+    if (line_.submission.recipients_from_header && line_.mode != Mode::submit && !informs)
         refuse("-t goes only with submitting a message");
 }
 
@@ -206,19 +207,20 @@ void ArgumentParser::settle_queue() {
             queue_filter(text, inverted);
         } else if (lists_queue()) {
             if (inverted && text.empty()) refuse("-q!: the text to look for is missing");
-            if (!text.empty()) line_.filters.push_back({'*', inverted, std::string(text)});
+            if (!text.empty()) line_.queue.filters.push_back({'*', inverted, std::string(text)});
         } else {
             queue_run_kind(text);
         }
     }
-    if (line_.mode == Mode::list_queue && count_seen_) line_.count_only = true;
+    if (line_.mode == Mode::list_queue && count_seen_) line_.queue.count_only = true;
     if (line_.mode == Mode::run_queue && !line_.words.empty())
         refuse("a queue run takes no recipients: the message would not be read");
-    if (line_.mode == Mode::run_queue && line_.queue_interval) {
+    if (line_.mode == Mode::run_queue && line_.daemon.queue_interval) {
         line_.mode = Mode::daemon;
-        line_.serve_smtp = daemon_name_;
+        line_.daemon.serve_smtp = daemon_name_;
     }
-    if (quarantine_seen_ && line_.filters.empty()) refuse("-Q needs -qI, -qS or -qR to say which messages");
+    if (quarantine_seen_ && line_.queue.filters.empty())
+        refuse("-Q needs -qI, -qS or -qR to say which messages");
     if (line_.mode == Mode::manage_queue && !quarantine_seen_ && line_.words.empty())
         refuse("-M needs the ids of queued messages");
 }
@@ -241,28 +243,26 @@ void ArgumentParser::queue_filter(std::string_view text, bool inverted) {
         default:
             refuse("-q!: must be followed by I, R, S, Q or L");
     }
-    line_.filters.push_back({field, inverted, std::string(text)});
+    line_.queue.filters.push_back({field, inverted, std::string(text)});
 }
 
 void ArgumentParser::queue_run_kind(std::string_view text) {
     // Exim's -qq, -qqi, -ql, -qff: kinds of a single run.
     if (text.find_first_not_of("qifl") == std::string_view::npos) {
-        const auto forced = std::count(text.begin(), text.end(), 'f');
-        if (forced > 0) line_.ignore_retry_times = true;
-        if (forced > 1) line_.include_held = true;
+        if (text.find('f') != std::string_view::npos) line_.queue.ignore_retry_times = true;
         return;
     }
-    line_.queue_interval = parse_queue_interval(text.starts_with('p') ? text.substr(1) : text);
-    if (!line_.queue_interval) refuse(fmt::format("-q{}: not a time such as 15m or 1h30m", text));
+    line_.daemon.queue_interval = parse_queue_interval(text.starts_with('p') ? text.substr(1) : text);
+    if (!line_.daemon.queue_interval) refuse(fmt::format("-q{}: not a time such as 15m or 1h30m", text));
 }
 
 void ArgumentParser::settle_return() {
     if (return_value_.empty()) return;
     const std::string value = to_lower(return_value_);
     if (value == "full" || value == "hdrs") {
-        line_.dsn_return = value;
+        line_.submission.dsn_return = value;
     } else if (line_.mode == Mode::serve_stdio && server_name_) {
-        line_.client_address = return_value_;
+        line_.client.address = return_value_;
     } else {
         refuse(fmt::format("-R {}: must be full or hdrs", return_value_));
     }

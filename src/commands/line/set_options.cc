@@ -44,7 +44,7 @@ void ArgumentParser::set_option(std::string_view value) {
             error_mode(argument);
             break;
         case 'i':
-            if (is_true(argument)) line_.dot_ends = false;
+            if (is_true(argument)) line_.submission.dot_ends = false;
             break;
         case 'M':
             pretend_client(argument);
@@ -67,17 +67,17 @@ void ArgumentParser::set_option(std::string_view value) {
 void ArgumentParser::delivery_mode(std::string_view value) {
     switch (value.empty() ? 'b' : value[0]) {
         case 'b':
-            line_.queue_only = line_.deliver_now = false;
+            line_.submission.queue_only = line_.submission.deliver_now = false;
             break;
         case 'i':
         case 'f':
-            line_.deliver_now = true;
-            line_.queue_only = false;
+            line_.submission.deliver_now = true;
+            line_.submission.queue_only = false;
             break;
         case 'q':
         case 'd':
-            line_.queue_only = true;
-            line_.deliver_now = false;
+            line_.submission.queue_only = true;
+            line_.submission.deliver_now = false;
             break;
         default:
             refuse(fmt::format("-od{}: the delivery mode must be one of b d f i q", value));
@@ -85,12 +85,10 @@ void ArgumentParser::delivery_mode(std::string_view value) {
 }
 
 void ArgumentParser::pretend_client(std::string_view what) {
-    // Exim's -oMa, -oMs, -oMr, -oMt and relatives; each takes the next word.
+    // Exim's -oMa, -oMs and relatives; each takes the next word.
     const std::string value = clean(next_value(fmt::format("-oM{}", what)));
-    if (what == "a") line_.client_address = value;
-    if (what == "s") line_.client_name = value;
-    if (what == "r") line_.client_protocol = value;
-    if (what == "t") line_.client_ident = value;
+    if (what == "a") line_.client.address = value;
+    if (what == "s") line_.client.name = value;
 }
 
 /// "Name=MTA, Addr=127.0.0.1, Port=587, Family=inet": where sendmail's daemon listens.
@@ -126,7 +124,7 @@ void ArgumentParser::long_set_option(std::string_view value) {
     } else if (name == "errormode") {
         error_mode(argument);
     } else if (name == "ignoredots") {
-        if (is_true(argument)) line_.dot_ends = false;
+        if (is_true(argument)) line_.submission.dot_ends = false;
     } else if (name == "verbose") {
         if (is_true(argument)) line_.verbose = true;
     } else if (name == "aliasfile") {
@@ -139,7 +137,7 @@ void ArgumentParser::long_set_option(std::string_view value) {
         // RFC 8689: a host that cannot keep the promise must not take the message.
         if (name == "requiretls" && *wanted)
             refuse("-O requiretls=yes: REQUIRETLS is not available in this version", 69);
-        (name == "smtputf8" ? line_.smtputf8 : line_.require_tls) = wanted;
+        if (name == "smtputf8") line_.submission.smtputf8 = wanted;
     } else if (name == "daemonportoptions") {
         daemon_port_options(argument);
     } else if (name == "timeout.queuereturn") {

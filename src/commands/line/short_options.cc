@@ -53,9 +53,9 @@ const ArgumentParser::ShortOption* ArgumentParser::find_short_option(char letter
         ShortOption{'I', none, &P::aliases_mode},     ShortOption{'i', none, &P::ignore_dots},
         ShortOption{'J', attached, &P::ignore},       ShortOption{'L', value, &P::log_tag},
         ShortOption{'M', attached, &P::manage},       ShortOption{'m', none, &P::ignore},
-        ShortOption{'N', value, &P::notify},          ShortOption{'n', none, &P::no_aliasing},
+        ShortOption{'N', value, &P::notify},          ShortOption{'n', none, &P::only_changed},
         ShortOption{'O', value, &P::long_set_option}, ShortOption{'o', value, &P::set_option},
-        ShortOption{'P', none, &P::options_in_force}, ShortOption{'p', value, &P::protocol},
+        ShortOption{'P', none, &P::options_in_force}, ShortOption{'p', value, &P::ignore},
         ShortOption{'Q', attached, &P::quarantine},   ShortOption{'q', attached, &P::queue},
         ShortOption{'R', value, &P::return_what},     ShortOption{'r', value, &P::sender},
         ShortOption{'S', value, &P::queue_sender},    ShortOption{'s', none, &P::ignore},
@@ -71,13 +71,13 @@ const ArgumentParser::ShortOption* ArgumentParser::find_short_option(char letter
 
 void ArgumentParser::audit(std::string_view) {
     if (!server_name_) refuse("-a is an option of postoffice and smtpd");
-    line_.audit = true;
+    line_.daemon.audit = true;
 }
 
 void ArgumentParser::body_type(std::string_view value) {
     const std::string type = to_lower(clean(value));
     if (type != "7bit" && type != "8bitmime") refuse(fmt::format("-B {}: must be 7BIT or 8BITMIME", value));
-    line_.eight_bit = type == "8bitmime";
+    line_.submission.eight_bit = type == "8bitmime";
 }
 
 void ArgumentParser::mode(std::string_view value) {
@@ -107,24 +107,23 @@ void ArgumentParser::mode(std::string_view value) {
         std::find_if(modes.begin(), modes.end(), [value](const auto& m) { return m.first == value; });
     if (found == modes.end()) refuse(fmt::format("-b{}: unknown or unsupported mode", printable(value)));
     set_mode(found->second);
-    if (value == "D" || value == "df") line_.foreground = true;
-    if (value == "l") line_.loopback_only = true;
+    if (value == "D" || value == "df") line_.daemon.foreground = true;
+    if (value == "l") line_.daemon.loopback_only = true;
 }
 
 void ArgumentParser::config_file(std::string_view value) {
     line_.config_file = clean(value);
-    line_.config_file_given = true;
 }
 
 void ArgumentParser::debug_file(std::string_view value) {
     if (debug_seen_) refuse("-D must come before -d");
-    line_.debug_file = clean(value);
+    ignore(value);
 }
 
 void ArgumentParser::debug(std::string_view value) {
     debug_seen_ = true;
     const std::string spec = clean(value);
-    if (spec.empty() && server_name_) line_.debug = line_.foreground = true;
+    if (spec.empty() && server_name_) line_.daemon.debug = line_.daemon.foreground = true;
     // "0" and "0.4": configure scripts ask for the version so. "0-99.1" traces the inside of sendmail.
     if (spec == "0" || (spec.starts_with("0.") && parse_number(std::string_view(spec).substr(2))))
         line_.version_first = true;
@@ -135,29 +134,29 @@ void ArgumentParser::error_mode(std::string_view value) {
         case 'm':
         case 'e':
         case 'w':
-            line_.error_mode = ErrorMode::mail;
+            line_.submission.error_mode = ErrorMode::mail;
             break;
         case 'p':
-            line_.error_mode = ErrorMode::print;
+            line_.submission.error_mode = ErrorMode::print;
             break;
         case 'q':
-            line_.error_mode = ErrorMode::quiet;
+            line_.submission.error_mode = ErrorMode::quiet;
             break;
         default:
             refuse(fmt::format("-e {}: the error mode must be one of e m p q w", printable(value)));
     }
-    line_.error_mode_given = true;
+    line_.submission.error_mode_given = true;
 }
 
 void ArgumentParser::full_name(std::string_view value) {
     std::string name(value);
     std::replace_if(
         name.begin(), name.end(), [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
-    line_.full_name = clean(name);
+    line_.submission.full_name = clean(name);
 }
 
 void ArgumentParser::sender(std::string_view value) {
-    line_.sender = clean(value);
+    line_.submission.sender = clean(value);
 }
 
 void ArgumentParser::hop_count(std::string_view value) {
@@ -185,9 +184,9 @@ void ArgumentParser::manage(std::string_view value) {
         if (value.find_first_of("rvft") == 0) refuse(fmt::format("-M{}: unknown action", printable(value)));
         return ignore(value);
     }
-    if (line_.queue_action != QueueAction::none && line_.queue_action != found->second)
+    if (line_.queue.action != QueueAction::none && line_.queue.action != found->second)
         refuse("the options ask for two different actions on the queue");
-    line_.queue_action = found->second;
+    line_.queue.action = found->second;
     set_mode(Mode::manage_queue);
 }
 
@@ -198,7 +197,7 @@ void ArgumentParser::notify(std::string_view value) {
             if (part != "success" && part != "failure" && part != "delay")
                 refuse(fmt::format("-N {}: must be never, or a list of success,failure,delay", value));
     }
-    line_.dsn_notify = list;
+    line_.submission.dsn_notify = list;
 }
 
 void ArgumentParser::options_in_force(std::string_view) {
@@ -206,16 +205,12 @@ void ArgumentParser::options_in_force(std::string_view) {
     set_mode(Mode::show_options);
 }
 
-void ArgumentParser::protocol(std::string_view value) {
-    line_.protocol = clean(value);
-}
-
 void ArgumentParser::quarantine(std::string_view value) {
-    if (line_.queue_action != QueueAction::none)
+    if (line_.queue.action != QueueAction::none)
         refuse("the options ask for two different actions on the queue");
     quarantine_seen_ = true;
-    line_.hold_reason = clean(value);
-    line_.queue_action = value.empty() ? QueueAction::release : QueueAction::hold;
+    line_.queue.hold_reason = clean(value);
+    line_.queue.action = value.empty() ? QueueAction::release : QueueAction::hold;
 }
 
 void ArgumentParser::queue(std::string_view value) {
@@ -232,7 +227,7 @@ void ArgumentParser::return_what(std::string_view value) {
 void ArgumentParser::queue_sender(std::string_view value) {
     if (value.empty()) refuse("-S: the text to look for is missing");
     queue_sender_ = true;
-    line_.filters.push_back({'S', false, clean(value)});
+    line_.queue.filters.push_back({'S', false, clean(value)});
 }
 
 void ArgumentParser::version_or_envelope_id(std::string_view value) {
@@ -244,13 +239,13 @@ void ArgumentParser::version_or_envelope_id(std::string_view value) {
     const std::string id = clean(value.empty() ? next_value("-V") : value);
     if (id.empty() || id.size() > max_envelope_id || !is_xtext(id))
         refuse(fmt::format("-V {}: an envelope id is at most {} characters of xtext", id, max_envelope_id));
-    line_.envelope_id = id;
+    line_.submission.envelope_id = id;
 }
 
 void ArgumentParser::traffic_file(std::string_view value) {
     // Postfix's -XV and -XV+= ask for variable envelope return paths.
     if (value == "V" || (value.size() == 3 && value[0] == 'V')) refuse("-XV: VERP is not supported");
-    line_.traffic_file = clean(value);
+    ignore(value);
 }
 
 void ArgumentParser::unsupported_z(std::string_view) {

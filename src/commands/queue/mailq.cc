@@ -283,8 +283,8 @@ void show_aside_json(const Spool::Aside& one) {
 
 /// With filters only what they let through: there is a filter for damaged messages.
 bool shows_aside(const CommandLine& line) {
-    return line.filters.empty() ||
-           std::any_of(line.filters.begin(), line.filters.end(),
+    return line.queue.filters.empty() ||
+           std::any_of(line.queue.filters.begin(), line.queue.filters.end(),
                        [](const QueueFilter& filter) { return filter.field == 'L' && !filter.inverted; });
 }
 
@@ -332,8 +332,8 @@ int list_queue(const Config& config, const CommandLine& line) {
         return exit_code(error);
     }
     const auto hidden = std::erase_if(
-        entries, [&line](const Listed& entry) { return !meets_filters(entry.journal, line.filters); });
-    if (line.count_only || line.mode == Mode::count_queue) {
+        entries, [&line](const Listed& entry) { return !meets_filters(entry.journal, line.queue.filters); });
+    if (line.queue.count_only || line.mode == Mode::count_queue) {
         print_output("{}\n", entries.size());
     } else if (line.json) {
         std::for_each(entries.begin(), entries.end(), show_json);

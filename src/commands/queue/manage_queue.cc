@@ -50,13 +50,13 @@ void show(const std::string& path, QueueAction what) {
 /// `caller`: told in the log, since the process may have become the spool's owner.
 void change(QueueEntry& entry, const CommandLine& line, uid_t caller) {
     const bool is_held = entry.journal().held.has_value();
-    switch (line.queue_action) {
+    switch (line.queue.action) {
         case QueueAction::remove:
             log_event(entry.id(), "removed", {{"uid", std::to_string(caller)}});
             entry.remove();
             return;
         case QueueAction::hold:
-            entry.hold(line.hold_reason.empty() ? "on request" : line.hold_reason);
+            entry.hold(line.queue.hold_reason.empty() ? "on request" : line.queue.hold_reason);
             break;
         case QueueAction::release:
             if (is_held) entry.release();
@@ -77,10 +77,10 @@ int manage(const Spool& spool, const std::string& id, const CommandLine& line, u
         print_error("{}: {}: no such message in the queue\n", line.program, id);
         return 67;
     }
-    if (line.queue_action == QueueAction::show_journal)
-        return show(spool.journal_path(id), line.queue_action), 0;
-    if (line.queue_action == QueueAction::show_header || line.queue_action == QueueAction::show_body)
-        return show(spool.message_path(id), line.queue_action), 0;
+    if (line.queue.action == QueueAction::show_journal)
+        return show(spool.journal_path(id), line.queue.action), 0;
+    if (line.queue.action == QueueAction::show_header || line.queue.action == QueueAction::show_body)
+        return show(spool.message_path(id), line.queue.action), 0;
     auto entry = spool.take(id);
     if (!entry && ::access(spool.journal_path(id).c_str(), F_OK) != 0)
         return 67;  // moved aside, or just done
@@ -95,9 +95,9 @@ int manage(const Spool& spool, const std::string& id, const CommandLine& line, u
 int manage_selected(const Spool& spool, const CommandLine& line, uid_t caller) {
     for (const Spool::Item& item : spool.scan()) {
         auto entry = spool.take(item.id);
-        if (!entry || !meets_filters(entry->journal(), line.filters)) continue;
+        if (!entry || !meets_filters(entry->journal(), line.queue.filters)) continue;
         change(*entry, line, caller);
-        print_output("{}: {}\n", item.id, line.queue_action == QueueAction::hold ? "held" : "released");
+        print_output("{}: {}\n", item.id, line.queue.action == QueueAction::hold ? "held" : "released");
     }
     return 0;
 }
@@ -118,7 +118,7 @@ int manage_queue(const Config& config, const CommandLine& line) {
         int exit_code = line.words.empty() ? manage_selected(spool, line, caller) : 0;
         for (const std::string& id : line.words)
             if (const int code = manage(spool, id, line, caller); code != 0) exit_code = code;
-        if (line.queue_action == QueueAction::deliver || line.queue_action == QueueAction::release)
+        if (line.queue.action == QueueAction::deliver || line.queue.action == QueueAction::release)
             trigger(config.queue.control, "look");
         return exit_code;
     } catch (const std::exception& error) {

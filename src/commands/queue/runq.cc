@@ -27,7 +27,7 @@ std::set<std::string> select_messages(const Config& config, const CommandLine& l
     for (const Spool::Item& item : spool.scan()) {
         try {
             const auto journal = spool.peek(item.id);
-            if (journal && meets_filters(*journal, line.filters)) ids.insert(item.id);
+            if (journal && meets_filters(*journal, line.queue.filters)) ids.insert(item.id);
         } catch (
             const std::runtime_error& error) {  // FormatError, std::system_error: the others are meant, too
             print_error("{}: {}: {}\n", line.program, spool.journal_path(item.id), error.what());
@@ -49,13 +49,13 @@ bool has_work(const Config& config, const QueueRun& run) {
 }
 
 int run_here(const Config& config, const CommandLine& line) {
-    QueueRun run{line.ignore_retry_times, line.verbose, std::nullopt};
-    if (!line.filters.empty()) {
+    QueueRun run{line.queue.ignore_retry_times, line.verbose, std::nullopt};
+    if (!line.queue.filters.empty()) {
         run.only = select_messages(config, line);
         run.ignore_retry_times = true;
     }
     if (line.verbose && !has_work(config, run)) print_error("{}: nothing is due\n", line.program);
-    if (line.verbose || line.ignore_retry_times) return run_queue_once(config, run);
+    if (line.verbose || line.queue.ignore_retry_times) return run_queue_once(config, run);
     spawn_process("queue run", [&] {
         ::setsid();
         detach_standard_streams(false);
@@ -70,9 +70,9 @@ int run_queue(const Config& config, const CommandLine& line) {
     try {
         const bool is_owner = Spool(config.queue.dir).is_mine();
         // A running server would not hear of settings that are for this run alone.
-        const bool is_special = line.verbose || !line.filters.empty() || !line.settings.empty();
+        const bool is_special = line.verbose || !line.queue.filters.empty() || !line.settings.empty();
         if (is_owner && is_special) return run_here(config, line);
-        if (trigger(config.queue.control, line.ignore_retry_times ? "run now" : "run")) {
+        if (trigger(config.queue.control, line.queue.ignore_retry_times ? "run now" : "run")) {
             if (line.verbose) print_error("{}: the server was asked to run the queue\n", line.program);
             return 0;
         }

@@ -47,7 +47,7 @@ int serve(const Config& config, const CommandLine& line, const std::optional<End
     if (peer) state.client_address.assign_cut(peer->address.to_string());
     const Config session_config = config_for_sessions(config);
     LocalRouter local(config);
-    DropAcceptor acceptor(config, !line.queue_only, !peer);
+    DropAcceptor acceptor(config, !line.submission.queue_only, !peer);
     const Resolver resolver(ResolverSettings::from(config.network.nameservers));
     Connection connection = standard_connection(peer.has_value());
     Session session({session_config, local.router(), acceptor, resolver}, connection, state, Milliseconds(0));
@@ -73,8 +73,8 @@ int rehearse(const Config& config, const CommandLine& line, const IpAddress& cli
     print_error("A rehearsal: what a client from {} would hear. Nothing is stored.\n", client.to_string());
     SessionState state;
     state.client_address.assign_cut(client.to_string());
-    if (!line.client_name.empty()) {
-        state.client_name.assign_cut(line.client_name);
+    if (!line.client.name.empty()) {
+        state.client_name.assign_cut(line.client.name);
         state.name_status = NameStatus::verified;
     }
     Config session_config = config_for_sessions(config);
@@ -106,11 +106,11 @@ std::optional<IpAddress> pretended_address(const std::string& text) {
 int serve_stdio(const Config& config, const CommandLine& line) {
     try {
         const auto peer = Endpoint::peer_of(STDIN_FILENO);
-        if (peer || line.client_address.empty()) return serve(config, line, peer);
-        const auto client = pretended_address(line.client_address);
+        if (peer || line.client.address.empty()) return serve(config, line, peer);
+        const auto client = pretended_address(line.client.address);
         if (client) return rehearse(config, line, *client);
         print_error("{}: -oMa {}: not an IPv4 or IPv6 address\n", line.program,
-                    printable(line.client_address));
+                    printable(line.client.address));
         return EX_USAGE;
     } catch (const std::exception& error) {
         print_error("{}: {}\n", line.program, in_plain_words(error));

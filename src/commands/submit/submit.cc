@@ -107,9 +107,9 @@ class SubmitCommand {
 };
 
 int SubmitCommand::run() {
-    if (!line_.recipients_from_header && line_.words.empty())
+    if (!line_.submission.recipients_from_header && line_.words.empty())
         throw Failure{64, "Recipient addresses must be given on the command line or with -t"};
-    if (line_.input_missing) throw Failure{66, "standard input is closed: there is no message"};
+    if (line_.submission.input_missing) throw Failure{66, "standard input is closed: there is no message"};
     // The time zone of the caller must not decide what the header says.
     if (std::getenv("TZ") != nullptr && !is_trusted_submitter(config_, caller_.uid)) ::unsetenv("TZ");
     choose_sender();
@@ -139,8 +139,8 @@ int SubmitCommand::run() {
 void SubmitCommand::choose_sender() {
     const Address own = Address(caller_.login, config_.identity.hostname);
     sender_ = own;
-    if (!line_.sender) return;
-    const std::string_view text = trim(*line_.sender);
+    if (!line_.submission.sender) return;
+    const std::string_view text = trim(*line_.submission.sender);
     if (text.empty() || text == "<>") {
         sender_ = Address();
         is_own_sender_ = false;
@@ -163,16 +163,16 @@ Submission::Settings SubmitCommand::submission_settings() const {
     const Address from = sender_.is_null() ? Address(caller_.login, config_.identity.hostname) : sender_;
     settings.header.from = from.to_string();
     const char* name = std::getenv("NAME");
-    if (line_.full_name) {
-        settings.header.full_name = *line_.full_name;
+    if (line_.submission.full_name) {
+        settings.header.full_name = *line_.submission.full_name;
     } else if (name != nullptr && *name != '\0') {
         settings.header.full_name = printable(name);
     } else if (is_own_sender_ || sender_.is_null()) {
         settings.header.full_name = printable(caller_.full_name);
     }
-    settings.header.complete = !line_.gateway;
-    settings.names_recipients = line_.recipients_from_header;
-    settings.dot_ends = line_.dot_ends;
+    settings.header.complete = !line_.submission.gateway;
+    settings.names_recipients = line_.submission.recipients_from_header;
+    settings.dot_ends = line_.submission.dot_ends;
     settings.size = config_.limits.size;
     settings.hops = config_.limits.hops;
     return settings;
@@ -182,9 +182,9 @@ void SubmitCommand::read_message() {
     try {
         Submission submission(*message_, submission_settings());
         read_submission(STDIN_FILENO, submission);
-        if (line_.recipients_from_header) recipients_.add_header(submission.header());
+        if (line_.submission.recipients_from_header) recipients_.add_header(submission.header());
         utf8_header_ = submission.has_utf8_header();
-        eight_bit_ = submission.has_eight_bit() || line_.eight_bit.value_or(false);
+        eight_bit_ = submission.has_eight_bit() || line_.submission.eight_bit.value_or(false);
     } catch (const BadMessage& bad) {
         report_bad_message(bad.what());
         throw Failure{65, bad.what()};
@@ -204,7 +204,7 @@ void SubmitCommand::report_bad_message(const std::string& why) {
 /// A mailed update is carried out instead of being sent; the exit status. Its owner is answered by mail, too,
 /// since a program that sends one may have no reader for what is printed.
 std::optional<int> SubmitCommand::carry_out_update() {
-    if (line_.gateway || recipients_.accepted().size() != 1 || !recipients_.refused().empty())
+    if (line_.submission.gateway || recipients_.accepted().size() != 1 || !recipients_.refused().empty())
         return std::nullopt;
     const Address& to = recipients_.accepted().front();
     const auto outcome = carry_out_mailed_update(config_, caller_.uid, to, *message_);
@@ -250,11 +250,12 @@ WireEnvelope SubmitCommand::drop_envelope() const {
     envelope.sender = as_taken_in(sender_);
     MailParameters& parameters = envelope.parameters;
     parameters.body = eight_bit_ ? Body::eight_bit_mime : Body::seven_bit;
-    parameters.smtputf8 = utf8_header_ && line_.smtputf8.value_or(has_utf8_address());
-    parameters.return_part = parse_return_part(line_.dsn_return).value_or(ReturnPart::unspecified);
-    parameters.envelope_id = line_.envelope_id;
-    const Notify notify =
-        line_.dsn_notify.empty() ? Notify() : parse_notify(line_.dsn_notify).value_or(Notify());
+    parameters.smtputf8 = utf8_header_ && line_.submission.smtputf8.value_or(has_utf8_address());
+    parameters.return_part = parse_return_part(line_.submission.dsn_return).value_or(ReturnPart::unspecified);
+    parameters.envelope_id = line_.submission.envelope_id;
+    const Notify notify = line_.submission.dsn_notify.empty()
+                              ? Notify()
+                              : parse_notify(line_.submission.dsn_notify).value_or(Notify());
     // The first host of a message is the one that knows what its sender called the recipients.
     for (const Address& address : recipients_.accepted())
         envelope.recipients.emplace_back(
@@ -267,7 +268,7 @@ void SubmitCommand::store() {
     if (disk::free_space(config_.queue.dir) < config_.queue.minfree)
         throw storage_failure(SpoolIsFull(config_.queue.dir, config_.queue.minfree));
     const std::string id = Spool::new_id();
-    const bool waits = (line_.deliver_now || line_.verbose) && !line_.queue_only;
+    const bool waits = (line_.submission.deliver_now || line_.verbose) && !line_.submission.queue_only;
     Fd fifo = waits && config_.submission.delivery_wait.count() > 0 ? make_fifo(id) : Fd();
     try {
         write_drop(drop_directory_, drop_envelope(), *message_, id);
@@ -276,7 +277,7 @@ void SubmitCommand::store() {
         throw;
     }
     explain(id + ": stored");
-    if (!line_.queue_only) hand_over(id, std::move(fifo));
+    if (!line_.submission.queue_only) hand_over(id, std::move(fifo));
     if (status_) return;
     for (const Address& address : recipients_.accepted()) explain(address.to_string() + ": queued");
 }
@@ -307,7 +308,7 @@ int SubmitCommand::follow_delivery() {
                   [this](const std::string& line) { explain(line); });
     if (line_.verbose) {
         for (const std::string& line : status_->summary()) explain(line);
-    } else if (line_.error_mode == ErrorMode::print) {
+    } else if (line_.submission.error_mode == ErrorMode::print) {
         for (const std::string& line : status_->failures()) print(line);
     }
     return status_->exit_code();
@@ -317,7 +318,7 @@ int SubmitCommand::follow_delivery() {
 /// s-nail do not wait for us, nor do most programs).
 bool SubmitCommand::reports_by_mail() const {
     if (sender_.is_null()) return false;
-    if (line_.error_mode_given) return line_.error_mode == ErrorMode::mail;
+    if (line_.submission.error_mode_given) return line_.submission.error_mode == ErrorMode::mail;
     return ::isatty(STDIN_FILENO) == 0 && ::isatty(STDERR_FILENO) == 0;
 }
 
@@ -325,7 +326,7 @@ bool SubmitCommand::reports_by_mail() const {
 bool SubmitCommand::saves_dead_letter() const {
     const bool has_terminal = static_cast<bool>(Fd(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC)));
     return has_terminal && recipients_.accepted().empty() && is_own_sender_ && caller_.uid != 0 &&
-           line_.error_mode != ErrorMode::quiet;
+           line_.submission.error_mode != ErrorMode::quiet;
 }
 
 bool SubmitCommand::mail_report(const std::vector<std::string>& reasons, int undelivered) const {
@@ -341,7 +342,7 @@ bool SubmitCommand::mail_report(const std::vector<std::string>& reasons, int und
 
 void SubmitCommand::report_refusals(bool mailed, int undelivered) const {
     for (const Recipients::Refused& refused : recipients_.refused()) {
-        if (mailed && line_.error_mode_given) {
+        if (mailed && line_.submission.error_mode_given) {
             log(refused.text);
         } else {
             report(refused.text);
@@ -353,7 +354,7 @@ void SubmitCommand::report_refusals(bool mailed, int undelivered) const {
 }
 
 void SubmitCommand::report(const std::string& text) const {
-    if (line_.error_mode != ErrorMode::quiet) print(text);
+    if (line_.submission.error_mode != ErrorMode::quiet) print(text);
     log(text);
 }
 

@@ -15,7 +15,7 @@
 namespace postoffice {
 
 enum class Mode {
-    submit,           // -bm, and whatever the name does not choose otherwise
+    submit,           // -bm, and every name that does not choose another one
     serve_stdio,      // -bs
     daemon,           // -bd, -bD, -bl, -qTIME, postoffice start
     list_queue,       // -bp
@@ -35,7 +35,7 @@ enum class Mode {
     show_help,        // --help
 };
 
-/// -oe: how a submission's errors are told.
+/// -oe: how a submission's errors are reported.
 enum class ErrorMode { print, mail, quiet };
 
 /// What -M and -Q do with queued messages.
@@ -48,35 +48,18 @@ struct QueueFilter {
     bool operator==(const QueueFilter&) const = default;
 };
 
-struct CommandLine {
-    using Setting = std::pair<std::string, std::string>;
-
-    std::string program;  ///< basename of argv[0]
-    Mode mode = Mode::submit;
-    std::vector<std::string> words;  ///< what follows the options: recipients, addresses, hosts, ids
-
-    // Any mode
-    std::string config_file;  ///< -C; empty: POSTOFFICE_CONFIG or the default
-    bool config_file_given = false;
-    std::vector<Setting> settings;       ///< -oNAME=VALUE that are postoffice.cf options
-    std::vector<Setting> root_settings;  ///< sendmail's spellings of what only root may set; others: ignored
-    std::string queue_directory;         ///< -oQ: root only, refused to others
-    bool verbose = false;                ///< -v
-    bool json = false;                   ///< --json
-    std::string log_tag;                 ///< -L, at most 32 octets
-    bool version_first = false;          ///< -d0: print the version, then go on
-    std::string debug_file;              ///< -D: opened with the caller's rights
-    std::string traffic_file;            ///< -X: opened with the caller's rights
-
-    // Daemon
+/// Modes daemon and run_queue.
+struct DaemonWords {
     bool foreground = false;                ///< -bD, bare -d
     bool debug = false;                     ///< bare -d: log to stderr
     bool loopback_only = false;             ///< -bl
     bool audit = false;                     ///< -a
     bool serve_smtp = true;                 ///< false: -qTIME without -bd or the name smtpd: the queue alone
     std::optional<Seconds> queue_interval;  ///< -qTIME
+};
 
-    // Submission
+/// Mode submit, and serve_stdio as far as its client submits.
+struct SubmissionWords {
     bool input_missing = false;            ///< main() found standard input closed before it repaired that
     bool recipients_from_header = false;   ///< -t
     bool dot_ends = true;                  ///< false with -i
@@ -84,43 +67,62 @@ struct CommandLine {
     std::optional<std::string> full_name;  ///< -F
     std::optional<bool> eight_bit;         ///< -B
     bool gateway = false;                  ///< -G
-    bool no_aliasing = false;              ///< -n
     ErrorMode error_mode = ErrorMode::print;
     bool error_mode_given = false;
-    bool queue_only = false;          ///< -odq
-    bool deliver_now = false;         ///< -odi
-    std::string dsn_notify;           ///< -N, lower case: "never" or a list
-    std::string dsn_return;           ///< -R: "full", "hdrs" or empty
-    std::string envelope_id;          ///< -V ENVID, xtext
-    std::string protocol;             ///< -p PROTO[:HOST]
-    std::optional<bool> smtputf8;     ///< -O smtputf8=
-    std::optional<bool> require_tls;  ///< -O requiretls=
-
-    // The client to pretend in -bs, -bt and -bv: -oMa, -oMs, -oMr, -oMt
-    std::string client_address, client_name, client_protocol, client_ident;
-
-    // Queue
-    std::vector<QueueFilter> filters;  ///< all must hold
-    bool ignore_retry_times = false;   ///< -qf
-    bool include_held = false;         ///< -qff
-    bool count_only = false;           ///< mailq -c
-    QueueAction queue_action = QueueAction::none;
-    std::string hold_reason;  ///< -QREASON
-    std::string alias_file;   ///< -oA
+    bool queue_only = false;       ///< -odq
+    bool deliver_now = false;      ///< -odi
+    std::string dsn_notify;        ///< -N, lower case: "never" or a list
+    std::string dsn_return;        ///< -R: "full", "hdrs" or empty
+    std::string envelope_id;       ///< -V ENVID, xtext
+    std::optional<bool> smtputf8;  ///< -O smtputf8=
 };
 
-/// The file of -C, as config_source() wants it.
-inline std::optional<std::string> minus_c(const CommandLine& line) {
-    return line.config_file_given ? std::optional(line.config_file) : std::nullopt;
-}
+/// The client that serve_stdio, explain and verify pretend.
+struct ClientWords {
+    std::string address;  ///< -oMa, -R
+    std::string name;     ///< -oMs
+};
+
+/// Modes that list, run and manage the queue.
+struct QueueWords {
+    std::vector<QueueFilter> filters;  ///< all must hold
+    bool ignore_retry_times = false;   ///< -qf
+    bool count_only = false;           ///< mailq -c
+    QueueAction action = QueueAction::none;
+    std::string hold_reason;  ///< -QREASON
+};
+
+struct CommandLine {
+    using Setting = std::pair<std::string, std::string>;
+
+    std::string program;  ///< basename of argv[0]
+    Mode mode = Mode::submit;
+    std::vector<std::string> words;  ///< what follows the options: recipients, addresses, hosts, ids
+
+    std::optional<std::string> config_file;  ///< -C
+    std::vector<Setting> settings;           ///< -oNAME=VALUE that are postoffice.cf options
+    std::vector<Setting> root_settings;  ///< sendmail's spellings of what only root may set; others: ignored
+    std::string queue_directory;         ///< -oQ: root only, refused to others
+    bool verbose = false;                ///< -v
+    bool json = false;                   ///< --json
+    std::string log_tag;                 ///< -L, at most 32 octets
+    bool version_first = false;          ///< -d0: print the version, then go on
+    bool only_changed = false;           ///< -n with -P; otherwise without effect
+    std::string alias_file;              ///< -oA
+
+    DaemonWords daemon;
+    SubmissionWords submission;
+    ClientWords client;
+    QueueWords queue;
+};
 
 struct UsageError {
     int exit_code;     ///< 64, or what the option's table row says
     std::string text;  ///< one line, without the program's name
 };
 
-/// Turns what depends on the caller into settings: for root, root_settings and queue_directory; other
-/// callers are refused the latter (77).
+/// Turns what depends on the caller into settings: for root, root_settings and queue_directory; other callers
+/// are refused the latter (77).
 std::optional<UsageError> apply_caller_rights(CommandLine& line, bool caller_is_root);
 
 /// Never throws for bad input. `is_config_option` tells `-oNAME=VALUE` of ours from sendmail's short options.
