@@ -32,7 +32,8 @@ void print_correspondent(const GreylistEntry& entry, std::string_view what, std:
 
 /// What the greylist would say to a client of this sender now: seconds to wait, 0 for none.
 std::int64_t wait_of(const Config& config, const Address& sender, const GreylistEntry& entry, bool has_name) {
-    const auto verdict = judge_greylisted(config, {sender, IpAddress(), has_name}, entry, now_unix());
+    const auto verdict =
+        judge_greylisted(config.greylist, {sender, IpAddress(), has_name}, entry, now_unix());
     return verdict.kind == GreylistVerdict::Kind::wait ? verdict.seconds : 0;
 }
 
@@ -91,7 +92,7 @@ int explain_greylist_mail(const Config& config, const Address& sender, const IpA
     const GreylistStore store(config.greylist.db_dir);
     const std::array<std::string, 6> keys{
         text,         "[" + greylist_network(client) + "]", text + "[" + greylist_network(client) + "]",
-        "to:" + text, "[" + sender.domain() + "]",          greylist_key_by_domain(config, facts)};
+        "to:" + text, "[" + sender.domain() + "]",          greylist_key_by_domain(config.greylist, facts)};
     for (const std::string& key : keys)
         if (const auto entry = store.find(key)) print_entry(config, key, *entry);
 
@@ -102,7 +103,7 @@ int explain_greylist_mail(const Config& config, const Address& sender, const IpA
         print_output("SPF: {}{}, by {}\n", to_string(spf.result),
                      spf.passes_everybody ? ", as for everybody" : "", spf.why);
     }
-    const auto verdict = preview_greylist(config, facts, now_unix(), [&] { return is_vouched_for; });
+    const auto verdict = preview_greylist(config.greylist, facts, now_unix(), [&] { return is_vouched_for; });
     print_output("mail from <{}> that {}[{}] brings ", printable(sender.to_string()), name.name,
                  client.to_string());
     switch (verdict.kind) {

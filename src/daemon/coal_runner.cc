@@ -54,7 +54,7 @@ class CoalRunner {
     bool may_be_named(const IpAddress& address) {
         while (!named_.empty() && named_.front().since.time() >= memory_span) named_.pop_front();
         return named_.size() < most_remembered && !address.is_unspecified() &&
-               !is_exempt_address(config_, address) && !contains(own_, address) &&
+               !is_exempt_address(config_.access, address) && !contains(own_, address) &&
                !is_listed(config_.network.proxies, address) &&
                std::none_of(named_.begin(), named_.end(),
                             [&](const Named& named) { return named.address == address; });

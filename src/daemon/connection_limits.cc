@@ -21,7 +21,7 @@ ConnectionLimits::ConnectionLimits(const Config& config, RateTable* rates, Misco
     : config_(config), rates_(rates), misconduct_(misconduct) {}
 
 bool ConnectionLimits::is_front_end(const IpAddress& address) const {
-    return !config_.network.proxies.empty() && postoffice::is_front_end(config_, address);
+    return is_listed(config_.network.proxies, address);
 }
 
 std::optional<Reply> ConnectionLimits::admit(const IpAddress& address) {
@@ -35,13 +35,13 @@ std::optional<Reply> ConnectionLimits::admit(const IpAddress& address) {
 
 std::optional<Reply> ConnectionLimits::reason_to_refuse(const IpAddress& address) {
     if (is_overloaded()) return Reply{421, "4.3.2", "This host is too busy now; try again later"};
-    if (is_exempt_address(config_, address) || is_front_end(address)) return std::nullopt;
+    if (is_exempt_address(config_.access, address) || is_front_end(address)) return std::nullopt;
     std::optional<Reply> refusal;
     const auto known = clients_of_.find(rated_network(address));
     if (known != clients_of_.end() && known->second >= config_.limits.client_connections)
         refusal = Reply{421, "4.7.0", "Too many connections from your address; try again later"};
     else
-        refusal = count_connection(config_, rates_, {address, "", false});
+        refusal = count_connection(config_.limits, rates_, {address, "", false});
     if (refusal) misconduct_.note(address, bad_points::connection_refused);
     return refusal;
 }

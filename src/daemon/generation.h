@@ -26,7 +26,7 @@ struct Generation {
     /// Throws FormatError if the certificate cannot be used.
     explicit Generation(Config c) : config(std::move(c)) {
         if (!config.tls.certificate.empty()) prepare_tls();
-        if (const auto exposure = exposure_of_key(config))
+        if (const auto exposure = exposure_of_key(config.tls))
             log_event("", "tls-key-exposed", {{"reason", *exposure}});
         if (!config.limits.coal_command.empty()) coal_requests = make_request_socket();
     }

@@ -17,7 +17,7 @@ constexpr std::string_view make_room = "421 4.3.2 Others need your place; please
 /// Neither trusted nor a user, and without a message so far.
 bool is_stranger(const Config& config, const AcceptedClient& client) {
     return client.state.user.bytes[0] == '\0' && client.state.messages == 0 &&
-           !is_exempt_address(config, client.address);
+           !is_exempt_address(config.access, client.address);
 }
 
 }  // namespace
@@ -53,7 +53,7 @@ void ParkedClients::disconnect(Clients::iterator place, std::string_view line, L
 }
 
 bool ParkedClients::make_room_for(const IpAddress& address) {
-    const bool is_known = is_exempt_address(config_, address);
+    const bool is_known = is_exempt_address(config_.access, address);
     const auto latest = Clock::now() - silence_that_makes_room;
     for (auto client = clients_.begin(); client != clients_.end(); ++client) {
         if (!is_known && client->since > latest) return false;

@@ -182,7 +182,7 @@ class Checker {
         } catch (const FormatError& error) {
             problem("tls-certificate", error.what());
         }
-        if (const auto exposure = exposure_of_key(config_)) check_.notices.push_back(*exposure);
+        if (const auto exposure = exposure_of_key(config_.tls)) check_.notices.push_back(*exposure);
     }
 
     void check_coal_command() {

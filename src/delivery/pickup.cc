@@ -188,7 +188,7 @@ Pickup::Outcome Pickup::accept_drop(const std::string& id, Drop& drop, const Sta
     }
     const Reply reply = acceptor_.accept(id, envelope, message);
     if (reply.is_positive()) {
-        note_correspondence(config_, envelope, true, now_unix());
+        note_correspondence(config_.greylist, envelope, true, now_unix());
         return Outcome::taken;
     }
     if (reply.is_temporary()) return Outcome::try_again;

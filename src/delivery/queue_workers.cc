@@ -58,12 +58,12 @@ Fd QueueWorkers::start_reaper() const {
 void QueueWorkers::expire_greylist_when_due(UnixTime now) {
     if (settings_.only_once || now < next_greylist_look_) return;
     next_greylist_look_ = now + 60;
-    if (!is_greylist_expiry_due(config_, now)) return;
+    if (!is_greylist_expiry_due(config_.greylist, now)) return;
     next_greylist_look_ = now + 3600;  // the process marks that it was done, if it can
     (void)spawn_process("greylist", [&, runner = ::getpid()] {
         close_descriptors_except({});
         // Not killed with the runner: a change that is cut short can damage a file.
-        expire_greylist(config_, now, [runner] { return ::getppid() == runner; });
+        expire_greylist(config_.greylist, now, [runner] { return ::getppid() == runner; });
         return 0;
     });
 }

@@ -19,8 +19,8 @@ std::string readers(const struct stat& file) {
 
 }  // namespace
 
-std::optional<std::string> exposure_of_key(const Config& config) {
-    const std::string& path = config.tls.key;
+std::optional<std::string> exposure_of_key(const TlsConfig& config) {
+    const std::string& path = config.key;
     struct stat file {};
     if (path.empty() || ::stat(path.c_str(), &file) != 0) return std::nullopt;
     const std::string who = readers(file);

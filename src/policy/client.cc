@@ -89,10 +89,6 @@ bool is_own_address(const IpAddress& address) {
     return contains(own, address);
 }
 
-bool is_front_end(const Config& config, const IpAddress& address) {
-    return is_listed(config.network.proxies, address);
-}
-
 bool is_one_of(const HostList& hosts, const Client& client) {
     if (client.address && hosts.contains(*client.address)) return true;
     return client.name_status == NameStatus::verified &&

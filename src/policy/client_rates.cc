@@ -26,33 +26,33 @@ std::string counted_as(const RatedClient& client) {
     return client.user.empty() ? rated_network(client.address) : "user " + client.user;
 }
 
-bool is_exempt_address(const Config& config, const IpAddress& address) {
-    return address.is_loopback() || config.access.trusted.contains(address);
+bool is_exempt_address(const AccessConfig& access, const IpAddress& address) {
+    return address.is_loopback() || access.trusted.contains(address);
 }
 
-std::optional<Reply> count_connection(const Config& config, RateTable* rates, const RatedClient& client) {
+std::optional<Reply> count_connection(const LimitsConfig& limits, RateTable* rates,
+                                      const RatedClient& client) {
     if (client.is_exempt ||
-        count_one("connections", config.limits.rate_connections, rates, rated_network(client.address)))
+        count_one("connections", limits.rate_connections, rates, rated_network(client.address)))
         return std::nullopt;
     return Reply{421, "4.7.1",
                  fmt::format("Too many connections from you: {}; come back later",
-                             limit_text(config.limits.rate_connections))};
+                             limit_text(limits.rate_connections))};
 }
 
-std::optional<Reply> count_message(const Config& config, RateTable* rates, const RatedClient& client) {
-    if (client.is_exempt || count_one("messages", config.limits.rate_messages, rates, counted_as(client)))
+std::optional<Reply> count_message(const LimitsConfig& limits, RateTable* rates, const RatedClient& client) {
+    if (client.is_exempt || count_one("messages", limits.rate_messages, rates, counted_as(client)))
         return std::nullopt;
-    return Reply{
-        450, "4.7.1",
-        fmt::format("Too many messages: {}; try again later", limit_text(config.limits.rate_messages))};
+    return Reply{450, "4.7.1",
+                 fmt::format("Too many messages: {}; try again later", limit_text(limits.rate_messages))};
 }
 
-std::optional<Reply> count_recipient(const Config& config, RateTable* rates, const RatedClient& client) {
-    if (client.is_exempt || count_one("recipients", config.limits.rate_recipients, rates, counted_as(client)))
+std::optional<Reply> count_recipient(const LimitsConfig& limits, RateTable* rates,
+                                     const RatedClient& client) {
+    if (client.is_exempt || count_one("recipients", limits.rate_recipients, rates, counted_as(client)))
         return std::nullopt;
-    return Reply{
-        452, "4.7.1",
-        fmt::format("Too many recipients: {}; try again later", limit_text(config.limits.rate_recipients))};
+    return Reply{452, "4.7.1",
+                 fmt::format("Too many recipients: {}; try again later", limit_text(limits.rate_recipients))};
 }
 
 std::string rated_network(const IpAddress& address) {

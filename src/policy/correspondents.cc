@@ -52,26 +52,27 @@ bool is_recent(const GreylistStore& store, const std::string& key, Seconds most,
 
 }  // namespace
 
-void note_correspondence(const Config& config, const Envelope& envelope, bool is_from_us, UnixTime now) {
-    if (!config.greylist.enabled) return;
+void note_correspondence(const GreylistConfig& config, const Envelope& envelope, bool is_from_us,
+                         UnixTime now) {
+    if (!config.enabled) return;
     try {
-        const GreylistStore store(config.greylist.db_dir);
+        const GreylistStore store(config.db_dir);
         for (const std::string& key : keys_of(envelope, is_from_us)) note(store, key, now);
     } catch (const std::exception& error) {
-        log_event("", "greylist-unusable",
-                  {{"file", config.greylist.db_dir}, {"reason", in_plain_words(error)}});
+        log_event("", "greylist-unusable", {{"file", config.db_dir}, {"reason", in_plain_words(error)}});
     }
 }
 
-bool was_written_to(const Config& config, const GreylistStore& store, const Address& address, UnixTime now) {
-    return is_recent(store, written_to(address), config.greylist.written, now);
+bool was_written_to(const GreylistConfig& config, const GreylistStore& store, const Address& address,
+                    UnixTime now) {
+    return is_recent(store, written_to(address), config.written, now);
 }
 
-bool have_all_written(const Config& config, const GreylistStore& store,
+bool have_all_written(const GreylistConfig& config, const GreylistStore& store,
                       const std::vector<std::string>& addresses, UnixTime now) {
     return !addresses.empty() &&
            std::all_of(addresses.begin(), addresses.end(), [&](const std::string& address) {
-               return is_recent(store, written_by(address), config.greylist.bounces, now);
+               return is_recent(store, written_by(address), config.bounces, now);
            });
 }
 

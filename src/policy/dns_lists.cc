@@ -45,25 +45,26 @@ std::string name_in_list(const IpAddress& address, const std::string& zone) {
     return name + zone;
 }
 
-ListVerdict consult_dns_lists(const Config& config, const Resolver& resolver, const IpAddress& address) {
+ListVerdict consult_dns_lists(const AccessConfig& config, const Resolver& resolver,
+                              const IpAddress& address) {
     std::vector<DnsQuestion> questions;
-    for (const auto* lists : {&config.access.dnswl, &config.access.dnsbl})
+    for (const auto* lists : {&config.dnswl, &config.dnsbl})
         for (const DnsList& list : *lists)
             questions.push_back({name_in_list(address, list.zone), DnsType::a});
     if (questions.empty()) return {};
     const auto answers = resolver.ask_together(questions, patience_with_lists);
 
     bool may_be_good = false;
-    for (std::size_t i = 0; i < config.access.dnswl.size(); ++i) {
-        if (has_entry(config.access.dnswl[i], answers[i])) return {ListStatus::known_good, ""};
+    for (std::size_t i = 0; i < config.dnswl.size(); ++i) {
+        if (has_entry(config.dnswl[i], answers[i])) return {ListStatus::known_good, ""};
         may_be_good = may_be_good || answers[i].status == DnsStatus::temporary;
     }
-    for (std::size_t i = 0; i < config.access.dnsbl.size(); ++i) {
-        const std::size_t at = config.access.dnswl.size() + i;
-        if (!has_entry(config.access.dnsbl[i], answers[at])) continue;
+    for (std::size_t i = 0; i < config.dnsbl.size(); ++i) {
+        const std::size_t at = config.dnswl.size() + i;
+        if (!has_entry(config.dnsbl[i], answers[at])) continue;
         const std::string text = text_of(resolver, questions[at].name);
         return {may_be_good ? ListStatus::maybe_listed : ListStatus::listed,
-                fmt::format("{} is on {}{}{}", address.to_string(), config.access.dnsbl[i].zone,
+                fmt::format("{} is on {}{}{}", address.to_string(), config.dnsbl[i].zone,
                             text.empty() ? "" : ": ", text)};
     }
     return {};

@@ -24,8 +24,8 @@ std::string sender_text(const Address& sender) {
     return sender.is_null() ? "<>" : to_lower(sender.to_string());
 }
 
-std::string key_in(const Config& config, const GreylistFacts& facts, const std::string& pool) {
-    const bool anywhere = config.greylist.from && !facts.sender.is_null();
+std::string key_in(const GreylistConfig& config, const GreylistFacts& facts, const std::string& pool) {
+    const bool anywhere = config.from && !facts.sender.is_null();
     return anywhere ? sender_text(facts.sender) : fmt::format("{}[{}]", sender_text(facts.sender), pool);
 }
 
@@ -68,17 +68,17 @@ std::optional<GreylistEntry> GreylistEntry::parse(std::string_view text) {
     return entry;
 }
 
-std::int64_t greylist_delay(const Config& config, const GreylistFacts& facts) {
+std::int64_t greylist_delay(const GreylistConfig& config, const GreylistFacts& facts) {
     std::int64_t factor = 1;
     if (facts.sender.is_null())
-        factor = facts.client_has_name ? config.greylist.null : config.greylist.null_unnamed;
+        factor = facts.client_has_name ? config.null : config.null_unnamed;
     else
-        factor = facts.client_has_name ? 1 : config.greylist.unnamed;
+        factor = facts.client_has_name ? 1 : config.unnamed;
     if (is_odd(facts.sender)) factor *= odd_factor;
-    return std::min(config.greylist.delay.count() * factor, year);
+    return std::min(config.delay.count() * factor, year);
 }
 
-GreylistVerdict judge_greylisted(const Config& config, const GreylistFacts& facts,
+GreylistVerdict judge_greylisted(const GreylistConfig& config, const GreylistFacts& facts,
                                  const std::optional<GreylistEntry>& known, UnixTime now) {
     using Kind = GreylistVerdict::Kind;
     const std::int64_t delay = greylist_delay(config, facts);
@@ -124,11 +124,11 @@ std::string greylist_network(const IpAddress& client) {
     return client.network_text(client.is_v6() ? 64 : 24);
 }
 
-std::string greylist_key(const Config& config, const GreylistFacts& facts) {
+std::string greylist_key(const GreylistConfig& config, const GreylistFacts& facts) {
     return key_in(config, facts, greylist_network(facts.client));
 }
 
-std::string greylist_key_by_domain(const Config& config, const GreylistFacts& facts) {
+std::string greylist_key_by_domain(const GreylistConfig& config, const GreylistFacts& facts) {
     return key_in(config, facts, facts.sender.domain());
 }
 

@@ -17,12 +17,8 @@ struct Pool {
 
 class Consultation {
   public:
-    Consultation(const Config& config, const GreylistFacts& facts, UnixTime now, bool may_remember)
-        : config_(config),
-          facts_(facts),
-          now_(now),
-          may_remember_(may_remember),
-          store_(config.greylist.db_dir) {}
+    Consultation(const GreylistConfig& config, const GreylistFacts& facts, UnixTime now, bool may_remember)
+        : config_(config), facts_(facts), now_(now), may_remember_(may_remember), store_(config.db_dir) {}
 
     GreylistVerdict verdict(const Voucher& domain_vouches) const {
         if (!is_null())
@@ -90,7 +86,7 @@ class Consultation {
         });
     }
 
-    const Config& config_;
+    const GreylistConfig& config_;
     const GreylistFacts& facts_;
     const UnixTime now_;
     const bool may_remember_;
@@ -99,13 +95,13 @@ class Consultation {
 
 }  // namespace
 
-GreylistVerdict consult_greylist(const Config& config, const GreylistFacts& facts, UnixTime now,
+GreylistVerdict consult_greylist(const GreylistConfig& config, const GreylistFacts& facts, UnixTime now,
                                  const Voucher& domain_vouches) {
     return Consultation(config, facts, now, true).verdict(domain_vouches);
 }
 
-void forget_greylist_credit(const Config& config, const GreylistFacts& facts) {
-    const GreylistStore store(config.greylist.db_dir);
+void forget_greylist_credit(const GreylistConfig& config, const GreylistFacts& facts) {
+    const GreylistStore store(config.db_dir);
     const auto forget = [&store](const std::string& key) {
         if (!store.find(key)) return;
         store.change(key, [](const std::optional<GreylistEntry>& before) {
@@ -113,10 +109,10 @@ void forget_greylist_credit(const Config& config, const GreylistFacts& facts) {
         });
     };
     forget("[" + greylist_network(facts.client) + "]");
-    if (!config.greylist.from || facts.sender.is_null()) forget(greylist_key(config, facts));
+    if (!config.from || facts.sender.is_null()) forget(greylist_key(config, facts));
 }
 
-GreylistVerdict preview_greylist(const Config& config, const GreylistFacts& facts, UnixTime now,
+GreylistVerdict preview_greylist(const GreylistConfig& config, const GreylistFacts& facts, UnixTime now,
                                  const Voucher& domain_vouches) {
     return Consultation(config, facts, now, false).verdict(domain_vouches);
 }

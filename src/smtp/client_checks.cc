@@ -40,7 +40,7 @@ std::optional<Reply> with_patience(Dialogue& dialogue, std::optional<Reply> refu
 void forget_credit(const Dialogue& dialogue, const Address& sender) try {
     if (!dialogue.config().greylist.enabled || dialogue.services.is_rehearsal) return;
     const Client client = dialogue.facts();
-    forget_greylist_credit(dialogue.config(), {sender, client.address.value()});
+    forget_greylist_credit(dialogue.config().greylist, {sender, client.address.value()});
 } catch (const std::exception& error) {
     log_event("", "greylist-unusable", {{"client", dialogue.client()}, {"reason", in_plain_words(error)}});
 }
@@ -49,7 +49,7 @@ std::optional<Reply> check_lists(Dialogue& dialogue, const Resolver& resolver, c
                                  const Address& sender) {
     SessionState& state = dialogue.state;
     if (state.list_status == ListStatus::unasked) {
-        const auto verdict = consult_dns_lists(dialogue.config(), resolver, client.address.value());
+        const auto verdict = consult_dns_lists(dialogue.config().access, resolver, client.address.value());
         state.list_status = verdict.status;
         state.listed.assign_cut(verdict.why);
     }
@@ -98,7 +98,7 @@ std::optional<Reply> check_greylist(Dialogue& dialogue) try {
     if (facts.sender.is_null()) facts.recipients = dialogue.transaction.recipients();
     const auto ask = dialogue.services.is_rehearsal ? preview_greylist : consult_greylist;
     const GreylistVerdict verdict =
-        ask(config, facts, now_unix(), [&] { return domain_vouches_for(dialogue, facts); });
+        ask(config.greylist, facts, now_unix(), [&] { return domain_vouches_for(dialogue, facts); });
     if (verdict.kind == GreylistVerdict::Kind::pass) return std::nullopt;
     if (verdict.kind == GreylistVerdict::Kind::never)
         return refuse_before_data(

@@ -180,7 +180,7 @@ Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
         dialogue.state.penalties.note_accepted_message();
         // What comes on standard input becomes a local submission, and is noted as one.
         if (!dialogue.reads_standard_input())
-            note_correspondence(dialogue.config(), envelope, dialogue.client_is_known(), now_unix());
+            note_correspondence(dialogue.config().greylist, envelope, dialogue.client_is_known(), now_unix());
     } else {
         log_refused(reply);
     }

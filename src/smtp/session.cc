@@ -94,7 +94,7 @@ std::string greeting(const Dialogue& dialogue) {
 // the server is alive say HELO at once.
 bool may_speak_first(Dialogue& dialogue) {
     const auto address = IpAddress::parse(dialogue.state.client_address.str());
-    return dialogue.may_run_ahead() || (address && is_front_end(dialogue.config(), *address));
+    return dialogue.may_run_ahead() || (address && is_listed(dialogue.config().network.proxies, *address));
 }
 
 void learn_client_name(Dialogue& dialogue) {

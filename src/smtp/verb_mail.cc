@@ -108,7 +108,7 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
     if (auto refusal = check_solicitation(dialogue.config().access.no_soliciting, given.solicitation))
         return *refusal;
     if (auto refusal = check_stranger(dialogue, sender)) return *refusal;
-    if (auto refusal = count_message(dialogue.config(), dialogue.services.rates, dialogue.rated()))
+    if (auto refusal = count_message(dialogue.config().limits, dialogue.services.rates, dialogue.rated()))
         return *refusal;
     dialogue.transaction.open(std::move(sender), std::move(given.parameters));
     return {250, "2.1.0", "Sender OK"};

@@ -82,7 +82,8 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
                   {{"to", "<" + address.to_string() + ">"}, {"reason", unavailable->detail}});
         return unavailable->reply;
     }
-    if (auto refusal = count_recipient(config, dialogue.services.rates, dialogue.rated())) return *refusal;
+    if (auto refusal = count_recipient(config.limits, dialogue.services.rates, dialogue.rated()))
+        return *refusal;
     transaction.add_recipient(original, route, wishes);
     dialogue.state.penalties.note_accepted_recipient();
     return {250, "2.1.5", "Recipient OK"};

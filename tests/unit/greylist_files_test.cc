@@ -46,37 +46,37 @@ TEST(GreylistExpiry, WhatIsNotUsedGoes) {
     const auto day = [](int n) { return noon + n * 86400; };
     const GreylistEntry asked{noon, noon, 1, 0, false}, passed{noon, noon, 1, noon, false},
         black{noon, noon, 0, 0, true};
-    EXPECT_FALSE(is_expired(config, asked, day(5)));
-    EXPECT_TRUE(is_expired(config, asked, day(6))) << "a day is the longest wait";
-    EXPECT_FALSE(is_expired(config, passed, day(13)));
-    EXPECT_TRUE(is_expired(config, passed, day(14)));
-    EXPECT_FALSE(is_expired(config, black, day(1000)));
+    EXPECT_FALSE(is_expired(config.greylist, asked, day(5)));
+    EXPECT_TRUE(is_expired(config.greylist, asked, day(6))) << "a day is the longest wait";
+    EXPECT_FALSE(is_expired(config.greylist, passed, day(13)));
+    EXPECT_TRUE(is_expired(config.greylist, passed, day(14)));
+    EXPECT_FALSE(is_expired(config.greylist, black, day(1000)));
     config.greylist.delay = Seconds(86400);
-    EXPECT_FALSE(is_expired(config, asked, day(20))) << "it may still have to wait";
+    EXPECT_FALSE(is_expired(config.greylist, asked, day(20))) << "it may still have to wait";
     config.greylist.keep = Seconds(0);
-    EXPECT_FALSE(is_expired(config, passed, day(1000)));
+    EXPECT_FALSE(is_expired(config.greylist, passed, day(1000)));
 }
 
 TEST_F(GreylistFiles, ExpireByThemselves) {
     config_.greylist.enabled = true;
     for (int i = 0; i < 500; ++i)
-        (void)consult_greylist(config_, from("old" + std::to_string(i) + "@far.example"), noon);
+        (void)consult_greylist(config_.greylist, from("old" + std::to_string(i) + "@far.example"), noon);
     const UnixTime later = noon + 20 * 86400;
-    (void)consult_greylist(config_, from("new@far.example"), later);
+    (void)consult_greylist(config_.greylist, from("new@far.example"), later);
     const GreylistStore store(folder_);
     store.change("bad@far.example", [](const auto&) {
         return std::optional(GreylistEntry{1, 1, 0, 0, true});
     });
-    EXPECT_TRUE(is_greylist_expiry_due(config_, later));
-    expire_greylist(config_, later, [] { return false; });
+    EXPECT_TRUE(is_greylist_expiry_due(config_.greylist, later));
+    expire_greylist(config_.greylist, later, [] { return false; });
     EXPECT_EQ(count(), 502u) << "it was to end at once";
-    expire_greylist(config_, later);
+    expire_greylist(config_.greylist, later);
     EXPECT_EQ(count(), 2u);
     EXPECT_TRUE(store.find("bad@far.example")->is_blacklisted);
-    EXPECT_FALSE(is_greylist_expiry_due(config_, later + 3600));
-    EXPECT_TRUE(is_greylist_expiry_due(config_, later + 13 * 3600));
+    EXPECT_FALSE(is_greylist_expiry_due(config_.greylist, later + 3600));
+    EXPECT_TRUE(is_greylist_expiry_due(config_.greylist, later + 13 * 3600));
     config_.greylist.enabled = false;
-    EXPECT_FALSE(is_greylist_expiry_due(config_, later + 13 * 3600));
+    EXPECT_FALSE(is_greylist_expiry_due(config_.greylist, later + 13 * 3600));
 }
 
 TEST_F(GreylistFiles, WhoIsKilledBlocksNobody) {
@@ -84,13 +84,13 @@ TEST_F(GreylistFiles, WhoIsKilledBlocksNobody) {
         const pid_t pid = ::fork();
         if (pid == 0)
             for (int i = 0;; ++i)
-                consult_greylist(config_, from("x" + std::to_string(i) + "@far.example"), noon);
+                consult_greylist(config_.greylist, from("x" + std::to_string(i) + "@far.example"), noon);
         ::usleep(static_cast<useconds_t>(3000 + 977 * round));
         ::kill(pid, SIGKILL);
         int status = 0;
         ::waitpid(pid, &status, 0);
         EXPECT_NO_THROW(
-            consult_greylist(config_, from("after" + std::to_string(round) + "@far.example"), noon));
+            consult_greylist(config_.greylist, from("after" + std::to_string(round) + "@far.example"), noon));
     }
     EXPECT_NO_THROW(count());
 }
@@ -98,7 +98,7 @@ TEST_F(GreylistFiles, WhoIsKilledBlocksNobody) {
 TEST_F(GreylistFiles, ADamagedFileIsSetAside) {
     const auto fill = [&] {
         for (int i = 0; i < 64; ++i)
-            consult_greylist(config_, from("a" + std::to_string(i) + "@far.example"), noon);
+            consult_greylist(config_.greylist, from("a" + std::to_string(i) + "@far.example"), noon);
     };
     const auto damage = [&](const std::string& content) {
         fill();
@@ -113,8 +113,8 @@ TEST_F(GreylistFiles, ADamagedFileIsSetAside) {
             return std::optional(GreylistEntry{1, 1, 1, 0, false});
         }));
         EXPECT_EQ(store.find("a@b")->tries, 1u);
-        EXPECT_EQ(consult_greylist(config_, from("a1@far.example"), noon + 9).seconds, 3600) << "forgotten";
-        EXPECT_EQ(consult_greylist(config_, from("a1@far.example"), noon + 19).seconds, 3590)
+        EXPECT_EQ(consult_greylist(config_.greylist, from("a1@far.example"), noon + 9).seconds, 3600) << "forgotten";
+        EXPECT_EQ(consult_greylist(config_.greylist, from("a1@far.example"), noon + 19).seconds, 3590)
             << "and begun anew";
         damage(content);
         EXPECT_EQ(count(), 0u);

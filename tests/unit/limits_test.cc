@@ -30,15 +30,15 @@ TEST(ClientRates, RefuseWhatIsTooMuch) {
     const Config config = config_with({2, Seconds(3600)});
     RateTable rates;
     for (int i = 0; i < 2; ++i) {
-        EXPECT_FALSE(count_connection(config, &rates, client("192.0.2.1")));
-        EXPECT_FALSE(count_message(config, &rates, client("192.0.2.1")));
-        EXPECT_FALSE(count_recipient(config, &rates, client("192.0.2.1")));
+        EXPECT_FALSE(count_connection(config.limits, &rates, client("192.0.2.1")));
+        EXPECT_FALSE(count_message(config.limits, &rates, client("192.0.2.1")));
+        EXPECT_FALSE(count_recipient(config.limits, &rates, client("192.0.2.1")));
     }
-    EXPECT_EQ(count_connection(config, &rates, client("192.0.2.1"))->code, 421);
-    EXPECT_EQ(count_message(config, &rates, client("192.0.2.1"))->code, 450);
-    EXPECT_EQ(count_recipient(config, &rates, client("192.0.2.1"))->line(),
+    EXPECT_EQ(count_connection(config.limits, &rates, client("192.0.2.1"))->code, 421);
+    EXPECT_EQ(count_message(config.limits, &rates, client("192.0.2.1"))->code, 450);
+    EXPECT_EQ(count_recipient(config.limits, &rates, client("192.0.2.1"))->line(),
               "452 4.7.1 Too many recipients: 2 in 1h; try again later");
-    EXPECT_FALSE(count_connection(config, &rates, client("192.0.2.2")));
+    EXPECT_FALSE(count_connection(config.limits, &rates, client("192.0.2.2")));
 }
 
 TEST(ClientRates, WhatIsRefusedIsNotCounted) {
@@ -46,7 +46,7 @@ TEST(ClientRates, WhatIsRefusedIsNotCounted) {
     RateTable rates;
     int taken = 0;
     const Stopwatch watch;
-    while (watch.time() < Seconds(2)) taken += !count_message(config, &rates, client("192.0.2.1"));
+    while (watch.time() < Seconds(2)) taken += !count_message(config.limits, &rates, client("192.0.2.1"));
     EXPECT_GE(taken, 10) << "going on trying must not shut a client out";
     EXPECT_LE(taken, 8 + 10);
 }
@@ -54,13 +54,13 @@ TEST(ClientRates, WhatIsRefusedIsNotCounted) {
 TEST(ClientRates, KnowUsersByNameAndIpv6ByNetwork) {
     const Config config = config_with({1, Seconds(3600)});
     RateTable rates;
-    EXPECT_FALSE(count_message(config, &rates, client("192.0.2.1")));
-    EXPECT_FALSE(count_message(config, &rates, client("192.0.2.1", "bob")));
-    EXPECT_TRUE(count_message(config, &rates, client("192.0.2.9", "bob")));
-    EXPECT_FALSE(count_message(config, &rates, client("192.0.2.1", "alice")));
-    EXPECT_FALSE(count_connection(config, &rates, client("2001:db8:0:1::1")));
-    EXPECT_TRUE(count_connection(config, &rates, client("2001:db8:0:1:ffff::2")));
-    EXPECT_FALSE(count_connection(config, &rates, client("2001:db8:0:2::1")));
+    EXPECT_FALSE(count_message(config.limits, &rates, client("192.0.2.1")));
+    EXPECT_FALSE(count_message(config.limits, &rates, client("192.0.2.1", "bob")));
+    EXPECT_TRUE(count_message(config.limits, &rates, client("192.0.2.9", "bob")));
+    EXPECT_FALSE(count_message(config.limits, &rates, client("192.0.2.1", "alice")));
+    EXPECT_FALSE(count_connection(config.limits, &rates, client("2001:db8:0:1::1")));
+    EXPECT_TRUE(count_connection(config.limits, &rates, client("2001:db8:0:1:ffff::2")));
+    EXPECT_FALSE(count_connection(config.limits, &rates, client("2001:db8:0:2::1")));
     EXPECT_EQ(rated_network(address("2001:db8:0:1:2::3")), "2001:db8:0:1::/64");
     EXPECT_EQ(rated_network(address("192.0.2.1")), "192.0.2.1");
 }
@@ -69,9 +69,9 @@ TEST(ClientRates, HaveNoLimitWithout) {
     RateTable rates;
     const Config none = config_with({}), one = config_with({1, Seconds(3600)});
     for (int i = 0; i < 100; ++i) {
-        EXPECT_FALSE(count_message(none, &rates, client("192.0.2.1")));
-        EXPECT_FALSE(count_message(one, &rates, client("192.0.2.1", "", true)));
-        EXPECT_FALSE(count_message(one, nullptr, client("192.0.2.1")));
+        EXPECT_FALSE(count_message(none.limits, &rates, client("192.0.2.1")));
+        EXPECT_FALSE(count_message(one.limits, &rates, client("192.0.2.1", "", true)));
+        EXPECT_FALSE(count_message(one.limits, nullptr, client("192.0.2.1")));
     }
 }
 
@@ -80,9 +80,9 @@ TEST(ClientRates, ExemptAddresses) {
     for (const char* host : {"[192.0.2.1]", "[2001:db8::1]", "friend.example"})
         EXPECT_EQ(add_host(config.access.trusted, host), "");
     for (const char* text : {"127.0.0.1", "127.8.8.8", "::1", "192.0.2.1", "2001:db8::1"})
-        EXPECT_TRUE(is_exempt_address(config, address(text))) << text;
+        EXPECT_TRUE(is_exempt_address(config.access, address(text))) << text;
     for (const char* text : {"203.0.113.2", "2001:db8::2"})
-        EXPECT_FALSE(is_exempt_address(config, address(text))) << text;
+        EXPECT_FALSE(is_exempt_address(config.access, address(text))) << text;
 }
 
 TEST(Misconduct, ReportsAtTheThreshold) {
@@ -91,7 +91,8 @@ TEST(Misconduct, ReportsAtTheThreshold) {
     config.limits.coal_command = "/bin/true";
     RateTable rates;
     std::vector<std::string> reported;
-    Misconduct misconduct(config, &rates, [&](const IpAddress& a) { reported.push_back(a.to_string()); });
+    Misconduct misconduct(config.limits, &rates,
+                          [&](const IpAddress& a) { reported.push_back(a.to_string()); });
     for (int i = 0; i < 9; ++i) misconduct.note(address("203.0.113.1"), 1);
     misconduct.note(address("203.0.113.2"), 9);
     misconduct.note(address("127.0.0.1"), 1000);
@@ -109,9 +110,9 @@ TEST(Misconduct, DoesNothingWithoutACommand) {
     config.limits.coal = {1, Seconds(3600)};
     RateTable rates;
     int reported = 0;
-    Misconduct(config, &rates, [&](const IpAddress&) { ++reported; }).note(address("203.0.113.1"), 5);
+    Misconduct(config.limits, &rates, [&](const IpAddress&) { ++reported; }).note(address("203.0.113.1"), 5);
     config.limits.coal_command = "/bin/true";
-    Misconduct(config, nullptr, [&](const IpAddress&) { ++reported; }).note(address("203.0.113.1"), 5);
+    Misconduct(config.limits, nullptr, [&](const IpAddress&) { ++reported; }).note(address("203.0.113.1"), 5);
     EXPECT_EQ(reported, 0);
 }
 

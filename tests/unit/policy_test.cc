@@ -205,12 +205,12 @@ TEST_F(PolicyWithNsd, ListsOfBadAndGoodHosts) {
     config.access.dnsbl = {{"bad.test", {}}};
     const Resolver own = resolver();
     const auto status = [&](std::string_view of) {
-        return consult_dns_lists(config, own, address(of)).status;
+        return consult_dns_lists(config.access, own, address(of)).status;
     };
     EXPECT_EQ(status("192.0.2.1"), ListStatus::listed);
-    EXPECT_EQ(consult_dns_lists(config, own, address("192.0.2.1")).why,
+    EXPECT_EQ(consult_dns_lists(config.access, own, address("192.0.2.1")).why,
               "192.0.2.1 is on bad.test: caught in the act?");
-    EXPECT_EQ(consult_dns_lists(config, own, address("192.0.2.5")).why, "192.0.2.5 is on bad.test");
+    EXPECT_EQ(consult_dns_lists(config.access, own, address("192.0.2.5")).why, "192.0.2.5 is on bad.test");
     EXPECT_EQ(status("192.0.2.2"), ListStatus::unknown) << "the list does not want to be asked";
     EXPECT_EQ(status("192.0.2.3"), ListStatus::unknown) << "127.0.0.1";
     EXPECT_EQ(status("192.0.2.4"), ListStatus::unknown) << "not of 127.0.0.0/8";
@@ -233,10 +233,10 @@ TEST(Policy, ListsThatFailHaveNobody) {
     FakeDns server = ill_server();
     const Resolver resolver(test_settings({server.endpoint()}));
     Config config = a_config();
-    EXPECT_EQ(consult_dns_lists(config, resolver, address("192.0.2.1")).status, ListStatus::unknown);
+    EXPECT_EQ(consult_dns_lists(config.access, resolver, address("192.0.2.1")).status, ListStatus::unknown);
     EXPECT_EQ(server.questions(), 0);
     config.access.dnsbl = {{"one.test", {}}, {"two.test", {}}};
-    EXPECT_EQ(consult_dns_lists(config, resolver, address("192.0.2.1")).status, ListStatus::unknown);
+    EXPECT_EQ(consult_dns_lists(config.access, resolver, address("192.0.2.1")).status, ListStatus::unknown);
     EXPECT_EQ(server.questions(), 2);
 }
 
@@ -260,8 +260,9 @@ TEST(Policy, ListsHaveNobodyWhileThereIsNoWayToTheServer) {
     const std::vector<DnsQuestion> questions = {{"one.test", DnsType::a}, {"two.test", DnsType::a}};
     Config config = a_config();
     config.access.dnsbl = {{"one.test", {}}, {"two.test", {}}};
-    EXPECT_EQ(consult_dns_lists(config, Resolver(test_settings({beyond})), address("192.0.2.1")).status,
-              ListStatus::unknown);
+    EXPECT_EQ(
+        consult_dns_lists(config.access, Resolver(test_settings({beyond})), address("192.0.2.1")).status,
+        ListStatus::unknown);
     const auto answers =
         Resolver(test_settings({beyond, well.endpoint()})).ask_together(questions, Seconds(40));
     EXPECT_EQ(answers.at(0).status, DnsStatus::found) << "the next server is asked";

@@ -36,9 +36,6 @@ ClientName find_client_name(const Resolver& resolver, const IpAddress& address);
 /// std::system_error.
 bool is_own_address(const IpAddress& address);
 
-/// A front end that speaks the PROXY protocol for its clients: one of `proxy=`.
-bool is_front_end(const Config& config, const IpAddress& address);
-
 /// The facts about a client.
 struct Client {
     std::optional<IpAddress> address;  ///< not there for a program on standard input

@@ -20,12 +20,13 @@ struct RatedClient {
 };
 
 /// What can be known before anything is asked: loopback, or listed by address in `trusted=`.
-bool is_exempt_address(const Config& config, const IpAddress& address);
+bool is_exempt_address(const AccessConfig& access, const IpAddress& address);
 
 /// Each counts one and returns nothing, or counts nothing and returns a refusal. `rates` may be null.
-std::optional<Reply> count_connection(const Config& config, RateTable* rates, const RatedClient& client);
-std::optional<Reply> count_message(const Config& config, RateTable* rates, const RatedClient& client);
-std::optional<Reply> count_recipient(const Config& config, RateTable* rates, const RatedClient& client);
+std::optional<Reply> count_connection(const LimitsConfig& limits, RateTable* rates,
+                                      const RatedClient& client);
+std::optional<Reply> count_message(const LimitsConfig& limits, RateTable* rates, const RatedClient& client);
+std::optional<Reply> count_recipient(const LimitsConfig& limits, RateTable* rates, const RatedClient& client);
 
 /// By what this client is counted: its user, else its network.
 std::string counted_as(const RatedClient& client);

@@ -16,15 +16,17 @@ namespace postoffice {
 /// host or a user who has logged in sent it; of a stranger's message only the owners of lists are noted,
 /// since its bounces come to them. Mail from <> is not noted: programs answer with it to every sender. Does
 /// nothing without `greylist`. What goes wrong is logged and holds up no mail.
-void note_correspondence(const Config& config, const Envelope& envelope, bool is_from_us, UnixTime now);
+void note_correspondence(const GreylistConfig& config, const Envelope& envelope, bool is_from_us,
+                         UnixTime now);
 
 /// One of us wrote to this address, not longer ago than `greylist-written`. Throws as GreylistStore does, as
 /// the next.
-bool was_written_to(const Config& config, const GreylistStore& store, const Address& address, UnixTime now);
+bool was_written_to(const GreylistConfig& config, const GreylistStore& store, const Address& address,
+                    UnixTime now);
 
 /// Mail went out from each of these (as Address::to_string() has them), not longer ago than
 /// `greylist-bounces`; false for an empty list.
-bool have_all_written(const Config& config, const GreylistStore& store,
+bool have_all_written(const GreylistConfig& config, const GreylistStore& store,
                       const std::vector<std::string>& addresses, UnixTime now);
 
 }  // namespace postoffice

@@ -25,7 +25,7 @@ struct ListVerdict {
 
 /// Asks all lists at the same time and waits a few seconds at most. A list that does not answer does not have
 /// the address. Throws std::system_error when we lack sockets.
-ListVerdict consult_dns_lists(const Config& config, const Resolver& resolver, const IpAddress& address);
+ListVerdict consult_dns_lists(const AccessConfig& config, const Resolver& resolver, const IpAddress& address);
 
 /// "1.2.0.192.list.example" (RFC 5782 section 2.1), with 32 nibbles for IPv6 (section 2.4).
 std::string name_in_list(const IpAddress& address, const std::string& zone);

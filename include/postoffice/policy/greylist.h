@@ -45,10 +45,10 @@ struct GreylistVerdict {
 };
 
 /// The wait for such a sender: `delay`, times the factor that its circumstances bring.
-std::int64_t greylist_delay(const Config& config, const GreylistFacts& facts);
+std::int64_t greylist_delay(const GreylistConfig& config, const GreylistFacts& facts);
 
 /// A pure function: the same entry at the same time gets the same verdict.
-GreylistVerdict judge_greylisted(const Config& config, const GreylistFacts& facts,
+GreylistVerdict judge_greylisted(const GreylistConfig& config, const GreylistFacts& facts,
                                  const std::optional<GreylistEntry>& known, UnixTime now);
 
 /// Neighbours count as one, since big senders try again from another address: "192.0.2.0/24",
@@ -56,8 +56,8 @@ GreylistVerdict judge_greylisted(const Config& config, const GreylistFacts& fact
 std::string greylist_network(const IpAddress& client);
 /// "sender@domain[network]", or the sender alone with `greylist-from`; in lower case; "<>" for the null
 /// sender.
-std::string greylist_key(const Config& config, const GreylistFacts& facts);
+std::string greylist_key(const GreylistConfig& config, const GreylistFacts& facts);
 /// The same for clients that the sender's domain vouches for: "sender@domain[domain]".
-std::string greylist_key_by_domain(const Config& config, const GreylistFacts& facts);
+std::string greylist_key_by_domain(const GreylistConfig& config, const GreylistFacts& facts);
 
 }  // namespace postoffice

@@ -11,14 +11,15 @@ namespace postoffice {
 
 /// What has passed goes when it was not seen for `greylist-keep`, and what never came back after it was asked
 /// to, five days after the longest wait there is. What is blacklisted stays.
-bool is_expired(const Config& config, const GreylistEntry& entry, UnixTime now);
+bool is_expired(const GreylistConfig& config, const GreylistEntry& entry, UnixTime now);
 
 /// There is a greylist, and the last expiry was half a day ago, whatever process did it. Does not throw.
-bool is_greylist_expiry_due(const Config& config, UnixTime now) noexcept;
+bool is_greylist_expiry_due(const GreylistConfig& config, UnixTime now) noexcept;
 
 /// Goes through all entries, which takes long: for a process of its own. Sessions are kept waiting for a
 /// batch of entries at most. `goes_on`, if given, is asked now and then, and may end it. Logs what came of
 /// it, or why it cannot be done.
-void expire_greylist(const Config& config, UnixTime now, const std::function<bool()>& goes_on = {}) noexcept;
+void expire_greylist(const GreylistConfig& config, UnixTime now,
+                     const std::function<bool()>& goes_on = {}) noexcept;
 
 }  // namespace postoffice

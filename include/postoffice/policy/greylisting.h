@@ -16,16 +16,16 @@ using Voucher = std::function<bool()>;
 /// network, is blacklisted; the sender itself is known, or its network, one host of which has shown that it
 /// tries again; it was written to from here, or it is a bounce to a sender from here; the domain vouches
 /// for the client, and the same is asked for all hosts that it vouches for. Throws as GreylistStore does.
-GreylistVerdict consult_greylist(const Config& config, const GreylistFacts& facts, UnixTime now,
+GreylistVerdict consult_greylist(const GreylistConfig& config, const GreylistFacts& facts, UnixTime now,
                                  const Voucher& domain_vouches = {});
 
 /// The same, and nothing is remembered.
-GreylistVerdict preview_greylist(const Config& config, const GreylistFacts& facts, UnixTime now,
+GreylistVerdict preview_greylist(const GreylistConfig& config, const GreylistFacts& facts, UnixTime now,
                                  const Voucher& domain_vouches = {});
 
 /// The sender has sent what is known to be bad: it has to wait again as if it was never seen, and so have its
 /// neighbours. What is blacklisted stays so. With greylist-from only the network loses its credit: any host
 /// can use the sender's name. Throws as GreylistStore does.
-void forget_greylist_credit(const Config& config, const GreylistFacts& facts);
+void forget_greylist_credit(const GreylistConfig& config, const GreylistFacts& facts);
 
 }  // namespace postoffice
