@@ -27,6 +27,14 @@ bool try_fcntl_lock(int fd, short kind) {
 
 }  // namespace
 
+void lock_until(int fd, const std::string& name, Deadline deadline) {
+    constexpr Milliseconds pause{2};
+    while (!try_lock(fd)) {
+        if (deadline.passed()) throw Timeout(name + ": another process keeps it locked");
+        std::this_thread::sleep_for(pause);
+    }
+}
+
 bool try_lock(int fd) {
     while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno == EINTR) continue;

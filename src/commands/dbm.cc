@@ -15,7 +15,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
-#include <thread>
 #include <vector>
 
 #include "dbm_text.h"
@@ -31,7 +30,6 @@ namespace postoffice {
 namespace {
 
 constexpr Seconds patience_with_others{10};
-constexpr Milliseconds lock_pause{10};
 
 using Arguments = std::vector<std::string>;
 
@@ -39,13 +37,6 @@ struct stat status_of(int file, const std::string& path) {
     struct stat status {};
     if (::fstat(file, &status) != 0) throw_errno("stat " + path);
     return status;
-}
-
-void lock(int file, const std::string& path, Deadline deadline) {
-    while (!try_lock(file)) {
-        if (deadline.passed()) throw Timeout(path + ": somebody else keeps it locked");
-        std::this_thread::sleep_for(lock_pause);
-    }
 }
 
 /// A database that is there, locked against others who change it.
@@ -60,13 +51,13 @@ class Database {
         const auto deadline = Deadline::after(patience_with_others);
         // Sessions lock a file beside each of the greylist's, which they change in place.
         neighbour_ = disk::open_if_exists(path_ + ".lock", O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-        if (neighbour_) lock(neighbour_.get(), path_, deadline);
+        if (neighbour_) lock_until(neighbour_.get(), path_, deadline);
         for (;;) {
             file_ = disk::open(path_, (to_change ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK);
             status_ = status_of(file_.get(), path_);
             if (!S_ISREG(status_.st_mode)) throw ToolFailure{EX_DATAERR, path_ + " is no file"};
             if (!to_change) break;
-            lock(file_.get(), path_, deadline);
+            lock_until(file_.get(), path_, deadline);
             struct stat now {};
             if (::stat(path_.c_str(), &now) == 0 && now.st_ino == status_.st_ino &&
                 now.st_dev == status_.st_dev)

@@ -24,8 +24,8 @@ namespace {
 
 constexpr unsigned files = 16;
 constexpr HashKey spread{0x706f73746f666669, 0x6365677265796c69};  // no secret: it only spreads
-constexpr Milliseconds lock_pause{2};
 constexpr Milliseconds patience_of_visits{30'000};
+constexpr Milliseconds pause_of_visits{4};   // between batches, so that sessions get the lock
 constexpr std::size_t batch = 100;           // entries that are visited without unlocking the file
 constexpr std::size_t most_copied = 50'000;  // making a larger file smaller would keep it locked for too long
 /// Nothing is changed while there is less on the disk: what could be written in part is damaged, and all that
@@ -59,11 +59,7 @@ class GreylistStore::File {
   public:
     File(const std::string& path, Milliseconds patience) : path_(path) {
         lock_ = disk::open(path + ".lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0640);
-        const auto deadline = Deadline::after(patience);
-        while (!try_lock(lock_.get())) {
-            if (deadline.passed()) throw Timeout(path + ": somebody else keeps it locked");
-            std::this_thread::sleep_for(lock_pause);
-        }
+        lock_until(lock_.get(), path, Deadline::after(patience));
     }
     ~File() { close(); }
     File(const File&) = delete;
@@ -209,7 +205,7 @@ void GreylistStore::visit_file(const std::string& path, const Visit& visit, bool
     std::size_t gone = 0;
     for (std::size_t done = 0; is_whole && done < keys.size(); done += batch) {
         if (goes_on && !goes_on()) return;
-        if (done > 0) std::this_thread::sleep_for(lock_pause * 2);
+        if (done > 0) std::this_thread::sleep_for(pause_of_visits);
         is_whole = with_file(path, may_change, [&](File& file) {
             for (std::size_t i = done; i < std::min(done + batch, keys.size()); ++i)
                 gone += visit_entry(file, keys[i], visit, may_change) ? 1 : 0;

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 
 #include "postoffice/base/clock.h"
 #include "postoffice/base/fd.h"
@@ -13,6 +14,9 @@ namespace postoffice {
 /// the open file description: it travels with a passed descriptor and ends when the last copy is closed.
 /// Throws std::system_error.
 [[nodiscard]] bool try_lock(int fd);
+
+/// The same, tried again until `deadline`; then it throws Timeout, with `name` for people.
+void lock_until(int fd, const std::string& name, Deadline deadline);
 
 /// Takes both flock(2) and fcntl(2) write locks on a mailbox, since other mail programs use either, and what
 /// `try_third` takes, if there is such; polls until `deadline`. False if it could not get all; then it holds

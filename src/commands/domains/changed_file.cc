@@ -35,11 +35,7 @@ std::string read_access_list(int file, const std::string& path) {
 ChangedFile::ChangedFile(std::string folder, const std::string& name, const FileRights& rights)
     : folder_(std::move(folder)), path_(folder_ + "/" + name), mode_(rights.mode), group_(rights.group) {
     lock_ = disk::open(folder_, O_RDONLY | O_DIRECTORY);
-    const Deadline deadline = Deadline::after(patience);
-    while (!try_lock(lock_.get())) {
-        if (deadline.passed()) throw Timeout(folder_ + ": another process is changing it");
-        ::usleep(20'000);
-    }
+    lock_until(lock_.get(), folder_, Deadline::after(patience));
     read(rights);
 }
 
