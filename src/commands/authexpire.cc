@@ -1,4 +1,4 @@
-// authexpire: looks after the greylist. Removes entries that were not used for long, lists it, decides single
+// authexpire: looks after the greylist. Removes entries that are unused for long, lists them, decides single
 // cases, and explains one.
 #include <fmt/format.h>
 #include <getopt.h>
@@ -63,67 +63,75 @@ bool read_mail(const char* client, Task& task) {
     return task.client && sender;
 }
 
-/// False: there is another option, and getopt_long() has said so.
-bool read_options(int argc, char** argv, Task& task) {
-    const option long_options[] = {{"explain", required_argument, nullptr, 'x'}, {nullptr, 0, nullptr, 0}};
-    ::optind = 1;
-    for (int c = 0; (c = ::getopt_long(argc, argv, "C:a:b:d:Elnuvwz", long_options, nullptr)) != -1;)
-        switch (c) {
-            case 'C':
-                task.config_file = ::optarg;
-                break;
-            case 'a':
-                task.authorise = ::optarg;
-                break;
-            case 'b':
-            case 'd':
-                task.blacklist = ::optarg;
-                break;
-            case 'x':
-                task.explain = ::optarg;
-                break;
-            case 'E':
-                task.blacklisted_too = true;
-                break;
-            case 'z':
-                task.null_senders = true;
-                break;
-            case 'u':
-                task.never_retried = true;
-                break;
-            case 'n':
-                task.dry = true;
-                break;
-            case 'v':
-                task.verbose = true;
-                break;
-            case 'l':
-                task.list = true;
-                break;
-            case 'w':
-                task.list = task.wide = true;
-                break;
-            default:
-                return false;
-        }
+/// False: there is no such option.
+bool read_option(int letter, const char* value, Task& task) {
+    switch (letter) {
+        case 'C':
+            task.config_file = value;
+            break;
+        case 'a':
+            task.authorise = value;
+            break;
+        case 'b':
+        case 'd':
+            task.blacklist = value;
+            break;
+        case 'x':
+            task.explain = value;
+            break;
+        case 'E':
+            task.blacklisted_too = true;
+            break;
+        case 'z':
+            task.null_senders = true;
+            break;
+        case 'u':
+            task.never_retried = true;
+            break;
+        case 'n':
+            task.dry = true;
+            break;
+        case 'v':
+            task.verbose = true;
+            break;
+        case 'l':
+            task.list = true;
+            break;
+        case 'w':
+            task.list = task.wide = true;
+            break;
+        default:
+            return false;
+    }
     return true;
 }
 
-/// False: the command line is wrong, and that was said.
-bool read_arguments(int argc, char** argv, Task& task) {
-    if (!read_options(argc, argv, task)) return false;
-    if (::optind == argc) return true;
-    if (!task.explain.empty()) return ::optind + 1 == argc && read_mail(argv[::optind], task);
-    const auto age = parse_duration(argv[::optind]);
-    if (!age || age->count() < least_age || ::optind + 1 != argc) {
-        print_error("authexpire: {}\n",
-                    ::optind + 1 != argc ? "one age is enough"
-                    : !age               ? age.problem()
-                           : fmt::format("an age of less than {} s removes all entries", least_age));
-        return false;
+bool read_age(const char* text, Task& task) {
+    const auto age = parse_duration(text);
+    if (!age) {
+        print_error("authexpire: {}\n", age.problem());
+    } else if (age->count() < least_age) {
+        print_error("authexpire: an age of less than {} s would remove all entries\n", least_age);
+    } else {
+        task.age = *age;
+        return true;
     }
-    task.age = *age;
-    return true;
+    return false;
+}
+
+/// False: the command line is wrong, and a message says so.
+bool read_arguments(int argc, char** argv, Task& task) {
+    const option long_options[] = {{"explain", required_argument, nullptr, 'x'}, {nullptr, 0, nullptr, 0}};
+    ::optind = 1;
+    for (int letter = 0;
+         (letter = ::getopt_long(argc, argv, "C:a:b:d:Elnuvwz", long_options, nullptr)) != -1;)
+        if (!read_option(letter, ::optarg, task)) return false;
+    const int words = argc - ::optind;
+    if (words == 0) return true;
+    if (!task.explain.empty()) return words == 1 && read_mail(argv[::optind], task);
+    if (words == 1) return read_age(argv[::optind], task);
+    print_error("authexpire: one age is enough\n");
+    return false;
 }
 
 class Expiry {

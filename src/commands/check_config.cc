@@ -48,8 +48,8 @@ void note_passwords(const DomainTable& domains, const VirtualDomain& domain,
     if (!plain.empty())
         notices.push_back(fmt::format("{}/passwd: passwords in plain text: {}", folder, some_of(plain)));
     if (!unknown.empty())
-        notices.push_back(
-            fmt::format("{}/passwd: hashes of no known kind, nobody logs in: {}", folder, some_of(unknown)));
+        notices.push_back(fmt::format("{}/passwd: hashes of no known kind, these users cannot log in: {}",
+                                      folder, some_of(unknown)));
 }
 
 /// Where the owner of a domain has a mail folder that the owner cannot get to.

@@ -1,6 +1,6 @@
-// dbm: looks into a database and changes it by hand, whichever of ours it is. A change is made in a copy that
-// takes the place of the database in one step: who reads it meanwhile, as the router does with aliases, has
-// the old one or the new one, and a change that fails is none. dbm(8).
+// dbm: shows and changes a database of postoffice. A change is made in a copy that takes the place of the
+// database in one step: a process that reads it meanwhile, as the router does with aliases, has the old one
+// or the new one, and a change that fails has no effect. dbm(8).
 #include "postoffice/base/dbm.h"
 
 #include <fcntl.h>
@@ -39,7 +39,7 @@ struct stat status_of(int file, const std::string& path) {
     return status;
 }
 
-/// A database that is there, locked against others who change it.
+/// An existing database, locked against changes by other processes.
 class Database {
   public:
     Database(const std::string& name, bool to_change) {
@@ -72,7 +72,7 @@ class Database {
     void replace(const std::function<bool(const std::string& key)>& is_left_out,
                  const std::map<std::string, std::string>& added) {
         if (status_.st_uid != ::geteuid() && ::geteuid() != 0)
-            throw ToolFailure{EX_NOPERM, path_ + " belongs to somebody else"};
+            throw ToolFailure{EX_NOPERM, path_ + " belongs to another user"};
         DbmBuilder copy(path_, status_.st_mode & 0777, status_.st_gid, status_.st_uid);
         entries_->for_each([&](const std::string& key, const std::string& value) {
             if (!is_left_out(key) && !added.contains(key)) copy.insert(key, value);
@@ -89,7 +89,7 @@ class Database {
     std::optional<Dbm> entries_;
 };
 
-bool nobody(const std::string&) {
+bool none(const std::string&) {
     return false;
 }
 
@@ -130,7 +130,7 @@ int delete_keys(const std::string& path, const Arguments& arguments) {
     return EX_OK;
 }
 
-/// Who reads slowly what we say must not keep the database locked.
+/// A slow reader of the output must not keep the database locked.
 int dump(const std::string& path, const Arguments&) {
     std::vector<std::string> lines;
     Database(path, false).entries().for_each([&](std::string key, std::string value) {
@@ -152,13 +152,13 @@ int insert(const std::string& path, const Arguments& arguments) {
     Database database(path, true);
     if (database.entries().find(key))
         throw ToolFailure{EX_UNAVAILABLE, arguments[0] + ": there is such a key"};
-    database.replace(nobody, {{key, value}});
+    database.replace(none, {{key, value}});
     return EX_OK;
 }
 
 int update(const std::string& path, const Arguments& arguments) {
     const std::string key = octets_of(arguments[0]), value = octets_of(arguments[1]);
-    Database(path, true).replace(nobody, {{key, value}});
+    Database(path, true).replace(none, {{key, value}});
     return EX_OK;
 }
 
@@ -186,7 +186,7 @@ int load(const std::string& path, const Arguments& arguments) {
         if (!entry) throw ToolFailure{EX_DATAERR, fmt::format("{}:{}: {}", name, number, entry.problem())};
         added.insert_or_assign(std::move(entry->key), std::move(entry->value));
     }
-    Database(path, true).replace(nobody, added);
+    Database(path, true).replace(none, added);
     return EX_OK;
 }
 

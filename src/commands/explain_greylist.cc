@@ -20,14 +20,14 @@ std::string when(UnixTime time) {
 }
 
 /// Of "to:" and "from:": `most` is how long it helps.
-void print_correspondent(const GreylistEntry& entry, std::string_view what, std::string_view whose,
+void print_correspondent(const GreylistEntry& entry, std::string_view what, std::string_view mail,
                          Seconds most) {
     print_output("  {} {}\n", what, when(entry.last));
     const UnixTime end = entry.last + most.count();
     if (most.count() > 0 && now_unix() <= end)
-        print_output("  {} need not wait until {}\n", whose, when(end));
+        print_output("  {} need not wait until {}\n", mail, when(end));
     else
-        print_output("  {} has to wait like that of others\n", whose);
+        print_output("  {} has to wait like other mail\n", mail);
 }
 
 /// What the greylist would say to a client of this sender now: seconds to wait, 0 for none.
@@ -101,7 +101,7 @@ int explain_greylist_mail(const Config& config, const Address& sender, const IpA
         const SpfVerdict spf = check_spf(resolver, {client, sender, name.name});
         is_vouched_for = spf.result == SpfResult::pass && !spf.passes_everybody;
         print_output("SPF: {}{}, by {}\n", to_string(spf.result),
-                     spf.passes_everybody ? ", as for everybody" : "", spf.why);
+                     spf.passes_everybody ? ", as for all clients" : "", spf.why);
     }
     const auto verdict = preview_greylist(config.greylist, facts, now_unix(), [&] { return is_vouched_for; });
     print_output("mail from <{}> that {}[{}] brings ", printable(sender.to_string()), name.name,

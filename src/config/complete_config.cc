@@ -32,7 +32,7 @@ void complete_hostname(Config& config) {
     const std::string literal = literal_host_name();
     config.identity.hostname =
         config.identity.hostname_from == HostnameFrom::uname ? literal : canonical_host_name();
-    // What people and programs here call it; and at a time when the resolver was silent, we did, too.
+    // Programs here use this name; so did this one if the resolver was silent at an earlier start.
     if (!config.identity.is_local_domain(literal)) config.identity.local_domains.push_back(literal);
 }
 
@@ -87,10 +87,10 @@ void check_places(const Config& config, std::vector<std::string>& wrong) {
 void notice_limits(const Config& config, std::vector<std::string>& notices) {
     for (const IpNetwork& network : config.access.trusted.networks)
         if (network.prefix == 0)
-            notices.push_back(fmt::format("trusted={}: everybody may send mail through this host to anywhere",
-                                          network.to_string()));
+            notices.push_back(fmt::format(
+                "trusted={}: every client may send mail through this host to anywhere", network.to_string()));
     if (config.access.relay)
-        notices.push_back("relay: everybody may send mail through this host to anywhere");
+        notices.push_back("relay: every client may send mail through this host to anywhere");
     if (config.limits.client_connections > config.limits.clients)
         notices.push_back(fmt::format("client-connections={} never takes effect with clients={}",
                                       config.limits.client_connections, config.limits.clients));

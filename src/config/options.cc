@@ -1,5 +1,5 @@
-// The table. Order is the order of postoffice.cf(5): who we are, where things are, what we serve, local
-// delivery, remote delivery, local submission.
+// The option table, in the order of postoffice.cf(5): this host, its files, what is served, local delivery,
+// remote delivery, local submission.
 #include "postoffice/config/options.h"
 
 #include <algorithm>
@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint16_t dns_port = 53;
 
-/// Puts a parsed value into its field, or tells the problem: the end of every setter.
+/// Puts a parsed value into its field, or returns the problem: the end of every setter.
 template <class Parsed, class Field>
 std::string store(Parsed&& parsed, Field& field) {
     if (!parsed) return parsed.problem();
@@ -264,7 +264,7 @@ std::span<const Option> table() {
         {"home-mailbox", "text", "", "mailbox below the home instead; ends with / = maildir", SetBy::file,
          false, set_home_mailbox, clear<&LocalConfig::home_mailbox>},
         {"local-transport", "text", "mailbox",
-         "who takes local mail: mailbox, or lmtp:/SOCKET, lmtp:ADDRESS:PORT", SetBy::file, false,
+         "what takes local mail: mailbox, or lmtp:/SOCKET, lmtp:ADDRESS:PORT", SetBy::file, false,
          set_local_transport},
         {"aliases", "path", "/etc/aliases", "source of the aliases", SetBy::file, false,
          set_path<&RoutingConfig::aliases>},
@@ -312,7 +312,7 @@ std::span<const Option> table() {
          false, set_path<&VhostConfig::spool>},
         {"vhost-user", "text", default_vhost_user(), "account that these mailboxes belong to", SetBy::file,
          false, set_vhost_user},
-        {"vhost-form", "flag", "0", "owners of virtual domains change users by a letter", SetBy::file, false,
+        {"vhost-form", "flag", "0", "owners of virtual domains change users by mail", SetBy::file, false,
          set_flag<&VhostConfig::form>},
         {"vhost-maildir", "flag", "0", "virtual users have maildirs", SetBy::file, false,
          set_flag<&VhostConfig::maildir>},
@@ -322,7 +322,7 @@ std::span<const Option> table() {
          set_flag<&SmtpConfig::audit>},
         {"debug", "flag", "0", "answer DEBUG to trusted hosts", SetBy::file, false,
          set_flag<&SmtpConfig::debug>},
-        {"relay", "flag", "0", "relay for everybody", SetBy::file, false, set_flag<&AccessConfig::relay>},
+        {"relay", "flag", "0", "relay for all clients", SetBy::file, false, set_flag<&AccessConfig::relay>},
         {"bare-newline", "text", "normalise", "a lone CR or LF in a message: normalise, reject or accept",
          SetBy::file, false, set_bare_newline},
         {"relaxed-order", "flag", "0", "RCPT may come before MAIL", SetBy::file, false,
@@ -342,19 +342,19 @@ std::span<const Option> table() {
          SetBy::root, false, set_spam},
         {"paranoid", "flag", "0", "no mail from addresses without a name", SetBy::file, false,
          set_flag<&AccessConfig::paranoid>},
-        {"dnscheck", "flag", "0", "nor from those whose name does not lead back", SetBy::file, false,
+        {"dnscheck", "flag", "0", "nor from those with a name that does not lead back", SetBy::file, false,
          set_flag<&AccessConfig::dnscheck>},
         {"dnsbl", "list of zones", "", "no mail from addresses on this DNS list: ZONE[=ANSWER,...]",
          SetBy::file, repeats, add_dns_list<&AccessConfig::dnsbl>, clear<&AccessConfig::dnsbl>},
         {"dnswl", "list of zones", "", "unless they are on this one", SetBy::file, repeats,
          add_dns_list<&AccessConfig::dnswl>, clear<&AccessConfig::dnswl>},
-        {"checkhelo", "flag", "0", "no client may call itself by our name", SetBy::file, false,
+        {"checkhelo", "flag", "0", "no client may call itself by the name of this host", SetBy::file, false,
          set_flag<&AccessConfig::checkhelo>},
         {"verify-from", "flag", "1", "senders must exist, and ours must be here", SetBy::file, false,
          set_flag<&AccessConfig::verify_from>},
         {"nodaemon", "flag", "0", "no mail from <>", SetBy::file, false, set_flag<&AccessConfig::nodaemon>},
-        {"no-soliciting", "text", "", "keywords of mail that nobody here wants (RFC 3865)", SetBy::file,
-         false, set_no_soliciting, clear<&AccessConfig::no_soliciting>},
+        {"no-soliciting", "text", "", "keywords of mail that is refused (RFC 3865)", SetBy::file, false,
+         set_no_soliciting, clear<&AccessConfig::no_soliciting>},
 
         {"greylist", "flag", "0", "unknown senders are asked to come back later", SetBy::file, false,
          set_flag<&GreylistConfig::enabled>},
@@ -369,10 +369,12 @@ std::span<const Option> table() {
          set_number<&GreylistConfig::null_unnamed, 1, 100>},
         {"greylist-spf", "flag", "1", "the hosts that a sender's domain names in SPF count as one",
          SetBy::file, false, set_flag<&GreylistConfig::spf>},
-        {"greylist-written", "time", "14d", "whom our users wrote to need not wait for so long; 0 = must",
-         SetBy::file, false, set_time<&GreylistConfig::written, 0>},
-        {"greylist-bounces", "time", "7d", "so long after they sent mail they get bounces at once; 0 = never",
-         SetBy::file, false, set_time<&GreylistConfig::bounces, 0>},
+        {"greylist-written", "time", "14d",
+         "addresses that users wrote to need not wait for so long; 0 = must", SetBy::file, false,
+         set_time<&GreylistConfig::written, 0>},
+        {"greylist-bounces", "time", "7d",
+         "bounces of mail that was sent need not wait for so long; 0 = must", SetBy::file, false,
+         set_time<&GreylistConfig::bounces, 0>},
         {"greylist-keep", "time", "14d", "what was not used for so long is forgotten; 0 = never", SetBy::file,
          false, set_time<&GreylistConfig::keep, 0>},
         {"db-dir", "path", "/var/lib/postoffice", "folder of the greylist's databases", SetBy::file, false,
@@ -392,8 +394,8 @@ std::span<const Option> table() {
          false, set_size<&LimitsConfig::data_rate, 1>},
         {"data-time", "time", "2h", "time in which a message must have come", SetBy::file, false,
          set_time<&LimitsConfig::data_time, 1>},
-        {"coal-command", "path", "", "program that is told the address of who misbehaves", SetBy::root, false,
-         set_path<&LimitsConfig::coal_command>, clear<&LimitsConfig::coal_command>},
+        {"coal-command", "path", "", "program that gets the addresses of clients that misbehave", SetBy::root,
+         false, set_path<&LimitsConfig::coal_command>, clear<&LimitsConfig::coal_command>},
         {"coal", "rate", "100/1h", "bad points for which coal-command is run", SetBy::file, false, set_coal},
         {"proxy", "list of addresses", "", "front end that speaks the PROXY protocol: address or network",
          SetBy::file, repeats, add_proxy, clear<&NetworkConfig::proxies>},
@@ -429,7 +431,7 @@ std::span<const Option> table() {
          SetBy::file, false, set_retry, clear<&QueueConfig::retry>},
         {"qreturn", "time", "3d", "when to give up and return a message", SetBy::file, false,
          set_time<&QueueConfig::qreturn, 1>},
-        {"delay-warning", "time", "0", "tell the sender of a delay; 0 = only who asked, after 4h",
+        {"delay-warning", "time", "0", "report a delay to the sender; 0 = if asked for, after 4h",
          SetBy::file, false, set_time<&QueueConfig::delay_warning, 0>},
         {"agents", "number", "100", "deliveries to other hosts at a time", SetBy::file, false,
          set_number<&RemoteConfig::agents, 1, many>},
@@ -440,10 +442,10 @@ std::span<const Option> table() {
         {"lookup-timeout", "time", "30s", "patience with DNS in one attempt at another host", SetBy::file,
          false, set_time<&RemoteConfig::lookup_timeout, 1>},
 
-        {"untrusted-set-sender", "flag", "1", "anybody may choose the envelope sender", SetBy::file, false,
+        {"untrusted-set-sender", "flag", "1", "every user may choose the envelope sender", SetBy::file, false,
          set_flag<&SubmissionConfig::untrusted_set_sender>},
-        {"trusted-users", "list of users", "", "who may choose the sender without a warning", SetBy::file,
-         repeats, add_trusted_users, clear<&SubmissionConfig::trusted_users>},
+        {"trusted-users", "list of users", "", "users that may choose the sender without a warning",
+         SetBy::file, repeats, add_trusted_users, clear<&SubmissionConfig::trusted_users>},
         {"delivery-wait", "time", "1m", "how long sendmail -odi and -v wait for deliveries; 0 = not at all",
          SetBy::anybody, false, set_time<&SubmissionConfig::delivery_wait, 0>},
     });

@@ -23,7 +23,7 @@ std::string alias_file_problem(std::string_view path) {
 std::string target_problem(std::string_view target, bool has_user) {
     if (target.empty()) return "a target is missing";
     if (!target.starts_with('~')) return "";
-    if (!has_user) return fmt::format("\"{}\" needs a ~ in the pattern: whose would it be?", target);
+    if (!has_user) return fmt::format("\"{}\" needs a ~ in the pattern, which names the account", target);
     if (target == "~") return "";
     if (target[1] != '/') return fmt::format("\"{}\": after the ~ comes /file, or nothing", target);
     return alias_file_problem(target.substr(2));

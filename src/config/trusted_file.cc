@@ -29,7 +29,7 @@ std::string weakness(const struct stat& status, uid_t user) {
     if (S_ISLNK(status.st_mode)) return "";  // the mode of a link means nothing
     const bool sticky_folder = S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX);
     if (sticky_folder) return "";
-    if (status.st_mode & S_IWOTH) return "can be written by everybody";
+    if (status.st_mode & S_IWOTH) return "can be written by all users";
     const bool own_group = status.st_gid == 0 || (user != 0 && status.st_gid == ::getgid());
     if ((status.st_mode & S_IWGRP) && !own_group)
         return fmt::format("can be written by group {}", status.st_gid);

@@ -14,7 +14,7 @@ namespace postoffice {
 namespace {
 
 constexpr Seconds patience_with_dns{30};
-constexpr std::size_t names_to_try = 3;  // an address can have as many names as its owner likes
+constexpr std::size_t names_to_try = 3;  // an address can have any number of names
 
 bool contains(const std::vector<IpAddress>& addresses, const IpAddress& address) {
     return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
@@ -31,7 +31,7 @@ ClientTrust leads_here(const Config& config, const Resolver& resolver, const MxL
         if (host == config.identity.hostname) return ClientTrust::trusted;
         const auto lookup = resolver.addresses(host);
         if (lookup.status == DnsStatus::temporary) trust = ClientTrust::undecided;
-        // The owner of any domain can let its MX lead to 127.0.0.1.
+        // Every domain can have an MX that leads to 127.0.0.1.
         if (std::any_of(lookup.addresses.begin(), lookup.addresses.end(),
                         [](const IpAddress& a) { return !a.is_loopback() && is_own_address(a); }))
             return ClientTrust::trusted;
@@ -45,9 +45,8 @@ ClientTrust standing_by_mx(const Config& config, const Resolver& resolver, const
     if (dot == std::string::npos) return ClientTrust::stranger;
     const ClientTrust trust = leads_here(config, resolver, resolver.mx(name));
     if (trust != ClientTrust::trusted) return trust;
-    constexpr std::string_view name_of_nobody = "no-host-has-this-name-0b7c1d";
-    switch (
-        leads_here(config, resolver, resolver.mx(fmt::format("{}{}", name_of_nobody, name.substr(dot))))) {
+    constexpr std::string_view unused_name = "no-host-has-this-name-0b7c1d";
+    switch (leads_here(config, resolver, resolver.mx(fmt::format("{}{}", unused_name, name.substr(dot))))) {
         case ClientTrust::stranger:
             return ClientTrust::trusted;
         case ClientTrust::undecided:
@@ -137,7 +136,7 @@ std::optional<Reply> check_client_name(const Config& config, const Client& clien
 std::optional<Reply> check_hello(const Config& config, const Client& client, std::string_view argument) {
     if (!config.access.checkhelo) return std::nullopt;
     const std::string name = normalized_name(argument);
-    // Mail programs of people who do not want to tell their address say localhost and [127.0.0.1].
+    // Mail programs that do not want to give their address say localhost and [127.0.0.1].
     if (name == "localhost") return std::nullopt;
     const auto literal = IpAddress::parse_literal(argument);
     const auto address = literal ? literal : IpAddress::parse(argument);

@@ -8,9 +8,9 @@ namespace postoffice {
 namespace {
 
 // True if it was counted.
-bool count_one(const char* what, const RateLimit& limit, RateTable* rates, const std::string& who) {
+bool count_one(const char* what, const RateLimit& limit, RateTable* rates, const std::string& client) {
     if (rates == nullptr || limit.most == 0) return true;
-    const std::string key = fmt::format("{} {}", what, who);
+    const std::string key = fmt::format("{} {}", what, client);
     if (rates->count(key, limit.window) >= limit.most) return false;
     rates->add(key, 1, limit.window);
     return true;

@@ -65,7 +65,7 @@ class GreylistStore::File {
     File(const File&) = delete;
     File& operator=(const File&) = delete;
 
-    /// A file that is not there is an empty one for who only reads.
+    /// A file that is not there is an empty one for a reader.
     void open(bool may_write) {
         if (!may_write && ::access(path_.c_str(), F_OK) != 0) return;
         const int flags = (may_write ? GDBM_WRCREAT : GDBM_READER) | GDBM_NOLOCK | GDBM_NOMMAP | GDBM_CLOEXEC;
@@ -124,7 +124,7 @@ class GreylistStore::File {
         try {
             gdbm_close(std::exchange(database_, nullptr));
         } catch (const std::exception&) {
-            // The process that finds the damage sets the file aside.
+            // The process that finds the damage sets it aside.
         }
     }
 

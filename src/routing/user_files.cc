@@ -31,7 +31,7 @@ std::string distrust(const struct stat& file, const struct stat& home, const Acc
     if ((file.st_mode & (S_IWGRP | S_IWOTH)) != 0) return "can be written by others";
     if (file.st_nlink > 1) return "has more than one name";
     if (home.st_uid != account.uid && home.st_uid != 0) return "the home belongs to another user";
-    if ((home.st_mode & S_IWOTH) != 0) return "the home can be written by everybody";
+    if ((home.st_mode & S_IWOTH) != 0) return "the home can be written by all users";
     return "";
 }
 

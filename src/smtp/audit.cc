@@ -23,10 +23,10 @@ std::string mechanism_in(std::string_view argument) {
 
 void write_audit_record(std::string_view address, std::string_view command, int code, std::string_view info) {
     const bool is_v6 = address.find(':') != std::string_view::npos;
-    const std::string who = address.empty() ? "stdin"
-                            : is_v6         ? fmt::format("[{}]", address)
-                                            : std::string(address);
-    log_audit(fmt::format("AUDIT:{}:{}:{}:{}:{}", now_unix(), who, command, code,
+    const std::string client = address.empty() ? "stdin"
+                               : is_v6         ? fmt::format("[{}]", address)
+                                               : std::string(address);
+    log_audit(fmt::format("AUDIT:{}:{}:{}:{}:{}", now_unix(), client, command, code,
                           printable(info.substr(0, longest_info))));
 }
 

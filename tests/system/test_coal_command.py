@@ -83,7 +83,7 @@ def test_a_program_that_others_can_write_is_not_run(outsiders, folder):
     host = outsiders.start(coal_command=path, coal="20/1h")
     os.chmod(path, 0o777)
     speak_http(outsiders, CROWD[0])
-    wait_for(lambda: "can be written by everybody" in host.log_text(), what="the log line")
+    wait_for(lambda: "can be written by all users" in host.log_text(), what="the log line")
     assert named(folder) == []
 
 

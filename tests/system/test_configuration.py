@@ -75,7 +75,7 @@ def test_a_coal_command_that_is_unsafe_is_refused(host, folder):
     refuses(host, f"coal-command: {program}", "No such file")
     shutil.copy("/bin/true", program)
     os.chmod(program, 0o777)
-    refuses(host, f"coal-command: {program} can be written by everybody")
+    refuses(host, f"coal-command: {program} can be written by all users")
     os.chmod(program, 0o644)
     refuses(host, f"coal-command: {program}: Permission denied")
     os.chmod(program, 0o755)

@@ -186,7 +186,7 @@ def test_authexpire_explains_what_happens_to_mail(strangers, folder):
     assert "a@farm.test[farm.test]\n" in text and "SPF: pass, by a:six.test of farm.test\n" in text
     assert re.search(r"mail from <a@farm.test> that six.test\[2001:db8::14\] brings (is taken|has to wait [12]s)\n", text)
     _, text = explain("a@everybody.test", "192.0.2.11")
-    assert "SPF: pass, as for everybody, by all of everybody.test\n" in text.replace("+all", "all")
+    assert "SPF: pass, as for all clients, by all of everybody.test\n" in text.replace("+all", "all")
     assert "unknown[192.0.2.11] brings has to wait 4s" in text
     assert authexpire(strangers.host, "-b", "[2001:db8::/64]").returncode == 0
     assert "is refused for good\n" in explain("x@good.test", "2001:db8::14")[1]

@@ -340,7 +340,7 @@ def test_a_passwd_file_with_passwords_in_the_clear_works(mail_host, domains):
     checked = mail_host.run("sendmail", "-bC")
     assert checked.returncode == 0
     assert f"{passwd}: passwords in plain text: kvt, abc (a notice)" in checked.stderr.decode()
-    assert f"{passwd}: hashes of no known kind, nobody logs in: short, old (a notice)" in checked.stderr.decode()
+    assert f"{passwd}: hashes of no known kind, these users cannot log in: short, old (a notice)" in checked.stderr.decode()
     shown = mail_host.run("vpasswd", "-s", "own.test").stdout.decode()
     assert shown == ("kvt (password in plain text)\nabc (password in plain text)\n"
                      "short (no password that is known here)\nold (no password that is known here)\n")

@@ -205,7 +205,7 @@ TEST_F(ConfigFile, FilesThatOthersMayWriteAreNotRead) {
     const auto loaded = load_config({file_, true, {}, true});
     EXPECT_EQ(loaded.exit_code(), 72);
     EXPECT_FALSE(loaded.config.access.relay);
-    EXPECT_EQ(problems(loaded), "postoffice.cf: " + file_ + " can be written by everybody\n");
+    EXPECT_EQ(problems(loaded), "postoffice.cf: " + file_ + " can be written by all users\n");
 
     ::chmod(file_.c_str(), 0644);
     ::chmod(folder_.c_str(), 0777);

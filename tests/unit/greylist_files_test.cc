@@ -113,7 +113,8 @@ TEST_F(GreylistFiles, ADamagedFileIsSetAside) {
             return std::optional(GreylistEntry{1, 1, 1, 0, false});
         }));
         EXPECT_EQ(store.find("a@b")->tries, 1u);
-        EXPECT_EQ(consult_greylist(config_.greylist, from("a1@far.example"), noon + 9).seconds, 3600) << "forgotten";
+        EXPECT_EQ(consult_greylist(config_.greylist, from("a1@far.example"), noon + 9).seconds, 3600)
+            << "forgotten";
         EXPECT_EQ(consult_greylist(config_.greylist, from("a1@far.example"), noon + 19).seconds, 3590)
             << "and begun anew";
         damage(content);

@@ -93,7 +93,7 @@ class RemoteDeliveryTest : public testing::Test {
             config_.remote.port = servers_.front()->endpoint().port;
         }
     }
-    // Host n (from 1) exists, but nobody listens there.
+    // Host n (from 1) exists, but no server listens there.
     static std::vector<FakeServer::Script> nobody() { return {}; }
     void nobody_listens() {
         serve({nobody()});

@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 #include <grp.h>
-#include <pwd.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -15,6 +14,7 @@
 
 #include "lingering_socket.h"
 #include "local_delivery.h"
+#include "postoffice/base/accounts.h"
 #include "postoffice/base/request_socket.h"
 #include "postoffice/daemon/become_user.h"
 #include "postoffice/daemon/spawner.h"
@@ -39,14 +39,14 @@ constexpr const char* test_groups =
     "root:x:0:\npostbox:x:64100:\nbob:x:64001:\neve:x:64002:\nfriends:x:64200:bob\n";
 
 inline std::string invoking_user() {
-    const passwd* self = ::getpwuid(::getuid());
-    return self == nullptr ? "" : self->pw_name;
+    const auto self = find_account(::getuid());
+    return self ? self->name : "";
 }
 
 class Spawner : public ::testing::Test {
   protected:
     void SetUp() override {
-        // Users must get through to the mailboxes, and nobody but the group may create one.
+        // Users must get through to the mailboxes, and only the group may create one.
         if (::geteuid() == 0 &&
             (::chown(folder_.path().c_str(), 0, 64100) != 0 || ::chmod(folder_.path().c_str(), 02775) != 0))
             throw_errno("mail directory");

@@ -30,7 +30,7 @@ class VirtualSpawner : public Spawner {
             write(domain + "/aliases", "robot: |/usr/bin/touch " + (spool_ / "ran") + "\n");
         }
     }
-    /// As bob's, and for nobody else to see.
+    /// As bob's, and not readable for others.
     void write(const std::string& name, const std::string& text) const {
         put(etc_ / name, text);
         ASSERT_EQ(0, ::chown((etc_ / name).c_str(), 64001, 64001));

@@ -217,9 +217,9 @@ bool SmtpClient::is_go_ahead(Transaction& transaction, const Reply& reply) {
     const bool go_ahead = reply.code >= 300 && reply.code < 400;
     if (!transaction.has_open()) {
         if (!go_ahead) return false;
-        // Without recipients it would answer nothing (RFC 2033 section 4.2), or who knows what.
-        if (speaks_lmtp_) throw BadReply("it wants the message for nobody");
-        // It wants the message, for nobody: an empty one is the way out (RFC 2920 section 3.1).
+        // Without recipients its answer is undefined (RFC 2033 section 4.2 has none).
+        if (speaks_lmtp_) throw BadReply("it wants the message without recipients");
+        // It wants the message without recipients: an empty one is the way out (RFC 2920 section 3.1).
         (void)completion(answer_to("."));
         needs_reset_ = false;
         return false;
