@@ -71,7 +71,7 @@ class SessionProcess {
                     .avoidance = std::chrono::seconds(30),
                     .server_patience = local_patience,
                     .on_total_failure = DeliverOrQueue::OnTotalFailure::refused}),
-          misconduct_(config.limits, resources.rates,
+          misconduct_(config, resources.rates,
                       [coal = resources.coal](const IpAddress& address) { coal.name(address); }),
           flusher_(spool_, resources.notifications),
           services_{.config = config,

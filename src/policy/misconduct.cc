@@ -4,14 +4,15 @@
 
 namespace postoffice {
 
-Misconduct::Misconduct(const LimitsConfig& config, RateTable* rates, Report report)
+Misconduct::Misconduct(const Config& config, RateTable* rates, Report report)
     : config_(config), rates_(rates), report_(std::move(report)) {}
 
 void Misconduct::note(const IpAddress& address, unsigned points) {
-    if (config_.coal_command.empty() || rates_ == nullptr || is_exempt_address(config_.access, address))
+    if (config_.limits.coal_command.empty() || rates_ == nullptr ||
+        is_exempt_address(config_.access, address))
         return;
     const std::string key = "coal " + rated_network(address);
-    if (rates_->add(key, points, config_.coal.window) < config_.coal.most) return;
+    if (rates_->add(key, points, config_.limits.coal.window) < config_.limits.coal.most) return;
     rates_->forget(key);
     report_(address);
 }

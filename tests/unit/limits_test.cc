@@ -91,8 +91,7 @@ TEST(Misconduct, ReportsAtTheThreshold) {
     config.limits.coal_command = "/bin/true";
     RateTable rates;
     std::vector<std::string> reported;
-    Misconduct misconduct(config.limits, &rates,
-                          [&](const IpAddress& a) { reported.push_back(a.to_string()); });
+    Misconduct misconduct(config, &rates, [&](const IpAddress& a) { reported.push_back(a.to_string()); });
     for (int i = 0; i < 9; ++i) misconduct.note(address("203.0.113.1"), 1);
     misconduct.note(address("203.0.113.2"), 9);
     misconduct.note(address("127.0.0.1"), 1000);
@@ -110,9 +109,9 @@ TEST(Misconduct, DoesNothingWithoutACommand) {
     config.limits.coal = {1, Seconds(3600)};
     RateTable rates;
     int reported = 0;
-    Misconduct(config.limits, &rates, [&](const IpAddress&) { ++reported; }).note(address("203.0.113.1"), 5);
+    Misconduct(config, &rates, [&](const IpAddress&) { ++reported; }).note(address("203.0.113.1"), 5);
     config.limits.coal_command = "/bin/true";
-    Misconduct(config.limits, nullptr, [&](const IpAddress&) { ++reported; }).note(address("203.0.113.1"), 5);
+    Misconduct(config, nullptr, [&](const IpAddress&) { ++reported; }).note(address("203.0.113.1"), 5);
     EXPECT_EQ(reported, 0);
 }
 

@@ -23,12 +23,12 @@ class Misconduct {
     using Report = std::function<void(const IpAddress&)>;
     /// `report` gets an address each time that it has reached `coal=` points; it must not wait. Keeps the
     /// reference to `config`. Does nothing without coal-command, or if `rates` is null.
-    Misconduct(const LimitsConfig& config, RateTable* rates, Report report);
+    Misconduct(const Config& config, RateTable* rates, Report report);
     /// The caller leaves out clients that are exempt by more than the address.
     void note(const IpAddress& address, unsigned points);
 
   private:
-    const LimitsConfig& config_;
+    const Config& config_;
     RateTable* rates_;
     Report report_;
 };
