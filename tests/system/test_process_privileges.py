@@ -5,6 +5,7 @@ import grp
 import os
 import pwd
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -300,12 +301,12 @@ def test_a_private_host_has_only_the_rights_of_its_user(folder):
     with open(BINARY, "rb") as source, open(program, "wb") as copy:
         copy.write(source.read())
     os.chmod(program, 0o755)
-    support = os.path.join(folder, "support")
-    os.mkdir(support)
+    support = os.path.join(folder, "tests", "support")
     here = os.path.dirname(os.path.abspath(sys.modules[Host.__module__].__file__))
-    for name in ("host.py", "processes.py"):
-        with open(os.path.join(here, name)) as source, open(os.path.join(support, name), "w") as copy:
-            copy.write(source.read())
+    for name in ("tests/support/host.py", "tests/support/processes.py", "tests/support/log_reference.py", "man/postoffice-log.5"):
+        copy = os.path.join(folder, name)
+        os.makedirs(os.path.dirname(copy), exist_ok=True)
+        shutil.copyfile(os.path.join(here, "..", "..", name), copy)
     done = subprocess.run([sys.executable, "-c", PRIVATE.format(support=support, tests=support, folder=mine)],
                           user=ids("alice")[0], group=ids("alice")[1], extra_groups=[], cwd="/", capture_output=True,
                           env={**os.environ, "POSTOFFICE_BINARY": program, "HOME": "/home/alice"}, timeout=120)

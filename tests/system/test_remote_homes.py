@@ -124,7 +124,7 @@ def test_mail_is_deferred_while_the_file_server_is_away(server, host):
         send(host, "from a client")
     assert "451" in str(refused.value)
     host.run("sendmail", "alice@host.test", input=b"Subject: from here\n\n", check=True)
-    wait_for(lambda: "deferred to=<alice@host.test>" in host.log_text(), what=host.log_text)
+    wait_for(lambda: ": deferred to=<alice@host.test>" in host.log_text(), what=host.log_text)
     assert host.mailbox("alice") == b""
     server.end()
     server.mount()

@@ -31,7 +31,7 @@ def test_all_questions_of_an_attempt_have_one_deadline(host):
         host.write_config(nameserver=server.address, lookup_timeout="1s")
         host.start()
         submit(host, "a@silent.test")
-        wait_for(lambda: "deferred to=<a@silent.test>" in host.log_text(), what=lambda: host.log_text()[-2000:])
+        wait_for(lambda: ": deferred to=<a@silent.test>" in host.log_text(), what=lambda: host.log_text()[-2000:])
         assert server.asked == 1
 
 
