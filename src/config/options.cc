@@ -14,8 +14,6 @@ namespace postoffice {
 
 namespace {
 
-constexpr std::uint16_t dns_port = 53;
-
 /// Puts a parsed value into its field, or returns the problem: the end of every setter.
 template <class Parsed, class Field>
 std::string store(Parsed&& parsed, Field& field) {

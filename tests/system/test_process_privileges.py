@@ -66,7 +66,7 @@ class Busy:
         self.authenticator, = wait_for_title(host, "postoffice: authenticator")
         self.agents = wait_for_title(host, "to elsewhere.test") if not host.settings.get("relay-host") else \
             wait_for_title(host, "delivering ")
-        self.pickup = wait_for_title(host, "taking in local mail")
+        self.pickup = wait_for_title(host, "picking up local mail")
         self.locals = wait_for_title(host, f"deliver {user}")
         self.sessions = wait_for_title(host, "SMTP 127.0.0.1", 2)
 

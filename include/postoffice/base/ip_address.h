@@ -46,6 +46,9 @@ class IpAddress {
     std::array<std::uint8_t, 16> bytes_{};
 };
 
+/// Of name servers (RFC 1035 section 4.2).
+inline constexpr std::uint16_t dns_port = 53;
+
 struct Endpoint {
     IpAddress address;
     std::uint16_t port = 0;

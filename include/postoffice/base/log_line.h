@@ -10,10 +10,9 @@
 
 #include "postoffice/base/clock.h"
 #include "postoffice/base/log_events.h"
+#include "postoffice/base/log_format.h"
 
 namespace postoffice {
-
-enum class LogFormat { text, json };
 
 struct LogField {
     LogKey key;

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "postoffice/base/clock.h"
-#include "postoffice/base/log_line.h"
+#include "postoffice/base/log_format.h"
 #include "postoffice/config/value_types.h"
 
 namespace postoffice {

@@ -58,8 +58,6 @@ struct QuickAnswer {
     std::vector<DnsRecord> records;  ///< of the type asked for, under whatever name the answer has them
 };
 
-constexpr std::uint16_t dns_port = 53;
-
 struct ResolverSettings {
     std::vector<Endpoint> servers;          ///< asked in order; never empty
     Milliseconds timeout{5000};             ///< for one server, one try
