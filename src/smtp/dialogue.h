@@ -6,6 +6,7 @@
 #include <string>
 
 #include "incoming_message.h"
+#include "postoffice/base/log_events.h"
 #include "postoffice/policy/client_rates.h"
 #include "postoffice/smtp/session.h"
 #include "transaction.h"
