@@ -11,10 +11,6 @@ namespace postoffice {
 
 namespace {
 
-bool is_ascii_letter(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 /// "NAME" beside the mailboxes: a file that no mailbox can have the name of, and that is not hidden.
 std::string problem_of_name(std::string_view name) {
     if (name.empty()) return "it names no folder";
@@ -77,10 +73,10 @@ Result<std::string> parse_solicitation_keywords(std::string_view text) {
     std::string keywords;
     for (const auto part : split(text, ',')) {
         const auto word = trim(part);
-        const bool is_keyword = !word.empty() && is_ascii_letter(word.front()) &&
-                                std::all_of(word.begin(), word.end(), [&](char c) {
-                                    return is_ascii_letter(c) || others.find(c) != others.npos;
-                                });
+        const bool is_keyword =
+            !word.empty() && is_letter(word.front()) && std::all_of(word.begin(), word.end(), [&](char c) {
+                return is_letter(c) || others.find(c) != others.npos;
+            });
         if (!is_keyword)
             return Problem{
                 fmt::format("\"{}\" is no solicitation keyword, such as org.example:ADV", printable(word))};

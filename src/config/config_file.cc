@@ -62,7 +62,7 @@ class Applier {
     }
 
     bool allowed(const Option& option) const {
-        if (source_.caller_is_root || option.set_by == SetBy::anybody) return true;
+        if (source_.caller_is_root || option.set_by == SetBy::any_user) return true;
         if (from_file_ && !source_.file_was_asked_for) return true;  // root wrote it
         return option.set_by == SetBy::file && source_.file_was_asked_for;
     }

@@ -2,244 +2,16 @@
 // remote delivery, local submission.
 #include "postoffice/config/options.h"
 
-#include <algorithm>
 #include <array>
-#include <tuple>
 
-#include "postoffice/base/text.h"
+#include "option_setters.h"
 #include "postoffice/config/build.h"
-#include "postoffice/config/values.h"
 
 namespace postoffice {
 
 namespace {
 
-/// Puts a parsed value into its field, or returns the problem: the end of every setter.
-template <class Parsed, class Field>
-std::string store(Parsed&& parsed, Field& field) {
-    if (!parsed) return parsed.problem();
-    field = static_cast<Field>(std::move(*parsed));
-    return "";
-}
-
-template <class Parsed, class Field>
-std::string append(Parsed&& parsed, std::vector<Field>& list) {
-    if (!parsed) return parsed.problem();
-    list.push_back(std::move(*parsed));
-    return "";
-}
-
-/// The group of this type.
-template <class Group>
-Group& group(Config& config) {
-    const auto all = std::tie(config.identity, config.log, config.network, config.tls, config.auth,
-                              config.limits, config.smtp, config.access, config.greylist, config.routing,
-                              config.vhost, config.local, config.remote, config.queue, config.submission);
-    return std::get<Group&>(all);
-}
-
-/// The field of a group that `member` points to.
-template <class Group, class Value>
-Value& field(Config& config, Value Group::*member) {
-    return group<Group>(config).*member;
-}
-
-template <auto Member>
-std::string set_flag(Config& config, std::string_view value) {
-    return store(parse_flag(value), field(config, Member));
-}
-
-template <auto Member, std::uint64_t Least, std::uint64_t Most>
-std::string set_number(Config& config, std::string_view value) {
-    return store(parse_count(value, Least, Most), field(config, Member));
-}
-
-template <auto Member, std::uint64_t Unit>
-std::string set_size(Config& config, std::string_view value) {
-    return store(parse_size(value, Unit), field(config, Member));
-}
-
-template <auto Member, std::int64_t Least>
-std::string set_time(Config& config, std::string_view value) {
-    auto time = parse_duration(value);
-    if (time && time->count() < Least) return "a time of 0 leaves no time for anything";
-    return store(std::move(time), field(config, Member));
-}
-
-template <auto Member>
-std::string set_rate(Config& config, std::string_view value) {
-    return store(parse_rate(value), field(config, Member));
-}
-
-std::string set_coal(Config& config, std::string_view value) {
-    if (trim(value) == "0") return "without coal-command= nothing is done anyhow";
-    return store(parse_rate(value), config.limits.coal);
-}
-
-template <auto Member>
-std::string set_path(Config& config, std::string_view value) {
-    return store(parse_absolute_path(value), field(config, Member));
-}
-
-template <auto Member>
-std::string add_domain(Config& config, std::string_view value) {
-    return append(parse_domain(value), field(config, Member));
-}
-
-template <auto Member>
-void clear(Config& config) {
-    field(config, Member) = {};
-}
-
-std::string set_hostname(Config& config, std::string_view value) {
-    const bool uname = equals_ignoring_case(value, "literal");
-    if (!uname && !equals_ignoring_case(value, "auto"))
-        return store(parse_domain(value), config.identity.hostname);
-    config.identity.hostname.clear();
-    config.identity.hostname_from = uname ? HostnameFrom::uname : HostnameFrom::resolver;
-    return "";
-}
-
-std::string set_user(Config& config, std::string_view value) {
-    if (value == "root")
-        return "what faces the network never runs as root: postoffice needs an account of its own";
-    return store(parse_login(value), config.identity.user);
-}
-
-std::string add_trusted_users(Config& config, std::string_view value) {
-    for (const auto part : split(value, ','))
-        if (auto problem = append(parse_login(trim(part)), config.submission.trusted_users); !problem.empty())
-            return problem;
-    return "";
-}
-
-template <auto Member>
-std::string add_host_to(Config& config, std::string_view value) {
-    return add_host(field(config, Member), value);
-}
-
-std::string add_proxy(Config& config, std::string_view value) {
-    return append(parse_network(value), config.network.proxies);
-}
-
-std::string set_bare_newline(Config& config, std::string_view value) {
-    if (equals_ignoring_case(value, "normalise") || equals_ignoring_case(value, "normalize"))
-        config.smtp.bare_newline = BareNewline::normalise;
-    else if (equals_ignoring_case(value, "reject"))
-        config.smtp.bare_newline = BareNewline::reject;
-    else if (equals_ignoring_case(value, "accept"))
-        config.smtp.bare_newline = BareNewline::accept;
-    else
-        return "\"" + printable(value) + "\" is none of normalise, reject and accept";
-    return "";
-}
-
-std::string add_listen(Config& config, std::string_view value) {
-    return append(parse_listen(value), config.network.listen);
-}
-
-std::string add_nameserver(Config& config, std::string_view value) {
-    return append(parse_endpoint(value, dns_port), config.network.nameservers);
-}
-
-std::string set_local_transport(Config& config, std::string_view value) {
-    return store(parse_local_transport(value), config.local.transport);
-}
-
-std::string set_home_mailbox(Config& config, std::string_view value) {
-    if (value.starts_with('/') || value.starts_with('~'))
-        return "it is a path below the home: write Maildir/, not ~/Maildir/";
-    const auto path = parse_absolute_path("/" + std::string(value));
-    if (!path) return path.problem();
-    if (*path == "/") return "it names no file";
-    config.local.home_mailbox = path->substr(1);
-    if (value.ends_with('/')) config.local.home_mailbox += '/';
-    return "";
-}
-
-std::string set_forbidden(Config& config, std::string_view value) {
-    return store(parse_unwanted_mail(value), config.access.forbidden);
-}
-
-std::string set_spam(Config& config, std::string_view value) {
-    return store(parse_spam(value), config.access.spam);
-}
-
-template <auto Member>
-std::string add_dns_list(Config& config, std::string_view value) {
-    return append(parse_dns_list(value), field(config, Member));
-}
-
-std::string set_no_soliciting(Config& config, std::string_view value) {
-    return store(parse_solicitation_keywords(value), config.access.no_soliciting);
-}
-
-std::string add_usermap(Config& config, std::string_view value) {
-    return append(parse_usermap(value), config.routing.usermaps);
-}
-
-/// The dialect of a delivery file is known by its name.
-std::string set_delivery_files(Config& config, std::string_view value) {
-    std::vector<std::string> names;
-    for (const auto part : split(value, ',')) {
-        const auto name = trim(part);
-        if (name.empty() && value.empty()) break;
-        if (name != ".forward" && name != ".qmail")
-            return "\"" + printable(name) + "\" is neither .forward nor .qmail";
-        names.emplace_back(name);
-    }
-    config.routing.delivery_files = std::move(names);
-    return "";
-}
-
-std::string set_recipient_delimiter(Config& config, std::string_view value) {
-    constexpr std::string_view possible = "+-_=#%.";
-    if (value.find_first_not_of(possible) != value.npos)
-        return "an extension can begin with one of " + std::string(possible);
-    config.routing.recipient_delimiter = value;
-    return "";
-}
-
-std::string set_alias_user(Config& config, std::string_view value) {
-    if (value == "root") return "programs of aliases never run as root";
-    return store(parse_login(value), config.routing.alias_user);
-}
-
-std::string set_vhost_user(Config& config, std::string_view value) {
-    return store(parse_account_name(value), config.vhost.user);
-}
-
-std::string set_log(Config& config, std::string_view value) {
-    const auto path = parse_absolute_path(value);
-    if (!path && value != "syslog" && value != "stderr") return path.problem() + ", nor syslog or stderr";
-    config.log.destination = path ? *path : value;
-    return "";
-}
-
-std::string set_log_format(Config& config, std::string_view value) {
-    const bool is_json = equals_ignoring_case(value, "json");
-    if (!is_json && !equals_ignoring_case(value, "text"))
-        return "\"" + printable(value) + "\" is neither text nor json";
-    config.log.format = is_json ? LogFormat::json : LogFormat::text;
-    return "";
-}
-
-/// A flag that may also name the port.
-std::string set_msp(Config& config, std::string_view value) {
-    if (const auto flag = parse_flag(value)) {
-        config.network.submission_port = *flag ? 587 : 0;
-        return "";
-    }
-    return store(parse_count(value, 1, 65535), config.network.submission_port);
-}
-
-std::string set_relay_host(Config& config, std::string_view value) {
-    return store(parse_relay_host(value), config.remote.relay_host);
-}
-
-std::string set_retry(Config& config, std::string_view value) {
-    return store(parse_durations(value), config.queue.retry);
-}
+using namespace option_setters;
 
 constexpr std::uint64_t many = 1'000'000;
 
@@ -423,7 +195,7 @@ std::span<const Option> table() {
          false, set_relay_host, clear<&RemoteConfig::relay_host>},
         {"forward-all", "flag", "0", "understood; relay-host takes all mail anyway", SetBy::root, false,
          set_flag<&RemoteConfig::forward_all>},
-        {"immediate", "flag", "1", "first attempt at once, not in the next queue run", SetBy::anybody, false,
+        {"immediate", "flag", "1", "first attempt at once, not in the next queue run", SetBy::any_user, false,
          set_flag<&QueueConfig::immediate>},
         {"retry", "list of times", "5m,10m,20m,40m,1h,2h,4h", "waits between attempts; the last repeats",
          SetBy::file, false, set_retry, clear<&QueueConfig::retry>},
@@ -445,7 +217,7 @@ std::span<const Option> table() {
         {"trusted-users", "list of users", "", "users that may choose the sender without a warning",
          SetBy::file, repeats, add_trusted_users, clear<&SubmissionConfig::trusted_users>},
         {"delivery-wait", "time", "1m", "how long sendmail -odi and -v wait for deliveries; 0 = not at all",
-         SetBy::anybody, false, set_time<&SubmissionConfig::delivery_wait, 0>},
+         SetBy::any_user, false, set_time<&SubmissionConfig::delivery_wait, 0>},
     });
     return options;
 }

@@ -65,7 +65,7 @@ Result<std::uint64_t> parse_count(std::string_view text, std::uint64_t least, st
 
 Result<std::uint64_t> parse_size(std::string_view text, std::uint64_t unit) {
     auto rest = text;
-    const bool digits = !text.empty() && text[0] >= '0' && text[0] <= '9';
+    const bool digits = !text.empty() && is_digit(text[0]);
     const auto number = read_number(rest);
     if (rest.size() == 1) {
         switch (lower(rest[0])) {
@@ -143,10 +143,7 @@ Result<RateLimit> parse_rate(std::string_view text) {
 
 Result<std::string> parse_login(std::string_view text) {
     constexpr std::string_view others = "-_.$";
-    const auto fits = [&](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               others.find(c) != others.npos;
-    };
+    const auto fits = [&](char c) { return is_letter_or_digit(c) || others.find(c) != others.npos; };
     if (text.empty() || text.size() > 64 || text[0] == '-' || !std::all_of(text.begin(), text.end(), fits))
         return Problem{"\"" + printable(text) + "\" is not the name of an account"};
     return std::string(text);

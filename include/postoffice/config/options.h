@@ -16,9 +16,9 @@ namespace postoffice {
 
 /// The permission that setting an option takes. What is refused ends with exit 77.
 enum class SetBy {
-    anybody,  ///< every user, with -o
-    file,     ///< ordinary users in an instance of their own: in a file given with -C, or in -o beside one
-    root,     ///< root alone, since it changes where other people's mail goes
+    any_user,  ///< all users, with -o
+    file,      ///< ordinary users in an instance of their own: in a file given with -C, or in -o beside one
+    root,      ///< root alone, since it changes where other people's mail goes
 };
 
 struct Option {
