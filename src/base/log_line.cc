@@ -73,7 +73,6 @@ void append_json_member(std::string& line, std::string_view key, std::string_vie
 }
 
 bool is_json_number(std::string_view text) {
-    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
     return (text == "0" || !text.starts_with('0')) && std::all_of(text.begin(), text.end(), is_digit);
 }
 

@@ -11,6 +11,7 @@
 #include "postoffice/base/accounts.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/privileges.h"
+#include "postoffice/base/text.h"
 
 namespace postoffice {
 namespace {
@@ -30,8 +31,7 @@ void require_no_way_back(const Account& account, const MailboxGroup& group) {
 bool is_safe_user_name(const std::string& name) {
     if (name.empty() || name.front() == '.' || name.front() == '-') return false;
     return std::all_of(name.begin(), name.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               std::string_view("._-+@$").find(c) != std::string_view::npos;
+        return is_letter_or_digit(c) || std::string_view("._-+@$").find(c) != std::string_view::npos;
     });
 }
 

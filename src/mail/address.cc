@@ -11,10 +11,6 @@
 namespace postoffice {
 namespace {
 
-bool is_letter_or_digit(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 bool is_beyond_ascii(char c) {
     return (c & 0x80) != 0;
 }

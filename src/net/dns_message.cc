@@ -47,7 +47,7 @@ std::string name_of(std::string_view text) {
     for (std::size_t i = 0; i < text.size(); ++i) {
         if (text[i] != '\\' || ++i == text.size())
             name += text[i];
-        else if (text[i] >= '0' && text[i] <= '9')
+        else if (is_digit(text[i]))
             name.append("\\").append(1, text[i]);  // \DDD: the other digits follow
         else if (text[i] == '.' || text[i] == '\\')
             name += fmt::format("\\{:03}", static_cast<unsigned>(text[i]));

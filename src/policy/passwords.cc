@@ -42,10 +42,8 @@ std::string_view without_scheme(std::string_view hash) {
 
 /// Letters, digits and `more`.
 bool consists_of(std::string_view text, std::string_view more) {
-    return std::all_of(text.begin(), text.end(), [&](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-               more.find(c) != more.npos;
-    });
+    return std::all_of(text.begin(), text.end(),
+                       [&](char c) { return is_letter_or_digit(c) || more.find(c) != more.npos; });
 }
 
 /// Two letters of salt and eleven for each eight of the password: descrypt has one such block, bigcrypt more.

@@ -25,14 +25,6 @@ struct Piece {
     std::string_view split_at = ".";
 };
 
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
-bool is_letter(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 /// What stands between "%{" and "}": a letter, a number, "r", delimiters.
 std::optional<Piece> parse_macro(std::string_view body) {
     if (body.empty()) return std::nullopt;

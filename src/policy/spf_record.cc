@@ -118,12 +118,11 @@ Result<SpfTerm> parse_mechanism(std::string_view text) {
 
 /// "name=": a letter, then letters, digits, "-", "_" and ".".
 bool has_modifier_name(std::string_view term) {
-    const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
     const std::size_t equals = term.find('=');
     if (equals == term.npos || equals == 0 || !is_letter(term.front())) return false;
     const auto name = term.substr(0, equals);
     return std::all_of(name.begin(), name.end(), [&](char c) {
-        return is_letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+        return is_letter(c) || is_digit(c) || c == '-' || c == '_' || c == '.';
     });
 }
 

@@ -6,16 +6,6 @@
 #include "postoffice/base/utf8.h"
 
 namespace postoffice {
-namespace {
-
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return -1;
-}
-
-}  // namespace
-
 std::string escaped(std::string_view text, std::string_view special) {
     std::string result;
     while (!text.empty()) {
@@ -46,8 +36,8 @@ std::string unescaped(std::string_view text) {
         } else if (text.front() == '\\' || text.front() == 'n') {
             result += text.front() == 'n' ? '\n' : '\\';
             text.remove_prefix(1);
-        } else if (text.size() >= 3 && text[0] == 'x' && hex_digit(text[1]) >= 0 && hex_digit(text[2]) >= 0) {
-            result += static_cast<char>(hex_digit(text[1]) * 16 + hex_digit(text[2]));
+        } else if (text.size() >= 3 && text[0] == 'x' && hex_value(text[1]) >= 0 && hex_value(text[2]) >= 0) {
+            result += static_cast<char>(hex_value(text[1]) * 16 + hex_value(text[2]));
             text.remove_prefix(3);
         } else {
             result += c;

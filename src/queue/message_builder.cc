@@ -22,8 +22,8 @@ constexpr std::size_t most_delivered_to = 100;
 std::string host_text(std::string_view text) {
     std::string result(text.substr(0, 255));
     for (char& c : result) {
-        const bool harmless = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                              std::string_view("-._[]:").find(c) != std::string_view::npos;
+        const bool harmless =
+            is_letter_or_digit(c) || std::string_view("-._[]:").find(c) != std::string_view::npos;
         if (!harmless) c = '?';
     }
     return result.empty() ? "unknown" : result;

@@ -6,6 +6,7 @@
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/text.h"
 #include "postoffice/queue/spool.h"
 
 namespace postoffice {
@@ -63,9 +64,7 @@ std::string_view id_in(std::string_view name, std::string_view prefix) {
 
 bool is_queue_id(std::string_view text) {
     if (text.empty() || text.size() > 16) return false;
-    return std::all_of(text.begin(), text.end(), [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-    });
+    return std::all_of(text.begin(), text.end(), [](char c) { return is_letter_or_digit(c); });
 }
 
 }  // namespace postoffice

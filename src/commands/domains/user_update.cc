@@ -11,22 +11,15 @@ namespace {
 
 constexpr std::size_t longest_password = 500;
 
-std::optional<unsigned> hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return std::nullopt;
-}
-
 /// "%41+b" is "A b".
 std::optional<std::string> decoded(std::string_view text) {
     std::string result;
     while (!text.empty()) {
         if (text.front() == '%') {
-            const auto high = text.size() < 3 ? std::nullopt : hex_digit(text[1]);
-            const auto low = high ? hex_digit(text[2]) : std::nullopt;
-            if (!low) return std::nullopt;
-            result += static_cast<char>(*high * 16 + *low);
+            const int high = text.size() < 3 ? -1 : hex_value(text[1]);
+            const int low = high < 0 ? -1 : hex_value(text[2]);
+            if (low < 0) return std::nullopt;
+            result += static_cast<char>(high * 16 + low);
             text.remove_prefix(3);
         } else {
             result += text.front() == '+' ? ' ' : text.front();

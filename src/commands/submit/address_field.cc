@@ -91,8 +91,7 @@ std::string qualify_mailboxes(std::string_view body, std::string_view domain) {
 std::string display_name(std::string_view name) {
     name = trim(cut_utf8(name, longest_name));
     const auto is_plain = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ' ' ||
-               std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != npos;
+        return is_letter_or_digit(c) || c == ' ' || std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != npos;
     };
     const auto is_text = [](char c) { return c >= ' ' && c <= '~'; };
     if (std::all_of(name.begin(), name.end(), is_plain) && name.find("=?") == npos) return std::string(name);

@@ -12,10 +12,6 @@ namespace {
 
 constexpr std::size_t quoted_in_errors = 60;
 
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
 // The code of a line "250-text", "250 text" or "250" (section 4.2: a client must accept the bare code);
 // 0 if it is none.
 int code_of(std::string_view line) {
