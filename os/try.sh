@@ -129,7 +129,7 @@ END
 }
 
 write_files() {
-    cat >"$T/postoffice.cf" <<END
+    cat >"$T/etc/postoffice.cf" <<END
 # A private mail host, for trying. postoffice.cf(5) explains the options.
 hostname=try.example
 listen=127.0.0.1:$port
@@ -149,7 +149,7 @@ team: $user, friend@unreachable.example
 END
     cat >"$T/env" <<END
 # . $T/env: sendmail, mailq and the others are those of the private host
-POSTOFFICE_CONFIG=$T/postoffice.cf
+POSTOFFICE_CONFIG=$T/etc/postoffice.cf
 PATH=$T/bin:\$PATH
 export POSTOFFICE_CONFIG PATH
 END
@@ -311,8 +311,7 @@ show_log() {
 show_places() {
     step "Where everything is"
     say "$T/" \
-        "  postoffice.cf   the configuration; postoffice.cf(5)" \
-        "  etc/aliases     aliases(5), and its database" \
+        "  etc/            postoffice.cf(5), aliases(5) and its database" \
         "  mail/           mailboxes" \
         "  spool/          the queue; spool(5)" \
         "  log             the log" \
