@@ -279,6 +279,16 @@ FileAnswer found_file() {
     return answer;
 }
 
+/// Takes one channel and answers its FileRequest with a sealed file in memory, "bob\n".
+NewChannel answer_with_file(int requests) {
+    NewChannel one = next_channel(requests);
+    (void)receive_struct<FileRequest>(one.channel.get());
+    const Fd file = disk::memory_file("bob\n");
+    const int descriptors[] = {file.get()};
+    send_struct(one.channel.get(), found_file(), descriptors);
+    return one;
+}
+
 /// Asks in a process of its own, with which goes what it leaves open; gives its exit status.
 int ask_in_child(SpawnerHandle spawner, UserFile::Status expected, std::size_t left_open,
                  const Fd& before_end) {
@@ -320,11 +330,7 @@ TEST_F(AgentChannel, AChannelWithSomethingUnreadIsLeftOpen) {
     for (const std::size_t octets : {0U, 1U}) {
         Pipe sent = make_pipe();
         Peer peer([&](int requests) {
-            auto one = next_channel(requests);
-            (void)receive_struct<FileRequest>(one.channel.get());
-            const Fd file = disk::memory_file("bob\n");
-            const int descriptors[] = {file.get()};
-            send_struct(one.channel.get(), found_file(), descriptors);
+            const NewChannel one = answer_with_file(requests);
             LingeringSocket lingering;
             send_copies(one.channel.get(), std::as_bytes(std::span("x", octets)), lingering.socket.get(), 1);
             (void)lingering.socket.release();
@@ -338,11 +344,7 @@ TEST_F(AgentChannel, AChannelWithSomethingUnreadIsLeftOpen) {
 
 TEST_F(AgentChannel, AFileInMemoryIsReadAndClosed) {
     Peer peer([&](int requests) {
-        auto one = next_channel(requests);
-        (void)receive_struct<FileRequest>(one.channel.get());
-        const Fd file = disk::memory_file("bob\n");
-        const int descriptors[] = {file.get()};
-        send_struct(one.channel.get(), found_file(), descriptors);
+        const NewChannel one = answer_with_file(requests);
         (void)next_channel_if_any(requests);
     });
     const std::size_t before = left_open_of_agents();

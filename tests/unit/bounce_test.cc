@@ -3,13 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include "bouncer_fixture.h"
 #include "postoffice/delivery/deliver_or_queue.h"
 #include "postoffice/delivery/queue_notifications.h"
 #include "postoffice/delivery/spool_flusher.h"
-#include "postoffice/routing/aliases.h"
-#include "postoffice/routing/user_files.h"
-#include "postoffice/routing/users.h"
-#include "spool_folder.h"
 
 namespace postoffice {
 namespace {
@@ -45,7 +42,7 @@ class ForbiddenFiles : public UserFiles {
     }
 };
 
-class BounceTest : public ::testing::Test {
+class BounceTest : public BouncerFixture {
   protected:
     BounceTest() {
         config_.identity.hostname = "mail.b.test";
@@ -69,14 +66,6 @@ class BounceTest : public ::testing::Test {
     }
     std::string text_of(const std::string& id) { return testing::read_file(folder_ / ("dm" + id)); }
 
-    testing::TemporaryFolder folder_;
-    Config config_;
-    Spool spool_{folder_.path()};
-    AliasTable aliases_{""};
-    UserDirectory users_;
-    DirectUserFiles files_{config_};
-    Router router_{config_, aliases_, users_, files_};
-    Bouncer bouncer_{config_, spool_, router_};
     Mailboxes mailboxes_;
     std::vector<std::string> queued_;
     DeliverOrQueue deliver_or_queue_{spool_, mailboxes_, bouncer_,

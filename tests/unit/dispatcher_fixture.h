@@ -9,17 +9,14 @@
 #include <system_error>
 #include <thread>
 
+#include "bouncer_fixture.h"
 #include "postoffice/base/packet.h"
 #include "postoffice/delivery/dispatcher.h"
 #include "postoffice/delivery/queue_job.h"
-#include "postoffice/routing/aliases.h"
-#include "postoffice/routing/user_files.h"
-#include "postoffice/routing/users.h"
-#include "spool_folder.h"
 
 namespace postoffice::testing_dispatcher {
 
-class DispatcherTest : public ::testing::Test {
+class DispatcherTest : public BouncerFixture {
   protected:
     struct FakeAgent {
         QueueAgentTask task;
@@ -136,14 +133,6 @@ class DispatcherTest : public ::testing::Test {
         return names;
     }
 
-    testing::TemporaryFolder folder_;
-    Config config_;
-    Spool spool_{folder_.path()};
-    AliasTable aliases_{""};
-    UserDirectory users_;
-    DirectUserFiles files_{config_};
-    Router router_{config_, aliases_, users_, files_};
-    Bouncer bouncer_{config_, spool_, router_};
     std::list<FakeAgent> agents_;
     unsigned started_ = 0;
     bool no_processes_ = false;

@@ -264,7 +264,7 @@ TEST_F(DomainFolder, ALinkLeadsToTheOwnersFilesOnly) {
     const std::string target = top_ + "/target";
     put("target", "bob:hash\n", 0600);
     std::filesystem::create_symlink(target, folder_ + "/passwd");
-    EXPECT_EQ(status_of(), Status::temporary) << "root's file, and anybody may have made the link";
+    EXPECT_EQ(status_of(), Status::temporary) << "root's file, and any user may have made the link";
     ASSERT_EQ(::chown(target.c_str(), owner, owner), 0);
     EXPECT_EQ(status_of(), Status::temporary) << "a third one's";
     ASSERT_EQ(::chown(target.c_str(), nobody->uid, nobody->gid), 0);

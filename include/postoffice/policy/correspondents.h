@@ -12,15 +12,15 @@
 
 namespace postoffice {
 
-/// Remembers an accepted message, as far as it goes to other hosts. `is_from_us`: a local user, a trusted
-/// host or a user who has logged in sent it; of a stranger's message only the owners of lists are noted,
-/// since its bounces come to them. Mail from <> is not noted: programs answer with it to every sender. Does
-/// nothing without `greylist`. What goes wrong is logged and holds up no mail.
+/// Remembers an accepted message, as far as it goes to other hosts. `is_from_us`: its client is a local user,
+/// a trusted host or a client that has logged in. Of a message from any other client only the owners of lists
+/// are noted, since its bounces come to them. Mail from <> is not noted: programs answer with it to every
+/// sender. Does nothing without `greylist`. What goes wrong is logged and holds up no mail.
 void note_correspondence(const GreylistConfig& config, const Envelope& envelope, bool is_from_us,
                          UnixTime now);
 
-/// One of us wrote to this address, not longer ago than `greylist-written`. Throws as GreylistStore does, as
-/// the next.
+/// Mail from here went to this address, not longer ago than `greylist-written`. Throws as GreylistStore does,
+/// as the next.
 bool was_written_to(const GreylistConfig& config, const GreylistStore& store, const Address& address,
                     UnixTime now);
 

@@ -302,7 +302,8 @@ void SubmitCommand::hand_over(const std::string& id, Fd fifo) {
     explain("no server is running: the message waits for it");
 }
 
-/// The exit status. A sender who is told by mail gets the report of the server.
+/// Returns the exit status. With error mode "mail" this reports nothing: the server mails its report to the
+/// sender.
 int SubmitCommand::follow_delivery() {
     status_->wait(Deadline::after(config_.submission.delivery_wait),
                   [this](const std::string& line) { explain(line); });
