@@ -132,9 +132,10 @@ Envelope Pickup::envelope_of(const Drop& drop) const {
     return envelope;
 }
 
-/// Where the recipients of a drop lead. One of which this cannot be said now is queued as it stands.
+/// Where the recipients of a drop lead. A recipient that cannot be looked up now is queued as it stands.
 Pickup::Routed Pickup::route(const Drop& drop) {
-    Routed routed{envelope_of(drop), envelope_of(drop), {}};
+    Routed routed{envelope_of(drop), {}, {}};
+    routed.refused = routed.accepted;
     RecipientCollector accepted;
     for (const auto& [address, wishes] : drop.envelope.recipients) {
         const Address recipient = address.qualified(config_.identity.hostname);
