@@ -1,24 +1,17 @@
 #include "postoffice/delivery/dispatcher.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <csignal>
+#include <utility>
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/packet.h"
-#include "postoffice/base/text.h"
-#include "postoffice/delivery/retry.h"
 
 namespace postoffice {
 namespace {
 
-constexpr std::size_t most_waiting = 40;        // jobs of one destination with an open message each
-constexpr std::size_t most_read_at_once = 20;   // of a backlog, before others have their turn
-constexpr std::chrono::minutes limit_time{10};  // that a host's limit of connections is remembered
-constexpr UnixTime fresh =
-    60;  // what was routed so lately is tried, or postponed, as it stands the first time
+constexpr std::size_t most_read_at_once = 20;  // of a backlog, before others have their turn
+constexpr std::size_t most_remembered = 5000;  // destinations; of more only those at work
 
 DeliveryResult result_in(const QueueJobDone& answer) {
     return {DeliveryResult::Outcome::deferred,
@@ -30,106 +23,31 @@ DeliveryResult result_in(const QueueJobDone& answer) {
 
 Dispatcher::Dispatcher(const Config& config, const Spool& spool, Bouncer& bouncer, Events events,
                        Milliseconds slow)
-    : config_(config), spool_(spool), bouncer_(bouncer), events_(std::move(events)), slow_(slow) {}
+    : spool_(spool),
+      events_(std::move(events)),
+      slow_(slow),
+      division_(config, events_, destinations_),
+      settlement_(config, bouncer, events_),
+      pools_{AgentPool(config, AgentPool::Kind::remote, events_, slow),
+             AgentPool(config, AgentPool::Kind::local, events_, slow)} {}
 
-Dispatcher::Key Dispatcher::key_of(const Destination& destination) const {
-    if (destination.is<Destination::Discard>()) return {true, ""};
-    if (destination.is_mailbox()) {
-        // One that did not answer soon has agents of its own, which wait for it.
-        const Key own{true, "mailbox " + describe(destination)};
-        return destinations_.contains(own) ? own : Key{true, ""};
-    }
-    if (destination.is<Destination::Unrouted>()) return {true, "unrouted " + destination.address.to_string()};
-    if (destination.is<Destination::Remote>())
-        return {false, config_.remote.relay_host ? "" : destination.address.domain()};
-    // A slow program delays only other mail of the same account or alias.
-    const auto* source = source_of(destination);
-    return {true, source != nullptr ? describe(*source) : account_of(destination)};
-}
-
-/// The account whose rights a local agent gets for it, or whose files it reads.
-std::string Dispatcher::account_for(const Destination& destination) const {
-    if (destination.is<Destination::Discard>()) return "";
-    if (destination.is<Destination::Unrouted>()) return account_for(destination.address);
-    if (auto domain = virtual_domain_of(destination); !domain.empty()) return events_.owner_of(domain);
-    const auto* source = source_of(destination);
-    const bool is_in_alias = source != nullptr && std::holds_alternative<Destination::InHostAlias>(*source);
-    return is_in_alias ? config_.routing.alias_user : account_of(destination);
-}
-
-std::string Dispatcher::account_for(const Address& address) const {
-    if (std::string owner = events_.owner_of(address.domain()); !owner.empty()) return owner;
-    const std::string& name = address.local_part();
-    return to_lower(name.substr(0, name.find_first_of(config_.routing.recipient_delimiter, 1)));
-}
-
-Dispatcher::DestinationQueue& Dispatcher::queue_for(const Key& key, const std::string& account) {
-    const auto [place, is_new] = destinations_.try_emplace(key);
-    if (is_new && !key.domain.empty() && key.is_local) place->second.account = account;
-    return place->second;
-}
-
-Dispatcher::Parts Dispatcher::divide(const QueueEntry& entry) {
-    Parts parts;
-    const Journal& journal = entry.journal();
-    for (std::uint32_t i = 0; i < journal.recipients.size(); ++i) {
-        if (journal.recipients[i].status != RecipientState::Status::waiting) continue;
-        const Destination& destination = journal.envelope.recipients[i].destination;
-        const Key key = key_of(destination);
-        if (key.is_local && !key.domain.empty() && !parts.contains(key))
-            queue_for(key, account_for(destination));
-        parts[key].push_back(i);
-    }
-    return parts;
-}
-
-/// Without recipients at other hosts where these have to wait for a queue run.
-Dispatcher::Parts Dispatcher::parts_for_now(const QueueEntry& entry, bool& is_withheld) {
-    Parts parts = divide(entry);
-    is_withheld = !events_.may_leave(entry.journal()) &&
-                  std::erase_if(parts, [](const auto& part) { return !part.first.is_local; }) > 0;
-    return parts;
-}
-
-/// All of them together, so that one process at a time adds recipients to the journal. The place of the first
-/// one's address: a user whose files are slow to read delays no mail of other users.
-Dispatcher::Parts Dispatcher::to_route_again(const QueueEntry& entry) {
-    Parts parts;
-    const Journal& journal = entry.journal();
-    const bool is_fresh = now_unix() - journal.envelope.arrived < fresh;
-    std::vector<std::uint32_t> found;
-    for (std::uint32_t i = 0; i < journal.recipients.size(); ++i) {
-        const RecipientState& state = journal.recipients[i];
-        const Recipient& recipient = journal.envelope.recipients[i];
-        const bool is_first_attempt = state.last.reply.text.empty() && is_fresh;
-        if (state.status == RecipientState::Status::waiting && !is_first_attempt &&
-            !recipient.destination.is<Destination::Unrouted>() && events_.is_ours(recipient.original))
-            found.push_back(i);
-    }
-    if (found.empty()) return parts;
-    const Address& first = journal.envelope.recipients[found.front()].original;
-    const Key key{true, "routing " + first.to_string()};
-    queue_for(key, account_for(first));
-    parts[key] = found;
-    return parts;
-}
+// ---- messages
 
 bool Dispatcher::start(const std::string& id) {
     std::optional<QueueEntry> entry = spool_.take(id);
     if (!entry) return false;
     if (entry->journal().held) return false;
-    const Parts again = to_route_again(*entry);
+    const Parts again = division_.to_route_again(entry->journal());
     bool is_withheld = false;
-    const Parts parts = again.empty() ? parts_for_now(*entry, is_withheld) : again;
+    const Parts parts = again.empty() ? division_.parts_for_now(entry->journal(), is_withheld) : again;
     if (is_withheld && parts.empty()) return false;
     if (is_postponed(parts, id)) return true;
-    std::string owner = owner_of(entry->journal().envelope.origin);
-    Share& share = shares_[owner];
-    if (!has_share(owner)) {
-        share.backlog.push_back(id);
+    std::string owner = MessageShares::owner_of(entry->journal().envelope.origin);
+    if (!shares_.has_share(owner, places_left())) {
+        shares_.add_waiting(owner, id);
         return true;
     }
-    ++share.active;
+    shares_.begin(owner);
     ActiveMessage& message =
         active_.emplace(id, ActiveMessage{std::move(*entry), std::move(owner)}).first->second;
     message.waiting = message.entry.journal().waiting();
@@ -139,15 +57,12 @@ bool Dispatcher::start(const std::string& id) {
     return true;
 }
 
-bool Dispatcher::has_room_for_jobs(const DestinationQueue& destination) {
-    return destination.waiting.size() < (destination.pace == Pace::slow ? 1 : most_waiting);
-}
-
 /// Its only destination has enough to do: the message waits there, neither open nor locked.
 bool Dispatcher::is_postponed(const Parts& parts, const std::string& id) {
     if (parts.size() != 1) return false;
-    DestinationQueue& destination = destinations_[parts.begin()->first];
-    if (has_room_for_jobs(destination)) return false;
+    const auto& [key, part] = *parts.begin();
+    DestinationQueue& destination = place_of(key, part.account)->second;
+    if (destination.has_room()) return false;
     destination.backlog.push_back(id);
     return true;
 }
@@ -155,40 +70,90 @@ bool Dispatcher::is_postponed(const Parts& parts, const std::string& id) {
 /// The message may be settled, and gone, when this returns.
 void Dispatcher::hand_out(ActiveMessage& message, const Parts& parts) {
     const bool routes_again = !message.is_routed;
-    for (const auto& [key, recipients] : parts) {
-        std::deque<Job>& waiting = destinations_[key].waiting;
-        for (std::size_t from = 0; from < recipients.size(); from += QueueJob::most_recipients) {
-            const auto begin = recipients.begin() + static_cast<std::ptrdiff_t>(from);
-            const auto count = std::min(QueueJob::most_recipients, recipients.size() - from);
+    for (const auto& [key, part] : parts) {
+        std::deque<DeliveryJob>& waiting = place_of(key, part.account)->second.waiting;
+        for (std::size_t from = 0; from < part.recipients.size(); from += QueueJob::most_recipients) {
+            const auto begin = part.recipients.begin() + static_cast<std::ptrdiff_t>(from);
+            const auto count = std::min(QueueJob::most_recipients, part.recipients.size() - from);
             waiting.push_back({&message, {begin, begin + static_cast<std::ptrdiff_t>(count)}, routes_again});
             ++message.jobs_left;
         }
     }
     if (message.jobs_left == 0) return settle(message);
-    for (const auto& [key, recipients] : parts) dispatch(destinations_.find(key));
+    for (const auto& [key, part] : parts) dispatch(destinations_.find(key));
 }
 
-void Dispatcher::forget_down_destinations() {
-    for (auto& [key, destination] : destinations_) destination.down_until = {};
+void Dispatcher::settle_job(const DeliveryJob& job, const DeliveryResult& result) {
+    settlement_.record(job, result);
+    finish(job);
 }
 
-// ---- workers
+void Dispatcher::defer_job(const DeliveryJob& job, const std::string& why) {
+    settle_job(job, deferred("4.4.1", why));
+}
+
+void Dispatcher::finish(const DeliveryJob& job) {
+    ActiveMessage& message = *job.message;
+    if (--message.jobs_left != 0) return;
+    if (std::exchange(message.is_routed, true) || stopping_) return settle(message);
+    hand_out(message, division_.parts_for_now(message.entry.journal(), message.is_withheld));
+}
+
+void Dispatcher::settle(ActiveMessage& message) {
+    const std::string id = message.entry.id();
+    const bool is_withheld = message.is_withheld;
+    const std::optional<UnixTime> due = settlement_.settle(message, stopping_);
+    release(id);
+    if (!due)
+        events_.on_finished(id);
+    else if (is_withheld)
+        events_.on_gone(id);
+    else
+        events_.on_deferred(id, *due);
+}
+
+void Dispatcher::release(const std::string& id) {
+    const auto message = active_.find(id);
+    shares_.end(message->second.owner);
+    active_.erase(message);
+}
+
+void Dispatcher::read_shares() {
+    for (const std::string& owner : shares_.owners_waiting())
+        for (std::size_t n = 0; n < most_read_at_once && has_room(); ++n) {
+            const auto id = shares_.next(owner, places_left());
+            if (!id) break;
+            if (!start(*id)) events_.on_gone(*id);
+        }
+}
+
+// ---- destinations
+
+Dispatcher::Place Dispatcher::place_of(const DestinationKey& key, const std::string& account) {
+    const auto [place, is_new] = destinations_.try_emplace(key);
+    if (is_new) place->second.account = account;
+    return place;
+}
 
 void Dispatcher::dispatch(Place place) {
     DestinationQueue& destination = place->second;
+    AgentPool& pool = pool_of(place);
     while (!destination.waiting.empty()) {
-        Job job = std::move(destination.waiting.front());
+        DeliveryJob job = std::move(destination.waiting.front());
         destination.waiting.pop_front();
         if (stopping_) {
-            finish(std::move(job));
-        } else if (Clock::now() < destination.down_until) {
-            postpone_job(std::move(job), destination);
-        } else if (Agent* agent = free_agent(place)) {
+            finish(job);
+        } else if (destination.is_down()) {
+            settlement_.postpone(job, destination);
+            finish(job);
+        } else if (Agent* agent = pool.free_agent(place)) {
             hand_over(*agent, std::move(job));
         } else {
             destination.waiting.push_front(std::move(job));
-            if (Clock::now() < destination.down_until) continue;  // since no agent could be started
-            join_line(place);
+            if (destination.is_down()) continue;  // since no agent could be started
+            const bool is_local = place->first.is_local;
+            pool.join_line(place,
+                           is_local ? destination.account : destination.waiting.front().message->owner);
             return;
         }
     }
@@ -203,7 +168,7 @@ void Dispatcher::read_backlog(Place place) {
     if (destination.is_reading_backlog) return;
     destination.is_reading_backlog = true;
     const auto may_read = [&] {
-        return has_room() && !destination.backlog.empty() && has_room_for_jobs(destination);
+        return has_room() && !destination.backlog.empty() && destination.has_room();
     };
     for (std::size_t n = 0; n < most_read_at_once && may_read(); ++n) {
         const std::string id = std::move(destination.backlog.front());
@@ -211,9 +176,13 @@ void Dispatcher::read_backlog(Place place) {
         if (!start(id)) events_.on_gone(id);
     }
     destination.is_reading_backlog = false;
-    if (!destination.backlog.empty() && has_room_for_jobs(destination) &&
-        !std::exchange(destination.is_unread, true))
+    if (!destination.backlog.empty() && destination.has_room() && !std::exchange(destination.is_unread, true))
         unread_.push_back(place);
+}
+
+bool Dispatcher::can_go_on() const {
+    if (!has_room() || stopping_) return false;
+    return !unread_.empty() || shares_.can_go_on(places_left());
 }
 
 void Dispatcher::go_on() {
@@ -226,12 +195,35 @@ void Dispatcher::go_on() {
     }
 }
 
-void Dispatcher::hand_over(Agent& agent, Job job) {
+void Dispatcher::forget_down_destinations() {
+    for (auto& [key, destination] : destinations_) destination.down_until = {};
+}
+
+/// Limits that were learnt a while ago may not hold any more.
+void Dispatcher::lift_limits() {
+    const auto now = DestinationQueue::Clock::now();
+    for (auto place = destinations_.begin(); place != destinations_.end(); ++place) {
+        DestinationQueue& destination = place->second;
+        if (destination.most_agents == DestinationQueue::no_limit || now < destination.limited_until)
+            continue;
+        destination.most_agents = DestinationQueue::no_limit;
+        dispatch(place);
+    }
+}
+
+// ---- agents
+
+void Dispatcher::serve_line(AgentPool& pool) {
+    while (const auto place = pool.next_in_line()) dispatch(*place);
+}
+
+void Dispatcher::hand_over(Agent& agent, DeliveryJob job) {
+    QueueEntry& entry = job.message->entry;
     try {
-        job.message->entry.make_room_for_results(job.recipients.size());
+        entry.make_room_for_results(job.recipients.size());
     } catch (const std::system_error& error) {
         // What is delivered and cannot be noted would be delivered again and again.
-        return defer_job(std::move(job), std::string("the journal cannot be written: ") + error.what());
+        return defer_job(job, std::string("the journal cannot be written: ") + error.what());
     }
     QueueJob request;
     request.count = static_cast<std::uint32_t>(job.recipients.size());
@@ -239,86 +231,87 @@ void Dispatcher::hand_over(Agent& agent, Job job) {
     request.routes_again = job.routes_again ? 1 : 0;
     request.is_patient = agent.place->first.domain.empty() ? 0 : 1;
     try {
-        const Fd message = job.message->entry.open_message();
-        std::vector<int> descriptors = {job.message->entry.fd(), message.get()};
-        if (const StatusWriter* status = events_.status_writer_of(job.message->entry.id())) {
+        const Fd message = entry.open_message();
+        std::vector<int> descriptors = {entry.fd(), message.get()};
+        if (const StatusWriter* status = events_.status_writer_of(entry.id())) {
             request.submitter_sees_all = status->sees_all() ? 1 : 0;
             descriptors.push_back(status->fd());
         }
         send_struct(agent.worker.channel.get(), request, descriptors);
         agent.job = std::move(job);
-        agent.busy_since = Clock::now();
+        agent.busy_since = AgentPool::Clock::now();
     } catch (const PeerGone&) {
-        // The end of its channel removes the agent from the list; this part is tried again by schedule.
-        defer_job(std::move(job), "the delivery process ended");
+        // The end of its channel removes the agent from the pool; this part is tried again by schedule.
+        defer_job(job, "the delivery process ended");
     } catch (const std::system_error& error) {
-        log_event(job.message->entry.id(), "message-unreadable", {{"reason", error.what()}});
-        if (error.code() == std::errc::no_such_file_or_directory) {
-            settle_job(std::move(job), failed("5.3.0", "the text of the message was lost on this host"));
-        } else {
-            defer_job(std::move(job), "the message could not be read");
-        }
+        log_event(entry.id(), "message-unreadable", {{"reason", error.what()}});
+        if (error.code() == std::errc::no_such_file_or_directory)
+            settle_job(job, failed("5.3.0", "the text of the message was lost on this host"));
+        else
+            defer_job(job, "the message could not be read");
     }
 }
 
 bool Dispatcher::serve(int channel) {
-    for (Pool& pool : pools_)
-        for (auto agent = pool.agents.begin(); agent != pool.agents.end(); ++agent)
-            if (agent->worker.channel.get() == channel) {
-                job_done(pool, agent);
-                return true;
-            }
+    for (AgentPool& pool : pools_)
+        if (const auto agent = pool.with_channel(channel)) {
+            agent_answered(pool, *agent);
+            return true;
+        }
     return false;
 }
 
-void Dispatcher::job_done(Pool& pool, std::list<Agent>::iterator agent) {
+void Dispatcher::agent_answered(AgentPool& pool, AgentPool::Agents::iterator agent) {
     const Place place = agent->place;
     DestinationQueue& destination = place->second;
     const auto answer = receive_struct_now<QueueJobDone>(agent->worker.channel.get());
     if (answer.kind == PacketArrival::Kind::nothing) return;
-    std::optional<Job> job = std::exchange(agent->job, std::nullopt);
-    if (answer.kind != PacketArrival::Kind::packet) return end_of_agent(pool, agent, std::move(job));
+    std::optional<DeliveryJob> job = std::exchange(agent->job, std::nullopt);
+    if (answer.kind != PacketArrival::Kind::packet) return agent_ended(pool, agent, std::move(job));
     ++agent->jobs_done;
-    agent->worker.idle_since = Clock::now();
+    agent->worker.idle_since = AgentPool::Clock::now();
     const bool is_down = answer.value.destination_is_down != 0;
-    if (job) learn_pace(destination, *agent, !is_down);
-    if (job && is_down && may_pass_on(*agent, answer.value)) return pass_on(pool, agent, std::move(*job));
-    if (is_down) note_down(destination, result_in(answer.value));
+    const bool is_unrecorded = is_down && answer.value.is_unrecorded != 0;
+    if (job) destination.learn_pace(pool.time_of_job(*agent), slow_, !is_down);
+    if (job && is_unrecorded && !stopping_ && pool.may_pass_on(*agent, !answer.value.by.str().empty()))
+        return pass_on(pool, agent, std::move(*job));
+    if (is_down) destination.note_down(result_in(answer.value));
     agent->was_connected = !is_down;
-    const bool leaves = must_give_way(pool, *agent);
-    if (leaves) remove_agent(pool, agent);
+    const bool leaves = pool.must_give_way(*agent);
+    if (leaves) pool.remove(agent);
     if (job) {
         job->message->entry.reload();
         job->message->was_tried |= !job->routes_again;
         be_patient_with_slow(*job, answer.value);
-        if (is_down && answer.value.is_unrecorded != 0)
-            settle_job(std::move(*job), destination.why_down);
+        if (is_unrecorded)
+            settle_job(*job, destination.why_down);
         else
-            finish(std::move(*job));
+            finish(*job);
     }
     if (leaves) serve_line(pool);
     dispatch(place);
     serve_line(pool);  // if it needs its agent no more
 }
 
-/// One that was asked to end has tried nothing of what it has not recorded.
-void Dispatcher::end_of_agent(Pool& pool, std::list<Agent>::iterator agent, std::optional<Job> job) {
+/// An agent that was asked to end has tried nothing of what it has not recorded.
+void Dispatcher::agent_ended(AgentPool& pool, AgentPool::Agents::iterator agent,
+                             std::optional<DeliveryJob> job) {
     const Place place = agent->place;
     const bool was_asked = agent->is_ending || stopping_;
     if (!was_asked)
         log_event("", "queue-agent-ended",
                   {{"child", std::to_string(agent->worker.pid)}, {"domain", place->first.domain}});
-    if (job && agent->is_ending) learn_pace(place->second, *agent, false);
-    remove_agent(pool, agent);
+    if (job && agent->is_ending) place->second.learn_pace(pool.time_of_job(*agent), slow_, false);
+    pool.remove(agent);
     if (job) {
         job->message->entry.reload();
         if (stopping_) {
-            finish(std::move(*job));
+            finish(*job);
         } else if (was_asked) {
             place->second.waiting.push_front(std::move(*job));
         } else {
             job->message->was_tried |= !job->routes_again;
-            defer_job(std::move(*job), "the delivery process ended");
+            defer_job(*job, "the delivery process ended");
         }
     }
     serve_line(pool);
@@ -327,42 +320,28 @@ void Dispatcher::end_of_agent(Pool& pool, std::list<Agent>::iterator agent, std:
 }
 
 /// Recipients whose agents did not answer soon get an agent that waits for one of them alone.
-void Dispatcher::be_patient_with_slow(const Job& job, const QueueJobDone& answer) {
+void Dispatcher::be_patient_with_slow(const DeliveryJob& job, const QueueJobDone& answer) {
     ActiveMessage& message = *job.message;
     std::vector<Place> places;
     for (std::size_t i = 0; i < job.recipients.size(); ++i) {
         if (answer.is_slow[i] == 0) continue;
-        const Destination& destination =
-            message.entry.journal().envelope.recipients[job.recipients[i]].destination;
-        const Key key{true, "mailbox " + describe(destination)};
-        DestinationQueue& own = queue_for(key, account_for(destination));
-        own.is_patient = true;
-        own.waiting.push_back({&message, {job.recipients[i]}});
+        const auto [key, account] = division_.slow_mailbox(
+            message.entry.journal().envelope.recipients[job.recipients[i]].destination);
+        const Place own = place_of(key, account);
+        own->second.is_patient = true;
+        own->second.waiting.push_back({&message, {job.recipients[i]}});
         ++message.jobs_left;
-        places.push_back(destinations_.find(key));
+        places.push_back(own);
     }
     for (const Place place : places) dispatch(place);
 }
 
-/// A host that answers, though it refuses this connection, takes mail over those that others of its agents
-/// have; where there is no answer, one of them must have had a connection.
-bool Dispatcher::may_pass_on(const Agent& refused, const QueueJobDone& answer) const {
-    if (answer.is_unrecorded == 0 || stopping_) return false;
-    const bool has_answer = !answer.by.str().empty();
-    for (const Pool& pool : pools_)
-        for (const Agent& other : pool.agents)
-            if (&other != &refused && other.place == refused.place && (has_answer || other.was_connected))
-                return true;
-    return false;
-}
-
 /// The other agents of the destination take the job; for a while there are no more of them.
-void Dispatcher::pass_on(Pool& pool, std::list<Agent>::iterator refused, Job job) {
+void Dispatcher::pass_on(AgentPool& pool, AgentPool::Agents::iterator refused, DeliveryJob job) {
     const Place place = refused->place;
     DestinationQueue& destination = place->second;
-    remove_agent(pool, refused);
-    destination.most_agents = destination.agents;
-    destination.limited_until = Clock::now() + limit_time;
+    pool.remove(refused);
+    destination.limit_agents();
     log_event(job.message->entry.id(), "passed-on",
               {{"domain", place->first.domain}, {"connections", std::to_string(destination.agents)}});
     destination.waiting.push_front(std::move(job));
@@ -371,24 +350,27 @@ void Dispatcher::pass_on(Pool& pool, std::list<Agent>::iterator refused, Job job
 }
 
 void Dispatcher::add_poll_entries(std::vector<pollfd>& entries) const {
-    for (const Pool& pool : pools_)
-        for (const Agent& agent : pool.agents) entries.push_back({agent.worker.channel.get(), POLLIN, 0});
+    for (const AgentPool& pool : pools_) pool.add_poll_entries(entries);
+}
+
+void Dispatcher::end_idle_agents() {
+    lift_limits();
+    pools_[0].make_way();
+    for (AgentPool& pool : pools_) pool.end_idle();
+    const auto now = DestinationQueue::Clock::now();
+    const bool is_remembered = destinations_.size() <= most_remembered;
+    std::erase_if(destinations_, [&](const auto& entry) {
+        const auto& [key, destination] = entry;
+        return destination.is_idle() && (key.is_local || !is_remembered || now >= destination.pace_until);
+    });
 }
 
 void Dispatcher::stop() {
     stopping_ = true;
     for (auto& [key, destination] : destinations_) destination.backlog.clear();
-    for (auto& [owner, share] : shares_) share.backlog.clear();
+    shares_.clear_waiting();
     for (auto place = destinations_.begin(); place != destinations_.end(); ++place) dispatch(place);
-    for (Pool& pool : pools_)
-        for (auto agent = pool.agents.begin(); agent != pool.agents.end();) {
-            const auto next = std::next(agent);
-            if (agent->job)
-                events_.end_agent(agent->worker, SIGTERM);
-            else
-                remove_agent(pool, agent);
-            agent = next;
-        }
+    for (AgentPool& pool : pools_) pool.stop();
 }
 
 }  // namespace postoffice

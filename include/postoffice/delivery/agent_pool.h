@@ -1,0 +1,92 @@
+// The queue agents of the dispatcher for other hosts, or those for this one: neither kind takes the places of
+// the other. Destinations choose themselves how long they take, so each pace has a share of the agents, and a
+// line of its own in which destinations without an agent wait.
+#pragma once
+
+#include <poll.h>
+
+#include <array>
+#include <chrono>
+#include <list>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "postoffice/base/fair_queue.h"
+#include "postoffice/base/worker.h"
+#include "postoffice/config/config.h"
+#include "postoffice/delivery/destination_queue.h"
+#include "postoffice/delivery/dispatcher_events.h"
+
+namespace postoffice {
+
+class AgentPool {
+  public:
+    using Clock = std::chrono::steady_clock;
+    using Place = DestinationQueues::iterator;
+    enum class Kind { remote, local };
+
+    struct Agent {
+        Worker worker;
+        Place place;
+        std::optional<DeliveryJob> job = std::nullopt;  ///< empty while idle
+        unsigned jobs_done = 0;
+        bool was_connected = false;  ///< to a host of its destination
+        bool is_ending = false;      ///< it was asked to
+        Clock::time_point busy_since{};
+    };
+    using Agents = std::list<Agent>;
+
+    /// Keeps the references. `slow`: a job that takes longer makes its destination a slow one.
+    AgentPool(const Config& config, Kind kind, const DispatcherEvents& events, Milliseconds slow)
+        : config_(config), is_local_(kind == Kind::local), events_(events), slow_(slow) {}
+
+    /// An agent of this destination without a job, started if it may have one more; nullptr if it may not. If
+    /// none can be started, the destination is down.
+    Agent* free_agent(Place place);
+    /// A destination whose own agents are at work is served by them when they are done. `owner`: of the mail.
+    void join_line(Place place, const std::string& owner);
+    /// The destination that gets the next agent, and leaves the line; nullopt if no agent is spare, or none
+    /// may start.
+    std::optional<Place> next_in_line();
+    /// The agent ends, since other destinations wait in line. A new agent costs a process and a connection:
+    /// the only one of its destination may do some work first.
+    bool must_give_way(const Agent& agent) const;
+    /// Agents that turned slow take the places of others as long as no other mail waits for them. Then those
+    /// that turned slow last are asked to end.
+    void make_way();
+    /// An agent of the same destination takes what this one, which was refused, has. `has_answer`: the host
+    /// answers; otherwise the other one must have had a connection.
+    bool may_pass_on(const Agent& refused, bool has_answer) const;
+
+    /// Closes the channel of the agent, by which it ends.
+    void remove(Agents::iterator agent);
+    void end_idle();
+    /// Idle agents end, those at work are asked to.
+    void stop();
+
+    void add_poll_entries(std::vector<pollfd>& entries) const;
+    std::optional<Agents::iterator> with_channel(int channel);
+    /// The job of this agent took so long.
+    Clock::duration time_of_job(const Agent& agent) const { return Clock::now() - agent.busy_since; }
+
+  private:
+    Pace pace_of(const Agent& agent) const;
+    std::size_t busy(Pace at_least) const;
+    bool may_start(Pace pace) const;
+    bool may_start(const std::string& account) const;
+    bool has_spare_agent();
+    Agents::iterator idle_agent();
+    Agent* start(Place place);
+
+    const Config& config_;
+    const bool is_local_;
+    const DispatcherEvents& events_;
+    const Milliseconds slow_;
+    Agents agents_;
+    /// Destinations that have mail and no agent, by their pace and by the owner of the mail.
+    std::array<FairQueue<std::string, Place>, 3> lines_;
+    std::size_t next_line_ = 0;
+};
+
+}  // namespace postoffice

@@ -1,0 +1,87 @@
+// The mail for one destination that is under way: jobs that wait for a queue agent, messages for whose jobs
+// there is no room yet, and what was learnt of the destination.
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <deque>
+#include <limits>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "postoffice/base/clock.h"
+#include "postoffice/mail/delivery_result.h"
+#include "postoffice/queue/spool.h"
+
+namespace postoffice {
+
+/// A message that the dispatcher has taken, with the lock on its journal.
+struct ActiveMessage {
+    QueueEntry entry;
+    std::string owner;        ///< of its share of the messages under way
+    std::size_t waiting = 0;  ///< recipients that nothing had become of when it was taken
+    unsigned jobs_left = 0;
+    bool was_tried = false;    ///< an attempt was made for one of its recipients
+    bool is_withheld = false;  ///< its recipients at other hosts wait for a queue run
+    bool is_routed = false;    ///< what is under way is its delivery
+};
+
+/// Recipients of one message that share a destination.
+struct DeliveryJob {
+    ActiveMessage* message = nullptr;
+    std::vector<std::uint32_t> recipients;  ///< indices in its journal
+    bool routes_again = false;              ///< see QueueJob
+};
+
+struct DestinationKey {
+    bool is_local = false;
+    std::string domain;  ///< empty for mailboxes and for the relay host
+    auto operator<=>(const DestinationKey&) const = default;
+};
+
+/// How long the jobs of a destination take. The destination chooses that itself, so slow ones share a part of
+/// the agents.
+enum class Pace { quick, unknown, slow };
+
+struct DestinationQueue {
+    using Clock = std::chrono::steady_clock;
+    static constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
+    static constexpr std::size_t most_waiting = 40;  ///< jobs, each with an open message
+
+    std::string account;        ///< with the rights that local agents need for it; empty: of many, or remote
+    bool is_patient = false;    ///< one mailbox that did not answer soon
+    Pace pace = Pace::unknown;  ///< of another host
+    Clock::time_point pace_until{};  ///< it is remembered
+    std::deque<DeliveryJob> waiting;
+    std::deque<std::string> backlog;  ///< ids of messages that wait here, neither open nor locked
+    std::size_t agents = 0;
+    Clock::time_point down_until{};
+    UnixTime down_since = 0;  ///< when an attempt found that
+    DeliveryResult why_down;
+    std::size_t most_agents = no_limit;  ///< that had a connection when the host refused another one
+    Clock::time_point limited_until{};
+    bool is_reading_backlog = false;
+    bool is_in_line = false;  ///< of an AgentPool
+    bool is_unread = false;   ///< its backlog waits for its turn
+
+    bool has_room() const { return waiting.size() < (pace == Pace::slow ? 1 : most_waiting); }
+    bool is_down() const { return Clock::now() < down_until; }
+    /// No host of it could be reached: for a minute nothing is tried.
+    void note_down(const DeliveryResult& why);
+    /// Its host refused one connection more than it has agents now: for a while there are no more of them.
+    void limit_agents();
+    /// `time`: that a job took. A slow one counts also if no host was reached.
+    void learn_pace(Clock::duration time, Clock::duration slow, bool was_reached);
+    /// Nothing waits here, and nothing that was learnt still holds.
+    bool is_idle() const;
+};
+
+using DestinationQueues = std::map<DestinationKey, DestinationQueue>;
+
+/// Of what is delivered here, mailboxes of all users are quick, and a destination with an account of its own
+/// is not.
+Pace pace_of(const DestinationQueues::value_type& destination);
+
+}  // namespace postoffice
