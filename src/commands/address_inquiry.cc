@@ -13,8 +13,8 @@
 #include "postoffice/daemon/run_with_spawner.h"
 #include "postoffice/delivery/agent_channels.h"
 #include "postoffice/delivery/delegated_user_files.h"
-#include "postoffice/delivery/remote_delivery.h"
 #include "postoffice/net/mx.h"
+#include "postoffice/outbound/remote_delivery.h"
 #include "postoffice/routing/aliases.h"
 #include "postoffice/routing/submitter.h"
 

@@ -12,7 +12,7 @@
 #include "dns_servers.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/config/values.h"
-#include "postoffice/delivery/remote_delivery.h"
+#include "postoffice/outbound/remote_delivery.h"
 
 namespace postoffice::testing_remote_delivery {
 

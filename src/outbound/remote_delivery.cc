@@ -1,4 +1,4 @@
-#include "postoffice/delivery/remote_delivery.h"
+#include "postoffice/outbound/remote_delivery.h"
 
 #include <fmt/format.h>
 
