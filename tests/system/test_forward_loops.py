@@ -6,7 +6,7 @@ import pytest
 
 from conftest import needs_root
 from homes import home_file
-from host import local_user
+from host import local_user, wait_for
 from virtual import VirtualDomains
 
 pytestmark = needs_root
@@ -129,6 +129,33 @@ def test_recipients_of_one_forwarding_address_share_a_transaction(pair, make_hos
     by = [sorted(line[14:].decode() for line in copy.splitlines() if line.startswith(b"Delivered-To: "))
           for copy in copies]
     assert sorted(by) == [["bob@b.test", "team@a.test"], ["carol@b.test"], ["carol@b.test", "other@a.test"]], by
+
+
+def test_a_program_that_cannot_send_is_told_of_it_once(host, folder, delivery_file):
+    """Its sendmail reports an error by mail, which is delivered to the program; the next error is printed."""
+    host.start()
+    host.permit_submission()
+    runs = os.path.join(folder, "runs")
+    program = os.path.join(folder, "program")
+    with open(runs, "w"), open(program, "w") as file:
+        file.write(f"""#!/bin/sh
+echo "from <$SENDER>" >>{runs}
+test "$(wc -l <{runs})" -lt 9 || exit 0
+{host.command("sendmail")} -C {host.config} -oem no-such-user 2>>{runs}
+exit 0
+""")
+    os.chmod(runs, 0o666)
+    os.chmod(program, 0o755)
+    delivery_file("alice", f"|{program}\n")
+    host.run("sendmail", "-f", "carol@example.org", "alice", input=b"Subject: x\n\nx\n", check=True)
+
+    def lines():
+        host.run("runq")  # which that sendmail cannot trigger here
+        with open(runs) as file:
+            return file.read().split("\n")[:-1]
+    wait_for(lambda: len(lines()) > 2, what=lambda: f"{lines()}; {host.log_text()}")
+    host.wait_for_empty_queue()
+    assert lines() == ["from <carol@example.org>", "from <>", "sendmail: no-such-user: unknown user"]
 
 
 def test_a_message_with_too_many_hops_is_refused(host):

@@ -315,10 +315,17 @@ int SubmitCommand::follow_delivery() {
     return status_->exit_code();
 }
 
+/// True in a program of a delivery file that handles a report: another report would be delivered to the
+/// program again, without end (RFC 3834 section 2).
+bool is_caused_by_report() {
+    const char* sender = std::getenv("SENDER");
+    return sender != nullptr && *sender == '\0';
+}
+
 /// True if the sender is told by mail: on request, or where no terminal shows what we print (BSD mail and
 /// s-nail do not wait for us, nor do most programs).
 bool SubmitCommand::reports_by_mail() const {
-    if (sender_.is_null()) return false;
+    if (sender_.is_null() || is_caused_by_report()) return false;
     if (line_.submission.error_mode_given) return line_.submission.error_mode == ErrorMode::mail;
     return ::isatty(STDIN_FILENO) == 0 && ::isatty(STDERR_FILENO) == 0;
 }
