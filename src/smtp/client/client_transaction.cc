@@ -2,11 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "body_writer.h"
-#include "postoffice/base/disk.h"
+#include "message_source.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/utf8.h"
 #include "postoffice/base/worker.h"
@@ -16,13 +15,7 @@
 namespace postoffice {
 namespace {
 
-constexpr std::size_t block_size = 65536;
 constexpr Seconds last_words_patience{1};
-
-// Our own file cannot be read: no fault of the server.
-struct MessageUnreadable {
-    std::string why;
-};
 
 // An address that would break out of its command line. The parsers let none pass; this is the last gate.
 bool is_sendable(const std::string& address) {
@@ -30,14 +23,6 @@ bool is_sendable(const std::string& address) {
         const auto octet = static_cast<unsigned char>(c);
         return octet < 0x20 || octet == 0x7F;
     });
-}
-
-std::size_t read_block(int message, std::array<char, block_size>& block, std::uint64_t offset) {
-    try {
-        return disk::read_at(message, block, static_cast<off_t>(offset));
-    } catch (const std::system_error& e) {
-        throw MessageUnreadable{e.what()};
-    }
 }
 
 }  // namespace
@@ -76,6 +61,7 @@ struct SmtpClient::Transaction {
     std::vector<std::string> recipients;
     int message;
     std::uint64_t size;
+    std::optional<SevenBitPlan> seven_bits{};  // how the message is converted for a server without 8BITMIME
     std::vector<std::optional<DeliveryResult>> results;
     bool mail_was_deferred = false;
     bool may_have_been_taken = false;  // the final dot was sent
@@ -123,11 +109,11 @@ TransactionResult SmtpClient::send(const OutgoingEnvelope& envelope, int message
 }
 
 void SmtpClient::transact(Transaction& transaction) {
+    convert_if_needed(transaction);
     refuse_locally(transaction);
     if (!transaction.has_open()) return;
     if (!ask_envelope(transaction)) return;
-    if (const auto refusal = send_body(transaction.envelope.trace, transaction.message))
-        return transaction.settle_open(judge(*refusal));
+    if (const auto refusal = send_body(transaction)) return transaction.settle_open(judge(*refusal));
     transaction.may_have_been_taken = true;
     step_ = "waiting for the answer to the message";
     read_verdicts(transaction);
@@ -139,6 +125,23 @@ void SmtpClient::read_verdicts(Transaction& transaction) {
     if (!speaks_lmtp_) return transaction.settle_open(judge(completion(read_reply(timeouts_.final_dot))));
     for (auto& open : transaction.results)
         if (!open) open = judge(completion(read_reply(timeouts_.final_dot)));
+}
+
+// RFC 6152 section 3: without 8BITMIME the server gets the message in seven bits, or does not get it.
+void SmtpClient::convert_if_needed(Transaction& transaction) const {
+    const MailParameters& parameters = transaction.envelope.parameters;
+    if (eight_bit_mime_ || parameters.body != Body::eight_bit_mime) return;
+    if (parameters.smtputf8 && !smtputf8_) return;  // refused for that
+    SevenBitPlan plan = plan_seven_bits(transaction.message);
+    if (plan.is_possible()) {
+        transaction.size = converted_size(transaction.message, plan) + transaction.envelope.trace.size();
+        transaction.seven_bits = std::move(plan);
+        return;
+    }
+    DeliveryResult result =
+        failed(plan.status, fmt::format("{}, and {} does not offer 8BITMIME", plan.obstacle, peer_));
+    result.reply.code = 554;
+    transaction.settle_open(result);
 }
 
 // What need not be asked.
@@ -239,8 +242,6 @@ DeliveryResult SmtpClient::judge_recipient(const Reply& reply, bool others_are_a
 std::string SmtpClient::mail_command(const Transaction& transaction) const {
     std::string line = "MAIL FROM:<" + transaction.sender + ">";
     if (size_) line += fmt::format(" SIZE={}", transaction.size);
-    // To a server without 8BITMIME the octets go as they are: converting would break signatures, and the
-    // servers that mind them are gone.
     if (eight_bit_mime_ && transaction.envelope.parameters.body == Body::eight_bit_mime)
         line += " BODY=8BITMIME";
     if (transaction.any_open_needs_utf8()) line += " SMTPUTF8";
@@ -265,25 +266,23 @@ std::string SmtpClient::rcpt_command(const Transaction& transaction, std::size_t
 
 // Sends message and final dot. A server that hangs up in the middle may have said why: that is returned, and
 // the connection is closed then.
-std::optional<Reply> SmtpClient::send_body(std::string_view trace, int message) {
+std::optional<Reply> SmtpClient::send_body(const Transaction& transaction) {
     step_ = "sending the message";
     BodyEncoder encoder;
     std::string encoded;
-    std::array<char, block_size> block;
-    encoder.encode(trace, encoded);
+    encoder.encode(transaction.envelope.trace, encoded);
+    MessageSource source(transaction.message, transaction.seven_bits ? &*transaction.seven_bits : nullptr);
     try {
-        for (std::uint64_t offset = 0;;) {
-            const std::size_t n = read_block(message, block, offset);
-            offset += n;
-            encoder.encode({block.data(), n}, encoded);
-            const bool at_end = n < block.size();
-            if (at_end) {
+        std::string block;
+        for (bool has_more = true; has_more; block.clear()) {
+            has_more = source.read(block);
+            encoder.encode(block, encoded);
+            if (!has_more) {
                 encoder.finish(encoded);
                 hold_end();  // from the final dot on the server may have the message
             }
             connection_->write(encoded, within(timeouts_.data_block));
             encoded.clear();
-            if (at_end) break;
         }
         connection_->flush(within(timeouts_.data_block));
     } catch (const PeerGone&) {

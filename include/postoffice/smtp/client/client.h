@@ -76,6 +76,8 @@ class SmtpClient {
     /// line ends; sent with CRLF and dot-stuffing, lone CR dropped, so that it can never end early at any
     /// server. Does not throw: a broken connection is `deferred` for recipients without an answer.
     /// A recipient for whom the server would need SMTPUTF8, and lacks it, has failed (RFC 6531 section 3.2).
+    /// To a server without 8BITMIME a message with octets above 127 is sent in seven bits, or has failed with
+    /// 5.6.3 (RFC 6152 section 3).
     TransactionResult send(const OutgoingEnvelope& envelope, int message, std::uint64_t size);
     /// Recipients that the server takes in one transaction, as it says; at least 1.
     std::size_t most_recipients() const { return most_recipients_; }
@@ -94,13 +96,14 @@ class SmtpClient {
     void refuse(DeliveryResult why);
 
     void transact(Transaction& transaction);
+    void convert_if_needed(Transaction& transaction) const;
     void refuse_locally(Transaction& transaction) const;
     bool ask_envelope(Transaction& transaction);
     bool is_go_ahead(Transaction& transaction, const Reply& reply);
     DeliveryResult judge_recipient(const Reply& reply, bool others_are_accepted) const;
     std::string mail_command(const Transaction& transaction) const;
     std::string rcpt_command(const Transaction& transaction, std::size_t index) const;
-    std::optional<Reply> send_body(std::string_view trace, int message);
+    std::optional<Reply> send_body(const Transaction& transaction);
     std::optional<Reply> last_words();
     void read_verdicts(Transaction& transaction);
 

@@ -1,0 +1,37 @@
+// The octets of a message on their way to a server: as they are stored, or converted to seven bits.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "postoffice/mail/seven_bit.h"
+
+namespace postoffice {
+
+/// The file with the message cannot be read: no fault of the server.
+struct MessageUnreadable {
+    std::string why;
+};
+
+class MessageSource {
+  public:
+    /// `message`: a descriptor at any position; stays open. `plan`: null for the stored form; outlives this.
+    explicit MessageSource(int message, const SevenBitPlan* plan = nullptr);
+
+    /// Appends the next octets to `out`; false if these were the last ones. Throws MessageUnreadable.
+    bool read(std::string& out);
+
+  private:
+    const int message_;
+    std::uint64_t offset_ = 0;
+    std::string block_;
+    std::optional<SevenBitConverter> converter_;
+};
+
+/// How the message would be converted. Throws MessageUnreadable.
+SevenBitPlan plan_seven_bits(int message);
+/// Octets of the converted message, with LF. Throws MessageUnreadable.
+std::uint64_t converted_size(int message, const SevenBitPlan& plan);
+
+}  // namespace postoffice
