@@ -102,7 +102,7 @@ END
 
 probe_tls() {
     if [ $with_tls = no ]; then
-        LEFT_OUT="$LEFT_OUT net/tls net/private_key net/ticket_keys policy/scram"
+        LEFT_OUT="$LEFT_OUT net/tls net/tls_client net/tls_stream net/private_key net/ticket_keys policy/scram"
         return 0
     fi
     cat >"$work/probe.cc" <<'END'

@@ -237,6 +237,10 @@ inline std::string set_relay_host(Config& config, std::string_view value) {
     return store(parse_relay_host(value), config.remote.relay_host);
 }
 
+inline std::string set_remote_tls(Config& config, std::string_view value) {
+    return store(parse_remote_tls(value), config.remote.tls);
+}
+
 inline std::string set_retry(Config& config, std::string_view value) {
     return store(parse_durations(value), config.queue.retry);
 }

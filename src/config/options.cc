@@ -211,6 +211,12 @@ std::span<const Option> table() {
          set_number<&LocalConfig::owner_programs, 1, many>},
         {"lookup-timeout", "time", "30s", "patience with DNS in one attempt at another host", SetBy::file,
          false, set_time<&RemoteConfig::lookup_timeout, 1>},
+        {"remote-tls", "text", "may", "TLS to other hosts: none, may, encrypt or verify", SetBy::file, false,
+         set_remote_tls},
+        {"remote-tls-policy", "path", "", "table of other levels for some destinations", SetBy::file, false,
+         set_path<&RemoteConfig::tls_policy>, clear<&RemoteConfig::tls_policy>},
+        {"remote-tls-authorities", "path", "", "authorities trusted beside those of the system", SetBy::file,
+         false, set_path<&RemoteConfig::tls_authorities>, clear<&RemoteConfig::tls_authorities>},
 
         {"untrusted-set-sender", "flag", "1", "every user may choose the envelope sender", SetBy::file, false,
          set_flag<&SubmissionConfig::untrusted_set_sender>},

@@ -219,6 +219,8 @@ class QueueAgent {
                    {"mark", mark_of(entry.journal().envelope.folder)},
                    {"target", describe(recipient.destination)},
                    {"host", result.by.empty() ? config_.identity.hostname : result.by},
+                   {"tls", result.tls},
+                   {"tls-policy", result.tls_policy},
                    {"reply", result.reply.line()}});
         // What becomes of a recipient that goes on in a message of its own is not known yet.
         const bool goes_on =

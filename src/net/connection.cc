@@ -189,9 +189,19 @@ void Connection::flush_tls(Deadline deadline) {
 
 void Connection::start_tls(const TlsServer& server, Deadline deadline,
                            const std::function<void()>& wait_for_input) {
+    end_clear_text(deadline);
+    tls_ = std::make_unique<TlsStream>(server, input_.get(), deadline, wait_for_input);
+}
+
+void Connection::start_tls(TlsClient& client, const TlsPeer& peer, Deadline deadline) {
+    end_clear_text(deadline);
+    tls_ = std::make_unique<TlsStream>(client, peer, input_.get(), deadline);
+}
+
+// What came in the clear could be taken for what is said under TLS (CVE-2011-0411).
+void Connection::end_clear_text(Deadline deadline) {
     flush(deadline);
     if (has_buffered_input()) throw FormatError("input in the clear where TLS was to begin");
-    tls_ = std::make_unique<TlsStream>(server, input_.get(), deadline, wait_for_input);
 }
 
 void Connection::close() noexcept {

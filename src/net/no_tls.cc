@@ -1,6 +1,7 @@
 // Stands in for tls.cc in a build without TLS.
 #include "postoffice/base/error.h"
 #include "postoffice/net/tls.h"
+#include "postoffice/net/tls_client.h"
 
 namespace postoffice {
 
@@ -33,6 +34,16 @@ TlsStream::TlsStream(const TlsServer&, int socket, const Deadline&, const std::f
     throw PeerGone("TLS is not built in");
 }
 
+TlsStream::TlsStream(TlsClient& client, const TlsPeer&, int socket, const Deadline&) : socket_(socket) {
+    (void)client.context();
+}
+
+TlsStream::~TlsStream() = default;
+
+bool TlsStream::is_resumed() const {
+    return false;
+}
+
 std::size_t TlsStream::read(char*, std::size_t, const Deadline&) {
     return 0;
 }
@@ -51,6 +62,16 @@ bool TlsStream::has_channel_binding() const {
 
 std::optional<std::string> TlsStream::channel_binding(std::string_view) const {
     return std::nullopt;
+}
+
+void TlsClient::Free::operator()(ssl_ctx_st*) const {}
+void TlsClient::Free::operator()(ssl_session_st*) const {}
+
+TlsClient::TlsClient(std::string authorities) : authorities_(std::move(authorities)) {}
+TlsClient::~TlsClient() = default;
+
+ssl_ctx_st* TlsClient::context() {
+    throw FormatError("this postoffice was built without TLS");
 }
 
 std::string TlsStream::description() const {

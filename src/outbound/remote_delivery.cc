@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
 
 namespace postoffice {
@@ -58,7 +60,11 @@ struct RemoteDelivery::Attempt {
 
 RemoteDelivery::RemoteDelivery(const Config& config, const Resolver& resolver, std::string destination,
                                const ClientTimeouts& timeouts)
-    : config_(config), resolver_(resolver), destination_(std::move(destination)), timeouts_(timeouts) {}
+    : config_(config),
+      resolver_(resolver),
+      destination_(std::move(destination)),
+      timeouts_(timeouts),
+      tls_(config) {}
 
 RemoteDelivery::~RemoteDelivery() = default;
 
@@ -88,11 +94,16 @@ RemoteDelivery::Outcome RemoteDelivery::deliver(const OutgoingEnvelope& envelope
 
 void RemoteDelivery::deliver_part(Attempt& attempt) {
     try {
+        policy_ = tls_.policy_for(next_hop());
+        if (client_ && policy_of_client_ != policy_) close();
         if (client_ && client_->is_alive()) hand_over(attempt);
         if (attempt.open.empty()) return;
         client_.reset();
         attempt.was_reached = false;  // what counts is which host can be reached now
         walk(attempt);
+    } catch (const FormatError& e) {
+        log_event("", "tls-policy-unusable", {{"reason", e.what()}});
+        attempt.settle_open(deferred("4.3.5", "the TLS policy of this host cannot be used now"));
     } catch (const std::runtime_error& e) {  // the host itself is in trouble: no descriptors, no interfaces
         attempt.settle_open(deferred("4.3.0", e.what()));
     }
@@ -106,15 +117,22 @@ void RemoteDelivery::walk(Attempt& attempt) {
     const Deadline ceiling = Deadline::after(timeouts_.message);
     std::vector<IpAddress> tried;
     std::optional<DeliveryResult> refusal;
+    const auto note = [&refusal](const DeliveryResult& why) {
+        if (!refusal || says_more(why, *refusal)) refusal = why;
+    };
     for (const MailHost& host : route.hosts) {
+        const auto tls = tls_.tls_for(policy_, next_hop(), host);
+        if (!tls) {
+            note(deferred("4.7.5", tls.problem()));
+            continue;
+        }
         for (const IpAddress& address : host.addresses) {
             if (tried.size() == most_addresses || ceiling.passed()) break;
             if (std::find(tried.begin(), tried.end(), address) != tried.end()) continue;
             tried.push_back(address);
-            const MailServer server{host.name, Endpoint{address, route.port}};
-            client_ = std::make_unique<SmtpClient>(server, config_.identity.hostname, timeouts_, transcript_);
+            connect({host.name, Endpoint{address, route.port}, false, *tls});
             if (client_->refusal()) {
-                if (!refusal || says_more(*client_->refusal(), *refusal)) refusal = client_->refusal();
+                note(*client_->refusal());
                 client_.reset();
                 continue;
             }
@@ -124,6 +142,24 @@ void RemoteDelivery::walk(Attempt& attempt) {
     }
     // A transaction that broke left its own results behind.
     if (refusal && !attempt.was_reached) attempt.settle_open(*refusal);
+}
+
+void RemoteDelivery::connect(const MailServer& server) {
+    client_ = std::make_unique<SmtpClient>(server, config_.identity.hostname, timeouts_, transcript_);
+    policy_of_client_ = policy_;
+    const auto& failure = client_->tls_failure();
+    // A server without TLS is nothing to tell, and a refusal tells for itself.
+    if (!failure || client_->refusal() || !client_->extensions().starttls) return;
+    log_event("", "remote-tls-failed",
+              {{"host", client_->peer()},
+               {"tls-policy", server.tls.policy},
+               {"reason", failure->text},
+               {"next", client_->tls() != nullptr ? "goes on" : "in the clear"}});
+}
+
+// What the policy for TLS is looked up by.
+std::string RemoteDelivery::next_hop() const {
+    return destination_.empty() && config_.remote.relay_host ? config_.remote.relay_host->host : destination_;
 }
 
 // The open recipients in as many transactions as the server wants (RFC 9422, RCPTMAX). A recipient stays open

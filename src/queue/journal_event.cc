@@ -36,7 +36,11 @@ std::optional<Reply> parse_reply(std::string_view text) {
     return Reply{static_cast<int>(*code), status == "-" ? "" : unescaped(status), unescaped(text)};
 }
 
-/// "1: reply" or "1 by mx.example.org [192.0.2.1]: reply". Without `when` no attempt was made.
+/// Between the host and the TLS that it was spoken to with, which is for people alone.
+constexpr std::string_view tls_mark = " over TLS";
+
+/// "1: reply", "1 by mx.example.org [192.0.2.1]: reply" or "1 by mx.example.org [192.0.2.1] over TLSv1.3
+/// TLS_AES_256_GCM_SHA384 (may): reply". Without `when` no attempt was made.
 bool apply_result(Journal& journal, std::optional<UnixTime> when, DeliveryResult::Outcome outcome,
                   std::string_view text) {
     const auto colon = text.find(": ");
@@ -47,6 +51,7 @@ bool apply_result(Journal& journal, std::optional<UnixTime> when, DeliveryResult
     if (!by.empty()) {
         if (!by.starts_with("by ")) return false;
         by.remove_prefix(3);
+        by = by.substr(0, by.find(tls_mark));
     }
     const auto reply = parse_reply(text.substr(colon + 2));
     if (!reply) return false;
@@ -87,6 +92,8 @@ std::string result_with(std::string_view word, std::size_t index, const Delivery
         std::string by = escaped(result.by);
         for (auto at = by.find(": "); at != std::string::npos; at = by.find(": ")) by.replace(at, 1, "\\x3a");
         event += " by " + by;
+        if (!result.tls.empty())
+            event += fmt::format(" over {} ({})", escaped(result.tls), escaped(result.tls_policy));
     }
     const Reply& reply = result.reply;
     return event + fmt::format(": {} {} {}", reply.code,

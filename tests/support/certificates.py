@@ -21,7 +21,7 @@ class Authority:
         _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
                  "-subj", "/CN=test authority", "-keyout", self._key, "-out", self.certificate)
 
-    def issue(self, name, file, kind="ec"):
+    def issue(self, name, file, kind="ec", days=1):
         """Makes a key of this kind and a certificate for a host name, in one file that only root can read; its path."""
         path = os.path.join(self.folder, file)
         request, key, signed, names = (f"{path}.{end}" for end in ("csr", "key", "crt", "ext"))
@@ -29,7 +29,7 @@ class Authority:
             extension.write(f"subjectAltName=DNS:{name}\n")
         _openssl("req", "-newkey", *KINDS[kind], "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
         _openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial",
-                 "-days", "1", "-extfile", names, "-out", signed)
+                 "-days", str(days), "-extfile", names, "-out", signed)
         with open(path, "w") as both:
             for one in (key, signed, self.certificate):
                 with open(one) as part:

@@ -60,6 +60,11 @@ class FakePeer {
         reply.append(extensions).append("250 HELP\r\n");
         say(reply);
     }
+    /// Reads STARTTLS, and goes on under TLS.
+    void start_tls(const TlsServer& server) {
+        (void)answer("220 2.0.0 go\r\n");
+        connection_.start_tls(server, deadline());
+    }
     /// Until the client has left.
     void wait_for_close() {
         while (line() != "(closed)") {

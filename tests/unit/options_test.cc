@@ -169,14 +169,27 @@ TEST(OptionTable, IsWellFormed) {
 }
 
 /// A value for each option that an empty one undoes.
-const std::map<std::string_view, std::string_view> some_values{
-    {"local-domain", "a.example"}, {"trusted", "[192.0.2.7]"},    {"home-mailbox", "Maildir/"},
-    {"control", "/run/control"},   {"listen", "127.0.0.1:2525"},  {"tls-certificate", "/etc/cert.pem"},
-    {"tls-key", "/etc/key.pem"},   {"vhost-dir", "/srv/virtual"}, {"etrn", "etrn.example"},
-    {"dnsbl", "list.example"},     {"dnswl", "good.example"},     {"no-soliciting", "org.example:ADV"},
-    {"coal-command", "/bin/true"}, {"proxy", "192.0.2.8"},        {"usermap", "*=~:~"},
-    {"nameserver", "192.0.2.53"},  {"relay-host", "x.example"},   {"retry", "1h"},
-    {"trusted-users", "www-data"}};
+const std::map<std::string_view, std::string_view> some_values{{"local-domain", "a.example"},
+                                                               {"trusted", "[192.0.2.7]"},
+                                                               {"home-mailbox", "Maildir/"},
+                                                               {"control", "/run/control"},
+                                                               {"listen", "127.0.0.1:2525"},
+                                                               {"tls-certificate", "/etc/cert.pem"},
+                                                               {"tls-key", "/etc/key.pem"},
+                                                               {"vhost-dir", "/srv/virtual"},
+                                                               {"etrn", "etrn.example"},
+                                                               {"dnsbl", "list.example"},
+                                                               {"dnswl", "good.example"},
+                                                               {"no-soliciting", "org.example:ADV"},
+                                                               {"coal-command", "/bin/true"},
+                                                               {"proxy", "192.0.2.8"},
+                                                               {"usermap", "*=~:~"},
+                                                               {"nameserver", "192.0.2.53"},
+                                                               {"relay-host", "x.example"},
+                                                               {"retry", "1h"},
+                                                               {"trusted-users", "www-data"},
+                                                               {"remote-tls-policy", "/etc/tls"},
+                                                               {"remote-tls-authorities", "/etc/ca.pem"}};
 
 TEST(OptionTable, AnEmptyValueUndoesWhateverSourceSetTheOption) {
     const std::vector<std::pair<std::string, std::string>> none;

@@ -33,6 +33,9 @@ struct Dialogue {
     explicit Dialogue(const Endpoint& server, const ClientTimeouts& timeouts = patient(), bool lmtp = false)
         : client({"mx.test", server, lmtp}, "me.test", timeouts,
                  [this](const std::string& line) { lines.push_back(line); }) {}
+    Dialogue(const Endpoint& server, const ClientTls& tls)
+        : client({"mx.test", server, false, tls}, "me.test", patient(),
+                 [this](const std::string& line) { lines.push_back(line); }) {}
 
     TransactionResult send(const std::vector<Address>& recipients = {bob}, Body body = Body::seven_bit,
                            const std::string& message = small_message) {

@@ -32,21 +32,21 @@ inline void send_raw(const Fd& socket, std::string_view octets) {
     (void)!::send(socket.get(), octets.data(), octets.size(), MSG_NOSIGNAL);
 }
 
-class TlsClient {
+class OpensslClient {
   public:
-    explicit TlsClient(const Fd& socket, int newest = TLS1_3_VERSION)
+    explicit OpensslClient(const Fd& socket, int newest = TLS1_3_VERSION)
         : context_(SSL_CTX_new(TLS_client_method())), stream_(nullptr) {
         SSL_CTX_set_max_proto_version(context_, newest);
         stream_ = SSL_new(context_);
         SSL_set_fd(stream_, socket.get());
         is_connected_ = SSL_connect(stream_) == 1;
     }
-    ~TlsClient() {
+    ~OpensslClient() {
         SSL_free(stream_);
         SSL_CTX_free(context_);
     }
-    TlsClient(const TlsClient&) = delete;
-    TlsClient& operator=(const TlsClient&) = delete;
+    OpensslClient(const OpensslClient&) = delete;
+    OpensslClient& operator=(const OpensslClient&) = delete;
     bool is_connected() const { return is_connected_; }
     SSL* stream() const { return stream_; }
     std::string read_all(std::size_t count) {

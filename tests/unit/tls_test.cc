@@ -47,7 +47,7 @@ TEST_F(TlsStreams, ReadWhatAClientWrites) {
     Sockets sockets = stream_pair();
     Child client([&] {
         sockets.ours.reset();
-        TlsClient peer(sockets.theirs);
+        OpensslClient peer(sockets.theirs);
         const std::string answer(100'000, 'a');
         if (!peer.is_connected() ||
             SSL_write(peer.stream(), lines.data(), static_cast<int>(lines.size())) <= 0)
@@ -80,7 +80,7 @@ TEST_F(TlsStreams, BothEndsKnowTheirChannel) {
         Sockets sockets = stream_pair(), told = stream_pair();
         Child client([&] {
             sockets.ours.reset();
-            TlsClient peer(sockets.theirs, version);
+            OpensslClient peer(sockets.theirs, version);
             unsigned char exported[32] = {}, hash[32] = {};
             constexpr std::string_view label = "EXPORTER-Channel-Binding";
             SSL_export_keying_material(peer.stream(), exported, sizeof exported, label.data(), label.size(),
@@ -139,7 +139,7 @@ TEST_F(TlsStreams, AHandshakeThatIsCutOffEnds) {
     {
         Sockets sockets = stream_pair();
         ::fcntl(sockets.theirs.get(), F_SETFL, O_NONBLOCK);
-        TlsClient peer(sockets.theirs);
+        OpensslClient peer(sockets.theirs);
         whole.resize(4096);
         whole.resize(static_cast<std::size_t>(::read(sockets.ours.get(), whole.data(), whole.size())));
     }
@@ -186,7 +186,7 @@ TEST_F(TlsStreams, WhoDripsARecordHasNoMoreTimeEither) {
     Sockets sockets = stream_pair();
     Child client([&] {
         sockets.ours.reset();
-        TlsClient peer(sockets.theirs);
+        OpensslClient peer(sockets.theirs);
         return peer.is_connected() ? drip(sockets.theirs, std::string("\x17\x03\x03\x40\x00", 5)) : 2;
     });
     sockets.theirs.reset();
@@ -201,7 +201,7 @@ TEST_F(TlsStreams, WhoDoesNotReadIsNotWaitedFor) {
     Sockets sockets = stream_pair();
     Child client([&] {
         sockets.ours.reset();
-        TlsClient peer(sockets.theirs);
+        OpensslClient peer(sockets.theirs);
         for (char one; ::recv(sockets.theirs.get(), &one, 1, MSG_PEEK) > 0;) ::usleep(10'000);
         return 0;
     });
@@ -215,7 +215,7 @@ TEST_F(TlsStreams, GarbageInTheMiddleEnds) {
     Sockets sockets = stream_pair();
     Child client([&] {
         sockets.ours.reset();
-        TlsClient peer(sockets.theirs);
+        OpensslClient peer(sockets.theirs);
         send_raw(sockets.theirs, lines);
         return peer.is_connected() ? 0 : 1;
     });
@@ -231,7 +231,8 @@ TEST_F(TlsStreams, WhoJustLeavesIsAtTheEnd) {
     Sockets sockets = stream_pair();
     Child client([&] {
         sockets.ours.reset();
-        const TlsClient peer(sockets.theirs, TLS1_2_VERSION);  // all that the server sends is read by then
+        const OpensslClient peer(sockets.theirs,
+                                 TLS1_2_VERSION);  // all that the server sends is read by then
         return peer.is_connected() ? 0 : 1;
     });
     sockets.theirs.reset();

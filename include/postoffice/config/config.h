@@ -175,6 +175,9 @@ struct RemoteConfig {
     unsigned agents;                      ///< at a time
     unsigned destination_agents;          ///< of these, for one destination
     Seconds lookup_timeout;               ///< for all questions to DNS of one attempt
+    TlsLevel tls;                         ///< where tls_policy says nothing; never TlsLevel::fingerprint
+    std::string tls_policy;               ///< table of levels by destination; empty: there is none
+    std::string tls_authorities;          ///< PEM file, trusted beside those of the system; empty: none
     bool operator==(const RemoteConfig&) const = default;
 };
 

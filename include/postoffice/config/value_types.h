@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -53,6 +54,18 @@ struct RelayHost {
     std::string to_string() const;
     bool operator==(const RelayHost&) const = default;
 };
+
+/// The TLS that mail to another host needs; each level but none also needs what the ones before it do.
+enum class TlsLevel {
+    none,         ///< TLS is not used
+    may,          ///< where it is offered; the certificate does not count
+    encrypt,      ///< always; the certificate does not count
+    verify,       ///< always, and a known authority confirms the name of the host
+    fingerprint,  ///< always, and the certificate is one of those that are listed
+};
+
+/// "may".
+std::string_view to_string(TlsLevel level);
 
 /// A server of `local-transport=`, which takes mail for local mailboxes by LMTP (RFC 2033).
 struct LmtpServer {

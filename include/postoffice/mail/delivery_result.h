@@ -17,6 +17,8 @@ struct DeliveryResult {
     /// Deferred only since no answer came in the time that this attempt had: one with more patience may get
     /// it.
     bool is_unanswered = false;
+    std::string tls = {};  ///< "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: the host was spoken to in the clear
+    std::string tls_policy = {};  ///< by which that was so: "may", "verify"; empty: there was none
 };
 
 inline DeliveryResult delivered(std::string text, std::string by = "") {

@@ -67,6 +67,8 @@ class Connection {
     /// `wait_for_input`: as TlsStream has it.
     void start_tls(const TlsServer& server, Deadline deadline,
                    const std::function<void()>& wait_for_input = {});
+    /// The same as the client, which expects `peer`; see TlsStream::failure(). Throws as TlsStream, too.
+    void start_tls(TlsClient& client, const TlsPeer& peer, Deadline deadline);
     /// Null in the clear.
     const TlsStream* tls() const { return tls_.get(); }
     /// The last word: under TLS a goodbye, so that the peer knows that nothing was cut off.
@@ -78,6 +80,7 @@ class Connection {
 
   private:
     std::size_t fill(Deadline deadline);
+    void end_clear_text(Deadline deadline);
     void flush_tls(Deadline deadline);
 
     Fd input_;

@@ -1,5 +1,6 @@
-// TLS for a Connection, with OpenSSL: what a server needs to offer it, and one stream. TLS 1.2 and later,
-// forward secrecy only, no compression, no renegotiation. RFC 8446, RFC 5246; for mail RFC 3207, RFC 8314.
+// TLS for a Connection, with OpenSSL: what a server needs to offer it, and one stream, of a server or a
+// client. TLS 1.2 and later, forward secrecy only, no compression, no renegotiation. RFC 8446, RFC 5246; for
+// mail RFC 3207, RFC 8314.
 //
 // A build without TLS has the same interface; tls_is_built_in() is then false and a TlsServer cannot be made.
 #pragma once
@@ -12,6 +13,7 @@
 #include <string_view>
 
 #include "postoffice/base/clock.h"
+#include "postoffice/net/tls_client.h"
 
 struct ssl_ctx_st;
 struct ssl_st;
@@ -66,6 +68,20 @@ class TlsStream {
     /// the client is to say more: it returns when there is input, or throws Timeout.
     TlsStream(const TlsServer& server, int socket, const Deadline& deadline,
               const std::function<void()>& wait_for_input = {});
+    /// The client's side. A certificate that is not the expected one does not end the handshake: see
+    /// failure(). Resumes a session of `client`, to which the new one is given at the end; keeps the
+    /// reference. Throws FormatError, too, as TlsClient::context().
+    TlsStream(TlsClient& client, const TlsPeer& peer, int socket, const Deadline& deadline);
+    TlsStream(const TlsStream&) = delete;
+    TlsStream& operator=(const TlsStream&) = delete;
+    ~TlsStream();
+
+    /// For a client: why the server is not the one that was expected; nullopt if it is.
+    const std::optional<TlsFailure>& failure() const { return failure_; }
+    /// For a client: its check was another one than Check::none, and the server has passed it.
+    bool is_verified() const { return peer_.check != TlsPeer::Check::none && !failure_; }
+    /// No certificate was exchanged, as the peers know each other from an earlier connection.
+    bool is_resumed() const;
 
     /// At least one octet, or 0 at the end, whether the peer said goodbye or just left.
     std::size_t read(char* into, std::size_t most, const Deadline& deadline);
@@ -90,9 +106,15 @@ class TlsStream {
         void operator()(ssl_st* stream) const;
     };
     bool wait_for(int outcome, const Deadline& deadline, const char* doing);
+    void expect_peer();
+    void shake_hands(int (*step)(ssl_st*), const Deadline& deadline,
+                     const std::function<void()>& wait_for_input);
 
     std::unique_ptr<ssl_st, Free> stream_;
     int socket_;
+    TlsClient* client_ = nullptr;  // null for a server
+    TlsPeer peer_;
+    std::optional<TlsFailure> failure_;
 };
 
 }  // namespace postoffice

@@ -13,6 +13,7 @@
 #include "postoffice/mail/envelope.h"
 #include "postoffice/net/mx.h"
 #include "postoffice/net/resolver.h"
+#include "postoffice/outbound/tls_policy.h"
 #include "postoffice/smtp/client/client.h"
 
 namespace postoffice {
@@ -57,6 +58,8 @@ class RemoteDelivery {
 
     void deliver_part(Attempt& attempt);
     void walk(Attempt& attempt);
+    void connect(const MailServer& server);
+    std::string next_hop() const;
     void hand_over(Attempt& attempt);
     Route route_to_relay(const Resolver& resolver) const;
     std::vector<IpAddress> own_addresses(std::uint16_t port) const;
@@ -66,7 +69,10 @@ class RemoteDelivery {
     std::string destination_;
     std::function<void(const std::string&)> transcript_;
     ClientTimeouts timeouts_;
+    TlsPolicies tls_;
+    TlsPolicy policy_;  // of the attempt at hand
     std::unique_ptr<SmtpClient> client_;
+    TlsPolicy policy_of_client_;
 };
 
 }  // namespace postoffice

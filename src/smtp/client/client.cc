@@ -33,11 +33,14 @@ SmtpClient::SmtpClient(const MailServer& server, const std::string& own_name, co
       peer_(peer_text(server)),
       place_(place_text(server)),
       ceiling_(Deadline::after(timeouts.message)),
-      speaks_lmtp_(server.speaks_lmtp) {
+      speaks_lmtp_(server.speaks_lmtp),
+      tls_(server.tls) {
     try {
         open(server, own_name);
     } catch (const ClosingDown& e) {
         refuse(judge(e.reply));
+    } catch (const FormatError& e) {  // what this host needs for TLS
+        refuse(deferred("4.3.5", e.what()));
     } catch (const std::runtime_error& e) {  // Timeout, PeerGone, std::system_error
         refuse(connection_ ? lost(e.what())
                            : deferred("4.4.1", fmt::format("{}: {}", server.name, e.what())));
@@ -46,19 +49,29 @@ SmtpClient::SmtpClient(const MailServer& server, const std::string& own_name, co
 
 SmtpClient::~SmtpClient() = default;
 
-// A server that hangs up on EHLO gets a second call with HELO (RFC 5321 section 3.2 and its predecessors).
+// A server that hangs up on EHLO gets a second call with HELO (RFC 5321 section 3.2 and its predecessors),
+// one that cannot begin TLS gets one in the clear, if that is allowed.
 void SmtpClient::open(const MailServer& server, const std::string& own_name) {
-    for (const bool extended : {true, false}) {
-        connection_.reset();
-        step_ = "connecting";
-        if (transcript_) transcript_("connecting to " + peer_);
-        connection_.emplace(std::visit(
-            [&](const auto& place) { return connect_to(place, within(timeouts_.connect)); }, server.place));
-        step_ = "waiting for the greeting";
-        const Reply greeting = completion(read_reply(timeouts_.greeting));
-        if (!greeting.is_positive()) return refuse(judge(greeting));
-        if (say_hello(own_name, extended)) return;
+    for (bool extended = true;;) {
+        connect(server);
+        if (refusal_) return;
+        if (!say_hello(own_name, extended))
+            extended = false;
+        else if (refusal_ || secure(own_name))
+            return;
     }
+}
+
+void SmtpClient::connect(const MailServer& server) {
+    connection_.reset();
+    extensions_ = {};
+    step_ = "connecting";
+    if (transcript_) transcript_("connecting to " + peer_);
+    connection_.emplace(std::visit(
+        [&](const auto& place) { return connect_to(place, within(timeouts_.connect)); }, server.place));
+    step_ = "waiting for the greeting";
+    const Reply greeting = completion(read_reply(timeouts_.greeting));
+    if (!greeting.is_positive()) refuse(judge(greeting));
 }
 
 // False if the server closed the connection instead of answering EHLO.
@@ -96,14 +109,15 @@ void SmtpClient::learn_extensions(std::string_view text) {
     while (!text.empty()) {
         std::string_view line = read_until(text, '\n');
         const std::string_view keyword = read_until(line, ' ');
-        if (equals_ignoring_case(keyword, "PIPELINING")) pipelining_ = true;
-        if (equals_ignoring_case(keyword, "8BITMIME")) eight_bit_mime_ = true;
-        if (equals_ignoring_case(keyword, "DSN")) dsn_ = true;
-        if (equals_ignoring_case(keyword, "SMTPUTF8")) smtputf8_ = true;
+        if (equals_ignoring_case(keyword, "PIPELINING")) extensions_.pipelining = true;
+        if (equals_ignoring_case(keyword, "8BITMIME")) extensions_.eight_bit_mime = true;
+        if (equals_ignoring_case(keyword, "DSN")) extensions_.dsn = true;
+        if (equals_ignoring_case(keyword, "SMTPUTF8")) extensions_.smtputf8 = true;
+        if (equals_ignoring_case(keyword, "STARTTLS")) extensions_.starttls = true;
         if (equals_ignoring_case(keyword, "LIMITS")) learn_limits(line);
         if (equals_ignoring_case(keyword, "SIZE")) {
-            size_ = true;
-            size_limit_ = parse_number(trim(line)).value_or(0);
+            extensions_.size = true;
+            extensions_.size_limit = parse_number(trim(line)).value_or(0);
         }
     }
 }
@@ -115,8 +129,8 @@ void SmtpClient::learn_limits(std::string_view text) {
         const std::string_view name = read_until(value, '=');
         const auto most = parse_number(value);
         if (!most || *most == 0) continue;
-        if (equals_ignoring_case(name, "RCPTMAX")) most_recipients_ = *most;
-        if (equals_ignoring_case(name, "MAILMAX")) messages_left_ = *most;
+        if (equals_ignoring_case(name, "RCPTMAX")) extensions_.most_recipients = *most;
+        if (equals_ignoring_case(name, "MAILMAX")) extensions_.messages = *most;
     }
 }
 
@@ -185,7 +199,7 @@ Deadline SmtpClient::within(Seconds patience) const {
 
 bool SmtpClient::is_alive() {
     try {
-        return connection_ && messages_left_ > 0 &&
+        return connection_ && extensions_.messages > 0 &&
                !connection_->wait_for_input(Deadline::after(Milliseconds(0)));
     } catch (const std::runtime_error&) {
         return false;
@@ -193,6 +207,7 @@ bool SmtpClient::is_alive() {
 }
 
 void SmtpClient::hang_up() {
+    if (connection_) connection_->close();
     connection_.reset();
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "body_writer.h"
@@ -100,10 +101,12 @@ TransactionResult SmtpClient::send(const OutgoingEnvelope& envelope, int message
 
     result.connection_usable = connection_.has_value();
     result.recipients.reserve(envelope.recipients.size());
+    const std::string tls = tls_text();
     for (auto& settled : transaction.results) {
         result.recipients.push_back(std::move(settled).value());
         DeliveryResult& last = result.recipients.back();
-        last.notice_passed_on = dsn_ && last.outcome == DeliveryResult::Outcome::delivered;
+        if (!last.by.empty()) std::tie(last.tls, last.tls_policy) = std::tie(tls, tls_.policy);
+        last.notice_passed_on = extensions_.dsn && last.outcome == DeliveryResult::Outcome::delivered;
     }
     return result;
 }
@@ -130,8 +133,8 @@ void SmtpClient::read_verdicts(Transaction& transaction) {
 // RFC 6152 section 3: without 8BITMIME the server gets the message in seven bits, or does not get it.
 void SmtpClient::convert_if_needed(Transaction& transaction) const {
     const MailParameters& parameters = transaction.envelope.parameters;
-    if (eight_bit_mime_ || parameters.body != Body::eight_bit_mime) return;
-    if (parameters.smtputf8 && !smtputf8_) return;  // refused for that
+    if (extensions_.eight_bit_mime || parameters.body != Body::eight_bit_mime) return;
+    if (parameters.smtputf8 && !extensions_.smtputf8) return;  // refused for that
     SevenBitPlan plan = plan_seven_bits(transaction.message);
     if (plan.is_possible()) {
         transaction.size = converted_size(transaction.message, plan) + transaction.envelope.trace.size();
@@ -146,10 +149,10 @@ void SmtpClient::convert_if_needed(Transaction& transaction) const {
 
 // What need not be asked.
 void SmtpClient::refuse_locally(Transaction& transaction) const {
-    if (size_limit_ != 0 && transaction.size > size_limit_) {
+    if (extensions_.size_limit != 0 && transaction.size > extensions_.size_limit) {
         DeliveryResult too_large =
             failed("5.3.4", fmt::format("the message has {} octets, and {} takes at most {}",
-                                        transaction.size, peer_, size_limit_));
+                                        transaction.size, peer_, extensions_.size_limit));
         too_large.reply.code = 552;
         transaction.settle_open(too_large);
     }
@@ -158,7 +161,7 @@ void SmtpClient::refuse_locally(Transaction& transaction) const {
     for (std::size_t i = 0; i < transaction.recipients.size(); ++i) {
         if (!transaction.results[i] && !is_sendable(transaction.recipients[i]))
             transaction.results[i] = failed("5.1.3", "the recipient's address cannot be sent");
-        if (!transaction.results[i] && !smtputf8_ && transaction.needs_utf8(i)) {
+        if (!transaction.results[i] && !extensions_.smtputf8 && transaction.needs_utf8(i)) {
             DeliveryResult& result = transaction.results[i].emplace(failed(
                 "5.6.7",
                 fmt::format("addresses or header are in UTF-8, and {} does not offer SMTPUTF8", peer_)));
@@ -177,9 +180,9 @@ bool SmtpClient::ask_envelope(Transaction& transaction) {
     for (std::size_t i = 0; i < rcpts.size(); ++i) {
         if (!transaction.results[i]) rcpts[i] = rcpt_command(transaction, i);
     }
-    if (messages_left_ > 0) --messages_left_;
+    if (extensions_.messages > 0) --extensions_.messages;
     const bool reset = std::exchange(needs_reset_, true);
-    if (pipelining_) {
+    if (extensions_.pipelining) {
         refuse_answers_to_nothing();
         if (reset) command("RSET");
         command(mail);
@@ -188,7 +191,7 @@ bool SmtpClient::ask_envelope(Transaction& transaction) {
         command("DATA");
     }
     const auto answer = [this](std::string_view line) {
-        return pipelining_ ? read_reply(timeouts_.command) : answer_to(line);
+        return extensions_.pipelining ? read_reply(timeouts_.command) : answer_to(line);
     };
 
     step_ = "sending RSET";
@@ -199,7 +202,7 @@ bool SmtpClient::ask_envelope(Transaction& transaction) {
     if (!sender_is_accepted) {
         transaction.mail_was_deferred = sender_reply.is_temporary();
         transaction.settle_open(judge(sender_reply));
-        if (!pipelining_) return false;
+        if (!extensions_.pipelining) return false;
     }
     step_ = "sending RCPT";
     bool any_accepted = false;
@@ -210,7 +213,7 @@ bool SmtpClient::ask_envelope(Transaction& transaction) {
         if (!reply.is_positive()) transaction.results[i] = judge_recipient(reply, any_accepted);
         any_accepted = any_accepted || reply.is_positive();
     }
-    if (!any_accepted && !pipelining_) return false;
+    if (!any_accepted && !extensions_.pipelining) return false;
     step_ = "sending DATA";
     return is_go_ahead(transaction, answer("DATA"));
 }
@@ -241,11 +244,11 @@ DeliveryResult SmtpClient::judge_recipient(const Reply& reply, bool others_are_a
 
 std::string SmtpClient::mail_command(const Transaction& transaction) const {
     std::string line = "MAIL FROM:<" + transaction.sender + ">";
-    if (size_) line += fmt::format(" SIZE={}", transaction.size);
-    if (eight_bit_mime_ && transaction.envelope.parameters.body == Body::eight_bit_mime)
+    if (extensions_.size) line += fmt::format(" SIZE={}", transaction.size);
+    if (extensions_.eight_bit_mime && transaction.envelope.parameters.body == Body::eight_bit_mime)
         line += " BODY=8BITMIME";
     if (transaction.any_open_needs_utf8()) line += " SMTPUTF8";
-    if (!dsn_) return line;
+    if (!extensions_.dsn) return line;
     const MailParameters& parameters = transaction.envelope.parameters;
     if (parameters.return_part != ReturnPart::unspecified)
         line.append(" RET=").append(return_part_text(parameters.return_part));
@@ -256,7 +259,7 @@ std::string SmtpClient::mail_command(const Transaction& transaction) const {
 std::string SmtpClient::rcpt_command(const Transaction& transaction, std::size_t index) const {
     std::string line = "RCPT TO:<" + transaction.recipients[index] + ">";
     const RecipientWishes& wishes = transaction.envelope.recipients[index].wishes;
-    if (!dsn_) return line;
+    if (!extensions_.dsn) return line;
     if (wishes.notify.is_given()) line += " NOTIFY=" + wishes.notify.text();
     // One that is too long for a server that counts is left out: it is only a name.
     if (!wishes.original_recipient.empty() && wishes.original_recipient.size() <= max_original_recipient)

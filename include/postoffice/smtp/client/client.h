@@ -1,5 +1,6 @@
 // The client side of SMTP, and of LMTP: one connection to one server, many transactions. RFC 5321, 1870
-// (SIZE), 2033 (LMTP), 2920 (PIPELINING), 3461 (DSN), 6152 (8BITMIME), 6531 (SMTPUTF8), 9422 (LIMITS).
+// (SIZE), 2033 (LMTP), 2920 (PIPELINING), 3207 (STARTTLS), 3461 (DSN), 6152 (8BITMIME), 6531 (SMTPUTF8), 9422
+// (LIMITS).
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include "postoffice/mail/delivery_result.h"
 #include "postoffice/mail/envelope.h"
 #include "postoffice/net/connection.h"
+#include "postoffice/smtp/client/client_tls.h"
 
 namespace postoffice {
 
@@ -28,6 +30,7 @@ struct ClientTimeouts {
     Seconds data_block{180};
     Seconds final_dot{600};
     Seconds message{3600};
+    Seconds starttls{120};  ///< the handshake
 };
 
 /// A server, and the protocol that it speaks.
@@ -36,6 +39,16 @@ struct MailServer {
     std::variant<Endpoint, std::string> place;  ///< or the path of a socket
     /// LMTP (RFC 2033): the greeting is LHLO, and each accepted recipient has an answer to the message.
     bool speaks_lmtp = false;
+    ClientTls tls = {};
+};
+
+/// What a server offers in its answer to EHLO or LHLO.
+struct ServerExtensions {
+    bool pipelining = false, eight_bit_mime = false, size = false, dsn = false, smtputf8 = false;
+    bool starttls = false;
+    std::uint64_t size_limit = 0;  ///< of a message; 0: none is known
+    std::size_t most_recipients = std::numeric_limits<std::size_t>::max();  ///< in one transaction
+    std::uint64_t messages = std::numeric_limits<std::uint64_t>::max();     ///< that it still takes
 };
 
 /// What a server is told of a message.
@@ -55,9 +68,9 @@ struct TransactionResult {
 
 class SmtpClient {
   public:
-    /// Connects and greets: EHLO, or HELO where that is not understood. `talk`: called with each line,
-    /// "192.0.2.1 >> " or "192.0.2.1 << " in front; may be empty. Any trouble ends up in refusal(), nothing
-    /// of it is thrown.
+    /// Connects, greets and begins TLS: EHLO, or HELO where that is not understood. `transcript`: called with
+    /// each line, "192.0.2.1 >> " or "192.0.2.1 << " in front; may be empty. Any trouble ends up in
+    /// refusal(), nothing of it is thrown.
     SmtpClient(const MailServer& server, const std::string& own_name, const ClientTimeouts& timeouts,
                std::function<void(const std::string&)> transcript = {});
     ~SmtpClient();  ///< closes; quit() first for politeness
@@ -72,6 +85,14 @@ class SmtpClient {
     const std::optional<DeliveryResult>& refusal() const { return refusal_; }
     /// "mx.example.org [192.0.2.1]"
     const std::string& peer() const { return peer_; }
+    /// What the server has offered under TLS, or in the clear if there is none.
+    const ServerExtensions& extensions() const { return extensions_; }
+    /// Null in the clear.
+    const TlsStream* tls() const { return connection_ ? connection_->tls() : nullptr; }
+    /// The session is under TLS, and the server has passed the check that was asked for (not Check::none).
+    bool is_verified() const;
+    /// What was wrong with TLS, also if the session goes on in the clear or with an unexpected server.
+    const std::optional<TlsFailure>& tls_failure() const { return tls_failure_; }
     /// MAIL, RCPT…, DATA for one message, pipelined if offered. `message`: descriptor at any position, LF
     /// line ends; sent with CRLF and dot-stuffing, lone CR dropped, so that it can never end early at any
     /// server. Does not throw: a broken connection is `deferred` for recipients without an answer.
@@ -80,7 +101,7 @@ class SmtpClient {
     /// 5.6.3 (RFC 6152 section 3).
     TransactionResult send(const OutgoingEnvelope& envelope, int message, std::uint64_t size);
     /// Recipients that the server takes in one transaction, as it says; at least 1.
-    std::size_t most_recipients() const { return most_recipients_; }
+    std::size_t most_recipients() const { return extensions_.most_recipients; }
     /// True if the server has neither closed nor said anything unasked since the last transaction, and takes
     /// another one. Asks the kernel only: no round trip.
     bool is_alive();
@@ -90,10 +111,17 @@ class SmtpClient {
     struct Transaction;
 
     void open(const MailServer& server, const std::string& own_name);
+    void connect(const MailServer& server);
     bool say_hello(const std::string& own_name, bool extended);
     void learn_extensions(std::string_view text);
     void learn_limits(std::string_view text);
     void refuse(DeliveryResult why);
+
+    bool secure(const std::string& own_name);
+    bool go_on_in_the_clear(TlsFailure why);
+    bool connect_in_the_clear(const std::string& why);
+    void refuse_without_tls();
+    std::string tls_text() const;
 
     void transact(Transaction& transaction);
     void convert_if_needed(Transaction& transaction) const;
@@ -125,10 +153,9 @@ class SmtpClient {
     Deadline ceiling_;                      // for the message at hand
     std::optional<DeliveryResult> refusal_;
     const bool speaks_lmtp_;
-    bool pipelining_ = false, eight_bit_mime_ = false, size_ = false, dsn_ = false, smtputf8_ = false;
-    std::uint64_t size_limit_ = 0;  // 0: none
-    std::size_t most_recipients_ = std::numeric_limits<std::size_t>::max();
-    std::uint64_t messages_left_ = std::numeric_limits<std::uint64_t>::max();  // that the server takes
+    ClientTls tls_;
+    std::optional<TlsFailure> tls_failure_;
+    ServerExtensions extensions_;
     bool needs_reset_ = false;  // the last transaction was not ended by a message
 };
 

@@ -1,0 +1,62 @@
+// The table of remote-tls-policy=, read as text: the level of TLS that some destinations need.
+// tls_policy(5)...
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "postoffice/base/result.h"
+#include "postoffice/config/value_types.h"
+
+namespace postoffice {
+
+/// The TLS that mail to one destination needs.
+struct TlsPolicy {
+    TlsLevel level = TlsLevel::may;
+    /// For verify, the names of which the certificate must have one: "hostname" (the mail host), "nexthop"
+    /// (the destination), "dot-nexthop" (names below it), or the name itself, with a dot in front for names
+    /// below it. Empty: hostname.
+    std::vector<std::string> match{};
+    std::vector<std::string> fingerprints{};  ///< as TlsPeer has them
+    std::vector<std::string> mx_patterns{};   ///< of which each host must match one; empty: all hosts will do
+    /// What does not agree with the policy is reported, and holds no mail up (RFC 8461 section 5).
+    bool is_testing = false;
+    std::string name{};  ///< for the log: "may", "sts"
+    bool operator==(const TlsPolicy&) const = default;
+};
+
+/// "LEVEL ATTRIBUTE=VALUE ...", as a line of the table has it behind the destination.
+Result<TlsPolicy> parse_tls_policy(std::string_view text);
+
+class TlsPolicyTable {
+  public:
+    /// `file` may be "": then no destination has a line.
+    explicit TlsPolicyTable(std::string file) : file_(std::move(file)) {}
+
+    /// The line of this destination, or else of the nearest ".parent"; read again if the file has changed.
+    /// Throws FormatError "FILE:LINE: what is wrong", for a line in use or for the file.
+    std::optional<TlsPolicy> find(const std::string& next_hop);
+
+  private:
+    struct Line {
+        std::size_t number = 0;
+        std::string text;
+    };
+    struct Stamp {
+        std::uint64_t device = 0, inode = 0;
+        std::int64_t size = -1, seconds = 0, nanoseconds = 0;
+        bool operator==(const Stamp&) const = default;
+    };
+    void refresh();
+    void read(std::string_view text);
+
+    std::string file_;
+    Stamp stamp_;
+    std::map<std::string, Line> lines_;  ///< by destination, the first of each
+};
+
+}  // namespace postoffice

@@ -1,0 +1,78 @@
+#include "postoffice/net/tls_client.h"
+
+#include <fmt/format.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "postoffice/base/error.h"
+#include "tls_complaint.h"
+
+namespace postoffice {
+namespace {
+
+// Forward secrecy first. A server that has nothing but RSA key exchange would get the mail in the clear.
+constexpr const char* ciphers =
+    "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:ECDHE+AES:DHE+AES:RSA+AESGCM:RSA+AES:!aNULL:!PSK:!SRP:!DSS";
+
+// By what a session is found again: all that its certificate was checked against.
+std::string session_key(const TlsPeer& peer) {
+    std::string key = fmt::format("{} {}", peer.server_name, static_cast<int>(peer.check));
+    for (const auto* list : {&peer.names, &peer.fingerprints})
+        for (const std::string& entry : *list) key.append("\n").append(entry);
+    for (const TlsaRecord& record : peer.tlsa)
+        key += fmt::format("\n{} {} {} ", record.usage, record.selector, record.matching_type) + record.data;
+    return key;
+}
+
+[[noreturn]] void cannot_be_set_up() {
+    throw FormatError("TLS cannot be set up: " + last_tls_complaint());
+}
+
+}  // namespace
+
+void TlsClient::Free::operator()(ssl_ctx_st* context) const {
+    SSL_CTX_free(context);
+}
+
+void TlsClient::Free::operator()(ssl_session_st* session) const {
+    SSL_SESSION_free(session);
+}
+
+TlsClient::TlsClient(std::string authorities) : authorities_(std::move(authorities)) {}
+
+TlsClient::~TlsClient() = default;
+
+ssl_ctx_st* TlsClient::context() {
+    if (context_) return context_.get();
+    ERR_clear_error();
+    std::unique_ptr<ssl_ctx_st, Free> made(SSL_CTX_new(TLS_client_method()));
+    SSL_CTX* context = made.get();
+    if (context == nullptr) cannot_be_set_up();
+    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    SSL_CTX_set_options(context,
+                        SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                  SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
+    // The stream gives its session to keep_session() when it ends.
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    if (SSL_CTX_set_cipher_list(context, ciphers) != 1 || SSL_CTX_dane_enable(context) != 1 ||
+        SSL_CTX_set_default_verify_paths(context) != 1)
+        cannot_be_set_up();
+    if (!authorities_.empty() && SSL_CTX_load_verify_file(context, authorities_.c_str()) != 1)
+        throw FormatError(authorities_ + ": " + last_tls_complaint());
+    ERR_clear_error();
+    context_ = std::move(made);
+    return context_.get();
+}
+
+ssl_session_st* TlsClient::session_for(const TlsPeer& peer) const {
+    const auto found = sessions_.find(session_key(peer));
+    return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+void TlsClient::keep_session(const TlsPeer& peer, ssl_session_st* session) {
+    if (sessions_.size() >= most_sessions) sessions_.clear();
+    sessions_[session_key(peer)].reset(session);
+}
+
+}  // namespace postoffice

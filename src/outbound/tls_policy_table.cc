@@ -1,0 +1,149 @@
+#include "postoffice/outbound/tls_policy_table.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/idn.h"
+#include "postoffice/base/text.h"
+#include "postoffice/config/values.h"
+
+namespace postoffice {
+namespace {
+
+constexpr std::size_t most_octets = 64 << 20;
+constexpr std::size_t digest_digits = 64;  // SHA-256
+
+std::string_view next_word(std::string_view& text) {
+    text = trim(text);
+    const std::string_view word = text.substr(0, text.find_first_of(" \t"));
+    text.remove_prefix(word.size());
+    return word;
+}
+
+// A destination as it is looked up: lower case, A-labels, without the brackets and the port that a relay host
+// has in a table of Postfix.
+std::string destination_key(std::string_view written) {
+    if (written.starts_with('[')) {
+        written.remove_prefix(1);
+        written = written.substr(0, written.find(']'));
+    } else if (std::count(written.begin(), written.end(), ':') == 1) {
+        written = written.substr(0, written.find(':'));
+    }
+    const bool is_for_names_below = written.starts_with('.');
+    const auto name = domain_to_ascii(is_for_names_below ? written.substr(1) : written);
+    if (!name) return to_lower(written);
+    return is_for_names_below ? "." + *name : *name;
+}
+
+std::string add_names(std::string_view value, std::vector<std::string>& match) {
+    for (const auto part : split(value, ':')) {
+        const bool is_for_names_below = part.starts_with('.');
+        const auto name = parse_domain(is_for_names_below ? part.substr(1) : part);
+        if (!name) return name.problem();
+        match.push_back(is_for_names_below ? "." + *name : *name);
+    }
+    return "";
+}
+
+// "ab:cd:…" or "abcd…"; several are separated by '|'.
+std::string add_fingerprints(std::string_view value, std::vector<std::string>& fingerprints) {
+    for (const auto part : split(value, '|')) {
+        std::string digits = to_lower(part);
+        std::erase(digits, ':');
+        if (digits.size() != digest_digits || digits.find_first_not_of("0123456789abcdef") != digits.npos)
+            return fmt::format("\"{}\" is no SHA-256 fingerprint: {} hexadecimal digits", printable(part),
+                               digest_digits);
+        fingerprints.push_back(std::move(digits));
+    }
+    return "";
+}
+
+std::string apply_attribute(TlsPolicy& policy, std::string_view text) {
+    std::string_view value = text;
+    const std::string_view name = read_until(value, '=');
+    if (name != "match") return fmt::format("\"{}\" is no attribute: match=", printable(text));
+    if (policy.level == TlsLevel::verify) return add_names(value, policy.match);
+    if (policy.level == TlsLevel::fingerprint) return add_fingerprints(value, policy.fingerprints);
+    return fmt::format("match= has no meaning at level {}", to_string(policy.level));
+}
+
+}  // namespace
+
+Result<TlsPolicy> parse_tls_policy(std::string_view text) {
+    TlsPolicy policy;
+    const std::string_view word = next_word(text);
+    const bool is_secure = equals_ignoring_case(word, "secure");
+    const auto level = is_secure ? Result<TlsLevel>(TlsLevel::verify) : parse_tls_level(word);
+    if (!level) return Problem{level.problem()};
+    policy.level = *level;
+    policy.name = to_string(*level);
+    for (auto attribute = next_word(text); !attribute.empty(); attribute = next_word(text))
+        if (auto problem = apply_attribute(policy, attribute); !problem.empty())
+            return Problem{std::move(problem)};
+    if (is_secure && policy.match.empty()) policy.match = {"nexthop", "dot-nexthop"};
+    if (policy.level == TlsLevel::fingerprint && policy.fingerprints.empty())
+        return Problem{"match=FINGERPRINT is missing"};
+    return policy;
+}
+
+std::optional<TlsPolicy> TlsPolicyTable::find(const std::string& next_hop) {
+    refresh();
+    if (lines_.empty()) return std::nullopt;
+    std::string key = destination_key(next_hop);
+    auto found = lines_.find(key);
+    for (std::size_t dot = key.find('.'); found == lines_.end() && dot != key.npos;
+         dot = key.find('.', dot + 1))
+        found = lines_.find(key.substr(dot));
+    if (found == lines_.end()) return std::nullopt;
+    const Line& line = found->second;
+    auto policy = parse_tls_policy(line.text);
+    if (!policy) throw FormatError(fmt::format("{}:{}: {}", file_, line.number, policy.problem()));
+    return *policy;
+}
+
+void TlsPolicyTable::refresh() {
+    if (file_.empty()) return;
+    struct stat status {};
+    const auto unusable = [this](const std::error_code& why) {
+        lines_.clear();
+        stamp_ = {};
+        throw FormatError(fmt::format("{}: {}", file_, why.message()));
+    };
+    if (::stat(file_.c_str(), &status) != 0) unusable({errno, std::generic_category()});
+    const Stamp now{status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec,
+                    status.st_mtim.tv_nsec};
+    if (stamp_ == now) return;
+    try {
+        const Fd file = disk::open(file_, O_RDONLY | O_NONBLOCK);
+        read(disk::read_all(file.get(), most_octets));
+        stamp_ = now;
+    } catch (const std::system_error& error) {
+        unusable(error.code());
+    }
+}
+
+void TlsPolicyTable::read(std::string_view text) {
+    lines_.clear();
+    Line* before = nullptr;  // a line that begins with a blank goes on with it
+    std::size_t number = 0;
+    for (std::string_view rest = without_byte_order_mark(text); !rest.empty();) {
+        std::string_view line = read_until(rest, '\n');
+        ++number;
+        if (trim(line).empty() || trim(line).starts_with('#')) continue;
+        if (line.starts_with(' ') || line.starts_with('\t')) {
+            if (before != nullptr) before->text.append(" ").append(trim(line));
+            continue;
+        }
+        const std::string key = destination_key(next_word(line));
+        const auto [place, is_new] = lines_.emplace(key, Line{number, std::string(trim(line))});
+        before = is_new ? &place->second : nullptr;
+    }
+}
+
+}  // namespace postoffice
