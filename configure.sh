@@ -19,6 +19,7 @@ with_idn=yes
 libwrap=if-there
 with_tls=yes
 with_pam=yes
+with_curl=yes
 with_seccomp=yes
 with_debug=no
 
@@ -40,6 +41,7 @@ usage: ./configure.sh [--get-deps] [--prefix=DIR] [--execdir=DIR] [...]
   --without-idn        no internationalised addresses, and no libidn2
   --without-tls        leave TLS (OpenSSL 3) out
   --without-pam        check passwords of accounts without PAM, by the shadow file
+  --without-curl       no policies of MTA-STS (RFC 8461), and no libcurl
   --without-seccomp    no filters of system calls, and no libseccomp
   --src=DIR            the source tree, to build elsewhere    [where configure.sh is]
   --without-tcp-wrappers  no hosts.allow and hosts.deny, and no libwrap
@@ -154,6 +156,8 @@ read_arguments() {
         --without-pam) with_pam=no ;;
         --with-seccomp) with_seccomp=yes ;;
         --without-seccomp) with_seccomp=no ;;
+        --with-curl) with_curl=yes ;;
+        --without-curl) with_curl=no ;;
         --help | -h) usage && exit 0 ;;
         --with-milter | --with-av) unavailable "$name" ;;
         --without-milter | --without-av) ;;

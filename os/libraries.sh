@@ -119,6 +119,28 @@ END
     has TLS
 }
 
+# Loaded by the process that fetches policies, not linked: it brings two dozen libraries.
+probe_curl() {
+    if [ $with_curl = no ] || [ $with_tls = no ]; then
+        LEFT_OUT="$LEFT_OUT net/https"
+        return 0
+    fi
+    cat >"$work/probe.cc" <<'END'
+#include <dlfcn.h>
+#include <curl/curl.h>
+int main() {
+    void* library = dlopen("libcurl.so.4", RTLD_NOW);
+    auto init = library ? (decltype(&curl_easy_init))dlsym(library, "curl_easy_init") : nullptr;
+    auto set = library ? (decltype(&curl_easy_setopt))dlsym(library, "curl_easy_setopt") : nullptr;
+    return !init || !set || set(init(), CURLOPT_PROTOCOLS_STR, "https") != CURLE_OK;
+}
+END
+    try "that libcurl speaks HTTPS" compile_and_run ||
+        need "no libcurl 7.85 or later (Debian: libcurl4-openssl-dev; or --without-curl)"
+    LEFT_OUT="$LEFT_OUT net/no_https"
+    has MTA-STS
+}
+
 # The names are macros for others in many libraries, hence a program and no search for symbols.
 probe_resolver() {
     cat >"$work/probe.cc" <<'END'
@@ -214,6 +236,7 @@ probe_libraries() {
     probe_crypt
     probe_pam
     probe_tls
+    probe_curl
     probe_resolver
     probe_libwrap
     probe_seccomp

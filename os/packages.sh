@@ -13,6 +13,8 @@ packages() {
     [ $libwrap = no ] || echo libwrap0-dev
     [ $with_pam = no ] || echo libpam0g-dev
     [ $with_tls = no ] || echo libssl-dev
+    # Policies of other domains about TLS (MTA-STS).
+    [ $with_curl = no ] || [ $with_tls = no ] || echo libcurl4-openssl-dev
     # What a captured process cannot do.
     [ $with_seccomp = no ] || echo libseccomp-dev
     # The tour of 'make try' speaks SMTP with it.

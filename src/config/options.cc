@@ -217,6 +217,8 @@ std::span<const Option> table() {
          set_path<&RemoteConfig::tls_policy>, clear<&RemoteConfig::tls_policy>},
         {"remote-tls-authorities", "path", "", "authorities trusted beside those of the system", SetBy::file,
          false, set_path<&RemoteConfig::tls_authorities>, clear<&RemoteConfig::tls_authorities>},
+        {"mta-sts", "flag", "1", "policies of other domains about TLS are kept (RFC 8461)", SetBy::file,
+         false, set_flag<&RemoteConfig::sts>},
 
         {"untrusted-set-sender", "flag", "1", "every user may choose the envelope sender", SetBy::file, false,
          set_flag<&SubmissionConfig::untrusted_set_sender>},

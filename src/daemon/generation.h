@@ -15,6 +15,7 @@
 #include "postoffice/base/request_socket.h"
 #include "postoffice/config/config.h"
 #include "postoffice/daemon/key_keeper.h"
+#include "postoffice/net/https.h"
 #include "postoffice/net/tls.h"
 #include "postoffice/net/tls_key.h"
 #include "postoffice/policy/session_pass.h"
@@ -29,9 +30,10 @@ struct Generation {
         if (const auto exposure = exposure_of_key(config.tls))
             log_event("", "tls-key-exposed", {{"reason", *exposure}});
         if (!config.limits.coal_command.empty()) coal_requests = make_request_socket();
+        if (config.remote.sts && https_is_built_in()) sts_requests = make_request_socket();
     }
 
-    enum Role { spawner, authenticator, runner, listener, coal, key_keeper, role_count };
+    enum Role { spawner, authenticator, runner, listener, coal, key_keeper, sts_fetcher, role_count };
     struct Helper {
         pid_t pid = 0;
         std::chrono::steady_clock::time_point may_start_at{};
@@ -50,6 +52,7 @@ struct Generation {
     RequestSocket logins = make_request_socket();  ///< the same for the authenticator
     PassKey passes;                                ///< by which it knows session processes
     std::optional<RequestSocket> coal_requests;    ///< the same for the coal runner; only with coal-command
+    std::optional<RequestSocket> sts_requests;     ///< the same for the STS fetcher; only with mta-sts
     Helper helpers[role_count];
 
     void prepare_tls() {
@@ -70,8 +73,8 @@ struct Generation {
 };
 
 inline const char* name_of(Generation::Role role) {
-    constexpr const char* names[] = {"spawner",  "authenticator", "queue runner",
-                                     "listener", "coal runner",   "key keeper"};
+    constexpr const char* names[] = {"spawner",     "authenticator", "queue runner", "listener",
+                                     "coal runner", "key keeper",    "STS fetcher"};
     return names[role];
 }
 

@@ -10,6 +10,7 @@
 #include "postoffice/daemon/coal_runner.h"
 #include "postoffice/daemon/key_keeper.h"
 #include "postoffice/daemon/spawner.h"
+#include "postoffice/daemon/sts_fetcher.h"
 #include "postoffice/delivery/runner.h"
 
 namespace postoffice {
@@ -38,9 +39,10 @@ int be_runner(const Generation& generation, const HelperResources& resources, pi
     runner.notification_reader = QueueNotificationReader(resources.notifications.read_end);
     runner.notifications = QueueNotificationWriter(resources.notifications.write_end);
     runner.spawner = SpawnerHandle(generation.requests.handle);
+    if (generation.sts_requests) runner.sts_fetcher = StsFetcherHandle(generation.sts_requests->handle);
     if (resources.queue_interval) runner.rescan = *resources.queue_interval;
     close_descriptors_except({runner.control.fd(), runner.notification_reader.fd(), runner.notifications.fd(),
-                              runner.spawner.fd()});
+                              runner.spawner.fd(), runner.sts_fetcher.fd()});
     confine_to(resources.identity);
     end_with_parent(master);
     return Runner(generation.config, runner).run();
@@ -52,6 +54,12 @@ int be_coal_runner(Generation& generation, pid_t master) {
     close_descriptors_except({requests});
     end_with_parent(master);
     return run_coal_runner(generation.config, Fd(requests));
+}
+
+int be_sts_fetcher(Generation& generation, pid_t master) {
+    const int requests = generation.sts_requests->reader.release();
+    close_descriptors_except({requests});
+    return run_sts_fetcher(generation.config, Fd(requests), master);
 }
 
 int be_key_keeper(Generation& generation, const ServiceIdentity& identity, pid_t master) {
@@ -109,6 +117,8 @@ int run_helper(Generation::Role role, Generation& generation, HelperResources& r
             return be_coal_runner(generation, master);
         case Generation::key_keeper:
             return be_key_keeper(generation, resources.identity, master);
+        case Generation::sts_fetcher:
+            return be_sts_fetcher(generation, master);
         default:
             return be_listener(generation, resources, master);
     }

@@ -2,6 +2,7 @@
 
 #include "postoffice/daemon/run_with_spawner.h"
 #include "postoffice/daemon/service_identity.h"
+#include "postoffice/daemon/sts_fetcher.h"
 #include "postoffice/delivery/queue_notifications.h"
 #include "postoffice/delivery/runner.h"
 #include "postoffice/queue/spool.h"
@@ -19,12 +20,15 @@ int run_queue_once(const Config& config, const QueueRun& run) {
     settings.ignore_retry_times = run.ignore_retry_times;
     settings.verbose = run.verbose;
     settings.only = run.only ? &*run.only : nullptr;
-    return run_with_spawner(config, "queue run",
-                            {settings.notification_reader.fd(), settings.notifications.fd()},
-                            [&](SpawnerHandle spawner) {
-                                settings.spawner = spawner;
-                                return Runner(config, settings).run();
-                            });
+    const StsFetcherProcess sts_fetcher(config);
+    settings.sts_fetcher = sts_fetcher.handle();
+    return run_with_spawner(
+        config, "queue run",
+        {settings.notification_reader.fd(), settings.notifications.fd(), settings.sts_fetcher.fd()},
+        [&](SpawnerHandle spawner) {
+            settings.spawner = spawner;
+            return Runner(config, settings).run();
+        });
 }
 
 }  // namespace postoffice

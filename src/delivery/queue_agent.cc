@@ -22,6 +22,7 @@
 #include "postoffice/delivery/queue_job.h"
 #include "postoffice/local/forwarding.h"
 #include "postoffice/outbound/remote_delivery.h"
+#include "postoffice/outbound/sts_source.h"
 #include "postoffice/queue/delivery_status.h"
 #include "postoffice/queue/spool.h"
 #include "rerouting.h"
@@ -34,7 +35,8 @@ using Outcome = DeliveryResult::Outcome;
 constexpr Milliseconds local_patience = std::chrono::minutes(2);
 constexpr Milliseconds hasty_patience = std::chrono::seconds(1);
 constexpr Milliseconds hasty_avoidance = std::chrono::seconds(30);
-constexpr Seconds connection_idle{5};  // a kept connection waits so long for the next message
+constexpr unsigned most_sts_questions = 10;  // the record of a policy, and CNAMEs that lead to it
+constexpr Seconds connection_idle{5};        // a kept connection waits so long for the next message
 
 LogEvent word_for(Outcome outcome, const Destination& destination) {
     switch (outcome) {
@@ -50,15 +52,13 @@ LogEvent word_for(Outcome outcome, const Destination& destination) {
 
 class QueueAgent {
   public:
-    QueueAgent(const Config& config, const QueueAgentTask& task, SpawnerHandle spawner,
-               QueueNotificationWriter notifications)
+    QueueAgent(const Config& config, const QueueAgentTask& task, const QueueAgentHandles& handles)
         : config_(config),
           task_(task),
-          spawner_(spawner),
-          notifications_(notifications),
-          agents_(spawner, local_patience, config.local.command_timeout),
+          handles_(handles),
+          agents_(handles.spawner, local_patience, config.local.command_timeout),
           local_(config, agents_, std::chrono::duration_cast<Seconds>(local_patience)),
-          hasty_agents_(spawner, hasty_patience, config.local.command_timeout, hasty_avoidance),
+          hasty_agents_(handles.spawner, hasty_patience, config.local.command_timeout, hasty_avoidance),
           hasty_local_(config, hasty_agents_, std::chrono::duration_cast<Seconds>(local_patience)),
           name_servers_(config.network.nameservers),
           resolver_(name_servers_.news().value()) {}
@@ -66,7 +66,7 @@ class QueueAgent {
     void route_again(QueueEntry& entry, std::span<const std::uint32_t> indices, StatusWriter status) {
         status_ = std::move(status);
         hold_end();
-        if (!rerouting_) rerouting_.emplace(config_, spawner_);
+        if (!rerouting_) rerouting_.emplace(config_, handles_.spawner);
         for (const auto index : indices) {
             const auto result = rerouting_->route_again(entry, index);
             if (!result) continue;
@@ -144,7 +144,8 @@ class QueueAgent {
             } else if (destination.is<Destination::Discard>()) {
                 results[i] = delivered("Discarded, as asked");
             } else if (destination.is<Destination::Unrouted>()) {
-                if (!deferred_routing_) deferred_routing_.emplace(config_, spawner_, notifications_);
+                if (!deferred_routing_)
+                    deferred_routing_.emplace(config_, handles_.spawner, handles_.notifications);
                 results[i] = deferred_routing_->deliver(entry, indices[i], message);
             } else {
                 results[i] = local_.carry_out({entry.id(), destination, envelope.sender}, message);
@@ -155,10 +156,23 @@ class QueueAgent {
         return results;
     }
 
+    /// A policy of MTA-STS is that of a domain, not of a relay host.
+    void prepare_remote() {
+        remote_ = std::make_unique<RemoteDelivery>(config_, resolver_, task_.destination);
+        if (!config_.remote.sts || handles_.sts_fetcher.fd() < 0 || task_.destination.empty()) return;
+        remote_->add_policy_source(sts_.emplace(
+            StsCache(config_.queue.dir + "/sts"),
+            [this](const std::string& name) {
+                return resolver_.until(Deadline::after(config_.remote.lookup_timeout), most_sts_questions)
+                    .records(name, DnsType::txt);
+            },
+            [this](const std::string& domain) { return handles_.sts_fetcher.fetch(domain); }));
+    }
+
     RemoteDelivery::Outcome deliver_remotely(const QueueEntry& entry, std::span<const std::uint32_t> indices,
                                              int message) {
         resolver_.refresh(name_servers_);
-        if (!remote_) remote_ = std::make_unique<RemoteDelivery>(config_, resolver_, task_.destination);
+        if (!remote_) prepare_remote();
         const Envelope& envelope = entry.journal().envelope;
         std::map<std::string, std::vector<std::size_t>> ways;  // by the address that forwards them
         for (std::size_t i = 0; i < indices.size(); ++i)
@@ -248,14 +262,14 @@ class QueueAgent {
 
     const Config& config_;
     const QueueAgentTask& task_;
-    const SpawnerHandle spawner_;
-    const QueueNotificationWriter notifications_;
+    const QueueAgentHandles handles_;
     AgentChannels agents_;
     LocalTransport local_;
     AgentChannels hasty_agents_;  ///< for mailboxes of many users: a slow one must not hold up the others
     LocalTransport hasty_local_;
     ResolverSource name_servers_;
     Resolver resolver_;
+    std::optional<StsSource> sts_;
     std::unique_ptr<RemoteDelivery> remote_;
     std::optional<DeferredRouting> deferred_routing_;
     std::optional<Rerouting> rerouting_;
@@ -275,10 +289,10 @@ std::span<const std::uint32_t> checked_indices(const QueueJob& job, const QueueE
 
 }  // namespace
 
-int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel, SpawnerHandle spawner,
-                    QueueNotificationWriter notifications) {
+int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel,
+                    const QueueAgentHandles& handles) {
     end_on_request(task.runner);
-    QueueAgent agent(config, task, spawner, notifications);
+    QueueAgent agent(config, task, handles);
     const std::string name = task.is_local ? "mailboxes"
                              : task.destination.empty()
                                  ? config.remote.relay_host.value_or(RelayHost{}).to_string()

@@ -21,18 +21,22 @@ Worker QueueWorkers::start_agent(const QueueAgentTask& task) const {
     QueueAgentTask complete = task;
     complete.verbose = settings_.verbose;
     complete.runner = ::getpid();
-    // An agent that talks to other hosts gets nothing by which this one could be asked for anything.
-    if (!task.is_local)
-        return start_worker("queue agent", {}, [&](Fd channel) {
-            agent_calls_.enforce();
-            return run_queue_agent(config_, complete, std::move(channel), {}, {});
-        });
-    return start_worker("queue agent", {settings_.spawner.fd(), settings_.notifications.fd()},
-                        [&](Fd channel) {
-                            agent_calls_.enforce();
-                            return run_queue_agent(config_, complete, std::move(channel), settings_.spawner,
-                                                   settings_.notifications);
-                        });
+    // An agent that talks to other hosts gets nothing by which a process with rights could be asked for
+    // anything.
+    QueueAgentHandles handles;
+    std::vector<int> kept;
+    if (task.is_local) {
+        handles.spawner = settings_.spawner;
+        handles.notifications = settings_.notifications;
+        kept = {settings_.spawner.fd(), settings_.notifications.fd()};
+    } else {
+        handles.sts_fetcher = settings_.sts_fetcher;
+        kept = {settings_.sts_fetcher.fd()};
+    }
+    return start_worker("queue agent", kept, [&](Fd channel) {
+        agent_calls_.enforce();
+        return run_queue_agent(config_, complete, std::move(channel), handles);
+    });
 }
 
 Worker QueueWorkers::start_pickup_worker() const {

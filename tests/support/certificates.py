@@ -27,7 +27,7 @@ class Authority:
         request, key, signed, names = (f"{path}.{end}" for end in ("csr", "key", "crt", "ext"))
         with open(names, "w") as extension:
             extension.write(f"subjectAltName=DNS:{name}\n")
-        _openssl("req", "-newkey", *KINDS[kind], "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
+        _openssl("req", "-newkey", *KINDS[kind], "-nodes", "-subj", f"/CN={name.partition(',')[0]}", "-keyout", key, "-out", request)
         _openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial",
                  "-days", str(days), "-extfile", names, "-out", signed)
         with open(path, "w") as both:

@@ -64,6 +64,7 @@ class Busy:
         self.runner, = wait_for_title(host, "postoffice: queue runner")
         self.spawner, = wait_for_title(host, "postoffice: spawner")
         self.authenticator, = wait_for_title(host, "postoffice: authenticator")
+        self.sts_fetcher = with_title(host, "postoffice: STS fetcher")  # unless built without libcurl
         self.agents = wait_for_title(host, "to elsewhere.test") if not host.settings.get("relay-host") else \
             wait_for_title(host, "delivering ")
         self.pickup = wait_for_title(host, "picking up local mail")
@@ -114,7 +115,9 @@ def test_ids_of_each_kind_of_process(busy):
         assert agent["uid"] == {alice[0]} and agent["capabilities"] == 0
         assert (real, effective, fs) == (alice[1],) * 3 and saved in (alice[1], grp.getgrnam("mail").gr_gid)
         assert 0 not in agent["groups"] and alice[1] in agent["groups"]
-    known = {busy.master, busy.spawner, busy.authenticator, *busy.locals, *busy.unprivileged()}
+    for pid in busy.sts_fetcher:
+        assert identity(pid) == {"uid": {65534}, "gid": {65534}, "groups": {65534}, "no_new_privs": 1, "capabilities": 0}
+    known = {busy.master, busy.spawner, busy.authenticator, *busy.sts_fetcher, *busy.locals, *busy.unprivileged()}
     for pid, title in busy.host.processes().items():
         assert pid in known or identity(pid)["uid"] == {service[0]}, title
 
@@ -132,7 +135,7 @@ def test_each_role_has_its_system_call_filter(busy):
     assert filters(busy.listener) == 1 and filters(busy.runner) == 1
     for pid in [*busy.sessions, *busy.agents, *busy.pickup, *reaper]:
         assert filters(pid) == 2, busy.host.processes()[pid]
-    for pid in busy.locals:
+    for pid in [*busy.locals, *busy.sts_fetcher]:
         assert filters(pid) == 1
     for pid in (busy.master, busy.spawner, busy.authenticator):
         assert filters(pid) == 0, "programs of users and modules of PAM need all calls"
@@ -154,11 +157,13 @@ def test_master_and_spawner_hold_no_client(busy):
     host = busy.host
     master = held(busy.master, host)
     assert master == {f"tcp listen {host.port}": 1, "signalfd": 1, f"{host.spool}/pid": 1,
-                      f"unix datagram {host.spool}/control": 1, "requests": 2, "handle": 2, "pipe": 2,
+                      f"unix datagram {host.spool}/control": 1, "requests": 2 + len(busy.sts_fetcher),
+                      "handle": 2 + len(busy.sts_fetcher), "pipe": 2,
                       PACKETS: 2}  # passes idle clients to the next listener
     spawner = held(busy.spawner, host)
     assert spawner == {"signalfd": 1, "requests": 1, PACKETS: len(busy.locals)}
-    assert held(busy.authenticator, host) == {"signalfd": 1, "requests": 1}, "only requests"
+    for pid in (busy.authenticator, *busy.sts_fetcher):
+        assert held(pid, host) == {"signalfd": 1, "requests": 1}, "only requests"
 
 
 @needs_root
@@ -218,7 +223,8 @@ def test_a_queue_agent_holds_one_message_and_one_server(busy):
     assert [name for name in mine if name.startswith("tcp")][0].endswith(f"-{busy.sink.port}")
     assert {name.removeprefix(busy.host.spool + "/")[:2] for name in mine if name.startswith("/")} == {"cm", "dm"}
     assert mine[PACKETS] == 1  # the runner
-    assert sum(mine.values()) == 4, mine
+    assert mine["handle"] == len(busy.sts_fetcher)
+    assert sum(mine.values()) == 4 + len(busy.sts_fetcher), mine
 
 
 @needs_root

@@ -178,6 +178,7 @@ struct RemoteConfig {
     TlsLevel tls;                         ///< where tls_policy says nothing; never TlsLevel::fingerprint
     std::string tls_policy;               ///< table of levels by destination; empty: there is none
     std::string tls_authorities;          ///< PEM file, trusted beside those of the system; empty: none
+    bool sts;                             ///< policies of MTA-STS count (RFC 8461)
     bool operator==(const RemoteConfig&) const = default;
 };
 

@@ -10,6 +10,7 @@
 #include "postoffice/config/config.h"
 #include "postoffice/delivery/queue_notifications.h"
 #include "postoffice/delivery/spawner_handle.h"
+#include "postoffice/outbound/sts_fetcher_handle.h"
 
 namespace postoffice {
 
@@ -20,10 +21,16 @@ struct QueueAgentTask {
     pid_t runner = 0;      ///< with which it ends
 };
 
-/// Serves QueueJobs from `channel` until the runner closes it. Only a local agent needs `spawner`, which it
-/// asks for local agents, and `notifications`, by which the runner hears of messages that it queues. Returns
-/// the exit status.
-int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel, SpawnerHandle spawner,
-                    QueueNotificationWriter notifications);
+/// What an agent may ask other processes for.
+struct QueueAgentHandles {
+    SpawnerHandle spawner{};  ///< local agents, for an agent of this host's mailboxes
+    QueueNotificationWriter
+        notifications{};             ///< by which the runner hears of messages that such an agent queues
+    StsFetcherHandle sts_fetcher{};  ///< policies, for an agent of another host
+};
+
+/// Serves QueueJobs from `channel` until the runner closes it. Returns the exit status.
+int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel,
+                    const QueueAgentHandles& handles);
 
 }  // namespace postoffice

@@ -25,6 +25,9 @@ class RemoteDelivery {
                    const ClientTimeouts& timeouts = {});
     ~RemoteDelivery();
 
+    /// Where policies for TLS come from, beside the options. Keeps the reference.
+    void add_policy_source(TlsPolicySource& source) { tls_.add(source); }
+
     struct Outcome {
         std::vector<DeliveryResult> results;  ///< parallel to the recipients
         bool destination_is_down = false;     ///< no host could be reached: do not try more messages now
