@@ -10,6 +10,7 @@
 #include <cstdio>
 
 #include "postoffice/base/error.h"
+#include "postoffice/base/folder.h"
 
 namespace postoffice::disk {
 
@@ -58,6 +59,12 @@ void wait_written(int fd) {
 void sync_directory(const std::string& path) {
     const Fd directory = open(path, O_RDONLY | O_DIRECTORY);
     if (::fsync(directory.get()) != 0) throw_errno("sync " + path);
+}
+
+void sync_name(const std::string& path) try {
+    sync_directory(parent_of(path));
+} catch (const std::system_error& error) {
+    if (error.code().value() != EACCES) throw;
 }
 
 void rename(const std::string& from, const std::string& to) {

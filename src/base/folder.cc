@@ -104,6 +104,7 @@ bool make_folder(const std::string& path, mode_t mode, uid_t uid, gid_t gid) {
     if (!folder) throw_errno("open " + path);
     if (::geteuid() == 0 && ::fchown(folder.get(), uid, gid) != 0) throw_errno("chown " + path);
     if (::fchmod(folder.get(), mode) != 0) throw_errno("chmod " + path);  // mkdir takes the umask from it
+    disk::sync_name(path);
     return true;
 }
 

@@ -38,7 +38,7 @@ class Maildir final : public Mailbox {
     };
     std::string in_tmp(const std::string& name) const { return path_ + "/tmp/" + name; }
     std::string in_new(const std::string& name) const { return path_ + "/new/" + name; }
-    void require_directory(const std::string& path);
+    bool require_directory(const std::string& path);
     std::string unique_name();
     void discard() noexcept;
     void discard(const std::string& path) noexcept;
@@ -57,20 +57,29 @@ Maildir::Maildir(std::string path, const std::string& hostname) : path_(std::mov
 
 void Maildir::begin() {
     discard();
-    require_directory(path_);
-    for (const char* folder : {"/tmp", "/new", "/cur"}) require_directory(path_ + folder);
+    // cur/ is made last, when the names of the others are durable: an agent may be killed at any time.
+    struct stat status {};
+    bool is_new = ::lstat((path_ + "/cur").c_str(), &status) != 0;
+    for (const char* folder : {"", "/tmp", "/new"}) is_new |= require_directory(path_ + folder);
+    if (is_new) {
+        disk::sync_name(path_);
+        disk::sync_directory(path_);
+    }
+    (void)require_directory(path_ + "/cur");
 }
 
-void Maildir::require_directory(const std::string& path) {
+/// True if it was missing.
+bool Maildir::require_directory(const std::string& path) {
     struct stat status {};
-    if (::lstat(path.c_str(), &status) != 0) {
+    const bool is_missing = ::lstat(path.c_str(), &status) != 0;
+    if (is_missing) {
         if (errno != ENOENT) throw_errno("stat " + path);
         if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) throw_errno("mkdir " + path);
-        disk::sync_directory(path.substr(0, std::max<std::size_t>(path.rfind('/'), 1)));
         if (::lstat(path.c_str(), &status) != 0) throw_errno("stat " + path);
     }
     if (const auto why = unfit_as_maildir(status, ::geteuid()); !why.empty())
         throw UnfitMailbox(std::string(why));
+    return is_missing;
 }
 
 std::string Maildir::unique_name() {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <utility>
 
 #include "dot_lock.h"
 #include "postoffice/base/disk.h"
@@ -45,6 +46,7 @@ class Mbox final : public Mailbox {
   private:
     bool open_existing();
     bool create();
+    void make_name_durable();
     std::string missing_newlines(off_t size) const;
     void cut_back_to(off_t size) noexcept;
     void close() noexcept;
@@ -55,9 +57,10 @@ class Mbox final : public Mailbox {
     DotLock dot_lock_;
     Fd file_;                  // kept between batches
     struct stat identity_ {};  // of file_
-    off_t start_ = 0;          // size at begin()
-    off_t end_ = 0;            // size now
-    std::string gap_;          // what the file lacks of an empty line at its end
+    bool is_name_durable_ = false;
+    off_t start_ = 0;  // size at begin()
+    off_t end_ = 0;    // size now
+    std::string gap_;  // what the file lacks of an empty line at its end
 };
 
 void Mbox::begin() {
@@ -72,11 +75,13 @@ void Mbox::begin() {
             struct stat now {};
             if (::lstat(path_.c_str(), &now) == 0 && same_file(now, identity_)) {
                 require_mailbox(now);
+                if (now.st_size == 0) make_name_durable();
                 start_ = end_ = now.st_size;
                 gap_ = missing_newlines(now.st_size);
                 return;
             }
             file_.reset();
+            is_name_durable_ = false;
             if (deadline.passed()) throw Timeout("mailbox is replaced again and again");
         }
     } catch (...) {
@@ -112,8 +117,12 @@ bool Mbox::create() {
     // Where a mailbox group owns the directory, its members (mail readers that are set-gid) expect to get in.
     if (options_.group.needed && ::fchmod(file_.get(), 0660) != 0) throw_errno("chmod " + path_);
     if (::fstat(file_.get(), &identity_) != 0) throw_errno("stat " + path_);
-    disk::sync_directory(path_.substr(0, std::max<std::size_t>(path_.rfind('/'), 1)));
     return true;
+}
+
+/// Of a mailbox without mail, which may be new: an agent that made it may have been killed at once.
+void Mbox::make_name_durable() {
+    if (!std::exchange(is_name_durable_, true)) disk::sync_name(path_);
 }
 
 /// A crash in the middle of an append, or another program, may have left the file without its empty line.
@@ -157,6 +166,7 @@ void Mbox::finish() {
 void Mbox::close() noexcept {
     dot_lock_.release();
     file_.reset();
+    is_name_durable_ = false;
 }
 
 void Mbox::cut_back_to(off_t size) noexcept {

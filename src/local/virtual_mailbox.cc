@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
@@ -19,11 +20,11 @@ void require_own_folder(const std::string& path) {
         throw UnfitMailbox(std::string(why));
 }
 
+/// The name of a folder without a mailbox may not be durable yet: an agent that made it may have been killed.
 void make_folder(const std::string& path) {
-    if (::mkdir(path.c_str(), 0700) == 0)
-        disk::sync_directory(path.substr(0, path.rfind('/')));
-    else if (errno != EEXIST)
-        throw_errno("mkdir " + path);
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) throw_errno("mkdir " + path);
+    require_own_folder(path);
+    if (std::filesystem::is_empty(path)) disk::sync_name(path);
 }
 
 }  // namespace
@@ -32,7 +33,6 @@ std::unique_ptr<Mailbox> open_virtual_mailbox(const Config& config, const std::s
                                               const std::string& domain) {
     const std::string folder = config.vhost.spool + "/" + domain;
     make_folder(folder);
-    require_own_folder(folder);
     const std::string path = folder + "/" + user;
     if (config.vhost.maildir) return open_maildir(path, config.identity.hostname);
     // Without PATH.lock, which may be the mailbox of another user of the domain.

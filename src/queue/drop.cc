@@ -173,16 +173,6 @@ void give_to_group_of(int folder, int file) {
         (void)!::fchown(file, static_cast<uid_t>(-1), wanted.st_gid);
 }
 
-/// The name reaches the disk with the file on the file systems we know; where the writer may not open the
-/// folder, which is the rule, that has to do.
-void sync_name(const std::string& drop_directory) {
-    try {
-        disk::sync_directory(drop_directory);
-    } catch (const std::system_error& error) {
-        if (error.code().value() != EACCES) throw;
-    }
-}
-
 /// True for the file to which a large message grows while its writer reads it: see Message.
 bool is_being_read(std::string_view name) {
     return name.starts_with("tm");
@@ -226,7 +216,7 @@ std::string write_drop(const std::string& drop_directory, const WireEnvelope& en
                                                 message.size(), text));
         disk::copy_all(source.get(), file.get());
         disk::sync(file.get());
-        sync_name(drop_directory);
+        disk::sync_name(drop_directory + "/" + id);
     } catch (const std::system_error&) {
         try {
             disk::unlink_in(folder.get(), id);

@@ -58,6 +58,9 @@ void Spool::create(uid_t uid, gid_t gid) const {
     // A submitter may create a file, but neither list the folder nor touch the files of others.
     // Set-gid: the files get the folder's group, by which they can be read for taking in.
     (void)make_folder(drop_directory(), 03730, uid, gid);
+    // A process that was killed may have made them, before their names were durable.
+    disk::sync_name(directory_);
+    disk::sync_name(drop_directory());
 }
 
 std::string Spool::new_id() {

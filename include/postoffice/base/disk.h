@@ -32,6 +32,9 @@ void start_sync(int fd);
 void wait_written(int fd);
 /// Makes the names in a directory durable.
 void sync_directory(const std::string& path);
+/// Makes the name of a file or folder durable. Where this process may not read the folder that has the name,
+/// it is left to the sync of the file itself, with which Linux's file systems make a new name durable, too.
+void sync_name(const std::string& path);
 void rename(const std::string& from, const std::string& to);
 void link(const std::string& from, const std::string& to);
 void unlink(const std::string& path);

@@ -48,9 +48,9 @@ class RightsOfOwner {
 /// is in it. The effective ids decide afterwards, as for a process that its owner started.
 void become_owner_of(const std::string& folder);
 
-/// Makes a folder of this account with this mode, whatever the umask is. Returns false, and changes nothing,
-/// if a folder is there. Throws std::system_error: ENOTDIR if something else is there, or, for root, a link
-/// in a folder of another account; EPERM if that other account is not `uid`.
+/// Makes a folder of this account with this mode, whatever the umask is, and its name durable. Returns false,
+/// and changes nothing, if a folder is there. Throws std::system_error: ENOTDIR if something else is there,
+/// or, for root, a link in a folder of another account; EPERM if that other account is not `uid`.
 bool make_folder(const std::string& path, mode_t mode, uid_t uid, gid_t gid);
 
 }  // namespace postoffice
