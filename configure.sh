@@ -204,6 +204,7 @@ IDN_FLAGS  := $IDN_FLAGS
 FEATURES   := ${FEATURES:-no libraries that can be left out}
 LEFT_OUT   :=$LEFT_OUT
 LIBS       := $FMT_LIB $TLS_LIBS -lcrypt -lgdbm $LIBWRAP $SECCOMP_LIB $RESOLV_LIB
+FUSE_LIB   := $FUSE_LIB
 PYTHON     := $PYTHON
 PRIVATE    := $private
 SYMBOLS    := $with_debug
@@ -226,7 +227,7 @@ own_ldflags=${LDFLAGS:+yes}
 own_cxxflags=${own_cxxflags:-no}
 own_ldflags=${own_ldflags:-no}
 : "${CXX:=g++}" "${CXXFLAGS:=-O2 -g1}" "${LDFLAGS:=}"
-FMT_SOURCE= FMT_LIB= IDN_FLAGS= RESOLV_LIB= TLS_LIBS= LIBWRAP= SECCOMP_LIB= LEFT_OUT= FEATURES= LINK_STATIC= CPPFLAGS_LARGE= missing_for_check=
+FMT_SOURCE= FMT_LIB= IDN_FLAGS= RESOLV_LIB= TLS_LIBS= LIBWRAP= SECCOMP_LIB= LEFT_OUT= FEATURES= LINK_STATIC= CPPFLAGS_LARGE= FUSE_LIB= missing_for_check=
 # The Python that has Debian's packages, where there is one.
 PYTHON=/usr/bin/python3
 [ -x $PYTHON ] || PYTHON=python3

@@ -41,6 +41,8 @@ packages_for_check() {
     echo fail2ban logwatch
     # Other programs that work on mailboxes.
     echo procmail dovecot-core dovecot-lmtpd bindfs
+    # A file system of the tests' own, which forgets what was not synced.
+    echo libfuse3-dev
     # Clients and certificates for TLS and AUTH.
     echo openssl curl msmtp gsasl ca-certificates
     # Network namespaces, processes, unprivileged users, ports for the tests themselves; other machines.

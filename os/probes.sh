@@ -142,6 +142,13 @@ END
 probe_tests() {
     printf '#include <gtest/gtest.h>\nTEST(A, B) {}\n' >"$work/probe.cc"
     try "for GoogleTest" compile -lgtest -lgtest_main -lpthread || missing_for_check="$missing_for_check GoogleTest"
+    printf '#define FUSE_USE_VERSION 34\n#include <fuse3/fuse_lowlevel.h>\nint main() { return fuse_version() == 0; }\n' \
+        >"$work/probe.cc"
+    if try "for libfuse" compile -lfuse3; then
+        FUSE_LIB=-lfuse3
+    else
+        missing_for_check="$missing_for_check libfuse"
+    fi
     rm -f "$work/probe.cc"
     try "for pytest" /usr/bin/env "$PYTHON" -m pytest --version || missing_for_check="$missing_for_check pytest"
     try "for mandoc" command -v mandoc || missing_for_check="$missing_for_check mandoc"
