@@ -14,9 +14,11 @@
 #include "postoffice/delivery/agent_channels.h"
 #include "postoffice/delivery/delegated_user_files.h"
 #include "postoffice/net/mx.h"
-#include "postoffice/outbound/remote_delivery.h"
+#include "postoffice/outbound/target_hosts.h"
 #include "postoffice/routing/aliases.h"
+#include "postoffice/routing/next_hops.h"
 #include "postoffice/routing/submitter.h"
+#include "submit/recipients.h"
 
 namespace postoffice {
 namespace {
@@ -60,17 +62,26 @@ Route AddressInquiry::route(const Address& address, bool in_full) {
     return route;
 }
 
+void AddressInquiry::set_sender(const std::optional<std::string>& text) {
+    if (!text) return;
+    if (const auto sender = parse_argument(*text))
+        sender_ = sender->is_null() ? *sender : sender->qualified(config_.identity.hostname);
+}
+
 AddressInquiry::RemoteVerdict AddressInquiry::judge_remote(const Address& address) const {
+    NextHops next_hops(config_);
+    next_hops.refresh();
+    const NextHop next_hop = next_hops.find(address, sender_).next_hop;
     const Resolver resolver(ResolverSettings::from(config_.network.nameservers));
-    const std::string destination = config_.remote.relay_host ? "" : address.domain();
-    const auto route = RemoteDelivery(config_, resolver, destination).find_route();
-    if (route.hosts.empty()) {
-        const bool is_final = route.trouble.outcome == DeliveryResult::Outcome::failed;
-        return {is_final ? inquiry::unknown_host : inquiry::temporary, route.trouble.reply.text};
+    const TargetHosts targets = find_target_hosts(config_, resolver, next_hop);
+    if (targets.hosts.empty() && targets.result.outcome != DeliveryResult::Outcome::delivered) {
+        const bool is_final = targets.result.outcome == DeliveryResult::Outcome::failed;
+        return {is_final ? inquiry::unknown_host : inquiry::temporary, targets.result.reply.text};
     }
-    if (config_.remote.relay_host) return {0, config_.remote.relay_host->to_string()};
-    const std::string& host = route.hosts.front().name;
-    return {0, route.port == smtp_port ? host : fmt::format("{}, port {}", host, route.port)};
+    if (!next_hop.is<NextHop::MailHosts>()) return {0, next_hop.to_string()};
+    const TargetHost& best = targets.hosts.front();
+    const std::string& host = best.host.name;
+    return {0, best.port == smtp_port ? host : fmt::format("{}, port {}", host, best.port)};
 }
 
 void AddressInquiry::note(int exit_code) {

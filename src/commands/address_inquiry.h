@@ -32,7 +32,11 @@ class AddressInquiry {
 
     /// Keeps the references.
     AddressInquiry(const Config& config, Router& router, UserDirectory& users, Asker asker)
-        : config_(config), router_(router), users_(users), asker_(std::move(asker)) {}
+        : config_(config),
+          router_(router),
+          users_(users),
+          asker_(std::move(asker)),
+          sender_(asker_.caller.login, config.identity.hostname) {}
 
     /// As it is answered at RCPT: an obstacle makes it a temporary refusal.
     Route route(const Address& address, bool in_full);
@@ -51,6 +55,8 @@ class AddressInquiry {
                may_disclose_files_of(account_of(destination));
     }
 
+    /// Mail from this address is asked about, as -f has it; otherwise mail of the caller.
+    void set_sender(const std::optional<std::string>& text);
     /// Which hosts take mail for a remote address, or why none does.
     struct RemoteVerdict {
         int exit_code = 0;
@@ -67,6 +73,7 @@ class AddressInquiry {
     Router& router_;
     UserDirectory& users_;
     Asker asker_;
+    Address sender_;
     int exit_code_ = 0;
 };
 

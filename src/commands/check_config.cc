@@ -18,6 +18,7 @@
 #include "postoffice/daemon/start_check.h"
 #include "postoffice/policy/passwords.h"
 #include "postoffice/routing/domain_files.h"
+#include "postoffice/routing/next_hops.h"
 #include "postoffice/routing/users.h"
 #include "postoffice/routing/virtual_domains.h"
 
@@ -63,6 +64,13 @@ void note_mail_folder(const Config& config, const VirtualDomain& domain, std::ve
                                   keeper->name, domain.name, config.vhost.spool));
 }
 
+/// Of tables of next hops: mail that meets one of these waits, other mail goes on.
+std::vector<std::string> notices_of_routes(const Config& config) {
+    NextHops next_hops(config);
+    next_hops.refresh();
+    return next_hops.problems();
+}
+
 /// Of virtual domains, as far as this process may look: no mistake in them keeps the server from its start.
 std::vector<std::string> notices_of_domains(const Config& config) {
     std::vector<std::string> notices;
@@ -95,7 +103,8 @@ int check_config(const CommandLine& line) {
 
     for (const auto& problems : {loaded.problems, start.problems})
         for (const auto& problem : problems) print_error("{}\n", printable(problem.text));
-    for (const auto& notices : {loaded.notices, start.notices, notices_of_domains(loaded.config)})
+    for (const auto& notices :
+         {loaded.notices, start.notices, notices_of_domains(loaded.config), notices_of_routes(loaded.config)})
         for (const auto& notice : notices) print_error("{} (a notice)\n", printable(notice));
     for (const auto& thing : start.unchecked)
         print_error("{} (not checked: root alone can)\n", printable(thing));

@@ -183,7 +183,7 @@ void Tracer::send_answers(Trace& trace, const Route& route, const Address& addre
     const Reply accepted{250, "2.1.5", "Recipient OK"};
     const Reply reply = is_accepted ? accepted : route.refusal;
     trace.trusted = trace.authenticated = reply.line();
-    const bool is_denied = !route.is_local && requires_relay_permission(config_, address);
+    const bool is_denied = !route.is_for_all && requires_relay_permission(config_, address);
     trace.stranger = (is_denied ? relaying_denied(config_, address, "a stranger") : reply).line();
     if (!is_denied && hides_refusal(config_, reply))
         trace.stranger =
@@ -267,6 +267,7 @@ void trace_lines(Tracer& tracer) {
 
 int trace_addresses(const Config& config, const CommandLine& line) {
     return run_inquiry(config, line.program, [&](AddressInquiry& inquiry) {
+        inquiry.set_sender(line.submission.sender);
         Tracer tracer(config, inquiry, line.json);
         for (const std::string& word : line.words) tracer.trace_word(word);
         if (line.words.empty()) trace_lines(tracer);

@@ -108,8 +108,10 @@ int verify_addresses(const Config& config, const CommandLine& line) {
         print_error("{}: -bv needs addresses\n", line.program);
         return 64;
     }
-    return run_inquiry(config, line.program,
-                       [&](AddressInquiry& inquiry) { return Verifier(config, line, inquiry).verify_all(); });
+    return run_inquiry(config, line.program, [&](AddressInquiry& inquiry) {
+        inquiry.set_sender(line.submission.sender);
+        return Verifier(config, line, inquiry).verify_all();
+    });
 }
 
 }  // namespace postoffice

@@ -65,14 +65,12 @@ void check_listeners(const Config& config, std::vector<std::string>& wrong) {
 }
 
 void check_forwarding(const Config& config, std::vector<std::string>& wrong) {
-    if (!config.remote.relay_host) {
-        if (config.remote.forward_all) wrong.push_back("forward-all needs relay-host=HOST to forward to");
-        return;
-    }
-    const RelayHost& relay = *config.remote.relay_host;
-    if (relay.port == 0 && config.identity.is_local_domain(relay.host))
-        wrong.push_back(
-            fmt::format("relay-host: {} is this host, mail would go round in circles", relay.host));
+    if (config.remote.relay_hosts.empty() && config.remote.forward_all)
+        wrong.push_back("forward-all needs relay-host=HOST to forward to");
+    for (const RelayHost& relay : config.remote.relay_hosts)
+        if (relay.port == 0 && config.identity.is_local_domain(relay.host))
+            wrong.push_back(
+                fmt::format("relay-host: {} is this host, mail would go round in circles", relay.host));
 }
 
 void check_places(const Config& config, std::vector<std::string>& wrong) {

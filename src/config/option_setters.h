@@ -233,8 +233,22 @@ inline std::string set_msp(Config& config, std::string_view value) {
     return store(parse_count(value, 1, 65535), config.network.submission_port);
 }
 
-inline std::string set_relay_host(Config& config, std::string_view value) {
-    return store(parse_relay_host(value), config.remote.relay_host);
+inline std::string add_relay_hosts(Config& config, std::string_view value) {
+    for (const auto part : split(value, ','))
+        if (auto problem = append(parse_relay_host(trim(part)), config.remote.relay_hosts); !problem.empty())
+            return problem;
+    return "";
+}
+
+/// A domain, or the path of a table of domains.
+inline std::string add_relay_domains(Config& config, std::string_view value) {
+    for (const auto part : split(value, ',')) {
+        const auto one = trim(part);
+        auto problem = append(one.starts_with('/') ? parse_absolute_path(one) : parse_domain(one),
+                              config.routing.relay_domains);
+        if (!problem.empty()) return problem;
+    }
+    return "";
 }
 
 inline std::string set_remote_tls(Config& config, std::string_view value) {

@@ -18,7 +18,6 @@ namespace postoffice {
 
 namespace {
 
-constexpr std::size_t largest_file = 1 << 20;
 constexpr int missing = 66;   // EX_NOINPUT
 constexpr int not_safe = 72;  // EX_OSFILE
 
@@ -117,7 +116,7 @@ TrustedFile find_trusted_file(const std::string& path, uid_t user) {
     return {};
 }
 
-TrustedFile read_trusted_file(const std::string& path, uid_t user) {
+TrustedFile read_trusted_file(const std::string& path, uid_t user, std::size_t most) {
     // A name with a NUL would be a shorter name for the kernel.
     if (path.empty() || path.find('\0') != path.npos) return {"", missing, "no file name"};
     try {
@@ -129,8 +128,9 @@ TrustedFile read_trusted_file(const std::string& path, uid_t user) {
         if (::fstat(file.get(), &status) != 0) return {"", missing, std::generic_category().message(errno)};
         if (!S_ISREG(status.st_mode)) return {"", not_safe, "is not a regular file"};
         if (const auto weak = weakness(status, user); !weak.empty()) return {"", not_safe, weak};
-        if (status.st_size > static_cast<off_t>(largest_file)) return {"", not_safe, "is larger than 1 MB"};
-        return {disk::read_all(file.get(), largest_file), 0, ""};
+        if (status.st_size > static_cast<off_t>(most))
+            return {"", not_safe, fmt::format("is larger than {} MB", most >> 20)};
+        return {disk::read_all(file.get(), most), 0, ""};
     } catch (const std::system_error& error) {
         return {"", missing, error.code().message()};
     }

@@ -12,6 +12,12 @@ std::string RelayHost::to_string() const {
     return port == 0 ? host : fmt::format("{}:{}", host, port);
 }
 
+std::string to_text(const std::vector<RelayHost>& hosts) {
+    std::string text;
+    for (const RelayHost& host : hosts) text += (text.empty() ? "" : ", ") + host.to_string();
+    return text;
+}
+
 std::string LmtpServer::to_string() const {
     const auto* path = std::get_if<std::string>(&place);
     return path != nullptr ? *path : std::get<Endpoint>(place).to_string();

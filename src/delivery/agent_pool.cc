@@ -67,8 +67,8 @@ AgentPool::Agent* AgentPool::free_agent(Place place) {
 
 AgentPool::Agent* AgentPool::start(Place place) try {
     QueueAgentTask task;
-    task.destination = place->first.domain;
     task.is_local = is_local_;
+    task.next_hop = place->first.next_hop;
     agents_.push_back({events_.start_agent(task), place});
     ++place->second.agents;
     return &agents_.back();

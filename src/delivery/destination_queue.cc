@@ -38,7 +38,7 @@ bool DestinationQueue::is_idle() const {
 Pace pace_of(const DestinationQueues::value_type& destination) {
     const auto& [key, queue] = destination;
     if (!key.is_local) return queue.pace;
-    return key.domain.empty() ? Pace::quick : Pace::slow;
+    return key.local_name.empty() ? Pace::quick : Pace::slow;
 }
 
 }  // namespace postoffice

@@ -229,7 +229,7 @@ void Dispatcher::hand_over(Agent& agent, DeliveryJob job) {
     request.count = static_cast<std::uint32_t>(job.recipients.size());
     std::copy(job.recipients.begin(), job.recipients.end(), request.recipients);
     request.routes_again = job.routes_again ? 1 : 0;
-    request.is_patient = agent.place->first.domain.empty() ? 0 : 1;
+    request.is_patient = agent.place->first.local_name.empty() ? 0 : 1;
     try {
         const Fd message = entry.open_message();
         std::vector<int> descriptors = {entry.fd(), message.get()};
@@ -300,7 +300,7 @@ void Dispatcher::agent_ended(AgentPool& pool, AgentPool::Agents::iterator agent,
     const bool was_asked = agent->is_ending || stopping_;
     if (!was_asked)
         log_event("", "queue-agent-ended",
-                  {{"child", std::to_string(agent->worker.pid)}, {"domain", place->first.domain}});
+                  {{"child", std::to_string(agent->worker.pid)}, {"domain", place->first.to_string()}});
     if (job && agent->is_ending) place->second.learn_pace(pool.time_of_job(*agent), slow_, false);
     pool.remove(agent);
     if (job) {
@@ -343,7 +343,7 @@ void Dispatcher::pass_on(AgentPool& pool, AgentPool::Agents::iterator refused, D
     pool.remove(refused);
     destination.limit_agents();
     log_event(job.message->entry.id(), "passed-on",
-              {{"domain", place->first.domain}, {"connections", std::to_string(destination.agents)}});
+              {{"domain", place->first.to_string()}, {"connections", std::to_string(destination.agents)}});
     destination.waiting.push_front(std::move(job));
     dispatch(place);
     serve_line(pool);

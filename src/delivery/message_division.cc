@@ -7,25 +7,29 @@ namespace {
 
 constexpr UnixTime fresh = 60;  // a route of less than a minute ago is used as it is for the first attempt
 
+DestinationKey here(std::string name) {
+    return {true, std::move(name), {}};
+}
+
 DestinationKey key_of_slow_mailbox(const Destination& destination) {
-    return {true, "mailbox " + describe(destination)};
+    return here("mailbox " + describe(destination));
 }
 
 }  // namespace
 
-DestinationKey MessageDivision::key_of(const Destination& destination) const {
-    if (destination.is<Destination::Discard>()) return {true, ""};
+DestinationKey MessageDivision::key_of(const Destination& destination, const Address& sender) const {
+    if (destination.is<Destination::Discard>()) return here("");
     if (destination.is_mailbox()) {
         // One that did not answer soon has agents of its own, which wait for it.
         const DestinationKey own = key_of_slow_mailbox(destination);
-        return known_.contains(own) ? own : DestinationKey{true, ""};
+        return known_.contains(own) ? own : here("");
     }
-    if (destination.is<Destination::Unrouted>()) return {true, "unrouted " + destination.address.to_string()};
+    if (destination.is<Destination::Unrouted>()) return here("unrouted " + destination.address.to_string());
     if (destination.is<Destination::Remote>())
-        return {false, config_.remote.relay_host ? "" : destination.address.domain()};
+        return {false, "", next_hops_.find(destination.address, sender).next_hop};
     // A slow program delays only other mail of the same account or alias.
     const auto* source = source_of(destination);
-    return {true, source != nullptr ? describe(*source) : account_of(destination)};
+    return here(source != nullptr ? describe(*source) : account_of(destination));
 }
 
 /// The account whose rights a local agent gets for it, or whose files it reads.
@@ -44,14 +48,16 @@ std::string MessageDivision::account_for(const Address& address) const {
     return to_lower(name.substr(0, name.find_first_of(config_.routing.recipient_delimiter, 1)));
 }
 
-MessageDivision::Parts MessageDivision::parts_for_now(const Journal& journal, bool& is_withheld) const {
+MessageDivision::Parts MessageDivision::parts_for_now(const Journal& journal, bool& is_withheld) {
+    next_hops_.refresh();
     Parts parts;
     for (std::uint32_t i = 0; i < journal.recipients.size(); ++i) {
         if (journal.recipients[i].status != RecipientState::Status::waiting) continue;
         const Destination& destination = journal.envelope.recipients[i].destination;
-        const DestinationKey key = key_of(destination);
+        const DestinationKey key = key_of(destination, journal.envelope.sender);
         const auto [part, is_new] = parts.try_emplace(key);
-        if (is_new && key.is_local && !key.domain.empty()) part->second.account = account_for(destination);
+        if (is_new && key.is_local && !key.local_name.empty())
+            part->second.account = account_for(destination);
         part->second.recipients.push_back(i);
     }
     is_withheld = !events_.may_leave(journal) &&
@@ -72,7 +78,7 @@ MessageDivision::Parts MessageDivision::to_route_again(const Journal& journal) c
     }
     if (found.empty()) return {};
     const Address& first = journal.envelope.recipients[found.front()].original;
-    return {{DestinationKey{true, "routing " + first.to_string()}, Part{account_for(first), found}}};
+    return {{here("routing " + first.to_string()), Part{account_for(first), found}}};
 }
 
 std::pair<DestinationKey, std::string> MessageDivision::slow_mailbox(const Destination& destination) const {

@@ -158,8 +158,9 @@ class QueueAgent {
 
     /// A policy of MTA-STS is that of a domain, not of a relay host.
     void prepare_remote() {
-        remote_ = std::make_unique<RemoteDelivery>(config_, resolver_, task_.destination);
-        if (!config_.remote.sts || handles_.sts_fetcher.fd() < 0 || task_.destination.empty()) return;
+        remote_ = std::make_unique<RemoteDelivery>(config_, resolver_, task_.next_hop);
+        if (!config_.remote.sts || handles_.sts_fetcher.fd() < 0 || !task_.next_hop.is<NextHop::MailHosts>())
+            return;
         remote_->add_policy_source(sts_.emplace(
             StsCache(config_.queue.dir + "/sts"),
             [this](const std::string& name) {
@@ -293,10 +294,7 @@ int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel
                     const QueueAgentHandles& handles) {
     end_on_request(task.runner);
     QueueAgent agent(config, task, handles);
-    const std::string name = task.is_local ? "mailboxes"
-                             : task.destination.empty()
-                                 ? config.remote.relay_host.value_or(RelayHost{}).to_string()
-                                 : task.destination;
+    const std::string name = task.is_local ? "mailboxes" : task.next_hop.to_string();
     for (;;) {
         std::optional<ReceivedStruct<QueueJob>> job;
         try {

@@ -15,24 +15,6 @@ namespace {
 
 using Verdict = DeliveryResult::Outcome;
 
-DeliveryResult no_route(const MxList& list) {
-    switch (list.status) {
-        case MxList::Status::no_host:
-            return failed("5.1.2", list.why);
-        case MxList::Status::loops_back:
-            return failed("5.4.6", list.why);
-        case MxList::Status::null_mx: {
-            DeliveryResult result = failed("5.1.10", list.why);
-            result.reply.code = 556;  // RFC 7505 section 4.1
-            return result;
-        }
-        case MxList::Status::found:
-        case MxList::Status::temporary:
-            break;
-    }
-    return deferred("4.4.3", list.why);
-}
-
 // Which of two refusals to report when no host would talk to us: hope before despair (a single host that may
 // take the mail later keeps it in the queue), then a server's words before ours, then the better host's.
 bool says_more(const DeliveryResult& later, const DeliveryResult& former) {
@@ -40,6 +22,29 @@ bool says_more(const DeliveryResult& later, const DeliveryResult& former) {
     const bool former_is_final = former.outcome == Verdict::failed;
     if (later_is_final != former_is_final) return former_is_final;
     return former.by.empty() && !later.by.empty();
+}
+
+/// Which host is asked says the configuration of this host, except where DNS does: that a relay wants no
+/// session at all is then a matter between the two hosts, which no sender can mend.
+DeliveryResult in_view_of(const NextHop& next_hop, const DeliveryResult& refusal) {
+    if (next_hop.is<NextHop::MailHosts>() || refusal.outcome != Verdict::failed) return refusal;
+    return deferred("4.3.5", fmt::format("the relay host refuses this host: {}", refusal.reply.line()),
+                    refusal.by);
+}
+
+/// The addresses of a host that were not tried yet, as many as are left for one message.
+std::vector<MailServer> servers_of(const TargetHost& target, const ClientTls& tls,
+                                   std::vector<Endpoint>& tried) {
+    std::vector<MailServer> servers;
+    if (!target.socket.empty()) servers.push_back({target.host.name, target.socket, true});
+    for (const IpAddress& address : target.host.addresses) {
+        const Endpoint endpoint{address, target.port};
+        if (tried.size() == RemoteDelivery::most_addresses) break;
+        if (std::find(tried.begin(), tried.end(), endpoint) != tried.end()) continue;
+        tried.push_back(endpoint);
+        servers.push_back({target.host.name, endpoint, target.speaks_lmtp, tls});
+    }
+    return servers;
 }
 
 }  // namespace
@@ -58,11 +63,11 @@ struct RemoteDelivery::Attempt {
     }
 };
 
-RemoteDelivery::RemoteDelivery(const Config& config, const Resolver& resolver, std::string destination,
+RemoteDelivery::RemoteDelivery(const Config& config, const Resolver& resolver, NextHop next_hop,
                                const ClientTimeouts& timeouts)
     : config_(config),
       resolver_(resolver),
-      destination_(std::move(destination)),
+      next_hop_(std::move(next_hop)),
       timeouts_(timeouts),
       tls_(config) {}
 
@@ -94,8 +99,7 @@ RemoteDelivery::Outcome RemoteDelivery::deliver(const OutgoingEnvelope& envelope
 
 void RemoteDelivery::deliver_part(Attempt& attempt) {
     try {
-        policy_ = tls_.policy_for(next_hop());
-        if (client_ && policy_of_client_ != policy_) close();
+        if (client_ && has_policy_changed()) close();
         if (client_ && client_->is_alive()) hand_over(attempt);
         if (attempt.open.empty()) return;
         client_.reset();
@@ -109,30 +113,28 @@ void RemoteDelivery::deliver_part(Attempt& attempt) {
     }
 }
 
-// Mail hosts by preference, each with all its addresses, until no recipient is open.
+// The hosts in order, each with all its addresses, until no recipient is open.
 void RemoteDelivery::walk(Attempt& attempt) {
-    const Route route = find_route();
-    if (route.hosts.empty()) return attempt.settle_open(route.trouble);
+    const TargetHosts targets = find_target_hosts(config_, resolver_, next_hop_);
+    if (targets.hosts.empty()) return attempt.settle_open(targets.result);
 
     const Deadline ceiling = Deadline::after(timeouts_.message);
-    std::vector<IpAddress> tried;
     std::optional<DeliveryResult> refusal;
+    std::vector<Endpoint> tried;
     const auto note = [&refusal](const DeliveryResult& why) {
         if (!refusal || says_more(why, *refusal)) refusal = why;
     };
-    for (const MailHost& host : route.hosts) {
-        const auto tls = tls_.tls_for(policy_, next_hop(), host);
+    for (const TargetHost& target : targets.hosts) {
+        const auto tls = tls_for(target);
         if (!tls) {
             note(deferred("4.7.5", tls.problem()));
             continue;
         }
-        for (const IpAddress& address : host.addresses) {
-            if (tried.size() == most_addresses || ceiling.passed()) break;
-            if (std::find(tried.begin(), tried.end(), address) != tried.end()) continue;
-            tried.push_back(address);
-            connect({host.name, Endpoint{address, route.port}, false, *tls});
+        for (const MailServer& server : servers_of(target, *tls, tried)) {
+            if (ceiling.passed()) break;
+            connect(server);
             if (client_->refusal()) {
-                note(*client_->refusal());
+                note(in_view_of(next_hop_, *client_->refusal()));
                 client_.reset();
                 continue;
             }
@@ -157,9 +159,18 @@ void RemoteDelivery::connect(const MailServer& server) {
                {"next", client_->tls() != nullptr ? "goes on" : "in the clear"}});
 }
 
-// What the policy for TLS is looked up by.
-std::string RemoteDelivery::next_hop() const {
-    return destination_.empty() && config_.remote.relay_host ? config_.remote.relay_host->host : destination_;
+// Over the connection that is kept, mail goes by the policy of today.
+bool RemoteDelivery::has_policy_changed() {
+    const auto& [next_hop, policy] = policy_of_client_;
+    return !next_hop.empty() && tls_.policy_for(next_hop) != policy;
+}
+
+// TLS is not begun with a server of this machine.
+Result<ClientTls> RemoteDelivery::tls_for(const TargetHost& target) {
+    policy_ = {target.next_hop, {}};
+    if (!target.socket.empty()) return ClientTls{};
+    policy_.policy = tls_.policy_for(target.next_hop);
+    return tls_.tls_for(policy_.policy, target.next_hop, target.host);
 }
 
 // The open recipients in as many transactions as the server wants (RFC 9422, RCPTMAX). A recipient stays open
@@ -195,52 +206,6 @@ void RemoteDelivery::set_transcript(std::function<void(const std::string&)> tran
 void RemoteDelivery::close() {
     if (client_) client_->quit();
     client_.reset();
-}
-
-RemoteDelivery::Route RemoteDelivery::find_route() const {
-    const Resolver bounded = resolver_.until(Deadline::after(config_.remote.lookup_timeout), most_questions);
-    if (destination_.empty()) return route_to_relay(bounded);
-    MxList list =
-        find_mail_hosts(bounded, destination_, config_.identity.hostname, own_addresses(config_.remote.port));
-    if (list.status != MxList::Status::found) return {{}, 0, no_route(list)};
-    return {std::move(list.hosts), config_.remote.port, {}};
-}
-
-// The relay host is our own configuration's word: what is wrong with it is never the sender's fault, so all
-// of it is temporary. Its addresses are used, never its MX.
-RemoteDelivery::Route RemoteDelivery::route_to_relay(const Resolver& resolver) const {
-    if (!config_.remote.relay_host) return {{}, 0, deferred("4.3.5", "no relay-host is set")};
-    const RelayHost& relay = *config_.remote.relay_host;
-    const auto broken = [&relay](const std::string& status, const std::string& why) {
-        return Route{{}, 0, deferred(status, fmt::format("relay-host {}: {}", relay.to_string(), why))};
-    };
-    const std::uint16_t port = relay.port != 0 ? relay.port : config_.remote.port;
-
-    std::vector<IpAddress> addresses;
-    std::string name = relay.host;
-    if (relay.address) {
-        addresses.push_back(*relay.address);
-        name = relay.address->to_literal();
-    } else {
-        const AddressLookup lookup = resolver.addresses(relay.host);
-        if (lookup.status != DnsStatus::found) return broken("4.4.3", lookup.why);
-        addresses = lookup.addresses;
-    }
-    const std::vector<IpAddress> own = own_addresses(port);
-    std::erase_if(addresses, [&own](const IpAddress& address) {
-        return address.is_unspecified() || std::find(own.begin(), own.end(), address) != own.end();
-    });
-    if (addresses.empty()) return broken("4.3.5", "is this host itself");
-    return {{MailHost{name, 0, std::move(addresses)}}, port, {}};
-}
-
-// Addresses at which this port is our own daemon: mail that is sent there would come back. On another port
-// the same addresses may well belong to another mail server.
-std::vector<IpAddress> RemoteDelivery::own_addresses(std::uint16_t port) const {
-    const bool is_ours = std::any_of(config_.network.listen.begin(), config_.network.listen.end(),
-                                     [port](const ListenAddress& listen) { return listen.port == port; });
-    if (!is_ours) return {};
-    return interface_addresses();
 }
 
 }  // namespace postoffice

@@ -17,6 +17,7 @@ Router::Router(const Config& config, AliasTable& aliases, UserDirectory& users, 
       users_(users),
       files_(files),
       domains_(config.vhost.dir),
+      next_hops_(config),
       own_addresses_(std::move(own_addresses)) {}
 
 bool Router::is_on_host(const Address& address) const {
@@ -42,14 +43,37 @@ bool Router::serves(const Address& address) {
     return is_ours(address);
 }
 
+bool Router::is_for_all(const Address& address) {
+    next_hops_.refresh();
+    return serves(address) || next_hops_.is_relay_domain(address.domain());
+}
+
+/// What the routes refuse or discard is known while the client still has the message. Else the queue asks for
+/// the next hop, at each attempt.
+void Router::route_elsewhere(Route& route, const Address& recipient) const {
+    const NextHops::Answer answer = next_hops_.find(recipient, Address());
+    if (const auto* refusal = answer.next_hop.as<NextHop::Refusal>()) {
+        route.status = refusal->reply.is_permanent() ? Route::Status::unknown : Route::Status::temporary;
+        route.refusal = refusal->reply;
+        route.refusal.text = recipient.to_string() + ": " + route.refusal.text;
+    } else if (answer.next_hop.is<NextHop::Discard>()) {
+        route.hops.push_back({{Destination::Discard{}, recipient}, {}, false});
+    } else {
+        route.hops.push_back({{Destination::Remote{}, recipient}, {}, false});
+    }
+    if (!answer.file.empty()) route.steps.push_back({"route " + answer.entry, "", answer.file, answer.line});
+}
+
 Route Router::route(const Address& recipient, bool in_full) {
     Route route;
     std::string detail, owner;
     try {
         domains_.refresh();
         route.is_local = is_ours(recipient);
+        route.is_for_all = route.is_local;
         if (!route.is_local) {
-            route.hops.push_back({{Destination::Remote{}, recipient}, {}, false});
+            route.is_for_all = is_for_all(recipient);
+            route_elsewhere(route, recipient);
             return route;
         }
         aliases_.refresh();

@@ -15,10 +15,6 @@
 namespace postoffice {
 namespace {
 
-bool same(const timespec& a, const timespec& b) {
-    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
 /// "active" is a number: 0 is not active, whatever else stands in the line.
 VirtualDomain parse_line(std::string_view rest, unsigned line) {
     VirtualDomain domain;
@@ -60,15 +56,6 @@ std::vector<VirtualDomain> parse_domains(std::string_view text) {
         domains.push_back(std::move(domain));
     }
     return domains;
-}
-
-FileStamp FileStamp::of(const struct stat& status) {
-    return {status.st_dev, status.st_ino, status.st_size, status.st_mtim, status.st_ctim};
-}
-
-bool FileStamp::operator==(const FileStamp& other) const {
-    return inode == other.inode && device == other.device && size == other.size &&
-           same(changed, other.changed) && same(touched, other.touched);
 }
 
 DomainTable::DomainTable(std::string folder) : folder_(std::move(folder)), file_(folder_ + "/domains.cf") {}

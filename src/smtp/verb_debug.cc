@@ -142,7 +142,7 @@ void add_delivery(Lines& lines, const Config& config) {
     lines.add("escape-from", config.local.escape_from);
     lines.add("dot-lock", config.local.dot_lock);
     lines.add("immediate", config.queue.immediate);
-    lines.add("relay-host", config.remote.relay_host ? config.remote.relay_host->to_string() : "");
+    lines.add("relay-host", to_text(config.remote.relay_hosts));
     lines.add("qreturn", config.queue.qreturn);
 }
 

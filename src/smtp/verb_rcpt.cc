@@ -67,7 +67,7 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
                 fmt::format("Too many recipients: {} at a time, please", config.limits.recipients)};
 
     const Address address = without_own_literal(original, config.identity.hostname);
-    if (requires_relay_permission(config, address) && !dialogue.services.router.serves(address) &&
+    if (requires_relay_permission(config, address) && !dialogue.services.router.is_for_all(address) &&
         !dialogue.client_is_known()) {
         if (dialogue.trust() != ClientTrust::undecided)
             return relaying_denied(config, address, dialogue.client());

@@ -21,8 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (config.network.listen.empty() || config.queue.retry.empty() || config.limits.clients == 0 ||
             config.remote.agents == 0)
             std::abort();
-        if (!root &&
-            (config.remote.relay_host || config.remote.forward_all || !config.access.trusted.empty()))
+        if (!root && (!config.remote.relay_hosts.empty() || config.remote.forward_all ||
+                      !config.access.trusted.empty()))
             std::abort();
         if (!config.queue.dir.starts_with('/') || !config.queue.control.starts_with('/')) std::abort();
     }

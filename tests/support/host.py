@@ -18,7 +18,8 @@ NAMES = ["postoffice", "smtpd", "sendmail", "authexpire", "dbm", "ndbm", "gdbm",
          "vdomain", "vpasswd", "valias", "virtdomain"]
 
 #: Options that root alone may set.
-ROOT_ONLY = {"trusted", "forbidden", "spam", "coal-command", "usermap", "relay-host", "forward-all"}
+ROOT_ONLY = {"trusted", "forbidden", "spam", "coal-command", "usermap", "relay-host", "forward-all", "routes",
+             "sender-relay", "relay-domains"}
 
 
 def free_port(address="127.0.0.1"):

@@ -1,4 +1,5 @@
 """Mail hosts on a network of their own, with DNS, and helpers of tests that send mail between them."""
+import contextlib
 import email
 import itertools
 import os
@@ -53,6 +54,11 @@ unasked.test.   MX 10 b.test.
 twoaddresses.test. MX 10 twohomed.test.
 twohomed.test.  A {NOBODY_THERE}
 twohomed.test.  A 192.0.2.2
+pool.test.      MX 10 b.test.
+pool.test.      MX 20 a.test.
+best.test.      MX 10 a.test.
+best.test.      MX 20 b.test.
+notours.test.   MX 10 b.test.
 """ + "".join(f"{domain}. MX 10 b.test.\n{domain}. MX 10 c.test.\n" for domain in SHARED)
 
 LED_TO_B = ["aliasmx.test", "alias.test", "only4.test", "only6.test", "deadfirst.test", "twoaddresses.test"]
@@ -79,7 +85,7 @@ class Hosts:
         self.dns = dns.NameServer(self._subfolder("dns"), {".": ZONE, "broken.test.": None}, machines["dns"].addresses,
                                   prefix=machines["dns"].prefix)
         self.a = self._host(machines["a"], trusted="[2001:db8::6]", notify_success=1)
-        at_b = ["first.test", "backed.test", "broken.test", "unasked.test", *LED_TO_B, *SHARED]
+        at_b = ["first.test", "backed.test", "broken.test", "unasked.test", "pool.test", "best.test", "notours.test", *LED_TO_B, *SHARED]
         self.b = self._host(machines["b"], local_domain=at_b, client_connections=100, notify_success=1)
         at_c = ["first.test", *SHARED]
         self.c = self._host(machines["c"], relay=1, local_domain=at_c, client_connections=100)
@@ -121,6 +127,20 @@ def debian_postfix(hosts, **settings):
         yield made.start()
     finally:
         made.close()
+
+
+@contextlib.contextmanager
+def reconfigured(host, **settings):
+    """The host with these options in addition, and afterwards as it was."""
+    before = dict(host.settings)
+    try:
+        host.write_config(**settings)
+        host.reload()
+        yield host
+    finally:
+        host.settings = before
+        host.write_config()
+        host.reload()
 
 
 numbers = itertools.count()

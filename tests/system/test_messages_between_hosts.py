@@ -1,11 +1,13 @@
 """A message arrives unchanged at another host, ours or one with Debian's Postfix, and reports go in both directions."""
 import email
+import re
 
 import pytest
 
 from conftest import needs_root
 from host import wait_for
-from mail_network import Report, debian_postfix, hosts, report_at, send, subject  # noqa: F401
+from mail_network import (NOBODY_THERE, Report, debian_postfix, hosts, reconfigured, report_at, send,  # noqa: F401
+                          subject)
 
 pytestmark = needs_root
 
@@ -77,7 +79,8 @@ def test_a_message_to_many_recipients_arrives_once_for_each(hosts, subject):
 
 @pytest.fixture(scope="module")
 def postfix(hosts):
-    yield from debian_postfix(hosts, aliases="elsewhere: nobody-there@b.test\n", message_size_limit="2000000")
+    yield from debian_postfix(hosts, aliases="elsewhere: nobody-there@b.test\n", message_size_limit="2000000",
+                              mynetworks="192.0.2.0/24 [2001:db8::]/64")
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
@@ -127,3 +130,10 @@ def test_postfix_reports_our_refusal_of_an_unknown_user(hosts, postfix, subject)
     postfix.send("debby@debian.test", ["nobody-there@a.test"], original(subject, "debby@debian.test", b"Hello.\n"))
     report = Report(postfix.wait_for_message("debby", [b"multipart/report", subject.encode()]))
     report.check("nobody-there@a.test", "5.1.1", "smtp; 550 5.1.1")
+
+
+def test_postfix_relays_where_the_first_relay_host_is_down(hosts, postfix, subject):
+    with reconfigured(hosts.a, relay_host=[f"[{NOBODY_THERE}]:1", "[debian.test]"]):
+        send(hosts.a, "bob@b.test", subject)
+        fields = email.message_from_bytes(hosts.b.wait_for_message("bob", subject.encode())).get_all("Received")
+    assert [re.search(r"\bby (\S+)", field)[1] for field in fields] == ["b.test", "debian.test", "a.test"]

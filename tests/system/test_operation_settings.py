@@ -22,6 +22,9 @@ pytestmark = needs_root
 
 row = SETTINGS.row
 SETTINGS.elsewhere("mailbox_transport = lmtp:...", "test_lmtp.py")
+SETTINGS.elsewhere("transport_maps", "test_routes.py")
+SETTINGS.elsewhere("sender_dependent_relayhost_maps", "test_routes.py")
+SETTINGS.elsewhere("relay_domains", "test_routes.py")
 SETTINGS.elsewhere("default_destination_concurrency_limit", "test_remote_connection_limit.py")
 
 

@@ -166,7 +166,7 @@ TEST_F(ConfigFile, ByDefaultNobodyRelays) {
     EXPECT_EQ(problems(loaded), "");
     EXPECT_FALSE(loaded.config.access.relay);
     EXPECT_TRUE(loaded.config.access.trusted.empty());
-    EXPECT_FALSE(loaded.config.remote.relay_host);
+    EXPECT_TRUE(loaded.config.remote.relay_hosts.empty());
     EXPECT_TRUE(loaded.config.identity.local_domains.empty());
 }
 

@@ -87,7 +87,7 @@ TEST_F(DispatcherTest, WhoWasSlowWaitsInALineOfTheSlow) {
     for (FakeAgent& agent : agents_) {
         pollfd job{agent.channel.get(), POLLIN, 0};
         if (::poll(&job, 1, 0) == 0) continue;
-        (agent.task.destination.starts_with("slow") ? slow_ones : new_ones) += 1;
+        (agent.task.next_hop.to_string().starts_with("slow") ? slow_ones : new_ones) += 1;
     }
     EXPECT_EQ(slow_ones, 1U);
     EXPECT_EQ(new_ones, 3U);

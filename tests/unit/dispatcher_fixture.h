@@ -73,7 +73,7 @@ class DispatcherTest : public BouncerFixture {
             for (std::uint32_t i = 0; i < job.value.count; ++i)
                 entry.record(job.value.recipients[i], delivered("Kept"));
             send_struct(agent.channel.get(), QueueJobDone());
-            const std::string name = agent.task.is_local ? "local" : agent.task.destination;
+            const std::string name = agent.task.is_local ? "local" : agent.task.next_hop.to_string();
             EXPECT_TRUE(dispatcher_.serve(agent.seen_by_dispatcher));
             return name;
         }
@@ -98,7 +98,9 @@ class DispatcherTest : public BouncerFixture {
     }
     /// As deliver_one(), by the agent for this destination.
     bool deliver_to(const std::string& destination) {
-        const auto is_other = [&](const FakeAgent& agent) { return agent.task.destination != destination; };
+        const auto is_other = [&](const FakeAgent& agent) {
+            return agent.task.next_hop.to_string() != destination;
+        };
         std::list<FakeAgent> others;
         for (auto agent = agents_.begin(); agent != agents_.end();) {
             const auto next = std::next(agent);
@@ -119,8 +121,9 @@ class DispatcherTest : public BouncerFixture {
     }
     bool has_agent(const std::string& destination) {
         forget_dismissed();
-        return std::any_of(agents_.begin(), agents_.end(),
-                           [&](const FakeAgent& agent) { return agent.task.destination == destination; });
+        return std::any_of(agents_.begin(), agents_.end(), [&](const FakeAgent& agent) {
+            return agent.task.next_hop.to_string() == destination;
+        });
     }
     void let_time_pass() {
         std::this_thread::sleep_for(2 * slow);

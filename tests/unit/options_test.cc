@@ -95,8 +95,9 @@ TEST(OptionTable, RootOnlyOptionsAreListedInTheManual) {
     std::set<std::string> root_only;
     for (const auto& option : option_table())
         if (option.set_by == SetBy::root) root_only.insert(std::string(option.name));
-    EXPECT_EQ(root_only, (std::set<std::string>{"trusted", "forbidden", "spam", "coal-command", "relay-host",
-                                                "forward-all", "usermap"}));
+    EXPECT_EQ(root_only,
+              (std::set<std::string>{"trusted", "forbidden", "spam", "coal-command", "relay-host",
+                                     "forward-all", "usermap", "routes", "sender-relay", "relay-domains"}));
     const auto lines = lines_of("man/postoffice.cf.5");
     const auto start = std::find(lines.begin(), lines.end(), "of ordinary users:");
     ASSERT_NE(start, lines.end());
@@ -125,7 +126,7 @@ TEST(OptionTable, EveryOptionHasItsDefaultInANewConfig) {
     EXPECT_EQ(config.limits.rate_connections, (RateLimit{120, Seconds{60}}));
     EXPECT_EQ(config.queue.retry.size(), 7U);
     EXPECT_TRUE(config.access.verify_from && config.local.dot_lock && !config.access.relay);
-    EXPECT_FALSE(config.local.transport || config.remote.relay_host);
+    EXPECT_FALSE(config.local.transport || !config.remote.relay_hosts.empty());
     EXPECT_EQ(config.routing.delivery_files, (std::vector<std::string>{".forward"}));
 }
 
@@ -186,6 +187,9 @@ const std::map<std::string_view, std::string_view> some_values{{"local-domain", 
                                                                {"usermap", "*=~:~"},
                                                                {"nameserver", "192.0.2.53"},
                                                                {"relay-host", "x.example"},
+                                                               {"routes", "/etc/routes"},
+                                                               {"sender-relay", "/etc/senders"},
+                                                               {"relay-domains", "x.example"},
                                                                {"retry", "1h"},
                                                                {"trusted-users", "www-data"},
                                                                {"remote-tls-policy", "/etc/tls"},

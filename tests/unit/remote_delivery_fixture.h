@@ -102,7 +102,9 @@ class RemoteDeliveryTest : public testing::Test {
 
     RemoteDelivery to(const std::string& destination) {
         ClientTimeouts timeouts{Seconds(20), Seconds(20), Seconds(20), Seconds(20), Seconds(20), Seconds(60)};
-        return RemoteDelivery(config_, resolver_, destination, timeouts);
+        NextHop next_hop{NextHop::MailHosts{destination}};
+        if (destination.empty()) next_hop.where = NextHop::Relays{config_.remote.relay_hosts};
+        return RemoteDelivery(config_, resolver_, next_hop, timeouts);
     }
     static RemoteDelivery::Outcome send(RemoteDelivery& delivery,
                                         const std::vector<Address>& recipients = {bob}) {

@@ -135,7 +135,7 @@ TEST_F(RemoteDeliveryTest, OurOwnAddressIsNoRemoteHost) {
     config_.network.listen.push_back({{}, config_.remote.port});
     expect(send_to("own.test"), Verdict::failed, "5.4.6");
     expect(send_to("[127.0.0.1]"), Verdict::failed, "5.4.6");
-    config_.remote.relay_host = *parse_relay_host("own.b.test");
+    config_.remote.relay_hosts = {*parse_relay_host("own.b.test")};
     expect(send_to(""), Verdict::deferred, "4.3.5");
     EXPECT_EQ(ourselves.connections(), 0);
 }
@@ -160,10 +160,10 @@ TEST_F(RemoteDeliveryTest, TheRelayHostInAllItsSpellings) {
     config_.remote.port = 1;  // not used when the port is given
     for (const std::string& text :
          {"127.0.0.3:" + port, "[127.0.0.3]:" + port, "relay.test:" + port, "[Relay.Test]:" + port}) {
-        config_.remote.relay_host = *parse_relay_host(text);
+        config_.remote.relay_hosts = {*parse_relay_host(text)};
         expect(send_to(""), Verdict::delivered, "2.0.0");
     }
-    config_.remote.relay_host = *parse_relay_host("relay.test");
+    config_.remote.relay_hosts = {*parse_relay_host("relay.test")};
     config_.remote.port = relay.endpoint().port;
     const auto outcome = send_to("");
     EXPECT_EQ(outcome.results[0].by, "relay.test [127.0.0.3]");
@@ -171,7 +171,7 @@ TEST_F(RemoteDeliveryTest, TheRelayHostInAllItsSpellings) {
 
 TEST_F(RemoteDeliveryTest, ABadRelayHostIsNeverTheSendersFault) {
     expect(send_to(""), Verdict::deferred, "4.3.5");
-    config_.remote.relay_host = *parse_relay_host("nowhere.test");
+    config_.remote.relay_hosts = {*parse_relay_host("nowhere.test")};
     expect(send_to(""), Verdict::deferred, "4.4.3");
 }
 

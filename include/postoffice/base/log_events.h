@@ -275,6 +275,8 @@ inline constexpr auto log_events = std::to_array<LogEventRow>({
         "A line of domains.cf has an error; mail for the domain waits."},
     {"domains-unusable",       LogLevel::err,     "file reason",
         "domains.cf cannot be used; mail for virtual domains waits."},
+    {"table-unusable",         LogLevel::err,     "file reason",
+        "The table of routes=, sender-relay= or relay-domains= cannot be used; mail that needs it waits."},
     {"not-routed",             LogLevel::warning, "reason",
         "The destinations of a queued message cannot be determined."},
     {"rerouted",               LogLevel::info,    "to target new-target",

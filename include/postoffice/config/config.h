@@ -136,6 +136,11 @@ struct RoutingConfig {
     std::vector<UserMap> usermaps;  ///< in order
     /// Files in homes that say where mail goes, the first that exists holds: ".forward", ".qmail".
     std::vector<std::string> delivery_files;
+    std::string routes;        ///< table: next hops of domains elsewhere; empty = none
+    std::string sender_relay;  ///< table: relay hosts of senders; empty = none
+    /// Domains elsewhere for which mail from every client is passed on, with those below them; or, if it
+    /// begins with '/', the path of a table of such domains.
+    std::vector<std::string> relay_domains;
     std::string recipient_delimiter;  ///< each octet of it begins the extension of an address; empty = none
 
     /// An extension that no delivery file mentions is no mistake: the account gets the mail. Not so where
@@ -170,15 +175,15 @@ struct LocalConfig {
 /// Delivery to other hosts.
 struct RemoteConfig {
     std::uint16_t port;
-    std::optional<RelayHost> relay_host;  ///< nullopt = the recipient's mail hosts
-    bool forward_all;                     ///< makes no difference: relay_host takes all that is not local
-    unsigned agents;                      ///< at a time
-    unsigned destination_agents;          ///< of these, for one destination
-    Seconds lookup_timeout;               ///< for all questions to DNS of one attempt
-    TlsLevel tls;                         ///< where tls_policy says nothing; never TlsLevel::fingerprint
-    std::string tls_policy;               ///< table of levels by destination; empty: there is none
-    std::string tls_authorities;          ///< PEM file, trusted beside those of the system; empty: none
-    bool sts;                             ///< policies of MTA-STS count (RFC 8461)
+    std::vector<RelayHost> relay_hosts;  ///< in the order to try them; empty = the recipient's mail hosts
+    bool forward_all;                    ///< makes no difference: relay_hosts take all that is not local
+    unsigned agents;                     ///< at a time
+    unsigned destination_agents;         ///< of these, for one destination
+    Seconds lookup_timeout;              ///< for all questions to DNS of one attempt
+    TlsLevel tls;                        ///< where tls_policy says nothing; never TlsLevel::fingerprint
+    std::string tls_policy;              ///< table of levels by destination; empty: there is none
+    std::string tls_authorities;         ///< PEM file, trusted beside those of the system; empty: none
+    bool sts;                            ///< policies of MTA-STS count (RFC 8461)
     bool operator==(const RemoteConfig&) const = default;
 };
 

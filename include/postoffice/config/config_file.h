@@ -18,8 +18,9 @@ struct TrustedFile {
 /// Reads a regular file that belongs to root or to `user` and that no other account may write, in a path of
 /// which the same is true. A folder that all may write is safe if it is sticky (/tmp), since an account can
 /// replace only its own files there. A group may write if it is root's, or the private group of `user`.
-/// Symbolic links are followed and held to the same rule. Does not throw.
-TrustedFile read_trusted_file(const std::string& path, uid_t user);
+/// Symbolic links are followed and held to the same rule. A file of more than `most` octets is not read. Does
+/// not throw.
+TrustedFile read_trusted_file(const std::string& path, uid_t user, std::size_t most = 1 << 20);
 
 /// The same of a file of any size, without reading it. For programs.
 TrustedFile find_trusted_file(const std::string& path, uid_t user);

@@ -44,16 +44,20 @@ struct HostList {
     bool operator==(const HostList&) const = default;
 };
 
-/// `relay-host=`: the host that takes all mail for other hosts.
+/// A host that takes mail for other hosts, as `relay-host=` and tables of routes have it.
 struct RelayHost {
     std::string host;                  ///< a name in lower case, or an address as it was written
     std::optional<IpAddress> address;  ///< set if `host` is one
     std::uint16_t port = 0;            ///< 0 = remote-port
+    bool uses_mx = false;              ///< the mail hosts of that name take it, not its addresses
 
     /// "relay.example", "relay.example:587", "[192.0.2.1]:25".
     std::string to_string() const;
-    bool operator==(const RelayHost&) const = default;
+    auto operator<=>(const RelayHost&) const = default;
 };
+
+/// "relay.example:587, [192.0.2.1]".
+std::string to_text(const std::vector<RelayHost>& hosts);
 
 /// The TLS that mail to another host needs; each level but none also needs what the ones before it do.
 enum class TlsLevel {

@@ -14,6 +14,7 @@
 #include "postoffice/base/clock.h"
 #include "postoffice/mail/delivery_result.h"
 #include "postoffice/queue/spool.h"
+#include "postoffice/routing/next_hop.h"
 
 namespace postoffice {
 
@@ -37,7 +38,11 @@ struct DeliveryJob {
 
 struct DestinationKey {
     bool is_local = false;
-    std::string domain;  ///< empty for mailboxes and for the relay host
+    std::string local_name;  ///< of one on this host; empty for mailboxes
+    NextHop next_hop;        ///< of one elsewhere
+
+    /// For people; empty for mailboxes.
+    std::string to_string() const { return is_local ? local_name : next_hop.to_string(); }
     auto operator<=>(const DestinationKey&) const = default;
 };
 

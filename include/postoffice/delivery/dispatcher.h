@@ -90,7 +90,7 @@ class Dispatcher {
     std::map<std::string, ActiveMessage> active_;
     MessageShares shares_;
     DestinationQueues destinations_;
-    const MessageDivision division_;
+    MessageDivision division_;
     const Settlement settlement_;
     std::array<AgentPool, 2> pools_;
     std::deque<Place> unread_;  ///< whose backlog waits for room, or for its turn, and for nothing else

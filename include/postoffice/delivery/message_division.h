@@ -12,6 +12,7 @@
 #include "postoffice/delivery/destination_queue.h"
 #include "postoffice/delivery/dispatcher_events.h"
 #include "postoffice/mail/destination.h"
+#include "postoffice/routing/next_hops.h"
 
 namespace postoffice {
 
@@ -26,11 +27,11 @@ class MessageDivision {
     /// Keeps the references. `known`: mailboxes that did not answer soon have destinations of their own
     /// there.
     MessageDivision(const Config& config, const DispatcherEvents& events, const DestinationQueues& known)
-        : config_(config), events_(events), known_(known) {}
+        : config_(config), events_(events), known_(known), next_hops_(config) {}
 
-    /// The recipients that wait. Without those at other hosts, if these have to wait for a queue run: then
-    /// `is_withheld` is set.
-    Parts parts_for_now(const Journal& journal, bool& is_withheld) const;
+    /// The recipients that wait; those at other hosts by the next hop that they have now. Without those at
+    /// other hosts, if these have to wait for a queue run: then `is_withheld` is set.
+    Parts parts_for_now(const Journal& journal, bool& is_withheld);
     /// The recipients that are routed again first; empty if there are none. They are one part, so that one
     /// process at a time adds recipients to the journal, in the place of the first one's address: a user
     /// whose files are slow to read delays no mail of other users.
@@ -39,13 +40,14 @@ class MessageDivision {
     std::pair<DestinationKey, std::string> slow_mailbox(const Destination& destination) const;
 
   private:
-    DestinationKey key_of(const Destination& destination) const;
+    DestinationKey key_of(const Destination& destination, const Address& sender) const;
     std::string account_for(const Destination& destination) const;
     std::string account_for(const Address& address) const;
 
     const Config& config_;
     const DispatcherEvents& events_;
     const DestinationQueues& known_;
+    NextHops next_hops_;
 };
 
 }  // namespace postoffice

@@ -1,24 +1,23 @@
 // A queue agent: a process that works on queued messages for one destination, one at a time, as the runner
-// hands them over. A destination is the host's own mailboxes, or one domain elsewhere.
+// hands them over. A destination is the host's own mailboxes, or one next hop.
 #pragma once
 
 #include <sys/types.h>
-
-#include <string>
 
 #include "postoffice/base/fd.h"
 #include "postoffice/config/config.h"
 #include "postoffice/delivery/queue_notifications.h"
 #include "postoffice/delivery/spawner_handle.h"
 #include "postoffice/outbound/sts_fetcher_handle.h"
+#include "postoffice/routing/next_hop.h"
 
 namespace postoffice {
 
 struct QueueAgentTask {
-    std::string destination;  ///< domain or address literal; empty with `is_local` or for the relay host
     bool is_local = false;
-    bool verbose = false;  ///< show the dialogue on standard error
-    pid_t runner = 0;      ///< with which it ends
+    NextHop next_hop = {};  ///< unless it is local
+    bool verbose = false;   ///< show the dialogue on standard error
+    pid_t runner = 0;       ///< with which it ends
 };
 
 /// What an agent may ask other processes for.

@@ -1,6 +1,7 @@
 // SMTP replies: what a verb answers, and what a server told us. RFC 5321 section 4.2, RFC 3463.
 #pragma once
 
+#include <compare>
 #include <string>
 #include <string_view>
 
@@ -24,6 +25,8 @@ struct Reply {
     std::string wire() const;
     /// "550 5.1.1 No such user" on one line, for logs, journals and DSNs.
     std::string line() const;
+
+    auto operator<=>(const Reply&) const = default;
 };
 
 /// Splits "5.1.1 text" into status and text; status empty if it does not start with one.

@@ -13,6 +13,7 @@
 #include "postoffice/mail/envelope.h"
 #include "postoffice/mail/reply.h"
 #include "postoffice/routing/availability.h"
+#include "postoffice/routing/next_hops.h"
 #include "postoffice/routing/virtual_domains.h"
 
 namespace postoffice {
@@ -50,6 +51,8 @@ struct Route {
     };
     std::vector<Step> steps;
     bool is_local = false;  ///< the address itself is in a domain of ours
+    /// Every client may send to the address: it is in a domain of ours, or in one of relay-domains.
+    bool is_for_all = false;
     /// Files that this process cannot read decide where some or all of it goes.
     bool is_unseen = false;
     bool lacks_delivery_file = false;  ///< an account has none for the extension, which it needs
@@ -75,12 +78,15 @@ class Router {
     /// The address is in a domain of ours, virtual ones too; or it has no domain. Throws FormatError if
     /// that depends on a domains.cf(5) that cannot be read now.
     bool serves(const Address& address);
+    /// As Route::is_for_all. Throws FormatError if a table cannot be read now.
+    bool is_for_all(const Address& address);
 
   private:
     class Expansion;
 
     bool is_on_host(const Address& address) const;
     bool is_ours(const Address& address) const;
+    void route_elsewhere(Route& route, const Address& recipient) const;
     const VirtualDomain* virtual_domain_of(const Address& address) const;
     std::optional<Account> account_for(const Destination& destination);
 
@@ -89,6 +95,7 @@ class Router {
     UserDirectory& users_;
     UserFiles& files_;
     DomainTable domains_;
+    NextHops next_hops_;
     std::vector<IpAddress> own_addresses_;
 };
 

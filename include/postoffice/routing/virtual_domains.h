@@ -3,14 +3,13 @@
 // with root's rights read no other.
 #pragma once
 
-#include <sys/stat.h>
-#include <sys/types.h>
-
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "postoffice/base/file_stamp.h"
 
 namespace postoffice {
 
@@ -29,17 +28,6 @@ struct VirtualDomain {
 /// All lines in order, without comments and empty ones, the broken ones too: mail for their domains waits, it
 /// is not refused. Of several lines for one domain, all but the first are broken.
 std::vector<VirtualDomain> parse_domains(std::string_view text);
-
-/// A file as it was: tells it from its successor, and from itself after a change.
-struct FileStamp {
-    dev_t device = 0;
-    ino_t inode = 0;  ///< 0: there is no file
-    off_t size = 0;
-    timespec changed{};  ///< its text
-    timespec touched{};  ///< its owner or mode
-    static FileStamp of(const struct stat& status);
-    bool operator==(const FileStamp& other) const;
-};
 
 class DomainTable {
   public:
