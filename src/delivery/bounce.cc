@@ -4,6 +4,7 @@
 
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
+#include "postoffice/delivery/retry.h"
 #include "postoffice/queue/report.h"
 #include "postoffice/routing/recipients.h"
 
@@ -111,12 +112,16 @@ std::string Bouncer::report_delays(QueueEntry& entry, UnixTime now) {
     const Journal& journal = entry.journal();
     const bool for_all = config_.queue.delay_warning.count() > 0;
     const Seconds patience = for_all ? config_.queue.delay_warning : usual_delay;
-    if (journal.envelope.sender.is_null() || now - journal.envelope.arrived < patience.count()) return "";
+    if (journal.envelope.sender.is_null()) return "";
+    const auto& deliver_by = journal.envelope.parameters.scheduling.deliver_by;
+    const bool is_late = deliver_by && now >= deliver_by->at;  // RFC 2852 section 4: by-mode N
+    const bool takes_long = now - journal.envelope.deliverable_since() >= patience.count();
+    if (!is_late && !takes_long) return "";
     Entries delays;
     for (std::size_t i = 0; i < journal.recipients.size(); ++i) {
         const RecipientState& state = journal.recipients[i];
         const Notify& notify = journal.envelope.recipients[i].wishes.notify;
-        const bool is_wanted = notify.delay || (for_all && !notify.is_given());
+        const bool is_wanted = is_late ? !notify.never : notify.delay || (for_all && !notify.is_given());
         if (state.status == Status::waiting && state.attempts > 0 && !state.warned && is_wanted)
             delays.push_back({i, DsnAction::delayed});
     }
@@ -158,8 +163,8 @@ std::string Bouncer::report_damage(const std::vector<DamagedMessage>& damaged) {
 
 std::string Bouncer::queue_report(const Journal& journal, const Entries& entries, const Address& to,
                                   int original) {
-    const UnixTime retry_until = journal.envelope.arrived + config_.queue.qreturn.count();
     const Envelope& envelope = journal.envelope;
+    const UnixTime retry_until = expiry_of(config_, envelope);
     const bool is_others = to != envelope.sent_by.value_or(envelope.sender);
     return queue_to(to, journal.id, [&](Message& message, const std::string& id) {
         return write_dsn(message, journal,

@@ -70,6 +70,7 @@ std::vector<Part> split_by_sender(const Envelope& envelope, const std::vector<De
                 part->envelope.sent_by = envelope.sender;
                 part->envelope.parameters.envelope_id.clear();
                 part->envelope.parameters.return_part = ReturnPart::unspecified;
+                part->envelope.parameters.scheduling.deliver_by.reset();
             }
         }
         part->envelope.recipients.push_back(recipient);
@@ -101,7 +102,8 @@ DeliverOrQueue::DeliverOrQueue(const Spool& spool, LocalDelivery& local, Bouncer
       on_settled_(std::move(on_settled)) {}
 
 Reply DeliverOrQueue::accept(const std::string& id, const Envelope& envelope, Message& message) try {
-    if (all_mailboxes(envelope)) return deliver_now(id, envelope, message);
+    if (all_mailboxes(envelope) && envelope.deliverable_since() <= now_unix())
+        return deliver_now(id, envelope, message);
     Reply reply = queue(id, envelope, message, {});
     send_notices(id, envelope, message, {});  // of the aliases among the recipients
     return reply;

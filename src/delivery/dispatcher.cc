@@ -37,11 +37,17 @@ bool Dispatcher::start(const std::string& id) {
     std::optional<QueueEntry> entry = spool_.take(id);
     if (!entry) return false;
     if (entry->journal().held) return false;
+    const Scheduling& scheduling = entry->journal().envelope.parameters.scheduling;
+    if (scheduling.release > now_unix()) {
+        wait_for_release(*entry);
+        return true;
+    }
     const Parts again = division_.to_route_again(entry->journal());
     bool is_withheld = false;
     const Parts parts = again.empty() ? division_.parts_for_now(entry->journal(), is_withheld) : again;
     if (is_withheld && parts.empty()) return false;
-    if (is_postponed(parts, id)) return true;
+    const bool is_too_late = scheduling.must_be_returned(now_unix());
+    if (!is_too_late && is_postponed(parts, entry->journal())) return true;
     std::string owner = MessageShares::owner_of(entry->journal().envelope.origin);
     if (!shares_.has_share(owner, places_left())) {
         shares_.add_waiting(owner, id);
@@ -53,17 +59,24 @@ bool Dispatcher::start(const std::string& id) {
     message.waiting = message.entry.journal().waiting();
     message.is_withheld = is_withheld;
     message.is_routed = again.empty();
-    hand_out(message, parts);
+    hand_out(message, is_too_late ? Parts() : parts);
     return true;
 }
 
+/// The first look at a message that its sender wants held (RFC 4865).
+void Dispatcher::wait_for_release(QueueEntry& entry) {
+    const UnixTime release = entry.journal().envelope.parameters.scheduling.release;
+    if (entry.journal().next_attempt != release) entry.set_due(release);
+    events_.on_deferred(entry.id(), release);
+}
+
 /// Its only destination has enough to do: the message waits there, neither open nor locked.
-bool Dispatcher::is_postponed(const Parts& parts, const std::string& id) {
+bool Dispatcher::is_postponed(const Parts& parts, const Journal& journal) {
     if (parts.size() != 1) return false;
     const auto& [key, part] = *parts.begin();
     DestinationQueue& destination = place_of(key, part.account)->second;
     if (destination.has_room()) return false;
-    destination.backlog.push_back(id);
+    join_by_priority(destination.backlog, {journal.id, journal.envelope.parameters.scheduling.priority});
     return true;
 }
 
@@ -72,10 +85,12 @@ void Dispatcher::hand_out(ActiveMessage& message, const Parts& parts) {
     const bool routes_again = !message.is_routed;
     for (const auto& [key, part] : parts) {
         std::deque<DeliveryJob>& waiting = place_of(key, part.account)->second.waiting;
+        const int priority = message.entry.journal().envelope.parameters.scheduling.priority;
         for (std::size_t from = 0; from < part.recipients.size(); from += QueueJob::most_recipients) {
             const auto begin = part.recipients.begin() + static_cast<std::ptrdiff_t>(from);
             const auto count = std::min(QueueJob::most_recipients, part.recipients.size() - from);
-            waiting.push_back({&message, {begin, begin + static_cast<std::ptrdiff_t>(count)}, routes_again});
+            const auto end = begin + static_cast<std::ptrdiff_t>(count);
+            join_by_priority(waiting, {&message, {begin, end}, routes_again, priority});
             ++message.jobs_left;
         }
     }
@@ -171,7 +186,7 @@ void Dispatcher::read_backlog(Place place) {
         return has_room() && !destination.backlog.empty() && destination.has_room();
     };
     for (std::size_t n = 0; n < most_read_at_once && may_read(); ++n) {
-        const std::string id = std::move(destination.backlog.front());
+        const std::string id = std::move(destination.backlog.front().id);
         destination.backlog.pop_front();
         if (!start(id)) events_.on_gone(id);
     }

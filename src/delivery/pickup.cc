@@ -127,6 +127,10 @@ Envelope Pickup::envelope_of(const Drop& drop) const {
     envelope.sender = sender_of(drop);
     envelope.parameters = drop.envelope.parameters;
     envelope.arrived = now_unix();
+    // sendmail refuses what is later, but the file may come from another program.
+    UnixTime& release = envelope.parameters.scheduling.release;
+    release = std::min(release, envelope.arrived + config_.queue.future_release.count());
+    if (release <= envelope.arrived) release = 0;
     envelope.origin.protocol = "local";
     envelope.origin.submitter = fmt::format("uid {} ({})", drop.owner, login_name(drop.owner));
     return envelope;

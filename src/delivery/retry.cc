@@ -7,19 +7,21 @@
 
 namespace postoffice {
 
-UnixTime next_attempt(const Config& config, UnixTime arrived, UnixTime now, unsigned attempts,
+UnixTime next_attempt(const Config& config, const Envelope& envelope, UnixTime now, unsigned attempts,
                       std::uint32_t chance) {
     if (attempts == 0) return now;
     const std::size_t step = std::min<std::size_t>(attempts, config.queue.retry.size()) - 1;
     const std::int64_t wait = config.queue.retry.at(step).count();
     const std::int64_t most_extra = wait / 10;
     const std::int64_t extra = most_extra > 0 ? chance % (most_extra + 1) : 0;
-    const UnixTime expiry = arrived + config.queue.qreturn.count();
-    return std::max(now, std::min(now + wait + extra, expiry));
+    UnixTime latest = expiry_of(config, envelope);
+    const auto& deliver_by = envelope.parameters.scheduling.deliver_by;
+    if (deliver_by && deliver_by->at > now) latest = std::min(latest, deliver_by->at);
+    return std::max(now, std::min(now + wait + extra, latest));
 }
 
-UnixTime next_attempt(const Config& config, UnixTime arrived, UnixTime now, unsigned attempts) {
-    return next_attempt(config, arrived, now, attempts, std::random_device{}());
+UnixTime next_attempt(const Config& config, const Envelope& envelope, UnixTime now, unsigned attempts) {
+    return next_attempt(config, envelope, now, attempts, std::random_device{}());
 }
 
 UnixTime longest_wait(const Config& config) {
@@ -27,8 +29,18 @@ UnixTime longest_wait(const Config& config) {
     return wait + wait / 10;
 }
 
-bool has_expired(const Config& config, UnixTime arrived, UnixTime now) {
-    return now - arrived >= config.queue.qreturn.count();
+UnixTime expiry_of(const Config& config, const Envelope& envelope) {
+    return envelope.deliverable_since() + config.queue.qreturn.count();
+}
+
+bool has_expired(const Config& config, const Envelope& envelope, UnixTime now) {
+    return now >= expiry_of(config, envelope);
+}
+
+DeliveryResult not_in_time(const DeliverBy& deliver_by, const DeliveryResult& last) {
+    const std::string text = "not delivered by " + rfc5322_date(deliver_by.at) + ", as was asked";
+    if (last.reply.text.empty()) return failed("5.4.7", text);
+    return failed("5.4.7", fmt::format("{}{}{}", text, last_words_mark, last.reply.line()), last.by);
 }
 
 DeliveryResult given_up(const Config& config, const DeliveryResult& last) {

@@ -121,6 +121,9 @@ std::string status_part(const Journal& journal, const DsnRequest& request, bool 
         text += field("Original-Envelope-Id", ascii_line(*id));
     text += field("Reporting-MTA", "dns; " + request.hostname);
     text += field("Arrival-Date", rfc5322_date(journal.envelope.arrived));
+    const Scheduling& scheduling = journal.envelope.parameters.scheduling;
+    if (scheduling.deliver_by)  // RFC 2852 section 5
+        text += field("Deliver-By-Date", rfc5322_date(scheduling.deliver_by->at));
     for (const DsnRequest::Entry& entry : request.entries)
         text += recipient_fields(journal, request, entry, utf8);
     return text;

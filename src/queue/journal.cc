@@ -29,6 +29,13 @@ bool is_key(std::string_view text) {
            std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'a' && c <= 'z') || c == '-'; });
 }
 
+/// DELIVERBY asks for a report of each message that was passed on: with a trace always, else where the next
+/// host does not know the time (RFC 2852 section 4).
+bool reports_relaying(const Recipient& recipient, const Scheduling& scheduling) {
+    return scheduling.deliver_by && recipient.destination.is<Destination::Remote>() &&
+           !recipient.wishes.notify.never;
+}
+
 /// A key it does not know is passed over: a later version may write more.
 void read_header_line(Journal& journal, std::string_view key, std::string_view value) {
     if (!is_key(key)) throw FormatError("journal: a line that is none of its own");
@@ -94,8 +101,9 @@ bool Journal::is_to_report(std::size_t index) const {
     if (state.reported) return false;
     if (state.status == RecipientState::Status::failed) return true;
     // A report has no sender to hear of its success (RFC 3461 section 6.1).
-    return state.status == RecipientState::Status::delivered && !envelope.sender.is_null() &&
-           envelope.recipients[index].wishes.notify.success;
+    const Recipient& recipient = envelope.recipients[index];
+    if (state.status != RecipientState::Status::delivered || envelope.sender.is_null()) return false;
+    return recipient.wishes.notify.success || reports_relaying(recipient, envelope.parameters.scheduling);
 }
 
 bool leads_there_already(const Journal& journal, const Recipient& recipient) {

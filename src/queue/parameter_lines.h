@@ -1,5 +1,5 @@
-// The lines of MailParameters in a text file of the queue: "body:", "header:", "return:" and "envid:".
-// Journals and drops have them; spool(5).
+// The lines of MailParameters in a text file of the queue: "body:", "header:", "return:", "envid:",
+// "deliver-by:", "release:" and "priority:". Journals and drops have them; spool(5).
 #pragma once
 
 #include <string>

@@ -31,6 +31,12 @@ std::string unwanted_solicitations(const Dialogue& dialogue) {
     return dialogue.config().access.no_soliciting;
 }
 
+/// RFC 4865 section 3: seconds, and the date that this is now.
+std::string longest_hold(const Dialogue& dialogue) {
+    const auto seconds = dialogue.config().queue.future_release.count();
+    return fmt::format("{} {}", seconds, rfc3339_utc(now_unix() + seconds));
+}
+
 // Not offered: BINARYMIME, since messages are stored as lines (verb_bdat.cc).
 constexpr std::array extensions = {
     Extension{"PIPELINING", nullptr, nullptr},
@@ -40,6 +46,9 @@ constexpr std::array extensions = {
     Extension{"ENHANCEDSTATUSCODES", nullptr, nullptr},
     Extension{"CHUNKING", nullptr, nullptr},
     Extension{"DSN", offers_dsn, nullptr},
+    Extension{"DELIVERBY", offers_dsn, nullptr},  // which it builds on (RFC 2852 section 3)
+    Extension{"FUTURERELEASE", offers_future_release, longest_hold},
+    Extension{"MT-PRIORITY", nullptr, nullptr},
     Extension{"SMTPUTF8", offers_smtputf8, nullptr},
     Extension{"ETRN", offers_etrn, nullptr},
     Extension{"LIMITS", nullptr, limits},

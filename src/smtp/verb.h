@@ -41,6 +41,7 @@ std::optional<Reply> check_rcpt(Dialogue&);
 Reply perform_rcpt(Dialogue&, const Command&);
 /// The client may ask for reports of success (NOTIFY=SUCCESS, RFC 3461).
 bool offers_dsn(Dialogue&);
+bool offers_future_release(Dialogue&);
 std::optional<Reply> check_data(Dialogue&);
 Reply perform_data(Dialogue&, const Command&);
 Reply perform_bdat(Dialogue&, const Command&);

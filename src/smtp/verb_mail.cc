@@ -1,5 +1,6 @@
 // MAIL. RFC 5321 section 4.1.1.2; SIZE of RFC 1870, BODY of RFC 6152, RET and ENVID of RFC 3461, SMTPUTF8 of
-// RFC 6531, AUTH of RFC 4954.
+// RFC 6531, AUTH of RFC 4954; BY of RFC 2852, HOLDFOR and HOLDUNTIL of RFC 4865,
+// MT-PRIORITY of RFC 6710.
 #include <fmt/format.h>
 
 #include <array>
@@ -67,11 +68,36 @@ bool read_submitter(std::string_view value, MailArguments&) {
     return mailbox && mailbox->is_qualified();
 }
 
+bool read_deliver_by(std::string_view value, MailArguments& given) {
+    given.parameters.scheduling.deliver_by = parse_deliver_by(value, now_unix());
+    return given.parameters.scheduling.deliver_by.has_value();
+}
+
+// HOLDFOR and HOLDUNTIL exclude each other (RFC 4865 section 4.2).
+bool read_release(std::optional<UnixTime> release, MailArguments& given) {
+    if (!release || given.parameters.scheduling.release != 0) return false;
+    given.parameters.scheduling.release = *release;
+    return true;
+}
+
+bool read_hold_for(std::string_view value, MailArguments& given) {
+    return read_release(parse_hold_for(value, now_unix()), given);
+}
+
+bool read_hold_until(std::string_view value, MailArguments& given) {
+    return read_release(parse_hold_until(value), given);
+}
+
+bool read_priority(std::string_view value, MailArguments& given) {
+    given.parameters.scheduling.priority = parse_priority(value).value_or(0);
+    return parse_priority(value).has_value();
+}
+
 bool knows_auth(Dialogue& dialogue) {
     return dialogue.services.authenticator.is_there() || dialogue.is_authenticated();
 }
 
-constexpr std::array<ParameterRow<MailArguments>, 7> parameter_table = {{
+constexpr std::array<ParameterRow<MailArguments>, 11> parameter_table = {{
     {"SIZE", "SIZE=octets", nullptr, read_size},
     {"BODY", "BODY=7BIT or BODY=8BITMIME", nullptr, read_body},
     {"RET", "RET=FULL or RET=HDRS", nullptr, read_return_part},
@@ -79,6 +105,10 @@ constexpr std::array<ParameterRow<MailArguments>, 7> parameter_table = {{
     {"SMTPUTF8", "SMTPUTF8 without a value", offers_smtputf8, read_smtputf8},
     {"AUTH", "AUTH=<> or AUTH=mailbox in xtext", knows_auth, read_submitter},
     {"SOLICIT", "SOLICIT=keyword,...", nullptr, read_solicit},
+    {"BY", "BY=seconds;mode", offers_dsn, read_deliver_by},
+    {"HOLDFOR", "HOLDFOR=seconds", offers_future_release, read_hold_for},
+    {"HOLDUNTIL", "HOLDUNTIL=date", offers_future_release, read_hold_until},
+    {"MT-PRIORITY", "MT-PRIORITY=-9 to 9", nullptr, read_priority},
 }};
 
 // Whether a message of the announced size is welcome, before the client sends all of it.
@@ -92,6 +122,27 @@ std::optional<Reply> check_space(const Config& config, std::uint64_t size) {
     return std::nullopt;
 }
 
+// How far in the future a message may be released, and whether it can then still be delivered in time (RFC
+// 4865 section 4.2).
+std::optional<Reply> check_times(const Config& config, const Scheduling& scheduling) {
+    if (scheduling.release == 0) return std::nullopt;
+    if (scheduling.release > now_unix() + config.queue.future_release.count())
+        return Reply{501, "5.5.4",
+                     fmt::format("No message is held for more than {} here",
+                                 duration_text(config.queue.future_release))};
+    if (scheduling.deliver_by && scheduling.deliver_by->at <= scheduling.release)
+        return Reply{501, "5.5.4", "The time of BY= would be over before the release"};
+    return std::nullopt;
+}
+
+// A stranger does not raise the priority of its mail over that of others (RFC 6710 section 5.1).
+Reply accept_priority(Dialogue& dialogue, int& priority) {
+    const auto most = static_cast<int>(dialogue.config().queue.stranger_priority);
+    if (priority <= most || dialogue.client_is_known()) return {250, "2.1.0", "Sender OK"};
+    priority = most;
+    return {250, "2.3.6", fmt::format("{} is the new priority of the message", priority)};
+}
+
 Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
     const auto path_text = after_keyword(argument, "FROM:");
     if (!path_text) return syntax_error("MAIL");
@@ -101,6 +152,7 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
     if (auto refusal = read_parameters<MailArguments>(dialogue, parameter_table, path->parameters, given))
         return *refusal;
     if (auto refusal = check_ascii(*path_text, path->parameters, given.parameters.smtputf8)) return *refusal;
+    if (auto refusal = check_times(dialogue.config(), given.parameters.scheduling)) return *refusal;
     if (auto refusal = check_space(dialogue.config(), given.size)) return *refusal;
 
     Address sender = path->address;
@@ -110,11 +162,17 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
     if (auto refusal = check_stranger(dialogue, sender)) return *refusal;
     if (auto refusal = count_message(dialogue.config().limits, dialogue.services.rates, dialogue.rated()))
         return *refusal;
+    Reply accepted = accept_priority(dialogue, given.parameters.scheduling.priority);
     dialogue.transaction.open(std::move(sender), std::move(given.parameters));
-    return {250, "2.1.0", "Sender OK"};
+    return accepted;
 }
 
 }  // namespace
+
+// Only for those that this host knows: what it holds takes room (RFC 4865 section 2, it is for submission).
+bool offers_future_release(Dialogue& dialogue) {
+    return dialogue.config().queue.future_release.count() > 0 && dialogue.client_is_known();
+}
 
 // A listener for users takes mail from users alone (RFC 6409 section 4.3, RFC 8314 section 3.3).
 std::optional<Reply> check_mail(Dialogue& dialogue) {

@@ -124,6 +124,8 @@ constexpr BadValue bad_values[] = {
     {"immediate", "maybe", not_a_flag},
     {"retry", "5m,,1h", "\"\" is not a time: numbers with w, d, h, m or s (1h30m)"},
     {"qreturn", "3 days", "\"3 days\" is not a time: numbers with w, d, h, m or s (1h30m)"},
+    {"future-release", "a week", "\"a week\" is not a time: numbers with w, d, h, m or s (1h30m)"},
+    {"stranger-priority", "10", "10 is not between 0 and 9"},
     {"delay-warning", "-1", "\"-1\" is not a time: numbers with w, d, h, m or s (1h30m)"},
     {"agents", "0", "0 is not between 1 and 1000000"},
     {"destination-agents", "a few", "\"a few\" is not a whole number"},

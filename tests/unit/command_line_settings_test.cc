@@ -54,6 +54,13 @@ TEST(CommandLineTest, set_options_of_two_languages) {
     EXPECT_TRUE(accepted("sendmail -O IgnoreDots=false bob").submission.dot_ends);
     EXPECT_EQ(accepted("sendmail -bi -O AliasFile=/x").alias_file, "/x");
     EXPECT_EQ(accepted("sendmail -O SMTPUTF8=YES bob").submission.smtputf8, true);
+    const CommandLine times = accepted("sendmail -O DeliverBy=2h;RT -O HoldFor=90s -O Priority=-3 bob");
+    EXPECT_EQ(times.submission.deliver_by, "7200;RT");
+    EXPECT_EQ(times.submission.hold_for, "90");
+    EXPECT_EQ(times.submission.priority, "-3");
+    EXPECT_EQ(accepted("sendmail -ODeliverBy=30 bob").submission.deliver_by, "1800;N");
+    EXPECT_EQ(accepted("sendmail -O HoldUntil=2026-12-24T18:00:00Z bob").submission.hold_until,
+              "2026-12-24T18:00:00Z");
 
     const CommandLine client =
         accepted("sendmail -bs -oMa 192.0.2.1 -oMs h.example -oMr SMTP -oMt id -oMi 192.0.2.2");

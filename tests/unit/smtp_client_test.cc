@@ -124,6 +124,38 @@ TEST(SmtpClient, Utf8DoesNotGoToOthers) {
     EXPECT_EQ(refused.recipients[0].reply.code, 550);
 }
 
+OutgoingEnvelope due_in(Seconds left, bool is_traced = false) {
+    OutgoingEnvelope envelope{{alice, {bob}}};
+    envelope.parameters.scheduling.deliver_by = DeliverBy{now_unix() + left.count(), true, is_traced};
+    return envelope;
+}
+
+// RFC 2852 section 4: what must be returned at a time goes only where that is understood.
+TEST(SmtpClient, ATimeLimitGoesWhereItIsUnderstood) {
+    FakeServer server({[](FakePeer& p) {
+        p.greet("250-DSN\r\n250-DELIVERBY\r\n");
+        EXPECT_TRUE(p.answer("250 ok\r\n").starts_with("MAIL FROM:<alice@a.test> BY="));
+        p.answer("250 ok\r\n");
+        p.answer("354 go\r\n");
+        p.body();
+        p.say("250 mine\r\n");
+    }});
+    Dialogue d(server.endpoint());
+    const Fd file = disk::memory_file(small_message);
+    EXPECT_EQ(d.client.send(due_in(Seconds(-1)), file.get(), 20).recipients[0].reply.status, "5.4.7");
+    const auto traced = d.client.send(due_in(Seconds(1000), true), file.get(), 20);
+    EXPECT_EQ(traced.recipients[0].outcome, Outcome::delivered);
+    EXPECT_FALSE(traced.recipients[0].notice_passed_on);
+
+    FakeServer other({[](FakePeer& p) {
+        p.greet("250-DSN\r\n");
+        p.wait_for_close();
+    }});
+    Dialogue with_other(other.endpoint());
+    EXPECT_EQ(with_other.client.send(due_in(Seconds(1000)), file.get(), 20).recipients[0].reply.status,
+              "5.3.3");
+}
+
 TEST(SmtpClient, LimitsOfTheServer) {
     FakeServer server({[](FakePeer& p) {
         p.greet("250-LIMITS RCPTMAX=5 MAILMAX=1 RCPTDOMAINMAX=1 rcptmax=x FOO\r\n");

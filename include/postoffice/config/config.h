@@ -194,6 +194,8 @@ struct QueueConfig {
     bool immediate;              ///< the first attempt is made at once
     std::vector<Seconds> retry;  ///< waits between attempts, never empty; the last repeats
     Seconds qreturn;             ///< age at which a message is returned
+    Seconds future_release;      ///< longest time that known clients may have a message held; 0: none
+    unsigned stranger_priority;  ///< highest priority that a stranger may give a message (MT-PRIORITY)
     Seconds delay_warning;       ///< tell the sender of a delay; 0: only senders that asked, after four hours
     bool operator==(const QueueConfig&) const = default;
 };

@@ -9,6 +9,7 @@
 #include <limits>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "postoffice/base/clock.h"
@@ -34,7 +35,31 @@ struct DeliveryJob {
     ActiveMessage* message = nullptr;
     std::vector<std::uint32_t> recipients;  ///< indices in its journal
     bool routes_again = false;              ///< see QueueJob
+    int priority = 0;
+    unsigned overtaken = 0;  ///< by jobs of a higher priority that came later
 };
+
+/// A message that waits for room, neither open nor locked.
+struct BacklogEntry {
+    std::string id;
+    int priority = 0;
+    unsigned overtaken = 0;
+};
+
+/// So often an entry of a queue lets a later one of a higher priority pass (RFC 6710 section 5): none waits
+/// for ever.
+inline constexpr unsigned most_overtakings = 20;
+
+/// The place of a new entry: behind those of the same priority, and before lower ones that can still be
+/// overtaken.
+template <class Entry>
+void join_by_priority(std::deque<Entry>& queue, Entry entry) {
+    auto place = queue.end();
+    while (place != queue.begin() && (place - 1)->priority < entry.priority &&
+           (place - 1)->overtaken < most_overtakings)
+        ++(--place)->overtaken;
+    queue.insert(place, std::move(entry));
+}
 
 struct DestinationKey {
     bool is_local = false;
@@ -60,7 +85,7 @@ struct DestinationQueue {
     Pace pace = Pace::unknown;  ///< of another host
     Clock::time_point pace_until{};  ///< it is remembered
     std::deque<DeliveryJob> waiting;
-    std::deque<std::string> backlog;  ///< ids of messages that wait here, neither open nor locked
+    std::deque<BacklogEntry> backlog;
     std::size_t agents = 0;
     Clock::time_point down_until{};
     UnixTime down_since = 0;  ///< when an attempt found that

@@ -67,7 +67,8 @@ class Dispatcher {
     void release(const std::string& id);
     void read_shares();
     Place place_of(const DestinationKey& key, const std::string& account);
-    bool is_postponed(const Parts& parts, const std::string& id);
+    bool is_postponed(const Parts& parts, const Journal& journal);
+    void wait_for_release(QueueEntry& entry);
     void hand_out(ActiveMessage& message, const Parts& parts);
     void dispatch(Place place);
     void read_backlog(Place place);

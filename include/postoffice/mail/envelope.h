@@ -1,6 +1,7 @@
 // The envelope of a message: its sender, its recipients, and how it came to us.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "postoffice/mail/address.h"
 #include "postoffice/mail/destination.h"
 #include "postoffice/mail/notification.h"
+#include "postoffice/mail/scheduling.h"
 
 namespace postoffice {
 
@@ -28,6 +30,7 @@ struct MailParameters {
     bool smtputf8 = false;
     ReturnPart return_part = ReturnPart::unspecified;  ///< RET
     std::string envelope_id = {};  ///< ENVID, the sender's name for this message, in xtext; "" if not given
+    Scheduling scheduling{};       ///< BY, HOLDFOR and HOLDUNTIL, MT-PRIORITY
     bool operator==(const MailParameters&) const = default;
 };
 
@@ -91,6 +94,9 @@ struct Envelope {
     Origin origin;
     MailFolder folder = MailFolder::inbox;  ///< as far as its recipients are mailboxes here
     UnixTime arrived = 0;
+
+    /// Since when the message could be delivered: its arrival, or a later release (RFC 4865).
+    UnixTime deliverable_since() const { return std::max(arrived, parameters.scheduling.release); }
 };
 
 /// The address here that sends this recipient's mail on, by an alias or a delivery file; "" if it goes where

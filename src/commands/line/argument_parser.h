@@ -65,6 +65,8 @@ class ArgumentParser {
     void notify(std::string_view);
     void only_changed(std::string_view) { line_.only_changed = true; }
     void long_set_option(std::string_view);
+    static std::int64_t time_words(std::string_view name, std::string_view value);
+    static std::string deliver_by_words(std::string_view value);
     void set_option(std::string_view);
     void options_in_force(std::string_view);
     void quarantine(std::string_view);

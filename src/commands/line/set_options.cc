@@ -114,6 +114,19 @@ void ArgumentParser::daemon_port_options(std::string_view value) {
                                                               : fmt::format("{}:{}", address, port));
 }
 
+std::int64_t ArgumentParser::time_words(std::string_view name, std::string_view value) {
+    const auto time = parse_queue_interval(value);
+    if (!time) refuse(fmt::format("-O {}={}: must be a time such as 90s, 2h or 1d", name, value));
+    return time->count();
+}
+
+/// "2h" or "2h;RT" becomes the value of BY= (RFC 2852 section 4).
+std::string ArgumentParser::deliver_by_words(std::string_view value) {
+    std::string_view mode = value;
+    const std::string_view time = read_until(mode, ';');
+    return fmt::format("{};{}", time_words("DeliverBy", time), mode.empty() ? "N" : mode);
+}
+
 void ArgumentParser::long_set_option(std::string_view value) {
     const std::string text = clean(value);
     std::string_view rest = text;
@@ -138,6 +151,14 @@ void ArgumentParser::long_set_option(std::string_view value) {
         if (name == "requiretls" && *wanted)
             refuse("-O requiretls=yes: REQUIRETLS is not available in this version", 69);
         if (name == "smtputf8") line_.submission.smtputf8 = wanted;
+    } else if (name == "deliverby") {
+        line_.submission.deliver_by = deliver_by_words(argument);
+    } else if (name == "holdfor") {
+        line_.submission.hold_for = std::to_string(time_words("HoldFor", argument));
+    } else if (name == "holduntil") {
+        line_.submission.hold_until = argument;
+    } else if (name == "priority") {
+        line_.submission.priority = argument;
     } else if (name == "daemonportoptions") {
         daemon_port_options(argument);
     } else if (name == "timeout.queuereturn") {

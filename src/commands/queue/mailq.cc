@@ -193,6 +193,11 @@ std::string next_attempt_text(const Listed& entry, bool immediate) {
     return immediate || journal.next_attempt != 0 ? "at once" : "with the next queue run";
 }
 
+/// Its sender chose a time before which it is not delivered (RFC 4865).
+bool is_unreleased(const Listed& entry) {
+    return entry.journal.envelope.parameters.scheduling.release > now_unix();
+}
+
 /// How messages are listed.
 struct ListStyle {
     bool verbose = false;
@@ -221,6 +226,9 @@ void show(const Listed& entry, const ListStyle& style) {
     print_output("{:<16} {:>8} {:<20} {}\n", entry.id + entry.mark, entry.size,
                  short_date(journal.envelope.arrived), sender_text(entry));
     if (style.verbose) show_details(entry, style.immediate);
+    if (is_unreleased(entry))
+        print_output("(held until {}, as the sender asked)\n",
+                     short_date(journal.envelope.parameters.scheduling.release));
     std::string last_reason;
     for (std::size_t i = 0; i < journal.recipients.size(); ++i) {
         const RecipientState& state = journal.recipients[i];
@@ -299,12 +307,13 @@ void show_json(const Listed& entry) {
             recipient["delay_reason"] = reason;
         recipients.push_back(std::move(recipient));
     }
-    const nlohmann::ordered_json message = {{"queue_name", entry.queue},
-                                            {"queue_id", entry.id},
-                                            {"arrival_time", entry.journal.envelope.arrived},
-                                            {"message_size", entry.size},
-                                            {"sender", sender_text(entry)},
-                                            {"recipients", std::move(recipients)}};
+    nlohmann::ordered_json message = {{"queue_name", entry.queue},
+                                      {"queue_id", entry.id},
+                                      {"arrival_time", entry.journal.envelope.arrived},
+                                      {"message_size", entry.size},
+                                      {"sender", sender_text(entry)},
+                                      {"recipients", std::move(recipients)}};
+    if (is_unreleased(entry)) message["release_time"] = entry.journal.envelope.parameters.scheduling.release;
     // An address may hold octets that are not UTF-8.
     print_output("{}\n", message.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }

@@ -28,6 +28,7 @@
 #include "postoffice/queue/spool.h"
 #include "postoffice/routing/submitter.h"
 #include "recipients.h"
+#include "scheduling_words.h"
 #include "status_reader.h"
 #include "submission.h"
 
@@ -102,6 +103,7 @@ class SubmitCommand {
     Recipients recipients_;
     bool eight_bit_ = false;
     bool utf8_header_ = false;
+    Scheduling scheduling_;
     std::optional<Message> message_;
     std::optional<StatusReader> status_;
 };
@@ -113,6 +115,9 @@ int SubmitCommand::run() {
     // The time zone of the caller must not decide what the header says.
     if (std::getenv("TZ") != nullptr && !is_trusted_submitter(config_, caller_.uid)) ::unsetenv("TZ");
     choose_sender();
+    const auto scheduling = parse_scheduling(line_.submission, config_.queue.future_release, now_unix());
+    if (!scheduling) throw Failure{64, scheduling.problem()};
+    scheduling_ = *scheduling;
     for (const std::string& word : line_.words) recipients_.add_word(word);
     message_.emplace(drop_directory_, config_.queue.minfree);
     read_message();
@@ -253,6 +258,7 @@ WireEnvelope SubmitCommand::drop_envelope() const {
     parameters.smtputf8 = utf8_header_ && line_.submission.smtputf8.value_or(has_utf8_address());
     parameters.return_part = parse_return_part(line_.submission.dsn_return).value_or(ReturnPart::unspecified);
     parameters.envelope_id = line_.submission.envelope_id;
+    parameters.scheduling = scheduling_;
     const Notify notify = line_.submission.dsn_notify.empty()
                               ? Notify()
                               : parse_notify(line_.submission.dsn_notify).value_or(Notify());

@@ -106,7 +106,10 @@ TransactionResult SmtpClient::send(const OutgoingEnvelope& envelope, int message
         result.recipients.push_back(std::move(settled).value());
         DeliveryResult& last = result.recipients.back();
         if (!last.by.empty()) std::tie(last.tls, last.tls_policy) = std::tie(tls, tls_.policy);
-        last.notice_passed_on = extensions_.dsn && last.outcome == DeliveryResult::Outcome::delivered;
+        const auto& by = envelope.parameters.scheduling.deliver_by;
+        const bool knows_time = !by || (extensions_.deliver_by && !by->is_traced);
+        last.notice_passed_on =
+            extensions_.dsn && knows_time && last.outcome == DeliveryResult::Outcome::delivered;
     }
     return result;
 }
@@ -147,8 +150,23 @@ void SmtpClient::convert_if_needed(Transaction& transaction) const {
     transaction.settle_open(result);
 }
 
+// A message that must be returned at a certain time goes only to a server that does that (RFC 2852 section
+// 4).
+void SmtpClient::refuse_time(Transaction& transaction) const {
+    const Scheduling& scheduling = transaction.envelope.parameters.scheduling;
+    if (!scheduling.deliver_by || !scheduling.deliver_by->returns) return;
+    if (scheduling.must_be_returned(now_unix()))
+        transaction.settle_open(failed("5.4.7", "the time in which it was to be delivered is over"));
+    if (!extensions_.deliver_by)
+        transaction.settle_open(failed(
+            "5.3.3",
+            fmt::format("it has a time after which it must be returned, and {} does not offer DELIVERBY",
+                        peer_)));
+}
+
 // What need not be asked.
 void SmtpClient::refuse_locally(Transaction& transaction) const {
+    refuse_time(transaction);
     if (extensions_.size_limit != 0 && transaction.size > extensions_.size_limit) {
         DeliveryResult too_large =
             failed("5.3.4", fmt::format("the message has {} octets, and {} takes at most {}",
@@ -248,8 +266,12 @@ std::string SmtpClient::mail_command(const Transaction& transaction) const {
     if (extensions_.eight_bit_mime && transaction.envelope.parameters.body == Body::eight_bit_mime)
         line += " BODY=8BITMIME";
     if (transaction.any_open_needs_utf8()) line += " SMTPUTF8";
-    if (!extensions_.dsn) return line;
     const MailParameters& parameters = transaction.envelope.parameters;
+    const Scheduling& scheduling = parameters.scheduling;
+    if (extensions_.deliver_by && scheduling.deliver_by)
+        line += " BY=" + deliver_by_value(*scheduling.deliver_by, now_unix());
+    if (extensions_.priority && scheduling.priority != 0) line += fmt::format(" MT-PRIORITY={}", scheduling.priority);
+    if (!extensions_.dsn) return line;
     if (parameters.return_part != ReturnPart::unspecified)
         line.append(" RET=").append(return_part_text(parameters.return_part));
     if (!parameters.envelope_id.empty()) line += " ENVID=" + parameters.envelope_id;

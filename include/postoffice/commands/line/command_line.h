@@ -75,6 +75,10 @@ struct SubmissionWords {
     std::string dsn_return;        ///< -R: "full", "hdrs" or empty
     std::string envelope_id;       ///< -V ENVID, xtext
     std::optional<bool> smtputf8;  ///< -O smtputf8=
+    std::string deliver_by;        ///< -O DeliverBy=: as BY= of RFC 2852
+    std::string hold_for;          ///< -O HoldFor=: seconds
+    std::string hold_until;        ///< -O HoldUntil=
+    std::string priority;          ///< -O Priority=
 };
 
 /// The client that serve_stdio, explain and verify pretend.

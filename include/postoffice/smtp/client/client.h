@@ -1,6 +1,6 @@
 // The client side of SMTP, and of LMTP: one connection to one server, many transactions. RFC 5321, 1870
-// (SIZE), 2033 (LMTP), 2920 (PIPELINING), 3207 (STARTTLS), 3461 (DSN), 6152 (8BITMIME), 6531 (SMTPUTF8), 9422
-// (LIMITS).
+// (SIZE), 2033 (LMTP), 2852 (DELIVERBY), 2920 (PIPELINING), 3207 (STARTTLS), 3461 (DSN), 6152 (8BITMIME), 6531
+// (SMTPUTF8), 6710 (MT-PRIORITY), 9422 (LIMITS).
 #pragma once
 
 #include <cstdint>
@@ -45,7 +45,7 @@ struct MailServer {
 /// What a server offers in its answer to EHLO or LHLO.
 struct ServerExtensions {
     bool pipelining = false, eight_bit_mime = false, size = false, dsn = false, smtputf8 = false;
-    bool starttls = false;
+    bool starttls = false, deliver_by = false, priority = false;
     std::uint64_t size_limit = 0;  ///< of a message; 0: none is known
     std::size_t most_recipients = std::numeric_limits<std::size_t>::max();  ///< in one transaction
     std::uint64_t messages = std::numeric_limits<std::uint64_t>::max();     ///< that it still takes
@@ -98,7 +98,8 @@ class SmtpClient {
     /// server. Does not throw: a broken connection is `deferred` for recipients without an answer.
     /// A recipient for whom the server would need SMTPUTF8, and lacks it, has failed (RFC 6531 section 3.2).
     /// To a server without 8BITMIME a message with octets above 127 is sent in seven bits, or has failed with
-    /// 5.6.3 (RFC 6152 section 3).
+    /// 5.6.3 (RFC 6152 section 3). One that must be returned at a certain time has failed at a server without
+    /// DELIVERBY (RFC 2852 section 4).
     TransactionResult send(const OutgoingEnvelope& envelope, int message, std::uint64_t size);
     /// Recipients that the server takes in one transaction, as it says; at least 1.
     std::size_t most_recipients() const { return extensions_.most_recipients; }
@@ -126,6 +127,7 @@ class SmtpClient {
     void transact(Transaction& transaction);
     void convert_if_needed(Transaction& transaction) const;
     void refuse_locally(Transaction& transaction) const;
+    void refuse_time(Transaction& transaction) const;
     bool ask_envelope(Transaction& transaction);
     bool is_go_ahead(Transaction& transaction, const Reply& reply);
     DeliveryResult judge_recipient(const Reply& reply, bool others_are_accepted) const;
