@@ -13,10 +13,10 @@
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
+#include "postoffice/mail/address_field.h"
 #include "postoffice/policy/relaying.h"
 #include "postoffice/routing/aliases.h"
 #include "postoffice/routing/mailbox_path.h"
-#include "submit/address_field.h"
 #include "submit/recipients.h"
 
 namespace postoffice {

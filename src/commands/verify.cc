@@ -6,7 +6,7 @@
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
-#include "submit/address_field.h"
+#include "postoffice/mail/address_field.h"
 #include "submit/recipients.h"
 
 namespace postoffice {

@@ -134,6 +134,22 @@ inline std::string set_bare_newline(Config& config, std::string_view value) {
     return "";
 }
 
+inline std::string set_login_senders(Config& config, std::string_view value) {
+    if (equals_ignoring_case(value, "any"))
+        config.smtp.login_senders = LoginSenders::any;
+    else if (equals_ignoring_case(value, "submission"))
+        config.smtp.login_senders = LoginSenders::submission;
+    else if (equals_ignoring_case(value, "own"))
+        config.smtp.login_senders = LoginSenders::own;
+    else
+        return "\"" + printable(value) + "\" is none of any, submission and own";
+    return "";
+}
+
+inline std::string set_masquerade(Config& config, std::string_view value) {
+    return store(parse_domain(value), config.identity.masquerade);
+}
+
 inline std::string add_listen(Config& config, std::string_view value) {
     return append(parse_listen(value), config.network.listen);
 }

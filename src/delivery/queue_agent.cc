@@ -22,6 +22,7 @@
 #include "postoffice/delivery/queue_job.h"
 #include "postoffice/local/forwarding.h"
 #include "postoffice/outbound/remote_delivery.h"
+#include "postoffice/outbound/rewriting.h"
 #include "postoffice/outbound/sts_source.h"
 #include "postoffice/queue/delivery_status.h"
 #include "postoffice/queue/spool.h"
@@ -204,7 +205,11 @@ class QueueAgent {
     RemoteDelivery::Outcome send(const QueueEntry& entry, std::span<const std::uint32_t> indices,
                                  const std::string& by, int message) {
         const Envelope& envelope = entry.journal().envelope;
-        OutgoingEnvelope outgoing{{envelope.sender, {}, envelope.parameters}};
+        const auto sender = by.empty() ? Result<Address>(addresses_.rewritten(envelope.sender))
+                                       : addresses_.forwarder_for(envelope.sender, now_unix());
+        if (!sender) return cannot_rewrite(entry.id(), sender.problem(), indices.size());
+        OutgoingEnvelope outgoing{{*sender, {}, envelope.parameters}};
+        outgoing.header = addresses_.replacement_for(message);
         if (!by.empty()) outgoing.trace = "Delivered-To: " + by + "\n";
         for (const auto index : indices) {
             const Recipient& recipient = envelope.recipients[index];
@@ -216,6 +221,14 @@ class QueueAgent {
         auto outcome = remote_->deliver(outgoing, message, entry.message_size());
         remote_->set_transcript(print());  // the watch is over when goodbye is said
         return outcome;
+    }
+
+    /// Our own configuration is at fault: the mail waits.
+    static RemoteDelivery::Outcome cannot_rewrite(const std::string& id, const std::string& problem,
+                                                  std::size_t count) {
+        log_event(id, "not-rewritten", {{"reason", problem}});
+        const DeliveryResult result = deferred("4.3.5", "the sender cannot be rewritten now");
+        return {std::vector<DeliveryResult>(count, result), false};
     }
 
     void record(QueueEntry& entry, std::size_t index, const DeliveryResult& result) {
@@ -271,6 +284,7 @@ class QueueAgent {
     ResolverSource name_servers_;
     Resolver resolver_;
     std::optional<StsSource> sts_;
+    const OutgoingAddresses addresses_{config_};
     std::unique_ptr<RemoteDelivery> remote_;
     std::optional<DeferredRouting> deferred_routing_;
     std::optional<Rerouting> rerouting_;

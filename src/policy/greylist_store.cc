@@ -12,9 +12,9 @@
 #include <thread>
 #include <vector>
 
-#include "keyed_hash.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/keyed_hash.h"
 #include "postoffice/base/lock.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"

@@ -9,8 +9,8 @@
 #include <memory>
 #include <optional>
 
-#include "keyed_hash.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/keyed_hash.h"
 #include "postoffice/base/text.h"
 
 namespace postoffice {

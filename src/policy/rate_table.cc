@@ -7,8 +7,8 @@
 #include <chrono>
 #include <optional>
 
-#include "keyed_hash.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/keyed_hash.h"
 
 namespace postoffice {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <string_view>
 
-#include "keyed_hash.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/keyed_hash.h"
 
 namespace postoffice {
 

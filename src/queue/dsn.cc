@@ -108,6 +108,8 @@ std::string recipient_fields(const Journal& journal, const DsnRequest& request,
         if (!recipient.disclosed)
             text += field("Remote-MTA", fmt::format("dns; {}", remote_name(ascii_line(state.last.by))));
         text += field("Diagnostic-Code", "smtp; " + remote_words(recipient, state));
+    } else if (!state.last.reply.text.empty()) {
+        text += field("Diagnostic-Code", "x-postoffice; " + remote_words(recipient, state));
     }
     if (state.last_attempt != 0) text += field("Last-Attempt-Date", rfc5322_date(state.last_attempt));
     if (entry.action == DsnAction::delayed)

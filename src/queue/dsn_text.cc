@@ -41,12 +41,19 @@ std::string_view meaning_of(std::string_view status) {
     static constexpr std::pair<std::string_view, std::string_view> meanings[] = {
         {"1.1", "No such mailbox"},
         {"1.2", "No such domain"},
+        {"1.3", "The address is not written as addresses are"},
+        {"1.10", "The domain takes no mail"},
         {"2.1", "The mailbox takes no mail"},
         {"2.2", "The mailbox is full"},
+        {"2.3", "The message is too big for the mailbox"},
         {"3.4", "The message is too big"},
         {"4.1", "The host does not answer"},
+        {"4.2", "The connection to the host broke"},
         {"4.3", "DNS does not answer"},
         {"4.6", "Mail loop"},
+        {"4.7", "It was not delivered in time"},
+        {"6.3", "The host does not take a message of this form"},
+        {"6.7", "The host does not take addresses or fields beyond ASCII"},
         {"7.1", "Refused by a rule of the host"},
     };
     if (status.size() < 3) return "";
@@ -77,6 +84,9 @@ std::string trouble_text(const Journal& journal, std::size_t index) {
     const std::string line = ascii_line(state.last.reply.line());
     const auto mark = line.find(last_words_mark);
     std::string text;
+    // First what every reader understands, then the words of hosts.
+    if (const std::string_view meaning = meaning_of(state.last.reply.status); !meaning.empty())
+        text += fmt::format("    {}.\n", meaning);
     if (mark != line.npos) text += fmt::format("    {}:\n", wrapped(line.substr(0, mark), 4, "    "));
     if (recipient.disclosed)
         text += "    The address that it leads to did not take the message:\n";

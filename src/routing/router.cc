@@ -5,6 +5,8 @@
 #include "expansion.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
+#include "postoffice/config/srs_key.h"
+#include "postoffice/mail/srs.h"
 #include "postoffice/routing/aliases.h"
 #include "postoffice/routing/users.h"
 
@@ -76,6 +78,7 @@ Route Router::route(const Address& recipient, bool in_full) {
             route_elsewhere(route, recipient);
             return route;
         }
+        if (is_of_srs(recipient)) return route_srs(recipient);
         aliases_.refresh();
         Expansion(*this, route, recipient, in_full).expand_recipient();
         if (route.status != Route::Status::accepted)
@@ -95,6 +98,27 @@ Route Router::route(const Address& recipient, bool in_full) {
     route.skipped_members.clear();
     route.steps.push_back({detail, owner});
     log_event("", "route-deferred", {{"to", "<" + recipient.to_string() + ">"}, {"reason", detail}});
+    return route;
+}
+
+bool Router::is_of_srs(const Address& recipient) const {
+    return !config_.routing.srs_key.empty() && is_on_host(recipient) && Srs::is_srs(recipient);
+}
+
+/// A bounce of mail that this host forwarded goes on to the sender.
+Route Router::route_srs(const Address& recipient) {
+    const auto secrets = read_srs_key(config_.routing.srs_key);
+    if (!secrets) throw RouteTemporary{{451, "4.3.5", "cannot be looked up now"}, secrets.problem(), ""};
+    const auto original = Srs(*secrets).original(recipient, now_unix());
+    Route route;
+    route.is_local = route.is_for_all = true;
+    if (!original) {
+        route.status = Route::Status::unknown;
+        route.refusal = {550, "5.1.1", recipient.to_string() + ": " + original.problem()};
+        return route;
+    }
+    route.hops.push_back({{Destination::Remote{}, *original}, {}, false});
+    route.steps.push_back({"the sender of forwarded mail (SRS): " + original->to_string(), ""});
     return route;
 }
 

@@ -3,6 +3,7 @@
 // MT-PRIORITY of RFC 6710.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "client_checks.h"
@@ -143,6 +144,32 @@ Reply accept_priority(Dialogue& dialogue, int& priority) {
     return {250, "2.3.6", fmt::format("{} is the new priority of the message", priority)};
 }
 
+// True if the route leads to the mailbox of the login, but not as the member of a list that has an owner.
+bool leads_to(const Route& route, std::string_view login) {
+    return std::any_of(route.hops.begin(), route.hops.end(), [&](const Route::Hop& hop) {
+        const std::string user = mailbox_user_of(hop.destination);
+        const std::string domain = virtual_domain_of(hop.destination);
+        return !hop.new_sender && equals_ignoring_case(domain.empty() ? user : user + "@" + domain, login);
+    });
+}
+
+// RFC 6409 section 6.1: a user sends under its own name, or an address that leads to its mailbox. Reports of
+// clients (RFC 8098) have no sender.
+std::optional<Reply> check_login(Dialogue& dialogue, const Address& sender) {
+    const LoginSenders rule = dialogue.config().smtp.login_senders;
+    const bool applies =
+        rule == LoginSenders::own || (rule == LoginSenders::submission && dialogue.state.submission != 0);
+    const std::string login = dialogue.state.user.str();
+    if (!applies || login.empty() || sender.is_null()) return std::nullopt;
+    if (equals_ignoring_case(sender.to_string(), login)) return std::nullopt;
+    const Route route = dialogue.services.router.route(sender);
+    if (route.status == Route::Status::temporary)
+        return Reply{451, "4.3.5",
+                     "Whether this sender is yours cannot be looked up now; please try again later"};
+    if (route.is_local && leads_to(route, login)) return std::nullopt;
+    return Reply{553, "5.7.1", fmt::format("{} is not an address of {}", sender.to_string(), login)};
+}
+
 Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
     const auto path_text = after_keyword(argument, "FROM:");
     if (!path_text) return syntax_error("MAIL");
@@ -159,6 +186,7 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
     if (!sender.is_null()) sender = sender.qualified(dialogue.config().identity.hostname);
     if (auto refusal = check_solicitation(dialogue.config().access.no_soliciting, given.solicitation))
         return *refusal;
+    if (auto refusal = check_login(dialogue, sender)) return *refusal;
     if (auto refusal = check_stranger(dialogue, sender)) return *refusal;
     if (auto refusal = count_message(dialogue.config().limits, dialogue.services.rates, dialogue.rated()))
         return *refusal;

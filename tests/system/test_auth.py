@@ -52,7 +52,8 @@ def test_a_client_with_the_password_may_send(login_host, user, password, name, m
         smtp.user, smtp.password = user, password
         code, _ = smtp.auth(mechanism, smtp.auth_plain if mechanism == "PLAIN" else smtp.auth_login)
         assert code == 235
-        smtp.sendmail("alice@host.test", ["alice@host.test"], b"Subject: in\r\n\r\nx\r\n")
+        sender = name if "@" in name else f"{name}@host.test"
+        smtp.sendmail(sender, ["alice@host.test"], b"Subject: in\r\n\r\nx\r\n")
     box = login_host.wait_for_mail("alice", b"Subject: in")
     assert b"with ESMTPSA id" in box
     assert f" login={name}\n" in login_host.log_text()

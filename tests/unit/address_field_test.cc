@@ -1,5 +1,5 @@
 // Fields with addresses: names get our domain, and phrases of people are quoted.
-#include "../../src/commands/submit/address_field.h"
+#include "postoffice/mail/address_field.h"
 
 #include <gtest/gtest.h>
 

@@ -117,13 +117,16 @@ TEST_F(DsnTest, TheStatusFieldsAreForPrograms) {
     EXPECT_NE(status.find("\nDiagnostic-Code: smtp; 550 5.1.1 No such user"), std::string::npos);
 }
 
-TEST_F(DsnTest, OurOwnFailureHasNoDiagnosticOfARemote) {
+TEST_F(DsnTest, OurOwnFailureHasADiagnosticOfThisHost) {
     request_.entries = {{0, DsnAction::failed}};
     fail(0, failed("5.2.1", "Mailbox closed"));
     const std::string status = parts(report(original_))[2];
     EXPECT_TRUE(has_line(status, "Status: 5.2.1"));
     EXPECT_EQ(status.find("Remote-MTA"), std::string::npos);
-    EXPECT_EQ(status.find("Diagnostic-Code"), std::string::npos);
+    EXPECT_TRUE(has_line(status, "Diagnostic-Code: x-postoffice; 550 5.2.1 Mailbox closed")) << status;
+    EXPECT_NE(
+        parts(report(original_))[1].find("    The mailbox takes no mail.\n    550 5.2.1 Mailbox closed\n"),
+        std::string::npos);
 }
 
 TEST_F(DsnTest, BlanksInAQuotedLocalPartStay) {

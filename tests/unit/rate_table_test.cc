@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "../../src/policy/keyed_hash.h"
+#include "postoffice/base/keyed_hash.h"
 
 namespace postoffice {
 namespace {

@@ -337,6 +337,8 @@ inline constexpr auto log_events = std::to_array<LogEventRow>({
         "A queued message cannot be opened for delivery."},
     {"not-recorded",           LogLevel::err,     "reason",
         "What became of a recipient cannot be recorded."},
+    {"not-rewritten",          LogLevel::err,     "reason",
+        "The sender of forwarded mail cannot be rewritten (srs-key=); the mail waits."},
     {"not-settled",            LogLevel::err,     "reason",
         "What became of a message cannot be recorded or reported; it is tried again."},
     {"not-removed",            LogLevel::warning, "reason",

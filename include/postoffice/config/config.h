@@ -21,6 +21,8 @@ struct IdentityConfig {
     HostnameFrom hostname_from;              ///< used only while loading
     std::vector<std::string> local_domains;  ///< lower case; without `hostname` and "localhost"
     std::string user;                        ///< account of the processes that face the network
+    /// The domain that stands for `hostname` in addresses on mail to other hosts; empty: none does.
+    std::string masquerade;
     /// Not an option: set at start on a private host, one whose spool belongs to the ordinary user that
     /// runs it. That user is then the only local one.
     std::string only_user;
@@ -88,11 +90,12 @@ struct SmtpConfig {
     bool audit;  ///< what clients say goes to the log
     bool debug;  ///< DEBUG is answered, to trusted clients
     BareNewline bare_newline;
-    bool hide_recipients;   ///< strangers hear of unknown names with the message alone
-    bool relaxed_order;     ///< RCPT may come before MAIL
-    bool notify_success;    ///< strangers, too, hear of successful deliveries (NOTIFY=SUCCESS)
-    bool strict_addresses;  ///< strangers must write addresses as RFC 5321 section 4.1.2 has them
-    HostList etrn;          ///< hosts that may ask for their mail
+    bool hide_recipients;        ///< strangers hear of unknown names with the message alone
+    bool relaxed_order;          ///< RCPT may come before MAIL
+    bool notify_success;         ///< strangers, too, hear of successful deliveries (NOTIFY=SUCCESS)
+    LoginSenders login_senders;  ///< where a login may send with its own addresses only
+    bool strict_addresses;       ///< strangers must write addresses as RFC 5321 section 4.1.2 has them
+    HostList etrn;               ///< hosts that may ask for their mail
     bool operator==(const SmtpConfig&) const = default;
 };
 
@@ -141,6 +144,7 @@ struct RoutingConfig {
     /// Domains elsewhere for which mail from every client is passed on, with those below them; or, if it
     /// begins with '/', the path of a table of such domains.
     std::vector<std::string> relay_domains;
+    std::string srs_key;              ///< file with the secrets for forwarded mail; empty: no SRS
     std::string recipient_delimiter;  ///< each octet of it begins the extension of an address; empty = none
 
     /// An extension that no delivery file mentions is no mistake: the account gets the mail. Not so where

@@ -125,4 +125,7 @@ enum class HostnameFrom { resolver, uname };
 /// What is done with a CR or LF in a message that is no half of a CRLF: see postoffice.cf(5).
 enum class BareNewline { normalise, reject, accept };
 
+/// On which ports a login must use addresses of its own as sender.
+enum class LoginSenders { any, submission, own };
+
 }  // namespace postoffice

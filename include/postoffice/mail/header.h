@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -57,5 +58,11 @@ std::string mbox_from_line(std::string_view sender, std::string_view date);
 /// that begins with "From ", or with '>' and that, gets one more '>'. A field "From : a@b" loses the blanks
 /// before its colon instead, since the '>' would make another field of it.
 void append_mbox_line(std::string& text, std::string_view line, bool in_header);
+
+/// What is sent in place of the header of a stored message.
+struct ReplacedHeader {
+    std::string text;            ///< whole lines with LF
+    std::uint64_t replaces = 0;  ///< octets at the front of the message
+};
 
 }  // namespace postoffice

@@ -85,6 +85,8 @@ class Router {
     class Expansion;
 
     bool is_on_host(const Address& address) const;
+    bool is_of_srs(const Address& recipient) const;
+    Route route_srs(const Address& recipient);
     bool is_ours(const Address& address) const;
     void route_elsewhere(Route& route, const Address& recipient) const;
     const VirtualDomain* virtual_domain_of(const Address& address) const;

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <array>
 
-#include "address_field.h"
 #include "postoffice/base/clock.h"
 #include "postoffice/base/text.h"
+#include "postoffice/mail/address_field.h"
 #include "postoffice/mail/header.h"
 #include "postoffice/queue/spool.h"
 

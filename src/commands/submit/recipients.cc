@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "address_field.h"
 #include "postoffice/base/text.h"
+#include "postoffice/mail/address_field.h"
 
 namespace postoffice {
 

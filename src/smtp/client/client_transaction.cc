@@ -34,9 +34,10 @@ struct SmtpClient::Transaction {
     Transaction(const OutgoingEnvelope& what, int file, std::uint64_t octets)
         : envelope(what),
           sender(what.sender.to_string()),
-          message(file),
+          message{file, what.header ? &*what.header : nullptr},
           size(octets + what.trace.size()),
           results(what.recipients.size()) {
+        if (what.header) size += what.header->text.size() - what.header->replaces;
         recipients.reserve(what.recipients.size());
         for (const auto& to : what.recipients) recipients.push_back(to.address.to_string());
     }
@@ -60,7 +61,7 @@ struct SmtpClient::Transaction {
     const OutgoingEnvelope& envelope;
     std::string sender;
     std::vector<std::string> recipients;
-    int message;
+    MessageSource::Stored message;
     std::uint64_t size;
     std::optional<SevenBitPlan> seven_bits{};  // how the message is converted for a server without 8BITMIME
     std::vector<std::optional<DeliveryResult>> results;
@@ -270,7 +271,8 @@ std::string SmtpClient::mail_command(const Transaction& transaction) const {
     const Scheduling& scheduling = parameters.scheduling;
     if (extensions_.deliver_by && scheduling.deliver_by)
         line += " BY=" + deliver_by_value(*scheduling.deliver_by, now_unix());
-    if (extensions_.priority && scheduling.priority != 0) line += fmt::format(" MT-PRIORITY={}", scheduling.priority);
+    if (extensions_.priority && scheduling.priority != 0)
+        line += fmt::format(" MT-PRIORITY={}", scheduling.priority);
     if (!extensions_.dsn) return line;
     if (parameters.return_part != ReturnPart::unspecified)
         line.append(" RET=").append(return_part_text(parameters.return_part));

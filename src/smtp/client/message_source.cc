@@ -1,6 +1,7 @@
 #include "message_source.h"
 
 #include <system_error>
+#include <utility>
 
 #include "postoffice/base/disk.h"
 
@@ -11,19 +12,29 @@ constexpr std::size_t block_size = 65536;
 
 }  // namespace
 
-MessageSource::MessageSource(int message, const SevenBitPlan* plan) : message_(message) {
+MessageSource::MessageSource(const Stored& message, const SevenBitPlan* plan) : message_(message) {
     if (plan != nullptr) converter_.emplace(*plan);
 }
 
-bool MessageSource::read(std::string& out) {
+void MessageSource::read_block() {
     block_.resize(block_size);
     try {
-        block_.resize(disk::read_at(message_, block_, static_cast<off_t>(offset_)));
+        block_.resize(disk::read_at(message_.file, block_, static_cast<off_t>(offset_)));
     } catch (const std::system_error& e) {
         throw MessageUnreadable{e.what()};
     }
     offset_ += block_.size();
-    const bool at_end = block_.size() < block_size;
+}
+
+bool MessageSource::read(std::string& out) {
+    const bool is_header = std::exchange(is_at_front_, false) && message_.header != nullptr;
+    if (is_header) {
+        block_ = message_.header->text;
+        offset_ = message_.header->replaces;
+    } else {
+        read_block();
+    }
+    const bool at_end = !is_header && block_.size() < block_size;
     if (!converter_) {
         out += block_;
         return !at_end;
@@ -33,7 +44,7 @@ bool MessageSource::read(std::string& out) {
     return !at_end;
 }
 
-SevenBitPlan plan_seven_bits(int message) {
+SevenBitPlan plan_seven_bits(const MessageSource::Stored& message) {
     SevenBitPlanner planner;
     MessageSource source(message);
     std::string block;
@@ -44,7 +55,7 @@ SevenBitPlan plan_seven_bits(int message) {
     return planner.finish();
 }
 
-std::uint64_t converted_size(int message, const SevenBitPlan& plan) {
+std::uint64_t converted_size(const MessageSource::Stored& message, const SevenBitPlan& plan) {
     std::uint64_t size = 0;
     MessageSource source(message, &plan);
     std::string block;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "postoffice/mail/header.h"
 #include "postoffice/mail/seven_bit.h"
 
 namespace postoffice {
@@ -16,22 +17,30 @@ struct MessageUnreadable {
 
 class MessageSource {
   public:
-    /// `message`: a descriptor at any position; stays open. `plan`: null for the stored form; outlives this.
-    explicit MessageSource(int message, const SevenBitPlan* plan = nullptr);
+    /// A descriptor at any position, which stays open, and the header that is sent in place of its own.
+    struct Stored {
+        int file;
+        const ReplacedHeader* header = nullptr;  ///< null: its own; outlives the source
+    };
+    /// `plan`: null for the stored form; outlives this.
+    explicit MessageSource(const Stored& message, const SevenBitPlan* plan = nullptr);
 
     /// Appends the next octets to `out`; false if these were the last ones. Throws MessageUnreadable.
     bool read(std::string& out);
 
   private:
-    const int message_;
+    void read_block();
+
+    const Stored message_;
+    bool is_at_front_ = true;
     std::uint64_t offset_ = 0;
     std::string block_;
     std::optional<SevenBitConverter> converter_;
 };
 
 /// How the message would be converted. Throws MessageUnreadable.
-SevenBitPlan plan_seven_bits(int message);
+SevenBitPlan plan_seven_bits(const MessageSource::Stored& message);
 /// Octets of the converted message, with LF. Throws MessageUnreadable.
-std::uint64_t converted_size(int message, const SevenBitPlan& plan);
+std::uint64_t converted_size(const MessageSource::Stored& message, const SevenBitPlan& plan);
 
 }  // namespace postoffice

@@ -1,6 +1,6 @@
 // The client side of SMTP, and of LMTP: one connection to one server, many transactions. RFC 5321, 1870
-// (SIZE), 2033 (LMTP), 2852 (DELIVERBY), 2920 (PIPELINING), 3207 (STARTTLS), 3461 (DSN), 6152 (8BITMIME), 6531
-// (SMTPUTF8), 6710 (MT-PRIORITY), 9422 (LIMITS).
+// (SIZE), 2033 (LMTP), 2852 (DELIVERBY), 2920 (PIPELINING), 3207 (STARTTLS), 3461 (DSN), 6152 (8BITMIME),
+// 6531 (SMTPUTF8), 6710 (MT-PRIORITY), 9422 (LIMITS).
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@
 #include "postoffice/base/ip_address.h"
 #include "postoffice/mail/delivery_result.h"
 #include "postoffice/mail/envelope.h"
+#include "postoffice/mail/header.h"
 #include "postoffice/net/connection.h"
 #include "postoffice/smtp/client/client_tls.h"
 
@@ -55,6 +56,7 @@ struct ServerExtensions {
 struct OutgoingEnvelope : WireEnvelope {
     /// Fields in front of the message's own, whole lines with LF.
     std::string trace{};
+    std::optional<ReplacedHeader> header{};
 };
 
 /// What one transaction came to.

@@ -1,4 +1,4 @@
-#include "address_field.h"
+#include "postoffice/mail/address_field.h"
 
 #include <algorithm>
 
@@ -18,6 +18,7 @@ constexpr std::size_t octets_in_encoded_word =
 /// What is known of the mailbox being read; offsets within the field body.
 struct Candidate {
     std::size_t begin = npos, end = 0;
+    std::size_t word_begin = npos, angle_word_begin = npos;
     std::size_t words = 0, word_end = 0;              // outside brackets
     std::size_t angle_words = 0, angle_word_end = 0;  // inside
     bool has_angle = false, has_at = false, is_in_angle = false;
@@ -26,12 +27,20 @@ struct Candidate {
         begin = std::min(begin, offset);
         end = offset + token.text.size();
         if (token.is_word() || token.kind == AddressToken::Kind::domain_literal) {
+            std::size_t& first = is_in_angle ? angle_word_begin : word_begin;
+            first = std::min(first, offset);
             ++(is_in_angle ? angle_words : words);
             (is_in_angle ? angle_word_end : word_end) = end;
         }
         if (token.is('<')) has_angle = is_in_angle = true;
         if (token.is('>')) is_in_angle = false;
         if (token.is('@')) has_at = true;
+    }
+    /// Begin and end of the address.
+    std::string_view address_in(std::string_view body) const {
+        const std::size_t from = has_angle ? angle_word_begin : word_begin;
+        return from == npos ? std::string_view()
+                            : body.substr(from, (has_angle ? angle_word_end : word_end) - from);
     }
     std::size_t complete_at() const {
         if (has_at) return npos;
@@ -59,8 +68,8 @@ std::vector<MailboxText> find_mailboxes(std::string_view body) {
     Candidate candidate;
     const auto finish = [&] {
         if (candidate.begin != npos)
-            found.push_back(
-                {body.substr(candidate.begin, candidate.end - candidate.begin), candidate.complete_at()});
+            found.push_back({body.substr(candidate.begin, candidate.end - candidate.begin),
+                             candidate.complete_at(), candidate.address_in(body)});
         candidate = {};
     };
     std::string_view rest = body;

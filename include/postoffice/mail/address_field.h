@@ -13,6 +13,8 @@ namespace postoffice {
 struct MailboxText {
     std::string_view text;    ///< with name and comments, trimmed; part of the body
     std::size_t complete_at;  ///< offset in the body where "@domain" is missing; npos if it is not
+    /// The address alone, part of the body; "" if there is none that could be one.
+    std::string_view address = {};
 };
 
 /// The mailboxes of a field body, in order; group names are left out. Never fails: what is between two commas

@@ -1,4 +1,4 @@
-#include "keyed_hash.h"
+#include "postoffice/base/keyed_hash.h"
 
 #include <bit>
 #include <cstddef>

@@ -1,0 +1,42 @@
+// Addresses on mail that leaves this host: masquerade= and generics= in envelope and header, and SRS for the
+// sender of forwarded mail. Mail that stays here keeps its addresses.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "postoffice/base/result.h"
+#include "postoffice/config/config.h"
+#include "postoffice/mail/envelope.h"
+#include "postoffice/mail/header.h"
+
+namespace postoffice {
+
+class OutgoingAddresses {
+  public:
+    /// Keeps the reference.
+    explicit OutgoingAddresses(const Config& config) : config_(config) {}
+
+    /// The address as other hosts see it.
+    Address rewritten(const Address& address) const;
+
+    /// The header with rewritten addresses in From, Sender, Reply-To, To and Cc, and those of resendings;
+    /// nullopt if none changes. `header` may be a whole message.
+    std::optional<std::string> rewritten_header(std::string_view header) const;
+
+    /// The same of a stored message; nullopt also if its header is larger than 256 KB. Throws
+    /// std::system_error.
+    std::optional<ReplacedHeader> replacement_for(int message) const;
+
+    /// The sender for mail that an address of this host sends on: one of SRS if there is a key and the sender
+    /// is not ours; else as rewritten(). The problem if the key cannot be used now.
+    Result<Address> forwarder_for(const Address& sender, UnixTime now) const;
+
+  private:
+    bool changes_nothing() const { return config_.identity.masquerade.empty(); }
+
+    const Config& config_;
+};
+
+}  // namespace postoffice
