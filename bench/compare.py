@@ -94,11 +94,11 @@ class Ours:
 
     def has_work(self):
         """Files of messages that are done are still to be removed."""
-        return any(name[:2] in ("cm", "dm", "rm", "tm") for name in os.listdir(self.host.spool))
+        return bool(self.host.paths_in_spool("[cdrt]m"))
 
     def queued(self):
         """Messages that are not done."""
-        return sum(name.startswith("cm") for name in os.listdir(self.host.spool)) + len(
+        return len(self.host.paths_in_spool("cm")) + len(
             os.listdir(os.path.join(self.host.spool, "drop")))
 
     def stop(self):

@@ -40,7 +40,7 @@ tell_other_queues() {
 
 # The program of the build tree still works with the configuration and the spool that stay.
 tell_our_queue() {
-    waiting=$(($(count "$1" -maxdepth 1 -name 'cm*') + $(count "$1/drop" -type f)))
+    waiting=$(($(count "$1" -maxdepth 2 -name 'cm*') + $(count "$1/drop" -type f)))
     [ $waiting != 0 ] || return 0
     cat <<END
 

@@ -286,8 +286,8 @@ show_queue() {
     run mailq
     grep -q friend@unreachable.example "$output" || fail "the message for unreachable.example does not wait"
     say "A queued message is two files: dm, its text, and cm, a journal that tells its story:"
-    journal=$(echo "$T"/spool/cm*)
-    command_line "cat spool/${journal##*/}"
+    journal=$(echo "$T"/spool/????/cm*)
+    command_line "cat ${journal#"$T"/}"
     indented <"$journal"
     good "it waits, with the reason; after three days its sender is told"
 }

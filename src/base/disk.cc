@@ -57,14 +57,27 @@ void wait_written(int fd) {
 }
 
 void sync_directory(const std::string& path) {
-    const Fd directory = open(path, O_RDONLY | O_DIRECTORY);
-    if (::fsync(directory.get()) != 0) throw_errno("sync " + path);
+    sync_opened_directory(open(path, O_RDONLY | O_DIRECTORY).get());
+}
+
+void sync_opened_directory(int folder) {
+    if (::fsync(folder) != 0) throw_errno("sync folder");
 }
 
 void sync_name(const std::string& path) try {
     sync_directory(parent_of(path));
 } catch (const std::system_error& error) {
     if (error.code().value() != EACCES) throw;
+}
+
+void make_directory(const std::string& path, mode_t mode) {
+    if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) throw_errno("mkdir " + path);
+}
+
+bool remove_directory_if_empty(const std::string& path) {
+    if (::rmdir(path.c_str()) == 0) return true;
+    if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOENT) throw_errno("rmdir " + path);
+    return false;
 }
 
 void rename(const std::string& from, const std::string& to) {

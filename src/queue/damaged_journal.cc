@@ -6,6 +6,7 @@
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/folder.h"
 #include "postoffice/base/lock.h"
 #include "postoffice/base/log.h"
 #include "postoffice/queue/spool.h"
@@ -38,17 +39,18 @@ Journal Spool::check(std::string_view text, const std::string& id) const {
 }
 
 void Spool::set_aside(const std::string& id, const std::string& problem) const {
-    const std::string aside = directory_ + "/bad" + id;
-    disk::rename(journal_path(id), aside);
+    const std::string journal = journal_path(id);
+    const std::string aside = parent_of(journal) + "/bad" + id;
+    disk::rename(journal, aside);
     log_event(id, "damaged", {{"kept-as", aside}, {"reason", problem}});
     if (on_damage_) on_damage_(id, problem);
 }
 
 std::vector<Spool::Aside> Spool::aside() const {
     std::vector<Aside> found;
-    for_each_name(directory_, [&found, this](DIR*, std::string_view name) {
+    for_each_name_of_messages(directory_, [&found](const std::string& folder, DIR*, std::string_view name) {
         const std::string id(id_in(name, "bad"));
-        if (!id.empty()) found.push_back({id, directory_ + "/bad" + id, false, std::nullopt, ""});
+        if (!id.empty()) found.push_back({id, folder + "/bad" + id, false, std::nullopt, ""});
     });
     for (Aside& one : found) try {
             if (const auto message = status_of(message_path(one.id)))

@@ -16,6 +16,7 @@ QueueEntry::QueueEntry(std::string spool_directory, Fd journal)
     const std::string text = read_journal(fd_.get());
     journal_ = parse_journal(text);
     known_to_ = whole_lines(text);
+    directory_ = folder_with(directory_, id());
 }
 
 QueueEntry::QueueEntry(std::string spool_directory, Fd fd, Journal journal, off_t known_to)

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <ctime>
 #include <functional>
+#include <map>
 #include <utility>
 
 #include "postoffice/base/disk.h"
@@ -74,18 +75,52 @@ std::string Spool::new_id() {
     return id;
 }
 
+std::string Spool::journal_path(const std::string& id) const {
+    return folder_with(directory_, id) + "/cm" + id;
+}
+
+std::string Spool::message_path(const std::string& id) const {
+    return folder_with(directory_, id) + "/dm" + id;
+}
+
+/// The reaper may remove an empty folder at any time, until the message is in it.
+Fd Spool::keep_message(Message& message, const std::string& id) const {
+    constexpr int most_attempts = 10;
+    const std::string folder = folder_for(directory_, id);
+    for (int attempt = 1;; ++attempt) {
+        disk::make_directory(folder, 0750);
+        try {
+            return message.keep_as(folder + "/dm" + id);
+        } catch (const std::system_error& error) {
+            if (error.code().value() != ENOENT || attempt == most_attempts) throw;
+        }
+    }
+}
+
+/// Opens a folder that is not empty, and makes its name durable unless this process has done so before.
+int Spool::durable_folder(const std::string& path) const {
+    if (durable_folder_ && is_named(durable_folder_.get(), path)) return durable_folder_.get();
+    Fd folder = disk::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (path != directory_) disk::sync_name(path);
+    durable_folder_ = std::move(folder);
+    return durable_folder_.get();
+}
+
 QueueEntry Spool::commit(const std::string& id, const Envelope& envelope, Message& message) const {
     const std::string header = journal_header(id, envelope, message.size());
-    const Fd data = message.keep_as(message_path(id));
-    std::string journal_name = directory_ + "/tm" + id;
+    const std::string folder = folder_for(directory_, id);
+    const std::string message_name = folder + "/dm" + id;
+    const Fd data = keep_message(message, id);
+    std::string journal_name = folder + "/tm" + id;
     try {
         (void)try_lock(data.get());  // for sweep(); no other process locks it
         Fd journal = disk::open(journal_name, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, 0640);
         if (!try_lock(journal.get())) throw_errno(EAGAIN, "lock " + journal_name);
         disk::write_all(journal.get(), header);
         // It gets its name when it is complete: wherever a crash falls, a cm is a message with its envelope.
-        disk::link(journal_name, journal_path(id));  // unlike rename(2), fails if the name is taken
-        disk::unlink(std::exchange(journal_name, journal_path(id)));
+        const std::string final_name = folder + "/cm" + id;
+        disk::link(journal_name, final_name);  // unlike rename(2), fails if the name is taken
+        disk::unlink(std::exchange(journal_name, final_name));
         // Written out together, then the folder first: when the data is out, one commit of the file system's
         // journal makes names, sizes and contents durable, and the two syncs behind it find nothing left to
         // do. With the folder last, what other processes create meanwhile would make it wait for a second
@@ -94,28 +129,29 @@ QueueEntry Spool::commit(const std::string& id, const Envelope& envelope, Messag
         disk::start_sync(journal.get());
         disk::wait_written(data.get());
         disk::wait_written(journal.get());
-        disk::sync_directory(directory_);
+        disk::sync_opened_directory(durable_folder(folder));
         disk::sync(data.get());
         disk::sync(journal.get());
-        return {directory_, std::move(journal), parse_journal(header), whole_lines(header)};
+        return {folder, std::move(journal), parse_journal(header), whole_lines(header)};
     } catch (const std::system_error&) {
         remove_quietly(journal_name);
-        remove_quietly(message_path(id));
+        remove_quietly(message_name);
         throw;
     }
 }
 
 bool Spool::finish_commit(const std::string& id) const {
-    const Fd journal = disk::open_if_exists(journal_path(id), read_flags);
+    const std::string folder = folder_with(directory_, id);
+    const Fd journal = disk::open_if_exists(folder + "/cm" + id, read_flags);
     if (!journal) {
-        disk::unlink_if_exists(directory_ + "/tm" + id);
-        disk::unlink_if_exists(message_path(id));
+        disk::unlink_if_exists(folder + "/tm" + id);
+        disk::unlink_if_exists(folder + "/dm" + id);
         return false;
     }
     disk::sync(journal.get());
     // Without its text it is being removed: it was delivered.
-    if (const Fd data = disk::open_if_exists(message_path(id), read_flags)) disk::sync(data.get());
-    disk::sync_directory(directory_);
+    if (const Fd data = disk::open_if_exists(folder + "/dm" + id, read_flags)) disk::sync(data.get());
+    disk::sync_opened_directory(durable_folder(folder));
     return true;
 }
 
@@ -128,7 +164,7 @@ std::optional<QueueEntry> Spool::take(const std::string& id) const {
         const std::string text = read_journal(journal.get());
         if (!text.empty() && journal_is_unfinished(text)) return std::nullopt;
         Journal parsed = check(text, id);
-        return QueueEntry(directory_, std::move(journal), std::move(parsed), whole_lines(text));
+        return QueueEntry(parent_of(path), std::move(journal), std::move(parsed), whole_lines(text));
     } catch (const FormatError& error) {
         set_aside(id, error.what());
         return std::nullopt;
@@ -145,10 +181,10 @@ std::optional<Journal> Spool::peek(const std::string& id) const {
 
 std::vector<Spool::Item> Spool::scan() const {
     std::vector<Item> items;
-    for_each_name(directory_, [&items](DIR* folder, std::string_view name) {
+    for_each_name_of_messages(directory_, [&items](const std::string&, DIR* at, std::string_view name) {
         const auto id = id_in(name, "cm");
         struct stat status {};
-        if (id.empty() || ::fstatat(::dirfd(folder), name.data(), &status, AT_SYMLINK_NOFOLLOW) != 0) return;
+        if (id.empty() || ::fstatat(::dirfd(at), name.data(), &status, AT_SYMLINK_NOFOLLOW) != 0) return;
         if (S_ISREG(status.st_mode)) items.push_back({std::string(id), status.st_mtime});
     });
     return items;
@@ -156,7 +192,7 @@ std::vector<Spool::Item> Spool::scan() const {
 
 std::vector<std::string> Spool::finished() const {
     std::vector<std::string> ids;
-    for_each_name(directory_, [&ids](DIR*, std::string_view name) {
+    for_each_name_of_messages(directory_, [&ids](const std::string&, DIR*, std::string_view name) {
         if (const auto id = id_in(name, "rm"); !id.empty()) ids.emplace_back(id);
     });
     return ids;
@@ -164,10 +200,28 @@ std::vector<std::string> Spool::finished() const {
 
 // The message first: as long as its rm is there, it is known that there is something to do.
 void Spool::reap(const std::string& id) const {
-    const std::string journal = directory_ + "/rm" + id;
-    if (!is_queue_id(id) || !status_of(journal)) return;
-    disk::unlink_if_exists(message_path(id));
-    disk::unlink_if_exists(journal);
+    if (!is_queue_id(id)) return;
+    const std::string folder = folder_with(directory_, id);
+    if (!status_of(folder + "/rm" + id)) return;
+    disk::unlink_if_exists(folder + "/dm" + id);
+    disk::unlink_if_exists(folder + "/rm" + id);
+}
+
+std::string Spool::folder_of(const std::string& id) const {
+    return folder_for(directory_, id);
+}
+
+void Spool::remove_folder_of(const std::string& id) const {
+    remove_spent_folder(folder_of(id));
+}
+
+// What is committed meanwhile makes the folder again: keep_message().
+void Spool::remove_spent_folder(const std::string& folder) const {
+    constexpr off_t grown = 65536;  // by the names of a thousand messages
+    const auto status = folder == directory_ ? std::nullopt : status_of(folder);
+    if (!status) return;
+    const bool is_in_use = folder == folder_for(directory_, new_id());
+    if (!is_in_use || status->st_size > grown) (void)disk::remove_directory_if_empty(folder);
 }
 
 namespace {
@@ -186,10 +240,18 @@ bool sweep_file(const std::string& path, UnixTime before, const std::function<bo
 }  // namespace
 
 unsigned Spool::sweep(Seconds age) const {
-    const UnixTime before = now_unix() - age.count();
-    std::vector<std::string> names;
-    for_each_name(directory_, [&names](DIR*, std::string_view name) { names.emplace_back(name); });
+    std::map<std::string, std::vector<std::string>> names;
+    for_each_name_of_messages(directory_, [&names](const std::string& folder, DIR*, std::string_view name) {
+        names[folder].emplace_back(name);
+    });
+    unsigned removed = 0;
+    for (const auto& [folder, names_in_it] : names)
+        removed += sweep_folder(folder, names_in_it, now_unix() - age.count());
+    return removed;
+}
 
+unsigned Spool::sweep_folder(const std::string& folder, const std::vector<std::string>& names,
+                             UnixTime before) const {
     unsigned removed = 0;
     const auto sweep_one = [&](const std::string& path, const std::function<bool(int)>& is_needed) {
         if (!sweep_file(path, before, is_needed)) return;
@@ -200,13 +262,13 @@ unsigned Spool::sweep(Seconds age) const {
     for (const std::string& name : names)
         if (const std::string id(id_in(name, "cm")); !id.empty()) sweep_journal(id, before);
     for (const std::string& name : names) {
-        const std::string path = directory_ + "/" + name;
+        const std::string path = folder + "/" + name;
         if (!id_in(name, "tm").empty()) sweep_one(path, [](int) { return false; });
         if (const std::string id(id_in(name, "dm")); !id.empty())
-            sweep_one(path, [&](int) {
-                return status_of(journal_path(id)) || status_of(directory_ + "/bad" + id);
-            });
+            sweep_one(path,
+                      [&](int) { return status_of(folder + "/cm" + id) || status_of(folder + "/bad" + id); });
     }
+    remove_spent_folder(folder);
     return removed;
 }
 

@@ -15,6 +15,9 @@ namespace {
 /// No journal of ours comes near: a thousand recipients tried a hundred times each are 20 MB.
 constexpr std::size_t largest_journal = 256U << 20;
 
+constexpr std::size_t length_of_new_id = 13;
+constexpr std::size_t length_of_folder = 4;  // 62^5 microseconds have the same four digits in front
+
 }  // namespace
 
 std::string read_journal(int fd) {
@@ -55,6 +58,42 @@ void for_each_name(const std::string& directory, const std::function<void(DIR*, 
         visit(folder.get(), entry->d_name);
     }
     if (errno != 0) throw_errno("read " + directory);
+}
+
+std::string folder_for(const std::string& spool, std::string_view id) {
+    if (id.size() != length_of_new_id) return spool;
+    return spool + "/" + std::string(id.substr(0, length_of_folder));
+}
+
+std::string folder_with(const std::string& spool, const std::string& id) {
+    std::string folder = folder_for(spool, id);
+    for (const char* kind : {"/cm", "/rm", "/bad", "/dm"})
+        for (const std::string& place : {folder, spool})
+            if (status_of(place + kind + id)) return place;
+    return folder;
+}
+
+std::vector<std::string> folders_of(const std::string& spool) {
+    std::vector<std::string> folders;
+    for_each_name(spool, [&](DIR* at, std::string_view name) {
+        struct stat status {};
+        if (name.size() != length_of_folder || !is_queue_id(name) || name == "drop") return;
+        if (::fstatat(::dirfd(at), name.data(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode))
+            folders.push_back(spool + "/" + std::string(name));
+    });
+    std::sort(folders.begin(), folders.end());
+    folders.insert(folders.begin(), spool);
+    return folders;
+}
+
+void for_each_name_of_messages(
+    const std::string& spool,
+    const std::function<void(const std::string& folder, DIR*, std::string_view)>& visit) {
+    for (const std::string& folder : folders_of(spool)) try {
+            for_each_name(folder, [&](DIR* at, std::string_view name) { visit(folder, at, name); });
+        } catch (const std::system_error& error) {
+            if (folder == spool || error.code().value() != ENOENT) throw;
+        }
 }
 
 std::string_view id_in(std::string_view name, std::string_view prefix) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "postoffice/base/fd.h"
 
@@ -32,6 +33,23 @@ bool is_named(int fd, const std::string& path);
 
 /// Calls `visit` with each name in the folder, in no order. Throws std::system_error.
 void for_each_name(const std::string& directory, const std::function<void(DIR*, std::string_view)>& visit);
+
+/// The folder of the spool in which a new message with this id has its files, named by the beginning of the
+/// id: one for each quarter of an hour. Ids of another form are in the spool itself.
+std::string folder_for(const std::string& spool, std::string_view id);
+
+/// The folder that has the files of this id: folder_for() it, or the spool itself, where earlier versions put
+/// them. Throws std::system_error.
+std::string folder_with(const std::string& spool, const std::string& id);
+
+/// The spool itself and its folders of messages, in order. Throws std::system_error.
+std::vector<std::string> folders_of(const std::string& spool);
+
+/// for_each_name() in folders_of() the spool, with the path of the folder. One that is removed meanwhile has
+/// no names.
+void for_each_name_of_messages(
+    const std::string& spool,
+    const std::function<void(const std::string& folder, DIR*, std::string_view)>& visit);
 
 /// The id in the name of one of our files, a prefix and a queue id; empty if it is none of that kind.
 std::string_view id_in(std::string_view name, std::string_view prefix);

@@ -137,6 +137,8 @@ int __real_ftruncate(int fd, off_t size);
 int __real_rename(const char* from, const char* to);
 int __real_link(const char* from, const char* to);
 int __real_unlink(const char* path);
+int __real_mkdir(const char* path, mode_t mode);
+int __real_rmdir(const char* path);
 int __real_unlinkat(int folder, const char* name, int flags);
 ssize_t __real_send(int socket, const void* data, std::size_t size, int flags);
 ssize_t __real_sendmsg(int socket, const msghdr* message, int flags);
@@ -194,6 +196,16 @@ int __wrap_link(const char* from, const char* to) {
 
 int __wrap_unlink(const char* path) {
     return is_reached("unlink", path) ? fire() : __real_unlink(path);
+}
+
+int __wrap_mkdir(const char* path, mode_t mode) {
+    struct stat status {};
+    const bool is_new = ::lstat(path, &status) != 0;
+    return is_new && is_reached("mkdir", path) ? fire() : __real_mkdir(path, mode);
+}
+
+int __wrap_rmdir(const char* path) {
+    return is_reached("rmdir", path) ? fire() : __real_rmdir(path);
 }
 
 int __wrap_unlinkat(int folder, const char* name, int flags) {

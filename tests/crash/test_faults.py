@@ -93,10 +93,10 @@ class Bench:
     # -- waiting
 
     def is_settled(self, token, places):
-        spool = os.listdir(self.host.spool)
+        spool = self.host.paths_in_spool("cm")
         drops = set(os.listdir(os.path.join(self.host.spool, "drop"))) - self.abandoned
         drops = {name for name in drops if not name.startswith("tm")}  # of a killed writer; sweep() removes it
-        return not drops and not any(f.startswith("cm") for f in spool) and all(place(token) for place in places)
+        return not drops and not spool and all(place(token) for place in places)
 
     def settle(self, token, places):
         """Triggers the queue until it is empty and each place has the message."""
@@ -125,7 +125,7 @@ class Bench:
                 pass  # it has not read the last trigger yet
 
     def leftovers(self):
-        return self.host.spool_files() + [f for f in os.listdir(self.host.spool) if f.startswith("bad")]
+        return self.host.spool_files() + self.host.paths_in_spool("bad")
 
 
 @pytest.fixture
@@ -203,8 +203,8 @@ def sweep(bench):
     """Leftovers of crashes are removed at the next start, once they are old."""
     bench.host.stop()  # a file that it removes at this moment would be missing below
     long_ago = time.time() - 7200
-    for folder in (bench.host.spool, os.path.join(bench.host.spool, "drop")):
-        for name in os.listdir(folder):
+    for folder, _, names in os.walk(bench.host.spool):
+        for name in names:
             os.utime(os.path.join(folder, name), (long_ago, long_ago))
     bench.host.start()
     wait_for(lambda: not bench.leftovers(), 10, f"a clean spool: {bench.leftovers()}")

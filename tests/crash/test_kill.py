@@ -134,12 +134,12 @@ def settle(host):
     def is_done():
         host.run("runq", "-qf")
         time.sleep(0.1)
-        waiting = [f for f in os.listdir(host.spool) if f.startswith("cm")]
+        waiting = host.paths_in_spool("cm")
         drops = [f for f in os.listdir(os.path.join(host.spool, "drop")) if not f.startswith("tm")]
         # A submission whose writer was killed is never taken in; this test kills no writers.
         return not waiting and not drops
     wait_for(is_done, 60, f"an empty queue; {host.log_text()[-2000:]}")
-    assert not [f for f in os.listdir(host.spool) if f.startswith("bad")], "a journal or drop was damaged"
+    assert not host.paths_in_spool("bad"), "a journal or drop was damaged"
 
 
 def arrived(host, sink):

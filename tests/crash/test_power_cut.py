@@ -223,7 +223,8 @@ def test_no_acknowledged_message_is_lost(make_machine, has_maildirs, is_long):
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("path, has_maildirs", [
-    ("/home/spool", False), ("/home/spool/dm*", False), ("/home/spool/tm*", False), ("/home/spool/drop", False),
+    ("/home/spool", False), ("/home/spool/????", False), ("/home/spool/????/dm*", False), ("/home/spool/????/tm*", False),
+    ("/home/spool/drop", False),
     ("/home/spool/drop/*", False), ("/home/mail/alice", False), ("/home/virtual/*/vera", False),
     ("/home/alice/Maildir/tmp/*", True), ("/home/alice/Maildir/new", True)])
 def test_a_sync_that_is_left_out_loses_mail(make_machine, monkeypatch, path, has_maildirs):

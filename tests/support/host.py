@@ -1,5 +1,6 @@
 """A mail host of the test: one configuration file, one spool and one daemon, all in one folder."""
 import errno
+import glob
 import json
 import os
 import pwd
@@ -243,8 +244,14 @@ class Host:
         wait_for(lambda: not self.spool_files(), seconds, lambda: f"empty queue; log: {self.log_text()[-3000:]}")
 
     def spool_files(self):
-        files = [f for f in os.listdir(self.spool) if f[:2] in ("cm", "dm", "tm")]
+        """Names of the files of messages, and of submissions."""
+        files = [os.path.basename(path) for path in self.paths_in_spool("[cdt]m")]
         return files + os.listdir(os.path.join(self.spool, "drop"))
+
+    def paths_in_spool(self, kind):
+        """Paths of the files of a kind (cm, dm, tm, rm, bad) in the spool and its folders of messages."""
+        return sorted(path for folder in (self.spool, f"{self.spool}/????")
+                      for path in glob.glob(f"{folder}/{kind}[0-9A-Za-z]*") if "/drop/" not in path)
 
     def log_text(self):
         try:

@@ -69,7 +69,7 @@ def test_backup_and_restore(machines):
     send(old, "bob", "in a mailbox")
     send(old, "keep", "in the queue")
     old.wait_for_mail("bob", "in a mailbox")
-    wait_for(lambda: b"in the queue" in old.shell("cat /var/spool/postoffice/cm* /var/spool/postoffice/dm*", check=False).stdout,
+    wait_for(lambda: b"in the queue" in old.shell("cat /var/spool/postoffice/????/[cd]m*", check=False).stdout,
              what=old.log)
     old.stop()
     send(old, "bob", "submitted")

@@ -212,8 +212,7 @@ def test_a_destination_in_a_journal_gives_no_rights(host, tried_before):
     home_file("alice", ".forward", "|exit 75\n")
     start_and_defer(host, "alice@host.test")
     host.stop()
-    name, = [name for name in os.listdir(host.spool) if name.startswith("cm")]
-    path = os.path.join(host.spool, name)
+    path, = host.paths_in_spool("cm")
     text = content(path).decode().replace("|exit\\x2075", "|touch\\x20forged")
     assert "|touch\\x20forged" in text
     if not tried_before:

@@ -5,20 +5,21 @@ import os
 from host import local_user, wait_for
 
 
-def queued_id(host):
+def queued(host):
+    """The id of a message, and its folder."""
     host.write_config(relay_host="[127.0.0.1]:1", retry="1h")
     host.start()
     host.run("sendmail", "friend@elsewhere.test", input=b"Subject: waits\n\n", check=True)
     wait_for(lambda: host.queue() and " deferred to=" in host.log_text(), what=host.log_text)
     host.stop()
-    [journal] = [name for name in os.listdir(host.spool) if name.startswith("cm")]
-    return journal.removeprefix("cm")
+    [journal] = host.paths_in_spool("cm")
+    return os.path.basename(journal).removeprefix("cm"), os.path.dirname(journal)
 
 
 def test_a_damaged_journal_is_moved_aside_and_reported(host):
     host.write_aliases(f"postmaster: {local_user()}\n")
-    id = queued_id(host)
-    path = os.path.join(host.spool, "cm" + id)
+    id, place = queued(host)
+    path = os.path.join(place, "cm" + id)
     with open(path, "rb") as file:
         whole = file.read()
     with open(path, "wb") as file:
@@ -27,13 +28,13 @@ def test_a_damaged_journal_is_moved_aside_and_reported(host):
     host.start()
     report = host.wait_for_mail(local_user(), b"Subject: Damaged messages in the queue")
     assert f"bad{id}".encode() in report and b"no time of arrival" in report
-    assert sorted(os.listdir(host.spool))[:1] == ["bad" + id]
+    assert host.paths_in_spool("bad") == [f"{place}/bad{id}"]
 
     shown = wait_for(lambda: (text := host.run("mailq", check=True).stdout.decode()) and "Mail queue is empty" in text and text,
                      what="the end of the report")
     assert f"bad{id}" in shown and "no time of arrival" in shown
-    assert f"mv {host.spool}/bad{id} {host.spool}/cm{id}" in shown
-    assert f"rm {host.spool}/bad{id} {host.spool}/dm{id}" in shown
+    assert f"mv {place}/bad{id} {place}/cm{id}" in shown
+    assert f"rm {place}/bad{id} {place}/dm{id}" in shown
     [told] = [json.loads(line) for line in host.run("mailq", "--json", check=True).stdout.splitlines()]
     assert (told["queue_name"], told["queue_id"]) == ("corrupt", id)
     assert f"bad{id}" in host.run("mailq", "-qL").stdout.decode()
@@ -41,10 +42,10 @@ def test_a_damaged_journal_is_moved_aside_and_reported(host):
 
     host.stop()
     host.start()  # and no second report
-    with open(os.path.join(host.spool, "bad" + id), "wb") as file:
+    with open(os.path.join(place, "bad" + id), "wb") as file:
         file.write(whole)
     assert "nothing is wrong with it any more" in host.run("mailq", check=True).stdout.decode()
-    os.rename(os.path.join(host.spool, "bad" + id), path)
+    os.rename(os.path.join(place, "bad" + id), path)
     host.run("sendmail", "-M", id, check=True)
     wait_for(lambda: host.log_text().count(f"{id}: deferred") >= 2, what=host.log_text)
     assert "moved aside" not in host.run("mailq", check=True).stdout.decode()
@@ -52,7 +53,7 @@ def test_a_damaged_journal_is_moved_aside_and_reported(host):
 
 
 def test_a_damaged_journal_hides_no_other_message(host):
-    whole = queued_id(host)
+    whole, _ = queued(host)
     for name, text in (("cmTORN1", b"postoffice journal 1\nid: TORN1\n"), ("cmZERO1", bytes(4096))):
         with open(os.path.join(host.spool, name), "wb") as file:
             file.write(text)

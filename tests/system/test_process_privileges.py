@@ -195,9 +195,12 @@ def test_a_session_holds_its_client_and_its_message(busy):
         session = held(pid, host)
         assert session.pop(f"tcp {host.port}-{port}") == 1
         files = [name for name in session if name.startswith("/")]
-        assert len(files) == 1 and files[0].startswith(f"{host.spool}/tm")
-        messages.update(files)
-        del session[files[0]]
+        message, *folder = sorted(files, reverse=True)
+        assert message.startswith(f"{host.spool}/tm")
+        assert set(folder) <= {os.path.dirname(path) for path in host.paths_in_spool("cm")}  # of its last message
+        messages.add(message)
+        for name in files:
+            del session[name]
         assert session.pop("pipe") == 1  # to the runner
         assert session.pop("handle") == 2  # of spawner and authenticator
         assert set(session) == {PACKETS}  # listener, and its own local agents
@@ -210,7 +213,7 @@ def test_the_runner_reads_no_network(busy):
     runner = held(busy.runner, busy.host)
     assert not [name for name in runner if name.startswith(("tcp", "udp"))]
     files = [name for name in runner if name.startswith("/")]
-    assert len(files) == 1 and files[0].startswith(f"{busy.host.spool}/cm")
+    assert files == busy.host.paths_in_spool("cm")
     assert runner[f"unix datagram {busy.host.spool}/control"] == 1
     assert runner.pop("pipe") == 3  # arrivals, both ends; to the reaper
     assert set(runner) == {PACKETS, "handle", "signalfd", files[0], f"unix datagram {busy.host.spool}/control"}
@@ -221,7 +224,7 @@ def test_a_queue_agent_holds_one_message_and_one_server(busy):
     agent, = [pid for pid in busy.agents if held(pid, busy.host)]
     mine = held(agent, busy.host)
     assert [name for name in mine if name.startswith("tcp")][0].endswith(f"-{busy.sink.port}")
-    assert {name.removeprefix(busy.host.spool + "/")[:2] for name in mine if name.startswith("/")} == {"cm", "dm"}
+    assert sorted(name for name in mine if name.startswith("/")) == busy.host.paths_in_spool("[cd]m")
     assert mine[PACKETS] == 1  # the runner
     assert mine["handle"] == len(busy.sts_fetcher)
     assert sum(mine.values()) == 4 + len(busy.sts_fetcher), mine

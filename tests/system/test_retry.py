@@ -16,10 +16,10 @@ from strict_sink import StrictSink
 
 def retry_times(host):
     """The attempts in the only journal: (when it was tried, when it is tried again). Empty without a journal."""
-    journals = [name for name in os.listdir(host.spool) if name.startswith("cm")]
+    journals = host.paths_in_spool("cm")
     if not journals:
         return []
-    with open(os.path.join(host.spool, journals[0])) as file:
+    with open(journals[0]) as file:
         lines = [line.split() for line in file]
     return [(words[0], words[3]) for words in lines if words[1:3] == ["retry", "at"]]
 
@@ -48,8 +48,8 @@ def test_a_journal_from_the_future_is_due_now(host):
     host.run("sendmail", "-i", "friend@elsewhere.test", input=b"Subject: waits\n\n", check=True)
     wait_for(lambda: host.queue() and retry_times(host), what="a first attempt")
     host.stop()
-    [journal] = [name for name in os.listdir(host.spool) if name.startswith("cm")]
-    os.utime(os.path.join(host.spool, journal), (time.time(), time.time() + 10 * 365 * 86400))
+    [journal] = host.paths_in_spool("cm")
+    os.utime(journal, (time.time(), time.time() + 10 * 365 * 86400))
     with Sink("127.0.0.1", port) as sink:
         host.start()
         wait_for(lambda: sink.messages, what=lambda: f"the message; log: {host.log_text()}")
@@ -63,9 +63,9 @@ def test_sendmail_M_tries_a_message_now(host):
     host.start()
     host.run("sendmail", "-i", "friend@elsewhere.test", input=b"Subject: waits\n\n", check=True)
     wait_for(lambda: host.queue() and retry_times(host), what="a first attempt")
-    [journal] = [name for name in os.listdir(host.spool) if name.startswith("cm")]
+    [journal] = host.paths_in_spool("cm")
     with Sink("127.0.0.1", port) as sink:
-        host.run("sendmail", "-M", journal.removeprefix("cm"), check=True)
+        host.run("sendmail", "-M", os.path.basename(journal).removeprefix("cm"), check=True)
         wait_for(lambda: sink.messages, what=lambda: f"the message; log: {host.log_text()}")
         host.wait_for_empty_queue()
 

@@ -64,7 +64,7 @@ class BounceTest : public BouncerFixture {
         message.append("Subject: x\n\nText\n");
         return deliver_or_queue_.accept("ID1", envelope_, message);
     }
-    std::string text_of(const std::string& id) { return testing::read_file(folder_ / ("dm" + id)); }
+    std::string text_of(const std::string& id) { return testing::read_file(spool_.message_path(id)); }
 
     Mailboxes mailboxes_;
     std::vector<std::string> queued_;

@@ -6,6 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <functional>
 #include <set>
 
@@ -27,6 +29,16 @@ class SpoolTest : public ::testing::Test {
         message.append(text);
         return spool_.commit(Spool::new_id(), envelope_for_two(), message);
     }
+    /// The names of all files in the spool, sorted.
+    std::vector<std::string> names() const {
+        std::vector<std::string> result;
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path()))
+            if (!entry.is_directory()) result.push_back(entry.path().filename());
+        std::sort(result.begin(), result.end());
+        return result;
+    }
+    /// How many folders for messages there are.
+    std::size_t folders() const { return folder_.names().size(); }
     /// A committed message without an owner.
     std::string queued() { return commit().id(); }
 
@@ -66,7 +78,7 @@ TEST_F(SpoolTest, CreatesItsFolders) {
 
 TEST_F(SpoolTest, CommitStoresMessageAndJournal) {
     const QueueEntry entry = commit();
-    EXPECT_EQ(folder_.names(), (std::vector<std::string>{"cm" + entry.id(), "dm" + entry.id()}));
+    EXPECT_EQ(names(), (std::vector<std::string>{"cm" + entry.id(), "dm" + entry.id()}));
     EXPECT_EQ(disk::read_all(entry.open_message().get(), 1000), "Subject: x\n\nbody\n");
     EXPECT_EQ(entry.message_size(), 17U);
     EXPECT_EQ(read_file(spool_.journal_path(entry.id())), journal_header(entry.id(), envelope_for_two(), 17));
@@ -76,18 +88,19 @@ TEST_F(SpoolTest, CommitStoresMessageAndJournal) {
 TEST_F(SpoolTest, CommitKeepsLargeMessages) {
     const std::string text(200'000, 'x');
     const QueueEntry entry = commit(text);
-    EXPECT_EQ(folder_.names().size(), 2U);
+    EXPECT_EQ(names().size(), 2U);
     EXPECT_EQ(disk::read_all(entry.open_message().get(), 1U << 20), text);
 }
 
 TEST_F(SpoolTest, CommitThatFailsLeavesNothing) {
     const std::string id = Spool::new_id();
+    disk::make_directory(spool_.folder_of(id), 0700);
     write_file(spool_.journal_path(id), "in the way");
     for (const std::string& text : {std::string("small"), std::string(200'000, 'x')}) {
         Message message(folder_.path());
         message.append(text);
         EXPECT_THROW(spool_.commit(id, envelope_for_two(), message), std::system_error);
-        EXPECT_EQ(folder_.names(), std::vector<std::string>{"cm" + id});
+        EXPECT_EQ(names(), std::vector<std::string>{"cm" + id});
     }
     EXPECT_EQ(read_file(spool_.journal_path(id)), "in the way");
 }
@@ -141,7 +154,7 @@ TEST_F(SpoolTest, RemembersOutcomes) {
     entry->record_reported(1, "dsn X");
     EXPECT_TRUE(entry->journal().is_finished());
     entry->remove();
-    EXPECT_TRUE(folder_.names().empty());
+    EXPECT_TRUE(names().empty());
     EXPECT_FALSE(spool_.take(id));
 }
 
@@ -229,20 +242,21 @@ TEST_F(SpoolTest, UnfinishedJournalIsLeftToTheSweep) {
     const std::string header = journal_header("X1", envelope_for_two());
     write_file(folder_ / "cmX1", header.substr(0, header.size() - 1));
     EXPECT_FALSE(spool_.take("X1"));
-    EXPECT_EQ(folder_.names(), std::vector<std::string>{"cmX1"});
+    EXPECT_EQ(names(), std::vector<std::string>{"cmX1"});
 }
 
 TEST_F(SpoolTest, CommitThatWasInterruptedCanBeMadeAgain) {
     const std::string id = Spool::new_id();
-    write_file(folder_ / ("dm" + id), "half of it");
-    write_file(folder_ / ("tm" + id), "postoffice jour");
+    disk::make_directory(spool_.folder_of(id), 0700);
+    write_file(spool_.folder_of(id) + "/dm" + id, "half of it");
+    write_file(spool_.folder_of(id) + "/tm" + id, "postoffice jour");
     EXPECT_FALSE(spool_.finish_commit(id));
-    EXPECT_TRUE(folder_.names().empty());
+    EXPECT_TRUE(names().empty());
     Message message(folder_.path());
     message.append("text");
     { const QueueEntry entry = spool_.commit(id, envelope_for_two(), message); }
     EXPECT_TRUE(spool_.finish_commit(id));
-    EXPECT_EQ(folder_.names(), (std::vector<std::string>{"cm" + id, "dm" + id}));
+    EXPECT_EQ(names(), (std::vector<std::string>{"cm" + id, "dm" + id}));
     EXPECT_TRUE(spool_.take(id));
 }
 
@@ -251,7 +265,7 @@ TEST_F(SpoolTest, DamagedJournalIsMovedAside) {
     write_file(folder_ / "cmX2", std::string(4096, '\0'));
     write_file(folder_ / "cmX3", journal_header("X9", envelope_for_two()));
     for (const char* id : {"X1", "X2", "X3"}) EXPECT_FALSE(spool_.take(id));
-    EXPECT_EQ(folder_.names(), (std::vector<std::string>{"badX1", "badX2", "badX3"}));
+    EXPECT_EQ(names(), (std::vector<std::string>{"badX1", "badX2", "badX3"}));
     EXPECT_EQ(read_file(folder_ / "badX2"), std::string(4096, '\0'));
 }
 
@@ -293,7 +307,7 @@ TEST_F(SpoolTest, AJournalThatLacksALineOrHasAWrongOneIsDamaged) {
         const auto aside = spool.aside();
         ASSERT_EQ(aside.size(), 1U);
         EXPECT_EQ(aside[0].id, id);
-        EXPECT_EQ(aside[0].path, folder_ / ("bad" + id));
+        EXPECT_EQ(aside[0].path, spool.folder_of(id) + "/bad" + id);
         EXPECT_TRUE(aside[0].message_size);
         EXPECT_NE(aside[0].problem, "");
         disk::unlink(aside[0].path);
@@ -323,7 +337,7 @@ TEST_F(SpoolTest, HalfAMessageIsNeverDelivered) {
     const std::string id = queued();
     disk::truncate(disk::open(spool_.message_path(id), O_WRONLY).get(), 5);
     EXPECT_FALSE(spool_.take(id));
-    EXPECT_EQ(folder_.names(), (std::vector<std::string>{"bad" + id, "dm" + id}));
+    EXPECT_EQ(names(), (std::vector<std::string>{"bad" + id, "dm" + id}));
 }
 
 TEST_F(SpoolTest, MessageThatIsGoneIsAnErrorOfItsEntryOnly) {
@@ -332,7 +346,7 @@ TEST_F(SpoolTest, MessageThatIsGoneIsAnErrorOfItsEntryOnly) {
     EXPECT_THROW((void)entry.open_message(), std::system_error);
     EXPECT_EQ(entry.message_size(), 0U);
     entry.remove();
-    EXPECT_TRUE(folder_.names().empty());
+    EXPECT_TRUE(names().empty());
 }
 
 // Sweeping
@@ -343,10 +357,10 @@ TEST_F(SpoolTest, SweepRemovesWhatACrashLeft) {
     write_file(folder_ / "dmX1", "message");
     write_file(folder_ / "cmX1", header.substr(0, 30));
     write_file(folder_ / "dmX2", "message");
-    for (const auto& name : folder_.names()) make_older(folder_ / name, 100);
+    for (const auto& name : names()) make_older(folder_ / name, 100);
     EXPECT_EQ(spool_.sweep(Seconds(200)), 0U);
     EXPECT_EQ(spool_.sweep(Seconds(50)), 2U);
-    EXPECT_EQ(folder_.names(), (std::vector<std::string>{"badX1", "dmX1"})) << "for a person to look at";
+    EXPECT_EQ(names(), (std::vector<std::string>{"badX1", "dmX1"})) << "for a person to look at";
 }
 
 TEST_F(SpoolTest, SweepKeepsWhatIsQueuedOrToBeLookedAt) {
@@ -356,11 +370,12 @@ TEST_F(SpoolTest, SweepKeepsWhatIsQueuedOrToBeLookedAt) {
     write_file(folder_ / "cmX2", "");  // take() moves it aside and says so
     write_file(folder_ / "tm.foreign", "");
     write_file(folder_ / "dead.letter", "");
-    const auto before = folder_.names();
-    for (const auto& name : before)
-        if (name != "dm" + id) make_older(folder_ / name, 1'000'000);
+    const auto before = names();
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path()))
+        if (entry.is_regular_file() && entry.path().filename() != "dm" + id)
+            make_older(entry.path(), 1'000'000);
     EXPECT_EQ(spool_.sweep(Seconds(1)), 0U);
-    EXPECT_EQ(folder_.names(), before);
+    EXPECT_EQ(names(), before);
     EXPECT_TRUE(spool_.take(id));
 }
 
@@ -371,9 +386,60 @@ TEST_F(SpoolTest, SweepKeepsWhatIsInUse) {
     write_file(folder_ / "cmX1", header.substr(0, 30));
     const Fd writer = disk::open(folder_ / "cmX1", O_RDWR);
     ASSERT_EQ(::flock(writer.get(), LOCK_EX), 0);
-    for (const auto& name : folder_.names()) make_older(folder_ / name, 1000);
+    for (const auto& name : names()) make_older(folder_ / name, 1000);
     EXPECT_EQ(spool_.sweep(Seconds(1)), 0U);
-    EXPECT_EQ(folder_.names().size(), 2U);
+    EXPECT_EQ(names().size(), 2U);
+}
+
+TEST_F(SpoolTest, FolderOfOldMessagesIsRemovedWhenItIsEmpty) {
+    const std::string id = "0UyVmRzKx02Ck";
+    Message message(folder_.path());
+    message.append("x\n");
+    spool_.commit(id, envelope_for_two(), message).finish();
+    const std::string other = queued();
+    EXPECT_EQ(folders(), 2U);
+    spool_.remove_folder_of(id);
+    EXPECT_EQ(folders(), 2U) << "it is not empty";
+    EXPECT_EQ(spool_.finished(), std::vector<std::string>{id});
+    spool_.reap(id);
+    spool_.remove_folder_of(id);
+    EXPECT_EQ(folders(), 1U);
+    spool_.take(other)->remove();
+    spool_.remove_folder_of(other);
+    EXPECT_EQ(folders(), 1U) << "it is used, and small";
+}
+
+TEST_F(SpoolTest, FolderIsMadeAgainForTheNextMessage) {
+    const std::string first = queued();
+    spool_.take(first)->remove();
+    ASSERT_TRUE(disk::remove_directory_if_empty(spool_.folder_of(first)));
+    const std::string second = queued();
+    EXPECT_EQ(names(), (std::vector<std::string>{"cm" + second, "dm" + second}));
+    EXPECT_TRUE(spool_.take(second));
+}
+
+TEST_F(SpoolTest, MessagesOfEarlierVersionsAreInTheSpoolItself) {
+    const std::string kept = queued(), finished = queued(), damaged = queued();
+    write_file(spool_.journal_path(damaged), "postoffice jour\n");
+    for (const std::string& id : {kept, finished, damaged})
+        for (const char* kind : {"/cm", "/dm"})
+            disk::rename(spool_.folder_of(id) + kind + id, folder_ / (kind + id));
+    ASSERT_TRUE(disk::remove_directory_if_empty(spool_.folder_of(kept)));
+
+    EXPECT_EQ(spool_.scan().size(), 3U);
+    EXPECT_FALSE(spool_.take(damaged));
+    auto entry = spool_.take(kept);
+    ASSERT_TRUE(entry);
+    EXPECT_EQ(disk::read_all(entry->open_message().get(), 1000), "Subject: x\n\nbody\n");
+    spool_.take(finished)->finish();
+    spool_.reap(finished);
+    const auto left = names();
+    EXPECT_EQ(std::set<std::string>(left.begin(), left.end()),
+              (std::set<std::string>{"bad" + damaged, "cm" + kept, "dm" + damaged, "dm" + kept}));
+    QueueEntry other(folder_.path(), disk::open(spool_.journal_path(kept), O_RDWR | O_APPEND));
+    EXPECT_EQ(other.message_size(), 17U);
+    other.remove();
+    EXPECT_EQ(names().size(), 2U);
 }
 
 }  // namespace

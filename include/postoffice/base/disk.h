@@ -32,9 +32,15 @@ void start_sync(int fd);
 void wait_written(int fd);
 /// Makes the names in a directory durable.
 void sync_directory(const std::string& path);
+/// The same for one that is open.
+void sync_opened_directory(int folder);
 /// Makes the name of a file or folder durable. Where this process may not read the folder that has the name,
 /// it is left to the sync of the file itself, with which Linux's file systems make a new name durable, too.
 void sync_name(const std::string& path);
+/// Makes a folder if it is missing. Its name is not durable yet.
+void make_directory(const std::string& path, mode_t mode);
+/// False if it is not empty, or not there.
+bool remove_directory_if_empty(const std::string& path);
 void rename(const std::string& from, const std::string& to);
 void link(const std::string& from, const std::string& to);
 void unlink(const std::string& path);

@@ -1,4 +1,6 @@
-// The spool: one folder, three kinds of files. spool(5) has the formats and states.
+// The spool: a folder for the messages of each quarter of an hour, and in it three kinds of files. spool(5)
+// has the formats and states. A folder is removed when it is empty, so that what a backlog has made of it is
+// gone.
 //   tmXXXX  a message being received; its client was promised nothing yet
 //   dmID    header and body of a queued message; never changes
 //   rmID    the journal of a message that is done; it and its dm only wait to be removed
@@ -139,17 +141,30 @@ class Spool {
     /// Removes the files of a finished message. Where the file system is slow to give back space, this is
     /// what takes the time. Throws std::system_error.
     void reap(const std::string& id) const;
+    /// The folder for new messages with such an id.
+    std::string folder_of(const std::string& id) const;
+    /// Removes the folder of this id if it is empty and is not used for new messages, or has grown so large
+    /// that each new name in it costs more than in a new one. Throws std::system_error.
+    void remove_folder_of(const std::string& id) const;
 
-    std::string journal_path(const std::string& id) const { return directory_ + "/cm" + id; }
-    std::string message_path(const std::string& id) const { return directory_ + "/dm" + id; }
+    /// Where the files of a message are, or would be. Throw std::system_error.
+    std::string journal_path(const std::string& id) const;
+    std::string message_path(const std::string& id) const;
     std::string drop_directory() const { return directory_ + "/drop"; }
 
   private:
     Journal check(std::string_view text, const std::string& id) const;
     void set_aside(const std::string& id, const std::string& problem) const;
     void sweep_journal(const std::string& id, UnixTime before) const;
+    unsigned sweep_folder(const std::string& folder, const std::vector<std::string>& names,
+                          UnixTime before) const;
+    Fd keep_message(Message& message, const std::string& id) const;
+    int durable_folder(const std::string& path) const;
+    void remove_spent_folder(const std::string& folder) const;
 
     std::string directory_;
+    /// The folder of the last commit, whose name is durable. As it is open, no other has its inode.
+    mutable Fd durable_folder_;
     OnDamage on_damage_;
 };
 
