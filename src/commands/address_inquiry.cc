@@ -71,7 +71,7 @@ void AddressInquiry::set_sender(const std::optional<std::string>& text) {
 AddressInquiry::RemoteVerdict AddressInquiry::judge_remote(const Address& address) const {
     NextHops next_hops(config_);
     next_hops.refresh();
-    const NextHop next_hop = next_hops.find(address, sender_).next_hop;
+    const NextHop next_hop = next_hops.find(address, sender_, router_.serves(address)).next_hop;
     const Resolver resolver(ResolverSettings::from(config_.network.nameservers));
     const TargetHosts targets = find_target_hosts(config_, resolver, next_hop);
     if (targets.hosts.empty() && targets.result.outcome != DeliveryResult::Outcome::delivered) {

@@ -29,7 +29,6 @@ constexpr auto options_of_other_versions = std::to_array<std::string_view>({
     "filter",
     "mailq-users",
     "masquerade",
-    "mxpool",
     "relay-auth",
     "relay-tls",
     "safe",

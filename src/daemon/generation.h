@@ -31,9 +31,20 @@ struct Generation {
             log_event("", "tls-key-exposed", {{"reason", *exposure}});
         if (!config.limits.coal_command.empty()) coal_requests = make_request_socket();
         if (config.remote.sts && https_is_built_in()) sts_requests = make_request_socket();
+        if (!config.remote.password_file.empty()) relay_logins = make_request_socket();
     }
 
-    enum Role { spawner, authenticator, runner, listener, coal, key_keeper, sts_fetcher, role_count };
+    enum Role {
+        spawner,
+        authenticator,
+        runner,
+        listener,
+        coal,
+        key_keeper,
+        sts_fetcher,
+        login_keeper,
+        role_count
+    };
     struct Helper {
         pid_t pid = 0;
         std::chrono::steady_clock::time_point may_start_at{};
@@ -53,6 +64,7 @@ struct Generation {
     PassKey passes;                                ///< by which it knows session processes
     std::optional<RequestSocket> coal_requests;    ///< the same for the coal runner; only with coal-command
     std::optional<RequestSocket> sts_requests;     ///< the same for the STS fetcher; only with mta-sts
+    std::optional<RequestSocket> relay_logins;     ///< for the login keeper; only with relay-password-file
     Helper helpers[role_count];
 
     void prepare_tls() {
@@ -74,7 +86,7 @@ struct Generation {
 
 inline const char* name_of(Generation::Role role) {
     constexpr const char* names[] = {"spawner",     "authenticator", "queue runner", "listener",
-                                     "coal runner", "key keeper",    "STS fetcher"};
+                                     "coal runner", "key keeper",    "STS fetcher",  "login keeper"};
     return names[role];
 }
 

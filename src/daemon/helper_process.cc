@@ -9,6 +9,7 @@
 #include "postoffice/daemon/authenticator.h"
 #include "postoffice/daemon/coal_runner.h"
 #include "postoffice/daemon/key_keeper.h"
+#include "postoffice/daemon/login_keeper.h"
 #include "postoffice/daemon/spawner.h"
 #include "postoffice/daemon/sts_fetcher.h"
 #include "postoffice/delivery/runner.h"
@@ -40,9 +41,10 @@ int be_runner(const Generation& generation, const HelperResources& resources, pi
     runner.notifications = QueueNotificationWriter(resources.notifications.write_end);
     runner.spawner = SpawnerHandle(generation.requests.handle);
     if (generation.sts_requests) runner.sts_fetcher = StsFetcherHandle(generation.sts_requests->handle);
+    if (generation.relay_logins) runner.logins = RelayLoginHandle(generation.relay_logins->handle);
     if (resources.queue_interval) runner.rescan = *resources.queue_interval;
     close_descriptors_except({runner.control.fd(), runner.notification_reader.fd(), runner.notifications.fd(),
-                              runner.spawner.fd(), runner.sts_fetcher.fd()});
+                              runner.spawner.fd(), runner.sts_fetcher.fd(), runner.logins.fd()});
     confine_to(resources.identity);
     end_with_parent(master);
     return Runner(generation.config, runner).run();
@@ -60,6 +62,13 @@ int be_sts_fetcher(Generation& generation, pid_t master) {
     const int requests = generation.sts_requests->reader.release();
     close_descriptors_except({requests});
     return run_sts_fetcher(generation.config, Fd(requests), master);
+}
+
+int be_login_keeper(Generation& generation, pid_t master) {
+    const int requests = generation.relay_logins->reader.release();
+    close_descriptors_except({requests});
+    end_with_parent(master);
+    return run_login_keeper(generation.config, Fd(requests));
 }
 
 int be_key_keeper(Generation& generation, const ServiceIdentity& identity, pid_t master) {
@@ -115,6 +124,8 @@ int run_helper(Generation::Role role, Generation& generation, HelperResources& r
             return be_runner(generation, resources, master);
         case Generation::coal:
             return be_coal_runner(generation, master);
+        case Generation::login_keeper:
+            return be_login_keeper(generation, master);
         case Generation::key_keeper:
             return be_key_keeper(generation, resources.identity, master);
         case Generation::sts_fetcher:

@@ -88,12 +88,13 @@ class Master {
         for (int role = 0; role < Generation::role_count; ++role) {
             Generation::Helper& helper = current_->helpers[role];
             if (helper.pid != 0 || Clock::now() < helper.may_start_at) continue;
-            const bool is_for_clients =
-                role != Generation::spawner && role != Generation::runner && role != Generation::sts_fetcher;
+            const bool is_for_clients = role != Generation::spawner && role != Generation::runner &&
+                                        role != Generation::sts_fetcher && role != Generation::login_keeper;
             if (is_for_clients && !settings_.serve_smtp) continue;
             if (role == Generation::coal && !current_->coal_requests) continue;
             if (role == Generation::key_keeper && !current_->key_file) continue;
             if (role == Generation::sts_fetcher && !current_->sts_requests) continue;
+            if (role == Generation::login_keeper && !current_->relay_logins) continue;
             helper.may_start_at = Clock::now() + restart_pause;
             start(helper, static_cast<Generation::Role>(role));
         }
@@ -155,7 +156,7 @@ class Master {
     static void end_next(Generation& generation, bool is_overdue) {
         for (const auto role :
              {Generation::listener, Generation::authenticator, Generation::coal, Generation::key_keeper,
-              Generation::runner, Generation::sts_fetcher, Generation::spawner}) {
+              Generation::runner, Generation::sts_fetcher, Generation::login_keeper, Generation::spawner}) {
             const pid_t pid = generation.helpers[role].pid;
             if (pid == 0) continue;
             (void)::kill(pid, is_overdue ? SIGKILL : SIGTERM);
@@ -170,6 +171,7 @@ class Master {
             foreign_.add(std::move(generation->requests.reader));
             foreign_.add(std::move(generation->logins.reader));
             if (generation->coal_requests) foreign_.add(std::move(generation->coal_requests->reader));
+            if (generation->relay_logins) foreign_.add(std::move(generation->relay_logins->reader));
             return true;
         });
         foreign_.close_all();

@@ -1,5 +1,6 @@
 #include "postoffice/daemon/queue_run.h"
 
+#include "postoffice/daemon/login_keeper.h"
 #include "postoffice/daemon/run_with_spawner.h"
 #include "postoffice/daemon/service_identity.h"
 #include "postoffice/daemon/sts_fetcher.h"
@@ -21,14 +22,16 @@ int run_queue_once(const Config& config, const QueueRun& run) {
     settings.verbose = run.verbose;
     settings.only = run.only ? &*run.only : nullptr;
     const StsFetcherProcess sts_fetcher(config);
+    const LoginKeeperProcess login_keeper(config);
     settings.sts_fetcher = sts_fetcher.handle();
-    return run_with_spawner(
-        config, "queue run",
-        {settings.notification_reader.fd(), settings.notifications.fd(), settings.sts_fetcher.fd()},
-        [&](SpawnerHandle spawner) {
-            settings.spawner = spawner;
-            return Runner(config, settings).run();
-        });
+    settings.logins = login_keeper.handle();
+    return run_with_spawner(config, "queue run",
+                            {settings.notification_reader.fd(), settings.notifications.fd(),
+                             settings.sts_fetcher.fd(), settings.logins.fd()},
+                            [&](SpawnerHandle spawner) {
+                                settings.spawner = spawner;
+                                return Runner(config, settings).run();
+                            });
 }
 
 }  // namespace postoffice

@@ -25,8 +25,9 @@ DestinationKey MessageDivision::key_of(const Destination& destination, const Add
         return known_.contains(own) ? own : here("");
     }
     if (destination.is<Destination::Unrouted>()) return here("unrouted " + destination.address.to_string());
+    const bool is_here = config_.routing.mxpool && events_.is_ours(destination.address);
     if (destination.is<Destination::Remote>())
-        return {false, "", next_hops_.find(destination.address, sender).next_hop};
+        return {false, "", next_hops_.find(destination.address, sender, is_here).next_hop};
     // A slow program delays only other mail of the same account or alias.
     const auto* source = source_of(destination);
     return here(source != nullptr ? describe(*source) : account_of(destination));

@@ -160,6 +160,7 @@ class QueueAgent {
     /// A policy of MTA-STS is that of a domain, not of a relay host.
     void prepare_remote() {
         remote_ = std::make_unique<RemoteDelivery>(config_, resolver_, task_.next_hop);
+        remote_->set_logins(handles_.logins);
         if (!config_.remote.sts || handles_.sts_fetcher.fd() < 0 || !task_.next_hop.is<NextHop::MailHosts>())
             return;
         remote_->add_policy_source(sts_.emplace(

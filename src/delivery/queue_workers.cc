@@ -32,6 +32,9 @@ Worker QueueWorkers::start_agent(const QueueAgentTask& task) const {
     } else {
         handles.sts_fetcher = settings_.sts_fetcher;
         kept = {settings_.sts_fetcher.fd()};
+        // Which relay hosts there are says the configuration.
+        if (task.next_hop.is<NextHop::Relays>()) handles.logins = settings_.logins;
+        kept.push_back(handles.logins.fd());
     }
     return start_worker("queue agent", kept, [&](Fd channel) {
         agent_calls_.enforce();

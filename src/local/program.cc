@@ -20,7 +20,6 @@
 namespace postoffice {
 namespace {
 
-constexpr std::size_t most_output = 800;  // of which a report can quote all
 constexpr int niceness = 10;
 constexpr Milliseconds glance{200};
 
@@ -53,8 +52,8 @@ struct ProgramStart {
 /// this does not wait for them.
 class RunningProgram {
   public:
-    RunningProgram(pid_t pid, Fd output, const Deadline& deadline)
-        : pid_(pid), output_(std::move(output)), deadline_(deadline) {}
+    RunningProgram(pid_t pid, Fd output, std::size_t most_output, const Deadline& deadline)
+        : pid_(pid), output_(std::move(output)), most_output_(most_output), deadline_(deadline) {}
 
     ProgramEnd until_end() {
         while (!has_ended()) {
@@ -87,13 +86,14 @@ class RunningProgram {
         const ssize_t got = ::read(output_.get(), buffer, sizeof buffer);
         if (got > 0)
             end_.output.append(buffer,
-                               std::min(static_cast<std::size_t>(got), most_output - end_.output.size()));
+                               std::min(static_cast<std::size_t>(got), most_output_ - end_.output.size()));
         else if (got == 0)
             output_.reset();
     }
 
     const pid_t pid_;
     Fd output_;
+    const std::size_t most_output_;
     const Deadline& deadline_;
     ProgramEnd end_;
 };
@@ -149,7 +149,7 @@ ProgramEnd run_program(const Program& program, int input, const Deadline& deadli
             file.get(), write_end.get());
     (void)::setpgid(pid, pid);
     write_end.reset();
-    return RunningProgram(pid, std::move(read_end), deadline).until_end();
+    return RunningProgram(pid, std::move(read_end), program.most_output, deadline).until_end();
 }
 
 ProgramEnd run_command(const std::string& command, const std::string& folder, const Environment& environment,

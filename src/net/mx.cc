@@ -100,6 +100,7 @@ MxList hosts_of(const Resolver& resolver, const std::string& domain, std::vector
     }
     if (!list.hosts.empty()) {
         list.status = MxList::Status::found;
+        list.has_this_host = we_are_listed;
         return list;
     }
     if (!temporary_why.empty()) return failure(MxList::Status::temporary, temporary_why);

@@ -24,6 +24,13 @@ bool says_more(const DeliveryResult& later, const DeliveryResult& former) {
     return former.by.empty() && !later.by.empty();
 }
 
+/// No name and password goes to a server in the clear, or where an attacker could have removed STARTTLS.
+void require_tls(ClientTls& tls) {
+    if (tls.use == ClientTls::Use::required) return;
+    tls.use = ClientTls::Use::required;
+    tls.policy = "login";
+}
+
 /// Which host is asked says the configuration of this host, except where DNS does: that a relay wants no
 /// session at all is then a matter between the two hosts, which no sender can mend.
 DeliveryResult in_view_of(const NextHop& next_hop, const DeliveryResult& refusal) {
@@ -125,14 +132,22 @@ void RemoteDelivery::walk(Attempt& attempt) {
         if (!refusal || says_more(why, *refusal)) refusal = why;
     };
     for (const TargetHost& target : targets.hosts) {
-        const auto tls = tls_for(target);
+        const RelayLoginResult login = login_for(target);
+        if (login.outcome == RelayLoginAnswer::Outcome::temporary) {
+            note(deferred("4.3.5", "the login at the relay host is not known now"));
+            continue;
+        }
+        auto tls = tls_for(target);
         if (!tls) {
             note(deferred("4.7.5", tls.problem()));
             continue;
         }
+        const bool logs_in = login.outcome == RelayLoginAnswer::Outcome::found;
+        if (logs_in) require_tls(*tls);
         for (const MailServer& server : servers_of(target, *tls, tried)) {
             if (ceiling.passed()) break;
             connect(server);
+            if (logs_in && !client_->refusal()) log_in(target, login.login);
             if (client_->refusal()) {
                 note(in_view_of(next_hop_, *client_->refusal()));
                 client_.reset();
@@ -157,6 +172,33 @@ void RemoteDelivery::connect(const MailServer& server) {
                {"tls-policy", server.tls.policy},
                {"reason", failure->text},
                {"next", client_->tls() != nullptr ? "goes on" : "in the clear"}});
+}
+
+/// Without a file of logins, and at hosts that DNS names, there is none.
+RelayLoginResult RemoteDelivery::login_for(const TargetHost& target) const {
+    const auto* relays = next_hop_.as<NextHop::Relays>();
+    if (relays == nullptr || !target.relay || target.speaks_lmtp) return {};
+    RelayLoginResult result = logins_.ask(*target.relay, target.port, relays->sender);
+    if (result.outcome == RelayLoginAnswer::Outcome::temporary)
+        log_event("", "relay-login-unknown",
+                  {{"host", target.relay->to_string()}, {"reason", result.problem}});
+    return result;
+}
+
+void RemoteDelivery::log_in(const TargetHost& target, const RelayLogin& login) {
+    const auto exchange = choose_mechanism(client_->extensions().auth, login, target.host.name, target.port);
+    std::string why;
+    if (!exchange) {
+        why = fmt::format("it offers no mechanism for the login: \"{}\"",
+                          printable(client_->extensions().auth));
+        client_->refuse_login(why);
+    } else {
+        client_->log_in(*exchange);
+        if (client_->refusal()) why = client_->refusal()->reply.text;
+    }
+    if (client_->refusal())
+        log_event("", "relay-login-failed",
+                  {{"host", client_->peer()}, {"login", login.user}, {"reason", why}});
 }
 
 // Over the connection that is kept, mail goes by the policy of today.

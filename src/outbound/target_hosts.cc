@@ -48,13 +48,14 @@ class Finder {
             add_relay(relay, found);
             for (std::size_t i = first; i < found.hosts.size(); ++i) {
                 found.hosts[i].speaks_lmtp = relays.speak_lmtp;
+                found.hosts[i].relay = relay;
                 addresses += found.hosts[i].host.addresses.size();
             }
         }
         return found;
     }
     TargetHosts operator()(const NextHop::LmtpSocket& socket) const {
-        return {{{MailHost{socket.path, 0, {}}, 0, "", true, socket.path}}};
+        return {{{MailHost{socket.path, 0, {}}, 0, "", {}, true, socket.path}}};
     }
     TargetHosts operator()(const NextHop::Discard&) const {
         return {{}, delivered("Discarded, as the routes say")};

@@ -42,6 +42,21 @@ bool is_equal(const ScramDigest& a, const ScramDigest& b) {
     return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
+ScramDigest salted_password(std::string_view password, std::string_view salt, unsigned iterations) {
+    ScramDigest salted{};
+    if (::PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()), octets(salt),
+                            static_cast<int>(salt.size()), static_cast<int>(iterations), EVP_sha256(),
+                            static_cast<int>(salted.size()), salted.data()) != 1)
+        throw_errno(ENOMEM, "PBKDF2");
+    return salted;
+}
+
+/// RFC 5802 section 3: ClientProof = ClientKey XOR HMAC(StoredKey, AuthMessage), and back.
+ScramDigest combined(ScramDigest a, const ScramDigest& b) {
+    for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<unsigned char>(a[i] ^ b[i]);
+    return a;
+}
+
 std::optional<ScramDigest> read_digest(std::string_view text) {
     const auto decoded = decode_base64(text);
     ScramDigest digest{};
@@ -69,11 +84,7 @@ std::optional<ScramVerifier> parse_scram_verifier(std::string_view stored) {
 }
 
 bool is_scram_password(std::string_view password, const ScramVerifier& verifier) {
-    ScramDigest salted{};
-    if (::PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()), octets(verifier.salt),
-                            static_cast<int>(verifier.salt.size()), static_cast<int>(verifier.iterations),
-                            EVP_sha256(), static_cast<int>(salted.size()), salted.data()) != 1)
-        throw_errno(ENOMEM, "PBKDF2");
+    ScramDigest salted = salted_password(password, verifier.salt, verifier.iterations);
     ScramDigest client_key = hmac(salted, "Client Key");
     const bool is_right = is_equal(hash(client_key), verifier.stored_key);
     ::explicit_bzero(salted.data(), salted.size());
@@ -101,15 +112,23 @@ ScramVerifier decoy_verifier(const ScramDigest& key, std::string_view name,
 
 std::optional<ScramDigest> check_scram_proof(const ScramVerifier& verifier, std::string_view auth_message,
                                              const ScramDigest& proof) {
-    // RFC 5802 section 3: ClientProof = ClientKey XOR HMAC(StoredKey, AuthMessage), StoredKey = H(ClientKey).
-    ScramDigest client_key = hmac(verifier.stored_key, auth_message);
-    for (std::size_t i = 0; i < proof.size(); ++i)
-        client_key[i] = static_cast<unsigned char>(client_key[i] ^ proof[i]);
+    ScramDigest client_key = combined(hmac(verifier.stored_key, auth_message), proof);
     const bool is_right = is_equal(hash(client_key), verifier.stored_key);
     ::explicit_bzero(client_key.data(), client_key.size());
     const ScramDigest signature = hmac(verifier.server_key, auth_message);
     if (!is_right) return std::nullopt;
     return signature;
+}
+
+ScramProof make_scram_proof(std::string_view password, std::string_view salt, unsigned iterations,
+                            std::string_view auth_message) {
+    ScramDigest salted = salted_password(password, salt, iterations);
+    ScramDigest client_key = hmac(salted, "Client Key");
+    const ScramProof proof{combined(hmac(hash(client_key), auth_message), client_key),
+                           hmac(hmac(salted, "Server Key"), auth_message)};
+    ::explicit_bzero(salted.data(), salted.size());
+    ::explicit_bzero(client_key.data(), client_key.size());
+    return proof;
 }
 
 ScramDigest scram_key(std::string_view text, std::string_view purpose) {

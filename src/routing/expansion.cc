@@ -40,12 +40,30 @@ void Router::Expansion::expand_recipient() {
 }
 
 void Router::Expansion::expand_address(const Address& address) {
+    if (is_kept_elsewhere(address))
+        return add_destination({Destination::Remote{}, address}, address.to_string());
     if (const VirtualDomain* domain = router_.virtual_domain_of(address))
         expand_virtual(*domain, address);
     else if (router_.is_on_host(address))
         expand_local(address);
     else
         add_destination({Destination::Remote{}, address}, address.to_string());
+}
+
+/// By a better mail host of its domain: mxpool.
+bool Router::Expansion::is_kept_elsewhere(const Address& address) {
+    if (!router_.is_ours(address)) return false;
+    switch (router_.pool_.place_of(address.domain())) {
+        case MxPool::Place::here:
+            return false;
+        case MxPool::Place::better_host:
+            note({fmt::format("mxpool: {} has a better mail host", address.domain())});
+            return true;
+        case MxPool::Place::unknown:
+            break;
+    }
+    throw RouteTemporary{{451, "4.4.3", "the mail hosts of its domain cannot be looked up now"},
+                         "mxpool: DNS does not tell the mail hosts of " + address.domain()};
 }
 
 /// RFC 5321 section 4.5.1: there is always a postmaster, whatever names it. What answers the sender of our

@@ -75,6 +75,7 @@ class Router::Expansion {
     };
 
     void expand_address(const Address& address);
+    bool is_kept_elsewhere(const Address& address);
     void expand_local(const Address& address);
     void expand_local_name(const Address& address, const std::string& name);
     void expand_alias(const AliasSource& alias, const std::string& value, bool has_owner);

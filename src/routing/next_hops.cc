@@ -57,7 +57,7 @@ std::optional<NextHops::Answer> ask(const TextTable& table, std::string_view opt
         auto value = parse(row->value);
         if (!value) return unknown(option, fmt::format("{}: {}", table.place_of(*row), value.problem()));
         if (!*value) return std::nullopt;
-        return NextHops::Answer{std::move(**value), table.file(), row->line, row->key + " " + row->value};
+        return NextHops::Answer{std::move(**value), table.file(), row->line, row->key, row->value};
     }
     return std::nullopt;
 }
@@ -90,7 +90,8 @@ void NextHops::refresh() {
     for (TextTable& table : relay_domains_) table.refresh();
 }
 
-NextHops::Answer NextHops::find(const Address& recipient, const Address& sender) const {
+NextHops::Answer NextHops::find(const Address& recipient, const Address& sender, bool is_here) const {
+    if (is_here) return {{NextHop::MailHosts{recipient.domain()}}};
     const std::string& delimiters = config_.routing.recipient_delimiter;
     if (!routes_.file().empty())
         if (auto answer =
@@ -100,9 +101,12 @@ NextHops::Answer NextHops::find(const Address& recipient, const Address& sender)
             return *answer;
         }
     if (!sender_relays_.file().empty())
-        if (const auto answer = ask(sender_relays_, "sender-relay", parse_sender_relay_value,
-                                    keys_of_sender(sender, delimiters)))
+        if (auto answer = ask(sender_relays_, "sender-relay", parse_sender_relay_value,
+                              keys_of_sender(sender, delimiters))) {
+            if (auto* relays = std::get_if<NextHop::Relays>(&answer->next_hop.where))
+                relays->sender = answer->key;
             return *answer;
+        }
     if (!config_.remote.relay_hosts.empty()) return {{NextHop::Relays{config_.remote.relay_hosts}}};
     return {{NextHop::MailHosts{recipient.domain()}}};
 }

@@ -1,5 +1,7 @@
 #include "postoffice/routing/router.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "expansion.h"
@@ -20,6 +22,7 @@ Router::Router(const Config& config, AliasTable& aliases, UserDirectory& users, 
       files_(files),
       domains_(config.vhost.dir),
       next_hops_(config),
+      pool_(config),
       own_addresses_(std::move(own_addresses)) {}
 
 bool Router::is_on_host(const Address& address) const {
@@ -63,7 +66,9 @@ void Router::route_elsewhere(Route& route, const Address& recipient) const {
     } else {
         route.hops.push_back({{Destination::Remote{}, recipient}, {}, false});
     }
-    if (!answer.file.empty()) route.steps.push_back({"route " + answer.entry, "", answer.file, answer.line});
+    if (!answer.file.empty())
+        route.steps.push_back(
+            {fmt::format("route {} {}", answer.key, answer.value), "", answer.file, answer.line});
 }
 
 Route Router::route(const Address& recipient, bool in_full) {

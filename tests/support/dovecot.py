@@ -2,6 +2,7 @@
 import glob
 import os
 import pwd
+import socket
 import subprocess
 
 import pytest
@@ -103,3 +104,64 @@ def dovecot(folder):
     for one in started:
         if one.process.poll() is None:
             one.stop()
+
+
+AUTH_CONFIG = """
+protocols =
+base_dir = {folder}/run
+log_path = {folder}/log
+ssl = no
+disable_plaintext_auth = no
+default_login_user = nobody
+default_internal_user = nobody
+default_internal_group = nogroup
+auth_mechanisms = {mechanisms}
+passdb {{
+  driver = passwd-file
+  args = {folder}/users
+}}
+userdb {{
+  driver = static
+  args = uid=8 gid=8 home=/nonexistent
+}}
+service auth {{
+  inet_listener {{
+    address = 127.0.0.1
+    port = {port}
+  }}
+}}
+"""
+
+
+class DovecotAuth:
+    """Dovecot's authentication service for another server of the same machine, which speaks with it at 127.0.0.1."""
+
+    def __init__(self, folder, machine, port=4321):
+        self.folder, self.machine, self.port = folder, machine, port
+        self.process = None
+        os.makedirs(folder)
+        os.chmod(folder, 0o755)
+        with open(f"{folder}/users", "w") as file:
+            file.write("club:{PLAIN}s3cret\n")
+        os.chmod(f"{folder}/users", 0o644)
+
+    def start(self, mechanisms):
+        with open(f"{self.folder}/conf", "w") as file:
+            file.write(AUTH_CONFIG.format(folder=self.folder, mechanisms=mechanisms, port=self.port))
+        self.process = subprocess.Popen([*self.machine.prefix, "dovecot", "-F", "-c", f"{self.folder}/conf"],
+                                        stdin=subprocess.DEVNULL)
+        wait_for(self._answers, what="Dovecot")
+
+    def _answers(self):
+        with self.machine.inside():
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return True
+            except OSError:
+                return False
+
+    def stop(self):
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(30)
+            self.process = None

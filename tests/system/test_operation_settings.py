@@ -22,6 +22,7 @@ pytestmark = needs_root
 
 row = SETTINGS.row
 SETTINGS.elsewhere("mailbox_transport = lmtp:...", "test_lmtp.py")
+SETTINGS.elsewhere("smtp_sasl_password_maps", "test_relay_login.py")
 SETTINGS.elsewhere("transport_maps", "test_routes.py")
 SETTINGS.elsewhere("sender_dependent_relayhost_maps", "test_routes.py")
 SETTINGS.elsewhere("relay_domains", "test_routes.py")

@@ -49,7 +49,7 @@ ALL = [(name, address) for name, case in CASES.items() for address in case.addre
 #: Tested in other files: the delivery needs another server, or each test has its own.
 ELSEWHERE = {"local-transport": "test_lmtp.py", "mail-dir": "test_mail_arrives.py", "aliases": "test_trace.py",
              "hostname": "test_host_name.py", "relay-host": "trace_table.py", "routes": "test_routes.py",
-             "sender-relay": "test_routes.py", "relay-domains": "test_routes.py", "verify-from": "test_access.py",
+             "sender-relay": "test_routes.py", "relay-domains": "test_routes.py", "mxpool": "test_mxpool.py", "verify-from": "test_access.py",
              "nameserver": "test_resolv_conf.py", "vhost-dir": "test_trace_virtual.py"}
 NO_ROUTE = set("""
     user trusted queue-dir control log listen msp clients client-connections load hops recipients size minfree timeout
@@ -60,7 +60,7 @@ NO_ROUTE = set("""
     command-timeout escape-from dot-lock immediate retry qreturn future-release stranger-priority login-senders masquerade srs-key delay-warning agents destination-agents
     owner-programs lookup-timeout remote-tls remote-tls-policy remote-tls-authorities mta-sts
     untrusted-set-sender trusted-users delivery-wait strict-addresses vhost-user header-size notify-success greylist-keep
-    log-format
+    log-format relay-password-file relay-token-command
     """.split())
 
 

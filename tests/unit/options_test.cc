@@ -97,7 +97,8 @@ TEST(OptionTable, RootOnlyOptionsAreListedInTheManual) {
         if (option.set_by == SetBy::root) root_only.insert(std::string(option.name));
     EXPECT_EQ(root_only,
               (std::set<std::string>{"trusted", "forbidden", "spam", "coal-command", "relay-host",
-                                     "forward-all", "usermap", "routes", "sender-relay", "relay-domains"}));
+                                     "forward-all", "usermap", "routes", "sender-relay", "relay-domains",
+                                     "relay-password-file", "relay-token-command"}));
     const auto lines = lines_of("man/postoffice.cf.5");
     const auto start = std::find(lines.begin(), lines.end(), "of ordinary users:");
     ASSERT_NE(start, lines.end());
@@ -190,6 +191,8 @@ const std::map<std::string_view, std::string_view> some_values{{"local-domain", 
                                                                {"routes", "/etc/routes"},
                                                                {"sender-relay", "/etc/senders"},
                                                                {"relay-domains", "x.example"},
+                                                               {"relay-password-file", "/etc/p"},
+                                                               {"relay-token-command", "/bin/t"},
                                                                {"retry", "1h"},
                                                                {"trusted-users", "www-data"},
                                                                {"remote-tls-policy", "/etc/tls"},
@@ -239,8 +242,8 @@ TEST(OptionTable, EveryOptionRefusesGarbage) {
 TEST(OptionNames, OldSpellingsAndLaterNamesAreKnown) {
     EXPECT_EQ(find_option("self"), find_option("hostname"));
     EXPECT_TRUE(is_option_name("self"));
-    EXPECT_TRUE(is_option_name("mxpool"));
-    EXPECT_EQ(find_option("mxpool"), nullptr);
+    EXPECT_TRUE(is_option_name("masquerade"));
+    EXPECT_EQ(find_option("masquerade"), nullptr);
     EXPECT_FALSE(is_option_name("db"));
     EXPECT_FALSE(is_option_name(""));
 }
@@ -250,7 +253,7 @@ TEST(OptionNames, SuggestWhatWasMeant) {
     EXPECT_EQ(explain_unknown_option("Queue_Dir"), "unknown option \"Queue_Dir\"; did you mean queue-dir?");
     EXPECT_EQ(explain_unknown_option("-orelay"),
               "unknown option \"-orelay\"; write relay without the hyphen of the command line");
-    EXPECT_EQ(explain_unknown_option("mxpool"), "mxpool is not available in this version");
+    EXPECT_EQ(explain_unknown_option("masquerade"), "masquerade is not available in this version");
     EXPECT_EQ(explain_unknown_option("xy"), "unknown option \"xy\"");
     EXPECT_EQ(explain_unknown_option(""), "the name of the option is missing");
     const std::string long_name(100000, 'a');

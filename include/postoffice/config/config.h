@@ -144,7 +144,8 @@ struct RoutingConfig {
     /// Domains elsewhere for which mail from every client is passed on, with those below them; or, if it
     /// begins with '/', the path of a table of such domains.
     std::vector<std::string> relay_domains;
-    std::string srs_key;              ///< file with the secrets for forwarded mail; empty: no SRS
+    std::string srs_key;  ///< file with the secrets for forwarded mail; empty: no SRS
+    bool mxpool;          ///< mail for domains here goes to better mail hosts of theirs, if DNS has some
     std::string recipient_delimiter;  ///< each octet of it begins the extension of an address; empty = none
 
     /// An extension that no delivery file mentions is no mistake: the account gets the mail. Not so where
@@ -186,6 +187,8 @@ struct RemoteConfig {
     Seconds lookup_timeout;              ///< for all questions to DNS of one attempt
     TlsLevel tls;                        ///< where tls_policy says nothing; never TlsLevel::fingerprint
     std::string tls_policy;              ///< table of levels by destination; empty: there is none
+    std::string password_file;           ///< table of logins at relay hosts; empty: there are none
+    std::string token_command;           ///< program that prints the token of a login; empty: none
     std::string tls_authorities;         ///< PEM file, trusted beside those of the system; empty: none
     bool sts;                            ///< policies of MTA-STS count (RFC 8461)
     bool operator==(const RemoteConfig&) const = default;

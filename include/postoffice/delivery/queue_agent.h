@@ -8,6 +8,7 @@
 #include "postoffice/config/config.h"
 #include "postoffice/delivery/queue_notifications.h"
 #include "postoffice/delivery/spawner_handle.h"
+#include "postoffice/outbound/relay_login.h"
 #include "postoffice/outbound/sts_fetcher_handle.h"
 #include "postoffice/routing/next_hop.h"
 
@@ -26,6 +27,7 @@ struct QueueAgentHandles {
     QueueNotificationWriter
         notifications{};             ///< by which the runner hears of messages that such an agent queues
     StsFetcherHandle sts_fetcher{};  ///< policies, for an agent of another host
+    RelayLoginHandle logins{};       ///< for an agent of a relay host
 };
 
 /// Serves QueueJobs from `channel` until the runner closes it. Returns the exit status.

@@ -8,6 +8,7 @@
 #include "postoffice/delivery/control_commands.h"
 #include "postoffice/delivery/queue_notifications.h"
 #include "postoffice/delivery/spawner_handle.h"
+#include "postoffice/outbound/relay_login.h"
 #include "postoffice/outbound/sts_fetcher_handle.h"
 
 namespace postoffice {
@@ -19,6 +20,7 @@ struct RunnerSettings {
     QueueNotificationWriter notifications;        ///< the other end, for the workers of the runner
     SpawnerHandle spawner;
     StsFetcherHandle sts_fetcher;
+    RelayLoginHandle logins;                      ///< for queue agents of relay hosts
     Seconds rescan{600};                          ///< look at the whole spool so often
     bool only_once = false;                       ///< one queue run: ends when all that was due is settled
     bool ignore_retry_times = false;              ///< begin with a run over everything

@@ -31,6 +31,7 @@ struct Program {
     std::vector<std::string> arguments;  ///< from its own name on
     std::string folder;                  ///< it starts there, or in / if that cannot be entered
     Environment environment;
+    std::size_t most_output = 800;  ///< octets of which ProgramEnd has the first; a report can quote 800
 };
 
 /// `input`: a regular file; the program reads it from its start. What it leaves running keeps nothing of ours

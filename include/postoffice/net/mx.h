@@ -26,6 +26,7 @@ struct MxList {
     } status = Status::temporary;
     std::vector<MailHost> hosts;
     std::string why;
+    bool has_this_host = false;  ///< found, and this host is one of worse preference
 };
 
 /// MX hosts sorted by preference, equal ones shuffled, with their addresses; without MX the domain's own

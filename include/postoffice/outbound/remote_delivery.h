@@ -12,6 +12,7 @@
 #include "postoffice/mail/delivery_result.h"
 #include "postoffice/mail/envelope.h"
 #include "postoffice/net/resolver.h"
+#include "postoffice/outbound/relay_login.h"
 #include "postoffice/outbound/target_hosts.h"
 #include "postoffice/outbound/tls_policy.h"
 #include "postoffice/routing/next_hop.h"
@@ -35,6 +36,8 @@ class RemoteDelivery {
     };
     /// `message`: open for reading. Does not throw.
     Outcome deliver(const OutgoingEnvelope& envelope, int message, std::uint64_t size);
+    /// Of whom the logins at relay hosts are asked; unset, there are none.
+    void set_logins(RelayLoginHandle logins) { logins_ = logins; }
     /// From now on `transcript` is called with each line of the dialogues, as in SmtpClient; it may be empty.
     void set_transcript(std::function<void(const std::string&)> transcript);
     /// Says QUIT to a connection that is kept.
@@ -58,12 +61,15 @@ class RemoteDelivery {
     void walk(Attempt& attempt);
     void connect(const MailServer& server);
     bool has_policy_changed();
+    RelayLoginResult login_for(const TargetHost& target) const;
+    void log_in(const TargetHost& target, const RelayLogin& login);
     Result<ClientTls> tls_for(const TargetHost& target);
     void hand_over(Attempt& attempt);
 
     const Config& config_;
     const Resolver& resolver_;
     const NextHop next_hop_;
+    RelayLoginHandle logins_;
     std::function<void(const std::string&)> transcript_;
     ClientTimeouts timeouts_;
     TlsPolicies tls_;

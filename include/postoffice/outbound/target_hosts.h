@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,9 @@ struct TargetHost {
     std::uint16_t port = 0;
     /// What policies know it by: the domain of the recipient, or the name of the relay host.
     std::string next_hop = "";
-    bool speaks_lmtp = false;  ///< RFC 2033
-    std::string socket = "";   ///< the path of an LMTP server's socket
+    std::optional<RelayHost> relay = {};  ///< that the configuration names, in its words
+    bool speaks_lmtp = false;             ///< RFC 2033
+    std::string socket = "";              ///< the path of an LMTP server's socket
 };
 
 struct TargetHosts {

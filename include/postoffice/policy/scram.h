@@ -45,6 +45,15 @@ ScramVerifier decoy_verifier(const ScramDigest& key, std::string_view name,
 std::optional<ScramDigest> check_scram_proof(const ScramVerifier& verifier, std::string_view auth_message,
                                              const ScramDigest& proof);
 
+/// What a client says that knows the password, and what the server must say then.
+struct ScramProof {
+    ScramDigest client_proof{};
+    ScramDigest server_signature{};
+};
+/// Costs all the iterations.
+ScramProof make_scram_proof(std::string_view password, std::string_view salt, unsigned iterations,
+                            std::string_view auth_message);
+
 /// A hash that keeps `text` to itself and tells two purposes apart.
 ScramDigest scram_key(std::string_view text, std::string_view purpose);
 

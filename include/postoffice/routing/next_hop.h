@@ -21,6 +21,8 @@ struct NextHop {
     struct Relays {
         std::vector<RelayHost> hosts;
         bool speak_lmtp = false;  ///< RFC 2033
+        /// The key of sender-relay= that led here; it may have a login of its own. Else empty.
+        std::string sender = "";
         auto operator<=>(const Relays&) const = default;
     };
     /// An LMTP server of this machine.

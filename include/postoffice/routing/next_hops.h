@@ -23,12 +23,13 @@ class NextHops {
 
     struct Answer {
         NextHop next_hop;
-        std::string file = "";   ///< the table that says so; "" if none does
-        unsigned line = 0;       ///< there
-        std::string entry = "";  ///< "KEY VALUE" of that line
+        std::string file = "";  ///< the table that says so; "" if none does
+        unsigned line = 0;      ///< there
+        std::string key = "", value = "";
     };
-    /// `recipient` is in no domain of this host. An error of a table is NextHop::Unknown.
-    Answer find(const Address& recipient, const Address& sender) const;
+    /// `is_here`: the recipient is in a domain of this host, of which other mail hosts keep the mail
+    /// (mxpool): they get it, whatever the tables say. An error of a table is NextHop::Unknown.
+    Answer find(const Address& recipient, const Address& sender, bool is_here = false) const;
     /// Mail for this domain is taken from every client and passed on: relay-domains= has it or a domain above
     /// it. Throws FormatError if that depends on a table that cannot be read now.
     bool is_relay_domain(std::string_view domain) const;

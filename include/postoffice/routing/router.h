@@ -13,6 +13,7 @@
 #include "postoffice/mail/envelope.h"
 #include "postoffice/mail/reply.h"
 #include "postoffice/routing/availability.h"
+#include "postoffice/routing/mx_pool.h"
 #include "postoffice/routing/next_hops.h"
 #include "postoffice/routing/virtual_domains.h"
 
@@ -98,6 +99,7 @@ class Router {
     UserFiles& files_;
     DomainTable domains_;
     NextHops next_hops_;
+    MxPool pool_;
     std::vector<IpAddress> own_addresses_;
 };
 

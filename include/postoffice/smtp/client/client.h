@@ -19,6 +19,7 @@
 #include "postoffice/mail/header.h"
 #include "postoffice/net/connection.h"
 #include "postoffice/smtp/client/client_tls.h"
+#include "postoffice/smtp/client/sasl_exchange.h"
 
 namespace postoffice {
 
@@ -47,6 +48,7 @@ struct MailServer {
 struct ServerExtensions {
     bool pipelining = false, eight_bit_mime = false, size = false, dsn = false, smtputf8 = false;
     bool starttls = false, deliver_by = false, priority = false;
+    std::string auth = "";         ///< mechanisms: "PLAIN LOGIN"
     std::uint64_t size_limit = 0;  ///< of a message; 0: none is known
     std::size_t most_recipients = std::numeric_limits<std::size_t>::max();  ///< in one transaction
     std::uint64_t messages = std::numeric_limits<std::uint64_t>::max();     ///< that it still takes
@@ -95,6 +97,11 @@ class SmtpClient {
     bool is_verified() const;
     /// What was wrong with TLS, also if the session goes on in the clear or with an unexpected server.
     const std::optional<TlsFailure>& tls_failure() const { return tls_failure_; }
+    /// Logs in (RFC 4954). If the server does not take the login there is a refusal(), deferred: the login is
+    /// this host's matter. The transcript shows no secret. Does not throw.
+    void log_in(SaslExchange& exchange);
+    /// There is a refusal(), deferred: this host cannot log in here.
+    void refuse_login(const std::string& why) { refuse(deferred("4.7.8", why, peer_)); }
     /// MAIL, RCPT…, DATA for one message, pipelined if offered. `message`: descriptor at any position, LF
     /// line ends; sent with CRLF and dot-stuffing, lone CR dropped, so that it can never end early at any
     /// server. Does not throw: a broken connection is `deferred` for recipients without an answer.
@@ -125,6 +132,7 @@ class SmtpClient {
     bool connect_in_the_clear(const std::string& why);
     void refuse_without_tls();
     std::string tls_text() const;
+    Reply carry_out(SaslExchange& exchange);
 
     void transact(Transaction& transaction);
     void convert_if_needed(Transaction& transaction) const;
