@@ -46,4 +46,4 @@ def test_an_option_says_where(make_host, authority, folder, rule, port, reply): 
     host = make_login_host(make_host, authority, folder)
     host.write_config(login_senders=rule)
     host.start()
-    assert replies(getattr(host, port), "victor@virtual.test") == [reply]
+    assert replies(getattr(host, port), "vera@far.test") == [reply]
