@@ -28,7 +28,6 @@ constexpr auto options_of_other_versions = std::to_array<std::string_view>({
     "dead-letter",
     "filter",
     "mailq-users",
-    "masquerade",
     "relay-auth",
     "relay-tls",
     "safe",

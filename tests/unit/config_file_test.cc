@@ -84,13 +84,13 @@ TEST_F(ConfigFile, FillsInWhatDependsOnOthers) {
 
 TEST_F(ConfigFile, TellsEveryMistakeWithItsLine) {
     const auto loaded =
-        load("clients=many\nrelayhost=x\n\ntimeout=5x\nclients\nmasquerade\n=1\nlisten=:25,lmtp\n");
+        load("clients=many\nrelayhost=x\n\ntimeout=5x\nclients\ndead-letter\n=1\nlisten=:25,lmtp\n");
     EXPECT_EQ(problems(loaded),
               "postoffice.cf:1: clients: \"many\" is not a whole number\n"
               "postoffice.cf:2: unknown option \"relayhost\"; did you mean relay-host?\n"
               "postoffice.cf:4: timeout: \"5x\" is not a time: numbers with w, d, h, m or s (1h30m)\n"
               "postoffice.cf:5: clients needs a value (number): connections at a time\n"
-              "postoffice.cf:6: masquerade is not available in this version\n"
+              "postoffice.cf:6: dead-letter is not available in this version\n"
               "postoffice.cf:7: the name of the option is missing\n"
               "postoffice.cf:8: listen: \"lmtp\" is not available in this version\n");
     EXPECT_EQ(loaded.exit_code(), 78);
