@@ -27,6 +27,8 @@ packages_for_check() {
     echo libgtest-dev libbenchmark-dev clang-format mandoc groff-base python3-pytest python3-pytest-timeout python3-pytest-xdist
     # Name servers for tests of MX and resolver: a correct one, and one that can be made to misbehave.
     echo nsd dnsmasq-base
+    # DNSSEC: a validating resolver, and what signs zones.
+    echo unbound ldnsutils
     # Programs that send mail through sendmail, or speak SMTP, as on a real host.
     echo bsd-mailx s-nail mutt git git-email libmailtools-perl libemail-valid-perl swaks php-cli cron
     # Another implementation of SPF, to compare verdicts with.

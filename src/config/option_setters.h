@@ -271,6 +271,10 @@ inline std::string set_remote_tls(Config& config, std::string_view value) {
     return store(parse_remote_tls(value), config.remote.tls);
 }
 
+inline std::string set_dnssec(Config& config, std::string_view value) {
+    return store(parse_dnssec(value), config.network.dnssec);
+}
+
 inline std::string set_retry(Config& config, std::string_view value) {
     return store(parse_durations(value), config.queue.retry);
 }

@@ -173,6 +173,7 @@ Pickup::Outcome Pickup::accept_drop(const std::string& id, Drop& drop, const Sta
                             .hops = config_.limits.hops},
                            top);
     feed_message(drop, builder);
+    envelope.parameters.tls = builder.tls_wish(envelope.parameters.tls);
     if (const auto problem = builder.finish()) {
         if (problem->is_temporary()) {
             log_event(id, "submission-deferred", {{"reason", problem->line()}});

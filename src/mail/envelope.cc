@@ -5,6 +5,11 @@
 
 namespace postoffice {
 
+std::string_view tls_wish_text(TlsWish wish) {
+    if (wish == TlsWish::required) return "yes";
+    return wish == TlsWish::waived ? "no" : "";
+}
+
 std::string_view body_text(Body body) {
     return body == Body::eight_bit_mime ? "8BITMIME" : "7BIT";
 }

@@ -19,6 +19,7 @@ namespace {
 constexpr std::uint16_t edns_payload_size = 1232;
 
 constexpr unsigned flag_recursion_desired = 0x0100;
+constexpr unsigned flag_authentic_data = 0x0020;  // please say whether the answer is (RFC 6840 section 5.7)
 
 void put_u16(std::string& out, unsigned value) {
     out += static_cast<char>(value >> 8 & 0xff);
@@ -84,6 +85,7 @@ class Data {
         if (size < 0 || bytes(static_cast<std::size_t>(size)).empty()) failed_ = true;
         return failed_ ? "" : name_of(text.data());
     }
+    std::string_view rest() { return bytes(static_cast<std::size_t>(end_ - at_)); }
     bool is_left() const { return !failed_ && at_ < end_; }
     bool is_read_to_its_end() const { return !failed_ && at_ == end_; }
 
@@ -123,6 +125,9 @@ bool read_data(Data& data, DnsRecord& record) {
             while (data.is_left())
                 if (const auto length = data.bytes(1); !length.empty())
                     record.text += data.bytes(static_cast<unsigned char>(length.front()));
+            return true;
+        case DnsType::tlsa:
+            record.text = data.rest();
             return true;
         default:
             return false;
@@ -209,6 +214,8 @@ std::string to_string(DnsType type) {
             return "AAAA";
         case DnsType::opt:
             return "OPT";
+        case DnsType::tlsa:
+            return "TLSA";
     }
     return fmt::format("TYPE{}", static_cast<unsigned>(type));
 }
@@ -241,7 +248,7 @@ std::string normalized_name(std::string_view name) {
 std::optional<std::string> encode_query(std::uint16_t id, const DnsQuestion& question, bool with_edns) {
     std::string out;
     put_u16(out, id);
-    put_u16(out, flag_recursion_desired);
+    put_u16(out, flag_recursion_desired | flag_authentic_data);
     put_u16(out, 1);  // questions
     put_u16(out, 0);
     put_u16(out, 0);
@@ -269,6 +276,7 @@ std::optional<DnsMessage> decode_message(std::string_view octets) {
     message.id = static_cast<std::uint16_t>(ns_msg_id(wire));
     message.is_response = ns_msg_getflag(wire, ns_f_qr) != 0;
     message.is_authoritative = ns_msg_getflag(wire, ns_f_aa) != 0;
+    message.is_authentic = ns_msg_getflag(wire, ns_f_ad) != 0;
     message.is_truncated = ns_msg_getflag(wire, ns_f_tc) != 0;
     message.code = static_cast<DnsCode>(ns_msg_getflag(wire, ns_f_rcode));
     if (ns_msg_count(wire, ns_s_qd) > 1) return std::nullopt;  // RFC 9619: never two questions

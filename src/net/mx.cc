@@ -42,9 +42,14 @@ MxList loops_back(const std::string& domain) {
         fmt::format("mail for {} leads back to this host, but is not local here", printable(domain)));
 }
 
-MxList single_host(const std::string& name, std::vector<IpAddress> addresses, const Ourselves& us) {
-    if (us.is_named(name) || us.has_any(addresses)) return loops_back(name);
-    return {MxList::Status::found, {MailHost{name, 0, std::move(addresses)}}, {}};
+MailHost mail_host(const std::string& name, int preference, AddressLookup lookup, bool is_confirmed) {
+    return {name,         preference,       std::move(lookup.addresses),
+            is_confirmed, lookup.is_secure, std::move(lookup.name)};
+}
+
+MxList single_host(const std::string& name, AddressLookup lookup, const Ourselves& us, bool is_confirmed) {
+    if (us.is_named(name) || us.has_any(lookup.addresses)) return loops_back(name);
+    return {MxList::Status::found, {mail_host(name, 0, std::move(lookup), is_confirmed)}, {}};
 }
 
 // Best first, equal ones in random order, which spreads the load (RFC 5321 section 5.1), each host once.
@@ -65,8 +70,8 @@ void drop_from_preference(std::vector<MailHost>& hosts, int preference) {
 }
 
 // Looks the hosts of sorted records up, as far as they are better than ourselves.
-MxList hosts_of(const Resolver& resolver, const std::string& domain, std::vector<MxRecord> records,
-                const Ourselves& us) {
+MxList hosts_of(const Resolver& resolver, const std::string& domain, MxLookup mx, const Ourselves& us) {
+    std::vector<MxRecord>& records = mx.records;
     put_in_order(records);
     bool we_are_listed = false;
     if (const auto own = std::find_if(records.begin(), records.end(),
@@ -96,7 +101,7 @@ MxList hosts_of(const Resolver& resolver, const std::string& domain, std::vector
             break;  // the rest is no better
         }
         found += lookup.addresses.size();
-        list.hosts.push_back({record.host, record.preference, std::move(lookup.addresses)});
+        list.hosts.push_back(mail_host(record.host, record.preference, std::move(lookup), mx.is_secure));
     }
     if (!list.hosts.empty()) {
         list.status = MxList::Status::found;
@@ -113,12 +118,14 @@ MxList hosts_of_mx(const Resolver& resolver, const std::string& domain, MxLookup
     std::erase_if(mx.records, [](const MxRecord& record) { return record.host.empty(); });
     if (mx.records.empty())
         return failure(MxList::Status::null_mx, fmt::format("{} takes no mail (null MX)", printable(domain)));
-    return hosts_of(resolver, domain, std::move(mx.records), us);
+    return hosts_of(resolver, domain, std::move(mx), us);
 }
 
-MxList hosts_without_mx(const Resolver& resolver, const std::string& domain, const Ourselves& us) {
+// `is_confirmed`: DNSSEC says that there are no MX records.
+MxList hosts_without_mx(const Resolver& resolver, const std::string& domain, const Ourselves& us,
+                        bool is_confirmed) {
     auto lookup = resolver.addresses(domain);
-    if (lookup.status == DnsStatus::found) return single_host(domain, std::move(lookup.addresses), us);
+    if (lookup.status == DnsStatus::found) return single_host(domain, std::move(lookup), us, is_confirmed);
     if (lookup.status == DnsStatus::temporary) return failure(MxList::Status::temporary, lookup.why);
     // Only a name that has nothing itself: RFC 5321 section 5.1 gives its own address the right of way. A
     // name that does not exist has nothing below it either (RFC 8020).
@@ -138,7 +145,7 @@ MxList find_mail_hosts(const Resolver& resolver, const std::string& domain, cons
     const Ourselves us{normalized_name(own_name), own_addresses};
     if (domain.starts_with('[')) {
         const auto address = IpAddress::parse_literal(domain);
-        if (address) return single_host(domain, {*address}, us);
+        if (address) return single_host(domain, {DnsStatus::found, {*address}, {}}, us, false);
         return failure(MxList::Status::no_host,
                        fmt::format("{} is not an address literal", printable(domain)));
     }
@@ -148,11 +155,11 @@ MxList find_mail_hosts(const Resolver& resolver, const std::string& domain, cons
         case DnsStatus::found:
             return hosts_of_mx(resolver, name, std::move(mx), us);
         case DnsStatus::no_data:
-            return hosts_without_mx(resolver, name, us);
+            return hosts_without_mx(resolver, name, us, mx.is_secure);
         case DnsStatus::no_name: {
             // Small networks name their machines in the hosts file alone.
             auto listed = resolver.listed_addresses(name);
-            if (listed.status == DnsStatus::found) return single_host(name, std::move(listed.addresses), us);
+            if (listed.status == DnsStatus::found) return single_host(name, std::move(listed), us, false);
             return failure(MxList::Status::no_host, mx.why);
         }
         case DnsStatus::temporary:

@@ -70,6 +70,10 @@ void TlsClient::Free::operator()(ssl_session_st*) const {}
 TlsClient::TlsClient(std::string authorities) : authorities_(std::move(authorities)) {}
 TlsClient::~TlsClient() = default;
 
+bool TlsClient::can_use(const TlsaRecord&) {
+    return false;
+}
+
 ssl_ctx_st* TlsClient::context() {
     throw FormatError("this postoffice was built without TLS");
 }

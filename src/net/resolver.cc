@@ -104,6 +104,7 @@ void read_resolv_conf(const std::string& path, ResolverSettings& settings) {
                 if (const int seconds = option_value(option, "timeout:", 30))
                     settings.timeout = Seconds(seconds);
                 if (const int rounds = option_value(option, "attempts:", 5)) settings.attempts = rounds;
+                if (option == "trust-ad") settings.are_trusted = true;
             }
         }
     }
@@ -117,6 +118,8 @@ ResolverSettings ResolverSettings::from(const std::vector<Endpoint>& nameservers
     settings.servers = nameservers;
     if (settings.servers.empty()) read_resolv_conf(resolv_conf, settings);
     if (settings.servers.empty()) settings.servers.push_back({*IpAddress::parse("127.0.0.1"), dns_port});
+    settings.are_trusted |= std::all_of(settings.servers.begin(), settings.servers.end(),
+                                        [](const Endpoint& server) { return server.address.is_loopback(); });
     return settings;
 }
 
@@ -141,6 +144,12 @@ Resolver Resolver::until(Deadline deadline, unsigned most_questions) const {
     return same;
 }
 
+Resolver Resolver::trusting(bool servers_are_trusted) const {
+    Resolver same = *this;
+    same.settings_.are_trusted = servers_are_trusted;
+    return same;
+}
+
 // Follows CNAMEs (RFC 1034 section 3.6.2), inside an answer as far as it goes, then by asking again.
 RecordLookup Resolver::records(const std::string& name, DnsType type) const {
     DnsQuestion question{normalized_name(name), type};
@@ -148,12 +157,17 @@ RecordLookup Resolver::records(const std::string& name, DnsType type) const {
     if (!encode_query(0, question, false))
         return {DnsStatus::no_name, {}, fmt::format("\"{}\" is not a domain name", printable(name))};
     int indirections = 0;
+    bool is_secure = settings_.are_trusted;
+    const auto without = [&](DnsStatus status, std::string why) {
+        return RecordLookup{status, {}, std::move(why), is_secure, question.name};
+    };
     for (;;) {
         if (questions_left_ == 0)
             return {DnsStatus::temporary, {}, fmt::format("{}: too many questions to DNS", text())};
         if (questions_left_ != no_limit) --questions_left_;
         const auto reply = ask_servers(settings_, deadline_, question);
         if (!reply) return {DnsStatus::temporary, {}, fmt::format("{}: {}", text(), reply.problem())};
+        is_secure = is_secure && reply->is_authentic;
         const std::string asked = question.name;
         while (find_record(*reply, question.name, type) == nullptr) {
             const DnsRecord* alias = find_record(*reply, question.name, DnsType::cname);
@@ -169,15 +183,16 @@ RecordLookup Resolver::records(const std::string& name, DnsType type) const {
             if (record.type == type && record.owner == question.name) answer.records.push_back(record);
         if (!answer.records.empty()) {
             answer.status = DnsStatus::found;
+            answer.is_secure = is_secure;
+            answer.name = question.name;
             return answer;
         }
         // RFC 6604: the code is about the last name of the chain.
         if (reply->code == DnsCode::no_such_name)
-            return {DnsStatus::no_name, {}, fmt::format("no such domain: {}", printable(question.name))};
+            return without(DnsStatus::no_name, fmt::format("no such domain: {}", printable(question.name)));
         if (question.name == asked || reply->has_soa)
-            return {DnsStatus::no_data,
-                    {},
-                    fmt::format("{} has no {} record", printable(question.name), to_string(type))};
+            return without(DnsStatus::no_data,
+                           fmt::format("{} has no {} record", printable(question.name), to_string(type)));
         if (!encode_query(0, question, false))
             return {DnsStatus::no_name, {}, fmt::format("{}: a CNAME leads to no domain name", text())};
     }
@@ -200,13 +215,16 @@ AddressLookup Resolver::addresses(const std::string& host) const {
     if (auto listed = listed_addresses(host); listed.status == DnsStatus::found) return listed;
     RecordLookup v4 = records(host, DnsType::a);
     // A name that does not exist has no address of any kind; a server that is silent now will be again.
-    if (v4.status == DnsStatus::no_name || v4.status == DnsStatus::temporary) return {v4.status, {}, v4.why};
+    if (v4.status == DnsStatus::no_name || v4.status == DnsStatus::temporary)
+        return {v4.status, {}, v4.why, v4.is_secure, v4.name};
     RecordLookup v6 = records(host, DnsType::aaaa);
     if (v4.records.empty() && v6.status == DnsStatus::temporary) return {v6.status, {}, v6.why};
     AddressLookup result;
     for (const auto* answer : {&v6, &v4})
         for (const auto& record : answer->records) result.addresses.push_back(record.address);
     put_ipv6_first(result.addresses);
+    result.is_secure = v4.is_secure && (v6.is_secure || v6.status == DnsStatus::temporary);
+    result.name = v4.name;
     result.status = result.addresses.empty() ? DnsStatus::no_data : DnsStatus::found;
     if (result.addresses.empty()) result.why = fmt::format("{} has no address", printable(host));
     return result;
@@ -214,7 +232,7 @@ AddressLookup Resolver::addresses(const std::string& host) const {
 
 MxLookup Resolver::mx(const std::string& domain) const {
     RecordLookup answer = records(domain, DnsType::mx);
-    MxLookup result{answer.status, {}, std::move(answer.why)};
+    MxLookup result{answer.status, {}, std::move(answer.why), answer.is_secure};
     for (auto& record : answer.records)
         result.records.push_back({record.preference, std::move(record.target)});
     return result;

@@ -6,11 +6,11 @@
 
 #include <cerrno>
 
+#include "openssl_calls.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/fd.h"
 #include "postoffice/net/private_key.h"
 #include "ticket_keys.h"
-#include "tls_complaint.h"
 
 namespace postoffice {
 namespace {

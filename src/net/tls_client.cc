@@ -4,8 +4,8 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "openssl_calls.h"
 #include "postoffice/base/error.h"
-#include "tls_complaint.h"
 
 namespace postoffice {
 namespace {
@@ -23,6 +23,16 @@ std::string session_key(const TlsPeer& peer) {
         key += fmt::format("\n{} {} {} ", record.usage, record.selector, record.matching_type) + record.data;
     return key;
 }
+
+}  // namespace
+
+bool add_tlsa(ssl_st* stream, const TlsaRecord& record) {
+    const auto* data = reinterpret_cast<const unsigned char*>(record.data.data());
+    return SSL_dane_tlsa_add(stream, record.usage, record.selector, record.matching_type, data,
+                             record.data.size()) == 1;
+}
+
+namespace {
 
 [[noreturn]] void cannot_be_set_up() {
     throw FormatError("TLS cannot be set up: " + last_tls_complaint());
@@ -63,6 +73,15 @@ ssl_ctx_st* TlsClient::context() {
     ERR_clear_error();
     context_ = std::move(made);
     return context_.get();
+}
+
+bool TlsClient::can_use(const TlsaRecord& record) {
+    if (record.usage != 2 && record.usage != 3) return false;
+    const std::unique_ptr<SSL, void (*)(SSL*)> trial(SSL_new(context()), SSL_free);
+    const bool is_usable =
+        trial && SSL_dane_enable(trial.get(), nullptr) == 1 && add_tlsa(trial.get(), record);
+    ERR_clear_error();
+    return is_usable;
 }
 
 ssl_session_st* TlsClient::session_for(const TlsPeer& peer) const {

@@ -8,10 +8,10 @@
 #include <array>
 #include <cerrno>
 
+#include "openssl_calls.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/ip_address.h"
 #include "postoffice/net/tls.h"
-#include "tls_complaint.h"
 
 namespace postoffice {
 namespace {
@@ -139,6 +139,13 @@ void TlsStream::expect_peer() {
     SSL_set_verify(stream, SSL_VERIFY_NONE, nullptr);
     if (!peer_.server_name.empty() && !IpAddress::parse(peer_.server_name))
         (void)SSL_set_tlsext_host_name(stream, peer_.server_name.c_str());
+    if (peer_.check == TlsPeer::Check::dane) {
+        if (SSL_dane_enable(stream, peer_.server_name.c_str()) != 1)
+            throw FormatError(peer_.server_name + " is no host name");
+        // RFC 7672 section 3.1.1: with usage 3, names and dates do not count.
+        SSL_dane_set_flags(stream, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+        for (const TlsaRecord& record : peer_.tlsa) (void)add_tlsa(stream, record);
+    }
     if (peer_.check == TlsPeer::Check::names || peer_.check == TlsPeer::Check::dane) {
         SSL_set_hostflags(stream, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
         for (const std::string& name : peer_.names)

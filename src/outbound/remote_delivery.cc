@@ -98,7 +98,9 @@ RemoteDelivery::Outcome RemoteDelivery::deliver(const OutgoingEnvelope& envelope
         Attempt attempt{part, message, size, std::vector<DeliveryResult>(size_of_part), {}};
         for (std::size_t i = 0; i < size_of_part; ++i) attempt.open.push_back(i);
         deliver_part(attempt);
-        outcome.destination_is_down = !attempt.was_reached && attempt.results[0].outcome == Verdict::deferred;
+        // What one message needs of TLS says nothing about others.
+        outcome.destination_is_down = !attempt.was_reached && !policy_.policy.passes_requiretls &&
+                                      attempt.results[0].outcome == Verdict::deferred;
         std::move(attempt.results.begin(), attempt.results.end(), std::back_inserter(outcome.results));
     }
     return outcome;
@@ -106,7 +108,7 @@ RemoteDelivery::Outcome RemoteDelivery::deliver(const OutgoingEnvelope& envelope
 
 void RemoteDelivery::deliver_part(Attempt& attempt) {
     try {
-        if (client_ && has_policy_changed()) close();
+        if (client_ && has_policy_changed(attempt.envelope.parameters.tls)) close();
         if (client_ && client_->is_alive()) hand_over(attempt);
         if (attempt.open.empty()) return;
         client_.reset();
@@ -131,15 +133,20 @@ void RemoteDelivery::walk(Attempt& attempt) {
     const auto note = [&refusal](const DeliveryResult& why) {
         if (!refusal || says_more(why, *refusal)) refusal = why;
     };
+    const Resolver resolver =
+        bounded_resolver(config_, resolver_);  // for the TLSA records of all these hosts
     for (const TargetHost& target : targets.hosts) {
         const RelayLoginResult login = login_for(target);
         if (login.outcome == RelayLoginAnswer::Outcome::temporary) {
             note(deferred("4.3.5", "the login at the relay host is not known now"));
             continue;
         }
-        auto tls = tls_for(target);
+        choose_policy(target, attempt.envelope.parameters.tls);
+        const DaneRecords dane = dane_records(resolver, target);
+        auto tls = tls_for(target, dane);
         if (!tls) {
-            note(deferred("4.7.5", tls.problem()));
+            const bool may_be_known_later = dane.status == DaneRecords::Status::temporary;
+            note(may_be_known_later ? deferred("4.7.5", tls.problem()) : unusable(tls.problem()));
             continue;
         }
         const bool logs_in = login.outcome == RelayLoginAnswer::Outcome::found;
@@ -148,9 +155,9 @@ void RemoteDelivery::walk(Attempt& attempt) {
             if (ceiling.passed()) break;
             connect(server);
             if (logs_in && !client_->refusal()) log_in(target, login.login);
-            if (client_->refusal()) {
-                note(in_view_of(next_hop_, *client_->refusal()));
-                client_.reset();
+            if (const auto why = why_unusable()) {
+                note(*why);
+                close();
                 continue;
             }
             hand_over(attempt);
@@ -202,17 +209,46 @@ void RemoteDelivery::log_in(const TargetHost& target, const RelayLogin& login) {
 }
 
 // Over the connection that is kept, mail goes by the policy of today.
-bool RemoteDelivery::has_policy_changed() {
+bool RemoteDelivery::has_policy_changed(TlsWish wish) {
     const auto& [next_hop, policy] = policy_of_client_;
-    return !next_hop.empty() && tls_.policy_for(next_hop) != policy;
+    return !next_hop.empty() && tls_.policy_for(next_hop, wish) != policy;
+}
+
+// Without one for a server of this machine.
+void RemoteDelivery::choose_policy(const TargetHost& target, TlsWish wish) {
+    policy_ = {target.next_hop, {}};
+    if (target.socket.empty()) policy_.policy = tls_.policy_for(target.next_hop, wish);
+}
+
+DaneRecords RemoteDelivery::dane_records(const Resolver& resolver, const TargetHost& target) const {
+    const bool is_needed = target.socket.empty() && TlsPolicies::needs_dane_records(policy_.policy);
+    return is_needed ? find_dane_records(resolver, target.host, target.port) : DaneRecords();
 }
 
 // TLS is not begun with a server of this machine.
-Result<ClientTls> RemoteDelivery::tls_for(const TargetHost& target) {
-    policy_ = {target.next_hop, {}};
+Result<ClientTls> RemoteDelivery::tls_for(const TargetHost& target, const DaneRecords& dane) {
     if (!target.socket.empty()) return ClientTls{};
-    policy_.policy = tls_.policy_for(target.next_hop);
-    return tls_.tls_for(policy_.policy, target.next_hop, target.host);
+    return tls_.tls_for(policy_.policy, target.next_hop, target.host, dane);
+}
+
+// What is wrong with a host under the policy at hand. REQUIRETLS is final: waiting gives no host an
+// extension.
+DeliveryResult RemoteDelivery::unusable(const std::string& why) const {
+    if (policy_.policy.passes_requiretls) return failed("5.7.30", why);
+    return deferred("4.7.5", why);
+}
+
+// Why the host that was connected to gets no mail, if it gets none.
+std::optional<DeliveryResult> RemoteDelivery::why_unusable() const {
+    const auto& refusal = client_->refusal();
+    const bool needs_requiretls = policy_.policy.passes_requiretls;
+    const bool has_no_tls = refusal && refusal->reply.status == "4.7.4";
+    if (refusal && !(has_no_tls && needs_requiretls)) return in_view_of(next_hop_, *refusal);
+    if (!needs_requiretls || (client_->is_verified() && client_->extensions().requiretls))
+        return std::nullopt;
+    DeliveryResult result = unusable(fmt::format("{} does not offer REQUIRETLS", client_->peer()));
+    result.by = client_->peer();
+    return result;
 }
 
 // The open recipients in as many transactions as the server wants (RFC 9422, RCPTMAX). A recipient stays open

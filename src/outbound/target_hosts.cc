@@ -89,7 +89,7 @@ class Finder {
             if (list.status != MxList::Status::found) is_broken("4.4.3", list.why);
             return add(list.hosts, port, relay.host, found);
         }
-        MailHost host{relay.host, 0, {}};
+        MailHost host{relay.host, 0, {}, true};
         if (relay.address) {
             host.addresses.push_back(*relay.address);
             host.name = relay.address->to_literal();
@@ -97,6 +97,8 @@ class Finder {
             AddressLookup lookup = resolver_.addresses(relay.host);
             if (lookup.status != DnsStatus::found) return is_broken("4.4.3", lookup.why);
             host.addresses = std::move(lookup.addresses);
+            host.has_secure_addresses = lookup.is_secure;
+            host.canonical_name = std::move(lookup.name);
         }
         const std::vector<IpAddress> own = own_addresses(port);
         std::erase_if(host.addresses, [&own](const IpAddress& address) {
@@ -121,9 +123,16 @@ class Finder {
 
 }  // namespace
 
+Resolver bounded_resolver(const Config& config, const Resolver& resolver) {
+    const DnssecTrust trust = config.network.dnssec;
+    const bool is_trusted =
+        trust == DnssecTrust::all || (trust == DnssecTrust::loopback && resolver.trusts_servers());
+    return resolver.until(Deadline::after(config.remote.lookup_timeout), most_target_questions)
+        .trusting(is_trusted);
+}
+
 TargetHosts find_target_hosts(const Config& config, const Resolver& resolver, const NextHop& next_hop) {
-    const Resolver bounded =
-        resolver.until(Deadline::after(config.remote.lookup_timeout), most_target_questions);
+    const Resolver bounded = bounded_resolver(config, resolver);
     return std::visit(Finder(config, bounded), next_hop.where);
 }
 

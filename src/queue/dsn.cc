@@ -140,8 +140,10 @@ std::string_view returned_type(const ReturnedMessage& returned, bool utf8_header
 }  // namespace
 
 MailParameters write_dsn(Message& report, const Journal& journal, const DsnRequest& request, int original) {
-    // RFC 3461 section 4.3: with anything but a failure comes the header, whatever was asked for.
-    const bool whole = main_action(request) == DsnAction::failed &&
+    // RFC 3461 section 4.3: with anything but a failure comes the header, whatever was asked for. RFC 8689
+    // section 5: nor does the text come back of what was to be kept secret.
+    const bool is_secret = journal.envelope.parameters.tls == TlsWish::required;
+    const bool whole = main_action(request) == DsnAction::failed && !is_secret &&
                        journal.envelope.parameters.return_part != ReturnPart::headers;
     const ReturnedMessage returned = read_returned(journal.id, original, whole);
     const bool utf8 = request.to.needs_utf8();
@@ -162,7 +164,9 @@ MailParameters write_dsn(Message& report, const Journal& journal, const DsnReque
     if (returned.is_readable)
         parts.add(returned_type(returned, journal.envelope.parameters.smtputf8), returned.text);
     parts.end();
-    return {eight_bit ? Body::eight_bit_mime : Body::seven_bit, utf8};
+    MailParameters parameters{eight_bit ? Body::eight_bit_mime : Body::seven_bit, utf8};
+    if (is_secret) parameters.tls = TlsWish::required;
+    return parameters;
 }
 
 }  // namespace postoffice

@@ -107,6 +107,11 @@ std::optional<Reply> MessageBuilder::finish() {
     return refusal_;
 }
 
+TlsWish MessageBuilder::tls_wish(TlsWish asked) const {
+    const bool is_waived = equals_ignoring_case(field_value(tls_required_), "No");
+    return asked == TlsWish::none && is_waived ? TlsWish::waived : asked;
+}
+
 void MessageBuilder::count_header(std::size_t octets) {
     header_octets_ += octets;
     if (settings_.header_size != 0 && header_octets_ > settings_.header_size)
@@ -198,6 +203,7 @@ void MessageBuilder::note_field(std::string_view name) {
 /// Where the body of such a field is collected.
 std::string* MessageBuilder::place_for(std::string_view name) {
     if (equals_ignoring_case(name, "Solicitation")) return &solicitation_;
+    if (equals_ignoring_case(name, "TLS-Required")) return &tls_required_;
     if (!equals_ignoring_case(name, "Delivered-To") || delivered_to_.size() == most_delivered_to)
         return nullptr;
     return &delivered_to_.emplace_back();

@@ -41,6 +41,8 @@ std::string parameter_lines(const MailParameters& parameters) {
                             by->is_traced ? "T" : "");
     if (scheduling.release != 0) text += fmt::format("release: {}\n", rfc3339_utc(scheduling.release));
     if (scheduling.priority != 0) text += fmt::format("priority: {}\n", scheduling.priority);
+    if (parameters.tls != TlsWish::none)
+        text += fmt::format("tls-required: {}\n", tls_wish_text(parameters.tls));
     return text;
 }
 
@@ -53,6 +55,10 @@ bool read_parameter_line(std::string_view key, std::string_view value, MailParam
         parameters.return_part = *parse_return_part(value);
     } else if (key == "envid" && is_envelope_id(value)) {
         parameters.envelope_id = value;
+    } else if (key == "tls-required" && value == tls_wish_text(TlsWish::required)) {
+        parameters.tls = TlsWish::required;
+    } else if (key == "tls-required" && value == tls_wish_text(TlsWish::waived)) {
+        parameters.tls = TlsWish::waived;
     } else {
         return read_scheduling_line(key, value, parameters.scheduling);
     }

@@ -50,6 +50,7 @@ constexpr std::array extensions = {
     Extension{"FUTURERELEASE", offers_future_release, longest_hold},
     Extension{"MT-PRIORITY", nullptr, nullptr},
     Extension{"SMTPUTF8", offers_smtputf8, nullptr},
+    Extension{"REQUIRETLS", offers_requiretls, nullptr},
     Extension{"ETRN", offers_etrn, nullptr},
     Extension{"LIMITS", nullptr, limits},
     Extension{"STARTTLS", offers_starttls, nullptr},

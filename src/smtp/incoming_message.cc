@@ -155,6 +155,7 @@ Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
             check_solicitation(dialogue.config().access.no_soliciting, field_value(builder_.solicitation()));
     Envelope envelope = dialogue.transaction.read_envelope(origin_of(dialogue), builder_.has_eight_bit(),
                                                            builder_.has_eight_bit_header());
+    envelope.parameters.tls = builder_.tls_wish(envelope.parameters.tls);
     send_to_folder(envelope, unwanted_mail(dialogue).folder);
     if (!refusal) refusal = check_loop(envelope, builder_.delivered_to());
     const auto log_refused = [&](const Reply& reply) {

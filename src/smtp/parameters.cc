@@ -24,6 +24,10 @@ bool offers_smtputf8(Dialogue&) {
     return idn_is_available();
 }
 
+bool offers_requiretls(Dialogue& dialogue) {
+    return dialogue.is_over_tls();
+}
+
 std::optional<Reply> check_ascii(std::string_view path_text, std::string_view parameters, bool smtputf8) {
     const auto path = path_text.substr(0, path_text.size() - parameters.size());
     if (smtputf8 || is_ascii(path)) return std::nullopt;

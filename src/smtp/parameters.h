@@ -32,6 +32,8 @@ Reply repeated_parameter(std::string_view keyword);
 
 /// Whether SMTPUTF8 is offered, and taken.
 bool offers_smtputf8(Dialogue&);
+/// The same of REQUIRETLS, which is for sessions under TLS (RFC 8689 section 4).
+bool offers_requiretls(Dialogue&);
 /// An address beyond ASCII is refused unless MAIL said SMTPUTF8 (RFC 6531 section 3.5). `path_text`: path and
 /// parameters.
 std::optional<Reply> check_ascii(std::string_view path_text, std::string_view parameters, bool smtputf8);

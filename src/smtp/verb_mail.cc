@@ -1,6 +1,6 @@
 // MAIL. RFC 5321 section 4.1.1.2; SIZE of RFC 1870, BODY of RFC 6152, RET and ENVID of RFC 3461, SMTPUTF8 of
 // RFC 6531, AUTH of RFC 4954; BY of RFC 2852, HOLDFOR and HOLDUNTIL of RFC 4865,
-// MT-PRIORITY of RFC 6710.
+// MT-PRIORITY of RFC 6710; REQUIRETLS of RFC 8689.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -55,6 +55,11 @@ bool read_smtputf8(std::string_view value, MailArguments& given) {
     return value.empty();
 }
 
+bool read_requiretls(std::string_view value, MailArguments& given) {
+    given.parameters.tls = TlsWish::required;
+    return value.empty();
+}
+
 bool read_solicit(std::string_view value, MailArguments& given) {
     given.solicitation = value;
     return !value.empty() && parse_solicitation_keywords(value);
@@ -98,12 +103,13 @@ bool knows_auth(Dialogue& dialogue) {
     return dialogue.services.authenticator.is_there() || dialogue.is_authenticated();
 }
 
-constexpr std::array<ParameterRow<MailArguments>, 11> parameter_table = {{
+constexpr std::array<ParameterRow<MailArguments>, 12> parameter_table = {{
     {"SIZE", "SIZE=octets", nullptr, read_size},
     {"BODY", "BODY=7BIT or BODY=8BITMIME", nullptr, read_body},
     {"RET", "RET=FULL or RET=HDRS", nullptr, read_return_part},
     {"ENVID", "ENVID=xtext", nullptr, read_envelope_id},
     {"SMTPUTF8", "SMTPUTF8 without a value", offers_smtputf8, read_smtputf8},
+    {"REQUIRETLS", "REQUIRETLS without a value", offers_requiretls, read_requiretls},
     {"AUTH", "AUTH=<> or AUTH=mailbox in xtext", knows_auth, read_submitter},
     {"SOLICIT", "SOLICIT=keyword,...", nullptr, read_solicit},
     {"BY", "BY=seconds;mode", offers_dsn, read_deliver_by},

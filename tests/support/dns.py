@@ -37,7 +37,7 @@ class NameServer:
 
     def write_zone(self, origin, records):
         """The zone has these records from the next start on."""
-        self._write(self._zone_file(origin), f"$ORIGIN {origin}\n$TTL 60\n{records}")
+        self._write(self._zone_file(origin), f"$ORIGIN {origin.rstrip('.')}.\n$TTL 60\n{records}")
 
     def _write(self, name, text):
         with open(os.path.join(self.folder, name), "w") as file:

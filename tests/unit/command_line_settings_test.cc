@@ -21,9 +21,10 @@ TEST(CommandLineTest, daemon_port_options_are_a_listen_address_for_root) {
             << text;
 }
 
-TEST(CommandLineTest, what_cannot_be_promised_is_refused) {
-    EXPECT_EQ(refusal("sendmail -O requiretls=yes bob"), 69);
-    EXPECT_EQ(refusal("sendmail -O requiretls=no bob"), 0);
+TEST(CommandLineTest, requiretls_is_a_wish_for_the_message) {
+    EXPECT_TRUE(accepted("sendmail -O requiretls=yes bob").submission.requiretls);
+    EXPECT_FALSE(accepted("sendmail -O requiretls=no bob").submission.requiretls);
+    EXPECT_NE(refusal("sendmail -O requiretls=perhaps bob"), 0);
 }
 
 TEST(CommandLineTest, set_options_of_two_languages) {

@@ -23,7 +23,7 @@ std::string message_with(const std::string& record) {
 TEST(DnsMessage, QuestionHasItsWireForm) {
     const auto query = encode_query(0xabcd, {"mx.a.test", DnsType::mx}, false);
     ASSERT_TRUE(query);
-    EXPECT_EQ(*query, std::string("\xab\xcd\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"
+    EXPECT_EQ(*query, std::string("\xab\xcd\x01\x20\x00\x01\x00\x00\x00\x00\x00\x00"
                                   "\x02mx\x01"
                                   "a\x04test\x00\x00\x0f\x00\x01",
                                   27));

@@ -178,6 +178,19 @@ TEST(ResolverSettings, ResolvConf) {
     EXPECT_EQ(none.servers[0].to_string(), "127.0.0.1:53");
 }
 
+TEST(ResolverSettings, ServersOnThisHostAreTrustedAndThoseThatResolvConfTrusts) {
+    const TemporaryFile plain("nameserver 192.0.2.1\noptions timeout:3\n");
+    const TemporaryFile trusting("nameserver 192.0.2.1\noptions timeout:3 trust-ad\n");
+    const TemporaryFile mixed("nameserver 127.0.0.1\nnameserver 192.0.2.1\n");
+    EXPECT_FALSE(ResolverSettings::from({}, plain.path()).are_trusted);
+    EXPECT_FALSE(ResolverSettings::from({}, mixed.path()).are_trusted);
+    EXPECT_TRUE(ResolverSettings::from({}, trusting.path()).are_trusted);
+    EXPECT_TRUE(ResolverSettings::from({}, plain.path() + ".missing").are_trusted);  // 127.0.0.1
+    EXPECT_TRUE(ResolverSettings::from({*Endpoint::parse("[::1]:5353", dns_port)}, plain.path()).are_trusted);
+    EXPECT_FALSE(
+        ResolverSettings::from({*Endpoint::parse("192.0.2.2", dns_port)}, trusting.path()).are_trusted);
+}
+
 TEST(ResolverSource, HasNewsWhenResolvConfChanged) {
     const TemporaryFile file("");
     const std::string path = file.path() + ".later";

@@ -217,6 +217,37 @@ TEST_F(SmtpClientTls, AFingerprintIsOfTheCertificateOrItsKey) {
     }
 }
 
+TEST_F(SmtpClientTls, TlsaRecordsSayWhichCertificateItIs) {
+    const auto octets = [](const std::string& digits) {
+        std::string text;
+        for (std::size_t i = 0; i < digits.size(); i += 2)
+            text += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
+        return text;
+    };
+    const auto [of_certificate, of_key] = files_.fingerprints();
+    const TlsaRecord by_key{3, 1, 1, octets(of_key)}, by_certificate{3, 0, 1, octets(of_certificate)};
+    const TlsaRecord by_anchor{2, 0, 1, octets(of_certificate)}, wrong{3, 1, 1, std::string(32, 'x')};
+    const auto is_taken = [&](const std::vector<TlsaRecord>& records, const std::string& name) {
+        FakeServer server({taker()});
+        const Dialogue d(server.endpoint(),
+                         ClientTls{Use::required, {name, Check::dane, {}, {}, records}, &client_, "dane"});
+        return d.client.is_verified();
+    };
+    EXPECT_TRUE(is_taken({by_key}, "mx.test"));
+    EXPECT_TRUE(is_taken({by_key}, "other.test"));  // RFC 7672 section 3.1.1
+    EXPECT_TRUE(is_taken({wrong, by_certificate}, "mx.test"));
+    EXPECT_FALSE(is_taken({wrong}, "mx.test"));
+    EXPECT_FALSE(is_taken({by_anchor}, "mx.test"));  // an anchor is no certificate of a server
+    for (const TlsaRecord& record : {by_key, by_certificate, by_anchor, wrong})
+        EXPECT_TRUE(client_.can_use(record));
+    for (const TlsaRecord& record :
+         {TlsaRecord{0, 0, 1, by_key.data}, TlsaRecord{1, 1, 1, by_key.data}, TlsaRecord{3, 1, 1, "short"},
+          TlsaRecord{3, 1, 9, by_key.data}, TlsaRecord{3, 9, 1, by_key.data},
+          TlsaRecord{3, 0, 0, "no certificate"}, TlsaRecord{255, 255, 255, ""}})
+        EXPECT_FALSE(client_.can_use(record))
+            << int{record.usage} << int{record.selector} << int{record.matching_type};
+}
+
 TEST_F(SmtpClientTls, ASessionIsResumedForTheSameCheckAlone) {
     FakeServer server({taker(), taker(), taker()});
     const auto is_resumed = [&](const ClientTls& tls) {

@@ -153,6 +153,79 @@ TEST_F(TlsPolicyTest, ASourceIsAskedAfterTheTableAndMayNameTheHosts) {
     EXPECT_EQ(policies.policy_for("b.test").name, "encrypt");
 }
 
+class DanePolicyTest : public TlsPolicyTest {
+  protected:
+    using Status = DaneRecords::Status;
+    Result<ClientTls> tls(const std::string& line, const DaneRecords& dane) {
+        return policies_.tls_for(*parse_tls_policy(line), "b.test", {"mx.b.test", 0, {}}, dane);
+    }
+
+    TlsPolicies policies_{config_};
+    const TlsaRecord usable_{3, 1, 1, std::string(32, 'x')};
+    const TlsaRecord unusable_{1, 1, 1, std::string(32, 'x')};
+};
+
+TEST_F(DanePolicyTest, UsableRecordsAreWhatCounts) {
+    for (const std::string level : {"dane", "dane-only"}) {
+        const auto found = *tls(level, {Status::found, {unusable_, usable_}, "end.test"});
+        EXPECT_EQ(found.use, Use::required);
+        EXPECT_EQ(found.peer.check, Check::dane);
+        EXPECT_EQ(found.peer.server_name, "end.test");
+        EXPECT_EQ(found.peer.names, (Names{"mx.b.test", "b.test"}));
+        EXPECT_EQ(found.peer.tlsa, std::vector<TlsaRecord>{usable_});
+    }
+}
+
+TEST_F(DanePolicyTest, WithoutUsableRecordsTlsIsRequired) {
+    const DaneRecords records{Status::found, {unusable_}, "mx.b.test"};
+    EXPECT_EQ(tls("dane", records)->use, Use::required);
+    EXPECT_EQ(tls("dane", records)->peer.check, Check::none);
+    EXPECT_FALSE(tls("dane-only", records));
+}
+
+TEST_F(DanePolicyTest, WithoutRecordsDaneIsMay) {
+    EXPECT_EQ(tls("dane", {})->use, Use::if_offered);
+    EXPECT_EQ(tls("dane", {})->policy, "may");
+    EXPECT_FALSE(tls("dane-only", {}));
+}
+
+TEST_F(DanePolicyTest, AHostOfWhichDnsDoesNotSayIsNotUsed) {
+    EXPECT_FALSE(tls("dane", {Status::temporary, {}, "mx.b.test", "SERVFAIL"}));
+}
+
+TEST_F(DanePolicyTest, RequiretlsNeedsAHostThatIsConfirmedAndVerified) {
+    const TlsPolicy policy = policies_.policy_for("b.test", TlsWish::required);
+    MailHost host{"mx.b.test", 0, {}};
+    EXPECT_FALSE(policies_.tls_for(policy, "b.test", host));
+    host.is_confirmed = true;
+    EXPECT_EQ(policies_.tls_for(policy, "b.test", host)->use, Use::required);
+    EXPECT_EQ(policies_.tls_for(policy, "b.test", host)->peer.check, Check::names);
+    EXPECT_FALSE(policies_.tls_for(policy, "b.test", host, {Status::found, {unusable_}, "mx.b.test"}));
+    EXPECT_EQ(policies_.tls_for(policy, "b.test", host, {Status::found, {usable_}, "mx.b.test"})->peer.check,
+              Check::dane);
+}
+
+TEST_F(DanePolicyTest, WhatADomainWantsCanBeWaivedAndWhatThisHostWantsCannot) {
+    OneSource source({.level = TlsLevel::verify, .name = "sts"});
+    policies_.add(source);
+    EXPECT_EQ(policies_.policy_for("b.test", TlsWish::waived).level, TlsLevel::may);
+    config_.remote.tls = TlsLevel::dane;
+    EXPECT_FALSE(TlsPolicies::needs_dane_records(policies_.policy_for("b.test", TlsWish::waived)));
+    config_.remote.tls = TlsLevel::encrypt;
+    EXPECT_EQ(policies_.policy_for("b.test", TlsWish::waived).level, TlsLevel::encrypt);
+}
+
+TEST_F(DanePolicyTest, OtherSourcesAreForHostsWithoutRecords) {
+    OneSource source({.level = TlsLevel::verify, .mx_patterns = {"mx.b.test"}, .name = "sts"});
+    config_.remote.tls = TlsLevel::dane;
+    policies_.add(source);
+    const TlsPolicy policy = policies_.policy_for("b.test");
+    EXPECT_TRUE(TlsPolicies::needs_dane_records(policy));
+    const MailHost host{"other.b.test", 0, {}};
+    EXPECT_FALSE(policies_.tls_for(policy, "b.test", host));
+    EXPECT_TRUE(policies_.tls_for(policy, "b.test", host, {Status::found, {usable_}, "other.b.test"}));
+}
+
 TEST(MxPatterns, AStarIsOneLabel) {
     EXPECT_TRUE(matches_mx_pattern("mx.b.test", "mx.b.test"));
     EXPECT_TRUE(matches_mx_pattern("mx.b.test", "*.b.test"));

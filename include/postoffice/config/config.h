@@ -45,6 +45,7 @@ struct NetworkConfig {
     std::uint16_t submission_port;      ///< `msp`: one more listener on all addresses; 0 = none
     std::vector<IpNetwork> proxies;     ///< front ends that speak the PROXY protocol
     std::vector<Endpoint> nameservers;  ///< with their ports; empty = resolv.conf
+    DnssecTrust dnssec;                 ///< which of them are believed to have validated an answer
     bool operator==(const NetworkConfig&) const = default;
 };
 

@@ -59,13 +59,18 @@ struct RelayHost {
 /// "relay.example:587, [192.0.2.1]".
 std::string to_text(const std::vector<RelayHost>& hosts);
 
-/// The TLS that mail to another host needs; each level but none also needs what the ones before it do.
+/// Which name servers are believed that they have validated an answer by DNSSEC.
+enum class DnssecTrust { none, loopback, all };
+
+/// The TLS that mail to another host needs.
 enum class TlsLevel {
     none,         ///< TLS is not used
     may,          ///< where it is offered; the certificate does not count
     encrypt,      ///< always; the certificate does not count
     verify,       ///< always, and a known authority confirms the name of the host
     fingerprint,  ///< always, and the certificate is one of those that are listed
+    dane,         ///< as the TLSA records of the host say; as `may` for hosts without
+    dane_only,    ///< as its TLSA records say; hosts without get no mail
 };
 
 /// "may".

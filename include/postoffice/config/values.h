@@ -40,10 +40,12 @@ Result<std::string> parse_domain(std::string_view text);
 /// "HOST" or "HOST:PORT"; HOST is a name, an IPv4 address, or either of them or an IPv6 address in brackets.
 /// Brackets around a name make no difference.
 Result<RelayHost> parse_relay_host(std::string_view text);
-/// "none", "may", "encrypt", "verify", "fingerprint".
+/// "none", "may", "encrypt", "verify", "fingerprint", "dane", "dane-only".
 Result<TlsLevel> parse_tls_level(std::string_view text);
 /// The same, as far as it needs nothing else to be given.
 Result<TlsLevel> parse_remote_tls(std::string_view text);
+/// "auto", "trust" or "none".
+Result<DnssecTrust> parse_dnssec(std::string_view text);
 /// "lmtp:/PATH", "lmtp:ADDRESS[:PORT]"; "mailbox" is no server.
 Result<std::optional<LmtpServer>> parse_local_transport(std::string_view text);
 /// "IP", "IP:PORT" or "[IP]:PORT".

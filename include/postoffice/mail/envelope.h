@@ -22,6 +22,15 @@ std::string_view body_text(Body body);
 /// The same, in any case.
 std::optional<Body> parse_body(std::string_view text);
 
+/// What the sender wants of TLS on the whole way of a message: RFC 8689.
+enum class TlsWish {
+    none,
+    required,  ///< REQUIRETLS: to each host under TLS and verified, or not at all
+    waived,    ///< "TLS-Required: No": what domains demand for mail to them does not count
+};
+/// "yes" or "no", as a journal says whether TLS is required; "" for none.
+std::string_view tls_wish_text(TlsWish wish);
+
 /// What MAIL says of a message beside its sender, and what travels with it to the next host.
 struct MailParameters {
     Body body = Body::seven_bit;  ///< RFC 6152
@@ -31,6 +40,7 @@ struct MailParameters {
     ReturnPart return_part = ReturnPart::unspecified;  ///< RET
     std::string envelope_id = {};  ///< ENVID, the sender's name for this message, in xtext; "" if not given
     Scheduling scheduling{};       ///< BY, HOLDFOR and HOLDUNTIL, MT-PRIORITY
+    TlsWish tls = TlsWish::none;
     bool operator==(const MailParameters&) const = default;
 };
 

@@ -1,6 +1,6 @@
 // DNS messages as values: questions to octets, octets to answers. Pure functions without sockets; whatever
 // the octets are, nothing outside them is read and the work is bounded by their number. RFC 1035 section 4
-// (wire format), RFC 3596 (AAAA), RFC 6891 (EDNS0).
+// (wire format), RFC 3596 (AAAA), RFC 6698 (TLSA), RFC 6840 section 5.7 (AD in questions), RFC 6891 (EDNS0).
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,8 @@ enum class DnsType : std::uint16_t {
     mx = 15,
     txt = 16,
     aaaa = 28,
-    opt = 41
+    opt = 41,
+    tlsa = 52
 };
 
 /// "MX", "AAAA"; "TYPE257" (RFC 3597) for the ones without a name here.
@@ -58,13 +59,14 @@ struct DnsRecord {
     IpAddress address;             ///< A, AAAA
     std::string target;            ///< CNAME, PTR, MX; "" = the root
     std::uint16_t preference = 0;  ///< MX
-    std::string text;              ///< TXT: its strings joined (RFC 7208 section 3.3); any octets
+    std::string text;  ///< TXT: its strings joined (RFC 7208 section 3.3); TLSA: its data; any octets
 };
 
 struct DnsMessage {
     std::uint16_t id = 0;
     bool is_response = false;
     bool is_authoritative = false;
+    bool is_authentic = false;  ///< AD: the server has validated the answer (RFC 4035 section 3.2.3)
     bool is_truncated = false;  ///< the records below are not there: ask again by TCP
     DnsCode code = DnsCode::no_error;
     std::optional<DnsQuestion> question;  ///< class IN; not there if the message has none

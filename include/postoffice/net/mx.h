@@ -14,6 +14,10 @@ struct MailHost {
     std::string name;  ///< host name, or the literal for [1.2.3.4]
     int preference = 0;
     std::vector<IpAddress> addresses;  ///< never empty
+    /// DNSSEC confirms that this is a mail host of the domain, or the configuration says so.
+    bool is_confirmed = false;
+    bool has_secure_addresses = false;  ///< DNSSEC confirms the addresses, CNAMEs included
+    std::string canonical_name{};       ///< at the end of the CNAMEs; empty if DNS was not asked
 };
 
 struct MxList {

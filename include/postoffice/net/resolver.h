@@ -27,6 +27,8 @@ struct AddressLookup {
     DnsStatus status = DnsStatus::temporary;
     std::vector<IpAddress> addresses;  ///< in the order to try: IPv6, then IPv4, each as answered
     std::string why;                   ///< for people; set unless found
+    bool is_secure = false;            ///< as RecordLookup has it
+    std::string name{};                ///< at the end of the CNAMEs
 };
 
 struct NameLookup {
@@ -44,12 +46,17 @@ struct MxLookup {
     DnsStatus status = DnsStatus::temporary;
     std::vector<MxRecord> records;  ///< as answered, unsorted
     std::string why;
+    bool is_secure = false;  ///< as RecordLookup has it
 };
 
 struct RecordLookup {
     DnsStatus status = DnsStatus::temporary;
     std::vector<DnsRecord> records;  ///< of the type asked for, at the end of the CNAMEs
     std::string why;
+    /// Signed, and validated by a name server that is trusted with that, CNAMEs included. Also of records
+    /// that do not exist.
+    bool is_secure = false;
+    std::string name{};  ///< at the end of the CNAMEs
 };
 
 /// One of several questions asked together.
@@ -59,15 +66,18 @@ struct QuickAnswer {
 };
 
 struct ResolverSettings {
-    std::vector<Endpoint> servers;          ///< asked in order; never empty
-    Milliseconds timeout{5000};             ///< for one server, one try
-    int attempts = 2;                       ///< rounds over all servers
+    std::vector<Endpoint> servers;  ///< asked in order; never empty
+    Milliseconds timeout{5000};     ///< for one server, one try
+    int attempts = 2;               ///< rounds over all servers
+    /// What the servers say of DNSSEC is believed: nothing between them and this host can change it.
+    bool are_trusted = false;
     std::string hosts_file = "/etc/hosts";  ///< for addresses() and names(), before DNS; empty = not used
 
     /// `nameservers`, or if there are none those of resolv.conf (127.0.0.1 if that names none): its
     /// `nameserver` lines and the options `timeout` and `attempts`. The search list is not used: mail has
-    /// whole names. A name server in resolv.conf that is no address is passed over, as the C library does.
-    /// Throws std::system_error if resolv.conf is there and cannot be read.
+    /// whole names. The servers are trusted if all are on the loopback interface, or resolv.conf has the
+    /// option trust-ad, as in the C library. A name server in resolv.conf that is no address is passed over,
+    /// as the C library does. Throws std::system_error if resolv.conf is there and cannot be read.
     static ResolverSettings from(const std::vector<Endpoint>& nameservers,
                                  const std::string& resolv_conf = "/etc/resolv.conf");
 };
@@ -109,6 +119,10 @@ class Resolver {
     /// The same, for a client or message that waits: all lookups together end by the deadline and with
     /// `most_questions` (each step of a CNAME chain is one); what is not known by then is temporary.
     Resolver until(Deadline deadline, unsigned most_questions = no_limit) const;
+
+    /// The same, with another word on whether its servers are trusted.
+    Resolver trusting(bool servers_are_trusted) const;
+    bool trusts_servers() const { return settings_.are_trusted; }
 
     /// From the hosts file, else from DNS. The text of an address is its own answer.
     AddressLookup addresses(const std::string& host) const;

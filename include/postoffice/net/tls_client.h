@@ -47,7 +47,7 @@ struct TlsPeer {
     std::vector<std::string> names{};
     /// SHA-256 of the certificate, or of its public key (SubjectPublicKeyInfo): lower-case hexadecimal.
     std::vector<std::string> fingerprints{};
-    /// At least one of them must be usable; see usable_tlsa().
+    /// Each of them as TlsClient::can_use() has it. `server_name` is then their base domain.
     std::vector<TlsaRecord> tlsa{};
     bool operator==(const TlsPeer&) const = default;
 };
@@ -63,6 +63,9 @@ class TlsClient {
 
     /// Throws FormatError "FILE: what is wrong".
     ssl_ctx_st* context();
+    /// True if a certificate can be compared with the record: RFC 7672 section 3.1.3 leaves the usages 2 and
+    /// 3; data of the wrong length, and what is no certificate or key, does not count. Throws as context().
+    bool can_use(const TlsaRecord& record);
     /// The session to offer this peer, or null. A session belongs to the check that it has passed.
     ssl_session_st* session_for(const TlsPeer& peer) const;
     /// Takes the session over, in the place of the one before.

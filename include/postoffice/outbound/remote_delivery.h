@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,10 +61,14 @@ class RemoteDelivery {
     void deliver_part(Attempt& attempt);
     void walk(Attempt& attempt);
     void connect(const MailServer& server);
-    bool has_policy_changed();
     RelayLoginResult login_for(const TargetHost& target) const;
     void log_in(const TargetHost& target, const RelayLogin& login);
-    Result<ClientTls> tls_for(const TargetHost& target);
+    bool has_policy_changed(TlsWish wish);
+    void choose_policy(const TargetHost& target, TlsWish wish);
+    DaneRecords dane_records(const Resolver& resolver, const TargetHost& target) const;
+    Result<ClientTls> tls_for(const TargetHost& target, const DaneRecords& dane);
+    DeliveryResult unusable(const std::string& why) const;
+    std::optional<DeliveryResult> why_unusable() const;
     void hand_over(Attempt& attempt);
 
     const Config& config_;

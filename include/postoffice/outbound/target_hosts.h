@@ -34,6 +34,10 @@ struct TargetHosts {
 /// up at most (20), unless they are behind CNAMEs.
 inline constexpr unsigned most_target_questions = 41;
 
+/// For the questions about one next hop, or about the TLSA records of all its hosts: ends after
+/// Config::remote.lookup_timeout, and believes in DNSSEC what Config::network.dnssec says.
+Resolver bounded_resolver(const Config& config, const Resolver& resolver);
+
 /// Asks DNS, for Config::remote.lookup_timeout at most. What is wrong with a relay that the configuration
 /// names is never the sender's fault: mail waits. Throws std::system_error.
 TargetHosts find_target_hosts(const Config& config, const Resolver& resolver, const NextHop& next_hop);

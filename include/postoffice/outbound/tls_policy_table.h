@@ -25,6 +25,11 @@ struct TlsPolicy {
     std::vector<std::string> mx_patterns{};   ///< of which each host must match one; empty: all hosts will do
     /// What does not agree with the policy is reported, and holds no mail up (RFC 8461 section 5).
     bool is_testing = false;
+    /// A host that has TLSA records gets its mail as they say, whatever else this is (RFC 8461 section 2).
+    bool prefers_dane = false;
+    /// Mail goes only to hosts of which DNSSEC, MTA-STS or the configuration says that they are the right
+    /// ones, and that offer REQUIRETLS (RFC 8689 section 4.2.1).
+    bool passes_requiretls = false;
     std::string name{};  ///< for the log: "may", "sts"
     bool operator==(const TlsPolicy&) const = default;
 };

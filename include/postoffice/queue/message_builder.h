@@ -45,6 +45,8 @@ class MessageBuilder {
     const std::optional<Reply>& refusal() const { return refusal_; }
     /// An octet above 127 was seen.
     bool has_eight_bit() const { return eight_bit_; }
+    /// REQUIRETLS, or else what the header says: "TLS-Required: No" (RFC 8689 section 4.1); after finish().
+    TlsWish tls_wish(TlsWish asked) const;
     /// One was seen in the header, ours included; after finish().
     bool has_eight_bit_header() const { return eight_bit_header_; }
     /// As on the wire, where a line end is two octets (RFC 1870 section 3).
@@ -83,6 +85,7 @@ class MessageBuilder {
     std::string name_;  // the start of a header line, until it is known whether it is a field
     bool any_field_ = false;
     bool has_from_line_ = false;
+    std::string tls_required_;
     bool eight_bit_ = false;
     bool eight_bit_header_ = false;
     std::string* collected_ = nullptr;  // where the body of the field at hand goes; null pointer: nowhere

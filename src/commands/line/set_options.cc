@@ -147,9 +147,7 @@ void ArgumentParser::long_set_option(std::string_view value) {
     } else if (name == "smtputf8" || name == "requiretls") {
         const auto wanted = yes_or_no(argument);
         if (!wanted) refuse(fmt::format("-O {}: must be yes or no", text));
-        // RFC 8689: a host that cannot keep the promise must not take the message.
-        if (name == "requiretls" && *wanted)
-            refuse("-O requiretls=yes: REQUIRETLS is not available in this version", 69);
+        if (name == "requiretls") line_.submission.requiretls = *wanted;
         if (name == "smtputf8") line_.submission.smtputf8 = wanted;
     } else if (name == "deliverby") {
         line_.submission.deliver_by = deliver_by_words(argument);

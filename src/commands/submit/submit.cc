@@ -259,6 +259,7 @@ WireEnvelope SubmitCommand::drop_envelope() const {
     parameters.return_part = parse_return_part(line_.submission.dsn_return).value_or(ReturnPart::unspecified);
     parameters.envelope_id = line_.submission.envelope_id;
     parameters.scheduling = scheduling_;
+    if (line_.submission.requiretls) parameters.tls = TlsWish::required;
     const Notify notify = line_.submission.dsn_notify.empty()
                               ? Notify()
                               : parse_notify(line_.submission.dsn_notify).value_or(Notify());

@@ -117,6 +117,7 @@ void SmtpClient::learn_extensions(std::string_view text) {
         if (equals_ignoring_case(keyword, "DELIVERBY")) extensions_.deliver_by = true;
         if (equals_ignoring_case(keyword, "MT-PRIORITY")) extensions_.priority = true;
         if (equals_ignoring_case(keyword, "AUTH")) extensions_.auth = trim(line);
+        if (equals_ignoring_case(keyword, "REQUIRETLS")) extensions_.requiretls = true;
         if (equals_ignoring_case(keyword, "LIMITS")) learn_limits(line);
         if (equals_ignoring_case(keyword, "SIZE")) {
             extensions_.size = true;

@@ -267,6 +267,8 @@ std::string SmtpClient::mail_command(const Transaction& transaction) const {
     if (extensions_.eight_bit_mime && transaction.envelope.parameters.body == Body::eight_bit_mime)
         line += " BODY=8BITMIME";
     if (transaction.any_open_needs_utf8()) line += " SMTPUTF8";
+    if (extensions_.requiretls && transaction.envelope.parameters.tls == TlsWish::required)
+        line += " REQUIRETLS";
     const MailParameters& parameters = transaction.envelope.parameters;
     const Scheduling& scheduling = parameters.scheduling;
     if (extensions_.deliver_by && scheduling.deliver_by)

@@ -79,6 +79,7 @@ struct SubmissionWords {
     std::string hold_for;          ///< -O HoldFor=: seconds
     std::string hold_until;        ///< -O HoldUntil=
     std::string priority;          ///< -O Priority=
+    bool requiretls = false;       ///< -O requiretls=
 };
 
 /// The client that serve_stdio, explain and verify pretend.

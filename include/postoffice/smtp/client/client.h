@@ -47,7 +47,7 @@ struct MailServer {
 /// What a server offers in its answer to EHLO or LHLO.
 struct ServerExtensions {
     bool pipelining = false, eight_bit_mime = false, size = false, dsn = false, smtputf8 = false;
-    bool starttls = false, deliver_by = false, priority = false;
+    bool starttls = false, requiretls = false, deliver_by = false, priority = false;
     std::string auth = "";         ///< mechanisms: "PLAIN LOGIN"
     std::uint64_t size_limit = 0;  ///< of a message; 0: none is known
     std::size_t most_recipients = std::numeric_limits<std::size_t>::max();  ///< in one transaction
