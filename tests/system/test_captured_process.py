@@ -60,6 +60,8 @@ def test_a_session_process_that_reports_ready_and_reads_nothing_is_given_up(outs
         kept = 0
         with contextlib.suppress(AssertionError, OSError):
             for n in range(1000):
+                # Until the listener has read that it is ready, a client would go to another process.
+                wait_for(lambda: unread_by_peer(channel) == 0, what="the listener")
                 before = octets_in(channel)
                 call(outsiders, 1, first=n)
                 wait_for(lambda: octets_in(channel) > before, seconds=2, what="one more client for it")
