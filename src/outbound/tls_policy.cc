@@ -36,6 +36,12 @@ ClientTls::Use use_of(const TlsPolicy& policy) {
     return ClientTls::Use::required;
 }
 
+// What a domain says of itself may ask for more than the option does, never for less.
+bool may_replace(TlsLevel option, const TlsPolicy& policy) {
+    const bool holds_mail_up = option == TlsLevel::encrypt || option == TlsLevel::verify;
+    return !(policy.is_testing && holds_mail_up);
+}
+
 }  // namespace
 
 TlsPolicies::TlsPolicies(const Config& config)
@@ -62,9 +68,10 @@ TlsPolicy TlsPolicies::policy_for(const std::string& next_hop, TlsWish wish) {
 TlsPolicy TlsPolicies::general_policy(const std::string& next_hop, TlsWish wish) {
     if (const auto policy = table_.find(next_hop)) return *policy;
     const TlsLevel level = config_.remote.tls;
-    if (level != TlsLevel::none && wish != TlsWish::waived)
+    const bool is_open_to_sources = level != TlsLevel::none && level != TlsLevel::dane_only;
+    if (is_open_to_sources && wish != TlsWish::waived)
         for (TlsPolicySource* const source : sources_)
-            if (auto policy = source->policy_for(next_hop)) {
+            if (auto policy = source->policy_for(next_hop); policy && may_replace(level, *policy)) {
                 policy->prefers_dane = level == TlsLevel::dane;
                 return *std::move(policy);
             }

@@ -153,6 +153,24 @@ TEST_F(TlsPolicyTest, ASourceIsAskedAfterTheTableAndMayNameTheHosts) {
     EXPECT_EQ(policies.policy_for("b.test").name, "encrypt");
 }
 
+TEST_F(TlsPolicyTest, ASourceAsksForMoreThanTheOptionAndNeverForLess) {
+    OneSource enforced({.level = TlsLevel::verify, .mx_patterns = {"mx.b.test"}, .name = "sts"});
+    OneSource tested({.level = TlsLevel::verify, .is_testing = true, .name = "sts-testing"});
+    const auto name_of = [this](TlsLevel option, OneSource& source) {
+        config_.remote.tls = option;
+        TlsPolicies policies(config_);
+        policies.add(source);
+        return policies.policy_for("b.test").name;
+    };
+    EXPECT_EQ(name_of(TlsLevel::may, tested), "sts-testing");
+    EXPECT_EQ(name_of(TlsLevel::dane, tested), "sts-testing");
+    EXPECT_EQ(name_of(TlsLevel::encrypt, enforced), "sts");
+    EXPECT_EQ(name_of(TlsLevel::verify, enforced), "sts");
+    for (const TlsLevel option : {TlsLevel::encrypt, TlsLevel::verify, TlsLevel::dane_only, TlsLevel::none})
+        EXPECT_EQ(name_of(option, tested), to_string(option)) << "a policy that is tested sends in the clear";
+    EXPECT_EQ(name_of(TlsLevel::dane_only, enforced), "dane-only");
+}
+
 class DanePolicyTest : public TlsPolicyTest {
   protected:
     using Status = DaneRecords::Status;
