@@ -11,8 +11,6 @@
 namespace postoffice {
 namespace {
 
-constexpr std::size_t most_known = 64;
-
 /// The policy of the entry, if it holds at this time. A clock that went back does not prolong it.
 std::optional<StsPolicy> valid_policy(const StsCacheEntry& entry, UnixTime now) {
     if (entry.fetched == 0 || now < entry.fetched) return std::nullopt;
@@ -44,10 +42,9 @@ TlsPolicy tls_policy(const StsPolicy& policy) {
 std::optional<TlsPolicy> StsSource::policy_for(const std::string& next_hop) {
     const auto domain = domain_to_ascii(next_hop);
     if (!domain || !is_policy_domain(*domain)) return std::nullopt;
-    const auto known = known_.find(*domain);
-    if (known != known_.end() && known->second.since.time() < fresh) return known->second.policy;
-    if (known_.size() >= most_known) known_.clear();
-    return (known_[*domain] = Known{find(*domain)}).policy;
+    const bool is_known = known_ && known_->domain == *domain && known_->since.time() < fresh;
+    if (!is_known) known_ = Known{*domain, find(*domain)};
+    return known_->policy;
 }
 
 std::optional<TlsPolicy> StsSource::find(const std::string& domain) {

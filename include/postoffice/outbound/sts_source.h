@@ -4,7 +4,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 
@@ -36,7 +35,9 @@ class StsSource : public TlsPolicySource {
     static constexpr Seconds fresh{60};
 
   private:
+    /// The last answer: an agent sends to one domain, message after message.
     struct Known {
+        std::string domain;
         std::optional<TlsPolicy> policy;
         Stopwatch since{};
     };
@@ -47,7 +48,7 @@ class StsSource : public TlsPolicySource {
     StsCache cache_;
     Ask ask_;
     Fetch fetch_;
-    std::map<std::string, Known> known_;
+    std::optional<Known> known_;
 };
 
 }  // namespace postoffice
