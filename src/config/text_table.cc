@@ -13,6 +13,7 @@
 #include "postoffice/base/idn.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
+#include "postoffice/base/utf8.h"
 #include "postoffice/config/config_file.h"
 
 namespace postoffice {
@@ -20,10 +21,6 @@ namespace {
 
 constexpr std::size_t most_octets = 64u << 20;
 constexpr std::string_view blanks = " \t\r\v\f";
-
-bool is_ascii(std::string_view text) {
-    return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-}
 
 /// Domains are compared with A-labels.
 std::string normal_key(std::string_view key) {
