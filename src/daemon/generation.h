@@ -15,7 +15,8 @@
 #include "postoffice/base/request_socket.h"
 #include "postoffice/config/config.h"
 #include "postoffice/daemon/key_keeper.h"
-#include "postoffice/net/https.h"
+#include "postoffice/daemon/login_keeper.h"
+#include "postoffice/daemon/sts_fetcher.h"
 #include "postoffice/net/tls.h"
 #include "postoffice/net/tls_key.h"
 #include "postoffice/policy/session_pass.h"
@@ -30,8 +31,8 @@ struct Generation {
         if (const auto exposure = exposure_of_key(config.tls))
             log_event("", "tls-key-exposed", {{"reason", *exposure}});
         if (!config.limits.coal_command.empty()) coal_requests = make_request_socket();
-        if (config.remote.sts && https_is_built_in()) sts_requests = make_request_socket();
-        if (!config.remote.password_file.empty()) relay_logins = make_request_socket();
+        if (needs_sts_fetcher(config)) sts_requests = make_request_socket();
+        if (needs_login_keeper(config)) relay_logins = make_request_socket();
     }
 
     enum Role {

@@ -67,8 +67,7 @@ int be_sts_fetcher(Generation& generation, pid_t master) {
 int be_login_keeper(Generation& generation, pid_t master) {
     const int requests = generation.relay_logins->reader.release();
     close_descriptors_except({requests});
-    end_with_parent(master);
-    return run_login_keeper(generation.config, Fd(requests));
+    return run_login_keeper(generation.config, Fd(requests), master);
 }
 
 int be_key_keeper(Generation& generation, const ServiceIdentity& identity, pid_t master) {

@@ -2,19 +2,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
-#include <map>
 
+#include "child_per_request.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
-#include "postoffice/base/foreign_descriptors.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/process.h"
 #include "postoffice/base/text.h"
@@ -96,95 +92,16 @@ RelayLoginAnswer with_token(const Config& config, const RelayLoginRequest& reque
     return answer;
 }
 
-class LoginKeeper {
-  public:
-    LoginKeeper(const Config& config, Fd requests) : config_(config), requests_(std::move(requests)) {}
-
-    int run() {
-        while (requests_ || !children_.empty()) {
-            wait();
-            while (const int signal = signals_->next())
-                if (signal != SIGCHLD) requests_.reset();
-            for (ProcessEnd end = reap_child(); end.pid != 0; end = reap_child()) {
-                log_if_crashed("login keeper", end);
-                children_.erase(end.pid);
-            }
-            if (requests_) read_requests();
-            for (const auto& [pid, deadline] : children_)
-                if (deadline.passed()) (void)::kill(pid, SIGKILL);
-            foreign_.close_all();
-        }
-        return 0;
-    }
-
-  private:
-    void wait() const {
-        pollfd polled[] = {{signals_->fd(), POLLIN, 0},
-                           {children_.size() < most_children ? requests_.get() : -1, POLLIN, 0}};
-        if (::poll(polled, std::size(polled), children_.empty() ? -1 : 500) < 0 && errno != EINTR)
-            throw_errno("poll");
-    }
-
-    void read_requests() {
-        while (children_.size() < most_children) {
-            auto arrival = receive_struct_now<RelayLoginRequest>(requests_.get());
-            if (arrival.kind == PacketArrival::Kind::nothing) return;
-            const bool is_request = arrival.kind == PacketArrival::Kind::packet &&
-                                    arrival.value.magic == RelayLoginRequest::expected_magic &&
-                                    arrival.descriptors.size() == 1 &&
-                                    is_packet_socket(arrival.descriptors.front().get());
-            if (is_request) serve(arrival.value, arrival.descriptors.front());
-            foreign_.add(std::move(arrival.descriptors));
-        }
-    }
-
-    /// The child has a copy of the channel; an agent that gets no answer tries again later.
-    void serve(const RelayLoginRequest& request, const Fd& channel) try {
-        foreign_.close_all();
-        const pid_t pid = spawn_process("looking up a login", [&] {
-            requests_.reset();
-            signals_.reset();
-            RelayLoginAnswer answer = find_relay_login(config_, request);
-            try {
-                send_struct(channel.get(), answer);
-            } catch (const std::exception&) {  // the agent has ended
-            }
-            ::explicit_bzero(static_cast<void*>(&answer), sizeof answer);
-            return 0;
-        });
-        children_.emplace(pid, Deadline::after(patience));
-    } catch (const std::system_error& error) {
-        log_event("", "relay-login-unknown", {{"host", request.host.str()}, {"reason", error.what()}});
-    }
-
-    const Config& config_;
-    Fd requests_;
-    ForeignDescriptors foreign_;
-    std::optional<SignalSource> signals_{std::in_place, std::initializer_list<int>{SIGTERM, SIGINT, SIGCHLD}};
-    std::map<pid_t, Deadline> children_;
-};
+/// An agent that gets no answer tries again later.
+void answer_request(const Config& config, const RelayLoginRequest& request, const Fd& channel) {
+    const RelayLoginAnswer answer = find_relay_login(config, request);
+    send_struct(channel.get(), answer);
+}
 
 }  // namespace
 
-LoginKeeperProcess::LoginKeeperProcess(const Config& config) {
-    if (config.remote.password_file.empty()) return;
-    requests_ = make_request_socket();
-    pid_ = spawn_process("login keeper", [&, parent = ::getpid()] {
-        const int reader = requests_->reader.release();
-        close_descriptors_except({reader});
-        end_with_parent(parent);
-        return run_login_keeper(config, Fd(reader));
-    });
-}
-
-LoginKeeperProcess::~LoginKeeperProcess() {
-    if (pid_ <= 0) return;
-    (void)::kill(pid_, SIGTERM);
-    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) continue;
-}
-
-RelayLoginHandle LoginKeeperProcess::handle() const {
-    return requests_ ? RelayLoginHandle(requests_->handle) : RelayLoginHandle();
+bool needs_login_keeper(const Config& config) {
+    return !config.remote.password_file.empty();
 }
 
 std::vector<std::string> problems_of_relay_logins(const Config& config) {
@@ -224,9 +141,20 @@ RelayLoginAnswer find_relay_login(const Config& config, const RelayLoginRequest&
     return temporary(in_plain_words(error));
 }
 
-int run_login_keeper(const Config& config, Fd requests) {
+int run_login_keeper(const Config& config, Fd requests, pid_t parent) {
     ignore_sigpipe();
-    return LoginKeeper(config, std::move(requests)).run();
+    end_with_parent(parent);
+    const RequestWork<RelayLoginRequest> work{
+        .title = "looking up a login",
+        .most_children = most_children,
+        .patience = patience,
+        .answer = [&](const RelayLoginRequest& request,
+                      const Fd& channel) { answer_request(config, request, channel); },
+        .not_started =
+            [](const RelayLoginRequest& request, const std::string& reason) {
+                log_event("", "relay-login-unknown", {{"host", request.host.str()}, {"reason", reason}});
+            }};
+    return ChildPerRequest<RelayLoginRequest>(work, std::move(requests)).run();
 }
 
 }  // namespace postoffice

@@ -1,5 +1,9 @@
 #include "postoffice/daemon/queue_run.h"
 
+#include <optional>
+#include <utility>
+
+#include "command_helper.h"
 #include "postoffice/daemon/login_keeper.h"
 #include "postoffice/daemon/run_with_spawner.h"
 #include "postoffice/daemon/service_identity.h"
@@ -21,10 +25,19 @@ int run_queue_once(const Config& config, const QueueRun& run) {
     settings.ignore_retry_times = run.ignore_retry_times;
     settings.verbose = run.verbose;
     settings.only = run.only ? &*run.only : nullptr;
-    const StsFetcherProcess sts_fetcher(config);
-    const LoginKeeperProcess login_keeper(config);
-    settings.sts_fetcher = sts_fetcher.handle();
-    settings.logins = login_keeper.handle();
+    std::optional<CommandHelper> sts_fetcher, login_keeper;
+    if (needs_sts_fetcher(config)) {
+        sts_fetcher.emplace("STS fetcher", [&](Fd requests, pid_t parent) {
+            return run_sts_fetcher(config, std::move(requests), parent);
+        });
+        settings.sts_fetcher = StsFetcherHandle(sts_fetcher->handle());
+    }
+    if (needs_login_keeper(config)) {
+        login_keeper.emplace("login keeper", [&](Fd requests, pid_t parent) {
+            return run_login_keeper(config, std::move(requests), parent);
+        });
+        settings.logins = RelayLoginHandle(login_keeper->handle());
+    }
     return run_with_spawner(config, "queue run",
                             {settings.notification_reader.fd(), settings.notifications.fd(),
                              settings.sts_fetcher.fd(), settings.logins.fd()},

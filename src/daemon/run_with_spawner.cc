@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
+#include <utility>
 
+#include "command_helper.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/process.h"
-#include "postoffice/base/request_socket.h"
 #include "postoffice/daemon/service_identity.h"
 #include "postoffice/daemon/spawner.h"
 
@@ -28,25 +28,17 @@ int wait_for(pid_t pid) {
 int run_with_spawner(const Config& config, const std::string& title, std::vector<int> kept,
                      const std::function<int(SpawnerHandle spawner)>& body) {
     const ServiceIdentity identity = service_identity(config);
-    RequestSocket requests = make_request_socket();
-    const pid_t parent = ::getpid();
-    const pid_t spawner = spawn_process("spawner", [&] {
+    const CommandHelper spawner("spawner", [&](Fd requests, pid_t parent) {
         end_with_parent(parent);
-        const int reader = requests.reader.release();
-        close_descriptors_except({reader});
-        return run_spawner(config, Fd(reader));
+        return run_spawner(config, std::move(requests));
     });
-    const pid_t child = spawn_process(title, [&] {
-        kept.push_back(requests.handle.get());
+    return wait_for(spawn_process(title, [&, parent = ::getpid()] {
+        kept.push_back(spawner.handle().get());
         close_descriptors_except(kept);
         confine_to(identity);
         end_with_parent(parent);
-        return body(SpawnerHandle(requests.handle));
-    });
-    const int status = wait_for(child);
-    (void)::kill(spawner, SIGTERM);
-    (void)wait_for(spawner);
-    return status;
+        return body(SpawnerHandle(spawner.handle()));
+    }));
 }
 
 }  // namespace postoffice

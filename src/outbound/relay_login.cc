@@ -19,15 +19,15 @@ RelayLoginResult RelayLoginHandle::ask(const RelayHost& relay, std::uint16_t por
     if (!is_there()) return {};
     RelayLoginRequest request;
     request.port = port;
-    if (!request.host.assign(relay.host) || !request.sender.assign(sender)) return {};
+    if (!request.host.assign(relay.host) || !request.sender.assign(sender))
+        return {Outcome::temporary, {}, "the name of the relay host or of the sender is too long"};
     const auto deadline = Deadline::after(patience);
     SocketPair channel = packet_socket_pair();
     const int descriptor = channel.theirs.get();
     send_request(handle_, std::as_bytes(std::span(&request, 1)), std::span(&descriptor, 1), deadline);
     channel.theirs.reset();
     auto answer = receive_struct<RelayLoginAnswer>(channel.ours.get(), deadline);
-    if (!answer || answer->value.magic != RelayLoginAnswer::expected_magic)
-        return {Outcome::temporary, {}, "the login keeper gave no answer"};
+    if (!answer) return {Outcome::temporary, {}, "the login keeper gave no answer"};
     RelayLoginAnswer& told = answer->value;
     RelayLoginResult result{
         told.outcome, {told.user.str(), told.secret.str(), told.is_token != 0}, told.problem.str()};

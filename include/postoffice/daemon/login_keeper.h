@@ -16,25 +16,12 @@
 
 namespace postoffice {
 
-/// Serves RelayLoginRequests from `requests`, the reader of its request socket, until SIGTERM. Returns the
-/// exit status.
-int run_login_keeper(const Config& config, Fd requests);
+/// The configuration has a file of logins.
+bool needs_login_keeper(const Config& config);
 
-/// The login keeper of a queue run: a child of this process, which ends with this object. Without
-/// relay-password-file= there is none.
-class LoginKeeperProcess {
-  public:
-    /// Throws std::system_error.
-    explicit LoginKeeperProcess(const Config& config);
-    ~LoginKeeperProcess();
-    LoginKeeperProcess(const LoginKeeperProcess&) = delete;
-    LoginKeeperProcess& operator=(const LoginKeeperProcess&) = delete;
-    RelayLoginHandle handle() const;
-
-  private:
-    std::optional<RequestSocket> requests_;
-    pid_t pid_ = 0;
-};
+/// Serves RelayLoginRequests from `requests`, the reader of its request socket, until SIGTERM, or until
+/// `parent` ends. Returns the exit status.
+int run_login_keeper(const Config& config, Fd requests, pid_t parent);
 
 /// What the file of relay-password-file= says now of a relay host. Does not throw.
 RelayLoginAnswer find_relay_login(const Config& config, const RelayLoginRequest& request);

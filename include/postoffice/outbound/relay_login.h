@@ -30,21 +30,17 @@ std::unique_ptr<SaslExchange> choose_mechanism(std::string_view offered, const R
 
 /// A queue agent to the login keeper, with a packet socket for the answer.
 struct RelayLoginRequest {
-    static constexpr std::uint32_t expected_magic = 0x504f4c51;
-    std::uint32_t magic = expected_magic;
     std::uint16_t port = 0;
     FixedString<256> host;    ///< as RelayHost has it
     FixedString<512> sender;  ///< if its relay host is its own; else empty
 };
 
 struct RelayLoginAnswer {
-    static constexpr std::uint32_t expected_magic = 0x504f4c41;
     enum class Outcome : std::uint8_t {
         found,
         none,       ///< the file has no entry: no login
         temporary,  ///< for the reason in `problem`
     };
-    std::uint32_t magic = expected_magic;
     Outcome outcome = Outcome::temporary;
     std::uint8_t is_token = 0;
     FixedString<512> user;
