@@ -17,6 +17,7 @@
 #include "postoffice/daemon/login_keeper.h"
 #include "postoffice/daemon/service_identity.h"
 #include "postoffice/daemon/start_check.h"
+#include "postoffice/outbound/tls_policy_table.h"
 #include "postoffice/policy/passwords.h"
 #include "postoffice/routing/domain_files.h"
 #include "postoffice/routing/next_hops.h"
@@ -104,8 +105,9 @@ int check_config(const CommandLine& line) {
 
     for (const auto& problems : {loaded.problems, start.problems})
         for (const auto& problem : problems) print_error("{}\n", printable(problem.text));
-    for (const auto& notices : {loaded.notices, start.notices, notices_of_domains(loaded.config),
-                                notices_of_routes(loaded.config), problems_of_relay_logins(loaded.config)})
+    for (const auto& notices :
+         {loaded.notices, start.notices, notices_of_domains(loaded.config), notices_of_routes(loaded.config),
+          problems_of_relay_logins(loaded.config), problems_of_tls_policies(loaded.config.remote.tls_policy)})
         for (const auto& notice : notices) print_error("{} (a notice)\n", printable(notice));
     for (const auto& thing : start.unchecked)
         print_error("{} (not checked: root alone can)\n", printable(thing));

@@ -22,23 +22,15 @@ namespace {
 constexpr std::size_t most_octets = 64u << 20;
 constexpr std::string_view blanks = " \t\r\v\f";
 
-/// Domains are compared with A-labels.
-std::string normal_key(std::string_view key) {
-    if (is_ascii(key)) return to_lower(key);
-    const auto at = key.rfind('@');
-    const std::string_view local = at == key.npos ? std::string_view() : key.substr(0, at + 1);
-    std::string_view domain = key.substr(local.size());
-    const bool is_parent = domain.starts_with('.');
-    if (is_parent) domain.remove_prefix(1);
-    const auto name = domain_to_ascii(domain);
-    return to_lower(local) + (is_parent ? "." : "") + name.value_or(to_lower(domain));
-}
-
 /// Goes through the entries of a text.
 class RowReader {
   public:
-    RowReader(std::string_view text, std::size_t begin, unsigned line)
-        : text_(text), next_(begin), line_(line) {}
+    struct Source {
+        std::string_view text;
+        KeyForm key_form;
+    };
+    RowReader(Source source, std::size_t begin, unsigned line)
+        : text_(source.text), key_form_(source.key_form), next_(begin), line_(line) {}
 
     /// The next entry; nullopt at the end.
     std::optional<TableRow> read() {
@@ -68,10 +60,11 @@ class RowReader {
     TableRow begin(std::string_view content, bool continues) const {
         if (continues) return {"", "", line_, "the first entry begins with a blank, which continues a line"};
         const auto end = std::min(content.find_first_of(blanks), content.size());
-        return {normal_key(content.substr(0, end)), std::string(trim(content.substr(end))), line_};
+        return {key_form_(content.substr(0, end)), std::string(trim(content.substr(end))), line_};
     }
 
     std::string_view text_;
+    KeyForm key_form_;
     std::size_t next_;
     std::size_t begin_ = 0;
     unsigned line_;
@@ -83,8 +76,19 @@ std::uint32_t hash_of(std::string_view key) {
 
 }  // namespace
 
-std::vector<TableRow> parse_table(std::string_view text) {
-    RowReader reader(without_byte_order_mark(text), 0, 1);
+std::string plain_key(std::string_view key) {
+    if (is_ascii(key)) return to_lower(key);
+    const auto at = key.rfind('@');
+    const std::string_view local = at == key.npos ? std::string_view() : key.substr(0, at + 1);
+    std::string_view domain = key.substr(local.size());
+    const bool is_parent = domain.starts_with('.');
+    if (is_parent) domain.remove_prefix(1);
+    const auto name = domain_to_ascii(domain);
+    return to_lower(local) + (is_parent ? "." : "") + name.value_or(to_lower(domain));
+}
+
+std::vector<TableRow> parse_table(std::string_view text, KeyForm key_form) {
+    RowReader reader({without_byte_order_mark(text), key_form}, 0, 1);
     std::vector<TableRow> rows;
     std::unordered_map<std::string, unsigned> lines;
     while (auto row = reader.read()) {
@@ -112,7 +116,7 @@ void TextTable::refresh() {
 
 void TextTable::make_index() {
     index_.clear();
-    RowReader reader(text_, 0, 1);
+    RowReader reader({text_, key_form_}, 0, 1);
     while (const auto row = reader.read())
         index_.push_back({hash_of(row->key), static_cast<std::uint32_t>(reader.place()), row->line});
     index_.shrink_to_fit();
@@ -135,10 +139,21 @@ std::optional<TableRow> TextTable::find(std::string_view key) const {
     const auto before = [](const IndexEntry& entry, std::uint32_t wanted) { return entry.hash < wanted; };
     for (auto at = std::lower_bound(index_.begin(), index_.end(), hash, before);
          at != index_.end() && at->hash == hash; ++at) {
-        auto row = RowReader(text_, at->begin, at->line).read();
+        auto row = RowReader({text_, key_form_}, at->begin, at->line).read();
         if (row && row->key == key) return row;
     }
     return std::nullopt;
+}
+
+std::vector<std::string> TextTable::problems(
+    std::string_view option, const std::function<std::string(std::string_view value)>& problem_of) const {
+    std::vector<std::string> problems;
+    if (!problem_.empty()) problems.push_back(fmt::format("{}: {}", option, problem_));
+    for (const TableRow& row : rows()) {
+        const std::string why = row.problem.empty() ? problem_of(row.value) : row.problem;
+        if (!why.empty()) problems.push_back(fmt::format("{}: {}", place_of(row), why));
+    }
+    return problems;
 }
 
 std::string TextTable::place_of(const TableRow& row) const {

@@ -1,13 +1,10 @@
 #include "postoffice/outbound/tls_policy_table.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <utility>
 
-#include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/idn.h"
 #include "postoffice/base/text.h"
@@ -16,7 +13,6 @@
 namespace postoffice {
 namespace {
 
-constexpr std::size_t most_octets = 64 << 20;
 constexpr std::size_t digest_digits = 64;  // SHA-256
 
 std::string_view next_word(std::string_view& text) {
@@ -92,58 +88,26 @@ Result<TlsPolicy> parse_tls_policy(std::string_view text) {
     return policy;
 }
 
+TlsPolicyTable::TlsPolicyTable(std::string file) : table_(std::move(file), destination_key) {}
+
 std::optional<TlsPolicy> TlsPolicyTable::find(const std::string& next_hop) {
-    refresh();
-    if (lines_.empty()) return std::nullopt;
-    std::string key = destination_key(next_hop);
-    auto found = lines_.find(key);
-    for (std::size_t dot = key.find('.'); found == lines_.end() && dot != key.npos;
-         dot = key.find('.', dot + 1))
-        found = lines_.find(key.substr(dot));
-    if (found == lines_.end()) return std::nullopt;
-    const Line& line = found->second;
-    auto policy = parse_tls_policy(line.text);
-    if (!policy) throw FormatError(fmt::format("{}:{}: {}", file_, line.number, policy.problem()));
+    table_.refresh();
+    if (!table_.problem().empty()) throw FormatError(table_.problem());
+    const std::string key = destination_key(next_hop);
+    auto row = table_.find(key);
+    for (std::size_t dot = key.find('.'); !row && dot != key.npos; dot = key.find('.', dot + 1))
+        row = table_.find(key.substr(dot));
+    if (!row) return std::nullopt;
+    auto policy = parse_tls_policy(row->value);
+    if (!policy) throw FormatError(fmt::format("{}: {}", table_.place_of(*row), policy.problem()));
     return *policy;
 }
 
-void TlsPolicyTable::refresh() {
-    if (file_.empty()) return;
-    struct stat status {};
-    const auto unusable = [this](const std::error_code& why) {
-        lines_.clear();
-        stamp_ = {};
-        throw FormatError(fmt::format("{}: {}", file_, why.message()));
-    };
-    if (::stat(file_.c_str(), &status) != 0) unusable({errno, std::generic_category()});
-    const Stamp now{status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec,
-                    status.st_mtim.tv_nsec};
-    if (stamp_ == now) return;
-    try {
-        const Fd file = disk::open(file_, O_RDONLY | O_NONBLOCK);
-        read(disk::read_all(file.get(), most_octets));
-        stamp_ = now;
-    } catch (const std::system_error& error) {
-        unusable(error.code());
-    }
-}
-
-void TlsPolicyTable::read(std::string_view text) {
-    lines_.clear();
-    Line* before = nullptr;  // a line that begins with a blank goes on with it
-    std::size_t number = 0;
-    for (std::string_view rest = without_byte_order_mark(text); !rest.empty();) {
-        std::string_view line = read_until(rest, '\n');
-        ++number;
-        if (trim(line).empty() || trim(line).starts_with('#')) continue;
-        if (line.starts_with(' ') || line.starts_with('\t')) {
-            if (before != nullptr) before->text.append(" ").append(trim(line));
-            continue;
-        }
-        const std::string key = destination_key(next_word(line));
-        const auto [place, is_new] = lines_.emplace(key, Line{number, std::string(trim(line))});
-        before = is_new ? &place->second : nullptr;
-    }
+std::vector<std::string> problems_of_tls_policies(const std::string& file) {
+    TextTable table(file, destination_key);
+    table.refresh();
+    return table.problems("remote-tls-policy",
+                          [](std::string_view value) { return parse_tls_policy(value).problem(); });
 }
 
 }  // namespace postoffice

@@ -64,11 +64,9 @@ std::optional<NextHops::Answer> ask(const TextTable& table, std::string_view opt
 
 void add_problems(const TextTable& table, std::string_view option, Parser parse,
                   std::vector<std::string>& problems) {
-    if (!table.problem().empty()) problems.push_back(fmt::format("{}: {}", option, table.problem()));
-    for (const TableRow& row : table.rows()) {
-        const std::string why = !row.problem.empty() ? row.problem : parse(row.value).problem();
-        if (!why.empty()) problems.push_back(fmt::format("{}: {}", table.place_of(row), why));
-    }
+    const auto more =
+        table.problems(option, [parse](std::string_view value) { return parse(value).problem(); });
+    problems.insert(problems.end(), more.begin(), more.end());
 }
 
 /// The value of a domain that is relayed for means nothing.

@@ -161,3 +161,25 @@ def test_a_session_is_resumed_at_the_next_connection(host, sender, server, certi
     send_together(host, 3)
     wait_for(lambda: len(peer.messages) == 3, what=lambda: f"three messages, {peer.said} in {host.log_text()}")
     assert peer.resumed == [False, True, True]
+
+
+def test_the_check_tells_all_errors_of_the_table_with_their_lines(host):
+    file = table(host, "a.test sometimes\nb.test may\n[b.test]:587 none\nc.test verify match=\n")
+    host.write_config(remote_tls_policy=file)
+    checked = host.run("sendmail", "-bC")
+    told = [line.split(": ")[0] for line in checked.stderr.decode().splitlines() if file in line]
+    assert told == [f"{file}:{line}" for line in (1, 3, 4)], checked.stderr
+    assert checked.returncode == 0  # the server would start
+
+
+def test_a_table_that_others_may_change_is_not_used(host, sender, server):
+    peer = server(offer=())
+    file = table(host, "elsewhere.test none\n")
+    os.chmod(file, 0o666)
+    sender(peer, remote_tls_policy=file)
+    send(host)
+    logged(host, "deferred")
+    assert "can be written by all users" in logged(host, "tls-policy-unusable")
+    os.chmod(file, 0o644)
+    host.run("runq", "-qf", check=True)
+    assert "tls-policy=none" in logged(host, "delivered")

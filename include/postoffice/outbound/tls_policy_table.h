@@ -2,14 +2,13 @@
 // tls_policy(5)...
 #pragma once
 
-#include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "postoffice/base/result.h"
+#include "postoffice/config/text_table.h"
 #include "postoffice/config/value_types.h"
 
 namespace postoffice {
@@ -40,28 +39,17 @@ Result<TlsPolicy> parse_tls_policy(std::string_view text);
 class TlsPolicyTable {
   public:
     /// `file` may be "": then no destination has a line.
-    explicit TlsPolicyTable(std::string file) : file_(std::move(file)) {}
+    explicit TlsPolicyTable(std::string file);
 
     /// The line of this destination, or else of the nearest ".parent"; read again if the file has changed.
     /// Throws FormatError "FILE:LINE: what is wrong", for a line in use or for the file.
     std::optional<TlsPolicy> find(const std::string& next_hop);
 
   private:
-    struct Line {
-        std::size_t number = 0;
-        std::string text;
-    };
-    struct Stamp {
-        std::uint64_t device = 0, inode = 0;
-        std::int64_t size = -1, seconds = 0, nanoseconds = 0;
-        bool operator==(const Stamp&) const = default;
-    };
-    void refresh();
-    void read(std::string_view text);
-
-    std::string file_;
-    Stamp stamp_;
-    std::map<std::string, Line> lines_;  ///< by destination, the first of each
+    TextTable table_;
 };
+
+/// All that is wrong with the table of remote-tls-policy=, a line each.
+std::vector<std::string> problems_of_tls_policies(const std::string& file);
 
 }  // namespace postoffice
