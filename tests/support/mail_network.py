@@ -9,7 +9,7 @@ import pytest
 import dns
 from debian_mta import NoPostfix, Postfix
 from host import wait_for
-from network import Network, NetworkHost, made_for_module
+from network import HostsOnNetwork, made_for_module
 
 DNS = "192.0.2.53"
 NOBODY_THERE = "192.0.2.99"
@@ -64,52 +64,28 @@ notours.test.   MX 10 b.test.
 LED_TO_B = ["aliasmx.test", "alias.test", "only4.test", "only6.test", "deadfirst.test", "twoaddresses.test"]
 
 
-class Hosts:
+class Hosts(HostsOnNetwork):
     """a and b are ordinary mail hosts that report success to all senders; c relays for all clients; six has no IPv4."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.network = Network()
-        self.started = []
-        try:
-            self._build()
-        except BaseException:
-            self.end()
-            raise
 
     def _build(self):
         machines = {name: self.network.add_machine(name, *addresses) for name, addresses in {
             "dns": [DNS, "2001:db8::53"], "a": ["192.0.2.1", "2001:db8::1"], "b": ["192.0.2.2", "2001:db8::2"],
             "c": ["192.0.2.3"], "six": ["2001:db8::6"], "debian": ["192.0.2.5", "2001:db8::5"]}.items()}
         self.debian = machines["debian"]
-        self.dns = dns.NameServer(self._subfolder("dns"), {".": ZONE, "broken.test.": None}, machines["dns"].addresses,
+        self.dns = dns.NameServer(self.subfolder("dns"), {".": ZONE, "broken.test.": None}, machines["dns"].addresses,
                                   prefix=machines["dns"].prefix)
         self.a = self._host(machines["a"], trusted="[2001:db8::6]", notify_success=1)
-        at_b = ["first.test", "backed.test", "broken.test", "unasked.test", "pool.test", "best.test", "notours.test", *LED_TO_B, *SHARED]
+        at_b = ["first.test", "backed.test", "broken.test", "unasked.test", "pool.test", "best.test", "notours.test",
+                *LED_TO_B, *SHARED]
         self.b = self._host(machines["b"], local_domain=at_b, client_connections=100, notify_success=1)
         at_c = ["first.test", *SHARED]
         self.c = self._host(machines["c"], relay=1, local_domain=at_c, client_connections=100)
         self.six = self._host(machines["six"], nameserver="[2001:db8::53]:53")
         self.all = (self.a, self.b, self.c, self.six)
-        for service in (self.dns, *self.all):
-            self.started.append(service)
-            service.start()
-
-    def _subfolder(self, name):
-        path = os.path.join(self.folder, name)
-        os.mkdir(path, 0o755)
-        return path
+        self.start(self.dns, *self.all)
 
     def _host(self, machine, **settings):
-        settings = {"hostname": f"{machine.name}.test", "nameserver": DNS, **settings}
-        host = NetworkHost(machine, self._subfolder(machine.name), **settings)
-        host.write_aliases("root: Carol\n")
-        return host
-
-    def end(self):
-        for service in self.started:
-            service.stop()
-        self.network.close()
+        return self.host(machine, aliases="root: Carol\n", **{"nameserver": DNS, **settings})
 
 
 @pytest.fixture(scope="module")

@@ -168,6 +168,42 @@ class NetworkHost(Host):
                                 lambda: f"mail for {user} on {self.machine.name}; log: {self.log_text()[-3000:]}")
 
 
+class HostsOnNetwork:
+    """Services on a network of their own. A subclass starts them in _build(): `started` ends with end(), in that order."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.network = Network()
+        self.started = []
+        try:
+            self._build()
+        except BaseException:
+            self.end()
+            raise
+
+    def start(self, *services):
+        for service in services:
+            self.started.append(service)
+            service.start()
+
+    def subfolder(self, name):
+        path = os.path.join(self.folder, name)
+        os.mkdir(path, 0o755)
+        return path
+
+    def host(self, machine, nameserver, aliases, **settings):
+        """Not started yet."""
+        host = NetworkHost(machine, self.subfolder(machine.name),
+                           **{"hostname": f"{machine.name}.test", "nameserver": nameserver, **settings})
+        host.write_aliases(aliases)
+        return host
+
+    def end(self):
+        for service in self.started:
+            service.stop()
+        self.network.close()
+
+
 def messages_in(path):
     """Header and body of each message of a mailbox file, without the From_ line."""
     if not os.path.exists(path):

@@ -13,7 +13,7 @@ import web_server
 from certificates import Authority
 from conftest import BINARY, needs_root, needs_tls
 from host import wait_for
-from network import Network, NetworkHost, made_for_module
+from network import HostsOnNetwork, made_for_module
 
 VERSION = subprocess.run([BINARY, "-V"], capture_output=True, text=True).stdout
 pytestmark = [needs_root, needs_tls,
@@ -65,35 +65,24 @@ def zone(announced=POLICIES, version=1):
     return text + '_mta-sts.twice.test. TXT "v=STSv1; id=x;"\n'
 
 
-class Hosts:
-    def __init__(self, folder):
-        self.folder = folder
-        self.network = Network()
-        self.started = []
-        self.web = None
-        try:
-            self._build()
-        except BaseException:
-            self.end()
-            raise
+class Hosts(HostsOnNetwork):
+    web = None
 
     def _build(self):
         machines = {name: self.network.add_machine(name, address) for name, address in {
             "dns": DNS, "web": WEB, "a": "192.0.2.1", "good": "192.0.2.2", "plain": "192.0.2.3",
             "wrong": "192.0.2.4"}.items()}
-        authority = Authority(self._subfolder("ca"))
-        authorities = os.path.join(self._subfolder("public"), "ca.pem")
+        authority = Authority(self.subfolder("ca"))
+        authorities = os.path.join(self.subfolder("public"), "ca.pem")
         shutil.copyfile(authority.certificate, authorities)
-        self.dns = dns.NameServer(self._subfolder("dns"), {".": zone()}, [DNS], prefix=machines["dns"].prefix)
+        self.dns = dns.NameServer(self.subfolder("dns"), {".": zone()}, [DNS], prefix=machines["dns"].prefix)
         self.a = self._host(machines["a"], remote_tls_authorities=authorities)
         at = {host: [f"{name}.test" for name, (mx, _) in POLICIES.items() if mx == f"{host}.test"]
               for host in ("good", "plain", "wrong")}
         others = [self._host(machines[name], local_domain=domains,
                              **({} if name == "plain" else {"tls_certificate": authority.issue("good.test", f"{name}.pem")}))
                   for name, domains in at.items()]
-        for service in (self.dns, self.a, *others):
-            self.started.append(service)
-            service.start()
+        self.start(self.dns, self.a, *others)
         self._start_web(machines["web"], authority)
 
     def _start_web(self, machine, authority):
@@ -129,24 +118,14 @@ class Hosts:
         self.dns.write_zone(".", zone(**changes))
         self.dns.start()
 
-    def _subfolder(self, name):
-        path = os.path.join(self.folder, name)
-        os.mkdir(path, 0o755)
-        return path
-
     def _host(self, machine, **settings):
-        host = NetworkHost(machine, self._subfolder(machine.name), hostname=f"{machine.name}.test", nameserver=DNS,
-                           client_connections=100, **settings)
-        host.write_aliases("box: Carol\n")
-        return host
+        return self.host(machine, nameserver=DNS, aliases="box: Carol\n", client_connections=100, **settings)
 
     def end(self):
         if self.web:
             self.web.kill()
             self.web.wait()
-        for service in self.started:
-            service.stop()
-        self.network.close()
+        super().end()
 
 
 @pytest.fixture(scope="module")
