@@ -47,10 +47,11 @@ class Bench:
         try:
             client = self.host.smtp()
             try:
-                client.sendmail(sender, recipients, tracked.for_smtp(text))
-                return True
+                refused = client.sendmail(sender, recipients, tracked.for_smtp(text))
             finally:
                 client.close()
+            assert all(400 <= code < 500 for code, _ in refused.values()), refused
+            return not refused or self.by_smtp(list(refused), text, sender)
         except (smtplib.SMTPServerDisconnected, ConnectionError):
             return False
         except smtplib.SMTPRecipientsRefused as refused:
