@@ -63,6 +63,9 @@ void read_header_line(Journal& journal, std::string_view key, std::string_view v
     } else if (key == "size") {
         journal.size = parse_number(value);
         if (!journal.size) throw FormatError("journal: bad size");
+    } else if (key == "checksum") {
+        journal.checksum = parse_number(value);
+        if (!journal.checksum) throw FormatError("journal: bad checksum");
     } else if (key == "from") {
         const auto sender = take_address(value);
         if (!sender || !value.empty()) throw FormatError("journal: bad sender");
@@ -119,8 +122,8 @@ bool leads_there_already(const Journal& journal, const Recipient& recipient) {
                        [&](const Recipient& other) { return destination_key(other.destination) == key; });
 }
 
-std::string journal_header(const std::string& id, const Envelope& envelope,
-                           std::optional<std::uint64_t> size) {
+std::string journal_header(const std::string& id, const Envelope& envelope, std::optional<std::uint64_t> size,
+                           std::optional<std::uint64_t> checksum) {
     const Origin& origin = envelope.origin;
     std::string text(first_line);
     const auto line = [&text](std::string_view key, std::string_view value) {
@@ -140,6 +143,7 @@ std::string journal_header(const std::string& id, const Envelope& envelope,
     parameters.envelope_id = escaped(parameters.envelope_id);
     text += parameter_lines(parameters);
     if (size) line("size", fmt::format("{}", *size));
+    if (checksum) line("checksum", fmt::format("{}", *checksum));
     if (envelope.sent_by) line("sent-by", address_text(*envelope.sent_by));
     line("from", address_text(envelope.sender));
     std::size_t number = 0;

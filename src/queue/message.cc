@@ -34,6 +34,7 @@ Message::~Message() {
 }
 
 void Message::append(std::string_view bytes) {
+    hash_.append(bytes);
     if (memory_.size() + bytes.size() > memory_limit) {
         if (!file_) create_file();
         write_out();
@@ -106,6 +107,17 @@ Fd Message::open_for_reading() {
     Fd file(::open(("/proc/self/fd/" + std::to_string(file_.get())).c_str(), O_RDONLY | O_CLOEXEC));
     if (!file) throw_errno("open the message again");
     return file;
+}
+
+std::uint64_t checksum_of_file(int file) {
+    KeyedHash hash(Message::checksum_key);
+    std::string block(Message::memory_limit, '\0');
+    off_t offset = 0;
+    while (const std::size_t n = disk::read_at(file, block, offset)) {
+        hash.append({block.data(), n});
+        offset += static_cast<off_t>(n);
+    }
+    return hash.value();
 }
 
 Fd Message::keep_as(const std::string& path) {

@@ -43,6 +43,17 @@ void remove_quietly(const std::string& path) {
     }
 }
 
+/// A power cut during commit() may leave any of the names with any part of the contents. `data`: -1 for none,
+/// as it is when the message was delivered and is being removed.
+bool is_whole(const std::string& id, int journal, int data) try {
+    const Journal parsed = parse_journal(read_journal(journal));
+    if (parsed.id != id) return false;
+    if (data < 0) return parsed.is_finished();
+    return !parsed.checksum || checksum_of_file(data) == *parsed.checksum;
+} catch (const FormatError&) {
+    return false;
+}
+
 }  // namespace
 
 Spool::Spool(std::string directory, OnDamage on_damage)
@@ -107,7 +118,7 @@ int Spool::durable_folder(const std::string& path) const {
 }
 
 QueueEntry Spool::commit(const std::string& id, const Envelope& envelope, Message& message) const {
-    const std::string header = journal_header(id, envelope, message.size());
+    const std::string header = journal_header(id, envelope, message.size(), message.checksum());
     const std::string folder = folder_for(directory_, id);
     const std::string message_name = folder + "/dm" + id;
     const Fd data = keep_message(message, id);
@@ -142,15 +153,15 @@ QueueEntry Spool::commit(const std::string& id, const Envelope& envelope, Messag
 
 bool Spool::finish_commit(const std::string& id) const {
     const std::string folder = folder_with(directory_, id);
+    if (status_of(folder + "/rm" + id)) return true;  // and even done
     const Fd journal = disk::open_if_exists(folder + "/cm" + id, read_flags);
-    if (!journal) {
-        disk::unlink_if_exists(folder + "/tm" + id);
-        disk::unlink_if_exists(folder + "/dm" + id);
+    const Fd data = disk::open_if_exists(folder + "/dm" + id, read_flags);
+    if (!journal || !is_whole(id, journal.get(), data.get())) {
+        for (const char* kind : {"/cm", "/bad", "/tm", "/dm"}) disk::unlink_if_exists(folder + kind + id);
         return false;
     }
     disk::sync(journal.get());
-    // Without its text it is being removed: it was delivered.
-    if (const Fd data = disk::open_if_exists(folder + "/dm" + id, read_flags)) disk::sync(data.get());
+    if (data) disk::sync(data.get());
     disk::sync_opened_directory(durable_folder(folder));
     return true;
 }

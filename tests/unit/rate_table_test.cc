@@ -162,5 +162,18 @@ TEST(KeyedHash, IsSipHash) {
     EXPECT_EQ(keyed_hash(key, text), 0xa129ca6149be45e5U);
 }
 
+TEST(KeyedHash, IsTheSameInPieces) {
+    const HashKey key = {1, 2};
+    const std::string text = "twenty-three octets \0\xff!";
+    for (std::size_t first = 0; first <= text.size(); ++first)
+        for (std::size_t second = first; second <= text.size(); ++second) {
+            KeyedHash hash(key);
+            hash.append(text.substr(0, first));
+            hash.append(text.substr(first, second - first));
+            hash.append(text.substr(second));
+            EXPECT_EQ(hash.value(), keyed_hash(key, text)) << first << ", " << second;
+        }
+}
+
 }  // namespace
 }  // namespace postoffice

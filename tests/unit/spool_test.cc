@@ -12,6 +12,7 @@
 #include <set>
 
 #include "postoffice/base/error.h"
+#include "postoffice/base/folder.h"
 #include "spool_folder.h"
 
 namespace postoffice {
@@ -81,7 +82,9 @@ TEST_F(SpoolTest, CommitStoresMessageAndJournal) {
     EXPECT_EQ(names(), (std::vector<std::string>{"cm" + entry.id(), "dm" + entry.id()}));
     EXPECT_EQ(disk::read_all(entry.open_message().get(), 1000), "Subject: x\n\nbody\n");
     EXPECT_EQ(entry.message_size(), 17U);
-    EXPECT_EQ(read_file(spool_.journal_path(entry.id())), journal_header(entry.id(), envelope_for_two(), 17));
+    const std::uint64_t checksum = keyed_hash({0, 0}, "Subject: x\n\nbody\n");
+    EXPECT_EQ(read_file(spool_.journal_path(entry.id())),
+              journal_header(entry.id(), envelope_for_two(), 17, checksum));
     EXPECT_EQ(entry.journal().recipients.size(), 2U);
 }
 
@@ -258,6 +261,42 @@ TEST_F(SpoolTest, CommitThatWasInterruptedCanBeMadeAgain) {
     EXPECT_TRUE(spool_.finish_commit(id));
     EXPECT_EQ(names(), (std::vector<std::string>{"cm" + id, "dm" + id}));
     EXPECT_TRUE(spool_.take(id));
+}
+
+TEST_F(SpoolTest, WhatAPowerCutLeftOfACommitIsNoMessage) {
+    const std::function<void(const std::string& journal, const std::string& data)> cuts[] = {
+        [](const auto& journal, const auto&) { write_file(journal, ""); },
+        [](const auto& journal, const auto&) {
+            const std::string text = read_file(journal);
+            write_file(journal, text.substr(0, text.size() / 2));
+        },
+        [](const auto& journal, const auto&) {
+            write_file(journal, std::string(read_file(journal).size(), '\0'));
+        },
+        [](const auto& journal, const auto& data) {
+            disk::rename(journal, parent_of(journal) + "/bad" + journal.substr(journal.rfind('/') + 3));
+            write_file(data, "");
+        },
+        [](const auto&, const auto& data) { disk::unlink_if_exists(data); },
+        [](const auto&, const auto& data) { write_file(data, "Subject"); },
+        [](const auto&, const auto& data) {  // the first of two writes did not come to the disk
+            std::string text = read_file(data);
+            write_file(data, text.replace(0, 5, 5, '\0'));
+        },
+    };
+    for (const auto& cut : cuts) {
+        const std::string id = queued();
+        cut(spool_.journal_path(id), spool_.message_path(id));
+        EXPECT_FALSE(spool_.finish_commit(id));
+        EXPECT_TRUE(names().empty());
+    }
+}
+
+TEST_F(SpoolTest, ACommitOfAMessageThatIsDoneWasMade) {
+    const std::string id = queued();
+    spool_.take(id)->finish();
+    EXPECT_TRUE(spool_.finish_commit(id));
+    EXPECT_EQ(names(), (std::vector<std::string>{"dm" + id, "rm" + id}));
 }
 
 TEST_F(SpoolTest, DamagedJournalIsMovedAside) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -11,5 +12,22 @@ namespace postoffice {
 using HashKey = std::array<std::uint64_t, 2>;
 
 std::uint64_t keyed_hash(const HashKey& key, std::string_view text);
+
+/// The same of a text that comes in pieces; how it is divided makes no difference.
+class KeyedHash {
+  public:
+    explicit KeyedHash(const HashKey& key);
+    void append(std::string_view piece);
+    /// Of all pieces so far.
+    std::uint64_t value() const;
+
+  private:
+    void take(std::uint64_t word);
+    void mix(int rounds);
+
+    std::uint64_t a_, b_, c_, d_;
+    std::uint64_t length_ = 0;
+    std::array<char, 8> rest_{};  // the octets after the last whole word: length_ % 8 of them
+};
 
 }  // namespace postoffice

@@ -30,6 +30,7 @@ struct Journal {
     std::string id;
     Envelope envelope;
     std::optional<std::uint64_t> size;       ///< octets that the message has if it is whole
+    std::optional<std::uint64_t> checksum;   ///< Message::checksum() of it then
     std::vector<RecipientState> recipients;  ///< parallel to envelope.recipients
     UnixTime next_attempt = 0;               ///< 0 = at once
     unsigned attempts = 0;                   ///< rounds so far
@@ -46,9 +47,10 @@ struct Journal {
 /// does not count: what leads there now has yet to be told of it.
 bool leads_there_already(const Journal& journal, const Recipient& recipient);
 
-/// Text of the envelope part, with its end mark. `size`: octets of the message.
+/// Text of the envelope part, with its end mark. `size`, `checksum`: of the message, see Message.
 std::string journal_header(const std::string& id, const Envelope& envelope,
-                           std::optional<std::uint64_t> size = std::nullopt);
+                           std::optional<std::uint64_t> size = std::nullopt,
+                           std::optional<std::uint64_t> checksum = std::nullopt);
 /// Throws FormatError: not a journal, or one without its end mark. Events that do not parse are skipped; a
 /// last line without newline is ignored. `text` may hold anything.
 Journal parse_journal(std::string_view text);

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "postoffice/base/fd.h"
+#include "postoffice/base/keyed_hash.h"
 #include "postoffice/queue/spool_shares.h"
 
 namespace postoffice {
@@ -44,6 +45,8 @@ class Message {
     /// The whole file; its position stays where it is. Throws std::system_error.
     void append_copy_of(int file);
     std::uint64_t size() const { return size_; }
+    /// Tells the whole message from what a power cut may have left of it.
+    std::uint64_t checksum() const { return hash_.value(); }
     /// Gives back what it takes of the disk, as far as that is possible. It must not be used any more.
     void abandon() noexcept;
 
@@ -57,6 +60,8 @@ class Message {
     Fd keep_as(const std::string& path);
 
     static constexpr std::size_t memory_limit = 65536;
+    /// No secret: the checksum is there against accidents.
+    static constexpr HashKey checksum_key{0, 0};
 
   private:
     void create_file();
@@ -70,6 +75,10 @@ class Message {
     Fd file_;                    // locked, so that sweep() sees that it is in use
     std::string file_path_;      // tm name; empty when none or kept
     std::uint64_t size_ = 0;
+    KeyedHash hash_{checksum_key};
 };
+
+/// Message::checksum() of what is in a file. Throws std::system_error.
+std::uint64_t checksum_of_file(int file);
 
 }  // namespace postoffice

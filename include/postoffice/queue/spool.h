@@ -100,8 +100,8 @@ class Spool {
     QueueEntry commit(const std::string& id, const Envelope& envelope, Message& message) const;
 
     /// Finds out whether a commit() that a crash may have interrupted was made: true if the message is
-    /// queued, on stable storage when this returns; false if not, and then nothing of it is left and the id
-    /// can be used again. The caller makes sure that no process commits this id meanwhile. Throws
+    /// queued, on stable storage when this returns, or is done; false if not, and then nothing of it is left
+    /// and the id can be used again. The caller makes sure that no process commits this id meanwhile. Throws
     /// std::system_error.
     bool finish_commit(const std::string& id) const;
 
