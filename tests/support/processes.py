@@ -31,6 +31,17 @@ def is_alive(pid):
         return False
 
 
+def of_each(host, read):
+    """(title, read(pid)) of each process of the host; one that ends meanwhile is left out."""
+    found = []
+    for pid, title in host.processes().items():
+        try:
+            found.append((title, read(pid)))
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return found
+
+
 def with_title(host, text):
     """The pids of the host's processes whose title contains the text."""
     return [pid for pid, title in host.processes().items() if text in title]

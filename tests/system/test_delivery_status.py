@@ -12,6 +12,7 @@ from awaited_delivery import TEXT, last_lines, relay_to, relaying, send, sink, t
 from conftest import needs_root
 from host import free_port, local_user, wait_for
 from mail_network import hosts, subject  # noqa: F401
+from processes import of_each
 from sink import Sink
 from strict_sink import StrictSink
 
@@ -205,8 +206,7 @@ def test_sendmail_ends_when_the_server_is_killed(make_host):
                                    stdin=subprocess.PIPE, stderr=subprocess.PIPE)
         waiting.stdin.close()
         wait_for(lambda: silent.connections, what="the connection")
-        for pid in host.processes():
-            os.kill(pid, signal.SIGKILL)
+        of_each(host, lambda pid: os.kill(pid, signal.SIGKILL))
         host.process.wait()
         host.process = None
         assert waiting.stderr.read().splitlines()[-1] == b"you@elsewhere.test: queued"

@@ -14,7 +14,7 @@ import pytest
 
 from conftest import needs_call_filters, needs_root
 from host import BINARY, Host, wait_for
-from processes import descriptors, status, wait_for_title, with_title
+from processes import descriptors, of_each, status, wait_for_title, with_title
 from strict_sink import StrictSink
 
 PACKETS = "unix packet"
@@ -118,8 +118,8 @@ def test_ids_of_each_kind_of_process(busy):
     for pid in busy.sts_fetcher:
         assert identity(pid) == {"uid": {65534}, "gid": {65534}, "groups": {65534}, "no_new_privs": 1, "capabilities": 0}
     known = {busy.master, busy.spawner, busy.authenticator, *busy.sts_fetcher, *busy.locals, *busy.unprivileged()}
-    for pid, title in busy.host.processes().items():
-        assert pid in known or identity(pid)["uid"] == {service[0]}, title
+    for title, (pid, found) in of_each(busy.host, lambda pid: (pid, identity(pid))):
+        assert pid in known or found["uid"] == {service[0]}, title
 
 
 def filters(pid):
@@ -276,7 +276,7 @@ import sys
 sys.path[:0] = [{support!r}, {tests!r}]
 import os, pwd
 from host import Host
-from processes import status, wait_for_title
+from processes import of_each, status, wait_for_title
 me = os.getuid()
 host = Host({folder!r})
 host.start()
@@ -289,8 +289,7 @@ try:
     client = host.smtp()  # as long as it is there, so is its session
     for title in ("listener", "queue runner", "spawner", "authenticator", "SMTP", "deliver "):
         wait_for_title(host, title)
-    for pid, title in host.processes().items():
-        said = status(pid)
+    for title, said in of_each(host, status):
         assert set(said["Uid"].split()) == {{str(me)}}, title
         assert set(said["Gid"].split()) == {{str(os.getgid())}}, title
         assert int(said["CapEff"], 16) == 0, title
