@@ -57,7 +57,7 @@ Fd QueueWorkers::start_reaper() const {
         const int read_end = pipe.read_end.release();
         close_descriptors_except({read_end});
         reaper_calls_.enforce();
-        return run_reaper(spool_, Fd(read_end));
+        return run_reaper(spool_, StsCache(config_.queue.dir + "/sts"), Fd(read_end));
     });
     return std::move(pipe.write_end);
 }

@@ -41,7 +41,7 @@ class TouchedFolders {
 
 }  // namespace
 
-int run_reaper(const Spool& spool, Fd ids) {
+int run_reaper(const Spool& spool, const StsCache& policies, Fd ids) {
     TouchedFolders folders(spool);
     const auto reap = [&](const std::string& id) {
         reap_quietly(spool, id);
@@ -49,9 +49,14 @@ int run_reaper(const Spool& spool, Fd ids) {
     };
     for (const std::string& id : spool.finished()) reap(id);
     QueueNotificationReader reader(ids);
+    Deadline next_look = Deadline::after(Milliseconds(0));
     for (;;) {
+        if (next_look.passed()) {
+            quietly("", [&] { policies.remove_expired(now_unix()); });
+            next_look = Deadline::after(std::chrono::hours(24));
+        }
         pollfd entry{ids.get(), POLLIN, 0};
-        if (::poll(&entry, 1, -1) < 0) continue;
+        if (::poll(&entry, 1, next_look.poll_timeout()) <= 0) continue;
         const bool is_last = (entry.revents & POLLHUP) != 0;
         (void)reader.read([&](const std::string& id, bool) { reap(id); });
         if (!reader.has_more()) folders.remove_spent();

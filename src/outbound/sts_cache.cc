@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <system_error>
 
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
-#include "postoffice/outbound/sts_policy.h"
 
 namespace postoffice {
 namespace {
@@ -46,6 +46,13 @@ std::optional<StsCacheEntry> parse(std::string_view text) {
 
 }  // namespace
 
+std::optional<StsPolicy> StsCacheEntry::valid_policy(UnixTime now) const {
+    if (fetched == 0 || now < fetched) return std::nullopt;
+    const auto parsed = parse_sts_policy(policy);
+    if (!parsed || now - fetched >= parsed->max_age.count()) return std::nullopt;
+    return *parsed;
+}
+
 std::optional<StsCacheEntry> StsCache::find(const std::string& domain) const {
     if (!is_file_name(domain)) return std::nullopt;
     try {
@@ -67,6 +74,17 @@ void StsCache::store(const std::string& domain, const StsCacheEntry& entry) cons
                                             entry.failed, entry.policy));
     disk::sync(file.get());
     disk::rename(fresh, path);
+}
+
+void StsCache::remove_expired(UnixTime now) const {
+    constexpr UnixTime day = 86400;
+    std::error_code none;
+    for (const auto& file : std::filesystem::directory_iterator(folder_, none)) {
+        struct stat status {};
+        if (::lstat(file.path().c_str(), &status) != 0 || now - status.st_mtime < day) continue;
+        const auto entry = find(file.path().filename());
+        if (!entry || !entry->valid_policy(now)) (void)disk::unlink_if_exists(file.path());
+    }
 }
 
 }  // namespace postoffice

@@ -11,14 +11,6 @@
 namespace postoffice {
 namespace {
 
-/// The policy of the entry, if it holds at this time. A clock that went back does not prolong it.
-std::optional<StsPolicy> valid_policy(const StsCacheEntry& entry, UnixTime now) {
-    if (entry.fetched == 0 || now < entry.fetched) return std::nullopt;
-    const auto policy = parse_sts_policy(entry.policy);
-    if (!policy || now - entry.fetched >= policy->max_age.count()) return std::nullopt;
-    return *policy;
-}
-
 bool is_half_over(const StsPolicy& policy, const StsCacheEntry& entry, UnixTime now) {
     return now - entry.fetched >= policy.max_age.count() / 2;
 }
@@ -50,13 +42,13 @@ std::optional<TlsPolicy> StsSource::policy_for(const std::string& next_hop) {
 std::optional<TlsPolicy> StsSource::find(const std::string& domain) {
     const UnixTime now = now_unix();
     StsCacheEntry entry = cache_.find(domain).value_or(StsCacheEntry{});
-    auto policy = valid_policy(entry, now);
+    auto policy = entry.valid_policy(now);
     const std::string id = announced_id(domain);
     const bool is_due = !policy || id != entry.id || is_half_over(*policy, entry, now);
     const bool may_try = now < entry.failed || now - entry.failed >= pause;
     if (!id.empty() && is_due && may_try) {
         renew(domain, entry, id);
-        policy = valid_policy(entry, now_unix());
+        policy = entry.valid_policy(now_unix());
     }
     if (!policy || policy->mode == StsPolicy::Mode::none) return std::nullopt;
     return tls_policy(*policy);

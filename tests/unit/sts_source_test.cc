@@ -155,5 +155,27 @@ TEST_F(StsSourceTest, AStoredEntryIsReadAsItWas) {
     EXPECT_EQ(cache().find("a.example"), entry);
 }
 
+TEST(StsCacheTest, OnlyEntriesOfNoUseAreRemoved) {
+    char name[] = "/tmp/postoffice-sts-XXXXXX";
+    const std::string folder = ::mkdtemp(name);
+    const StsCache cache(folder);
+    const UnixTime now = now_unix();
+    constexpr UnixTime day = 86400;
+    cache.store("holds.test", {"1", now, 0, policy("enforce", 3 * day)});
+    cache.store("expired.test", {"1", now, 0, policy("enforce", day)});
+    cache.store("failed.test", {"", 0, now, ""});
+    std::ofstream(folder + "/damaged.test") << "?";
+    std::ofstream(folder + "/.half.test.17") << "id";
+    cache.remove_expired(now + day / 2);
+    EXPECT_TRUE(cache.find("failed.test")) << "its domain is not asked again for some time";
+    cache.remove_expired(now + 2 * day);
+    std::vector<std::string> left;
+    for (const auto& file : std::filesystem::directory_iterator(folder))
+        left.push_back(file.path().filename());
+    EXPECT_EQ(left, std::vector<std::string>{"holds.test"});
+    std::filesystem::remove_all(folder);
+    cache.remove_expired(now);  // without a folder, too
+}
+
 }  // namespace
 }  // namespace postoffice

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "postoffice/base/clock.h"
+#include "postoffice/outbound/sts_policy.h"
 
 namespace postoffice {
 
@@ -16,6 +17,9 @@ struct StsCacheEntry {
     UnixTime failed = 0;   ///< when it was tried last in vain; 0: not since
     std::string policy{};  ///< as the web server has it
     bool operator==(const StsCacheEntry&) const = default;
+
+    /// The policy, if it holds at this time. A clock that went back does not prolong it.
+    std::optional<StsPolicy> valid_policy(UnixTime now) const;
 };
 
 class StsCache {
@@ -28,6 +32,9 @@ class StsCache {
     /// In place of the one before, as a whole: a reader sees the old one or the new one. Throws
     /// std::system_error.
     void store(const std::string& domain, const StsCacheEntry& entry) const;
+    /// Removes the entries that are of no more use: no policy of theirs holds, and it was not fetched, nor
+    /// tried to be, for a day. Also what a crash left of a store(). Throws std::system_error.
+    void remove_expired(UnixTime now) const;
 
   private:
     std::string folder_;
