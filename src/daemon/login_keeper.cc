@@ -132,7 +132,8 @@ RelayLoginAnswer find_relay_login(const Config& config, const RelayLoginRequest&
         const auto row = table.find(key);
         if (!row) continue;
         const RelayLoginAnswer answer = answer_from(config, table, *row);
-        return answer.is_token != 0 ? with_token(config, request, answer) : answer;
+        const bool asks_program = answer.is_token != 0 && request.needs_token != 0;
+        return asks_program ? with_token(config, request, answer) : answer;
     }
     RelayLoginAnswer none;
     none.outcome = Outcome::none;

@@ -1,12 +1,8 @@
 #include "postoffice/net/connection.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,7 +11,6 @@
 #include <utility>
 
 #include "postoffice/base/error.h"
-#include "postoffice/base/ip_address.h"
 
 namespace postoffice {
 namespace {
@@ -210,44 +205,6 @@ void Connection::close() noexcept {
 
 Fd Connection::release_socket() {
     return std::move(input_);
-}
-
-Fd connect_to(const Endpoint& peer, Deadline deadline) {
-    sockaddr_storage storage;
-    const socklen_t length = peer.to_sockaddr(storage);
-    Fd socket(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!socket) throw_errno("socket");
-    const int on = 1;
-    (void)::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&storage), length) == 0) return socket;
-    if (errno != EINPROGRESS) throw_errno("connect to " + peer.to_string());
-    if (!wait_for(socket.get(), POLLOUT, deadline))
-        throw Timeout("connect to " + peer.to_string() + " timed out");
-    int error = 0;
-    socklen_t size = sizeof error;
-    if (::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) throw_errno("getsockopt");
-    if (error != 0) throw_errno(error, "connect to " + peer.to_string());
-    return socket;
-}
-
-// Such a socket cannot be waited for with poll(2) while its server is busy: the kernel waits.
-Fd connect_to(const std::string& path, Deadline deadline) {
-    sockaddr_un name{};
-    name.sun_family = AF_UNIX;
-    if (path.size() >= sizeof name.sun_path) throw_errno(ENAMETOOLONG, "connect to " + path);
-    path.copy(name.sun_path, path.size());
-    Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (!socket) throw_errno("socket");
-    const int patience = std::max(deadline.poll_timeout(), 1);
-    const timeval most{patience / 1000, patience % 1000 * 1000};
-    if (::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most) != 0)
-        throw_errno("setsockopt");
-    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) {
-        if (errno == EAGAIN || errno == EINPROGRESS) throw Timeout("connect to " + path + " timed out");
-        throw_errno("connect to " + path);
-    }
-    if (::fcntl(socket.get(), F_SETFL, O_NONBLOCK) != 0) throw_errno("fcntl");
-    return socket;
 }
 
 }  // namespace postoffice

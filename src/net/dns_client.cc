@@ -11,6 +11,7 @@
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/fd.h"
+#include "postoffice/net/connect.h"
 #include "postoffice/net/connection.h"
 #include "postoffice/net/kernel_random.h"
 

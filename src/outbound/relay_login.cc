@@ -1,6 +1,9 @@
 #include "postoffice/outbound/relay_login.h"
 
+#include <fmt/format.h>
 #include <string.h>
+
+#include <functional>
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/request_socket.h"
@@ -14,12 +17,16 @@ using Outcome = RelayLoginAnswer::Outcome;
 
 }  // namespace
 
-RelayLoginResult RelayLoginHandle::ask(const RelayHost& relay, std::uint16_t port,
-                                       const std::string& sender) const try {
+std::uint64_t RelayLogin::fingerprint() const {
+    return std::hash<std::string>()(fmt::format("{}\n{}\n{}", is_token, user, is_token ? "" : secret));
+}
+
+RelayLoginResult RelayLoginHandle::ask(const Question& question) const try {
     if (!is_there()) return {};
     RelayLoginRequest request;
-    request.port = port;
-    if (!request.host.assign(relay.host) || !request.sender.assign(sender))
+    request.port = question.port;
+    request.needs_token = question.needs_token ? 1 : 0;
+    if (!request.host.assign(question.relay.host) || !request.sender.assign(question.sender))
         return {Outcome::temporary, {}, "the name of the relay host or of the sender is too long"};
     const auto deadline = Deadline::after(patience);
     SocketPair channel = packet_socket_pair();

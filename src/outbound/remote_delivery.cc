@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <utility>
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
+#include "postoffice/net/connect.h"
 
 namespace postoffice {
 namespace {
@@ -31,27 +33,41 @@ void require_tls(ClientTls& tls) {
     tls.policy = "login";
 }
 
-/// Which host is asked says the configuration of this host, except where DNS does: that a relay wants no
-/// session at all is then a matter between the two hosts, which no sender can mend.
+/// A host that wants no session refuses this host, not the mail: what a postmaster can mend, mail waits for.
+/// Only a host that says that it takes no mail at all (RFC 7504 section 3), and that DNS names, is believed.
 DeliveryResult in_view_of(const NextHop& next_hop, const DeliveryResult& refusal) {
-    if (next_hop.is<NextHop::MailHosts>() || refusal.outcome != Verdict::failed) return refusal;
-    return deferred("4.3.5", fmt::format("the relay host refuses this host: {}", refusal.reply.line()),
-                    refusal.by);
+    constexpr int takes_no_mail = 521;
+    if (refusal.outcome != Verdict::failed) return refusal;
+    const bool is_relay = !next_hop.is<NextHop::MailHosts>();
+    if (refusal.reply.code == takes_no_mail && !is_relay) return refusal;
+    return deferred(
+        is_relay ? "4.3.5" : "4.3.2",
+        fmt::format("the {} host refuses this host: {}", is_relay ? "relay" : "mail", refusal.reply.line()),
+        refusal.by);
 }
 
-/// The addresses of a host that were not tried yet, as many as are left for one message.
-std::vector<MailServer> servers_of(const TargetHost& target, const ClientTls& tls,
-                                   std::vector<Endpoint>& tried) {
-    std::vector<MailServer> servers;
-    if (!target.socket.empty()) servers.push_back({target.host.name, target.socket, true});
+/// The server at the first of these addresses, or at those that follow; nullopt if there is none.
+std::optional<MailServer> server_at(MailServer server, std::vector<Endpoint> places) {
+    if (places.empty()) return std::nullopt;
+    server.place = places.front();
+    places.erase(places.begin());
+    server.more_places = std::move(places);
+    return server;
+}
+
+/// The host at those of its addresses that were not tried yet, as many as are left for one message.
+std::optional<MailServer> server_of(const TargetHost& target, const ClientTls& tls,
+                                    std::vector<Endpoint>& tried) {
+    if (!target.socket.empty()) return MailServer{target.host.name, target.socket, true};
+    std::vector<Endpoint> places;
     for (const IpAddress& address : target.host.addresses) {
-        const Endpoint endpoint{address, target.port};
-        if (tried.size() == RemoteDelivery::most_addresses) break;
-        if (std::find(tried.begin(), tried.end(), endpoint) != tried.end()) continue;
-        tried.push_back(endpoint);
-        servers.push_back({target.host.name, endpoint, target.speaks_lmtp, tls});
+        const Endpoint place{address, target.port};
+        if (std::find(tried.begin(), tried.end(), place) == tried.end()) places.push_back(place);
     }
-    return servers;
+    alternate_families(places);
+    places.resize(std::min(places.size(), RemoteDelivery::most_addresses - tried.size()));
+    tried.insert(tried.end(), places.begin(), places.end());
+    return server_at({target.host.name, Endpoint(), target.speaks_lmtp, tls}, std::move(places));
 }
 
 }  // namespace
@@ -108,7 +124,7 @@ RemoteDelivery::Outcome RemoteDelivery::deliver(const OutgoingEnvelope& envelope
 
 void RemoteDelivery::deliver_part(Attempt& attempt) {
     try {
-        if (client_ && has_policy_changed(attempt.envelope.parameters.tls)) close();
+        if (client_ && (has_policy_changed(attempt.envelope.parameters.tls) || has_login_changed())) close();
         if (client_ && client_->is_alive()) hand_over(attempt);
         if (attempt.open.empty()) return;
         client_.reset();
@@ -136,7 +152,7 @@ void RemoteDelivery::walk(Attempt& attempt) {
     const Resolver resolver =
         bounded_resolver(config_, resolver_);  // for the TLSA records of all these hosts
     for (const TargetHost& target : targets.hosts) {
-        const RelayLoginResult login = login_for(target);
+        const RelayLoginResult login = login_for(target.relay, target.port);
         if (login.outcome == RelayLoginAnswer::Outcome::temporary) {
             note(deferred("4.3.5", "the login at the relay host is not known now"));
             continue;
@@ -151,10 +167,11 @@ void RemoteDelivery::walk(Attempt& attempt) {
         }
         const bool logs_in = login.outcome == RelayLoginAnswer::Outcome::found;
         if (logs_in) require_tls(*tls);
-        for (const MailServer& server : servers_of(target, *tls, tried)) {
-            if (ceiling.passed()) break;
-            connect(server);
+        for (auto server = server_of(target, *tls, tried); server && !ceiling.passed();) {
+            connect(*server);
+            server = server_at(*server, client_->places_left());
             if (logs_in && !client_->refusal()) log_in(target, login.login);
+            login_of_client_ = {target.relay, target.port, login.login.fingerprint()};
             if (const auto why = why_unusable()) {
                 note(*why);
                 close();
@@ -182,14 +199,24 @@ void RemoteDelivery::connect(const MailServer& server) {
 }
 
 /// Without a file of logins, and at hosts that DNS names, there is none.
-RelayLoginResult RemoteDelivery::login_for(const TargetHost& target) const {
+RelayLoginResult RemoteDelivery::login_for(const std::optional<RelayHost>& relay, std::uint16_t port,
+                                           bool needs_token) const {
     const auto* relays = next_hop_.as<NextHop::Relays>();
-    if (relays == nullptr || !target.relay || target.speaks_lmtp) return {};
-    RelayLoginResult result = logins_.ask(*target.relay, target.port, relays->sender);
+    if (relays == nullptr || !relay || relays->speak_lmtp) return {};
+    RelayLoginResult result = logins_.ask({*relay, port, relays->sender, needs_token});
     if (result.outcome == RelayLoginAnswer::Outcome::temporary)
-        log_event("", "relay-login-unknown",
-                  {{"host", target.relay->to_string()}, {"reason", result.problem}});
+        log_event("", "relay-login-unknown", {{"host", relay->to_string()}, {"reason", result.problem}});
     return result;
+}
+
+// Over the connection that is kept, mail goes with the login of today. A new token of the same user is no
+// other login. The keeper is not asked for each of a hundred messages in a second.
+bool RemoteDelivery::has_login_changed() {
+    constexpr Milliseconds sure_for = std::chrono::seconds(1);
+    auto& [relay, port, fingerprint, since] = login_of_client_;
+    if (!logins_.is_there() || since.time() < sure_for) return false;
+    since = Stopwatch();
+    return login_for(relay, port, false).login.fingerprint() != fingerprint;
 }
 
 void RemoteDelivery::log_in(const TargetHost& target, const RelayLogin& login) {

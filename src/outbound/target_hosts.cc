@@ -5,6 +5,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "postoffice/base/error.h"
+#include "postoffice/base/text.h"
+#include "postoffice/routing/next_hops.h"
+
 namespace postoffice {
 namespace {
 
@@ -35,6 +39,10 @@ class Finder {
         const std::uint16_t port = config_.remote.port;
         MxList list = mail_hosts(next_hop.domain, port);
         TargetHosts found{{}, no_mail_host(list)};
+        if (list.status == MxList::Status::loops_back && is_relay_domain(next_hop.domain))
+            found.result =
+                deferred("4.3.5", fmt::format("{} is in relay-domains, but its best mail host is this host",
+                                              printable(next_hop.domain)));
         add(list.hosts, port, next_hop.domain, found);
         return found;
     }
@@ -73,6 +81,15 @@ class Finder {
     static void add(std::vector<MailHost>& hosts, std::uint16_t port, const std::string& next_hop,
                     TargetHosts& found) {
         for (MailHost& host : hosts) found.hosts.push_back({std::move(host), port, next_hop});
+    }
+
+    /// This host takes the mail of others for it. Not known now is as good as yes: mail waits.
+    bool is_relay_domain(const std::string& domain) const try {
+        NextHops next_hops(config_);
+        next_hops.refresh();
+        return next_hops.is_relay_domain(domain);
+    } catch (const FormatError&) {
+        return true;
     }
 
     MxList mail_hosts(const std::string& domain, std::uint16_t port) const {

@@ -15,7 +15,7 @@
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/ip_address.h"
-#include "postoffice/net/connection.h"
+#include "postoffice/net/connect.h"
 
 namespace postoffice::test {
 

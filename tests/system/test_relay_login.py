@@ -2,6 +2,7 @@
 login bounces mail or gives the password away."""
 import os
 import re
+import time
 
 import pytest
 
@@ -72,6 +73,19 @@ def test_a_wrong_password_defers_and_is_in_the_log(relaying, subject):
     passwords(relaying.a, "debian.test club:s3cret\n")
     relaying.a.run("runq", "-qf", check=True)
     relaying.b.wait_for_message("bob", subject.encode())
+
+
+@pytest.mark.skipif(needs_dovecot[1].args[0], reason="NEEDS dovecot-core")
+def test_a_connection_is_not_kept_for_another_password(relaying, subject):
+    send(relaying.a, "bob@b.test", subject)
+    relaying.b.wait_for_message("bob", subject.encode())
+    passwords(relaying.a, "debian.test club:wrong\n")
+    time.sleep(1.1)  # for a second the connection, which is kept for five, has the login of its beginning
+    send(relaying.a, "bob@b.test", subject + " again")
+    wait_for(lambda: "relay-login-failed" in relaying.a.log_text(), what=relaying.a.log_text)
+    passwords(relaying.a, "debian.test club:s3cret\n")
+    relaying.a.run("runq", "-qf", check=True)
+    relaying.b.wait_for_message("bob", (subject + " again").encode())
 
 
 @pytest.mark.skipif(needs_dovecot[1].args[0], reason="NEEDS dovecot-core")

@@ -46,16 +46,24 @@ TEST_F(RemoteDeliveryTest, TheNextOneAfter421OrARefusedSenderForNow) {
     }
 }
 
-TEST_F(RemoteDeliveryTest, AllOfThemSayNoForGood) {
+TEST_F(RemoteDeliveryTest, WhatRefusesThisHostRefusesNoMail) {
     serve({{greeting("554 5.7.1 no one\r\n")}, {greeting("554 no two\r\n")}, {greeting("554 no three\r\n")}});
     const auto outcome = send_to("b.test");
-    expect(outcome, Verdict::failed, "5.7.1");
+    expect(outcome, Verdict::deferred, "4.3.2");
+    EXPECT_EQ(outcome.results[0].reply.text, "the mail host refuses this host: 554 5.7.1 no one");
     EXPECT_EQ(outcome.results[0].by, "mx1.b.test [127.0.0.2]");
+    EXPECT_TRUE(outcome.destination_is_down);
+}
+
+TEST_F(RemoteDeliveryTest, HostsThatTakeNoMailAtAll) {
+    serve({{greeting("521 5.3.2 no mail\r\n")}, {greeting("521 none\r\n")}, {greeting("521 none\r\n")}});
+    const auto outcome = send_to("b.test");
+    expect(outcome, Verdict::failed, "5.3.2");
     EXPECT_FALSE(outcome.destination_is_down);
 }
 
 TEST_F(RemoteDeliveryTest, OneThatMayComeBackKeepsTheMessage) {
-    serve({{greeting("554 no one\r\n")}, nobody(), {greeting("554 no three\r\n")}});
+    serve({{greeting("521 no one\r\n")}, nobody(), {greeting("521 no three\r\n")}});
     servers_[1].reset();
     const auto outcome = send_to("b.test");
     expect(outcome, Verdict::deferred, "4.4.1");
@@ -135,6 +143,8 @@ TEST_F(RemoteDeliveryTest, OurOwnAddressIsNoRemoteHost) {
     config_.network.listen.push_back({{}, config_.remote.port});
     expect(send_to("own.test"), Verdict::failed, "5.4.6");
     expect(send_to("[127.0.0.1]"), Verdict::failed, "5.4.6");
+    config_.routing.relay_domains = {"own.test"};
+    expect(send_to("own.test"), Verdict::deferred, "4.3.5");
     config_.remote.relay_hosts = {*parse_relay_host("own.b.test")};
     expect(send_to(""), Verdict::deferred, "4.3.5");
     EXPECT_EQ(ourselves.connections(), 0);

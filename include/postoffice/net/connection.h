@@ -94,10 +94,4 @@ class Connection {
     std::unique_ptr<TlsStream> tls_;
 };
 
-/// Connects with a deadline. Throws Timeout, std::system_error (with the peer in its text).
-struct Endpoint;
-Fd connect_to(const Endpoint& peer, Deadline deadline);
-/// The same, to a socket in the file system.
-Fd connect_to(const std::string& path, Deadline deadline);
-
 }  // namespace postoffice

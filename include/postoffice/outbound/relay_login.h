@@ -20,6 +20,8 @@ struct RelayLogin {
     std::string user;
     std::string secret;
     bool is_token = false;  ///< an OAuth 2.0 bearer token (RFC 6750); else a password
+    /// Tells this login from others in this process; tokens of one user are alike.
+    std::uint64_t fingerprint() const;
 };
 
 /// The mechanism for this login, the strongest of those that the server offers in its answer to EHLO
@@ -31,8 +33,9 @@ std::unique_ptr<SaslExchange> choose_mechanism(std::string_view offered, const R
 /// A queue agent to the login keeper, with a packet socket for the answer.
 struct RelayLoginRequest {
     std::uint16_t port = 0;
-    FixedString<256> host;    ///< as RelayHost has it
-    FixedString<512> sender;  ///< if its relay host is its own; else empty
+    std::uint8_t needs_token = 1;  ///< 0: the user is enough where the secret is a token
+    FixedString<256> host;         ///< as RelayHost has it
+    FixedString<512> sender;       ///< if its relay host is its own; else empty
 };
 
 struct RelayLoginAnswer {
@@ -64,9 +67,14 @@ class RelayLoginHandle {
     explicit RelayLoginHandle(const Fd& handle) : handle_(handle.get()) {}
     int fd() const { return handle_; }
     bool is_there() const { return handle_ >= 0; }
-    /// The login at this port of a relay host for mail of `sender`. Waits for the keeper, for a minute at
-    /// most. Does not throw.
-    RelayLoginResult ask(const RelayHost& relay, std::uint16_t port, const std::string& sender) const;
+    struct Question {
+        const RelayHost& relay;
+        std::uint16_t port = 0;
+        const std::string& sender;  ///< as RelayLoginRequest has it
+        bool needs_token = true;
+    };
+    /// Waits for the keeper, for a minute at most. Does not throw.
+    RelayLoginResult ask(const Question& question) const;
 
   private:
     int handle_ = -1;

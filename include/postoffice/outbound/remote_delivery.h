@@ -57,11 +57,20 @@ class RemoteDelivery {
         std::string next_hop;
         TlsPolicy policy;
     };
+    /// A login, or that there is none, and when it was last known to be that of the file.
+    struct LoginInUse {
+        std::optional<RelayHost> relay;
+        std::uint16_t port = 0;
+        std::uint64_t fingerprint = 0;
+        Stopwatch since{};
+    };
 
     void deliver_part(Attempt& attempt);
     void walk(Attempt& attempt);
     void connect(const MailServer& server);
-    RelayLoginResult login_for(const TargetHost& target) const;
+    RelayLoginResult login_for(const std::optional<RelayHost>& relay, std::uint16_t port,
+                               bool needs_token = true) const;
+    bool has_login_changed();
     void log_in(const TargetHost& target, const RelayLogin& login);
     bool has_policy_changed(TlsWish wish);
     void choose_policy(const TargetHost& target, TlsWish wish);
@@ -81,6 +90,7 @@ class RemoteDelivery {
     PolicyInUse policy_;  // of the host at hand
     std::unique_ptr<SmtpClient> client_;
     PolicyInUse policy_of_client_;
+    LoginInUse login_of_client_;
 };
 
 }  // namespace postoffice

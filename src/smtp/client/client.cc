@@ -6,6 +6,7 @@
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
+#include "postoffice/net/connect.h"
 #include "reply_reader.h"
 
 namespace postoffice {
@@ -13,15 +14,9 @@ namespace {
 
 constexpr Seconds goodbye_patience{5};
 
-std::string peer_text(const MailServer& server) {
-    const auto* endpoint = std::get_if<Endpoint>(&server.place);
-    const std::string literal = endpoint != nullptr ? endpoint->address.to_literal() : server.name;
-    return server.name == literal ? literal : server.name + " " + literal;
-}
-
-std::string place_text(const MailServer& server) {
-    const auto* endpoint = std::get_if<Endpoint>(&server.place);
-    return endpoint != nullptr ? endpoint->address.to_string() : server.name;
+std::string peer_text(const std::string& name, const Endpoint& endpoint) {
+    const std::string literal = endpoint.address.to_literal();
+    return name == literal ? literal : name + " " + literal;
 }
 
 }  // namespace
@@ -30,8 +25,8 @@ SmtpClient::SmtpClient(const MailServer& server, const std::string& own_name, co
                        std::function<void(const std::string&)> transcript)
     : timeouts_(timeouts),
       transcript_(std::move(transcript)),
-      peer_(peer_text(server)),
-      place_(place_text(server)),
+      peer_(server.name),
+      place_(server.name),
       ceiling_(Deadline::after(timeouts.message)),
       speaks_lmtp_(server.speaks_lmtp),
       tls_(server.tls) {
@@ -66,12 +61,33 @@ void SmtpClient::connect(const MailServer& server) {
     connection_.reset();
     extensions_ = {};
     step_ = "connecting";
-    if (transcript_) transcript_("connecting to " + peer_);
-    connection_.emplace(std::visit(
-        [&](const auto& place) { return connect_to(place, within(timeouts_.connect)); }, server.place));
+    connection_.emplace(open_socket(server));
     step_ = "waiting for the greeting";
     const Reply greeting = completion(read_reply(timeouts_.greeting));
     if (!greeting.is_positive()) refuse(judge(greeting));
+}
+
+// A second call goes to the address that had the first one.
+Fd SmtpClient::open_socket(const MailServer& server) {
+    const auto call = [&](const std::string& peer) {
+        if (transcript_) transcript_("connecting to " + peer);
+    };
+    const Deadline deadline = within(timeouts_.connect);
+    const auto* first = std::get_if<Endpoint>(&server.place);
+    if (first == nullptr) {
+        call(peer_);
+        return connect_to(std::get<std::string>(server.place), deadline);
+    }
+    std::vector<Endpoint> places = {endpoint_.value_or(*first)};
+    if (!endpoint_) places.insert(places.end(), server.more_places.begin(), server.more_places.end());
+    call(peer_text(server.name, places.front()));
+    FirstConnection made = connect_to_first(places, deadline);
+    if (made.peer != places.front()) call(peer_text(server.name, made.peer));
+    if (!endpoint_) places_left_ = std::move(made.left);
+    endpoint_ = made.peer;
+    peer_ = peer_text(server.name, made.peer);
+    place_ = made.peer.address.to_string();
+    return std::move(made.socket);
 }
 
 // False if the server closed the connection instead of answering EHLO.

@@ -42,6 +42,8 @@ struct MailServer {
     /// LMTP (RFC 2033): the greeting is LHLO, and each accepted recipient has an answer to the message.
     bool speaks_lmtp = false;
     ClientTls tls = {};
+    /// Further addresses, tried in this order where those before do not answer soon: connect_to_first().
+    std::vector<Endpoint> more_places = {};
 };
 
 /// What a server offers in its answer to EHLO or LHLO.
@@ -89,6 +91,9 @@ class SmtpClient {
     const std::optional<DeliveryResult>& refusal() const { return refusal_; }
     /// "mx.example.org [192.0.2.1]"
     const std::string& peer() const { return peer_; }
+    /// Addresses of the server beside that of the connection that may be reachable, too; after a refusal they
+    /// may be tried.
+    const std::vector<Endpoint>& places_left() const { return places_left_; }
     /// What the server has offered under TLS, or in the clear if there is none.
     const ServerExtensions& extensions() const { return extensions_; }
     /// Null in the clear.
@@ -122,6 +127,7 @@ class SmtpClient {
 
     void open(const MailServer& server, const std::string& own_name);
     void connect(const MailServer& server);
+    Fd open_socket(const MailServer& server);
     bool say_hello(const std::string& own_name, bool extended);
     void learn_extensions(std::string_view text);
     void learn_limits(std::string_view text);
@@ -160,7 +166,9 @@ class SmtpClient {
     ClientTimeouts timeouts_;
     std::function<void(const std::string&)> transcript_;
     std::string peer_;
-    std::string place_;                     // of the peer, for the transcript
+    std::string place_;                 // of the peer, for the transcript
+    std::optional<Endpoint> endpoint_;  // once a connection was made
+    std::vector<Endpoint> places_left_;
     std::string_view step_ = "connecting";  // the current step, for error texts
     Deadline ceiling_;                      // for the message at hand
     std::optional<DeliveryResult> refusal_;
