@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <utility>
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
@@ -59,7 +60,8 @@ int run_daemon(const LoadedConfig& loaded, const CommandLine& line) {
                     line.program, config.queue.dir);
         return EX_NOPERM;
     }
-    const StartCheck check = check_start(loaded);
+    std::vector<GivenSocket> given = receive_given_sockets();
+    const StartCheck check = check_start(loaded, &given);
     if (!check.problems.empty()) return refuse_to_start(line, check.problems);
     for (const auto& notices : {loaded.notices, check.notices})
         for (const std::string& notice : notices) log_event("", "config-notice", {{"reason", notice}});
@@ -69,7 +71,7 @@ int run_daemon(const LoadedConfig& loaded, const CommandLine& line) {
     settings.serve_smtp = line.daemon.serve_smtp;
     settings.loopback_only = line.daemon.loopback_only;
     settings.audit = line.daemon.audit;
-    settings.given = receive_given_sockets();
+    settings.given = std::move(given);
     ServedConfig served(loaded, line);
     settings.reload = [&served](const Config& now) { return served.read_again(now); };
     settings.in_force = [&served] { served.keep_copy(); };

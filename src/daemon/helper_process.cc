@@ -1,9 +1,15 @@
 #include "helper_process.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
 #include <utility>
 #include <vector>
 
 #include "listener.h"
+#include "postoffice/base/privileges.h"
 #include "postoffice/base/process.h"
 #include "postoffice/base/system_calls.h"
 #include "postoffice/daemon/authenticator.h"
@@ -132,6 +138,17 @@ int run_helper(Generation::Role role, Generation& generation, HelperResources& r
         default:
             return be_listener(generation, resources, master);
     }
+}
+
+void signal_helper(Generation::Role role, pid_t helper, int signal, const ServiceIdentity& service) {
+    if (::kill(helper, signal) == 0 || errno != EPERM || ::geteuid() != 0) return;
+    const ServiceIdentity of_helper = role == Generation::sts_fetcher ? fetcher_identity() : service;
+    const pid_t child = spawn_process("sending a signal", [&] {
+        become_forever(of_helper.uid, of_helper.gid, {});
+        (void)::kill(helper, signal);
+        return 0;
+    });
+    while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) continue;
 }
 
 }  // namespace postoffice

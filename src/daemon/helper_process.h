@@ -35,4 +35,8 @@ struct HelperResources {
 /// next master could not bind the ports. Returns its exit status. Throws what stops it.
 int run_helper(Generation::Role role, Generation& generation, HelperResources& resources, pid_t master);
 
+/// Sends a signal to a running helper. Where a service manager has taken CAP_KILL from root, a child that has
+/// become the account of the helper does so.
+void signal_helper(Generation::Role role, pid_t helper, int signal, const ServiceIdentity& service);
+
 }  // namespace postoffice

@@ -147,19 +147,18 @@ class Master {
 
     // A generation that was replaced goes on until its listener has no clients and its runner no deliveries
     // any more. Then no process is left that could ask its other helpers.
-    static void end_if_retired(Generation& generation) {
+    void end_if_retired(Generation& generation) {
         if (generation.helpers[Generation::listener].pid == 0 &&
             generation.helpers[Generation::runner].pid == 0)
             end_next(generation, false);
     }
 
-    static void end_next(Generation& generation, bool is_overdue) {
+    void end_next(Generation& generation, bool is_overdue) {
         for (const auto role :
              {Generation::listener, Generation::authenticator, Generation::coal, Generation::key_keeper,
               Generation::runner, Generation::sts_fetcher, Generation::login_keeper, Generation::spawner}) {
-            const pid_t pid = generation.helpers[role].pid;
-            if (pid == 0) continue;
-            (void)::kill(pid, is_overdue ? SIGKILL : SIGTERM);
+            if (generation.helpers[role].pid == 0) continue;
+            signal(generation, role, is_overdue ? SIGKILL : SIGTERM);
             return;
         }
     }
@@ -238,12 +237,15 @@ class Master {
 
     // The listener and the runner finish what they have begun, and silent clients go to the next listener;
     // the spawner and the authenticator serve them until then.
-    static void retire(Generation& generation) {
-        const pid_t listener = generation.helpers[Generation::listener].pid;
-        if (listener != 0) (void)::kill(listener, Listener::retire_signal);
-        const pid_t runner = generation.helpers[Generation::runner].pid;
-        if (runner != 0) (void)::kill(runner, SIGTERM);
+    void retire(Generation& generation) {
+        signal(generation, Generation::listener, Listener::retire_signal);
+        signal(generation, Generation::runner, SIGTERM);
         end_if_retired(generation);
+    }
+
+    void signal(const Generation& generation, Generation::Role role, int number) {
+        const pid_t pid = generation.helpers[role].pid;
+        if (pid != 0) signal_helper(role, pid, number, resources_.identity);
     }
 
     const MasterSettings& settings_;

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -31,9 +32,10 @@ std::string error_text(int error) {
 
 class Checker {
   public:
-    explicit Checker(const LoadedConfig& loaded)
+    Checker(const LoadedConfig& loaded, const std::vector<GivenSocket>* given)
         : loaded_(loaded),
           config_(loaded.config),
+          given_(given),
           is_server_(::geteuid() == 0 || !loaded.config.identity.only_user.empty()) {}
 
     StartCheck run() {
@@ -209,9 +211,15 @@ class Checker {
 
     void check_ports() {
         for (const ListenAddress& listen : config_.network.listen) {
+            if (is_given(listen)) continue;
             const auto unavailable = bind_problem(listen);
             if (!unavailable) continue;
-            if (!is_server_ && unavailable->error == EACCES)
+            const bool may_be_given = given_ == nullptr && ::geteuid() == 0;
+            if (unavailable->error == EACCES && may_be_given)
+                check_.notices.push_back(
+                    fmt::format("listen: {} is for a service manager to bind, this process may not",
+                                unavailable->endpoint));
+            else if (!is_server_ && unavailable->error == EACCES)
                 check_.unchecked.push_back(fmt::format("listen: {}", unavailable->endpoint));
             else if (unavailable->error != EADDRINUSE)
                 problem("listen",
@@ -222,16 +230,22 @@ class Checker {
         }
     }
 
+    bool is_given(const ListenAddress& listen) const {
+        return given_ != nullptr && std::any_of(given_->begin(), given_->end(),
+                                                [&](const auto& one) { return serves(one, listen); });
+    }
+
     const LoadedConfig& loaded_;
     const Config& config_;
+    const std::vector<GivenSocket>* given_;
     const bool is_server_;  ///< has the rights that the server will have
     StartCheck check_;
 };
 
 }  // namespace
 
-StartCheck check_start(const LoadedConfig& loaded) {
-    return Checker(loaded).run();
+StartCheck check_start(const LoadedConfig& loaded, const std::vector<GivenSocket>* given) {
+    return Checker(loaded, given).run();
 }
 
 }  // namespace postoffice
