@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "postoffice/base/packet.h"
+#include "postoffice/local/agent_shares.h"
 #include "postoffice/routing/users.h"
 
 namespace postoffice {
@@ -16,11 +17,6 @@ using Purpose = SpawnRequest::Purpose;
 
 /// Agents of one name that were asked to leave and have not, before they are killed.
 constexpr std::ptrdiff_t most_leaving_of_one = 2;
-
-/// A quarter of the places is kept for mailboxes.
-std::ptrdiff_t most_programs(unsigned agents) {
-    return std::max(1U, agents - agents / 4);
-}
 
 }  // namespace
 
@@ -136,7 +132,8 @@ bool AgentTable::has_room_for_program(uid_t uid) const {
     });
     const auto of_all = std::count_if(leaving_.begin(), leaving_.end(),
                                       [](const auto& one) { return one.second.is_program; });
-    return of_account < config_.local.owner_programs && of_all < most_programs(config_.remote.agents);
+    return of_account < config_.local.owner_programs &&
+           static_cast<unsigned>(of_all) < most_slow_agents(config_.remote.agents);
 }
 
 /// The owner of many virtual domains, or of one whose folder of mailboxes is the owner's, can stop the agents

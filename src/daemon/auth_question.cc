@@ -125,7 +125,7 @@ AuthOutcome converse_by_scram(const Config& config, const std::string& user, con
     if (send_packet_now(channel.get(), std::as_bytes(std::span(&challenge, 1))) != Sent::yes)
         return AuthOutcome::temporary;
     const auto response = receive_struct<ScramResponse>(channel.get(), patience);
-    if (!response || response->value.magic != ScramResponse::expected_magic) return AuthOutcome::temporary;
+    if (!response) return AuthOutcome::temporary;
 
     const std::string auth_message = response->value.client_first_bare.str() + "," +
                                      scram_server_first(response->value.client_nonce.str(), challenge) + "," +

@@ -86,8 +86,7 @@ class AuthenticatorProcess {
             if (arrival.kind == PacketArrival::Kind::nothing) return;
             auto& descriptors = arrival.packet.descriptors;
             const bool is_request = arrival.kind == PacketArrival::Kind::packet &&
-                                    arrival.packet.size == sizeof request &&
-                                    request.magic == AuthRequest::expected_magic &&
+                                    arrival.packet.size == sizeof request && has_own_tag(request) &&
                                     request.method <= AuthRequest::Method::scram && descriptors.size() == 1 &&
                                     is_packet_socket(descriptors.front().get());
             if (is_request && passes_.has_sealed(request.pass))

@@ -58,9 +58,7 @@ class KeyKeeper {
   private:
     void receive_offer() {
         auto offer = receive_struct_now<KeyChannelOffer>(offers_.get());
-        if (offer.kind != PacketArrival::Kind::packet || offer.value.magic != KeyChannelOffer().magic ||
-            offer.descriptors.size() != 2)
-            return;
+        if (offer.kind != PacketArrival::Kind::packet || offer.descriptors.size() != 2) return;
         Fd questions = std::move(offer.descriptors[0]), answers = std::move(offer.descriptors[1]);
         if (!is_pipe(questions.get()) || !is_pipe(answers.get())) return;
         never_wait(questions.get());

@@ -5,6 +5,8 @@
 #include <system_error>
 #include <utility>
 
+#include "postoffice/local/agent_shares.h"
+
 namespace postoffice {
 namespace {
 
@@ -32,11 +34,10 @@ std::size_t AgentPool::busy(Pace at_least) const {
 /// Of the agents for this host a quarter is kept for mailboxes. Of those for other hosts a quarter is kept
 /// for destinations that were quick, and slow ones get a quarter at most.
 bool AgentPool::may_start(Pace pace) const {
-    const std::size_t quarter = config_.remote.agents / 4;
     if (pace == Pace::quick) return true;
-    if (busy(is_local_ ? Pace::slow : Pace::unknown) >= config_.remote.agents - quarter) return false;
+    if (busy(is_local_ ? Pace::slow : Pace::unknown) >= most_slow_agents(config_.remote.agents)) return false;
     if (is_local_ || pace != Pace::slow) return true;
-    return busy(Pace::slow) < std::max<std::size_t>(quarter, 1);
+    return busy(Pace::slow) < std::max<std::size_t>(config_.remote.agents / 4, 1);
 }
 
 /// A user, or the owner of a domain, has so many programs and slow mailboxes at a time.

@@ -17,6 +17,7 @@
 
 #include "postoffice/base/clock.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/packet.h"
 
 namespace postoffice {
 namespace {
@@ -128,8 +129,7 @@ PrivateKey::PrivateKey(int file) {
 
 SignatureAnswer PrivateKey::sign(const SignatureQuestion& question) const {
     SignatureAnswer answer;
-    if (question.magic != SignatureQuestion::expected_magic || question.size > sizeof question.octets)
-        return answer;
+    if (!has_own_tag(question) || question.size > sizeof question.octets) return answer;
     ERR_clear_error();
     const bool is_rsa = EVP_PKEY_is_a(key_.get(), "RSA"), is_ec = EVP_PKEY_is_a(key_.get(), "EC");
     const bool for_rsa = question.kind == Kind::rsa_pkcs1 || question.kind == Kind::rsa_raw;

@@ -18,9 +18,7 @@ Fd put_question(const AuthenticatorAccess& access, AuthRequest& request, const D
 
 AuthVerdict receive_verdict(const Fd& channel, const Deadline& deadline) {
     const auto answer = receive_struct<AuthAnswer>(channel.get(), deadline);
-    if (!answer || answer->value.magic != AuthAnswer::expected_magic ||
-        answer->value.outcome > AuthOutcome::temporary)
-        return {};
+    if (!answer || answer->value.outcome > AuthOutcome::temporary) return {};
     AuthVerdict verdict{answer->value.outcome, answer->value.user.str(), answer->value.signature};
     if (verdict.outcome == AuthOutcome::yes && verdict.user.empty()) verdict.outcome = AuthOutcome::temporary;
     return verdict;
@@ -67,8 +65,7 @@ ScramExchange::ScramExchange(const AuthenticatorAccess& access, std::string_view
     try {
         channel_ = put_question(access, request, deadline);
         const auto challenge = receive_struct<ScramChallenge>(channel_.get(), deadline);
-        if (challenge && challenge->value.magic == ScramChallenge::expected_magic)
-            challenge_ = challenge->value;
+        if (challenge) challenge_ = challenge->value;
     } catch (const std::exception& error) {
         log_failure(error);
     }

@@ -114,7 +114,7 @@ TEST_F(Authenticator, NonsenseIsNotAnswered) {
                       post_it({}, {end});
                       post_it(std::vector<std::byte>(4096), {end});
                       AuthRequest other = request;
-                      other.magic = AuthAnswer::expected_magic;
+                      other.tag = AuthAnswer::own_tag;
                       post_it(std::as_bytes(std::span(&other, 1)), {end});
                       other = request;
                       other.method = static_cast<AuthRequest::Method>(99);

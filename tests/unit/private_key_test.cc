@@ -79,7 +79,7 @@ TEST_F(KeyKeeperTest, SignsForEachSession) {
 TEST_F(KeyKeeperTest, IsNotHeldUpByNonsense) {
     const KeyChannelEnds good = session();
     SignatureQuestion strange = question();
-    strange.magic = 1;
+    strange.tag = 1;
     SignatureQuestion too_long = question();
     too_long.size = 60000;
     for (const SignatureQuestion& asked :

@@ -49,6 +49,18 @@ struct PacketArrival {
 };
 PacketArrival receive_packet_now(int socket, std::span<std::byte> into);
 
+/// False for a struct that begins with the tag of another kind: of a foreign or captured peer. Structs
+/// without T::own_tag are told by their size alone.
+template <class T>
+bool has_own_tag(const T& value) {
+    if constexpr (requires { T::own_tag; }) {
+        static_assert(offsetof(T, tag) == 0);
+        return value.tag == T::own_tag;
+    } else {
+        return true;
+    }
+}
+
 template <class T>
 void send_struct(int socket, const T& value, std::span<const int> descriptors = {}) {
     static_assert(std::is_trivially_copyable_v<T>);
@@ -62,7 +74,7 @@ struct ReceivedStruct {
 };
 
 /// What has come by now, if anything: for a caller that waits for many sockets, one of which may be closed
-/// by now and its number in use again. Of another size than T: unusable.
+/// by now and its number in use again. Of another size or tag than T: unusable.
 template <class T>
 struct StructArrival {
     PacketArrival::Kind kind = PacketArrival::Kind::nothing;
@@ -74,19 +86,20 @@ StructArrival<T> receive_struct_now(int socket) {
     static_assert(std::is_trivially_copyable_v<T>);
     StructArrival<T> result;
     PacketArrival arrival = receive_packet_now(socket, std::as_writable_bytes(std::span(&result.value, 1)));
-    const bool is_other = arrival.kind == PacketArrival::Kind::packet && arrival.packet.size != sizeof(T);
+    const bool is_other = arrival.kind == PacketArrival::Kind::packet &&
+                          (arrival.packet.size != sizeof(T) || !has_own_tag(result.value));
     result.kind = is_other ? PacketArrival::Kind::unusable : arrival.kind;
     result.descriptors = std::move(arrival.packet.descriptors);
     return result;
 }
 
-/// nullopt at end of file or if the packet has another size than T (a foreign or captured peer).
+/// nullopt at end of file or if the packet has another size or tag than T (a foreign or captured peer).
 template <class T>
 std::optional<ReceivedStruct<T>> receive_struct(int socket, std::optional<Deadline> deadline = std::nullopt) {
     static_assert(std::is_trivially_copyable_v<T>);
     ReceivedStruct<T> received{};
     auto packet = receive_packet(socket, std::as_writable_bytes(std::span(&received.value, 1)), deadline);
-    if (!packet || packet->size != sizeof(T)) return std::nullopt;
+    if (!packet || packet->size != sizeof(T) || !has_own_tag(received.value)) return std::nullopt;
     received.descriptors = std::move(packet->descriptors);
     return received;
 }

@@ -13,7 +13,8 @@ namespace postoffice {
 
 /// From the listener: the reading end of a session's questions and the writing end of the answers come along.
 struct KeyChannelOffer {
-    std::uint32_t magic = 0x6b63686e;
+    static constexpr std::uint32_t own_tag = 0x6b63686e;
+    std::uint32_t tag = own_tag;
 };
 
 /// A session's ends of its pipes, for set_key_channel().

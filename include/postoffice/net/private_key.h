@@ -16,11 +16,11 @@ namespace postoffice {
 
 /// One question in one write(2), of less than PIPE_BUF octets.
 struct SignatureQuestion {
-    static constexpr std::uint32_t expected_magic = 0x6b657931;
+    static constexpr std::uint32_t own_tag = 0x6b657931;
     static constexpr std::size_t most_octets = 1024;  ///< the modulus of an RSA key of 8192 bits
     enum class Kind : std::uint8_t { rsa_pkcs1, rsa_raw, ecdsa };
 
-    std::uint32_t magic = expected_magic;
+    std::uint32_t tag = own_tag;
     Kind kind = Kind::ecdsa;
     std::uint16_t size = 0;
     unsigned char octets[most_octets] = {};

@@ -22,9 +22,9 @@ namespace postoffice {
 /// To the authenticator, into its request socket; one descriptor with it: the end of a fresh
 /// packet socketpair on which the AuthAnswer comes.
 struct AuthRequest {
-    static constexpr std::uint32_t expected_magic = 0x504f4155;
+    static constexpr std::uint32_t own_tag = 0x504f4155;
     enum class Method : std::uint8_t { password, scram };
-    std::uint32_t magic = expected_magic;
+    std::uint32_t tag = own_tag;
     Method method = Method::password;
     FixedString<256> user;
     FixedString<512> password;  ///< empty for SCRAM
@@ -63,8 +63,8 @@ enum class AuthOutcome : std::uint8_t {
 };
 
 struct AuthAnswer {
-    static constexpr std::uint32_t expected_magic = 0x504f4141;
-    std::uint32_t magic = expected_magic;
+    static constexpr std::uint32_t own_tag = 0x504f4141;
+    std::uint32_t tag = own_tag;
     AuthOutcome outcome = AuthOutcome::temporary;
     FixedString<256> user;    ///< yes: the canonical name, "alice" or "bob@virtual.example"
     ScramDigest signature{};  ///< yes to SCRAM: ServerSignature
@@ -73,8 +73,8 @@ struct AuthAnswer {
 /// For SCRAM, before the answer: what the client is challenged with. It looks the same whether there is such
 /// a user or not.
 struct ScramChallenge {
-    static constexpr std::uint32_t expected_magic = 0x504f4143;
-    std::uint32_t magic = expected_magic;
+    static constexpr std::uint32_t own_tag = 0x504f4143;
+    std::uint32_t tag = own_tag;
     std::uint32_t iterations = 0;
     FixedString<32> nonce;  ///< our part of it, fresh each time
     FixedString<96> salt;   ///< in base 64
@@ -84,8 +84,8 @@ struct ScramChallenge {
 /// the authenticator reads nothing, and the proof. What came between these messages, server-first-message,
 /// the authenticator puts there itself, with its nonce, so an old proof proves nothing.
 struct ScramResponse {
-    static constexpr std::uint32_t expected_magic = 0x504f4152;
-    std::uint32_t magic = expected_magic;
+    static constexpr std::uint32_t own_tag = 0x504f4152;
+    std::uint32_t tag = own_tag;
     ScramDigest proof{};
     FixedString<256> client_nonce;
     FixedString<1024> client_first_bare;
