@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <optional>
 #include <utility>
 
@@ -278,26 +279,30 @@ std::optional<DeliveryResult> RemoteDelivery::why_unusable() const {
     return result;
 }
 
-// The open recipients in as many transactions as the server wants (RFC 9422, RCPTMAX). A recipient stays open
-// if another host might take it at once, but not if this server has its message, or has refused it.
+// The open recipients in as many transactions as the server wants (RFC 9422, RCPTMAX, or 452). A recipient
+// stays open if another host might take it at once, but not if this server has its message, or has refused
+// it.
 void RemoteDelivery::hand_over(Attempt& attempt) {
-    const std::vector<std::size_t> open = std::exchange(attempt.open, {});
+    std::deque<std::size_t> waiting(attempt.open.begin(), attempt.open.end());
+    attempt.open.clear();
     attempt.was_reached = true;
     OutgoingEnvelope part = attempt.envelope;
-    for (auto from = open.begin(); from != open.end();) {
+    while (!waiting.empty()) {
         if (!client_) {  // it left in the middle
-            attempt.open.insert(attempt.open.end(), from, open.end());
+            attempt.open.insert(attempt.open.end(), waiting.begin(), waiting.end());
             return;
         }
-        const auto count = std::min(client_->most_recipients(), static_cast<std::size_t>(open.end() - from));
-        const auto to = from + static_cast<std::ptrdiff_t>(count);
+        const auto count = static_cast<std::ptrdiff_t>(std::min(client_->most_recipients(), waiting.size()));
+        const std::vector<std::size_t> asked(waiting.begin(), waiting.begin() + count);
+        waiting.erase(waiting.begin(), waiting.begin() + count);
         part.recipients.clear();
-        for (auto i = from; i != to; ++i) part.recipients.push_back(attempt.envelope.recipients[*i]);
+        for (const std::size_t i : asked) part.recipients.push_back(attempt.envelope.recipients[i]);
         TransactionResult result = client_->send(part, attempt.message, attempt.size);
-        for (std::size_t k = 0; k < count; ++k, ++from) {
-            attempt.results[*from] = std::move(result.recipients[k]);
-            if (result.other_host_may_help && attempt.results[*from].outcome == Verdict::deferred)
-                attempt.open.push_back(*from);
+        for (std::size_t k = 0; k < asked.size(); ++k) {
+            const DeliveryResult& one = attempt.results[asked[k]] = std::move(result.recipients[k]);
+            if (one.outcome != Verdict::deferred) continue;
+            if (result.other_host_may_help) attempt.open.push_back(asked[k]);
+            if (result.was_full && one.reply.code == 452) waiting.push_back(asked[k]);
         }
         if (!result.connection_usable) client_.reset();
     }

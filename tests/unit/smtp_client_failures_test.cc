@@ -99,6 +99,8 @@ TEST(SmtpClient, TooManyRecipientsInTheOldWordsIsTemporary) {
     EXPECT_EQ(result.recipients[0].outcome, Outcome::delivered);
     EXPECT_EQ(result.recipients[1].outcome, Outcome::deferred);
     EXPECT_EQ(result.recipients[2].outcome, Outcome::failed);
+    EXPECT_TRUE(result.was_full);
+    EXPECT_EQ(d.client.most_recipients(), 1U);
 }
 
 TEST(SmtpClient, ClosingDownDefersWhoHasNoAnswer) {

@@ -39,7 +39,7 @@ bool is_own_address(const IpAddress& address);
 /// The facts about a client.
 struct Client {
     std::optional<IpAddress> address;  ///< not there for a program on standard input
-    std::string name;
+    std::string name{};
     NameStatus name_status = NameStatus::unasked;
     bool is_authenticated = false;
 

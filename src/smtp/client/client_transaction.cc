@@ -26,6 +26,10 @@ bool is_sendable(const std::string& address) {
     });
 }
 
+bool is_too_many(const DeliveryResult& result) {
+    return result.reply.code == 452 && (result.reply.status.empty() || result.reply.status == "4.5.3");
+}
+
 }  // namespace
 
 // One message on its way. A recipient is open until there is an answer that will not change: accepted ones
@@ -54,6 +58,11 @@ struct SmtpClient::Transaction {
         for (auto& open : results)
             if (!open) open = result;
     }
+    bool is_delivered_to_some() const {
+        return std::any_of(results.begin(), results.end(), [](const auto& result) {
+            return result && result->outcome == DeliveryResult::Outcome::delivered;
+        });
+    }
     bool has_open() const {
         return std::any_of(results.begin(), results.end(), [](const auto& result) { return !result; });
     }
@@ -66,6 +75,7 @@ struct SmtpClient::Transaction {
     std::optional<SevenBitPlan> seven_bits{};  // how the message is converted for a server without 8BITMIME
     std::vector<std::optional<DeliveryResult>> results;
     bool mail_was_deferred = false;
+    bool was_full = false;             // some recipients had no room beside others
     bool may_have_been_taken = false;  // the final dot was sent
 };
 
@@ -101,6 +111,7 @@ TransactionResult SmtpClient::send(const OutgoingEnvelope& envelope, int message
     }
 
     result.connection_usable = connection_.has_value();
+    result.was_full = transaction.was_full && transaction.is_delivered_to_some();
     result.recipients.reserve(envelope.recipients.size());
     const std::string tls = tls_text();
     for (auto& settled : transaction.results) {
@@ -224,15 +235,20 @@ bool SmtpClient::ask_envelope(Transaction& transaction) {
         if (!extensions_.pipelining) return false;
     }
     step_ = "sending RCPT";
-    bool any_accepted = false;
+    std::size_t accepted = 0;
     for (std::size_t i = 0; i < rcpts.size(); ++i) {
         if (rcpts[i].empty()) continue;
         const Reply reply = completion(answer(rcpts[i]));
         if (!sender_is_accepted) continue;
-        if (!reply.is_positive()) transaction.results[i] = judge_recipient(reply, any_accepted);
-        any_accepted = any_accepted || reply.is_positive();
+        if (reply.is_positive()) {
+            ++accepted;
+            continue;
+        }
+        transaction.results[i] = judge_recipient(reply, accepted > 0);
+        transaction.was_full = transaction.was_full || (accepted > 0 && is_too_many(*transaction.results[i]));
     }
-    if (!any_accepted && !extensions_.pipelining) return false;
+    if (transaction.was_full) extensions_.most_recipients = accepted;
+    if (accepted == 0 && !extensions_.pipelining) return false;
     step_ = "sending DATA";
     return is_go_ahead(transaction, answer("DATA"));
 }

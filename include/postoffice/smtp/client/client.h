@@ -70,6 +70,9 @@ struct TransactionResult {
     /// Deferred recipients are so for a reason of this connection or server, and the server cannot have taken
     /// the message for them: another host may be asked at once.
     bool other_host_may_help = false;
+    /// The server has taken the message for some, and had no room in the transaction for those with 452
+    /// (RFC 5321 section 4.5.3.1.10): it may take it for them in the next one.
+    bool was_full = false;
 };
 
 class SmtpClient {
@@ -115,7 +118,7 @@ class SmtpClient {
     /// 5.6.3 (RFC 6152 section 3). One that must be returned at a certain time has failed at a server without
     /// DELIVERBY (RFC 2852 section 4).
     TransactionResult send(const OutgoingEnvelope& envelope, int message, std::uint64_t size);
-    /// Recipients that the server takes in one transaction, as it says; at least 1.
+    /// Recipients that the server takes in one transaction, as it says or as it has shown; at least 1.
     std::size_t most_recipients() const { return extensions_.most_recipients; }
     /// True if the server has neither closed nor said anything unasked since the last transaction, and takes
     /// another one. Asks the kernel only: no round trip.
