@@ -26,11 +26,9 @@ constexpr auto old_spellings = std::to_array<OldSpelling>({
 /// Options of other versions of postoffice. Saying so beats guessing at a misspelling.
 constexpr auto options_of_other_versions = std::to_array<std::string_view>({
     "dead-letter",
-    "filter",
     "mailq-users",
     "relay-auth",
     "relay-tls",
-    "safe",
     "submit-limit",
     "t-arguments",
 });

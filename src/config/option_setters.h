@@ -32,9 +32,10 @@ std::string append(Parsed&& parsed, std::vector<Field>& list) {
 /// The group of this type.
 template <class Group>
 Group& group(Config& config) {
-    const auto all = std::tie(config.identity, config.log, config.network, config.tls, config.auth,
-                              config.limits, config.smtp, config.access, config.greylist, config.routing,
-                              config.vhost, config.local, config.remote, config.queue, config.submission);
+    const auto all =
+        std::tie(config.identity, config.log, config.network, config.tls, config.auth, config.limits,
+                 config.smtp, config.access, config.greylist, config.filters, config.routing, config.vhost,
+                 config.local, config.remote, config.queue, config.submission);
     return std::get<Group&>(all);
 }
 
@@ -192,6 +193,11 @@ inline std::string set_no_soliciting(Config& config, std::string_view value) {
 
 inline std::string add_usermap(Config& config, std::string_view value) {
     return append(parse_usermap(value), config.routing.usermaps);
+}
+
+inline std::string add_filter(Config& config, std::string_view value) {
+    if (config.filters.list.size() == FiltersConfig::most) return "there are 32 filters already";
+    return append(parse_filter(value), config.filters.list);
 }
 
 /// The dialect of a delivery file is known by its name.

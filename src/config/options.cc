@@ -153,6 +153,14 @@ std::span<const Option> table() {
         {"db-dir", "path", "/var/lib/postoffice", "folder of the greylist's databases", SetBy::file, false,
          set_path<&GreylistConfig::db_dir>},
 
+        {"filter", "list of filters", "",
+         "SOCKET[,on-failure=...]: milter that mail passes; /PATH or HOST:PORT", SetBy::file, repeats,
+         add_filter, clear<&FiltersConfig::list>},
+        {"filter-bounces", "flag", "0", "bounces of this host pass the filters", SetBy::file, false,
+         set_flag<&FiltersConfig::bounces>},
+        {"safe", "flag", "0", "mail of clients that have logged in passes no filter", SetBy::file, false,
+         set_flag<&FiltersConfig::safe>},
+
         {"rate-connections", "rate", "120/1m", "connections of one address", SetBy::file, false,
          set_rate<&LimitsConfig::rate_connections>},
         {"rate-messages", "rate", "3000/1h", "messages of one address or user", SetBy::file, false,

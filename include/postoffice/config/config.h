@@ -133,6 +133,16 @@ struct GreylistConfig {
     bool operator==(const GreylistConfig&) const = default;
 };
 
+/// What mail passes on its way in.
+struct FiltersConfig {
+    /// A bit of SessionState stands for each.
+    static constexpr std::size_t most = 32;
+    std::vector<FilterSettings> list;  ///< in order
+    bool safe;                         ///< clients that have logged in pass none of them
+    bool bounces;                      ///< reports of this host pass them, too
+    bool operator==(const FiltersConfig&) const = default;
+};
+
 /// Where addresses lead.
 struct RoutingConfig {
     std::string aliases;            ///< the source, not the database
@@ -232,6 +242,7 @@ struct Config {
     SmtpConfig smtp{};
     AccessConfig access{};
     GreylistConfig greylist{};
+    FiltersConfig filters{};
     RoutingConfig routing{};
     VhostConfig vhost{};
     LocalConfig local{};

@@ -130,6 +130,45 @@ enum class HostnameFrom { resolver, uname };
 /// What is done with a CR or LF in a message that is no half of a CRLF: see postoffice.cf(5).
 enum class BareNewline { normalise, reject, accept };
 
+/// Where a server of this host's administrator listens, such as a filter.
+struct SocketPlace {
+    std::string path = {};      ///< in the file system; empty: `host` and `port` say where
+    std::string host = {};      ///< a name in lower case, or an address
+    std::uint16_t port = 0;     ///< never 0 for a host
+    bool is_ipv6_only = false;  ///< of the addresses of a name, those of IPv4 are not tried
+
+    /// "/run/opendkim.sock", "localhost:8891", "[::1]:8891".
+    std::string to_string() const;
+    bool operator==(const SocketPlace&) const = default;
+};
+
+/// What a filter may change of a message; what it may not is ignored.
+struct FilterChanges {
+    bool header = true;
+    bool body = true;
+    bool sender = true;
+    bool recipients = true;
+    bool quarantine = true;
+    bool operator==(const FilterChanges&) const = default;
+};
+
+/// A mail filter that speaks the milter protocol: one `filter=` line.
+struct FilterSettings {
+    SocketPlace place;
+    enum class OnFailure { accept, tempfail, reject } on_failure = OnFailure::accept;
+    Seconds connect_time{30};   ///< for the connection
+    Seconds answer_time{30};    ///< for the whole answer to one question
+    Seconds message_time{300};  ///< for the whole answer to the end of a message
+    FilterChanges changes{};
+    bool skip_trusted = false;  ///< clients that are trusted do not pass it,
+    bool skip_login = false;    ///< nor those that have logged in,
+    bool skip_local = false;    ///< nor submissions of this host
+    bool operator==(const FilterSettings&) const = default;
+};
+
+/// "accept", "tempfail" or "reject".
+std::string_view to_string(FilterSettings::OnFailure action);
+
 /// On which ports a login must use addresses of its own as sender.
 enum class LoginSenders { any, submission, own };
 

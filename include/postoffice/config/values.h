@@ -48,6 +48,11 @@ Result<TlsLevel> parse_remote_tls(std::string_view text);
 Result<DnssecTrust> parse_dnssec(std::string_view text);
 /// "lmtp:/PATH", "lmtp:ADDRESS[:PORT]"; "mailbox" is no server.
 Result<std::optional<LmtpServer>> parse_local_transport(std::string_view text);
+/// "/PATH", "HOST:PORT" or "[IPV6]:PORT"; as Postfix and sendmail write them: "unix:/PATH", "local:/PATH",
+/// "inet:HOST:PORT", "inet:PORT@HOST", and "inet6:" for either.
+Result<SocketPlace> parse_socket_place(std::string_view text);
+/// The same, then any number of ",OPTION=VALUE", postoffice.cf(5).
+Result<FilterSettings> parse_filter(std::string_view text);
 /// "IP", "IP:PORT" or "[IP]:PORT".
 Result<Endpoint> parse_endpoint(std::string_view text, std::uint16_t default_port);
 /// Adds a host as `trusted=` has it: a name, an address or a network, see parse_network(). Returns what is

@@ -1,0 +1,157 @@
+// Values that describe filters: where they listen, and what is expected of them.
+#include <fmt/format.h>
+#include <sys/un.h>
+
+#include <array>
+#include <utility>
+
+#include "postoffice/base/text.h"
+#include "postoffice/config/values.h"
+
+namespace postoffice {
+namespace {
+
+using OnFailure = FilterSettings::OnFailure;
+
+constexpr std::array on_failure_words = {std::pair{"accept", OnFailure::accept},
+                                         std::pair{"tempfail", OnFailure::tempfail},
+                                         std::pair{"reject", OnFailure::reject}};
+
+Result<SocketPlace> parse_socket_path(std::string_view text) {
+    constexpr std::size_t longest = sizeof(sockaddr_un::sun_path) - 1;
+    if (printable(text) != text) return Problem{"control characters"};
+    if (text.size() > longest)
+        return Problem{fmt::format("the path of a socket can have {} octets", longest)};
+    const auto path = parse_absolute_path(text);
+    return path ? Result<SocketPlace>(SocketPlace{.path = *path}) : Problem{path.problem()};
+}
+
+/// "PORT@HOST", as sendmail writes it, in the order of the others. An IPv6 address gets its brackets.
+std::string host_first(std::string_view text) {
+    const auto at = text.find('@');
+    if (at == text.npos) return std::string(text);
+    const auto host = text.substr(at + 1);
+    const bool is_bare_v6 = !host.starts_with('[') && host.find(':') != host.npos;
+    return fmt::format("{}:{}", is_bare_v6 ? fmt::format("[{}]", host) : host, text.substr(0, at));
+}
+
+Result<SocketPlace> parse_socket_host(std::string_view text, bool is_ipv6_only) {
+    const auto relay = parse_relay_host(host_first(text));
+    if (!relay) return Problem{relay.problem()};
+    if (relay->port == 0)
+        return Problem{fmt::format("\"{}\" has no port: write /PATH or HOST:PORT", printable(text))};
+    if (is_ipv6_only && relay->address && !relay->address->is_v6())
+        return Problem{fmt::format("\"{}\" is no address of IPv6", printable(text))};
+    return SocketPlace{.host = relay->address ? relay->address->to_string() : relay->host,
+                       .port = relay->port,
+                       .is_ipv6_only = is_ipv6_only};
+}
+
+/// One word of "header+body".
+bool allow_change(FilterChanges& changes, std::string_view word) {
+    if (word == "header") return changes.header = true;
+    if (word == "body") return changes.body = true;
+    if (word == "sender") return changes.sender = true;
+    if (word == "recipients") return changes.recipients = true;
+    if (word == "quarantine") return changes.quarantine = true;
+    return false;
+}
+
+std::string set_changes(FilterSettings& filter, std::string_view value) {
+    if (value == "all") return filter.changes = FilterChanges(), "";
+    filter.changes = {false, false, false, false, false};
+    if (value == "none") return "";
+    for (const auto word : split(value, '+'))
+        if (!allow_change(filter.changes, trim(word)))
+            return fmt::format(
+                "changes: \"{}\" is none of all, none, header, body, sender, recipients, quarantine",
+                printable(word));
+    return "";
+}
+
+std::string set_skip(FilterSettings& filter, std::string_view value) {
+    for (const auto part : split(value, '+')) {
+        const auto word = trim(part);
+        if (word != "trusted" && word != "login" && word != "local")
+            return fmt::format("skip: \"{}\" is none of trusted, login, local", printable(word));
+        (word == "trusted" ? filter.skip_trusted
+         : word == "login" ? filter.skip_login
+                           : filter.skip_local) = true;
+    }
+    return "";
+}
+
+std::string set_on_failure(FilterSettings& filter, std::string_view value) {
+    for (const auto& [word, action] : on_failure_words)
+        if (value == word) return filter.on_failure = action, "";
+    return fmt::format("on-failure: \"{}\" is none of accept, tempfail, reject", printable(value));
+}
+
+template <auto Member>
+std::string set_limit(FilterSettings& filter, std::string_view value) {
+    const auto time = parse_duration(value);
+    if (!time) return time.problem();
+    if (*time == Seconds{0}) return "a time of 0 leaves no time for an answer";
+    filter.*Member = *time;
+    return "";
+}
+
+struct FilterOption {
+    std::string_view name;
+    std::string (*set)(FilterSettings&, std::string_view value);
+};
+constexpr auto filter_options = std::to_array<FilterOption>({
+    {"on-failure", set_on_failure},
+    {"connect-timeout", set_limit<&FilterSettings::connect_time>},
+    {"timeout", set_limit<&FilterSettings::answer_time>},
+    {"message-timeout", set_limit<&FilterSettings::message_time>},
+    {"changes", set_changes},
+    {"skip", set_skip},
+});
+
+std::string set_filter_option(FilterSettings& filter, std::string_view text) {
+    auto value = text;
+    const auto name = trim(read_until(value, '='));
+    for (const FilterOption& option : filter_options)
+        if (name == option.name) return option.set(filter, trim(value));
+    return fmt::format(
+        "\"{}\" is not an option of filter: on-failure, timeout, message-timeout, "
+        "connect-timeout, changes, skip",
+        printable(name));
+}
+
+}  // namespace
+
+std::string_view to_string(FilterSettings::OnFailure action) {
+    for (const auto& [word, known] : on_failure_words)
+        if (action == known) return word;
+    return "";
+}
+
+std::string SocketPlace::to_string() const {
+    if (!path.empty()) return path;
+    return host.find(':') == host.npos ? fmt::format("{}:{}", host, port)
+                                       : fmt::format("[{}]:{}", host, port);
+}
+
+Result<SocketPlace> parse_socket_place(std::string_view text) {
+    if (text.starts_with('/')) return parse_socket_path(text);
+    for (const std::string_view prefix : {"unix:", "local:"})
+        if (text.starts_with(prefix)) return parse_socket_path(text.substr(prefix.size()));
+    if (text.starts_with("inet6:")) return parse_socket_host(text.substr(6), true);
+    return parse_socket_host(text.starts_with("inet:") ? text.substr(5) : text, false);
+}
+
+Result<FilterSettings> parse_filter(std::string_view text) {
+    auto options = text;
+    const auto place = parse_socket_place(trim(read_until(options, ',')));
+    if (!place) return Problem{place.problem()};
+    FilterSettings filter{.place = *place};
+    if (text.find(',') == text.npos) return filter;
+    for (const auto option : split(options, ','))
+        if (auto problem = set_filter_option(filter, trim(option)); !problem.empty())
+            return Problem{std::move(problem)};
+    return filter;
+}
+
+}  // namespace postoffice

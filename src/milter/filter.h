@@ -1,0 +1,78 @@
+// One filter of a session: the questions that it is asked, and what its failure means.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "filter_connection.h"
+#include "message_edit.h"
+#include "postoffice/milter/filter_verdict.h"
+
+namespace postoffice::milter {
+
+class Filter {
+  public:
+    /// Keeps the references. `has_failed`: earlier in this session, and stays so.
+    Filter(const FilterSettings& settings, const FilterMacros& macros, bool has_failed)
+        : settings_(settings), macros_(macros), has_failed_(has_failed) {}
+
+    const FilterSettings& settings() const { return settings_; }
+    bool has_failed() const { return has_failed_; }
+    /// "connected", "failed" and so on, for people.
+    std::string_view state() const;
+    void close() noexcept;
+
+    struct Introduction {
+        std::string helo;
+        std::string tls;
+        bool operator==(const Introduction&) const = default;
+    };
+    /// Connects, if the filter takes part in the message at hand and that was not done, and says what is new
+    /// of the client. On failure it has failed.
+    void meet(const Resolver& resolver, std::string_view client, const Introduction& introduction);
+    /// A message begins that passes this filter, or not.
+    void begin_message(bool is_for_it);
+    /// Asks, if the filter wants to hear of it. A verdict against the client is kept in mind: one at connect
+    /// for the session, one at helo until the next helo.
+    FilterVerdict ask(Stage stage, std::string_view data);
+    /// An earlier verdict against the client, or a failure.
+    FilterVerdict standing_verdict() const;
+    /// The recipient was refused here: the filter is told if it wants to know.
+    void tell_refused_recipient(std::string_view data);
+    /// All of the message. `edit`: gets its changes, which count if the verdict is to go on. Throws
+    /// std::system_error if they cannot be stored.
+    FilterVerdict examine(const MessageContent& content, MessageEdit& edit);
+    /// It takes part in the message at hand.
+    bool takes_part() const { return connection_ != nullptr && is_for_it_ && !is_done_ && !accepts_session_; }
+    bool has(std::uint32_t flag) const { return connection_ != nullptr && connection_->has(flag); }
+    /// The message at hand is over; the filter hears of it if it does not know.
+    void end_message();
+
+  private:
+    FilterVerdict fail(Stage stage, const std::exception& error);
+    FilterVerdict failure_verdict() const;
+    FilterVerdict verdict_of(Stage stage, const Answer& answer);
+    FilterVerdict refusal(Stage stage, Reply reply);
+    FilterVerdict put(Stage stage, std::string_view data);
+    void take(MessageEdit& edit, const Answer& answer);
+    FilterVerdict end(MessageEdit& edit);
+    FilterVerdict send_body(const MessageContent& content);
+
+    const FilterSettings& settings_;
+    const FilterMacros& macros_;
+    std::unique_ptr<FilterConnection> connection_;
+    bool has_failed_;
+    bool accepts_session_ = false;
+    std::optional<Reply> client_refusal_;
+    std::optional<Reply> helo_refusal_;
+    Introduction introduction_;
+    bool is_for_it_ = false;        ///< the message at hand
+    bool knows_it_ = false;         ///< it was told of the message, and not of its end
+    bool is_done_ = false;          ///< it wants to hear no more of the message
+    std::optional<Stage> skipped_;  ///< it wants no more of this stage of the message
+    std::optional<Stage> last_macros_;
+};
+
+}  // namespace postoffice::milter

@@ -1,0 +1,161 @@
+#include "postoffice/milter/filter_chain.h"
+
+#include <fmt/format.h>
+
+#include "filter.h"
+#include "postoffice/base/log.h"
+#include "postoffice/base/text.h"
+
+namespace postoffice {
+
+using milter::Filter;
+using milter::MessageContent;
+using milter::MessageEdit;
+using milter::Stage;
+
+struct FilterChain::Members {
+    std::vector<Filter> filters;
+
+    /// Each in its turn, until one of them does not go on.
+    template <class Ask>
+    FilterVerdict ask_each(Ask ask) {
+        for (Filter& filter : filters)
+            if (FilterVerdict verdict = ask(filter); !verdict.goes_on()) return verdict;
+        return {};
+    }
+};
+
+namespace {
+
+std::string connect_data(const FilterClient& client) {
+    std::string data;
+    milter::append_text(data, client.name);
+    if (!client.address) return data + 'U';
+    data += client.address->is_v6() ? '6' : '4';
+    data += static_cast<char>(client.port >> 8);
+    data += static_cast<char>(client.port & 0xff);
+    milter::append_text(data, client.address->to_string());
+    return data;
+}
+
+/// "<address>", then each ESMTP parameter.
+std::string path_data(const Address& address, std::string_view parameters) {
+    std::string data;
+    milter::append_text(data, "<" + address.to_string() + ">");
+    for (const auto parameter : split(parameters, ' '))
+        if (!trim(parameter).empty()) milter::append_text(data, trim(parameter));
+    return data;
+}
+
+}  // namespace
+
+FilterChain::FilterChain(const Config& config, const Resolver& resolver, std::uint32_t failed)
+    : config_(config), resolver_(resolver), members_(new Members) {
+    for (const FilterSettings& settings : config.filters.list)
+        members_->filters.emplace_back(settings, macros_, (failed >> members_->filters.size() & 1) != 0);
+}
+
+FilterChain::~FilterChain() {
+    for (Filter& filter : members_->filters) filter.close();
+}
+
+FilterVerdict FilterChain::mail(const FilterClient& client, const Address& sender,
+                                std::string_view parameters, const Skips& skips) {
+    macros_.set("{mail_addr}", sender.to_string());
+    macros_.set("{mail_host}", sender.domain());
+    macros_.set("{mail_mailer}", config_.identity.is_local_domain(sender.domain()) ? "local" : "smtp");
+    const std::string connect = connect_data(client);
+    const std::string mail = path_data(sender, parameters);
+    for (Filter& filter : members_->filters) {
+        filter.begin_message(!skips(filter.settings()));
+        filter.meet(resolver_, connect, {client.helo, client.tls});
+    }
+    return members_->ask_each([&](Filter& filter) {
+        FilterVerdict verdict = filter.standing_verdict();
+        return verdict.goes_on() ? filter.ask(Stage::mail, mail) : verdict;
+    });
+}
+
+FilterVerdict FilterChain::recipient(const Address& address, std::string_view parameters, bool is_local) {
+    macros_.set("{rcpt_addr}", address.to_string());
+    macros_.set("{rcpt_host}", address.domain());
+    macros_.set("{rcpt_mailer}", is_local ? "local" : "smtp");
+    const std::string data = path_data(address, parameters);
+    return members_->ask_each([&](Filter& filter) { return filter.ask(Stage::recipient, data); });
+}
+
+void FilterChain::refused_recipient(const Address& address, std::string_view parameters, const Reply& reply) {
+    macros_.set("{rcpt_addr}", reply.line());
+    macros_.set("{rcpt_host}", reply.status);
+    macros_.set("{rcpt_mailer}", "error");
+    const std::string data = path_data(address, parameters);
+    for (Filter& filter : members_->filters) filter.tell_refused_recipient(data);
+}
+
+FilterVerdict FilterChain::data() {
+    return members_->ask_each([](Filter& filter) { return filter.ask(Stage::data, ""); });
+}
+
+FilterVerdict FilterChain::unknown(std::string_view line) {
+    std::string data;
+    milter::append_text(data, line);
+    return members_->ask_each([&](Filter& filter) { return filter.ask(Stage::unknown, data); });
+}
+
+void FilterChain::log_verdict(const Filter& filter, const FilterVerdict& verdict, const std::string& changes,
+                              Milliseconds time) const {
+    log_event(macros_.get("i"), "filtered",
+              {{"filter", filter.settings().place.to_string()},
+               {"stage", "message"},
+               {"verdict", verdict.word()},
+               {"changes", changes},
+               {"reply", verdict.goes_on() ? "" : verdict.reply.line()},
+               {"took", fmt::format("{}ms", time.count())}});
+}
+
+FilteredMessage FilterChain::examine(Message& message) {
+    FilteredMessage result;
+    MessageContent content(message);
+    if (content.refusal()) return {.verdict = {FilterVerdict::Kind::refuse, *content.refusal()}};
+    const milter::BodyStore store{config_.queue.dir, config_.queue.minfree, config_.limits.size};
+    bool is_changed = false;
+    for (Filter& filter : members_->filters) {
+        if (!filter.takes_part()) continue;
+        const Stopwatch watch;
+        MessageEdit edit(content, filter.settings().changes, store, filter.has(milter::flag::leading_space));
+        result.verdict = filter.examine(content, edit);
+        if (!filter.has_failed())
+            log_verdict(filter, result.verdict, result.verdict.goes_on() ? edit.summary() : "", watch.time());
+        if (!result.verdict.goes_on()) return result;
+        if (filter.has_failed()) continue;
+        is_changed = is_changed || edit.has_new_text();
+        result.has_eight_bit = result.has_eight_bit || edit.has_eight_bit();
+        result.envelope.add(edit.envelope());
+        edit.apply_to(content);
+    }
+    if (!is_changed) return result;
+    result.message = std::make_unique<Message>(config_.queue.dir, config_.queue.minfree);
+    content.write_to(*result.message);
+    result.message->write_out();
+    return result;
+}
+
+void FilterChain::end_message() {
+    for (Filter& filter : members_->filters) filter.end_message();
+}
+
+std::uint32_t FilterChain::failed() const {
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < members_->filters.size(); ++i)
+        bits |= std::uint32_t{members_->filters[i].has_failed()} << i;
+    return bits;
+}
+
+std::vector<std::string> FilterChain::states() const {
+    std::vector<std::string> states;
+    for (const Filter& filter : members_->filters)
+        states.push_back(fmt::format("{}: {}", filter.settings().place.to_string(), filter.state()));
+    return states;
+}
+
+}  // namespace postoffice
