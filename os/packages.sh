@@ -45,6 +45,8 @@ packages_for_check() {
     echo procmail dovecot-core dovecot-lmtpd bindfs
     # A file system of the tests' own, which forgets what was not synced.
     echo libfuse3-dev
+    # Mail filters.
+    echo opendkim opendkim-tools
     # Clients and certificates for TLS and AUTH.
     echo openssl curl msmtp gsasl ca-certificates
     # Network namespaces, processes, unprivileged users, ports for the tests themselves; other machines.

@@ -19,7 +19,8 @@ ServiceIdentity service_identity(const Config& config) {
     if (!account)
         throw_errno(ENOENT, "user=" + config.identity.user +
                                 ": there is no such account; postoffice needs one of its own");
-    return {account->uid, account->gid};
+    if (config.filters.list.empty()) return {account->uid, account->gid};
+    return {account->uid, account->gid, groups_of(*account)};
 }
 
 std::string only_user_of(const Config& config) {
@@ -45,7 +46,8 @@ bool ordinary_users_can(const ServiceIdentity& identity, const std::string& path
 }
 
 void confine_to(const ServiceIdentity& identity) {
-    become_forever(identity.uid, identity.gid, {identity.gid});
+    become_forever(identity.uid, identity.gid,
+                   identity.groups.empty() ? std::vector<gid_t>{identity.gid} : identity.groups);
     forbid_new_privileges();
     ::umask(027);
 }

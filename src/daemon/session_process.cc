@@ -85,7 +85,8 @@ class SessionProcess {
                     .load_level = resources.load_level,
                     .misconduct = &misconduct_,
                     .auditing = resources.auditing,
-                    .flusher = &flusher_} {}
+                    .flusher = &flusher_,
+                    .has_filters = !config.filters.list.empty()} {}
 
     /// `asks_rules`: hosts.allow and hosts.deny have rules, and this process may ask them. Returns the exit
     /// status.

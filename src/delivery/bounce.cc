@@ -5,6 +5,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
 #include "postoffice/delivery/retry.h"
+#include "postoffice/queue/drop.h"
 #include "postoffice/queue/report.h"
 #include "postoffice/routing/recipients.h"
 
@@ -180,10 +181,21 @@ Route Bouncer::route_to(const Address& to) {
     return unknown_yet;
 }
 
+/// As a submission, which a pickup worker shows to the filters: a process that makes reports waits for none.
+std::string Bouncer::submit_to(const Address& to, const std::string& about, const Writer& write) {
+    const std::string id = Spool::new_id();
+    Message message(spool_.directory());
+    WireEnvelope envelope{Address(), {{to, {{.never = true}, ""}}}, write(message, id)};
+    write_drop(spool_.drop_directory(), envelope, message, id);
+    log_event(id, "queued", {{"from", "<>"}, {"to", "<" + to.to_string() + ">"}, {"report-on", about}});
+    return id;
+}
+
 // "" if `to` leads nowhere.
 std::string Bouncer::queue_to(const Address& to, const std::string& about, const Writer& write) {
     const Route route = route_to(to);
     if (route.status == Route::Status::unknown) return "";
+    if (config_.filters.bounces && !config_.filters.list.empty()) return submit_to(to, about, write);
 
     const std::string id = Spool::new_id();
     Envelope envelope;

@@ -102,7 +102,7 @@ DeliverOrQueue::DeliverOrQueue(const Spool& spool, LocalDelivery& local, Bouncer
       on_settled_(std::move(on_settled)) {}
 
 Reply DeliverOrQueue::accept(const std::string& id, const Envelope& envelope, Message& message) try {
-    if (all_mailboxes(envelope) && envelope.deliverable_since() <= now_unix())
+    if (!envelope.hold && all_mailboxes(envelope) && envelope.deliverable_since() <= now_unix())
         return deliver_now(id, envelope, message);
     Reply reply = queue(id, envelope, message, {});
     send_notices(id, envelope, message, {});  // of the aliases among the recipients

@@ -20,6 +20,7 @@
 #include "postoffice/queue/message_builder.h"
 #include "postoffice/routing/recipients.h"
 #include "postoffice/routing/submitter.h"
+#include "submission_filters.h"
 
 namespace postoffice {
 namespace {
@@ -72,7 +73,10 @@ Pickup::Pickup(const Config& config, const Spool& spool, Router& router, Accepto
       spool_(spool),
       router_(router),
       acceptor_(acceptor),
-      on_queued_(std::move(on_queued)) {}
+      on_queued_(std::move(on_queued)),
+      filters_(config.filters.list.empty() ? nullptr : new SubmissionFilters(config, router)) {}
+
+Pickup::~Pickup() = default;
 
 Pickup::Outcome Pickup::pick_up(const std::string& id, StatusWriter& status) {
     const std::string path = spool_.drop_directory() + "/" + id;
@@ -162,7 +166,8 @@ Pickup::Routed Pickup::route(const Drop& drop) {
 }
 
 Pickup::Outcome Pickup::accept_drop(const std::string& id, Drop& drop, const StatusWriter& status) {
-    auto [envelope, refused, refusal] = route(drop);
+    Routed routed = route(drop);
+    Envelope& envelope = routed.accepted;
     Message message(spool_.directory(), config_.queue.minfree);
     const std::string top = warning_for(drop) + received_field(config_.identity.hostname, id, envelope, "");
     MessageBuilder builder(message,
@@ -174,15 +179,44 @@ Pickup::Outcome Pickup::accept_drop(const std::string& id, Drop& drop, const Sta
                            top);
     feed_message(drop, builder);
     envelope.parameters.tls = builder.tls_wish(envelope.parameters.tls);
-    if (const auto problem = builder.finish()) {
-        if (problem->is_temporary()) {
-            log_event(id, "submission-deferred", {{"reason", problem->line()}});
-            return Outcome::try_again;
-        }
-        envelope.recipients.insert(envelope.recipients.end(), refused.recipients.begin(),
-                                   refused.recipients.end());
-        return refuse(id, std::move(envelope), message, *problem, status);
+    if (const auto problem = builder.finish()) return give_up(id, routed, message, *problem, status);
+    return filter_and_accept(id, routed, message, status);
+}
+
+// The whole submission is refused, or stays where it is.
+Pickup::Outcome Pickup::give_up(const std::string& id, Routed& routed, Message& message, const Reply& reply,
+                                const StatusWriter& status) {
+    if (reply.is_temporary()) {
+        log_event(id, "submission-deferred", {{"reason", reply.line()}});
+        return Outcome::try_again;
     }
+    Envelope& envelope = routed.accepted;
+    envelope.recipients.insert(envelope.recipients.end(), routed.refused.recipients.begin(),
+                               routed.refused.recipients.end());
+    return refuse(id, std::move(envelope), message, reply, status);
+}
+
+// The file in drop/ is as it was submitted until the message is queued: after a crash filters see that again.
+Pickup::Outcome Pickup::filter_and_accept(const std::string& id, Routed& routed, Message& message,
+                                          const StatusWriter& status) {
+    if (!filters_) return accept(id, routed, message, status);
+    auto [verdict, changed, refusal] = filters_->examine(id, message, routed.accepted, routed.refused);
+    if (refusal.is_permanent()) routed.refusal = refusal;
+    if (verdict.kind == FilterVerdict::Kind::refuse)
+        return give_up(id, routed, message, verdict.reply, status);
+    if (verdict.kind == FilterVerdict::Kind::discard) {
+        log_event(id, "discarded",
+                  {{"from", "<" + routed.accepted.sender.to_string() + ">"},
+                   {"submitter", routed.accepted.origin.submitter},
+                   {"filter", verdict.filter}});
+        return Outcome::taken;
+    }
+    return accept(id, routed, changed ? *changed : message, status);
+}
+
+Pickup::Outcome Pickup::accept(const std::string& id, Routed& routed, Message& message,
+                               const StatusWriter& status) {
+    auto& [envelope, refused, refusal] = routed;
     if (!refused.recipients.empty()) {
         // Two entries: what is refused is reported by the queue, and must not hold up the rest.
         const std::string other = envelope.recipients.empty() ? id : Spool::new_id();

@@ -82,4 +82,8 @@ std::string TlsStream::description() const {
     return "";
 }
 
+int TlsStream::cipher_bits() const {
+    return 0;
+}
+
 }  // namespace postoffice

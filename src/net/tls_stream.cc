@@ -253,4 +253,8 @@ std::string TlsStream::description() const {
     return std::string(SSL_get_version(stream_.get())) + " " + SSL_get_cipher_name(stream_.get());
 }
 
+int TlsStream::cipher_bits() const {
+    return SSL_get_cipher_bits(stream_.get(), nullptr);
+}
+
 }  // namespace postoffice

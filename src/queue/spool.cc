@@ -118,7 +118,9 @@ int Spool::durable_folder(const std::string& path) const {
 }
 
 QueueEntry Spool::commit(const std::string& id, const Envelope& envelope, Message& message) const {
-    const std::string header = journal_header(id, envelope, message.size(), message.checksum());
+    std::string header = journal_header(id, envelope, message.size(), message.checksum());
+    // In the same write as the envelope: no crash leaves the message without it.
+    if (envelope.hold) header += rfc3339_utc(now_unix()) + " " + journal_event::held(*envelope.hold) + "\n";
     const std::string folder = folder_for(directory_, id);
     const std::string message_name = folder + "/dm" + id;
     const Fd data = keep_message(message, id);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "filtering.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 
@@ -101,6 +102,7 @@ void Dialogue::abandon_transaction() {
     if (transaction.refused_count() > 0 && transaction.recipient_count() == 0) ++state.errors;
     transaction = Transaction();
     chunks.reset();
+    end_filtered_message(*this);
 }
 
 std::string Dialogue::protocol() const {

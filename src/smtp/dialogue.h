@@ -7,6 +7,7 @@
 
 #include "incoming_message.h"
 #include "postoffice/base/log_events.h"
+#include "postoffice/milter/filter_chain.h"
 #include "postoffice/policy/client_rates.h"
 #include "postoffice/smtp/session.h"
 #include "transaction.h"
@@ -20,12 +21,14 @@ struct Dialogue {
     Milliseconds park_after;
 
     Transaction transaction{};
+    std::unique_ptr<FilterChain> filters{};     ///< null before the first message that passes some
     std::unique_ptr<IncomingMessage> chunks{};  ///< a message of which BDAT has brought a part
     LineEnd command_line_end = LineEnd::crlf;   ///< how the command being served ended
     std::string last_command = "CONNECT";       ///< for the log
     bool is_reading_message = false;            ///< what comes next on the wire is message text
     unsigned failed_logins = 0;
     bool has_heard_secret = false;                ///< AUTH was tried, with whatever outcome
+    std::string login_mechanism{};                ///< "PLAIN", of the login
     bool is_over = false;                         ///< close once the reply is sent
     std::optional<ClientTrust> known_standing{};  ///< see standing()
 

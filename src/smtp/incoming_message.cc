@@ -6,6 +6,7 @@
 
 #include "client_checks.h"
 #include "dialogue.h"
+#include "filtering.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
@@ -113,6 +114,16 @@ void log_received(const Dialogue& dialogue, const std::string& id, const Envelop
                {"proto", envelope.origin.protocol}});
 }
 
+/// The client is told that all is well, as the filter wants.
+Reply discard(const Dialogue& dialogue, const std::string& id, const Envelope& envelope,
+              const std::string& filter) {
+    log_event(id, "discarded",
+              {{"from", "<" + envelope.sender.to_string() + ">"},
+               {"client", dialogue.client()},
+               {"filter", filter}});
+    return {250, "2.0.0", id + " accepted"};
+}
+
 }  // namespace
 
 std::optional<Reply> refuse_message(Dialogue& dialogue) {
@@ -128,7 +139,7 @@ std::optional<Reply> refuse_message(Dialogue& dialogue) {
 }
 
 IncomingMessage::IncomingMessage(Dialogue& dialogue, DataDecoder decoder)
-    : id_(Spool::new_id()),
+    : id_(dialogue.transaction.id()),
       message_(dialogue.config().queue.dir, dialogue.config().queue.minfree, share_of(dialogue, share_)),
       builder_(message_, builder_settings(dialogue, id_), top_fields(dialogue, id_)),
       decoder_(decoder),
@@ -153,9 +164,12 @@ Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
     if (!refusal)
         refusal =
             check_solicitation(dialogue.config().access.no_soliciting, field_value(builder_.solicitation()));
+    FilterOutcome filtered{.discarded_by = dialogue.transaction.discarded_by()};
     Envelope envelope = dialogue.transaction.read_envelope(origin_of(dialogue), builder_.has_eight_bit(),
                                                            builder_.has_eight_bit_header());
     envelope.parameters.tls = builder_.tls_wish(envelope.parameters.tls);
+    if (!refusal) refusal = filter_message(dialogue, message_, envelope, filtered);
+    end_filtered_message(dialogue);
     send_to_folder(envelope, unwanted_mail(dialogue).folder);
     if (!refusal) refusal = check_loop(envelope, builder_.delivered_to());
     const auto log_refused = [&](const Reply& reply) {
@@ -174,8 +188,10 @@ Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
         log_refused(*refusal);
         return *refusal;
     }
-    log_received(dialogue, id_, envelope, message_);
-    Reply reply = dialogue.services.acceptor.accept(id_, envelope, message_);
+    if (!filtered.discarded_by.empty()) return discard(dialogue, id_, envelope, filtered.discarded_by);
+    Message& message = filtered.message ? *filtered.message : message_;
+    log_received(dialogue, id_, envelope, message);
+    Reply reply = dialogue.services.acceptor.accept(id_, envelope, message);
     if (reply.is_positive()) {
         ++dialogue.state.messages;
         dialogue.state.penalties.note_accepted_message();

@@ -8,6 +8,7 @@
 
 #include "client_checks.h"
 #include "dialogue.h"
+#include "filtering.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
@@ -191,7 +192,13 @@ Reply answer(Dialogue& dialogue, const Line& line) {
         return refuse_insistence(dialogue);
     if (is_too_long) return {500, "5.5.2", "Line too long"};
     if (!command) return {500, "5.5.2", "Not a command"};
-    if (verb == nullptr) return unknown_command(dialogue, command->verb);
+    if (verb == nullptr) {
+        if (auto refusal = filter_unknown(dialogue, line.text)) {
+            ++dialogue.state.errors;
+            return *refusal;
+        }
+        return unknown_command(dialogue, command->verb);
+    }
     dialogue.last_command = verb->name;
     set_process_title(fmt::format(
         "SMTP {} {}", dialogue.is_standard_input() ? "stdin" : dialogue.state.client_address.str(),

@@ -4,8 +4,9 @@
 
 namespace postoffice {
 
-void Transaction::open(Address sender, MailParameters parameters) {
+void Transaction::open(Address sender, MailParameters parameters, std::string id) {
     is_open_ = true;
+    id_ = std::move(id);
     sender_ = std::move(sender);
     parameters_ = std::move(parameters);
 }

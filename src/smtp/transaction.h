@@ -15,7 +15,12 @@ namespace postoffice {
 class Transaction {
   public:
     /// Recipients that were given before (relaxed-order=) stay.
-    void open(Address sender, MailParameters parameters);
+    void open(Address sender, MailParameters parameters, std::string id);
+    /// The message's, should it come to that.
+    const std::string& id() const { return id_; }
+    /// The message will be taken and thrown away, as `filter` wants.
+    void discard(std::string filter) { discarded_by_ = std::move(filter); }
+    const std::string& discarded_by() const { return discarded_by_; }
     bool is_open() const { return is_open_; }
     /// Nothing was said that the next command could build on.
     bool is_empty() const { return !is_open_ && originals_.empty(); }
@@ -50,6 +55,8 @@ class Transaction {
     bool is_open_ = false;
     Address sender_;
     MailParameters parameters_;
+    std::string id_;
+    std::string discarded_by_;
     Address first_original_;
     std::unordered_set<std::string> originals_;
     RecipientCollector recipients_;

@@ -242,6 +242,9 @@ Reply perform_auth(Dialogue& dialogue, const Command& command) {
     std::string_view initial = command.argument;
     const std::string_view mechanism = read_until(initial, ' ');
     initial = trim(initial);
+    dialogue.login_mechanism = mechanism;
+    for (char& c : dialogue.login_mechanism)
+        if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
     if (equals_ignoring_case(mechanism, "PLAIN")) return authenticate_plain(dialogue, initial);
     if (equals_ignoring_case(mechanism, "LOGIN")) return authenticate_login(dialogue, initial);
     if (offers_scram(dialogue) && equals_ignoring_case(mechanism, "SCRAM-SHA-256"))

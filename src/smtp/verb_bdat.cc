@@ -5,6 +5,7 @@
 // as bare-newline= says. BINARYMIME, which would keep every octet, is therefore not offered.
 #include <fmt/format.h>
 
+#include "filtering.h"
 #include "incoming_message.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
@@ -45,8 +46,10 @@ void discard(Dialogue& dialogue, std::uint64_t octets) {
 
 // What is known of a chunk before it is read.
 std::optional<Reply> check_chunk(Dialogue& dialogue, const Chunk& chunk) {
-    if (!dialogue.chunks)
+    if (!dialogue.chunks) {
         if (auto refusal = refuse_message(dialogue)) return refusal;
+        if (auto refusal = filter_data(dialogue)) return refusal;
+    }
     const std::uint64_t most = dialogue.config().limits.size;
     if (most != 0 && chunk.octets > most)
         return Reply{552, "5.3.4", fmt::format("Message larger than {} octets", most)};

@@ -1,4 +1,5 @@
 // DATA: from 354 to the acceptor's word. RFC 5321 sections 4.1.1.4, 6.1.
+#include "filtering.h"
 #include "incoming_message.h"
 #include "verb.h"
 
@@ -24,7 +25,8 @@ DataDecoder::LineEnds line_ends_for(Dialogue& dialogue) {
 
 std::optional<Reply> check_data(Dialogue& dialogue) {
     if (dialogue.chunks) return Reply{503, "5.5.1", "This message comes by BDAT"};
-    return refuse_message(dialogue);
+    if (auto refusal = refuse_message(dialogue)) return refusal;
+    return filter_data(dialogue);
 }
 
 Reply perform_data(Dialogue& dialogue, const Command&) {

@@ -136,6 +136,16 @@ void add_policy(Lines& lines, const Config& config) {
     lines.add("delay", config.greylist.delay);
 }
 
+/// "connected" and the like are of this session: filters are not asked before its first message.
+void add_filters(Lines& lines, const Dialogue& dialogue) {
+    lines.add("safe", dialogue.config().filters.safe);
+    if (dialogue.filters != nullptr)
+        for (const std::string& state : dialogue.filters->states()) lines.add("filter", state);
+    else
+        for (const FilterSettings& filter : dialogue.config().filters.list)
+            lines.add("filter", filter.place.to_string() + ": not connected");
+}
+
 void add_delivery(Lines& lines, const Config& config) {
     for (const UserMap& map : config.routing.usermaps)
         lines.add("usermap", map.pattern + ":" + joined(map.targets));
@@ -162,6 +172,7 @@ Reply perform_debug(Dialogue& dialogue, const Command&) {
     add_session(lines, dialogue);
     add_limits(lines, dialogue.config());
     add_policy(lines, dialogue.config());
+    add_filters(lines, dialogue);
     add_delivery(lines, dialogue.config());
     return {214, "2.0.0", fmt::format("postoffice {}", version()) + lines.text()};
 }

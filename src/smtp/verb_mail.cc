@@ -7,6 +7,7 @@
 #include <array>
 
 #include "client_checks.h"
+#include "filtering.h"
 #include "parameters.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/log.h"
@@ -14,6 +15,7 @@
 #include "postoffice/config/values.h"
 #include "postoffice/policy/relaying.h"
 #include "postoffice/policy/soliciting.h"
+#include "postoffice/queue/spool.h"
 #include "verb.h"
 
 namespace postoffice {
@@ -197,7 +199,11 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
     if (auto refusal = count_message(dialogue.config().limits, dialogue.services.rates, dialogue.rated()))
         return *refusal;
     Reply accepted = accept_priority(dialogue, given.parameters.scheduling.priority);
-    dialogue.transaction.open(std::move(sender), std::move(given.parameters));
+    dialogue.transaction.open(std::move(sender), std::move(given.parameters), Spool::new_id());
+    if (auto refusal = filter_sender(dialogue, path->parameters)) {
+        dialogue.abandon_transaction();
+        return *refusal;
+    }
     return accepted;
 }
 

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "filtering.h"
 #include "parameters.h"
 #include "postoffice/base/log.h"
 #include "postoffice/policy/relaying.h"
@@ -84,6 +85,8 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
     }
     if (auto refusal = count_recipient(config.limits, dialogue.services.rates, dialogue.rated()))
         return *refusal;
+    if (auto refusal = filter_recipient(dialogue, original, path->parameters, route.is_local))
+        return *refusal;
     transaction.add_recipient(original, route, wishes);
     dialogue.state.penalties.note_accepted_recipient();
     return {250, "2.1.5", "Recipient OK"};
@@ -110,8 +113,9 @@ bool offers_dsn(Dialogue& dialogue) {
 
 std::optional<Reply> check_rcpt(Dialogue& dialogue) {
     if (!dialogue.transaction.is_open())
-        return dialogue.config().smtp.relaxed_order ? check_mail(dialogue)
-                                                    : Reply{503, "5.5.1", "MAIL comes before RCPT"};
+        return dialogue.config().smtp.relaxed_order && !dialogue.services.has_filters
+                   ? check_mail(dialogue)
+                   : Reply{503, "5.5.1", "MAIL comes before RCPT"};
     if (dialogue.chunks) return Reply{503, "5.5.1", "The message has begun: RCPT comes before BDAT"};
     return std::nullopt;
 }
@@ -119,6 +123,7 @@ std::optional<Reply> check_rcpt(Dialogue& dialogue) {
 Reply perform_rcpt(Dialogue& dialogue, const Command& command) {
     Reply reply = add_recipient(dialogue, command.argument);
     if (reply.is_positive()) return reply;
+    tell_filters_of_refusal(dialogue, command.argument, reply);
     const bool is_hidden = hides(dialogue, reply);
     if (is_hidden)
         dialogue.transaction.hide_refusal();

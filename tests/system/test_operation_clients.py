@@ -2,6 +2,7 @@
 import os
 import socket
 
+import milter
 from accounts import password_of
 from conftest import needs_libwrap, needs_pam, needs_root, needs_tls
 from host import wait_for
@@ -79,6 +80,18 @@ def test_a_list_of_addresses(strangers):
     strangers.configure(dnsbl="bad.test")
     assert strangers.mail("listed").startswith("55")
     assert is_taken(strangers.mail("good"))
+
+
+@row("smtpd_milters", "`filter=inet:localhost:8891`, one line each, in Postfix's or sendmail's form")
+def test_filters(strangers):
+    with strangers.machines["host"].inside():
+        asked = [milter.Filter(answers={"M": milter.packet(milter.REJECT) if is_second else milter.packet(b"c")})
+                 for is_second in (False, True)]
+    strangers.configure(filter=[f"inet:localhost:{asked[0].port}", f"inet:{asked[1].port}@localhost"])
+    assert strangers.mail("good").startswith("550 5.7.1")
+    assert all(len(one.sessions) == 1 for one in asked)
+    for one in asked:
+        one.close()
 
 
 @row("reject_unknown_client_hostname", "`paranoid=1`, `dnscheck=1`")

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <vector>
 
 #include "postoffice/config/config.h"
 
@@ -13,6 +14,9 @@ namespace postoffice {
 struct ServiceIdentity {
     uid_t uid = 0;
     gid_t gid = 0;
+    /// The groups in which the account is besides, where there are filters: their sockets are often open for
+    /// a group alone. Empty: none but `gid`.
+    std::vector<gid_t> groups{};
 };
 /// Throws std::system_error (ENOENT) if there is no such account.
 ServiceIdentity service_identity(const Config& config);

@@ -51,6 +51,7 @@ class Bouncer {
     using Writer = std::function<MailParameters(Message& message, const std::string& id)>;
     Route route_to(const Address& to);
     std::string queue_to(const Address& to, const std::string& about, const Writer& write);
+    std::string submit_to(const Address& to, const std::string& about, const Writer& write);
 
     const Config& config_;
     const Spool& spool_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "postoffice/base/fd.h"
@@ -17,11 +18,14 @@
 
 namespace postoffice {
 
+class SubmissionFilters;
+
 class Pickup {
   public:
     /// Keeps the references.
     Pickup(const Config& config, const Spool& spool, Router& router, Acceptor& acceptor,
            std::function<void(const std::string&)> on_queued);
+    ~Pickup();
 
     enum class Outcome {
         taken,      ///< delivered, queued or refused for good; the drop is gone
@@ -39,6 +43,11 @@ class Pickup {
     };
     Routed route(const Drop& drop);
     Outcome accept_drop(const std::string& id, Drop& drop, const StatusWriter& status);
+    Outcome filter_and_accept(const std::string& id, Routed& routed, Message& message,
+                              const StatusWriter& status);
+    Outcome accept(const std::string& id, Routed& routed, Message& message, const StatusWriter& status);
+    Outcome give_up(const std::string& id, Routed& routed, Message& message, const Reply& reply,
+                    const StatusWriter& status);
     Envelope envelope_of(const Drop& drop) const;
     Outcome refuse(const std::string& id, Envelope envelope, Message& message, const Reply& reply,
                    const StatusWriter& status);
@@ -50,6 +59,7 @@ class Pickup {
     Router& router_;
     Acceptor& acceptor_;
     std::function<void(const std::string&)> on_queued_;
+    std::unique_ptr<SubmissionFilters> filters_;  ///< null: there are none
 };
 
 /// A pickup worker: serves PickupJobs from `channel` until the runner closes it. `notifications`: of queued

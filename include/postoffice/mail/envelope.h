@@ -103,6 +103,8 @@ struct Envelope {
     std::vector<Recipient> elsewhere = {};
     Origin origin;
     MailFolder folder = MailFolder::inbox;  ///< as far as its recipients are mailboxes here
+    /// The message is held in the queue from the start, for this reason. It is the journal's first event.
+    std::optional<std::string> hold = {};
     UnixTime arrived = 0;
 
     /// Since when the message could be delivered: its arrival, or a later release (RFC 4865).

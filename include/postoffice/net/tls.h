@@ -100,6 +100,8 @@ class TlsStream {
 
     /// "TLSv1.3 TLS_AES_256_GCM_SHA384", for people.
     std::string description() const;
+    /// Of the secret key: 256.
+    int cipher_bits() const;
 
   private:
     struct Free {

@@ -37,6 +37,7 @@ struct SessionServices {
     AccessTables access_tables{};
     const SharedFlag* auditing = nullptr;  ///< the master's; nullptr: as the configuration has it
     QueueFlusher* flusher = nullptr;       ///< null pointer: no ETRN
+    bool has_filters = false;              ///< messages pass the filters of the configuration
     /// A person asks what a client would hear: the dialogue comes from a file or terminal, and nothing that
     /// is said in it is remembered.
     bool is_rehearsal = false;

@@ -27,6 +27,7 @@ struct SessionState {
     ListStatus list_status = ListStatus::unasked;  ///< what the DNS lists say, once they were asked
     std::uint16_t errors = 0;                      ///< commands refused so far
     std::uint32_t messages = 0;                    ///< accepted so far
+    std::uint32_t failed_filters = 0;              ///< as FilterChain::failed() has it
     SessionPenalties penalties;                    ///< what else may count against the client
     FixedString<64> client_address;                ///< "192.0.2.1"; empty: standard input, not a socket
     FixedString<256> client_name;                  ///< verified host name or "unknown"; set once greeted
