@@ -1,4 +1,4 @@
-"""OpenDKIM as Debian ships it, as a filter of a host."""
+"""OpenDKIM and OpenDMARC as Debian ships them, as filters of a host."""
 import os
 import re
 import shutil
@@ -25,10 +25,11 @@ class Daemon:
         config = os.path.join(folder, f"{name}.conf")
         self._errors = os.path.join(folder, f"{name}.err")
         with open(config, "w") as file:
-            for option, value in {"Socket": f"local:{self.socket}", "Syslog": "no", "Background": "no", "UMask": "000",
+            for option, value in {"Socket": f"local:{self.socket}", "Syslog": "no", "UMask": "000",
+                                  "Background": "no",
                                   **settings}.items():
                 file.write(f"{option} {value}\n")
-        self._process = subprocess.Popen([program, "-f", "-x", config],
+        self._process = subprocess.Popen([program, "-f", "-c" if name == "opendmarc" else "-x", config],
                                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                          stderr=open(self._errors, "w"))
         wait_for(self._is_ready, what=lambda: f"{name}: {open(self._errors).read()}")
@@ -69,3 +70,10 @@ def verifier(folder, key):
         file.write("192.0.2.1\n")
     return Daemon("opendkim", folder, {"Mode": "v", "InternalHosts": hosts, "TestPublicKeys": key.public,
                                        "AlwaysAddARHeader": "yes", "AuthservID": "b.test"})
+
+
+def dmarc(folder):
+    hosts = os.path.join(folder, "ignored")
+    with open(hosts, "w") as file:
+        file.write("192.0.2.1\n")
+    return Daemon("opendmarc", folder, {"AuthservID": "b.test", "TrustedAuthservIDs": "b.test", "IgnoreHosts": hosts})

@@ -12,7 +12,7 @@ from certificates import authority  # noqa: F401
 from conftest import needs_root
 from host import local_user, wait_for
 from login_host import login_host  # noqa: F401
-from milter import (ACCEPT, DISCARD, REJECT, TEMPFAIL, Filter, add_field, insert_field, packet, reply_code)
+from scripted_filter import (ACCEPT, DISCARD, REJECT, TEMPFAIL, Filter, add_field, insert_field, packet, reply_code)
 
 pytestmark = needs_root
 

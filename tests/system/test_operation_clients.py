@@ -2,7 +2,7 @@
 import os
 import socket
 
-import milter
+import scripted_filter
 from accounts import password_of
 from conftest import needs_libwrap, needs_pam, needs_root, needs_tls
 from host import wait_for
@@ -85,7 +85,7 @@ def test_a_list_of_addresses(strangers):
 @row("smtpd_milters", "`filter=inet:localhost:8891`, one line each, in Postfix's or sendmail's form")
 def test_filters(strangers):
     with strangers.machines["host"].inside():
-        asked = [milter.Filter(answers={"M": milter.packet(milter.REJECT) if is_second else milter.packet(b"c")})
+        asked = [scripted_filter.Filter(answers={"M": scripted_filter.packet(scripted_filter.REJECT) if is_second else scripted_filter.packet(b"c")})
                  for is_second in (False, True)]
     strangers.configure(filter=[f"inet:localhost:{asked[0].port}", f"inet:{asked[1].port}@localhost"])
     assert strangers.mail("good").startswith("550 5.7.1")

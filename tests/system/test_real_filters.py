@@ -1,12 +1,17 @@
-"""Filters of Debian do their work through postoffice: OpenDKIM's signature is whole at the next host, which shows that
+"""Filters of Debian do their work through postoffice. OpenDKIM's signature is whole at the next host, which shows that
 nothing is changed behind the filters."""
 import os
+import smtplib
+import subprocess
+import sys
 
 import pytest
 
+import scripted_filter
+from clamav import VIRUS, ClamAv
 from conftest import needs_root
-from host import local_user
-from opendkim import SigningKey, signer, verifier
+from host import local_user, wait_for
+from opendkim import SigningKey, dmarc, signer, verifier
 
 pytestmark = needs_root
 
@@ -60,3 +65,70 @@ def test_a_forged_signature_is_found(signing_hosts):
     with b.smtp() as client:
         client.sendmail(f"{USER}@a.test", [f"{USER}@b.test"], field + b"\nSubject: forged\n\nanother body\n")
     assert b"dkim=fail" in b.wait_for_mail(USER, b"Subject: forged")
+
+
+def started(command, folder, ready):
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=open(os.path.join(folder, "filter.err"), "w"))
+    wait_for(lambda: os.path.exists(ready) or process.poll() is not None, what=f"{command[0]}")
+    assert process.poll() is None, open(os.path.join(folder, "filter.err")).read()
+    os.chmod(ready, 0o777)
+    return process
+
+
+def test_libmilter_makes_each_change(host, folder):
+    pytest.importorskip("Milter", reason="NEEDS python3-milter (./configure.sh --get-deps=check installs it)")
+    socket = os.path.join(folder, "editor.sock")
+    script = os.path.join(os.path.dirname(scripted_filter.__file__), "py_milter.py")
+    process = started([sys.executable, script, socket], folder, socket)
+    try:
+        host.write_aliases(f"postmaster: {USER}\nroot: {USER}\nrefuse: {USER}\n")
+        host.write_config(filter=f"unix:{socket}")
+        host.start()
+        with host.smtp() as client:
+            client.mail("ann@far.test")
+            assert client.rcpt("refuse@host.test") == (550, b"5.7.1 not 100% welcome\n5.7.1 on two lines")
+            client.rcpt("root@host.test")
+            assert client.data(b"Subject: change\nX-Gone: 1\n\n" + b"x" * 200_000 + b"\n")[0] == 250
+        text = host.wait_for_mail(USER, b"the end")
+        header, body = text.split(b"\n\n", 1)
+        assert header.startswith(b"From new@far.test ") and b"X-Gone" not in header
+        for field in (b"Subject: changed", b"X-Client: 127.0.0.1", b"X-Headers: 5"):
+            assert b"\n" + field in header, header
+        assert b"X-Id: " in header and b"X-Id: none" not in header
+        assert body.startswith(b"line one\nline one\n") and body.count(b"line one") == 20000
+    finally:
+        process.kill()
+        process.wait()
+    assert "filter-failed" not in host.log_text()
+
+
+def test_opendmarc_sees_what_opendkim_found(make_host, folder):
+    key_folder = os.path.join(folder, "key")
+    os.mkdir(key_folder)
+    daemons = [verifier(folder, SigningKey(key_folder, "a.test")), dmarc(folder)]
+    host = make_host("b", hostname="b.test", filter=[daemon.socket for daemon in daemons]).start()
+    try:
+        with host.smtp() as client:
+            client.sendmail("ann@a.test", [f"{USER}@b.test"], b"From: ann@a.test\n\nbody\n")
+        text = host.wait_for_mail(USER, b"body")
+        assert b"dmarc=" in text
+        assert "filter-failed" not in host.log_text()
+    finally:
+        for daemon in daemons:
+            daemon.close()
+
+
+def test_clamav_refuses_a_virus_and_marks_other_mail(host, folder):
+    clamav = ClamAv(folder)
+    try:
+        host.write_config(filter=f"{clamav.socket}, on-failure=tempfail")
+        host.start()
+        with host.smtp() as client:
+            client.sendmail("ann@far.test", [USER], b"Subject: clean\n\nbody\n")
+            with pytest.raises(smtplib.SMTPDataError) as refused:
+                client.sendmail("ann@far.test", [USER], b"Subject: infected\n\n" + b"x" * 70_000 + VIRUS + b"\n")
+        assert refused.value.smtp_code == 550 and b"Of.The.Tests" in refused.value.smtp_error
+        assert b"X-Virus-Status: Clean" in host.wait_for_mail(USER, b"Subject: clean")
+    finally:
+        clamav.close()
