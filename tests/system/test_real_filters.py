@@ -12,6 +12,7 @@ from clamav import VIRUS, ClamAv
 from conftest import needs_root
 from host import local_user, wait_for
 from opendkim import SigningKey, dmarc, signer, verifier
+from spamassassin import SpamAssassin
 
 pytestmark = needs_root
 
@@ -132,3 +133,25 @@ def test_clamav_refuses_a_virus_and_marks_other_mail(host, folder):
         assert b"X-Virus-Status: Clean" in host.wait_for_mail(USER, b"Subject: clean")
     finally:
         clamav.close()
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_spamassassin_marks_or_refuses_spam(host, folder, refuses):
+    spamassassin = SpamAssassin(folder, refuses)
+    try:
+        host.write_config(filter=f"{spamassassin.socket}, timeout=20s, on-failure=tempfail")
+        host.start()
+        spam = b"From: ann@far.test\nSubject: an offer of the tests\n\nbody\n"
+        with host.smtp() as client:
+            client.sendmail("ann@far.test", [USER], b"From: ann@far.test\nSubject: good\n\nbody\n")
+            if refuses:
+                with pytest.raises(smtplib.SMTPDataError) as refused:
+                    client.sendmail("ann@far.test", [USER], spam)
+                assert refused.value.smtp_code == 550
+            else:
+                client.sendmail("ann@far.test", [USER], spam)
+                assert b"X-Spam-Status: Yes, score=20" in host.wait_for_mail(USER, b"an offer")
+        assert b"X-Spam-Status: No" in host.wait_for_mail(USER, b"Subject: good")
+        assert "filter-failed" not in host.log_text()
+    finally:
+        spamassassin.close()
