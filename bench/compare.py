@@ -83,7 +83,7 @@ class Ours:
         os.chmod(mailboxes, 0o2775)
         os.chown(mailboxes, 0, 8)
         mount("--bind", mailboxes, "/var/mail")
-        self.host = hosts.Host(path, clients="3000", relay_host=f"[127.0.0.1]:{sink_port}", **settings)
+        self.host = hosts.Host(path, **{"clients": "3000", "relay_host": f"[127.0.0.1]:{sink_port}", **settings})
         self.host.start()
         self.port, self.pid, self.box = self.host.port, self.host.process.pid, self.host.mailbox_path("alice")
         self.domain = "host.test"
@@ -227,26 +227,26 @@ class LoadTools:
     def program(self, name):
         return os.path.join(self.folder, "usr/sbin", name)
 
-    def source(self, port, to, count):
-        subprocess.run([self.program("smtp-source"), "-s", "20", "-m", str(count), "-l", "4096", "-f", "a@example.org",
+    def source(self, port, to, count, octets=4096):
+        subprocess.run([self.program("smtp-source"), "-s", "20", "-m", str(count), "-l", str(octets), "-f", "a@example.org",
                         "-t", to, f"127.0.0.1:{port}"], env=self.environment, check=True)
 
-    def sink(self, port):
-        return subprocess.Popen([self.program("smtp-sink"), "-u", "nobody", f"127.0.0.1:{port}", "1000"],
+    def sink(self, port, address="127.0.0.1"):
+        return subprocess.Popen([self.program("smtp-sink"), "-u", "nobody", f"{address}:{port}", "1000"],
                                 env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def received(tools, side, to):
+def received(tools, side, to, count=MESSAGES, octets=4096):
     """(messages a second to the last 250, until nothing is queued any more, CPU milliseconds for each)."""
     before, start = cpu_seconds(side.pid), time.monotonic()
-    tools.source(side.port, to, MESSAGES)
+    tools.source(side.port, to, count, octets)
     accepted = time.monotonic() - start
     # Looking costs CPU that the side needs: not again before the fastest side could be through.
     while waiting := side.queued():
         time.sleep(max(0.005, waiting / 20000))
     done = time.monotonic() - start
     settle(side)  # what it does afterwards is its work, too
-    return MESSAGES / accepted, MESSAGES / done, (cpu_seconds(side.pid) - before) * 1000 / MESSAGES
+    return count / accepted, count / done, (cpu_seconds(side.pid) - before) * 1000 / count
 
 
 def settle(side):

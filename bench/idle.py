@@ -23,13 +23,13 @@ FOLDER = os.environ.get("FOLDER", "/var/tmp")
 
 class OpenSmtpd:
     name = "OpenSMTPD"
+    rules = 'action "local" mbox\nmatch for local action "local"\n'
 
     def __init__(self, folder):
         self.copy = compare.DebianCopy(folder)
         self.copy.install("opensmtpd")
         self.port = hosts.free_port()
-        self.copy.write("/etc/smtpd.conf", f"listen on 127.0.0.1 port {self.port} hostname smtpd.test\n"
-                                           'action "local" mbox\nmatch for local action "local"\n')
+        self.copy.write("/etc/smtpd.conf", f"listen on 127.0.0.1 port {self.port} hostname smtpd.test\n{self.rules}")
         # It asks for the name of each client, one after the other.
         self.copy.inside("sh", "-c", "rm -f /etc/resolv.conf; echo nameserver 127.0.0.1 > /etc/resolv.conf")
         # As many descriptors as our listener takes for itself.

@@ -9,6 +9,7 @@
 #include "postoffice/delivery/pickup.h"
 #include "postoffice/delivery/queue_notifications.h"
 #include "postoffice/delivery/reaper.h"
+#include "postoffice/net/tls_client.h"
 #include "postoffice/policy/greylist_expiry.h"
 
 namespace postoffice {
@@ -30,6 +31,7 @@ Worker QueueWorkers::start_agent(const QueueAgentTask& task) const {
         handles.notifications = settings_.notifications;
         kept = {settings_.spawner.fd(), settings_.notifications.fd()};
     } else {
+        prepare_for_tls();
         handles.sts_fetcher = settings_.sts_fetcher;
         kept = {settings_.sts_fetcher.fd()};
         // Which relay hosts there are says the configuration.

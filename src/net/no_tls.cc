@@ -34,8 +34,8 @@ TlsStream::TlsStream(const TlsServer&, int socket, const Deadline&, const std::f
     throw PeerGone("TLS is not built in");
 }
 
-TlsStream::TlsStream(TlsClient& client, const TlsPeer&, int socket, const Deadline&) : socket_(socket) {
-    (void)client.context();
+TlsStream::TlsStream(TlsClient& client, const TlsPeer& peer, int socket, const Deadline&) : socket_(socket) {
+    (void)client.context_for(peer.check);
 }
 
 TlsStream::~TlsStream() = default;
@@ -64,6 +64,8 @@ std::optional<std::string> TlsStream::channel_binding(std::string_view) const {
     return std::nullopt;
 }
 
+void prepare_for_tls() {}
+
 void TlsClient::Free::operator()(ssl_ctx_st*) const {}
 void TlsClient::Free::operator()(ssl_session_st*) const {}
 
@@ -74,7 +76,7 @@ bool TlsClient::can_use(const TlsaRecord&) {
     return false;
 }
 
-ssl_ctx_st* TlsClient::context() {
+ssl_ctx_st* TlsClient::context_for(TlsPeer::Check) {
     throw FormatError("this postoffice was built without TLS");
 }
 

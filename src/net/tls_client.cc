@@ -52,8 +52,22 @@ TlsClient::TlsClient(std::string authorities) : authorities_(std::move(authoriti
 
 TlsClient::~TlsClient() = default;
 
-ssl_ctx_st* TlsClient::context() {
-    if (context_) return context_.get();
+void prepare_for_tls() {
+    static const bool is_done = [] {
+        SSL_CTX_free(SSL_CTX_new(TLS_client_method()));
+        ERR_clear_error();
+        return true;
+    }();
+    (void)is_done;
+}
+
+ssl_ctx_st* TlsClient::context_for(TlsPeer::Check check) {
+    if (!context_) make_context();
+    if (check == TlsPeer::Check::names && !has_authorities_) read_authorities();
+    return context_.get();
+}
+
+void TlsClient::make_context() {
     ERR_clear_error();
     std::unique_ptr<ssl_ctx_st, Free> made(SSL_CTX_new(TLS_client_method()));
     SSL_CTX* context = made.get();
@@ -65,19 +79,23 @@ ssl_ctx_st* TlsClient::context() {
                                   SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
     // The stream gives its session to keep_session() when it ends.
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    if (SSL_CTX_set_cipher_list(context, ciphers) != 1 || SSL_CTX_dane_enable(context) != 1 ||
-        SSL_CTX_set_default_verify_paths(context) != 1)
+    if (SSL_CTX_set_cipher_list(context, ciphers) != 1 || SSL_CTX_dane_enable(context) != 1)
         cannot_be_set_up();
-    if (!authorities_.empty() && SSL_CTX_load_verify_file(context, authorities_.c_str()) != 1)
+    context_ = std::move(made);
+}
+
+void TlsClient::read_authorities() {
+    ERR_clear_error();
+    if (SSL_CTX_set_default_verify_paths(context_.get()) != 1) cannot_be_set_up();
+    if (!authorities_.empty() && SSL_CTX_load_verify_file(context_.get(), authorities_.c_str()) != 1)
         throw FormatError(authorities_ + ": " + last_tls_complaint());
     ERR_clear_error();
-    context_ = std::move(made);
-    return context_.get();
+    has_authorities_ = true;
 }
 
 bool TlsClient::can_use(const TlsaRecord& record) {
     if (record.usage != 2 && record.usage != 3) return false;
-    const std::unique_ptr<SSL, void (*)(SSL*)> trial(SSL_new(context()), SSL_free);
+    const std::unique_ptr<SSL, void (*)(SSL*)> trial(SSL_new(context_for(TlsPeer::Check::dane)), SSL_free);
     const bool is_usable =
         trial && SSL_dane_enable(trial.get(), nullptr) == 1 && add_tlsa(trial.get(), record);
     ERR_clear_error();

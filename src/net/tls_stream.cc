@@ -109,7 +109,7 @@ TlsStream::TlsStream(const TlsServer& server, int socket, const Deadline& deadli
 }
 
 TlsStream::TlsStream(TlsClient& client, const TlsPeer& peer, int socket, const Deadline& deadline)
-    : stream_(SSL_new(client.context())), socket_(socket), client_(&client), peer_(peer) {
+    : stream_(SSL_new(client.context_for(peer.check))), socket_(socket), client_(&client), peer_(peer) {
     if (stream_) expect_peer();
     shake_hands(SSL_connect, deadline, {});
     failure_ = failure_of(stream_.get(), peer_);

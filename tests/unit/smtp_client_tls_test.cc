@@ -266,7 +266,8 @@ TEST_F(SmtpClientTls, ASessionIsResumedForTheSameCheckAlone) {
 TEST_F(SmtpClientTls, AuthoritiesThatCannotBeReadAreNoFaultOfTheServer) {
     FakeServer server({[](FakePeer& p) { p.greet(offer); }});
     TlsClient broken("/nonexistent.pem");
-    const Dialogue d(server.endpoint(), ClientTls{Use::if_offered, {"mx.test"}, &broken, "may"});
+    const TlsPeer expected{.server_name = "mx.test", .check = TlsPeer::Check::names, .names = {"mx.test"}};
+    const Dialogue d(server.endpoint(), ClientTls{Use::if_offered, expected, &broken, "may"});
     ASSERT_TRUE(d.client.refusal());
     EXPECT_EQ(d.client.refusal()->reply.status, "4.3.5");
     EXPECT_EQ(server.connections(), 1);

@@ -70,7 +70,7 @@ class TlsStream {
               const std::function<void()>& wait_for_input = {});
     /// The client's side. A certificate that is not the expected one does not end the handshake: see
     /// failure(). Resumes a session of `client`, to which the new one is given at the end; keeps the
-    /// reference. Throws FormatError, too, as TlsClient::context().
+    /// reference. Throws FormatError, too, as TlsClient::context_for().
     TlsStream(TlsClient& client, const TlsPeer& peer, int socket, const Deadline& deadline);
     TlsStream(const TlsStream&) = delete;
     TlsStream& operator=(const TlsStream&) = delete;

@@ -1,7 +1,7 @@
 // TLS as the client: what a certificate is checked against, and what a process needs to begin TLS with many
 // servers. RFC 8446, RFC 5246, RFC 6066 section 3 (SNI), RFC 9525 (names), RFC 6698 and 7671 (DANE).
 //
-// A build without TLS has the same interface; TlsClient::context() then throws.
+// A build without TLS has the same interface; TlsClient::context_for() then throws.
 #pragma once
 
 #include <cstdint>
@@ -52,6 +52,10 @@ struct TlsPeer {
     bool operator==(const TlsPeer&) const = default;
 };
 
+/// What the library does once, at its first use, is done for this process and those that it forks: 3 ms of
+/// processor time.
+void prepare_for_tls();
+
 /// Settings, authorities, and the sessions that can be resumed, of one process. Made at the first use.
 class TlsClient {
   public:
@@ -61,10 +65,12 @@ class TlsClient {
     TlsClient& operator=(const TlsClient&) = delete;
     ~TlsClient();
 
-    /// Throws FormatError "FILE: what is wrong".
-    ssl_ctx_st* context();
+    /// Fit for such a check. The authorities are read, which takes 35 ms of processor time, at the first
+    /// check of names; no other check asks them. Throws FormatError "FILE: what is wrong".
+    ssl_ctx_st* context_for(TlsPeer::Check check);
     /// True if a certificate can be compared with the record: RFC 7672 section 3.1.3 leaves the usages 2 and
-    /// 3; data of the wrong length, and what is no certificate or key, does not count. Throws as context().
+    /// 3; data of the wrong length, and what is no certificate or key, does not count. Throws as
+    /// context_for().
     bool can_use(const TlsaRecord& record);
     /// The session to offer this peer, or null. A session belongs to the check that it has passed.
     ssl_session_st* session_for(const TlsPeer& peer) const;
@@ -79,8 +85,12 @@ class TlsClient {
         void operator()(ssl_ctx_st* context) const;
         void operator()(ssl_session_st* session) const;
     };
+    void make_context();
+    void read_authorities();
+
     std::string authorities_;
     std::unique_ptr<ssl_ctx_st, Free> context_;
+    bool has_authorities_ = false;
     std::map<std::string, std::unique_ptr<ssl_session_st, Free>> sessions_;
 };
 

@@ -40,7 +40,7 @@ class TlsPolicies {
     /// True if tls_for() needs to know the TLSA records of the host.
     static bool needs_dane_records(const TlsPolicy& policy);
     /// What the policy means at one host of the destination; a problem if mail must not be sent to it at all.
-    /// The value is good for as long as this object. Throws as TlsClient::context().
+    /// The value is good for as long as this object. Throws as TlsClient::context_for().
     Result<ClientTls> tls_for(const TlsPolicy& policy, const std::string& next_hop, const MailHost& host,
                               const DaneRecords& dane = {});
 

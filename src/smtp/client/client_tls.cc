@@ -24,7 +24,8 @@ bool SmtpClient::is_verified() const {
 // False if the server is to be connected to again, in the clear.
 bool SmtpClient::secure(const std::string& own_name) {
     if (tls_.use == ClientTls::Use::never) return true;
-    (void)tls_.client->context();  // what is wrong with it is not the server's fault
+    // What is wrong with the authorities is not the server's fault.
+    if (extensions_.starttls) (void)tls_.client->context_for(tls_.peer.check);
     try {
         if (!extensions_.starttls) return go_on_in_the_clear({not_offered, "it does not offer STARTTLS"});
         step_ = "starting TLS";
