@@ -114,6 +114,21 @@ def test_quarantine_holds_the_message_in_the_queue_until_it_is_released(host, fi
     host.wait_for_mail(USER, b"Subject: hello")
 
 
+def test_a_message_without_a_reason_to_hold_it_is_held_all_the_same(host, filtered):
+    filtered({"answers": {"E": packet(b"q", b"\0") + packet(ACCEPT)}})
+    assert refusal(host, USER, "root") is None
+    assert [entry["queue_name"] for entry in host.queue()] == ["hold"]
+    assert not host.mailbox(USER)
+
+
+def test_a_recipient_that_is_there_already_gets_one_copy(host, filtered):
+    host.write_aliases(f"other: {USER}\n")
+    filtered({"answers": {"E": b"".join(packet(b"+", f"<{name}@HOST.test>\0".encode()) for name in (USER, "other")) +
+                          packet(ACCEPT)}})
+    assert refusal(host) is None
+    assert host.wait_for_mail(USER, b"Subject: hello").count(b"Subject: hello") == 1
+
+
 def test_recipients_and_sender_are_changed(host, filtered):
     host.write_aliases(f"archive: {USER}\n")
     filtered({"answers": {"E": packet(b"-", b"<root@host.test>\0") + packet(b"+", b"<archive@host.test>\0") +
