@@ -38,6 +38,12 @@ std::string connect_data(const FilterClient& client) {
     return data;
 }
 
+std::string_view message_id(const MessageContent& content) {
+    for (const milter::ContentField& field : content.fields())
+        if (equals_ignoring_case(field.name, "Message-ID")) return trim(field.value(false));
+    return "";
+}
+
 /// "<address>", then each ESMTP parameter.
 std::string path_data(const Address& address, std::string_view parameters) {
     std::string data;
@@ -118,6 +124,7 @@ FilteredMessage FilterChain::examine(Message& message) {
     MessageContent content(message);
     if (content.refusal()) return {.verdict = {FilterVerdict::Kind::refuse, *content.refusal()}};
     const milter::BodyStore store{config_.queue.dir, config_.queue.minfree, config_.limits.size};
+    macros_.set("{msg_id}", message_id(content));
     bool is_changed = false;
     for (Filter& filter : members_->filters) {
         if (!filter.takes_part()) continue;

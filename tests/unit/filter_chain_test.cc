@@ -106,6 +106,16 @@ TEST(FilterChain, SendsTheMacrosThatAFilterAsksFor) {
     EXPECT_NE(std::find(heard.begin(), heard.end(), "DM{client_addr}|192.0.2.1|i|ID1|"), heard.end());
 }
 
+TEST(FilterChain, TellsTheMessageIdAtTheEnd) {
+    FakeFilter filter({willing});
+    Session session({filter.settings()});
+    session.text = "message-id: <1@a.test>\n\nbody\n";
+    (void)session.send();
+    session.end();
+    const auto& heard = filter.heard();
+    EXPECT_NE(std::find(heard.begin(), heard.end(), "DEi|ID1|{msg_id}|<1@a.test>|"), heard.end());
+}
+
 TEST(FilterChain, ChangesFieldsByTheirPlaceInTheListThatTheFilterSaw) {
     FakeFilter filter({at_the_end([](FilterPeer& peer) {
         peer.say('m', index(1) + "X-A\0\0"s);     // removed
