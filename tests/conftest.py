@@ -26,13 +26,24 @@ if os.geteuid() == 0:
     accounts.enter_private_machine()
 
 
-@pytest.fixture
-def folder():
-    """A folder for one test, reachable by every account."""
+def _open_folder():
+    """The folders of pytest itself are closed to other accounts, again at each start of a pytest on this machine."""
     path = tempfile.mkdtemp(prefix="postoffice-test-")
     os.chmod(path, 0o755)
     yield path
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def folder():
+    """A folder for one test, reachable by every account."""
+    yield from _open_folder()
+
+
+@pytest.fixture(scope="module")
+def module_folder():
+    """A folder for all tests of a module, reachable by every account."""
+    yield from _open_folder()
 
 
 @pytest.fixture

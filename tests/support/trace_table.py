@@ -144,13 +144,9 @@ class Table:
 
 
 @contextlib.contextmanager
-def table_of(cases, tmp_path_factory):
-    """For a fixture with module scope."""
-    folder = tmp_path_factory.mktemp("table")
-    for path in [folder, *folder.parents]:
-        if "pytest" in str(path):
-            os.chmod(path, 0o755)
-    table = Table(cases, str(folder))
+def table_of(cases, folder):
+    """For a fixture with module scope, in its module_folder."""
+    table = Table(cases, folder)
     try:
         yield table
     finally:

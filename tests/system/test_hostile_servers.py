@@ -1,8 +1,5 @@
 """Whatever a mail host does wrong, and at whatever stage: each recipient gets the outcome that belongs to it. Nothing is
 lost, and when the host behaves again, what waits arrives once; only a reply that never came may double a message."""
-import os
-import tempfile
-
 import pytest
 
 import dns
@@ -135,12 +132,10 @@ class Internet:
 
 
 @pytest.fixture(scope="module")
-def internet():
-    with tempfile.TemporaryDirectory(prefix="postoffice-test-") as folder:
-        os.chmod(folder, 0o755)
-        made = Internet(folder)
-        yield made
-        made.end()
+def internet(module_folder):
+    made = Internet(module_folder)
+    yield made
+    made.end()
 
 
 @pytest.mark.parametrize("name", [*ROWS, *UNANSWERED])

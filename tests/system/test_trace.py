@@ -222,8 +222,8 @@ ALL = [(name, address) for name, (*_, addresses) in CASES.items() for address in
 
 
 @pytest.fixture(scope="module")
-def table(tmp_path_factory):
-    with table_of({name: Case(*case) for name, case in CASES.items()}, tmp_path_factory) as made:
+def table(module_folder):
+    with table_of({name: Case(*case) for name, case in CASES.items()}, module_folder) as made:
         yield made
 
 

@@ -61,7 +61,7 @@ NO_ROUTE = set("""
     srs-key delay-warning agents destination-agents
     owner-programs lookup-timeout remote-tls remote-tls-policy remote-tls-authorities mta-sts dnssec
     untrusted-set-sender trusted-users delivery-wait strict-addresses vhost-user header-size notify-success greylist-keep
-    log-format relay-password-file relay-token-command
+    log-format relay-password-file relay-token-command filter filter-bounces safe
     """.split())
 
 
@@ -81,8 +81,8 @@ def test_each_option_that_changes_a_route_is_tested(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def table(tmp_path_factory):
-    with table_of(CASES, tmp_path_factory) as made:
+def table(module_folder):
+    with table_of(CASES, module_folder) as made:
         yield made
 
 

@@ -378,8 +378,8 @@ ALL = [(name, address) for name, case in CASES.items() for address in case.addre
 
 
 @pytest.fixture(scope="module")
-def table(tmp_path_factory):
-    with table_of(CASES, tmp_path_factory) as made:
+def table(module_folder):
+    with table_of(CASES, module_folder) as made:
         yield made
 
 
