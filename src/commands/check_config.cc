@@ -19,6 +19,7 @@
 #include "postoffice/daemon/start_check.h"
 #include "postoffice/outbound/tls_policy_table.h"
 #include "postoffice/policy/passwords.h"
+#include "postoffice/routing/address_map.h"
 #include "postoffice/routing/domain_files.h"
 #include "postoffice/routing/next_hops.h"
 #include "postoffice/routing/users.h"
@@ -66,11 +67,15 @@ void note_mail_folder(const Config& config, const VirtualDomain& domain, std::ve
                                   keeper->name, domain.name, config.vhost.spool));
 }
 
-/// Of tables of next hops: mail that meets one of these waits, other mail goes on.
+/// Of tables of next hops and addresses: mail that meets one of these waits, other mail goes on.
 std::vector<std::string> notices_of_routes(const Config& config) {
     NextHops next_hops(config);
     next_hops.refresh();
-    return next_hops.problems();
+    std::vector<std::string> problems = next_hops.problems();
+    AddressMap generics(config, "generics", config.routing.generics);
+    generics.refresh();
+    for (std::string& problem : generics.problems()) problems.push_back(std::move(problem));
+    return problems;
 }
 
 /// Of virtual domains, as far as this process may look: no mistake in them keeps the server from its start.

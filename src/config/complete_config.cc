@@ -92,9 +92,9 @@ void notice_limits(const Config& config, std::vector<std::string>& notices) {
     if (config.limits.client_connections > config.limits.clients)
         notices.push_back(fmt::format("client-connections={} never takes effect with clients={}",
                                       config.limits.client_connections, config.limits.clients));
-    if (config.remote.destination_agents > config.remote.agents)
+    if (config.remote.usual.destination_agents > config.remote.agents)
         notices.push_back(fmt::format("destination-agents={} never takes effect with agents={}",
-                                      config.remote.destination_agents, config.remote.agents));
+                                      config.remote.usual.destination_agents, config.remote.agents));
     if (config.local.transport && config.local.mailbox_size != 0)
         notices.push_back(
             "mailbox-size never takes effect with local-transport: quotas are its server's business");

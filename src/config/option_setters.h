@@ -35,7 +35,7 @@ Group& group(Config& config) {
     const auto all =
         std::tie(config.identity, config.log, config.network, config.tls, config.auth, config.limits,
                  config.smtp, config.access, config.greylist, config.filters, config.routing, config.vhost,
-                 config.local, config.remote, config.queue, config.submission);
+                 config.local, config.remote, config.remote.usual, config.queue, config.submission);
     return std::get<Group&>(all);
 }
 
@@ -260,6 +260,23 @@ inline std::string add_relay_hosts(Config& config, std::string_view value) {
         if (auto problem = append(parse_relay_host(trim(part)), config.remote.relay_hosts); !problem.empty())
             return problem;
     return "";
+}
+
+inline std::string add_source_addresses(Config& config, std::string_view value) {
+    return add_source_addresses(config.remote.usual, value);
+}
+
+inline std::string set_helo_name(Config& config, std::string_view value) {
+    return store(parse_domain(value), config.remote.usual.helo_name);
+}
+
+/// In place of an earlier one of this name.
+inline std::string add_transport(Config& config, std::string_view value) {
+    auto transport = parse_transport(value);
+    if (transport)
+        std::erase_if(config.remote.transports,
+                      [&](const Transport& other) { return other.name == transport->name; });
+    return append(std::move(transport), config.remote.transports);
 }
 
 /// A domain, or the path of a table of domains.

@@ -56,8 +56,7 @@ AgentPool::Agent* AgentPool::free_agent(Place place) {
     if (!may_start(postoffice::pace_of(*place)) || !may_start(destination.account)) return nullptr;
     for (Agent& agent : agents_)
         if (agent.place == place && !agent.job) return &agent;
-    const std::size_t most = destination.is_patient ? 1 : config_.remote.destination_agents;
-    if (destination.agents >= std::min<std::size_t>(most, destination.most_agents)) return nullptr;
+    if (destination.agents >= destination.agent_limit()) return nullptr;
     if (agents_.size() >= config_.remote.agents) {
         const auto idle = idle_agent();
         if (idle == agents_.end()) return nullptr;

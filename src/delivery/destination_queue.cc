@@ -16,6 +16,29 @@ void DestinationQueue::note_down(const DeliveryResult& why) {
     down_until = Clock::now() + down_time;
     down_since = now_unix();
     why_down = why;
+    most_agents = 1;
+}
+
+void DestinationQueue::follow(const Transport& transport) {
+    agents_set = transport.destination_agents;
+    rate = transport.destination_rate;
+    most_agents = first_agents;
+}
+
+bool DestinationQueue::has_room() const {
+    const std::size_t most = pace == Pace::slow || rate.most != 0 ? 1 : most_waiting;
+    return waiting.size() < most;
+}
+
+void DestinationQueue::note_begin() {
+    if (rate.most == 0) return;
+    constexpr Clock::duration burst = 1s;
+    const auto interval = Clock::duration(rate.window) / rate.most;
+    next_job = std::max(next_job, Clock::now() - burst) + interval;
+}
+
+void DestinationQueue::let_grow() {
+    if (most_agents < agents_set && Clock::now() >= limited_until) ++most_agents;
 }
 
 void DestinationQueue::limit_agents() {
@@ -31,8 +54,8 @@ void DestinationQueue::learn_pace(Clock::duration time, Clock::duration slow, bo
 }
 
 bool DestinationQueue::is_idle() const {
-    return agents == 0 && waiting.empty() && backlog.empty() && !is_down() && most_agents == no_limit &&
-           !is_in_line && !is_unread;
+    return agents == 0 && waiting.empty() && backlog.empty() && !is_down() &&
+           Clock::now() >= std::max(limited_until, next_job) && !is_in_line && !is_unread;
 }
 
 Pace pace_of(const DestinationQueues::value_type& destination) {

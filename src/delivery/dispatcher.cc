@@ -23,7 +23,8 @@ DeliveryResult result_in(const QueueJobDone& answer) {
 
 Dispatcher::Dispatcher(const Config& config, const Spool& spool, Bouncer& bouncer, Events events,
                        Milliseconds slow)
-    : spool_(spool),
+    : config_(config),
+      spool_(spool),
       events_(std::move(events)),
       slow_(slow),
       division_(config, events_, destinations_),
@@ -146,7 +147,10 @@ void Dispatcher::read_shares() {
 
 Dispatcher::Place Dispatcher::place_of(const DestinationKey& key, const std::string& account) {
     const auto [place, is_new] = destinations_.try_emplace(key);
-    if (is_new) place->second.account = account;
+    if (!is_new) return place;
+    place->second.account = account;
+    place->second.agents_set = config_.remote.usual.destination_agents;
+    if (!key.is_local) place->second.follow(config_.remote.transport(key.next_hop.transport));
     return place;
 }
 
@@ -161,7 +165,11 @@ void Dispatcher::dispatch(Place place) {
         } else if (destination.is_down()) {
             settlement_.postpone(job, destination);
             finish(job);
+        } else if (!destination.may_begin()) {
+            destination.waiting.push_front(std::move(job));
+            return;
         } else if (Agent* agent = pool.free_agent(place)) {
+            destination.note_begin();
             hand_over(*agent, std::move(job));
         } else {
             destination.waiting.push_front(std::move(job));
@@ -214,16 +222,10 @@ void Dispatcher::forget_down_destinations() {
     for (auto& [key, destination] : destinations_) destination.down_until = {};
 }
 
-/// Limits that were learnt a while ago may not hold any more.
-void Dispatcher::lift_limits() {
-    const auto now = DestinationQueue::Clock::now();
-    for (auto place = destinations_.begin(); place != destinations_.end(); ++place) {
-        DestinationQueue& destination = place->second;
-        if (destination.most_agents == DestinationQueue::no_limit || now < destination.limited_until)
-            continue;
-        destination.most_agents = DestinationQueue::no_limit;
-        dispatch(place);
-    }
+/// Destinations with a rate, for which the time of the next job has come.
+void Dispatcher::serve_rated() {
+    for (auto place = destinations_.begin(); place != destinations_.end(); ++place)
+        if (place->second.rate.most != 0 && !place->second.waiting.empty()) dispatch(place);
 }
 
 // ---- agents
@@ -291,6 +293,7 @@ void Dispatcher::agent_answered(AgentPool& pool, AgentPool::Agents::iterator age
     if (job && is_unrecorded && !stopping_ && pool.may_pass_on(*agent, !answer.value.by.str().empty()))
         return pass_on(pool, agent, std::move(*job));
     if (is_down) destination.note_down(result_in(answer.value));
+    if (job && !is_down) destination.let_grow();
     agent->was_connected = !is_down;
     const bool leaves = pool.must_give_way(*agent);
     if (leaves) pool.remove(agent);
@@ -369,7 +372,7 @@ void Dispatcher::add_poll_entries(std::vector<pollfd>& entries) const {
 }
 
 void Dispatcher::end_idle_agents() {
-    lift_limits();
+    serve_rated();
     pools_[0].make_way();
     for (AgentPool& pool : pools_) pool.end_idle();
     const auto now = DestinationQueue::Clock::now();

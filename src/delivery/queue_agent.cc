@@ -204,7 +204,8 @@ class QueueAgent {
 
     /// `by`: as forwarded_by() says; another host that knows of it sees by this field that mail goes round.
     RemoteDelivery::Outcome send(const QueueEntry& entry, std::span<const std::uint32_t> indices,
-                                 const std::string& by, int message) {
+                                 const std::string& by, int message) try {
+        addresses_.refresh();
         const Envelope& envelope = entry.journal().envelope;
         const auto sender = by.empty() ? Result<Address>(addresses_.rewritten(envelope.sender))
                                        : addresses_.forwarder_for(envelope.sender, now_unix());
@@ -222,13 +223,15 @@ class QueueAgent {
         auto outcome = remote_->deliver(outgoing, message, entry.message_size());
         remote_->set_transcript(print());  // the watch is over when goodbye is said
         return outcome;
+    } catch (const FormatError& problem) {
+        return cannot_rewrite(entry.id(), problem.what(), indices.size());
     }
 
     /// Our own configuration is at fault: the mail waits.
     static RemoteDelivery::Outcome cannot_rewrite(const std::string& id, const std::string& problem,
                                                   std::size_t count) {
         log_event(id, "not-rewritten", {{"reason", problem}});
-        const DeliveryResult result = deferred("4.3.5", "the sender cannot be rewritten now");
+        const DeliveryResult result = deferred("4.3.5", "addresses cannot be rewritten now");
         return {std::vector<DeliveryResult>(count, result), false};
     }
 
@@ -285,7 +288,7 @@ class QueueAgent {
     ResolverSource name_servers_;
     Resolver resolver_;
     std::optional<StsSource> sts_;
-    const OutgoingAddresses addresses_{config_};
+    OutgoingAddresses addresses_{config_};
     std::unique_ptr<RemoteDelivery> remote_;
     std::optional<DeferredRouting> deferred_routing_;
     std::optional<Rerouting> rerouting_;

@@ -20,14 +20,29 @@
 namespace postoffice {
 namespace {
 
+/// The connection will come from the one of these that is of the family of the peer.
+void use_source(const Fd& socket, const Endpoint& peer, std::span<const IpAddress> sources) {
+    const auto source = std::find_if(sources.begin(), sources.end(), [&](const IpAddress& address) {
+        return address.is_v6() == peer.address.is_v6();
+    });
+    if (source == sources.end() || peer.address.is_loopback()) return;
+    const int on = 1;  // the port is chosen with the peer, so that each peer has all ports
+    (void)::setsockopt(socket.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    sockaddr_storage storage;
+    const socklen_t length = Endpoint{*source, 0}.to_sockaddr(storage);
+    if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0)
+        throw_errno("source address " + source->to_string());
+}
+
 /// A socket whose connection is made, or on its way. Throws std::system_error.
-Fd begin_connection(const Endpoint& peer) {
+Fd begin_connection(const Endpoint& peer, std::span<const IpAddress> sources) {
     sockaddr_storage storage;
     const socklen_t length = peer.to_sockaddr(storage);
     Fd socket(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket) throw_errno("socket");
     const int on = 1;
     (void)::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    use_source(socket, peer, sources);
     if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0 && errno != EINPROGRESS)
         throw_errno("connect to " + peer.to_string());
     return socket;
@@ -44,8 +59,8 @@ void check_connection(const Fd& socket, const Endpoint& peer) {
 /// Connections to several addresses of one server, of which the first that is made counts.
 class ConnectionRace {
   public:
-    ConnectionRace(std::span<const Endpoint> peers, Deadline deadline)
-        : left_(peers.begin(), peers.end()), waiting_(peers), deadline_(deadline) {}
+    ConnectionRace(std::span<const Endpoint> peers, Deadline deadline, std::span<const IpAddress> sources)
+        : left_(peers.begin(), peers.end()), waiting_(peers), sources_(sources), deadline_(deadline) {}
 
     FirstConnection run() {
         for (;;) {
@@ -66,7 +81,7 @@ class ConnectionRace {
         const Endpoint peer = waiting_.front();
         waiting_ = waiting_.subspan(1);
         try {
-            attempts_.push_back({peer, begin_connection(peer)});
+            attempts_.push_back({peer, begin_connection(peer, sources_)});
         } catch (const std::system_error&) {
             note_failure(peer);
         }
@@ -112,6 +127,7 @@ class ConnectionRace {
 
     std::vector<Endpoint> left_;
     std::span<const Endpoint> waiting_;
+    std::span<const IpAddress> sources_;
     std::vector<Attempt> attempts_;
     std::exception_ptr problem_;  // with the first that failed
     const Deadline deadline_;
@@ -119,8 +135,9 @@ class ConnectionRace {
 
 }  // namespace
 
-FirstConnection connect_to_first(std::span<const Endpoint> peers, Deadline deadline) {
-    return ConnectionRace(peers, deadline).run();
+FirstConnection connect_to_first(std::span<const Endpoint> peers, Deadline deadline,
+                                 std::span<const IpAddress> sources) {
+    return ConnectionRace(peers, deadline, sources).run();
 }
 
 Fd connect_to(const Endpoint& peer, Deadline deadline) {

@@ -92,6 +92,7 @@ RemoteDelivery::RemoteDelivery(const Config& config, const Resolver& resolver, N
     : config_(config),
       resolver_(resolver),
       next_hop_(std::move(next_hop)),
+      transport_(config.remote.transport(next_hop_.transport)),
       timeouts_(timeouts),
       tls_(config) {}
 
@@ -169,6 +170,7 @@ void RemoteDelivery::walk(Attempt& attempt) {
         const bool logs_in = login.outcome == RelayLoginAnswer::Outcome::found;
         if (logs_in) require_tls(*tls);
         for (auto server = server_of(target, *tls, tried); server && !ceiling.passed();) {
+            server->source_addresses = transport_.source_addresses;
             connect(*server);
             server = server_at(*server, client_->places_left());
             if (logs_in && !client_->refusal()) log_in(target, login.login);
@@ -187,7 +189,9 @@ void RemoteDelivery::walk(Attempt& attempt) {
 }
 
 void RemoteDelivery::connect(const MailServer& server) {
-    client_ = std::make_unique<SmtpClient>(server, config_.identity.hostname, timeouts_, transcript_);
+    const std::string& own_name =
+        transport_.helo_name.empty() ? config_.identity.hostname : transport_.helo_name;
+    client_ = std::make_unique<SmtpClient>(server, own_name, timeouts_, transcript_);
     policy_of_client_ = policy_;
     const auto& failure = client_->tls_failure();
     // A server without TLS is nothing to tell, and a refusal tells for itself.

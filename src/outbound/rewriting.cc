@@ -26,6 +26,7 @@ bool holds_addresses(std::string_view name) {
 }  // namespace
 
 Address OutgoingAddresses::rewritten(const Address& address) const {
+    if (const auto generic = generics_.find(address)) return *generic;
     const IdentityConfig& identity = config_.identity;
     const bool is_hosts = address.domain() == identity.hostname || address.domain() == "localhost";
     if (identity.masquerade.empty() || !is_hosts) return address;

@@ -17,7 +17,7 @@ struct Describe {
 }  // namespace
 
 std::string NextHop::to_string() const {
-    return std::visit(Describe(), where);
+    return (transport.empty() ? "" : transport + ":") + std::visit(Describe(), where);
 }
 
 }  // namespace postoffice

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
@@ -12,7 +13,15 @@
 namespace postoffice {
 namespace {
 
-using Parser = Result<std::optional<NextHop>> (*)(std::string_view);
+using Parser = std::function<Result<std::optional<NextHop>>(std::string_view)>;
+
+Parser route_parser(const Config& config) {
+    return [&](std::string_view value) { return parse_route_value(value, config.remote.transports); };
+}
+
+Parser sender_relay_parser(const Config& config) {
+    return [&](std::string_view value) { return parse_sender_relay_value(value, config.remote.transports); };
+}
 
 /// The address, also without its extension.
 std::vector<std::string> keys_of_address(const Address& address, const std::string& delimiters) {
@@ -48,7 +57,7 @@ NextHops::Answer unknown(std::string_view option, const std::string& why) {
 }
 
 /// What the first of the keys that the table has says; nullopt if it has none, or leaves it to others.
-std::optional<NextHops::Answer> ask(const TextTable& table, std::string_view option, Parser parse,
+std::optional<NextHops::Answer> ask(const TextTable& table, std::string_view option, const Parser& parse,
                                     const std::vector<std::string>& keys) {
     if (!table.problem().empty()) return unknown(option, table.problem());
     for (const std::string& key : keys) {
@@ -62,10 +71,9 @@ std::optional<NextHops::Answer> ask(const TextTable& table, std::string_view opt
     return std::nullopt;
 }
 
-void add_problems(const TextTable& table, std::string_view option, Parser parse,
+void add_problems(const TextTable& table, std::string_view option, const Parser& parse,
                   std::vector<std::string>& problems) {
-    const auto more =
-        table.problems(option, [parse](std::string_view value) { return parse(value).problem(); });
+    const auto more = table.problems(option, [&](std::string_view value) { return parse(value).problem(); });
     problems.insert(problems.end(), more.begin(), more.end());
 }
 
@@ -93,20 +101,27 @@ NextHops::Answer NextHops::find(const Address& recipient, const Address& sender,
     const std::string& delimiters = config_.routing.recipient_delimiter;
     if (!routes_.file().empty())
         if (auto answer =
-                ask(routes_, "routes", parse_route_value, keys_of_recipient(recipient, delimiters))) {
+                ask(routes_, "routes", route_parser(config_), keys_of_recipient(recipient, delimiters))) {
             if (auto* hosts = std::get_if<NextHop::MailHosts>(&answer->next_hop.where))
                 hosts->domain = recipient.domain();
             return *answer;
         }
     if (!sender_relays_.file().empty())
-        if (auto answer = ask(sender_relays_, "sender-relay", parse_sender_relay_value,
+        if (auto answer = ask(sender_relays_, "sender-relay", sender_relay_parser(config_),
                               keys_of_sender(sender, delimiters))) {
             if (auto* relays = std::get_if<NextHop::Relays>(&answer->next_hop.where))
                 relays->sender = answer->key;
+            else if (answer->next_hop.is<NextHop::MailHosts>())
+                answer->next_hop.where = usual_place(recipient);
             return *answer;
         }
-    if (!config_.remote.relay_hosts.empty()) return {{NextHop::Relays{config_.remote.relay_hosts}}};
-    return {{NextHop::MailHosts{recipient.domain()}}};
+    return {{usual_place(recipient)}};
+}
+
+/// Where mail goes that no table names.
+NextHop::Place NextHops::usual_place(const Address& recipient) const {
+    if (!config_.remote.relay_hosts.empty()) return NextHop::Relays{config_.remote.relay_hosts};
+    return NextHop::MailHosts{recipient.domain()};
 }
 
 bool NextHops::is_relay_domain(std::string_view domain) const {
@@ -127,8 +142,8 @@ bool NextHops::is_relay_domain(std::string_view domain) const {
 
 std::vector<std::string> NextHops::problems() const {
     std::vector<std::string> problems;
-    add_problems(routes_, "routes", parse_route_value, problems);
-    add_problems(sender_relays_, "sender-relay", parse_sender_relay_value, problems);
+    add_problems(routes_, "routes", route_parser(config_), problems);
+    add_problems(sender_relays_, "sender-relay", sender_relay_parser(config_), problems);
     for (const TextTable& table : relay_domains_) add_problems(table, "relay-domains", parse_any, problems);
     return problems;
 }

@@ -46,6 +46,17 @@ Value smtp_value(std::string_view text) {
     return text.empty() ? is({NextHop::MailHosts{}}) : relay_value(text);
 }
 
+bool is_one_of(std::span<const Transport> transports, std::string_view name) {
+    return std::any_of(transports.begin(), transports.end(),
+                       [name](const Transport& transport) { return transport.name == name; });
+}
+
+Value by_transport(const std::string& name, std::string_view text) {
+    auto value = smtp_value(text);
+    if (value && *value) (*value)->transport = name;
+    return value;
+}
+
 Value lmtp_value(std::string_view text) {
     constexpr std::size_t longest_path = sizeof(sockaddr_un::sun_path) - 1;
     constexpr std::string_view unix = "unix:", inet = "inet:";
@@ -95,7 +106,7 @@ Value refusal_value(std::string_view text, char usual_class) {
 
 }  // namespace
 
-Value parse_route_value(std::string_view value) {
+Value parse_route_value(std::string_view value, std::span<const Transport> transports) {
     value = trim(value);
     if (printable(value) != value) return Problem{"control characters"};
     if (value.starts_with('[')) return relay_value(value);
@@ -105,6 +116,7 @@ Value parse_route_value(std::string_view value) {
     rest = trim(rest);
     if (transport.empty()) return smtp_value(rest);
     if (transport == "smtp" || transport == "relay") return smtp_value(rest);
+    if (is_one_of(transports, transport)) return by_transport(transport, rest);
     if (transport == "lmtp") return lmtp_value(rest);
     if (transport == "discard") return discard_value(rest);
     if (transport == "error") return refusal_value(rest, '5');
@@ -114,10 +126,14 @@ Value parse_route_value(std::string_view value) {
         transport)};
 }
 
-Value parse_sender_relay_value(std::string_view value) {
+Value parse_sender_relay_value(std::string_view value, std::span<const Transport> transports) {
     value = trim(value);
     if (printable(value) != value) return Problem{"control characters"};
     if (equals_ignoring_case(value, "DUNNO")) return std::optional<NextHop>();
+    std::string_view rest = value;
+    const std::string transport = to_lower(read_until(rest, ':'));
+    if (transport.size() < value.size() && is_one_of(transports, transport))
+        return by_transport(transport, trim(rest));
     return relay_value(value);
 }
 

@@ -26,6 +26,12 @@ SETTINGS.elsewhere("smtp_sasl_password_maps", "test_relay_login.py")
 SETTINGS.elsewhere("transport_maps", "test_routes.py")
 SETTINGS.elsewhere("sender_dependent_relayhost_maps", "test_routes.py")
 SETTINGS.elsewhere("relay_domains", "test_routes.py")
+SETTINGS.elsewhere("smtp_bind_address, smtp_bind_address6", "test_transports.py")
+SETTINGS.elsewhere("smtp_helo_name", "test_transports.py")
+SETTINGS.elsewhere("a service of its own in master.cf", "test_transports.py")
+SETTINGS.elsewhere("smtp_generic_maps", "test_rewriting.py")
+SETTINGS.elsewhere("masquerade_domains", "test_rewriting.py")
+SETTINGS.elsewhere("default_destination_rate_delay", "test_transports.py")
 SETTINGS.elsewhere("default_destination_concurrency_limit", "test_remote_connection_limit.py")
 
 

@@ -101,3 +101,33 @@ def test_a_domain_stands_for_the_name_of_this_host(host):
         assert one.data.endswith(f"\r\n\r\n{user}@host.test\r\n".encode())
         local = host.wait_for_mail(user, b"Subject: masked")
         assert f"From: {user}@host.test\n".encode() in local
+
+
+def test_a_table_of_postfix_gives_addresses_another_form_outside(host, folder):
+    """And a sender with an error in the table waits."""
+    user = local_user()
+    table = os.path.join(folder, "generic")
+
+    def write(value):
+        with open(table, "w") as file:
+            file.write(f"{user}   {value}\n@inner.test   @outer.test\n")
+        os.chmod(table, 0o644)
+
+    write("Full.Name@isp.test")
+    with StrictSink() as sink:
+        host.write_config(relay_host=f"127.0.0.1:{sink.port}", generics=table, retry="1s", local_domain="inner.test")
+        host.start()
+        text = f"From: {user}\nTo: you@far.test\nCc: {user}@inner.test, Ann <ann@inner.test>\nSubject: outside\n\nx\n"
+        host.run("sendmail", "-i", "-f", user, "you@far.test", user, input=text.encode(), check=True)
+        wait_for(lambda: sink.transactions, what=host.log_text)
+        assert sink.transactions[0].sender == "Full.Name@isp.test"
+        assert b"From: Full.Name@isp.test\r\n" in sink.transactions[0].data
+        assert b"Cc: Full.Name@isp.test, Ann <ann@outer.test>\r\n" in sink.transactions[0].data
+        assert f"From: {user}@host.test\n".encode() in host.wait_for_mail(user, b"Subject: outside")
+        write("one@isp.test, two@isp.test")
+        host.run("sendmail", "-i", "-f", user, "you@far.test", input=b"Subject: again\n\nx\n", check=True)
+        wait_for(lambda: "not-rewritten" in host.log_text(), what=host.log_text)
+        assert f"{table}:1" in host.run("sendmail", "-bC").stderr.decode()
+        write("Other.Name@isp.test")
+        wait_for(lambda: len(sink.transactions) == 2, what=host.log_text)
+        assert sink.transactions[1].sender == "Other.Name@isp.test"

@@ -41,7 +41,7 @@ TEST_F(DispatcherTest, WithoutAProcessForItAMessageWaits) {
 }
 
 TEST_F(DispatcherTest, OneDestinationHasItsOwnBound) {
-    config_.remote.destination_agents = 2;
+    config_.remote.usual.destination_agents = 2;
     for (int n = 0; n < 5; ++n) ASSERT_TRUE(dispatcher_.start(queue({at("busy.test")})));
     EXPECT_EQ(started_, 2U);
     EXPECT_EQ(deliver_all().size(), 5U);

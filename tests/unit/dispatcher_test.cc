@@ -49,7 +49,7 @@ TEST_F(DispatcherTest, AMessageForADestinationThatIsDownWasNotTried) {
 
 TEST_F(DispatcherTest, AMessageIsGivenUpOnlyAfterAnAttemptWhenItsTimeIsOver) {
     config_.queue.qreturn = Seconds(1000);
-    config_.remote.destination_agents = 1;
+    config_.remote.usual.destination_agents = 1;
     const std::string old = queue({at("a.test")}, Seconds(1001));
     {
         auto entry = spool_.take(old);
@@ -75,7 +75,7 @@ TEST_F(DispatcherTest, AnAttemptOfAnotherMessageWhenTheTimeIsOverWillDo) {
 }
 
 TEST_F(DispatcherTest, AnAgentThatIsOneTooManyLeavesItsWorkToTheOthers) {
-    config_.remote.destination_agents = 3;
+    config_.remote.usual.destination_agents = 3;
     for (int n = 0; n < 4; ++n) ASSERT_TRUE(dispatcher_.start(queue({at("a.test")})));
     EXPECT_EQ(started_, 3U);
     ASSERT_TRUE(refuse_one("mx.a.test [192.0.2.1]"));
@@ -92,10 +92,34 @@ TEST_F(DispatcherTest, AnAgentThatIsOneTooManyLeavesItsWorkToTheOthers) {
 }
 
 TEST_F(DispatcherTest, AHostThatDoesNotAnswerIsDownUnlessAnotherAgentHasReachedIt) {
-    config_.remote.destination_agents = 2;
+    config_.remote.usual.destination_agents = 2;
     for (int n = 0; n < 2; ++n) ASSERT_TRUE(dispatcher_.start(queue({at("a.test")})));
     ASSERT_TRUE(refuse_one(""));
     EXPECT_EQ(deferred_.size(), 1U);
+}
+
+TEST_F(DispatcherTest, AnUnknownHostGetsFewConnectionsAndMoreAsItTakesMail) {
+    config_.remote.usual.destination_agents = 20;
+    for (int n = 0; n < 30; ++n) ASSERT_TRUE(dispatcher_.start(queue({at("a.test")})));
+    EXPECT_EQ(started_, DestinationQueue::first_agents);
+    deliver_one();
+    EXPECT_EQ(started_, DestinationQueue::first_agents + 1);
+    EXPECT_EQ(deliver_all().size(), 29U);
+    EXPECT_LE(started_, 20U);
+}
+
+TEST_F(DispatcherTest, ADestinationWithARateWaitsAndDelaysNoOther) {
+    config_.remote.usual.destination_rate = {1, Seconds(3600)};
+    std::vector<std::string> ids;
+    for (int n = 0; n < 4; ++n) ids.push_back(queue({at("a.test")}));
+    for (const std::string& id : ids) ASSERT_TRUE(dispatcher_.start(id));
+    ASSERT_TRUE(dispatcher_.start(queue({at("b.test")})));
+    EXPECT_EQ(deliver_all(), (std::vector<std::string>{"a.test", "b.test"}));
+    dispatcher_.end_idle_agents();
+    EXPECT_TRUE(deliver_all().empty());
+    EXPECT_EQ(finished_.size(), 2U);
+    dispatcher_.stop();
+    EXPECT_EQ(spool_.peek(ids.back())->attempts, 0U) << "to wait is no attempt";
 }
 
 TEST_F(DispatcherTest, AnAgentThatDiesMakesRoomForAnotherDestination) {

@@ -87,6 +87,19 @@ TEST(SenderRelayValue, NamesHosts) {
         EXPECT_EQ(in_short(parse_sender_relay_value(c.value)), c.meaning) << c.value;
 }
 
+TEST(RouteValue, NamesATransportOfPostoffice) {
+    const std::vector<Transport> transports{{"bulk"}};
+    const auto by = [&](std::string_view value) { return in_short(parse_route_value(value, transports)); };
+    EXPECT_EQ(by("bulk:"), "mx bulk:");
+    EXPECT_EQ(by("Bulk:[gw.test]:26"), "relay bulk:gw.test:26");
+    EXPECT_EQ(by("smtp:[gw.test]"), "relay gw.test");
+    EXPECT_EQ(by("slow:")[0], '?');
+    EXPECT_EQ(in_short(parse_sender_relay_value("bulk:", transports)), "mx bulk:");
+    EXPECT_EQ(in_short(parse_sender_relay_value("bulk:[gw.test]", transports)), "relay bulk:gw.test");
+    EXPECT_EQ(in_short(parse_sender_relay_value("bulk", transports)), "relay bulk +mx") << "a host";
+    EXPECT_EQ(in_short(parse_sender_relay_value("gw.test:26", transports)), "relay gw.test:26 +mx");
+}
+
 class NextHopsTest : public testing::Test {
   protected:
     std::string write(const std::string& name, const std::string& text) {
@@ -114,6 +127,15 @@ TEST_F(NextHopsTest, WithoutTablesTheRelayHostsOrTheMailHosts) {
     EXPECT_EQ(way("bob@[192.0.2.1]"), "[192.0.2.1]");
     config_.remote.relay_hosts = {*parse_relay_host("one.test"), *parse_relay_host("two.test:587")};
     EXPECT_EQ(way("bob@b.test"), "one.test, two.test:587");
+}
+
+TEST_F(NextHopsTest, ATransportOfTheSenderLeavesTheHostOpen) {
+    config_.remote.transports = {{"bulk"}};
+    config_.routing.sender_relay = write("senders", "@news.test bulk:\n");
+    EXPECT_EQ(way("bob@b.test", "a@news.test"), "bulk:b.test");
+    config_.remote.relay_hosts = {*parse_relay_host("hub.test")};
+    EXPECT_EQ(way("bob@b.test", "a@news.test"), "bulk:hub.test");
+    EXPECT_EQ(way("bob@b.test", "a@host.test"), "hub.test");
 }
 
 TEST_F(NextHopsTest, TheNearestRouteCounts) {

@@ -199,6 +199,10 @@ const std::map<std::string_view, std::string_view> some_values{{"local-domain", 
                                                                {"remote-tls-policy", "/etc/tls"},
                                                                {"remote-tls-authorities", "/etc/ca.pem"},
                                                                {"masquerade", "m.example"},
+                                                               {"generics", "/etc/generic"},
+                                                               {"transport", "bulk helo-name=b.example"},
+                                                               {"source-address", "192.0.2.9"},
+                                                               {"helo-name", "h.example"},
                                                                {"srs-key", "/etc/srs"}};
 
 TEST(OptionTable, AnEmptyValueUndoesWhateverSourceSetTheOption) {

@@ -3,7 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
+#include "../support/temporary_folder.h"
 #include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
 
 namespace postoffice {
 namespace {
@@ -52,6 +57,62 @@ TEST(OutgoingAddresses, TheReplacementEndsWhereTheFieldsEnd) {
     const auto replacement = addresses.replacement_for(file.get());
     ASSERT_TRUE(replacement);
     EXPECT_EQ(replacement->text + message.substr(replacement->replaces), "From: bob@example.org\n\nText\n");
+}
+
+class GenericsTest : public testing::Test {
+  protected:
+    GenericsTest() {
+        config_.identity.hostname = "host.example.org";
+        config_.identity.masquerade = "example.org";
+        config_.routing.recipient_delimiter = "+";
+        config_.routing.generics = folder_.path() + "/generic";
+    }
+    void write(const std::string& text) const { std::ofstream(config_.routing.generics) << text; }
+    std::string rewritten(const std::string& address) const {
+        OutgoingAddresses addresses(config_);
+        addresses.refresh();
+        return addresses.rewritten(*parse_addr_spec(address)).to_string();
+    }
+
+    test::TemporaryFolder folder_;
+    Config config_;
+};
+
+TEST_F(GenericsTest, TheTableOfPostfixIsReadAsGenericHasIt) {
+    write(
+        "# as generic(5)\n"
+        "bob@host.example.org    Bob.Smith@isp.example\n"
+        "carol                   carol@isp.example\n"
+        "carol+news@host.example.org  news@isp.example\n"
+        "dora                    dora.d\n"
+        "@his.localdomain.local  his-account@his-isp.example\n"
+        "@inner.local            @outer.example\n"
+        "@host.example.org       all@isp.example\n");
+    for (const auto& [address, other] : std::initializer_list<std::pair<const char*, const char*>>{
+             {"bob@host.example.org", "Bob.Smith@isp.example"},
+             {"BOB@HOST.example.org", "Bob.Smith@isp.example"},
+             {"bob+x@host.example.org", "Bob.Smith@isp.example"},
+             {"carol@host.example.org", "carol@isp.example"},
+             {"carol+news@host.example.org", "news@isp.example"},
+             {"carol@far.test", "carol@far.test"},
+             {"dora@localhost", "dora.d@host.example.org"},
+             {"eve@his.localdomain.local", "his-account@his-isp.example"},
+             {"Eve@inner.local", "Eve@outer.example"},
+             {"eve@host.example.org", "all@isp.example"},
+             {"eve@localhost", "eve@example.org"},  // masquerade
+         })
+        EXPECT_EQ(rewritten(address), other) << address;
+}
+
+TEST_F(GenericsTest, ATableWithAnErrorRewritesNothing) {
+    write("bob@host.example.org  one@a.test, two@a.test\n@inner.local @\nempty\n");
+    EXPECT_THROW(rewritten("bob@host.example.org"), FormatError);
+    EXPECT_EQ(rewritten("carol@far.test"), "carol@far.test");
+    AddressMap map(config_, "generics", config_.routing.generics);
+    map.refresh();
+    EXPECT_EQ(map.problems().size(), 3U);
+    std::filesystem::remove(config_.routing.generics);
+    EXPECT_THROW(rewritten("carol@far.test"), FormatError) << "no table is not an empty table";
 }
 
 }  // namespace

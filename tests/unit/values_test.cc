@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "postoffice/base/idn.h"
+#include "postoffice/config/config.h"
 
 namespace postoffice {
 namespace {
@@ -255,6 +256,39 @@ TEST(Values, AbsolutePaths) {
     EXPECT_EQ(*parse_absolute_path("/"), "/");
     for (const auto bad : {"", "mail", "~/mail", "/var/../etc", "/./a"})
         EXPECT_FALSE(parse_absolute_path(bad)) << bad;
+}
+
+TEST(Values, TransportsHaveNamesAndSettings) {
+    const auto transport = parse_transport(
+        "News source-address=192.0.2.9,2001:db8::9  helo-name=N.test destination-rate=60/1h "
+        "destination-agents=2");
+    ASSERT_TRUE(transport) << transport.problem();
+    EXPECT_EQ(*transport, (Transport{"news",
+                                     2,
+                                     {60, Seconds(3600)},
+                                     {*IpAddress::parse("192.0.2.9"), *IpAddress::parse("2001:db8::9")},
+                                     "n.test"}));
+    EXPECT_TRUE(parse_transport("plain"));
+    for (const auto& [text, problem] : std::initializer_list<std::pair<const char*, const char*>>{
+             {"", "a transport is NAME SETTING=VALUE, with further settings behind blanks"},
+             {"a:b", "a transport is NAME SETTING=VALUE, with further settings behind blanks"},
+             {"SMTP helo-name=x", "\"smtp\" has a meaning of its own in tables of routes"},
+             {"bulk helo=x",
+              "\"helo\" is none of source-address, helo-name, destination-agents and destination-rate"},
+             {"bulk source-address=::", "\"::\" is no address of this host"}})
+        EXPECT_EQ(parse_transport(text).problem(), problem) << text;
+}
+
+TEST(Values, ATransportHasTheUsualSettingsWhereItHasNoneItself) {
+    Config config;
+    config.remote.usual.helo_name = "usual.test";
+    config.remote.usual.destination_rate = {1, Seconds(1)};
+    config.remote.transports = {*parse_transport("slow destination-rate=1/1h")};
+    EXPECT_EQ(config.remote.transport("slow").helo_name, "usual.test");
+    EXPECT_EQ(config.remote.transport("slow").destination_rate, (RateLimit{1, Seconds(3600)}));
+    EXPECT_EQ(config.remote.transport("slow").destination_agents, config.remote.usual.destination_agents);
+    EXPECT_EQ(config.remote.transport(""), config.remote.usual);
+    EXPECT_EQ(config.remote.transport("gone"), config.remote.usual);
 }
 
 }  // namespace

@@ -155,8 +155,9 @@ struct RoutingConfig {
     /// Domains elsewhere for which mail from every client is passed on, with those below them; or, if it
     /// begins with '/', the path of a table of such domains.
     std::vector<std::string> relay_domains;
-    std::string srs_key;  ///< file with the secrets for forwarded mail; empty: no SRS
-    bool mxpool;          ///< mail for domains here goes to better mail hosts of theirs, if DNS has some
+    std::string generics;  ///< table: addresses as other hosts see them; empty = none
+    std::string srs_key;   ///< file with the secrets for forwarded mail; empty: no SRS
+    bool mxpool;           ///< mail for domains here goes to better mail hosts of theirs, if DNS has some
     std::string recipient_delimiter;  ///< each octet of it begins the extension of an address; empty = none
 
     /// An extension that no delivery file mentions is no mistake: the account gets the mail. Not so where
@@ -194,7 +195,8 @@ struct RemoteConfig {
     std::vector<RelayHost> relay_hosts;  ///< in the order to try them; empty = the recipient's mail hosts
     bool forward_all;                    ///< makes no difference: relay_hosts take all that is not local
     unsigned agents;                     ///< at a time
-    unsigned destination_agents;         ///< of these, for one destination
+    Transport usual;                     ///< without a name
+    std::vector<Transport> transports;   ///< of other names
     Seconds lookup_timeout;              ///< for all questions to DNS of one attempt
     TlsLevel tls;                        ///< where tls_policy says nothing; never TlsLevel::fingerprint
     std::string tls_policy;              ///< table of levels by destination; empty: there is none
@@ -202,6 +204,9 @@ struct RemoteConfig {
     std::string token_command;           ///< program that prints the token of a login; empty: none
     std::string tls_authorities;         ///< PEM file, trusted beside those of the system; empty: none
     bool sts;                            ///< policies of MTA-STS count (RFC 8461)
+
+    /// The transport of this name: what it leaves open is as in `usual`.
+    Transport transport(const std::string& name) const;
     bool operator==(const RemoteConfig&) const = default;
 };
 

@@ -33,6 +33,16 @@ struct RateLimit {
     bool operator==(const RateLimit&) const = default;
 };
 
+/// How mail goes to other hosts: the options of these names, or what `transport=` says instead.
+struct Transport {
+    std::string name = "";                      ///< in tables of routes, lower case; empty: all others
+    unsigned destination_agents = 0;            ///< at a time, for one destination; 0: as all others
+    RateLimit destination_rate{};               ///< of messages for one destination
+    std::vector<IpAddress> source_addresses{};  ///< of connections, one of a family; without: any
+    std::string helo_name{};                    ///< empty: the name of this host
+    bool operator==(const Transport&) const = default;
+};
+
 /// Hosts by name, address and network, as `trusted=` has them.
 struct HostList {
     std::vector<IpNetwork> networks;  ///< an address is a network of one

@@ -67,6 +67,11 @@ Result<UnwantedMail> parse_unwanted_mail(std::string_view text);
 Result<UnwantedMail> parse_spam(std::string_view text);
 /// "ZONE" or "ZONE=ADDRESS,ADDRESS…", with IPv4 addresses.
 Result<DnsList> parse_dns_list(std::string_view text);
+/// "NAME SETTING=VALUE SETTING=VALUE…", with the settings destination-agents, destination-rate,
+/// source-address and helo-name. A name that a table of routes understands anyway is refused.
+Result<Transport> parse_transport(std::string_view text);
+/// Adds addresses, separated by commas; returns what is wrong, or "".
+std::string add_source_addresses(Transport& transport, std::string_view text);
 /// "PATTERN:TARGET,TARGET…", usermap(7); the pattern in lower case.
 Result<UserMap> parse_usermap(std::string_view text);
 /// Solicitation class keywords, separated by commas (RFC 3865 section 2).

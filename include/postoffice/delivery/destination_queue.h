@@ -2,6 +2,7 @@
 // there is no room yet, and what was learnt of the destination.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <compare>
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "postoffice/base/clock.h"
+#include "postoffice/config/value_types.h"
 #include "postoffice/mail/delivery_result.h"
 #include "postoffice/queue/spool.h"
 #include "postoffice/routing/next_hop.h"
@@ -79,6 +81,8 @@ struct DestinationQueue {
     using Clock = std::chrono::steady_clock;
     static constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
     static constexpr std::size_t most_waiting = 40;  ///< jobs, each with an open message
+    /// Agents for a host of which nothing is known yet.
+    static constexpr std::size_t first_agents = 5;
 
     std::string account;        ///< with the rights that local agents need for it; empty: of many, or remote
     bool is_patient = false;    ///< one mailbox that did not answer soon
@@ -90,17 +94,30 @@ struct DestinationQueue {
     Clock::time_point down_until{};
     UnixTime down_since = 0;  ///< when an attempt found that
     DeliveryResult why_down;
-    std::size_t most_agents = no_limit;  ///< that had a connection when the host refused another one
+    std::size_t agents_set = no_limit;   ///< by the configuration
+    std::size_t most_agents = no_limit;  ///< that the host has been seen to stand, and one more
     Clock::time_point limited_until{};
+    RateLimit rate;                ///< of the jobs that may begin; most = 0: any
+    Clock::time_point next_job{};  ///< with such a rate, when the next one may
     bool is_reading_backlog = false;
     bool is_in_line = false;  ///< of an AgentPool
     bool is_unread = false;   ///< its backlog waits for its turn
 
-    bool has_room() const { return waiting.size() < (pace == Pace::slow ? 1 : most_waiting); }
+    /// Of one elsewhere: it begins with few agents, and gets one more for each job that reaches a host.
+    void follow(const Transport& transport);
+    bool has_room() const;
+    /// The rate lets another job begin now; note_begin() says that it has. Jobs are spread evenly: of 60/1h
+    /// one begins each minute. Those of a second may begin together.
+    bool may_begin() const { return rate.most == 0 || Clock::now() >= next_job; }
+    void note_begin();
+    std::size_t agent_limit() const { return is_patient ? 1 : std::min(agents_set, most_agents); }
+    /// A job has reached a host: it may have one more agent, unless it refused one lately.
+    void let_grow();
     bool is_down() const { return Clock::now() < down_until; }
-    /// No host of it could be reached: for a minute nothing is tried.
+    /// No host of it could be reached: for a minute nothing is tried, and then by one agent.
     void note_down(const DeliveryResult& why);
-    /// Its host refused one connection more than it has agents now: for a while there are no more of them.
+    /// Its host refused one connection more than it has agents now: for a while there are no more of them,
+    /// and then one more after the other.
     void limit_agents();
     /// `time`: that a job took. A slow one counts also if no host was reached.
     void learn_pace(Clock::duration time, Clock::duration slow, bool was_reached);

@@ -52,7 +52,8 @@ class Dispatcher {
     void add_poll_entries(std::vector<pollfd>& entries) const;
     /// Handles the answer of the agent with this channel; false if no agent has it.
     bool serve(int channel);
-    /// Also takes agents from slow destinations that others wait for. To be called every second.
+    /// Also takes agents from slow destinations that others wait for, and begins jobs of destinations with a
+    /// rate. To be called every second.
     void end_idle_agents();
 
     static constexpr std::size_t most_active = 500;  ///< bounds open journals and memory
@@ -79,12 +80,13 @@ class Dispatcher {
     void agent_ended(AgentPool& pool, AgentPool::Agents::iterator agent, std::optional<DeliveryJob> job);
     void be_patient_with_slow(const DeliveryJob& job, const QueueJobDone& answer);
     void pass_on(AgentPool& pool, AgentPool::Agents::iterator refused, DeliveryJob job);
-    void lift_limits();
+    void serve_rated();
     void settle_job(const DeliveryJob& job, const DeliveryResult& result);
     void defer_job(const DeliveryJob& job, const std::string& why);
     void finish(const DeliveryJob& job);
     void settle(ActiveMessage& message);
 
+    const Config& config_;
     const Spool& spool_;
     const Events events_;
     const Milliseconds slow_;

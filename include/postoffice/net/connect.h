@@ -29,7 +29,10 @@ inline constexpr Milliseconds connection_head_start{250};
 /// Connects to the first of `peers` that answers; there is at least one. They are tried in order: the next
 /// one at once if one refuses, or beside it if it is silent for `connection_head_start` (RFC 8305). Throws as
 /// connect_to(), with what is wrong with the first, if none answers.
-FirstConnection connect_to_first(std::span<const Endpoint> peers, Deadline deadline);
+/// `sources`: addresses of this host, of which that of the same family is used; without one, and for an
+/// address of the loopback network, the kernel chooses.
+FirstConnection connect_to_first(std::span<const Endpoint> peers, Deadline deadline,
+                                 std::span<const IpAddress> sources = {});
 /// IPv6 and IPv4 by turns, IPv6 first, else in the order that they have (RFC 8305 section 4).
 void alternate_families(std::vector<Endpoint>& peers);
 

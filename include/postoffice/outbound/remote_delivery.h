@@ -83,6 +83,7 @@ class RemoteDelivery {
     const Config& config_;
     const Resolver& resolver_;
     const NextHop next_hop_;
+    const Transport transport_;
     RelayLoginHandle logins_;
     std::function<void(const std::string&)> transcript_;
     ClientTimeouts timeouts_;

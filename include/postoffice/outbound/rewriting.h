@@ -10,15 +10,22 @@
 #include "postoffice/config/config.h"
 #include "postoffice/mail/envelope.h"
 #include "postoffice/mail/header.h"
+#include "postoffice/routing/address_map.h"
 
 namespace postoffice {
 
 class OutgoingAddresses {
   public:
     /// Keeps the reference.
-    explicit OutgoingAddresses(const Config& config) : config_(config) {}
+    explicit OutgoingAddresses(const Config& config)
+        : config_(config), generics_(config, "generics", config.routing.generics) {}
 
-    /// The address as other hosts see it.
+    /// Looks whether generics= has changed. To be called before each message.
+    void refresh() { generics_.refresh(); }
+
+    // Those below throw FormatError if the table of generics= cannot be used now.
+
+    /// The address as other hosts see it: as generics= has it, else as masquerade= does.
     Address rewritten(const Address& address) const;
 
     /// The header with rewritten addresses in From, Sender, Reply-To, To and Cc, and those of resendings;
@@ -34,9 +41,10 @@ class OutgoingAddresses {
     Result<Address> forwarder_for(const Address& sender, UnixTime now) const;
 
   private:
-    bool changes_nothing() const { return config_.identity.masquerade.empty(); }
+    bool changes_nothing() const { return config_.identity.masquerade.empty() && generics_.is_empty(); }
 
     const Config& config_;
+    AddressMap generics_;
 };
 
 }  // namespace postoffice

@@ -45,7 +45,11 @@ struct NextHop {
         auto operator<=>(const Unknown&) const = default;
     };
 
-    std::variant<MailHosts, Relays, LmtpSocket, Discard, Refusal, Unknown> where;
+    using Place = std::variant<MailHosts, Relays, LmtpSocket, Discard, Refusal, Unknown>;
+    Place where;
+
+    /// How mail goes there: the name of a `transport=`; empty: as usual.
+    std::string transport = "";
 
     template <class Type>
     bool is() const {
@@ -56,7 +60,8 @@ struct NextHop {
     const Type* as() const {
         return std::get_if<Type>(&where);
     }
-    /// For people: "example.org", "relay.example:587, [192.0.2.1]", "lmtp:/PATH", "discard".
+    /// For people: "example.org", "relay.example:587, [192.0.2.1]", "lmtp:/PATH", "discard";
+    /// with a transport of its own "bulk:example.org".
     std::string to_string() const;
     auto operator<=>(const NextHop&) const = default;
 };

@@ -37,6 +37,8 @@ class NextHops {
     std::vector<std::string> problems() const;
 
   private:
+    NextHop::Place usual_place(const Address& recipient) const;
+
     const Config& config_;
     TextTable routes_;
     TextTable sender_relays_;

@@ -81,7 +81,7 @@ Fd SmtpClient::open_socket(const MailServer& server) {
     std::vector<Endpoint> places = {endpoint_.value_or(*first)};
     if (!endpoint_) places.insert(places.end(), server.more_places.begin(), server.more_places.end());
     call(peer_text(server.name, places.front()));
-    FirstConnection made = connect_to_first(places, deadline);
+    FirstConnection made = connect_to_first(places, deadline, server.source_addresses);
     if (made.peer != places.front()) call(peer_text(server.name, made.peer));
     if (!endpoint_) places_left_ = std::move(made.left);
     endpoint_ = made.peer;

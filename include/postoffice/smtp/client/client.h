@@ -44,6 +44,7 @@ struct MailServer {
     ClientTls tls = {};
     /// Further addresses, tried in this order where those before do not answer soon: connect_to_first().
     std::vector<Endpoint> more_places = {};
+    std::vector<IpAddress> source_addresses = {};  ///< of this host, as connect_to_first() has them
 };
 
 /// What a server offers in its answer to EHLO or LHLO.
