@@ -20,6 +20,7 @@
 #include "postoffice/delivery/agent_channels.h"
 #include "postoffice/delivery/local_transport.h"
 #include "postoffice/delivery/queue_job.h"
+#include "postoffice/delivery/tls_reporter.h"
 #include "postoffice/local/forwarding.h"
 #include "postoffice/outbound/remote_delivery.h"
 #include "postoffice/outbound/rewriting.h"
@@ -102,6 +103,11 @@ class QueueAgent {
         return done;
     }
 
+    /// What the connections of the last job came to: nothing, if it had the one that was kept.
+    void write_results() {
+        if (tls_results_) tls_results_->write();
+    }
+
     void close_idle() {
         if (remote_) remote_->close();
         if (deferred_routing_) deferred_routing_->close_idle();
@@ -161,8 +167,10 @@ class QueueAgent {
     void prepare_remote() {
         remote_ = std::make_unique<RemoteDelivery>(config_, resolver_, task_.next_hop);
         remote_->set_logins(handles_.logins);
-        if (!config_.remote.sts || handles_.sts_fetcher.fd() < 0 || !task_.next_hop.is<NextHop::MailHosts>())
-            return;
+        const bool is_to_domain = task_.next_hop.is<NextHop::MailHosts>();
+        if (config_.remote.tls_reports && is_to_domain)
+            remote_->set_tls_results(tls_results_.emplace(tls_results_folder(config_)));
+        if (!config_.remote.sts || handles_.sts_fetcher.fd() < 0 || !is_to_domain) return;
         remote_->add_policy_source(sts_.emplace(
             StsCache(config_.queue.dir + "/sts"),
             [this](const std::string& name) {
@@ -288,6 +296,7 @@ class QueueAgent {
     ResolverSource name_servers_;
     Resolver resolver_;
     std::optional<StsSource> sts_;
+    std::optional<TlsResults> tls_results_;
     OutgoingAddresses addresses_{config_};
     std::unique_ptr<RemoteDelivery> remote_;
     std::optional<DeferredRouting> deferred_routing_;
@@ -336,6 +345,7 @@ int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel
                               std::move(status));
         set_process_title("idle, last delivered to " + name);
         send_struct(channel.get(), done);
+        agent.write_results();
         allow_end();
     }
     agent.close_idle();

@@ -9,6 +9,7 @@
 #include "postoffice/delivery/pickup.h"
 #include "postoffice/delivery/queue_notifications.h"
 #include "postoffice/delivery/reaper.h"
+#include "postoffice/delivery/tls_reporter.h"
 #include "postoffice/net/tls_client.h"
 #include "postoffice/policy/greylist_expiry.h"
 
@@ -73,6 +74,18 @@ void QueueWorkers::expire_greylist_when_due(UnixTime now) {
         close_descriptors_except({});
         // Not killed with the runner: a change that is cut short can damage a file.
         expire_greylist(config_.greylist, now, [runner] { return ::getppid() == runner; });
+        return 0;
+    });
+}
+
+void QueueWorkers::report_tls_when_due(UnixTime now) {
+    if (settings_.only_once || now < next_report_look_) return;
+    next_report_look_ = now + 60;
+    if (!are_tls_reports_due(config_, now)) return;
+    (void)spawn_process("TLS reports", [&] {
+        close_descriptors_except({settings_.notifications.fd()});
+        agent_calls_.enforce();
+        send_tls_reports(config_, spool_, settings_.notifications, now);
         return 0;
     });
 }

@@ -296,6 +296,7 @@ void Runner::housekeeping() {
     dispatcher_.end_idle_agents();
     report_damage();
     workers_.expire_greylist_when_due(now);
+    workers_.report_tls_when_due(now);
 }
 
 /// All that was found since the last time in one report, and once: what is moved aside is not found again.

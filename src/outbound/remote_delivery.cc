@@ -47,6 +47,13 @@ DeliveryResult in_view_of(const NextHop& next_hop, const DeliveryResult& refusal
         refusal.by);
 }
 
+/// Why no connection was made: DNS does not say what DANE needs, none of the records can be used, or MTA-STS
+/// does not have the host.
+std::string_view failure_before_tls(const DaneRecords& dane) {
+    if (dane.status == DaneRecords::Status::temporary) return "dnssec-invalid";
+    return dane.status == DaneRecords::Status::found ? "tlsa-invalid" : "validation-failure";
+}
+
 /// The server at the first of these addresses, or at those that follow; nullopt if there is none.
 std::optional<MailServer> server_at(MailServer server, std::vector<Endpoint> places) {
     if (places.empty()) return std::nullopt;
@@ -164,6 +171,7 @@ void RemoteDelivery::walk(Attempt& attempt) {
         auto tls = tls_for(target, dane);
         if (!tls) {
             const bool may_be_known_later = dane.status == DaneRecords::Status::temporary;
+            note_tls(target, dane, failure_before_tls(dane));
             note(may_be_known_later ? deferred("4.7.5", tls.problem()) : unusable(tls.problem()));
             continue;
         }
@@ -173,6 +181,7 @@ void RemoteDelivery::walk(Attempt& attempt) {
             server->source_addresses = transport_.source_addresses;
             connect(*server);
             server = server_at(*server, client_->places_left());
+            note_tls_of_client(target, dane);
             if (logs_in && !client_->refusal()) log_in(target, login.login);
             login_of_client_ = {target.relay, target.port, login.login.fingerprint()};
             if (const auto why = why_unusable()) {
@@ -201,6 +210,30 @@ void RemoteDelivery::connect(const MailServer& server) {
                {"tls-policy", server.tls.policy},
                {"reason", failure->text},
                {"next", client_->tls() != nullptr ? "goes on" : "in the clear"}});
+}
+
+/// `failure`: a result type of RFC 8460 section 4.3; empty: none. What this host alone wants of TLS, or one
+/// message, is not the domain's business.
+void RemoteDelivery::note_tls(const TargetHost& target, const DaneRecords& dane, std::string_view failure) {
+    const TlsPolicy& policy = policy_.policy;
+    const bool is_of_domain =
+        !policy.text.empty() || policy.level == TlsLevel::may || policy.level == TlsLevel::dane;
+    if (tls_results_ == nullptr || !is_of_domain || policy_.wish != TlsWish::none) return;
+    TlsResult result = tls_result_under(target.next_hop, policy, dane);
+    result.failure = failure;
+    if (!failure.empty()) {
+        result.host = target.host.name;
+        const bool has_connection = client_ && client_->endpoint() && client_->own_endpoint();
+        if (has_connection) result.address = client_->endpoint()->address.to_string();
+        if (has_connection) result.source = client_->own_endpoint()->address.to_string();
+    }
+    tls_results_->note(std::move(result));
+}
+
+/// A host that cannot be reached, or wants no session, says nothing about TLS.
+void RemoteDelivery::note_tls_of_client(const TargetHost& target, const DaneRecords& dane) {
+    const auto& failure = client_->tls_failure();
+    if (failure || client_->tls() != nullptr) note_tls(target, dane, failure ? failure->type : "");
 }
 
 /// Without a file of logins, and at hosts that DNS names, there is none.
@@ -242,13 +275,13 @@ void RemoteDelivery::log_in(const TargetHost& target, const RelayLogin& login) {
 
 // Over the connection that is kept, mail goes by the policy of today.
 bool RemoteDelivery::has_policy_changed(TlsWish wish) {
-    const auto& [next_hop, policy] = policy_of_client_;
-    return !next_hop.empty() && tls_.policy_for(next_hop, wish) != policy;
+    const std::string& next_hop = policy_of_client_.next_hop;
+    return !next_hop.empty() && tls_.policy_for(next_hop, wish) != policy_of_client_.policy;
 }
 
 // Without one for a server of this machine.
 void RemoteDelivery::choose_policy(const TargetHost& target, TlsWish wish) {
-    policy_ = {target.next_hop, {}};
+    policy_ = {target.next_hop, {}, wish};
     if (target.socket.empty()) policy_.policy = tls_.policy_for(target.next_hop, wish);
 }
 

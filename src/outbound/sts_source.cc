@@ -22,11 +22,19 @@ bool is_policy_domain(const std::string& domain) {
                        [](char c) { return is_letter_or_digit(c) || c == '-' || c == '_' || c == '.'; });
 }
 
-TlsPolicy tls_policy(const StsPolicy& policy) {
+std::vector<std::string> lines_of(std::string_view text) {
+    std::vector<std::string> lines;
+    for (const std::string_view line : split(text, '\n'))
+        if (!trim(line).empty()) lines.emplace_back(trim(line));
+    return lines;
+}
+
+TlsPolicy tls_policy(const StsPolicy& policy, std::string_view text) {
     return {.level = TlsLevel::verify,
             .mx_patterns = policy.hosts,
             .is_testing = policy.mode == StsPolicy::Mode::testing,
-            .name = policy.mode == StsPolicy::Mode::testing ? "sts-testing" : "sts"};
+            .name = policy.mode == StsPolicy::Mode::testing ? "sts-testing" : "sts",
+            .text = lines_of(text)};
 }
 
 }  // namespace
@@ -51,7 +59,7 @@ std::optional<TlsPolicy> StsSource::find(const std::string& domain) {
         policy = entry.valid_policy(now_unix());
     }
     if (!policy || policy->mode == StsPolicy::Mode::none) return std::nullopt;
-    return tls_policy(*policy);
+    return tls_policy(*policy, entry.policy);
 }
 
 std::string StsSource::announced_id(const std::string& domain) const {

@@ -157,7 +157,7 @@ MailParameters write_dsn(Message& report, const Journal& journal, const DsnReque
                  .to = request.to,
                  .subject = subject_of(request),
                  .now = request.now,
-                 .thread = thread_fields(returned.text)},
+                 .more_fields = thread_fields(returned.text)},
                 "multipart/report; report-type=delivery-status", eight_bit);
     parts.add_text(human);
     parts.add(utf8 ? "message/global-delivery-status" : "message/delivery-status", status);

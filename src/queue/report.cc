@@ -30,7 +30,7 @@ std::string header_text(const ReportHeader& header, std::string_view type, bool 
            folded_field("To", text_line(header.to.to_string())) +
            fmt::format("Subject: {}\nDate: {}\nMessage-ID: <{}@{}>\n", header.subject,
                        rfc5322_date(header.now), header.id, header.hostname) +
-           header.thread +
+           header.more_fields +
            fmt::format("Auto-Submitted: auto-{}\nMIME-Version: 1.0\nContent-Type: {}\n",
                        header.is_answer ? "replied" : "generated", type) +
            std::string(is_eight_bit ? eight_bit_field : "");

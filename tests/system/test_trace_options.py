@@ -59,7 +59,7 @@ NO_ROUTE = set("""
     rate-connections rate-messages rate-recipients errors tarpit data-rate data-time coal-command coal proxy
     command-timeout escape-from dot-lock immediate retry qreturn future-release stranger-priority login-senders masquerade
     srs-key delay-warning agents destination-agents destination-rate transport source-address helo-name generics
-    owner-programs lookup-timeout remote-tls remote-tls-policy remote-tls-authorities mta-sts dnssec
+    owner-programs lookup-timeout remote-tls remote-tls-policy remote-tls-authorities mta-sts tls-reports dnssec
     untrusted-set-sender trusted-users delivery-wait strict-addresses vhost-user header-size notify-success greylist-keep
     log-format relay-password-file relay-token-command filter filter-bounces safe
     """.split())

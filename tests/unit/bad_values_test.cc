@@ -109,6 +109,7 @@ constexpr BadValue bad_values[] = {
     {"destination-rate", "10",
      "\"10\" is not a rate: a number from 1 to 1000000, /, and a time (100/1h), or 0 for no limit"},
     {"generics", "generic", "\"generic\" is not an absolute path"},
+    {"tls-reports", "maybe", not_a_flag},
     {"usermap", "*@example.org", "a map is PATTERN:TARGET, with further targets behind commas"},
     {"delivery-files", ".procmailrc", "\".procmailrc\" is neither .forward nor .qmail"},
     {"recipient-delimiter", "a", "an extension can begin with one of +-_=#%."},

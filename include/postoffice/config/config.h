@@ -204,6 +204,7 @@ struct RemoteConfig {
     std::string token_command;           ///< program that prints the token of a login; empty: none
     std::string tls_authorities;         ///< PEM file, trusted beside those of the system; empty: none
     bool sts;                            ///< policies of MTA-STS count (RFC 8461)
+    bool tls_reports;                    ///< domains hear once a day how TLS to their hosts went (RFC 8460)
 
     /// The transport of this name: what it leaves open is as in `usual`.
     Transport transport(const std::string& name) const;

@@ -28,6 +28,8 @@ class QueueWorkers {
     Fd start_reaper() const;
     /// Starts a process that expires the greylist, if that is due; looks once a minute.
     void expire_greylist_when_due(UnixTime now);
+    /// Starts a process that sends reports about TLS, if some are due; looks once a minute.
+    void report_tls_when_due(UnixTime now);
     /// To the person who watches this queue run, if one does.
     void show(const std::string& line) const;
 
@@ -38,6 +40,7 @@ class QueueWorkers {
     const CallFilter agent_calls_{NeededCalls{.network = true}};  ///< of queue agents and pickup workers
     const CallFilter reaper_calls_{NeededCalls{}};
     UnixTime next_greylist_look_ = 0;
+    UnixTime next_report_look_ = 0;
 };
 
 }  // namespace postoffice

@@ -16,6 +16,7 @@
 #include "postoffice/outbound/relay_login.h"
 #include "postoffice/outbound/target_hosts.h"
 #include "postoffice/outbound/tls_policy.h"
+#include "postoffice/outbound/tls_results.h"
 #include "postoffice/routing/next_hop.h"
 #include "postoffice/smtp/client/client.h"
 
@@ -39,6 +40,8 @@ class RemoteDelivery {
     Outcome deliver(const OutgoingEnvelope& envelope, int message, std::uint64_t size);
     /// Of whom the logins at relay hosts are asked; unset, there are none.
     void set_logins(RelayLoginHandle logins) { logins_ = logins; }
+    /// Where outcomes of TLS are noted for reports to the domain; unset, nowhere. Keeps the reference.
+    void set_tls_results(TlsResults& results) { tls_results_ = &results; }
     /// From now on `transcript` is called with each line of the dialogues, as in SmtpClient; it may be empty.
     void set_transcript(std::function<void(const std::string&)> transcript);
     /// Says QUIT to a connection that is kept.
@@ -56,6 +59,7 @@ class RemoteDelivery {
     struct PolicyInUse {
         std::string next_hop;
         TlsPolicy policy;
+        TlsWish wish = TlsWish::none;  ///< of the message that it was looked up for
     };
     /// A login, or that there is none, and when it was last known to be that of the file.
     struct LoginInUse {
@@ -68,6 +72,8 @@ class RemoteDelivery {
     void deliver_part(Attempt& attempt);
     void walk(Attempt& attempt);
     void connect(const MailServer& server);
+    void note_tls(const TargetHost& target, const DaneRecords& dane, std::string_view failure);
+    void note_tls_of_client(const TargetHost& target, const DaneRecords& dane);
     RelayLoginResult login_for(const std::optional<RelayHost>& relay, std::uint16_t port,
                                bool needs_token = true) const;
     bool has_login_changed();
@@ -84,6 +90,7 @@ class RemoteDelivery {
     const Resolver& resolver_;
     const NextHop next_hop_;
     const Transport transport_;
+    TlsResults* tls_results_ = nullptr;  // not owned
     RelayLoginHandle logins_;
     std::function<void(const std::string&)> transcript_;
     ClientTimeouts timeouts_;

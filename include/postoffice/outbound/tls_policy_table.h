@@ -29,7 +29,8 @@ struct TlsPolicy {
     /// Mail goes only to hosts of which DNSSEC, MTA-STS or the configuration says that they are the right
     /// ones, and that offer REQUIRETLS (RFC 8689 section 4.2.1).
     bool passes_requiretls = false;
-    std::string name{};  ///< for the log: "may", "sts"
+    std::string name{};               ///< for the log: "may", "sts"
+    std::vector<std::string> text{};  ///< the lines of a policy of MTA-STS
     bool operator==(const TlsPolicy&) const = default;
 };
 

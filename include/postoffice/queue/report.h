@@ -19,10 +19,10 @@ struct ReportHeader {
     std::string subject;
     UnixTime now = 0;
     std::string from_name = "Mail Delivery System";
-    Address from = {};           ///< null: MAILER-DAEMON at `hostname`
-    std::string thread = {};     ///< as thread_fields() gives them
-    bool is_answer = true;       ///< to mail; otherwise nothing that the reader sent is behind it
-    bool needs_received = true;  ///< false where another process takes it in and adds the field
+    Address from = {};             ///< null: MAILER-DAEMON at `hostname`
+    std::string more_fields = {};  ///< whole lines, as thread_fields() gives them
+    bool is_answer = true;         ///< to mail; otherwise nothing that the reader sent is behind it
+    bool needs_received = true;    ///< false where another process takes it in and adds the field
 };
 
 /// In-Reply-To and References, by which a mail reader shows a report next to the message that it is about

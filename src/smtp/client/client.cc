@@ -85,6 +85,7 @@ Fd SmtpClient::open_socket(const MailServer& server) {
     if (made.peer != places.front()) call(peer_text(server.name, made.peer));
     if (!endpoint_) places_left_ = std::move(made.left);
     endpoint_ = made.peer;
+    own_endpoint_ = Endpoint::local_of(made.socket.get());
     peer_ = peer_text(server.name, made.peer);
     place_ = made.peer.address.to_string();
     return std::move(made.socket);

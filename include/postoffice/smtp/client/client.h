@@ -95,6 +95,9 @@ class SmtpClient {
     const std::optional<DeliveryResult>& refusal() const { return refusal_; }
     /// "mx.example.org [192.0.2.1]"
     const std::string& peer() const { return peer_; }
+    /// The two ends of the connection; nullopt if there was none over TCP.
+    const std::optional<Endpoint>& endpoint() const { return endpoint_; }
+    const std::optional<Endpoint>& own_endpoint() const { return own_endpoint_; }
     /// Addresses of the server beside that of the connection that may be reachable, too; after a refusal they
     /// may be tried.
     const std::vector<Endpoint>& places_left() const { return places_left_; }
@@ -172,6 +175,7 @@ class SmtpClient {
     std::string peer_;
     std::string place_;                 // of the peer, for the transcript
     std::optional<Endpoint> endpoint_;  // once a connection was made
+    std::optional<Endpoint> own_endpoint_;
     std::vector<Endpoint> places_left_;
     std::string_view step_ = "connecting";  // the current step, for error texts
     Deadline ceiling_;                      // for the message at hand
