@@ -35,6 +35,8 @@ packages_for_check() {
     echo python3-spf python3-dns
     # Collections of cases that others have written, where they are beside this folder.
     echo python3-yaml
+    # Policy daemons for Postfix, and a scanner.
+    echo postgrey python3-spf-engine clamav
     # Another program that reads and writes databases.
     echo python3-gdbm
     # What stands in front of a mail server: a proxy, a packet filter.

@@ -187,6 +187,15 @@ std::string add_dns_list(Config& config, std::string_view value) {
     return append(parse_dns_list(value), field(config, Member));
 }
 
+inline std::string add_policy_service(Config& config, std::string_view value) {
+    return append(parse_policy_service(value), config.access.policy_services);
+}
+
+inline std::string set_av(Config& config, std::string_view value) {
+    config.access.av = value;
+    return "";
+}
+
 inline std::string set_no_soliciting(Config& config, std::string_view value) {
     return store(parse_solicitation_keywords(value), config.access.no_soliciting);
 }

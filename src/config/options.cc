@@ -128,6 +128,13 @@ std::span<const Option> table() {
         {"nodaemon", "flag", "0", "no mail from <>", SetBy::file, false, set_flag<&AccessConfig::nodaemon>},
         {"no-soliciting", "text", "", "keywords of mail that is refused (RFC 3865)", SetBy::file, false,
          set_no_soliciting, clear<&AccessConfig::no_soliciting>},
+        {"policy-service", "list of services", "",
+         "PLACE[,OPTION=VALUE]: policy daemon to ask; /PATH or ADDRESS:PORT", SetBy::file, repeats,
+         add_policy_service, clear<&AccessConfig::policy_services>},
+        {"av", "command", "", "program that gets each message, and refuses it by its exit status",
+         SetBy::root, false, set_av, clear<&AccessConfig::av>},
+        {"av-timeout", "time", "1m", "how long it may take", SetBy::file, false,
+         set_time<&AccessConfig::av_timeout, 1>},
 
         {"greylist", "flag", "0", "unknown senders are asked to come back later", SetBy::file, false,
          set_flag<&GreylistConfig::enabled>},

@@ -1,6 +1,5 @@
 // Values of options about where addresses lead.
 #include <fmt/format.h>
-#include <sys/un.h>
 
 #include <algorithm>
 
@@ -34,20 +33,12 @@ std::string target_problem(std::string_view target, bool has_user) {
 Result<std::optional<LmtpServer>> parse_local_transport(std::string_view text) {
     using Transport = std::optional<LmtpServer>;
     constexpr std::string_view lmtp = "lmtp:";
-    constexpr std::size_t longest_path = sizeof(sockaddr_un::sun_path) - 1;
     if (text == "mailbox") return Transport();
     if (!text.starts_with(lmtp))
         return Problem{
             fmt::format("\"{}\": write mailbox, lmtp:/PATH or lmtp:ADDRESS:PORT", printable(text))};
-    const auto place = text.substr(lmtp.size());
-    if (!place.starts_with('/')) {
-        const auto endpoint = parse_endpoint(place, lmtp_port);
-        return endpoint ? Result<Transport>(LmtpServer{*endpoint}) : Problem{endpoint.problem()};
-    }
-    if (printable(place) != place) return Problem{"control characters"};
-    if (place.size() > longest_path)
-        return Problem{fmt::format("the path of a socket can have {} octets", longest_path)};
-    return Transport(LmtpServer{std::string(place)});
+    const auto place = parse_server_place(text.substr(lmtp.size()), lmtp_port);
+    return place ? Result<Transport>(LmtpServer{*place}) : Problem{place.problem()};
 }
 
 Result<UserMap> parse_usermap(std::string_view text) {

@@ -18,7 +18,7 @@ std::string to_text(const std::vector<RelayHost>& hosts) {
     return text;
 }
 
-std::string LmtpServer::to_string() const {
+std::string to_string(const ServerPlace& place) {
     const auto* path = std::get_if<std::string>(&place);
     return path != nullptr ? *path : std::get<Endpoint>(place).to_string();
 }

@@ -33,6 +33,7 @@ struct Generation {
         if (!config.limits.coal_command.empty()) coal_requests = make_request_socket();
         if (needs_sts_fetcher(config)) sts_requests = make_request_socket();
         if (needs_login_keeper(config)) relay_logins = make_request_socket();
+        if (!config.access.av.empty()) scans = make_request_socket();
     }
 
     enum Role {
@@ -44,6 +45,7 @@ struct Generation {
         key_keeper,
         sts_fetcher,
         login_keeper,
+        scanner,
         role_count
     };
     struct Helper {
@@ -66,6 +68,7 @@ struct Generation {
     std::optional<RequestSocket> coal_requests;    ///< the same for the coal runner; only with coal-command
     std::optional<RequestSocket> sts_requests;     ///< the same for the STS fetcher; only with mta-sts
     std::optional<RequestSocket> relay_logins;     ///< for the login keeper; only with relay-password-file
+    std::optional<RequestSocket> scans;            ///< for the scanner; only with av
     Helper helpers[role_count];
 
     void prepare_tls() {
@@ -86,8 +89,8 @@ struct Generation {
 };
 
 inline const char* name_of(Generation::Role role) {
-    constexpr const char* names[] = {"spawner",     "authenticator", "queue runner", "listener",
-                                     "coal runner", "key keeper",    "STS fetcher",  "login keeper"};
+    constexpr const char* names[] = {"spawner",    "authenticator", "queue runner", "listener", "coal runner",
+                                     "key keeper", "STS fetcher",   "login keeper", "scanner"};
     return names[role];
 }
 

@@ -16,6 +16,7 @@
 #include "postoffice/daemon/coal_runner.h"
 #include "postoffice/daemon/key_keeper.h"
 #include "postoffice/daemon/login_keeper.h"
+#include "postoffice/daemon/scanner_process.h"
 #include "postoffice/daemon/spawner.h"
 #include "postoffice/daemon/sts_fetcher.h"
 #include "postoffice/delivery/runner.h"
@@ -48,9 +49,11 @@ int be_runner(const Generation& generation, const HelperResources& resources, pi
     runner.spawner = SpawnerHandle(generation.requests.handle);
     if (generation.sts_requests) runner.sts_fetcher = StsFetcherHandle(generation.sts_requests->handle);
     if (generation.relay_logins) runner.logins = RelayLoginHandle(generation.relay_logins->handle);
+    if (generation.scans) runner.scanner = ScannerHandle(generation.scans->handle);
     if (resources.queue_interval) runner.rescan = *resources.queue_interval;
     close_descriptors_except({runner.control.fd(), runner.notification_reader.fd(), runner.notifications.fd(),
-                              runner.spawner.fd(), runner.sts_fetcher.fd(), runner.logins.fd()});
+                              runner.spawner.fd(), runner.sts_fetcher.fd(), runner.logins.fd(),
+                              runner.scanner.fd()});
     confine_to(resources.identity);
     end_with_parent(master);
     return Runner(generation.config, runner).run();
@@ -76,6 +79,12 @@ int be_login_keeper(Generation& generation, pid_t master) {
     return run_login_keeper(generation.config, Fd(requests), master);
 }
 
+int be_scanner(Generation& generation, pid_t master) {
+    const int requests = generation.scans->reader.release();
+    close_descriptors_except({requests});
+    return run_scanner(generation.config, Fd(requests), master);
+}
+
 int be_key_keeper(Generation& generation, const ServiceIdentity& identity, pid_t master) {
     Fd key_file(generation.key_file.release());
     Fd offers(generation.key_channels.theirs.release());
@@ -92,6 +101,7 @@ int be_listener(Generation& generation, HelperResources& resources, pid_t master
     sessions.spawner = SpawnerHandle(generation.requests.handle);
     sessions.notifications = QueueNotificationWriter(resources.notifications.write_end);
     if (generation.coal_requests) sessions.coal = CoalHandle(generation.coal_requests->handle);
+    if (generation.scans) sessions.scanner = ScannerHandle(generation.scans->handle);
     sessions.authenticator = AuthenticatorHandle(generation.logins.handle);
     sessions.key_keeper = KeyKeeperHandle(generation.key_channels.ours);
     sessions.rates = &resources.rates;
@@ -100,8 +110,8 @@ int be_listener(Generation& generation, HelperResources& resources, pid_t master
     sessions.passes = &generation.passes;
     SocketPair& succession = resources.succession;
     std::vector<int> kept = {sessions.spawner.fd(),       sessions.notifications.fd(), sessions.coal.fd(),
-                             sessions.authenticator.fd(), sessions.key_keeper.fd(),    succession.ours.get(),
-                             succession.theirs.get()};
+                             sessions.authenticator.fd(), sessions.key_keeper.fd(),    sessions.scanner.fd(),
+                             succession.ours.get(),       succession.theirs.get()};
     std::vector<ListeningSocket> ports;
     for (Port& port : generation.ports)
         for (Fd& socket : port.sockets) {
@@ -131,6 +141,8 @@ int run_helper(Generation::Role role, Generation& generation, HelperResources& r
             return be_coal_runner(generation, master);
         case Generation::login_keeper:
             return be_login_keeper(generation, master);
+        case Generation::scanner:
+            return be_scanner(generation, master);
         case Generation::key_keeper:
             return be_key_keeper(generation, resources.identity, master);
         case Generation::sts_fetcher:
@@ -142,7 +154,8 @@ int run_helper(Generation::Role role, Generation& generation, HelperResources& r
 
 void signal_helper(Generation::Role role, pid_t helper, int signal, const ServiceIdentity& service) {
     if (::kill(helper, signal) == 0 || errno != EPERM || ::geteuid() != 0) return;
-    const ServiceIdentity of_helper = role == Generation::sts_fetcher ? fetcher_identity() : service;
+    const bool is_without_rights = role == Generation::sts_fetcher || role == Generation::scanner;
+    const ServiceIdentity of_helper = is_without_rights ? identity_without_rights() : service;
     const pid_t child = spawn_process("sending a signal", [&] {
         become_forever(of_helper.uid, of_helper.gid, {});
         (void)::kill(helper, signal);

@@ -89,12 +89,14 @@ class Master {
             Generation::Helper& helper = current_->helpers[role];
             if (helper.pid != 0 || Clock::now() < helper.may_start_at) continue;
             const bool is_for_clients = role != Generation::spawner && role != Generation::runner &&
-                                        role != Generation::sts_fetcher && role != Generation::login_keeper;
+                                        role != Generation::sts_fetcher && role != Generation::login_keeper &&
+                                        role != Generation::scanner;
             if (is_for_clients && !settings_.serve_smtp) continue;
             if (role == Generation::coal && !current_->coal_requests) continue;
             if (role == Generation::key_keeper && !current_->key_file) continue;
             if (role == Generation::sts_fetcher && !current_->sts_requests) continue;
             if (role == Generation::login_keeper && !current_->relay_logins) continue;
+            if (role == Generation::scanner && !current_->scans) continue;
             helper.may_start_at = Clock::now() + restart_pause;
             start(helper, static_cast<Generation::Role>(role));
         }
@@ -154,9 +156,9 @@ class Master {
     }
 
     void end_next(Generation& generation, bool is_overdue) {
-        for (const auto role :
-             {Generation::listener, Generation::authenticator, Generation::coal, Generation::key_keeper,
-              Generation::runner, Generation::sts_fetcher, Generation::login_keeper, Generation::spawner}) {
+        for (const auto role : {Generation::listener, Generation::authenticator, Generation::coal,
+                                Generation::key_keeper, Generation::runner, Generation::sts_fetcher,
+                                Generation::login_keeper, Generation::scanner, Generation::spawner}) {
             if (generation.helpers[role].pid == 0) continue;
             signal(generation, role, is_overdue ? SIGKILL : SIGTERM);
             return;
@@ -171,6 +173,7 @@ class Master {
             foreign_.add(std::move(generation->logins.reader));
             if (generation->coal_requests) foreign_.add(std::move(generation->coal_requests->reader));
             if (generation->relay_logins) foreign_.add(std::move(generation->relay_logins->reader));
+            if (generation->scans) foreign_.add(std::move(generation->scans->reader));
             return true;
         });
         foreign_.close_all();

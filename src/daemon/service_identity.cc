@@ -23,6 +23,12 @@ ServiceIdentity service_identity(const Config& config) {
     return {account->uid, account->gid, groups_of(*account)};
 }
 
+ServiceIdentity identity_without_rights() {
+    constexpr uid_t nobody = 65534;
+    if (::geteuid() != 0) return {::getuid(), ::getgid()};
+    return {nobody, nobody};
+}
+
 std::string only_user_of(const Config& config) {
     const uid_t uid = ::getuid();
     struct stat spool {};

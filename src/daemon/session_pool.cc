@@ -74,7 +74,7 @@ void SessionPool::start_process_for(AcceptedClient client) try {
     Worker worker =
         start_worker("SMTP idle",
                      {resources_.spawner.fd(), resources_.notifications.fd(), resources_.authenticator.fd(),
-                      resources_.coal.fd(), key.questions.get(), key.answers.get()},
+                      resources_.coal.fd(), resources_.scanner.fd(), key.questions.get(), key.answers.get()},
                      [&](Fd channel) {
                          if (resources_.passes != nullptr) resources_.passes->wipe();
                          set_key_channel(std::move(key.questions), std::move(key.answers));

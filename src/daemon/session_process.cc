@@ -21,7 +21,7 @@ namespace {
 constexpr int most_clients = 1000;  // served to their end: bounds what a slow leak can become
 constexpr Milliseconds patience_with_front_ends = std::chrono::seconds(10);
 constexpr Seconds local_patience{45};  // clients wait ten minutes (RFC 5321 section 4.5.3.2.6), some less
-constexpr Milliseconds transport_idle = std::chrono::seconds(2);
+constexpr Milliseconds connections_idle = std::chrono::seconds(2);
 
 // False if the front end does not say who its client is.
 bool learn_client(const Fd& socket, SessionState& state) {
@@ -38,12 +38,15 @@ bool learn_client(const Fd& socket, SessionState& state) {
     }
 }
 
-// A connection to a server that keeps the mailboxes is of use to the next client, if that comes soon.
-std::optional<ReceivedStruct<ClientHandover>> next_client(const Fd& channel, InboundServices& inbound) {
-    if (inbound.is_connected()) try {
-            return receive_struct<ClientHandover>(channel.get(), Deadline::after(transport_idle));
+// Connections to a server that keeps the mailboxes, and to policy services, are of use to the next client, if
+// that comes soon.
+std::optional<ReceivedStruct<ClientHandover>> next_client(const Fd& channel, InboundServices& inbound,
+                                                          PolicyClients& policies) {
+    if (inbound.is_connected() || policies.is_connected()) try {
+            return receive_struct<ClientHandover>(channel.get(), Deadline::after(connections_idle));
         } catch (const Timeout&) {
             inbound.close_idle();
+            policies.close_idle();
         }
     return receive_struct<ClientHandover>(channel.get());
 }
@@ -74,6 +77,7 @@ class SessionProcess {
           misconduct_(config, resources.rates,
                       [coal = resources.coal](const IpAddress& address) { coal.name(address); }),
           flusher_(spool_, resources.notifications),
+          policies_(config.access.policy_services),
           services_{.config = config,
                     .router = inbound_.router(),
                     .acceptor = inbound_.acceptor(),
@@ -86,13 +90,15 @@ class SessionProcess {
                     .misconduct = &misconduct_,
                     .auditing = resources.auditing,
                     .flusher = &flusher_,
-                    .has_filters = !config.filters.list.empty()} {}
+                    .has_filters = !config.filters.list.empty(),
+                    .policies = &policies_,
+                    .scanner = resources.scanner} {}
 
     /// `asks_rules`: hosts.allow and hosts.deny have rules, and this process may ask them. Returns the exit
     /// status.
     int run(bool asks_rules) {
         for (int served = 0;;) {
-            auto handover = next_client(channel_, inbound_);
+            auto handover = next_client(channel_, inbound_, policies_);
             if (!handover || handover->descriptors.size() != 1) return 0;
             SessionState& state = handover->value.state;
             set_process_title("SMTP " + state.client_address.str());
@@ -132,6 +138,7 @@ class SessionProcess {
     InboundServices inbound_;
     Misconduct misconduct_;
     SpoolFlusher flusher_;
+    PolicyClients policies_;
     const SessionServices services_;
 };
 

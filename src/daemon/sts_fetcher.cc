@@ -1,13 +1,12 @@
 #include "postoffice/daemon/sts_fetcher.h"
 
-#include <unistd.h>
-
 #include <memory>
 
 #include "child_per_request.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/process.h"
 #include "postoffice/base/system_calls.h"
+#include "postoffice/daemon/service_identity.h"
 #include "postoffice/net/https.h"
 #include "postoffice/net/resolver.h"
 #include "postoffice/outbound/sts_fetcher_handle.h"
@@ -49,15 +48,9 @@ bool needs_sts_fetcher(const Config& config) {
     return config.remote.sts && https_is_built_in();
 }
 
-ServiceIdentity fetcher_identity() {
-    constexpr uid_t nobody = 65534;
-    if (::geteuid() != 0) return {::getuid(), ::getgid()};
-    return {nobody, nobody};
-}
-
 int run_sts_fetcher(const Config& config, Fd requests, pid_t parent) {
     ignore_sigpipe();
-    confine_to(fetcher_identity());
+    confine_to(identity_without_rights());
     end_with_parent(parent);
     CallFilter({.network = true, .children = true}).enforce();
     const RequestWork<StsFetchRequest> work{

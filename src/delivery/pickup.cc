@@ -14,6 +14,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/packet.h"
 #include "postoffice/base/text.h"
+#include "postoffice/content/content_check.h"
 #include "postoffice/delivery/inbound_services.h"
 #include "postoffice/delivery/queue_job.h"
 #include "postoffice/policy/correspondents.h"
@@ -216,23 +217,27 @@ Pickup::Outcome Pickup::filter_and_accept(const std::string& id, Routed& routed,
 
 Pickup::Outcome Pickup::accept(const std::string& id, Routed& routed, Message& message,
                                const StatusWriter& status) {
+    CheckedContent content(message);
+    if (const auto problem = content.check(config_, scanner_, id))
+        return give_up(id, routed, message, *problem, status);
     auto& [envelope, refused, refusal] = routed;
+    content.mark(config_, envelope);
     if (!refused.recipients.empty()) {
         // Two entries: what is refused is reported by the queue, and must not hold up the rest.
         const std::string other = envelope.recipients.empty() ? id : Spool::new_id();
         Message copy(spool_.directory());
-        copy.append_copy_of(message);
+        copy.append_copy_of(content.message());
         if (refuse(other, std::move(refused), copy, refusal, status) == Outcome::try_again)
             return Outcome::try_again;
         if (envelope.recipients.empty()) return Outcome::taken;
     }
-    const Reply reply = acceptor_.accept(id, envelope, message);
+    const Reply reply = acceptor_.accept(id, envelope, content.message());
     if (reply.is_positive()) {
         note_correspondence(config_.greylist, envelope, true, now_unix());
         return Outcome::taken;
     }
     if (reply.is_temporary()) return Outcome::try_again;
-    return refuse(id, std::move(envelope), message, reply, status);
+    return refuse(id, std::move(envelope), content.message(), reply, status);
 }
 
 // No client waits for an answer any more: the refusal goes into the queue as a failure, and from there to
@@ -255,15 +260,15 @@ Pickup::Outcome Pickup::refuse(const std::string& id, Envelope envelope, Message
     return Outcome::taken;
 }
 
-int run_pickup_worker(const Config& config, Fd channel, SpawnerHandle spawner,
-                      QueueNotificationWriter notifications,
+int run_pickup_worker(const Config& config, Fd channel, const PickupHandles& handles,
                       const std::function<void(const std::string&)>& show) {
+    const QueueNotificationWriter& notifications = handles.notifications;
     const Spool spool(config.queue.dir);
     StatusWriter status;  // of the message at hand
     std::string at_hand;
     bool is_queued = false;
     const auto note = [&](const std::string& id) { is_queued = is_queued || id == at_hand; };
-    InboundServices::Settings settings = InboundServices::in_passing(spawner, notifications);
+    InboundServices::Settings settings = InboundServices::in_passing(handles.spawner, notifications);
     settings.on_queued = note;
     settings.on_settled = [&](const Recipient& recipient, const DeliveryResult& result) {
         status.report_outcome(recipient, result);
@@ -276,6 +281,7 @@ int run_pickup_worker(const Config& config, Fd channel, SpawnerHandle spawner,
         (void)notifications.queued(id);
         note(id);
     });
+    pickup.set_scanner(handles.scanner);
     while (auto job = receive_struct<PickupJob>(channel.get())) {
         PickupJobDone done;
         done.id = job->value.id;

@@ -47,9 +47,11 @@ Worker QueueWorkers::start_agent(const QueueAgentTask& task) const {
 
 Worker QueueWorkers::start_pickup_worker() const {
     return start_worker(
-        "picking up local mail", {settings_.spawner.fd(), settings_.notifications.fd()}, [&](Fd channel) {
+        "picking up local mail",
+        {settings_.spawner.fd(), settings_.notifications.fd(), settings_.scanner.fd()}, [&](Fd channel) {
             agent_calls_.enforce();
-            return run_pickup_worker(config_, std::move(channel), settings_.spawner, settings_.notifications,
+            return run_pickup_worker(config_, std::move(channel),
+                                     {settings_.spawner, settings_.notifications, settings_.scanner},
                                      [this](const std::string& line) { show(line); });
         });
 }

@@ -136,7 +136,11 @@ ProgramEnd run_program(const Program& program, int input, const Deadline& deadli
     const auto word_pointers = pointers_to(words);
     const auto variable_pointers = pointers_to(variables);
     // A description of its own: what one program reads, the next must be able to read again.
-    const Fd file(::open(fmt::format("/proc/self/fd/{}", input).c_str(), O_RDONLY | O_CLOEXEC));
+    Fd file(::open(fmt::format("/proc/self/fd/{}", input).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file && errno == EACCES) {  // the file of another account, which has opened it for this one
+        file = Fd(::fcntl(input, F_DUPFD_CLOEXEC, 0));
+        if (::lseek(input, 0, SEEK_SET) != 0) throw_errno("seek");
+    }
     if (!file) throw_errno("open the message for a program");
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) throw_errno("pipe");

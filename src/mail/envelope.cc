@@ -1,5 +1,7 @@
 #include "postoffice/mail/envelope.h"
 
+#include <algorithm>
+
 #include "postoffice/base/text.h"
 #include "postoffice/base/utf8.h"
 
@@ -35,6 +37,21 @@ std::string_view mark_of(MailFolder folder) {
             break;
     }
     return "";
+}
+
+void send_to_folder(Envelope& envelope, MailFolder folder) {
+    envelope.folder = folder;
+    if (folder == MailFolder::inbox) return;
+    std::vector<Recipient> kept;
+    for (Recipient& recipient : envelope.recipients) {
+        const std::string account = account_of(recipient.destination);
+        if (!account.empty()) recipient.destination.kind = Destination::Mailbox{account};
+        const bool is_there = std::any_of(kept.begin(), kept.end(), [&](const Recipient& other) {
+            return !account.empty() && account_of(other.destination) == account;
+        });
+        if (!is_there) kept.push_back(std::move(recipient));
+    }
+    envelope.recipients = std::move(kept);
 }
 
 std::string forwarded_by(const Recipient& recipient, const Envelope& envelope) {

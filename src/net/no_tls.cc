@@ -80,12 +80,20 @@ ssl_ctx_st* TlsClient::context_for(TlsPeer::Check) {
     throw FormatError("this postoffice was built without TLS");
 }
 
-std::string TlsStream::description() const {
+std::string TlsStream::version() const {
+    return "";
+}
+
+std::string TlsStream::cipher() const {
     return "";
 }
 
 int TlsStream::cipher_bits() const {
     return 0;
+}
+
+std::string TlsStream::description() const {
+    return "";
 }
 
 }  // namespace postoffice

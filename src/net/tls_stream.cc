@@ -249,12 +249,20 @@ std::optional<std::string> TlsStream::channel_binding(std::string_view name) con
     return std::nullopt;
 }
 
-std::string TlsStream::description() const {
-    return std::string(SSL_get_version(stream_.get())) + " " + SSL_get_cipher_name(stream_.get());
+std::string TlsStream::version() const {
+    return SSL_get_version(stream_.get());
+}
+
+std::string TlsStream::cipher() const {
+    return SSL_get_cipher_name(stream_.get());
 }
 
 int TlsStream::cipher_bits() const {
     return SSL_get_cipher_bits(stream_.get(), nullptr);
+}
+
+std::string TlsStream::description() const {
+    return version() + " " + cipher();
 }
 
 }  // namespace postoffice

@@ -9,7 +9,7 @@ bool requires_relay_permission(const Config& config, const Address& address) {
 }
 
 bool hides_refusal(const Config& config, const Reply& reply) {
-    return config.smtp.hide_recipients && refuses_address(reply) && reply.status != "5.7.1";
+    return config.smtp.hide_recipients && refuses_address(reply) && !reply.status.starts_with("5.7.");
 }
 
 Reply relaying_denied(const Config& config, const Address& address, std::string_view client) {

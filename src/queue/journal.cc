@@ -58,6 +58,8 @@ void read_header_line(Journal& journal, std::string_view key, std::string_view v
         envelope.folder = value == "forbidden" ? MailFolder::forbidden
                           : value == "spam"    ? MailFolder::spam
                                                : MailFolder::inbox;
+    } else if (key == "unwanted") {
+        envelope.unwanted = unescaped(value);
     } else if (key == "submitter") {
         envelope.origin.submitter = unescaped(value);
     } else if (key == "size") {
@@ -139,6 +141,7 @@ std::string journal_header(const std::string& id, const Envelope& envelope, std:
     line("submitter", escaped(origin.submitter));
     if (envelope.folder != MailFolder::inbox)
         line("folder", envelope.folder == MailFolder::forbidden ? "forbidden" : "spam");
+    line("unwanted", escaped(envelope.unwanted));
     MailParameters parameters = envelope.parameters;
     parameters.envelope_id = escaped(parameters.envelope_id);
     text += parameter_lines(parameters);

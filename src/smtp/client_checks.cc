@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "policy_checks.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/policy/client.h"
@@ -34,15 +35,6 @@ std::optional<Reply> with_patience(Dialogue& dialogue, std::optional<Reply> refu
     if (refusal && refusal->is_permanent() && dialogue.trust() == ClientTrust::undecided)
         return Reply{450, "4.7.1", refusal->text};
     return refusal;
-}
-
-/// Known-bad mail: what the greylist has come to think of the sender counts no more.
-void forget_credit(const Dialogue& dialogue, const Address& sender) try {
-    if (!dialogue.config().greylist.enabled || dialogue.services.is_rehearsal) return;
-    const Client client = dialogue.facts();
-    forget_greylist_credit(dialogue.config().greylist, {sender, client.address.value()});
-} catch (const std::exception& error) {
-    log_event("", "greylist-unusable", {{"client", dialogue.client()}, {"reason", in_plain_words(error)}});
 }
 
 std::optional<Reply> check_lists(Dialogue& dialogue, const Resolver& resolver, const Client& client,
@@ -115,6 +107,16 @@ std::optional<Reply> check_greylist(Dialogue& dialogue) try {
 
 }  // namespace
 
+void forget_credit(Dialogue& dialogue, const Address& sender) try {
+    const Client client = dialogue.facts();
+    if (!dialogue.config().greylist.enabled || dialogue.services.is_rehearsal || !client.address ||
+        dialogue.client_is_known())
+        return;
+    forget_greylist_credit(dialogue.config().greylist, {sender, *client.address});
+} catch (const std::exception& error) {
+    log_event("", "greylist-unusable", {{"client", dialogue.client()}, {"reason", in_plain_words(error)}});
+}
+
 std::optional<Reply> check_client(Dialogue& dialogue) {
     using Kind = AccessVerdict::Kind;
     if (dialogue.is_standard_input()) return std::nullopt;
@@ -160,38 +162,44 @@ std::optional<Reply> check_stranger(Dialogue& dialogue, const Address& sender) {
 }
 
 std::optional<Reply> check_before_data(Dialogue& dialogue) {
-    if (dialogue.client_is_known()) return std::nullopt;
-    if (const auto refusal = check_daemon(dialogue.config(), dialogue.transaction.sender()))
-        return refuse_before_data(dialogue, "nodaemon", *refusal);
-    return check_greylist(dialogue);
+    if (!dialogue.client_is_known()) {
+        if (const auto refusal = check_daemon(dialogue.config(), dialogue.transaction.sender()))
+            return refuse_before_data(dialogue, "nodaemon", *refusal);
+        if (auto refusal = check_greylist(dialogue)) return refusal;
+    }
+    if (const auto refusal = ask_policies(dialogue, PolicyStage::data))
+        return refuse_before_data(dialogue, "policy-service", *refusal);
+    return std::nullopt;
 }
 
-void log_unwanted(const Dialogue& dialogue, const std::string& id, const Address& sender) {
-    if (dialogue.is_authenticated()) return;
+void log_unwanted(const Dialogue& dialogue, const std::string& id, const Envelope& envelope) {
     const SessionState& state = dialogue.state;
     const Config& config = dialogue.config();
     const auto log = [&](LogEvent event, std::string_view mark, const std::string& why, Action action) {
         log_event(id, event,
                   {{"mark", mark},
                    {"client", dialogue.client()},
-                   {"from", "<" + sender.to_string() + ">"},
+                   {"from", "<" + envelope.sender.to_string() + ">"},
                    {"reason", why},
                    {"action", name_of(action)}});
     };
-    if (!state.forbidden.str().empty())
-        log("forbidden", "REJECT", state.forbidden.str(), config.access.forbidden.action);
-    if (is_on_a_list(state)) log("spam", "SPAM", state.listed.str(), config.access.spam.action);
+    const std::string forbidden = dialogue.is_authenticated() ? "" : state.forbidden.str();
+    if (!forbidden.empty()) log("forbidden", "REJECT", forbidden, config.access.forbidden.action);
+    if (!envelope.unwanted.empty() && envelope.unwanted != forbidden)
+        log("spam", "SPAM", envelope.unwanted, config.access.spam.action);
 }
 
 Unwanted unwanted_mail(const Dialogue& dialogue) {
     const SessionState& state = dialogue.state;
     const Config& config = dialogue.config();
-    if (dialogue.is_authenticated()) return {};
-    if (config.access.forbidden.action == Action::folder && !state.forbidden.str().empty())
+    const bool counts = !dialogue.is_authenticated();
+    if (counts && config.access.forbidden.action == Action::folder && !state.forbidden.str().empty())
         return {MailFolder::forbidden, state.forbidden.str()};
-    if (config.access.spam.action == Action::bounce || !is_on_a_list(state)) return {};
-    return {config.access.spam.action == Action::folder ? MailFolder::spam : MailFolder::inbox,
-            state.listed.str()};
+    if (config.access.spam.action == Action::bounce) return {};
+    const std::string why =
+        counts && is_on_a_list(state) ? state.listed.str() : dialogue.transaction.unwanted();
+    if (why.empty()) return {};
+    return {config.access.spam.action == Action::folder ? MailFolder::spam : MailFolder::inbox, why};
 }
 
 }  // namespace postoffice

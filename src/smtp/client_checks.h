@@ -27,11 +27,14 @@ std::optional<Reply> check_stranger(Dialogue& dialogue, const Address& sender);
 
 std::optional<Reply> check_before_data(Dialogue& dialogue);
 
-/// One line for a message of a client that hosts.deny or a DNS list is against, and that is taken all the
-/// same.
-void log_unwanted(const Dialogue& dialogue, const std::string& id, const Address& sender);
+/// One line for each verdict against a message that is accepted all the same: of hosts.deny, a DNS list, a
+/// policy service, or the program of av=.
+void log_unwanted(const Dialogue& dialogue, const std::string& id, const Envelope& envelope);
 
-/// What speaks against the mail of a client that is served all the same.
+/// Known-bad mail of a stranger: what the greylist has come to think of the sender counts no more.
+void forget_credit(Dialogue& dialogue, const Address& sender);
+
+/// What speaks against the mail of a client that is served all the same; see also CheckedContent.
 struct Unwanted {
     MailFolder folder = MailFolder::inbox;  ///< of those of its recipients that are mailboxes here
     std::string why = {};                   ///< for an X-Spam field; empty: nothing

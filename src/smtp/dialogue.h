@@ -31,6 +31,7 @@ struct Dialogue {
     std::string login_mechanism{};                ///< "PLAIN", of the login
     bool is_over = false;                         ///< close once the reply is sent
     std::optional<ClientTrust> known_standing{};  ///< see standing()
+    std::optional<std::string> reverse_name{};    ///< what DNS calls the client, confirmed or not, once asked
 
     const Config& config() const { return services.config; }
     /// How long the client may keep us waiting now.

@@ -66,7 +66,7 @@ std::optional<Reply> conclude(Dialogue& dialogue, std::string_view stage, const 
                {"verdict", verdict.word()},
                {"reply", is_discarded ? "" : verdict.reply.line()}});
     if (is_discarded) {
-        dialogue.transaction.discard(verdict.filter);
+        dialogue.transaction.discard({.filter = verdict.filter});
         return std::nullopt;
     }
     if (verdict.reply.code == 421) dialogue.is_over = true;
@@ -74,7 +74,7 @@ std::optional<Reply> conclude(Dialogue& dialogue, std::string_view stage, const 
 }
 
 bool takes_part(const Dialogue& dialogue) {
-    return dialogue.filters != nullptr && dialogue.transaction.discarded_by().empty();
+    return dialogue.filters != nullptr && !dialogue.transaction.discarded();
 }
 
 }  // namespace

@@ -7,15 +7,16 @@
 #include "client_checks.h"
 #include "dialogue.h"
 #include "filtering.h"
+#include "policy_checks.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
 #include "postoffice/base/utf8.h"
+#include "postoffice/content/content_check.h"
 #include "postoffice/mail/header.h"
 #include "postoffice/policy/correspondents.h"
 #include "postoffice/policy/relaying.h"
 #include "postoffice/policy/soliciting.h"
-#include "postoffice/queue/spool.h"
 
 namespace postoffice {
 namespace {
@@ -38,8 +39,8 @@ std::string top_fields(const Dialogue& dialogue, const std::string& id) {
     envelope.origin = origin_of(dialogue);
     envelope.arrived = now_unix();
     const std::string recipient = dialogue.transaction.single_recipient().to_string();
-    return received_field(dialogue.config().identity.hostname, id, envelope,
-                          is_ascii(recipient) ? recipient : "");
+    return dialogue.transaction.prepended() + received_field(dialogue.config().identity.hostname, id,
+                                                             envelope, is_ascii(recipient) ? recipient : "");
 }
 
 MessageBuilder::Settings builder_settings(const Dialogue& dialogue, const std::string& id) {
@@ -58,23 +59,6 @@ SpoolShare* share_of(Dialogue& dialogue, std::optional<SpoolShare>& share) {
     SpoolShares* const shares = dialogue.services.spool_shares;
     if (shares == nullptr || dialogue.is_standard_input() || dialogue.client_is_local()) return nullptr;
     return &share.emplace(*shares, counted_as(dialogue.rated()));
-}
-
-// What users have written down for mail that they want, such as programs, is not done with this. Virtual
-// users have no folder: theirs is taken as other mail.
-void send_to_folder(Envelope& envelope, MailFolder folder) {
-    envelope.folder = folder;
-    if (folder == MailFolder::inbox) return;
-    std::vector<Recipient> kept;
-    for (Recipient& recipient : envelope.recipients) {
-        const std::string account = account_of(recipient.destination);
-        if (!account.empty()) recipient.destination.kind = Destination::Mailbox{account};
-        const bool is_there = std::any_of(kept.begin(), kept.end(), [&](const Recipient& other) {
-            return !account.empty() && account_of(other.destination) == account;
-        });
-        if (!is_there) kept.push_back(std::move(recipient));
-    }
-    envelope.recipients = std::move(kept);
 }
 
 // The address that would send the message on; empty if it stays here. Of a delivery file that decides for
@@ -101,7 +85,7 @@ std::optional<Reply> check_loop(const Envelope& envelope, const std::vector<std:
 
 void log_received(const Dialogue& dialogue, const std::string& id, const Envelope& envelope,
                   const Message& message) {
-    log_unwanted(dialogue, id, envelope.sender);
+    log_unwanted(dialogue, id, envelope);
     log_event(id, "received",
               {{"from", "<" + envelope.sender.to_string() + ">"},
                {"client", dialogue.client()},
@@ -114,14 +98,28 @@ void log_received(const Dialogue& dialogue, const std::string& id, const Envelop
                {"proto", envelope.origin.protocol}});
 }
 
-/// The client is told that all is well, as the filter wants.
+/// The client is told that all is well, as a filter or a policy service wants.
 Reply discard(const Dialogue& dialogue, const std::string& id, const Envelope& envelope,
-              const std::string& filter) {
+              const Discard& wanted) {
     log_event(id, "discarded",
               {{"from", "<" + envelope.sender.to_string() + ">"},
                {"client", dialogue.client()},
-               {"filter", filter}});
+               {"filter", wanted.filter},
+               {"service", wanted.service}});
     return {250, "2.0.0", id + " accepted"};
+}
+
+void log_refused(const Dialogue& dialogue, const std::string& id, std::string_view verb,
+                 const Envelope& envelope, const Reply& reply) {
+    const auto& recipients = envelope.recipients;
+    log_event(id, "refused",
+              {{"command", verb},
+               {"client", dialogue.client()},
+               {"login", dialogue.state.user.str()},
+               {"from", "<" + envelope.sender.to_string() + ">"},
+               {"to", recipients.empty() ? "" : "<" + recipients.front().original.to_string() + ">"},
+               {"nrcpt", std::to_string(recipients.size())},
+               {"reply", reply.line()}});
 }
 
 }  // namespace
@@ -157,41 +155,50 @@ void IncomingMessage::read(Dialogue& dialogue) {
     dialogue.is_reading_message = false;
 }
 
+std::optional<Reply> IncomingMessage::check_text(Dialogue& dialogue) {
+    if (auto refusal = builder_.finish()) return refusal;
+    if (decoder_.refuses_lone() && decoder_.has_lone())
+        return Reply{550, "5.6.0", "The message has a CR or LF that is no line end"};
+    const std::string declared = field_value(builder_.solicitation());
+    if (auto refusal = check_solicitation(dialogue.config().access.no_soliciting, declared)) return refusal;
+    return ask_policies(dialogue, PolicyStage::end_of_message, {.size = builder_.octets()});
+}
+
+std::optional<Reply> IncomingMessage::check_content(Dialogue& dialogue, Envelope& envelope,
+                                                    CheckedContent& content) const {
+    if (auto refusal = check_loop(envelope, builder_.delivered_to())) return refusal;
+    // What comes on standard input becomes a local submission, and is looked at as one.
+    if (dialogue.reads_standard_input()) return std::nullopt;
+    auto refusal = content.check(dialogue.config(), dialogue.services.scanner, id_);
+    if (content.is_unwanted()) forget_credit(dialogue, envelope.sender);
+    content.mark(dialogue.config(), envelope);
+    return refusal;
+}
+
 Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
-    auto refusal = builder_.finish();
-    if (!refusal && decoder_.refuses_lone() && decoder_.has_lone())
-        refusal = Reply{550, "5.6.0", "The message has a CR or LF that is no line end"};
-    if (!refusal)
-        refusal =
-            check_solicitation(dialogue.config().access.no_soliciting, field_value(builder_.solicitation()));
-    FilterOutcome filtered{.discarded_by = dialogue.transaction.discarded_by()};
+    auto refusal = check_text(dialogue);
+    Discard discarded = dialogue.transaction.discarded();
+    const Unwanted unwanted = unwanted_mail(dialogue);
+    const std::optional<std::string> held = dialogue.transaction.held();
+    FilterOutcome filtered{.discarded_by = discarded.filter};
     Envelope envelope = dialogue.transaction.read_envelope(origin_of(dialogue), builder_.has_eight_bit(),
                                                            builder_.has_eight_bit_header());
     envelope.parameters.tls = builder_.tls_wish(envelope.parameters.tls);
+    envelope.unwanted = unwanted.why;
     if (!refusal) refusal = filter_message(dialogue, message_, envelope, filtered);
     end_filtered_message(dialogue);
-    send_to_folder(envelope, unwanted_mail(dialogue).folder);
-    if (!refusal) refusal = check_loop(envelope, builder_.delivered_to());
-    const auto log_refused = [&](const Reply& reply) {
-        log_event(id_, "refused",
-                  {{"command", verb},
-                   {"client", dialogue.client()},
-                   {"login", dialogue.state.user.str()},
-                   {"from", "<" + envelope.sender.to_string() + ">"},
-                   {"to", envelope.recipients.empty()
-                              ? ""
-                              : "<" + envelope.recipients.front().original.to_string() + ">"},
-                   {"nrcpt", std::to_string(envelope.recipients.size())},
-                   {"reply", reply.line()}});
-    };
+    discarded.filter = filtered.discarded_by;
+    if (!envelope.hold) envelope.hold = held;
+    send_to_folder(envelope, unwanted.folder);
+    CheckedContent content(filtered.message ? *filtered.message : message_);
+    if (!refusal && !discarded) refusal = check_content(dialogue, envelope, content);
     if (refusal) {
-        log_refused(*refusal);
+        log_refused(dialogue, id_, verb, envelope, *refusal);
         return *refusal;
     }
-    if (!filtered.discarded_by.empty()) return discard(dialogue, id_, envelope, filtered.discarded_by);
-    Message& message = filtered.message ? *filtered.message : message_;
-    log_received(dialogue, id_, envelope, message);
-    Reply reply = dialogue.services.acceptor.accept(id_, envelope, message);
+    if (discarded) return discard(dialogue, id_, envelope, discarded);
+    log_received(dialogue, id_, envelope, content.message());
+    Reply reply = dialogue.services.acceptor.accept(id_, envelope, content.message());
     if (reply.is_positive()) {
         ++dialogue.state.messages;
         dialogue.state.penalties.note_accepted_message();
@@ -199,7 +206,7 @@ Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
         if (!dialogue.reads_standard_input())
             note_correspondence(dialogue.config().greylist, envelope, dialogue.client_is_known(), now_unix());
     } else {
-        log_refused(reply);
+        log_refused(dialogue, id_, verb, envelope, reply);
     }
     return reply;
 }

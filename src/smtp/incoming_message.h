@@ -8,6 +8,7 @@
 
 #include "data_pace.h"
 #include "data_reader.h"
+#include "postoffice/content/content_check.h"
 #include "postoffice/mail/reply.h"
 #include "postoffice/queue/message.h"
 #include "postoffice/queue/message_builder.h"
@@ -36,6 +37,11 @@ class IncomingMessage {
     Reply offer(Dialogue& dialogue, std::string_view verb);
 
   private:
+    /// Why the message is refused, as far as its text and the session tell.
+    std::optional<Reply> check_text(Dialogue& dialogue);
+    /// As far as its envelope and the program of av= tell; may mark both as unwanted.
+    std::optional<Reply> check_content(Dialogue& dialogue, Envelope& envelope, CheckedContent& content) const;
+
     std::string id_;
     std::optional<SpoolShare> share_;
     Message message_;

@@ -1,14 +1,16 @@
 #include "transaction.h"
 
 #include "postoffice/base/clock.h"
+#include "postoffice/queue/spool.h"
 
 namespace postoffice {
 
-void Transaction::open(Address sender, MailParameters parameters, std::string id) {
+void Transaction::open(Address sender, MailParameters parameters, Announcement announced) {
     is_open_ = true;
-    id_ = std::move(id);
     sender_ = std::move(sender);
     parameters_ = std::move(parameters);
+    announced_ = std::move(announced);
+    id_ = Spool::new_id();
 }
 
 void Transaction::add_recipient(const Address& original, const Route& route, const RecipientWishes& wishes) {

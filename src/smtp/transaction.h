@@ -3,8 +3,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "postoffice/mail/envelope.h"
@@ -12,20 +15,47 @@
 
 namespace postoffice {
 
+/// What MAIL says for this host alone.
+struct Announcement {
+    std::uint64_t size = 0;      ///< octets of the message, SIZE=; 0: not said
+    std::string submitter = {};  ///< AUTH=, the first submitter, as the client claims; may be "<>"
+};
+
+/// What wants the message accepted and thrown away: a filter, or a policy service.
+struct Discard {
+    std::string filter = {};
+    std::string service = {};
+    explicit operator bool() const { return !filter.empty() || !service.empty(); }
+};
+
 class Transaction {
   public:
-    /// Recipients that were given before (relaxed-order=) stay.
-    void open(Address sender, MailParameters parameters, std::string id);
-    /// The message's, should it come to that.
-    const std::string& id() const { return id_; }
-    /// The message will be taken and thrown away, as `filter` wants.
-    void discard(std::string filter) { discarded_by_ = std::move(filter); }
-    const std::string& discarded_by() const { return discarded_by_; }
+    /// Recipients that were given before (relaxed-order=) stay. Gives the message its id.
+    void open(Address sender, MailParameters parameters, Announcement announced = {});
     bool is_open() const { return is_open_; }
     /// Nothing was said that the next command could build on.
     bool is_empty() const { return !is_open_ && originals_.empty(); }
     const Address& sender() const { return sender_; }
     const MailParameters& parameters() const { return parameters_; }
+    const Announcement& announced() const { return announced_; }
+    /// Of the message to come, as the queue will have it; empty before MAIL.
+    const std::string& id() const { return id_; }
+
+    /// A whole header field, with its line end, that goes above all others.
+    void prepend(const std::string& field) {
+        prepended_ += field;
+        ++prepended_count_;
+    }
+    const std::string& prepended() const { return prepended_; }
+    std::size_t prepended_count() const { return prepended_count_; }
+    /// Why a policy service calls the message unwanted, if `spam=` accepts it all the same; empty: none does.
+    const std::string& unwanted() const { return unwanted_; }
+    void call_unwanted(std::string why) { unwanted_ = std::move(why); }
+    void discard(Discard discarded) { discarded_ = std::move(discarded); }
+    const Discard& discarded() const { return discarded_; }
+    /// A policy service wants the message held in the queue, for this reason.
+    void hold(std::string reason) { hold_ = std::move(reason); }
+    const std::optional<std::string>& held() const { return hold_; }
 
     /// RCPT was given this address before and it was accepted.
     bool has_recipient(const Address& original) const { return originals_.contains(original.to_string()); }
@@ -55,8 +85,13 @@ class Transaction {
     bool is_open_ = false;
     Address sender_;
     MailParameters parameters_;
+    Announcement announced_;
     std::string id_;
-    std::string discarded_by_;
+    std::string prepended_;
+    std::size_t prepended_count_ = 0;
+    Discard discarded_;
+    std::optional<std::string> hold_;
+    std::string unwanted_;
     Address first_original_;
     std::unordered_set<std::string> originals_;
     RecipientCollector recipients_;

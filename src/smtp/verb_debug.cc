@@ -146,6 +146,14 @@ void add_filters(Lines& lines, const Dialogue& dialogue) {
             lines.add("filter", filter.place.to_string() + ": not connected");
 }
 
+void add_policy_services(Lines& lines, const Dialogue& dialogue) {
+    if (dialogue.services.policies == nullptr) return;
+    for (const PolicyClient& service : dialogue.services.policies->all())
+        lines.add("policy-service",
+                  fmt::format("{}{}, {}", service.name(), service.is_connected() ? " connected" : "",
+                              service.last_result()));
+}
+
 void add_delivery(Lines& lines, const Config& config) {
     for (const UserMap& map : config.routing.usermaps)
         lines.add("usermap", map.pattern + ":" + joined(map.targets));
@@ -173,6 +181,7 @@ Reply perform_debug(Dialogue& dialogue, const Command&) {
     add_limits(lines, dialogue.config());
     add_policy(lines, dialogue.config());
     add_filters(lines, dialogue);
+    add_policy_services(lines, dialogue);
     add_delivery(lines, dialogue.config());
     return {214, "2.0.0", fmt::format("postoffice {}", version()) + lines.text()};
 }

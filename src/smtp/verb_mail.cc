@@ -15,7 +15,6 @@
 #include "postoffice/config/values.h"
 #include "postoffice/policy/relaying.h"
 #include "postoffice/policy/soliciting.h"
-#include "postoffice/queue/spool.h"
 #include "verb.h"
 
 namespace postoffice {
@@ -24,14 +23,14 @@ namespace {
 // What is said behind the sender: what travels with the message, and what is for this host alone.
 struct MailArguments {
     MailParameters parameters;
-    std::uint64_t size = 0;    // octets announced; 0 = not said
+    Announcement announced;
     std::string solicitation;  // keywords of RFC 3865
 };
 
 // At most 20 digits (RFC 1870 section 3): what passes 64 bits is a syntax error as well.
 bool read_size(std::string_view value, MailArguments& given) {
     const auto size = parse_number(value);
-    if (size) given.size = *size;
+    if (size) given.announced.size = *size;
     return size.has_value();
 }
 
@@ -68,9 +67,11 @@ bool read_solicit(std::string_view value, MailArguments& given) {
 }
 
 // AUTH=, the first submitter of the message as the client says: "<>" or a mailbox, in xtext. It must be well
-// formed; nothing depends on it, and it is not passed on (RFC 4954 section 5: the client is not trusted).
-bool read_submitter(std::string_view value, MailArguments&) {
+// formed; only policy services hear it, and it is not passed on (RFC 4954 section 5: the client is not
+// trusted).
+bool read_submitter(std::string_view value, MailArguments& given) {
     const auto submitter = from_xtext(value);
+    given.announced.submitter = submitter.value_or("");
     if (!submitter || *submitter == "<>") return submitter.has_value();
     const auto mailbox = parse_addr_spec(*submitter);
     return mailbox && mailbox->is_qualified();
@@ -188,7 +189,7 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
         return *refusal;
     if (auto refusal = check_ascii(*path_text, path->parameters, given.parameters.smtputf8)) return *refusal;
     if (auto refusal = check_times(dialogue.config(), given.parameters.scheduling)) return *refusal;
-    if (auto refusal = check_space(dialogue.config(), given.size)) return *refusal;
+    if (auto refusal = check_space(dialogue.config(), given.announced.size)) return *refusal;
 
     Address sender = path->address;
     if (!sender.is_null()) sender = sender.qualified(dialogue.config().identity.hostname);
@@ -199,7 +200,7 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
     if (auto refusal = count_message(dialogue.config().limits, dialogue.services.rates, dialogue.rated()))
         return *refusal;
     Reply accepted = accept_priority(dialogue, given.parameters.scheduling.priority);
-    dialogue.transaction.open(std::move(sender), std::move(given.parameters), Spool::new_id());
+    dialogue.transaction.open(std::move(sender), std::move(given.parameters), std::move(given.announced));
     if (auto refusal = filter_sender(dialogue, path->parameters)) {
         dialogue.abandon_transaction();
         return *refusal;

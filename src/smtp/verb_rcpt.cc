@@ -6,6 +6,7 @@
 
 #include "filtering.h"
 #include "parameters.h"
+#include "policy_checks.h"
 #include "postoffice/base/log.h"
 #include "postoffice/policy/relaying.h"
 #include "verb.h"
@@ -85,6 +86,7 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
     }
     if (auto refusal = count_recipient(config.limits, dialogue.services.rates, dialogue.rated()))
         return *refusal;
+    if (auto refusal = ask_policies(dialogue, PolicyStage::rcpt, {.recipient = original})) return *refusal;
     if (auto refusal = filter_recipient(dialogue, original, path->parameters, route.is_local))
         return *refusal;
     transaction.add_recipient(original, route, wishes);
@@ -112,10 +114,12 @@ bool offers_dsn(Dialogue& dialogue) {
 }
 
 std::optional<Reply> check_rcpt(Dialogue& dialogue) {
-    if (!dialogue.transaction.is_open())
-        return dialogue.config().smtp.relaxed_order && !dialogue.services.has_filters
-                   ? check_mail(dialogue)
-                   : Reply{503, "5.5.1", "MAIL comes before RCPT"};
+    if (!dialogue.transaction.is_open()) {
+        // Filters and policy services decide about a sender and a recipient.
+        const bool may_be_first = dialogue.config().smtp.relaxed_order && !dialogue.services.has_filters &&
+                                  !has_policy_for_recipients(dialogue);
+        return may_be_first ? check_mail(dialogue) : Reply{503, "5.5.1", "MAIL comes before RCPT"};
+    }
     if (dialogue.chunks) return Reply{503, "5.5.1", "The message has begun: RCPT comes before BDAT"};
     return std::nullopt;
 }

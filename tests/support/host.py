@@ -20,7 +20,7 @@ NAMES = ["postoffice", "smtpd", "sendmail", "authexpire", "dbm", "ndbm", "gdbm",
 
 #: Options that root alone may set.
 ROOT_ONLY = {"trusted", "forbidden", "spam", "coal-command", "usermap", "relay-host", "forward-all", "routes",
-             "sender-relay", "relay-domains", "relay-password-file", "relay-token-command"}
+             "sender-relay", "relay-domains", "relay-password-file", "relay-token-command", "av"}
 
 
 def free_port(address="127.0.0.1"):

@@ -63,6 +63,13 @@ def test_a_blacklisted_client_is_refused(strangers, folder):
     assert codes(attempt(strangers, "good", "A@good.test", "x")) == [250, 250, 554], "the address alone counts more"
 
 
+def test_a_known_sender_of_a_virus_waits_again(strangers, folder):
+    configure(strangers, folder, av="grep -q VIRUS && exit 1; exit 0")
+    wait_for(lambda: outcome(strangers, "good", "a@good.test") == TAKEN, what="the end of the wait")
+    assert codes(attempt(strangers, "good", "a@good.test", "VIRUS")) == [250, 250, 550]
+    assert outcome(strangers, "good", "a@good.test") == LATER
+
+
 def test_the_wait_depends_on_facts_about_the_client(strangers, folder):
     configure(strangers, folder, greylist_unnamed="3", greylist_null="50", greylist_null_unnamed="70")
 

@@ -8,9 +8,12 @@ import pytest
 from certificates import Authority, authority  # noqa: F401
 from conftest import needs_root, needs_tls
 from host import wait_for
-from mail_network import debian_postfix, hosts, send, subject  # noqa: F401
+from mail_network import debian_postfix, hosts, reconfigured, send, subject  # noqa: F401
+from policy_daemon import PolicyDaemon
+from talk import Talk, trusting
 
 pytestmark = [needs_root, needs_tls]
+POLICY_PORT = 10031
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +21,9 @@ def postfix(hosts):
     """Each connection is served by a new process, which reads the settings."""
     yield from debian_postfix(hosts, smtpd_tls_security_level="may", smtpd_tls_chain_files="/etc/postfix/tls.pem",
                               smtpd_tls_loglevel="1", smtpd_tls_received_header="yes", max_use="1",
+                              **{f"smtpd_{stage}_restrictions": f"check_policy_service {{ inet:127.0.0.1:{POLICY_PORT}, "
+                                 "default_action=DUNNO, try_limit=1, policy_context=text }"
+                                 for stage in ("recipient", "data", "end_of_data")},
                               tls_medium_cipherlist="ALL:@SECLEVEL=0")
 
 
@@ -79,3 +85,40 @@ def test_postfix_with_another_certificate_gets_mail_when_it_has_a_better_one(hos
     serve()
     hosts.a.run("runq", "-qf", check=True)
     postfix.wait_for_message("debby", subject.encode())
+
+
+def asked_about_a_message(machine, address, name, client, settings=None):
+    """What a policy daemon on the machine hears of a message for two recipients, and of a second one."""
+    with machine.inside():
+        daemon = PolicyDaemon(port=POLICY_PORT)
+    with client.inside():
+        talk = Talk(address)
+    with daemon, talk:
+        talk.say("EHLO client.test")
+        assert talk.say("STARTTLS").startswith("220")
+        talk.begin_tls(trusting())
+        for line in ("EHLO client.test", "MAIL FROM:<ann@b.test> SIZE=1000", f"RCPT TO:<postmaster@{name}>",
+                     f"RCPT TO:<root@{name}>", "DATA"):
+            assert talk.say(line)[0] in "23", line
+        assert talk.say(b"Subject: hello\r\n\r\nworld\r\n.\r\n").startswith("250")
+        assert talk.say("MAIL FROM:<>").startswith("250")
+        assert talk.say(f'RCPT TO:<"postmaster"@{name}>').startswith("250")
+    return daemon.requests
+
+
+def test_policy_daemons_hear_what_postfix_tells_them(hosts, postfix, serve, authority):
+    serve(smtpd_tls_protocols=">=TLSv1.3")
+    theirs = asked_about_a_message(hosts.debian, "192.0.2.5", "debian.test", hosts.b.machine)
+    with reconfigured(hosts.a, tls_certificate=authority.issue("a.test", "a.pem"),
+                      policy_service=f"127.0.0.1:{POLICY_PORT},stages=rcpt+data+end-of-message,context=text"):
+        ours = asked_about_a_message(hosts.a.machine, "192.0.2.1", "a.test", hosts.b.machine)
+    assert [one["protocol_state"] for one in theirs] == ["RCPT", "RCPT", "DATA", "END-OF-MESSAGE", "RCPT"]
+    own = {"client_port", "server_address", "queue_id", "instance"}  # each daemon's own
+    for of_postfix, here in zip(theirs, ours, strict=True):
+        assert list(here) == list(of_postfix)
+        for name, value in of_postfix.items():
+            assert name in own or here[name].replace("a.test", "debian.test") == value, name
+        assert here["client_port"].isdigit() and here["server_address"] == "192.0.2.1"
+    for side in (ours, theirs):
+        assert len({one["instance"] for one in side[:4]}) == 1 and side[4]["instance"] != side[0]["instance"]
+        assert len({one["queue_id"] for one in side[1:4]}) == 1

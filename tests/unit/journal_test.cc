@@ -45,6 +45,7 @@ void expect_round_trip(const Envelope& envelope) {
     EXPECT_EQ(journal.envelope.origin.client_address, envelope.origin.client_address);
     EXPECT_EQ(journal.envelope.origin.submitter, envelope.origin.submitter);
     EXPECT_EQ(journal.envelope.folder, envelope.folder);
+    EXPECT_EQ(journal.envelope.unwanted, envelope.unwanted);
     ASSERT_EQ(journal.envelope.recipients.size(), envelope.recipients.size());
     ASSERT_EQ(journal.recipients.size(), envelope.recipients.size());
     for (std::size_t i = 0; i < envelope.recipients.size(); ++i) {
@@ -164,6 +165,7 @@ TEST(Journal, KeepsEnvelopes) {
     Envelope local = envelope_for_two();
     local.sender = Address();
     local.folder = MailFolder::spam;
+    local.unwanted = "found a virus: \xc3\xa4\n";
     local.origin = {"local", "", "", "", "uid 1000 (bob)"};
     local.parameters.body = Body::eight_bit_mime;
     local.arrived = 5'000'000'000;  // does not fit 32 bits

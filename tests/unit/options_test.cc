@@ -96,7 +96,7 @@ TEST(OptionTable, RootOnlyOptionsAreListedInTheManual) {
     for (const auto& option : option_table())
         if (option.set_by == SetBy::root) root_only.insert(std::string(option.name));
     EXPECT_EQ(root_only,
-              (std::set<std::string>{"trusted", "forbidden", "spam", "coal-command", "relay-host",
+              (std::set<std::string>{"trusted", "forbidden", "spam", "av", "coal-command", "relay-host",
                                      "forward-all", "usermap", "routes", "sender-relay", "relay-domains",
                                      "relay-password-file", "relay-token-command"}));
     const auto lines = lines_of("man/postoffice.cf.5");
@@ -184,6 +184,8 @@ const std::map<std::string_view, std::string_view> some_values{{"local-domain", 
                                                                {"dnswl", "good.example"},
                                                                {"no-soliciting", "org.example:ADV"},
                                                                {"filter", "/run/filter"},
+                                                               {"policy-service", "/run/policy"},
+                                                               {"av", "clamdscan -"},
                                                                {"coal-command", "/bin/true"},
                                                                {"proxy", "192.0.2.8"},
                                                                {"usermap", "*=~:~"},

@@ -115,6 +115,9 @@ struct AccessConfig {
     bool verify_from;            ///< senders must exist, as far as DNS knows, and ours must be here
     bool nodaemon;               ///< no mail from <>
     std::string no_soliciting;   ///< keywords of RFC 3865, separated by commas
+    std::vector<PolicyService> policy_services;  ///< in the order in which they are asked
+    std::string av;                              ///< shell command that looks at each message; empty = none
+    Seconds av_timeout;                          ///< that it may take for one
     bool operator==(const AccessConfig&) const = default;
 };
 

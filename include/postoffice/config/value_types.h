@@ -86,13 +86,40 @@ enum class TlsLevel {
 /// "may".
 std::string_view to_string(TlsLevel level);
 
+/// Where a server of the administrator's listens: an address with its port, or the path of a socket.
+using ServerPlace = std::variant<Endpoint, std::string>;
+
+/// "192.0.2.1:24", or the path.
+std::string to_string(const ServerPlace& place);
+
 /// A server of `local-transport=`, which takes mail for local mailboxes by LMTP (RFC 2033).
 struct LmtpServer {
-    std::variant<Endpoint, std::string> place;  ///< or the path of a socket
+    ServerPlace place;
 
-    /// "192.0.2.1:24", or the path.
-    std::string to_string() const;
+    std::string to_string() const { return postoffice::to_string(place); }
     bool operator==(const LmtpServer&) const = default;
+};
+
+/// A policy daemon of `policy-service=`, which decides about clients, senders and recipients by the protocol
+/// of Postfix's policy delegation.
+struct PolicyService {
+    /// When it is asked.
+    struct Stages {
+        bool rcpt = true;             ///< about each recipient
+        bool data = false;            ///< before the text of a message
+        bool end_of_message = false;  ///< when the message and its size are known
+        bool operator==(const Stages&) const = default;
+    };
+
+    ServerPlace place;
+    Stages stages{};
+    bool all_clients = false;      ///< it is asked about trusted clients and logins, too
+    bool refuses_spam = false;     ///< what it refuses for good is spam, for `spam=` to decide about
+    bool failure_accepts = false;  ///< mail is accepted while it fails; else the client is to try again
+    Seconds timeout{30};           ///< for one answer in all, from the connection on
+    std::string context = {};      ///< the attribute policy_context
+
+    bool operator==(const PolicyService&) const = default;
 };
 
 /// An account by the name or number of its user, and of its group if that is not the user's own.

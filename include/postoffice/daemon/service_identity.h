@@ -21,6 +21,9 @@ struct ServiceIdentity {
 /// Throws std::system_error (ENOENT) if there is no such account.
 ServiceIdentity service_identity(const Config& config);
 
+/// The account nobody, which has no files and no processes of the service; the invoking user when not root.
+ServiceIdentity identity_without_rights();
+
 /// The ordinary user that runs this process and owns the spool, or would: then this is a private host, where
 /// no other account gets mail. Empty for root, and for users of the host's own server.
 std::string only_user_of(const Config& config);

@@ -6,6 +6,7 @@
 #include "postoffice/base/shared_flag.h"
 #include "postoffice/base/system_calls.h"
 #include "postoffice/config/config.h"
+#include "postoffice/content/scanner.h"
 #include "postoffice/daemon/coal_runner.h"
 #include "postoffice/daemon/key_keeper.h"
 #include "postoffice/delivery/queue_notifications.h"
@@ -25,6 +26,7 @@ struct SessionResources {
     QueueNotificationWriter notifications;  ///< of messages that sessions queue
     CoalHandle coal;
     AuthenticatorHandle authenticator;
+    ScannerHandle scanner;
     KeyKeeperHandle key_keeper;             ///< the listener's
     RateTable* rates = nullptr;             ///< the master's, shared by all
     SpoolShares* spool_shares = nullptr;    ///< the listener's

@@ -7,12 +7,8 @@
 
 #include "postoffice/base/fd.h"
 #include "postoffice/config/config.h"
-#include "postoffice/daemon/service_identity.h"
 
 namespace postoffice {
-
-/// Not of the service: an account without files; the invoking user when not root.
-ServiceIdentity fetcher_identity();
 
 /// The configuration has use for one, and this build can fetch.
 bool needs_sts_fetcher(const Config& config);

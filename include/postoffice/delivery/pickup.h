@@ -8,6 +8,7 @@
 
 #include "postoffice/base/fd.h"
 #include "postoffice/config/config.h"
+#include "postoffice/content/scanner.h"
 #include "postoffice/delivery/queue_notifications.h"
 #include "postoffice/delivery/spawner_handle.h"
 #include "postoffice/queue/acceptor.h"
@@ -26,6 +27,9 @@ class Pickup {
     Pickup(const Config& config, const Spool& spool, Router& router, Acceptor& acceptor,
            std::function<void(const std::string&)> on_queued);
     ~Pickup();
+
+    /// It is asked about each message from now on, with av=.
+    void set_scanner(ScannerHandle scanner) { scanner_ = scanner; }
 
     enum class Outcome {
         taken,      ///< delivered, queued or refused for good; the drop is gone
@@ -60,13 +64,19 @@ class Pickup {
     Acceptor& acceptor_;
     std::function<void(const std::string&)> on_queued_;
     std::unique_ptr<SubmissionFilters> filters_;  ///< null: there are none
+    ScannerHandle scanner_;
 };
 
-/// A pickup worker: serves PickupJobs from `channel` until the runner closes it. `notifications`: of queued
-/// messages. `show`: is called with what became of recipients whose mailboxes took the message at once.
-/// Returns the exit status.
-int run_pickup_worker(const Config& config, Fd channel, SpawnerHandle spawner,
-                      QueueNotificationWriter notifications,
+/// By which a pickup worker reaches other processes.
+struct PickupHandles {
+    SpawnerHandle spawner;
+    QueueNotificationWriter notifications;  ///< of queued messages
+    ScannerHandle scanner;
+};
+
+/// A pickup worker: serves PickupJobs from `channel` until the runner closes it. `show`: is called with what
+/// became of recipients whose mailboxes took the message at once. Returns the exit status.
+int run_pickup_worker(const Config& config, Fd channel, const PickupHandles& handles,
                       const std::function<void(const std::string&)>& show);
 
 }  // namespace postoffice

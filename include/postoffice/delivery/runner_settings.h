@@ -5,6 +5,7 @@
 #include <string>
 
 #include "postoffice/base/clock.h"
+#include "postoffice/content/scanner.h"
 #include "postoffice/delivery/control_commands.h"
 #include "postoffice/delivery/queue_notifications.h"
 #include "postoffice/delivery/spawner_handle.h"
@@ -20,6 +21,7 @@ struct RunnerSettings {
     QueueNotificationWriter notifications;        ///< the other end, for the workers of the runner
     SpawnerHandle spawner;
     StsFetcherHandle sts_fetcher;
+    ScannerHandle scanner;                        ///< for submissions
     RelayLoginHandle logins;                      ///< for queue agents of relay hosts
     Seconds rescan{600};                          ///< look at the whole spool so often
     bool only_once = false;                       ///< one queue run: ends when all that was due is settled

@@ -105,11 +105,17 @@ struct Envelope {
     MailFolder folder = MailFolder::inbox;  ///< as far as its recipients are mailboxes here
     /// The message is held in the queue from the start, for this reason. It is the journal's first event.
     std::optional<std::string> hold = {};
+    std::string unwanted =
+        {};  ///< why the message is unwanted, and was accepted all the same; empty: it is not
     UnixTime arrived = 0;
 
     /// Since when the message could be delivered: its arrival, or a later release (RFC 4865).
     UnixTime deliverable_since() const { return std::max(arrived, parameters.scheduling.release); }
 };
+
+/// What users have written down for mail that they want, such as programs, is not done with mail for a
+/// folder. Virtual users have no folder: theirs is accepted as other mail.
+void send_to_folder(Envelope& envelope, MailFolder folder);
 
 /// The address here that sends this recipient's mail on, by an alias or a delivery file; "" if it goes where
 /// it was sent to, or if the address cannot stand in this header.

@@ -98,10 +98,12 @@ class TlsStream {
     std::optional<std::string> channel_binding(std::string_view name) const;
     bool has_channel_binding() const;
 
+    /// "TLSv1.3", "TLS_AES_256_GCM_SHA384", 256.
+    std::string version() const;
+    std::string cipher() const;
+    int cipher_bits() const;
     /// "TLSv1.3 TLS_AES_256_GCM_SHA384", for people.
     std::string description() const;
-    /// Of the secret key: 256.
-    int cipher_bits() const;
 
   private:
     struct Free {

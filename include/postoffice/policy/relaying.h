@@ -21,7 +21,7 @@ inline bool refuses_address(const Reply& reply) {
 }
 
 /// With hide-recipients a stranger hears of a name that does not exist only from refused_with_message(), in
-/// answer to the message; that relaying is denied is told in any case.
+/// answer to the message; what policy denies (5.7.X), such as relaying, is told in any case.
 bool hides_refusal(const Config& config, const Reply& reply);
 inline Reply refused_with_message() {
     return {550, "5.1.1", "A recipient is unknown here: nobody gets this message"};

@@ -7,12 +7,14 @@
 
 #include "postoffice/base/shared_flag.h"
 #include "postoffice/config/config.h"
+#include "postoffice/content/scanner.h"
 #include "postoffice/net/connection.h"
 #include "postoffice/net/resolver.h"
 #include "postoffice/policy/authentication.h"
 #include "postoffice/policy/hosts_access.h"
 #include "postoffice/policy/load_level.h"
 #include "postoffice/policy/misconduct.h"
+#include "postoffice/policy/policy_service.h"
 #include "postoffice/policy/rate_table.h"
 #include "postoffice/queue/acceptor.h"
 #include "postoffice/queue/queue_flush.h"
@@ -38,6 +40,8 @@ struct SessionServices {
     const SharedFlag* auditing = nullptr;  ///< the master's; nullptr: as the configuration has it
     QueueFlusher* flusher = nullptr;       ///< null pointer: no ETRN
     bool has_filters = false;              ///< messages pass the filters of the configuration
+    PolicyClients* policies = nullptr;     ///< null pointer: no policy service is asked
+    ScannerHandle scanner{};
     /// A person asks what a client would hear: the dialogue comes from a file or terminal, and nothing that
     /// is said in it is remembered.
     bool is_rehearsal = false;

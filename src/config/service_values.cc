@@ -1,0 +1,119 @@
+// Values that name servers of the administrator's, which other processes of this host ask.
+#include <fmt/format.h>
+#include <sys/un.h>
+
+#include "postoffice/base/text.h"
+#include "postoffice/config/values.h"
+
+namespace postoffice {
+namespace {
+
+constexpr Seconds longest_answer_time{240};  // clients wait five minutes (RFC 5321 section 4.5.3.2)
+
+std::string set_stages(PolicyService& service, std::string_view value) {
+    service.stages = {.rcpt = false};
+    for (const auto part : split(value, '+')) {
+        const auto word = trim(part);
+        if (word != "rcpt" && word != "data" && word != "end-of-message")
+            return fmt::format("stages: \"{}\" is none of rcpt, data, end-of-message", printable(word));
+        (word == "rcpt"   ? service.stages.rcpt
+         : word == "data" ? service.stages.data
+                          : service.stages.end_of_message) = true;
+    }
+    return "";
+}
+
+std::string set_timeout(PolicyService& service, std::string_view value) {
+    const auto time = parse_duration(value);
+    if (!time) return time.problem();
+    if (*time < Seconds(1) || *time > longest_answer_time)
+        return fmt::format("timeout: from 1s to {}, since the client waits",
+                           duration_text(longest_answer_time));
+    service.timeout = *time;
+    return "";
+}
+
+std::string set_clients(PolicyService& service, std::string_view value) {
+    service.all_clients = value == "all";
+    return value == "all" || value == "strangers"
+               ? ""
+               : fmt::format("clients: \"{}\" is neither all nor strangers", printable(value));
+}
+
+std::string set_on_failure(PolicyService& service, std::string_view value) {
+    service.failure_accepts = value == "accept";
+    return value == "accept" || value == "tempfail"
+               ? ""
+               : fmt::format("on-failure: \"{}\" is neither accept nor tempfail", printable(value));
+}
+
+std::string set_refusal(PolicyService& service, std::string_view value) {
+    service.refuses_spam = value == "spam";
+    return value == "spam" || value == "final"
+               ? ""
+               : fmt::format("refusal: \"{}\" is neither final nor spam", printable(value));
+}
+
+std::string set_context(PolicyService& service, std::string_view value) {
+    service.context = value;
+    return "";
+}
+
+struct ServiceOption {
+    std::string_view name;
+    std::string (*set)(PolicyService&, std::string_view value);
+};
+constexpr auto service_options = std::to_array<ServiceOption>({
+    {"stages", set_stages},
+    {"clients", set_clients},
+    {"refusal", set_refusal},
+    {"on-failure", set_on_failure},
+    {"timeout", set_timeout},
+    {"context", set_context},
+});
+
+std::string set_option(PolicyService& service, std::string_view text) {
+    auto value = text;
+    const auto name = trim(read_until(value, '='));
+    for (const ServiceOption& option : service_options)
+        if (name == option.name) return option.set(service, trim(value));
+    return fmt::format(
+        "\"{}\" is not an option of policy-service: stages, clients, refusal, on-failure, timeout, context",
+        printable(name));
+}
+
+}  // namespace
+
+Result<ServerPlace> parse_server_place(std::string_view text, std::uint16_t default_port) {
+    constexpr std::size_t longest_path = sizeof(sockaddr_un::sun_path) - 1;
+    if (!text.starts_with('/')) {
+        const auto endpoint = parse_endpoint(text, default_port);
+        if (!endpoint) return Problem{endpoint.problem()};
+        if (endpoint->port == 0)
+            return Problem{fmt::format("\"{}\" has no port: write /PATH or ADDRESS:PORT", printable(text))};
+        return ServerPlace(*endpoint);
+    }
+    if (printable(text) != text) return Problem{"control characters"};
+    if (text.size() > longest_path)
+        return Problem{fmt::format("the path of a socket can have {} octets", longest_path)};
+    return ServerPlace(std::string(text));
+}
+
+Result<PolicyService> parse_policy_service(std::string_view text) {
+    if (printable(text) != text) return Problem{"control characters"};
+    const bool has_options = text.find(',') != text.npos;
+    auto options = text;
+    auto where = trim(read_until(options, ','));
+    for (const std::string_view kind : {"inet:", "unix:"})
+        if (where.starts_with(kind)) where.remove_prefix(kind.size());
+    const auto place = parse_server_place(where, 0);
+    if (!place) return Problem{place.problem()};
+    PolicyService service{*place};
+    if (!has_options) return service;
+    for (const auto option : split(options, ','))
+        if (auto problem = set_option(service, trim(option)); !problem.empty())
+            return Problem{std::move(problem)};
+    return service;
+}
+
+}  // namespace postoffice

@@ -1,0 +1,73 @@
+#include "postoffice/content/content_check.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <limits>
+
+#include "postoffice/base/error.h"
+#include "postoffice/queue/message_builder.h"
+
+namespace postoffice {
+namespace {
+
+using Action = UnwantedMail::Action;
+
+/// Of a file, to its end. Throws std::system_error.
+void feed(MessageBuilder& builder, const Fd& file) {
+    std::array<char, 65536> block;
+    for (;;) {
+        const ssize_t n = ::read(file.get(), block.data(), block.size());
+        if (n == 0) return;
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) throw_errno("read the message");
+        builder.feed({block.data(), static_cast<std::size_t>(n)});
+    }
+}
+
+}  // namespace
+
+Reply refusal_of_unwanted(const Config& config, const std::string& reason) {
+    const std::string& why = config.access.spam.why;
+    return {550, "5.7.1",
+            fmt::format("{} does not accept this message: {}", config.identity.hostname,
+                        why.empty() ? reason : why)};
+}
+
+std::optional<Reply> CheckedContent::check(const Config& config, const ScannerHandle& scanner,
+                                           const std::string& id) {
+    if (config.access.av.empty()) return std::nullopt;
+    const ScanVerdict verdict =
+        scanner.scan(id, message_->open_for_reading(), message_->size(), config.access.av_timeout);
+    if (verdict.kind == ScanVerdict::Kind::clean) return std::nullopt;
+    if (verdict.kind == ScanVerdict::Kind::undecided)
+        return Reply{450, "4.7.1", "The message cannot be checked now; please try again later"};
+    reason_ = verdict.text;
+    if (config.access.spam.action == Action::bounce) return refusal_of_unwanted(config, reason_);
+    return add_field(config, id);
+}
+
+void CheckedContent::mark(const Config& config, Envelope& envelope) const {
+    if (!is_unwanted()) return;
+    envelope.unwanted = reason_;
+    if (config.access.spam.action == Action::folder && envelope.folder == MailFolder::inbox)
+        send_to_folder(envelope, MailFolder::spam);
+}
+
+/// The message is complete but for the field, so that the builder adds and renames nothing else.
+std::optional<Reply> CheckedContent::add_field(const Config& config, const std::string& id) {
+    marked_.emplace(config.queue.dir, config.queue.minfree);
+    MessageBuilder builder(*marked_,
+                           {.hostname = config.identity.hostname,
+                            .id = id,
+                            .sender = "",
+                            .hops = std::numeric_limits<unsigned>::max(),
+                            .spam = reason_},
+                           "");
+    feed(builder, message_->open_for_reading());
+    return builder.finish();
+}
+
+}  // namespace postoffice
