@@ -2,6 +2,8 @@
 // (options.cc) name. Each parses the value, stores it in one field, and returns what is wrong with it, or "".
 #pragma once
 
+#include <fmt/format.h>
+
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -192,6 +194,7 @@ inline std::string add_policy_service(Config& config, std::string_view value) {
 }
 
 inline std::string set_av(Config& config, std::string_view value) {
+    if (has_control(value)) return fmt::format("control characters in \"{}\"", printable(value));
     config.access.av = value;
     return "";
 }

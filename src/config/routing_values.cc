@@ -31,14 +31,14 @@ std::string target_problem(std::string_view target, bool has_user) {
 }  // namespace
 
 Result<std::optional<LmtpServer>> parse_local_transport(std::string_view text) {
-    using Transport = std::optional<LmtpServer>;
+    using LocalTransport = std::optional<LmtpServer>;
     constexpr std::string_view lmtp = "lmtp:";
-    if (text == "mailbox") return Transport();
+    if (text == "mailbox") return LocalTransport();
     if (!text.starts_with(lmtp))
         return Problem{
             fmt::format("\"{}\": write mailbox, lmtp:/PATH or lmtp:ADDRESS:PORT", printable(text))};
     const auto place = parse_server_place(text.substr(lmtp.size()), lmtp_port);
-    return place ? Result<Transport>(LmtpServer{*place}) : Problem{place.problem()};
+    return place ? Result<LocalTransport>(LmtpServer{*place}) : Problem{place.problem()};
 }
 
 Result<UserMap> parse_usermap(std::string_view text) {

@@ -103,6 +103,8 @@ class Internet:
         self.nameserver = dns.NameServer(folder, {".": zone}, port=dns_port).start()
         self.host = Host(folder, nameserver=f"127.0.0.1:{dns_port}", remote_port=port, retry="1h", agents="40",
                          timeout="20s")
+
+    def send_and_wait(self):
         self.host.start()
         for name, domain in DOMAINS.items():
             self.host.run("sendmail", "-i", "-f", "alice@host.test", *(f"{user}@{domain}" for user in ALL),
@@ -134,8 +136,11 @@ class Internet:
 @pytest.fixture(scope="module")
 def internet(module_folder):
     made = Internet(module_folder)
-    yield made
-    made.end()
+    try:
+        made.send_and_wait()
+        yield made
+    finally:
+        made.end()
 
 
 @pytest.mark.parametrize("name", [*ROWS, *UNANSWERED])
