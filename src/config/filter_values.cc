@@ -1,6 +1,5 @@
-// Values that describe filters: where they listen, and what is expected of them.
+// Values that describe filters, and what is expected of them.
 #include <fmt/format.h>
-#include <sys/un.h>
 
 #include <array>
 #include <utility>
@@ -16,36 +15,6 @@ using OnFailure = FilterSettings::OnFailure;
 constexpr std::array on_failure_words = {std::pair{"accept", OnFailure::accept},
                                          std::pair{"tempfail", OnFailure::tempfail},
                                          std::pair{"reject", OnFailure::reject}};
-
-Result<SocketPlace> parse_socket_path(std::string_view text) {
-    constexpr std::size_t longest = sizeof(sockaddr_un::sun_path) - 1;
-    if (printable(text) != text) return Problem{"control characters"};
-    if (text.size() > longest)
-        return Problem{fmt::format("the path of a socket can have {} octets", longest)};
-    const auto path = parse_absolute_path(text);
-    return path ? Result<SocketPlace>(SocketPlace{.path = *path}) : Problem{path.problem()};
-}
-
-/// "PORT@HOST", as sendmail writes it, in the order of the others. An IPv6 address gets its brackets.
-std::string host_first(std::string_view text) {
-    const auto at = text.find('@');
-    if (at == text.npos) return std::string(text);
-    const auto host = text.substr(at + 1);
-    const bool is_bare_v6 = !host.starts_with('[') && host.find(':') != host.npos;
-    return fmt::format("{}:{}", is_bare_v6 ? fmt::format("[{}]", host) : host, text.substr(0, at));
-}
-
-Result<SocketPlace> parse_socket_host(std::string_view text, bool is_ipv6_only) {
-    const auto relay = parse_relay_host(host_first(text));
-    if (!relay) return Problem{relay.problem()};
-    if (relay->port == 0)
-        return Problem{fmt::format("\"{}\" has no port: write /PATH or HOST:PORT", printable(text))};
-    if (is_ipv6_only && relay->address && !relay->address->is_v6())
-        return Problem{fmt::format("\"{}\" is no address of IPv6", printable(text))};
-    return SocketPlace{.host = relay->address ? relay->address->to_string() : relay->host,
-                       .port = relay->port,
-                       .is_ipv6_only = is_ipv6_only};
-}
 
 /// One word of "header+body".
 bool allow_change(FilterChanges& changes, std::string_view word) {
@@ -126,20 +95,6 @@ std::string_view to_string(FilterSettings::OnFailure action) {
     for (const auto& [word, known] : on_failure_words)
         if (action == known) return word;
     return "";
-}
-
-std::string SocketPlace::to_string() const {
-    if (!path.empty()) return path;
-    return host.find(':') == host.npos ? fmt::format("{}:{}", host, port)
-                                       : fmt::format("[{}]:{}", host, port);
-}
-
-Result<SocketPlace> parse_socket_place(std::string_view text) {
-    if (text.starts_with('/')) return parse_socket_path(text);
-    for (const std::string_view prefix : {"unix:", "local:"})
-        if (text.starts_with(prefix)) return parse_socket_path(text.substr(prefix.size()));
-    if (text.starts_with("inet6:")) return parse_socket_host(text.substr(6), true);
-    return parse_socket_host(text.starts_with("inet:") ? text.substr(5) : text, false);
 }
 
 Result<FilterSettings> parse_filter(std::string_view text) {

@@ -1,5 +1,6 @@
 // Values of options about where addresses lead.
 #include <fmt/format.h>
+#include <sys/un.h>
 
 #include <algorithm>
 
@@ -28,6 +29,21 @@ std::string target_problem(std::string_view target, bool has_user) {
     return alias_file_problem(target.substr(2));
 }
 
+/// "ADDRESS[:PORT]", or "/PATH" of a socket.
+Result<ServerPlace> parse_lmtp_place(std::string_view text) {
+    constexpr std::size_t longest_path = sizeof(sockaddr_un::sun_path) - 1;
+    if (!text.starts_with('/')) {
+        const auto endpoint = parse_endpoint(text, lmtp_port);
+        if (!endpoint) return Problem{endpoint.problem()};
+        if (endpoint->port == 0) return Problem{fmt::format("\"{}\" has no port", printable(text))};
+        return ServerPlace(*endpoint);
+    }
+    if (printable(text) != text) return Problem{"control characters"};
+    if (text.size() > longest_path)
+        return Problem{fmt::format("the path of a socket can have {} octets", longest_path)};
+    return ServerPlace(std::string(text));
+}
+
 }  // namespace
 
 Result<std::optional<LmtpServer>> parse_local_transport(std::string_view text) {
@@ -37,7 +53,7 @@ Result<std::optional<LmtpServer>> parse_local_transport(std::string_view text) {
     if (!text.starts_with(lmtp))
         return Problem{
             fmt::format("\"{}\": write mailbox, lmtp:/PATH or lmtp:ADDRESS:PORT", printable(text))};
-    const auto place = parse_server_place(text.substr(lmtp.size()), lmtp_port);
+    const auto place = parse_lmtp_place(text.substr(lmtp.size()));
     return place ? Result<LocalTransport>(LmtpServer{*place}) : Problem{place.problem()};
 }
 

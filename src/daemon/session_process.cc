@@ -77,7 +77,7 @@ class SessionProcess {
           misconduct_(config, resources.rates,
                       [coal = resources.coal](const IpAddress& address) { coal.name(address); }),
           flusher_(spool_, resources.notifications),
-          policies_(config.access.policy_services),
+          policies_(config.access.policy_services, resolver_),
           services_{.config = config,
                     .router = inbound_.router(),
                     .acceptor = inbound_.acceptor(),

@@ -4,29 +4,13 @@
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
-#include "postoffice/net/connect.h"
+#include "postoffice/net/service_connection.h"
 
 namespace postoffice::milter {
 namespace {
 
 constexpr int most_renewals = 10;
 constexpr Milliseconds goodbye_time{1000};
-
-Fd connect_to_host(const SocketPlace& place, const Resolver& resolver, Deadline deadline) {
-    const AddressLookup found = resolver.until(deadline).addresses(place.host);
-    if (found.status != DnsStatus::found) throw PeerGone(place.host + ": " + found.why);
-    std::vector<Endpoint> peers;
-    for (const IpAddress& address : found.addresses)
-        if (address.is_v6() || !place.is_ipv6_only) peers.push_back({address, place.port});
-    if (peers.empty()) throw PeerGone(place.host + " has no address of IPv6");
-    return connect_to_first(peers, deadline).socket;
-}
-
-Fd open_socket(const FilterSettings& settings, const Resolver& resolver) {
-    const auto deadline = Deadline::after(settings.connect_time);
-    return settings.place.path.empty() ? connect_to_host(settings.place, resolver, deadline)
-                                       : connect_to(settings.place.path, deadline);
-}
 
 /// As macros go on the wire: names of several letters in braces.
 std::string wire_name(std::string_view name) {
@@ -41,7 +25,8 @@ void AnswerTime::begin_anew() {
 }
 
 FilterConnection::FilterConnection(const FilterSettings& settings, const Resolver& resolver)
-    : answer_time_(settings.answer_time), connection_(open_socket(settings, resolver)) {
+    : answer_time_(settings.answer_time),
+      connection_(connect_to(settings.place, resolver, Deadline::after(settings.connect_time))) {
     negotiate();
 }
 

@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <variant>
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/text.h"
-#include "postoffice/net/connect.h"
+#include "postoffice/net/service_connection.h"
 
 namespace postoffice {
 namespace {
@@ -43,9 +42,7 @@ Result<PolicyAction> PolicyClient::exchange(const std::string& request, const De
     for (;;) {
         const bool is_used = connection_.has_value();
         try {
-            if (!connection_)
-                connection_.emplace(std::visit([&](const auto& place) { return connect_to(place, deadline); },
-                                               service_.place));
+            if (!connection_) connection_.emplace(connect_to(service_.place, resolver_, deadline));
             // What it said unasked answers no question of this process.
             if (is_used && connection_->has_unread_input()) throw PeerGone("it spoke, or left, unasked");
             connection_->write(request, deadline);
@@ -76,8 +73,8 @@ std::string PolicyClient::read_answer(const Deadline& deadline) {
     }
 }
 
-PolicyClients::PolicyClients(const std::vector<PolicyService>& services) {
-    for (const PolicyService& service : services) clients_.emplace_back(service);
+PolicyClients::PolicyClients(const std::vector<PolicyService>& services, const Resolver& resolver) {
+    for (const PolicyService& service : services) clients_.emplace_back(service, resolver);
 }
 
 bool PolicyClients::is_connected() const {

@@ -46,8 +46,8 @@ class Daemon:
 class SigningKey:
     """A key of `domain` for the selector s."""
 
-    def __init__(self, folder, domain):
-        subprocess.run([_program("opendkim-genkey"), "-D", folder, "-s", "s", "-d", domain, "-b", "1024"], check=True)
+    def __init__(self, folder, domain, bits=1024):
+        subprocess.run([_program("opendkim-genkey"), "-D", folder, "-s", "s", "-d", domain, "-b", str(bits)], check=True)
         self.domain = domain
         self.file = os.path.join(folder, "s.private")
         with open(os.path.join(folder, "s.txt")) as file:

@@ -61,7 +61,8 @@ NO_ROUTE = set("""
     srs-key delay-warning agents destination-agents destination-rate transport source-address helo-name generics
     owner-programs lookup-timeout remote-tls remote-tls-policy remote-tls-authorities mta-sts tls-reports dnssec
     untrusted-set-sender trusted-users delivery-wait strict-addresses vhost-user header-size notify-success greylist-keep
-    log-format relay-password-file relay-token-command filter filter-bounces safe
+    log-format relay-password-file relay-token-command filter filter-bounces safe av av-timeout
+    policy-service
     """.split())
 
 

@@ -77,7 +77,7 @@ constexpr BadValue bad_values[] = {
     {"checkhelo", "maybe", not_a_flag},
     {"verify-from", "maybe", not_a_flag},
     {"nodaemon", "maybe", not_a_flag},
-    {"policy-service", "localhost", "\"localhost\" is not an IPv4 or IPv6 address"},
+    {"policy-service", "localhost", "\"localhost\" has no port: write /PATH or HOST:PORT"},
     {"filter", "opendkim", "\"opendkim\" has no port: write /PATH or HOST:PORT"},
     {"filter-bounces", "maybe", not_a_flag},
     {"safe", "maybe", not_a_flag},

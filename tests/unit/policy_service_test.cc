@@ -32,9 +32,14 @@ FakeServer::Script answering(std::vector<std::string> answers) {
     };
 }
 
+const Resolver& resolver() {
+    static const Resolver none(ResolverSettings{});
+    return none;
+}
+
 PolicyService at(const FakeServer& server, Seconds timeout = Seconds(20)) {
     PolicyService service;
-    service.place = server.endpoint();
+    service.place = {.host = server.endpoint().address.to_string(), .port = server.endpoint().port};
     service.timeout = timeout;
     return service;
 }
@@ -43,7 +48,7 @@ PolicyService at(const FakeServer& server, Seconds timeout = Seconds(20)) {
 std::string problem_with(const std::string& answer) {
     FakeServer server({answering({answer})});
     const PolicyService service = at(server);
-    return PolicyClient(service).ask(question).problem();
+    return PolicyClient(service, resolver()).ask(question).problem();
 }
 
 TEST(PolicyAction, HasTheMeaningOfAccess5) {
@@ -111,7 +116,7 @@ TEST(PolicyClient, AsksSeveralTimesOverOneConnection) {
         peer.wait_for_close();
     }});
     const PolicyService service = at(server);
-    PolicyClient client(service);
+    PolicyClient client(service, resolver());
     EXPECT_EQ(client.ask(question)->kind, Kind::none);
     EXPECT_EQ(client.ask(question)->reply.line(), "554 5.7.1 no");
     EXPECT_EQ(first, "request=smtpd_access_policy\nsender=a@b.test\n");
@@ -122,7 +127,7 @@ TEST(PolicyClient, AsksSeveralTimesOverOneConnection) {
 TEST(PolicyClient, ReplacesAConnectionThatTheServiceHasClosed) {
     FakeServer server({answering({"action=OK\n\n"}), answering({"action=DUNNO\n\n"})});
     const PolicyService service = at(server);
-    PolicyClient client(service);
+    PolicyClient client(service, resolver());
     EXPECT_EQ(client.ask(question)->kind, Kind::accept);
     EXPECT_EQ(client.ask(question)->kind, Kind::none);
     EXPECT_EQ(server.connections(), 2);
@@ -131,7 +136,7 @@ TEST(PolicyClient, ReplacesAConnectionThatTheServiceHasClosed) {
 TEST(PolicyClient, DoesNotTakeAnOldAnswerForANewOne) {
     FakeServer server({answering({"action=DUNNO\n\naction=OK\n\n"}), answering({"action=REJECT\n\n"})});
     const PolicyService service = at(server);
-    PolicyClient client(service);
+    PolicyClient client(service, resolver());
     EXPECT_EQ(client.ask(question)->kind, Kind::none);
     EXPECT_EQ(client.ask(question)->kind, Kind::refuse);
 }
@@ -143,7 +148,7 @@ TEST(PolicyClient, SendsNoValueThatWouldEndItsLine) {
         peer.say("action=OK\n\n");
     }});
     const PolicyService service = at(server);
-    EXPECT_TRUE(PolicyClient(service).ask({{"helo_name", "x\naction=OK\n\n"}, {"sender", ""}}));
+    EXPECT_TRUE(PolicyClient(service, resolver()).ask({{"helo_name", "x\naction=OK\n\n"}, {"sender", ""}}));
     EXPECT_EQ(request, "helo_name=x?action=OK??\nsender=\n");
 }
 
@@ -170,7 +175,7 @@ TEST(PolicyClient, DoesNotAskASilentServiceAgainForAWhile) {
         }
     }});
     const PolicyService service = at(server, Seconds(1));
-    PolicyClient client(service);
+    PolicyClient client(service, resolver());
     EXPECT_FALSE(client.ask(question));
     EXPECT_FALSE(client.ask(question));
     EXPECT_EQ(questions, 1);
@@ -179,8 +184,8 @@ TEST(PolicyClient, DoesNotAskASilentServiceAgainForAWhile) {
 
 TEST(PolicyClient, ReportsThatNoServiceListens) {
     PolicyService service;
-    service.place = std::string("/nonexistent/socket");
-    PolicyClient client(service);
+    service.place = {.path = "/nonexistent/socket"};
+    PolicyClient client(service, resolver());
     EXPECT_NE(client.ask(question).problem().find("/nonexistent/socket"), std::string::npos);
 }
 

@@ -9,7 +9,7 @@ namespace {
 TEST(PolicyServiceValue, IsAPlaceWithOptions) {
     const auto plain = parse_policy_service("/run/policy.sock");
     ASSERT_TRUE(plain);
-    EXPECT_EQ(to_string(plain->place), "/run/policy.sock");
+    EXPECT_EQ(plain->place.to_string(), "/run/policy.sock");
     EXPECT_TRUE(plain->stages.rcpt && !plain->stages.data && !plain->stages.end_of_message);
     EXPECT_FALSE(plain->all_clients || plain->failure_accepts);
     EXPECT_EQ(plain->timeout, Seconds(30));
@@ -19,13 +19,14 @@ TEST(PolicyServiceValue, IsAPlaceWithOptions) {
         "on-failure=accept, "
         "context=a=b c");
     ASSERT_TRUE(full) << full.problem();
-    EXPECT_EQ(to_string(full->place), "127.0.0.1:10023");
+    EXPECT_EQ(full->place.to_string(), "127.0.0.1:10023");
     EXPECT_TRUE(!full->stages.rcpt && full->stages.data && full->stages.end_of_message);
     EXPECT_TRUE(full->all_clients && full->failure_accepts && full->refuses_spam);
     EXPECT_EQ(full->timeout, Seconds(5));
     EXPECT_EQ(full->context, "a=b c");
-    EXPECT_EQ(to_string(parse_policy_service("unix:/run/p")->place), "/run/p");
-    EXPECT_EQ(to_string(parse_policy_service("[::1]:10023")->place), "[::1]:10023");
+    EXPECT_EQ(parse_policy_service("unix:/run/p")->place.to_string(), "/run/p");
+    EXPECT_EQ(parse_policy_service("inet:localhost:10023")->place.to_string(), "localhost:10023");
+    EXPECT_EQ(parse_policy_service("[::1]:10023")->place.to_string(), "[::1]:10023");
 }
 
 TEST(PolicyServiceValue, IsRefusedWithAReason) {

@@ -86,7 +86,7 @@ enum class TlsLevel {
 /// "may".
 std::string_view to_string(TlsLevel level);
 
-/// Where a server of the administrator's listens: an address with its port, or the path of a socket.
+/// Where a server of mailboxes listens: an address with its port, or the path of a socket.
 using ServerPlace = std::variant<Endpoint, std::string>;
 
 /// "192.0.2.1:24", or the path.
@@ -100,6 +100,18 @@ struct LmtpServer {
     bool operator==(const LmtpServer&) const = default;
 };
 
+/// Where a server of this host's administrator listens, such as a filter or a policy daemon.
+struct SocketPlace {
+    std::string path = {};      ///< in the file system; empty: `host` and `port` say where
+    std::string host = {};      ///< a name in lower case, or an address
+    std::uint16_t port = 0;     ///< never 0 for a host
+    bool is_ipv6_only = false;  ///< of the addresses of a name, those of IPv4 are not tried
+
+    /// "/run/opendkim.sock", "localhost:8891", "[::1]:8891".
+    std::string to_string() const;
+    bool operator==(const SocketPlace&) const = default;
+};
+
 /// A policy daemon of `policy-service=`, which decides about clients, senders and recipients by the protocol
 /// of Postfix's policy delegation.
 struct PolicyService {
@@ -111,7 +123,7 @@ struct PolicyService {
         bool operator==(const Stages&) const = default;
     };
 
-    ServerPlace place;
+    SocketPlace place;
     Stages stages{};
     bool all_clients = false;      ///< it is asked about trusted clients and logins, too
     bool refuses_spam = false;     ///< what it refuses for good is spam, for `spam=` to decide about
@@ -166,18 +178,6 @@ enum class HostnameFrom { resolver, uname };
 
 /// What is done with a CR or LF in a message that is no half of a CRLF: see postoffice.cf(5).
 enum class BareNewline { normalise, reject, accept };
-
-/// Where a server of this host's administrator listens, such as a filter.
-struct SocketPlace {
-    std::string path = {};      ///< in the file system; empty: `host` and `port` say where
-    std::string host = {};      ///< a name in lower case, or an address
-    std::uint16_t port = 0;     ///< never 0 for a host
-    bool is_ipv6_only = false;  ///< of the addresses of a name, those of IPv4 are not tried
-
-    /// "/run/opendkim.sock", "localhost:8891", "[::1]:8891".
-    std::string to_string() const;
-    bool operator==(const SocketPlace&) const = default;
-};
 
 /// What a filter may change of a message; what it may not is ignored.
 struct FilterChanges {

@@ -53,10 +53,7 @@ Result<std::optional<LmtpServer>> parse_local_transport(std::string_view text);
 Result<SocketPlace> parse_socket_place(std::string_view text);
 /// The same, then any number of ",OPTION=VALUE", postoffice.cf(5).
 Result<FilterSettings> parse_filter(std::string_view text);
-/// "ADDRESS[:PORT]", where the port must be given if the default is 0, or "/PATH" of a socket.
-Result<ServerPlace> parse_server_place(std::string_view text, std::uint16_t default_port);
-/// A place, also with "inet:" or "unix:" in front of it, then any number of ",OPTION=VALUE",
-/// postoffice.cf(5).
+/// The same as parse_filter(), with other options.
 Result<PolicyService> parse_policy_service(std::string_view text);
 /// "IP", "IP:PORT" or "[IP]:PORT".
 Result<Endpoint> parse_endpoint(std::string_view text, std::uint16_t default_port);

@@ -16,6 +16,7 @@
 #include "postoffice/config/value_types.h"
 #include "postoffice/mail/reply.h"
 #include "postoffice/net/connection.h"
+#include "postoffice/net/resolver.h"
 
 namespace postoffice {
 
@@ -54,8 +55,9 @@ using PolicyAttributes = std::vector<std::pair<std::string_view, std::string>>;
 /// One service, and the connection to it, which serves many questions.
 class PolicyClient {
   public:
-    /// Keeps the reference.
-    explicit PolicyClient(const PolicyService& service) : service_(service) {}
+    /// Keeps the references.
+    PolicyClient(const PolicyService& service, const Resolver& resolver)
+        : service_(service), resolver_(resolver) {}
 
     /// Asks within the time of the service. A connection that the service has closed meanwhile is replaced
     /// once. A service that was silent for that time is not asked again for half a minute: the answer is a
@@ -63,7 +65,7 @@ class PolicyClient {
     Result<PolicyAction> ask(const PolicyAttributes& attributes);
 
     const PolicyService& service() const { return service_; }
-    std::string name() const { return to_string(service_.place); }
+    std::string name() const { return service_.place.to_string(); }
     bool is_connected() const { return connection_.has_value(); }
     void close() { connection_.reset(); }
     /// For DEBUG: the last action and its time, or what went wrong.
@@ -74,6 +76,7 @@ class PolicyClient {
     std::string read_answer(const Deadline& deadline);
 
     const PolicyService& service_;
+    const Resolver& resolver_;
     std::optional<Connection> connection_;
     std::optional<Deadline> avoided_until_;
     std::string last_result_ = "not asked yet";
@@ -82,8 +85,8 @@ class PolicyClient {
 /// Those of the configuration, with the connections of this process.
 class PolicyClients {
   public:
-    /// Keeps the reference.
-    explicit PolicyClients(const std::vector<PolicyService>& services);
+    /// Keeps the references.
+    PolicyClients(const std::vector<PolicyService>& services, const Resolver& resolver);
 
     std::deque<PolicyClient>& all() { return clients_; }
     bool is_connected() const;
