@@ -37,7 +37,9 @@ def captured_session(host, outsiders):
     listener, = helpers(host, "listener")
     client, = call(outsiders, 1)
     until_reply(client, b"220")
-    session, = wait_for_title(host, f"SMTP {CROWD[0]}")
+    client.sendall(b"EHLO client.test\r\nMAIL FROM:<a@example.org>\r\n")
+    until_reply(client, b"250")
+    session, = wait_for_title(host, f"SMTP {CROWD[0]} MAIL")  # inside a transaction no client is parked
     with stopped(listener):
         client.sendall(b"QUIT\r\n")
         wait_for(lambda: session in with_title(host, "SMTP idle"), what="the end of the dialogue")
