@@ -7,7 +7,7 @@ import os
 import pytest
 
 import dns
-from debian_mta import NoPeer, Postfix
+from debian_mta import NoPostfix, Postfix
 from host import wait_for
 from network import HostsOnNetwork, made_for_module
 
@@ -97,7 +97,7 @@ def debian_postfix(hosts, **settings):
     """For a fixture of a module: yields a started Postfix at debian.test, or skips its tests."""
     try:
         made = Postfix(hosts.debian, "debian.test", DNS, **settings)
-    except NoPeer as why:
+    except NoPostfix as why:
         pytest.skip(f"NEEDS Postfix of Debian: {why}")
     try:
         yield made.start()

@@ -7,7 +7,7 @@ import types
 import pytest
 
 from conftest import needs_root
-from debian_mta import NoPeer, Postfix
+from debian_mta import NoPostfix, Postfix
 from host import wait_for
 from scripted_filter import ACCEPT, Filter, add_field, insert_field, packet, reply_code
 
@@ -62,7 +62,7 @@ def of_postfix():
     try:
         postfix = Postfix(types.SimpleNamespace(prefix=[]), HOST, "127.0.0.1", inet_protocols="ipv4",
                           aliases=f"{USER}: debby\nbad: debby\n", smtpd_milters=f"inet:127.0.0.1:{asked.port}")
-    except NoPeer as why:
+    except NoPostfix as why:
         pytest.skip(f"NEEDS Postfix of Debian: {why}")
     try:
         postfix.start()
