@@ -1,5 +1,5 @@
 // The scanner: runs the program of `av=` on each message, in a child for each. On a host that root starts, it
-// and the program run as the account nobody, never as root or as user=: a program that a message has captured
+// and the program run as `nobody`, never as root or as user=: a program that a message has captured
 // has neither mail nor keys, and cannot signal a process of the service.
 #pragma once
 

@@ -21,7 +21,7 @@ struct ServiceIdentity {
 /// Throws std::system_error (ENOENT) if there is no such account.
 ServiceIdentity service_identity(const Config& config);
 
-/// The account nobody, which has no files and no processes of the service; the invoking user when not root.
+/// The account `nobody`, which has no files and no processes of the service; the invoking user when not root.
 ServiceIdentity identity_without_rights();
 
 /// The ordinary user that runs this process and owns the spool, or would: then this is a private host, where

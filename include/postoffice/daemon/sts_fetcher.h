@@ -1,5 +1,5 @@
 // The STS fetcher: gets policies of MTA-STS (RFC 8461) by HTTPS for queue agents, in a child for each. On a
-// host that root starts, it runs as the account nobody: a fetcher that was captured by a web server has
+// host that root starts, it runs as `nobody`: a fetcher that was captured by a web server has
 // neither mail nor keys, and cannot signal a process of the service.
 #pragma once
 
