@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include "postoffice/delivery/queue_job.h"
 #include "postoffice/local/agent_shares.h"
 
 namespace postoffice {
@@ -13,7 +14,16 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr unsigned most_jobs_in_a_row = 20;  // of an agent that other destinations wait for
+constexpr unsigned most_destinations = 100;  // of an agent: what goes wrong in a process ends with it
 constexpr auto agent_idle_limit = 30s;
+
+/// Its agents have nothing that others must not have: they can work for any destination like it. An agent of
+/// a relay host can ask for logins.
+bool can_share_agents(const DestinationKey& key) {
+    const auto* hosts = key.next_hop.as<NextHop::MailHosts>();
+    return !key.is_local && hosts != nullptr && QueueJob().domain.assign(hosts->domain) &&
+           QueueJob().transport.assign(key.next_hop.transport);
+}
 
 }  // namespace
 
@@ -55,14 +65,36 @@ AgentPool::Agent* AgentPool::free_agent(Place place) {
     const DestinationQueue& destination = place->second;
     if (!may_start(postoffice::pace_of(*place)) || !may_start(destination.account)) return nullptr;
     for (Agent& agent : agents_)
-        if (agent.place == place && !agent.job) return &agent;
+        if (agent.place == place && !agent.job) return must_give_way(agent) ? nullptr : &agent;
     if (destination.agents >= destination.agent_limit()) return nullptr;
-    if (agents_.size() >= config_.remote.agents) {
+    if (Agent* agent = take_over(place)) return agent;
+    if (is_full()) {
         const auto idle = idle_agent();
         if (idle == agents_.end()) return nullptr;
         remove(idle);
     }
     return start(place);
+}
+
+/// The agent that has been idle for longest, of those that can work here. While there may be more agents, one
+/// that keeps a connection for the next message is left alone.
+AgentPool::Agent* AgentPool::take_over(Place place) {
+    if (!can_share_agents(place->first)) return nullptr;
+    const auto idle_before = Clock::now() - (is_full() ? Clock::duration(0) : connection_idle);
+    Agent* found = nullptr;
+    for (Agent& agent : agents_) {
+        const bool is_free = !agent.job && agent.worker.idle_since <= idle_before &&
+                             agent.destinations < most_destinations && can_share_agents(agent.place->first);
+        if (is_free && (!found || agent.worker.idle_since < found->worker.idle_since)) found = &agent;
+    }
+    if (!found) return nullptr;
+    --found->place->second.agents;
+    ++place->second.agents;
+    found->place = place;
+    ++found->destinations;
+    found->jobs_done = 0;
+    found->was_connected = false;
+    return found;
 }
 
 AgentPool::Agent* AgentPool::start(Place place) try {
@@ -127,13 +159,9 @@ void AgentPool::join_line(Place place, const std::string& owner) {
     lines_[static_cast<std::size_t>(postoffice::pace_of(*place))].push(owner, place);
 }
 
-bool AgentPool::has_spare_agent() {
-    return agents_.size() < config_.remote.agents || idle_agent() != agents_.end();
-}
-
 /// In turn from the lines of all paces; within one each owner has a turn.
 std::optional<AgentPool::Place> AgentPool::next_in_line() {
-    if (!has_spare_agent()) return std::nullopt;
+    if (is_full() && idle_agent() == agents_.end()) return std::nullopt;
     for (std::size_t n = 0; n < lines_.size(); ++n) {
         const std::size_t line = next_line_++ % lines_.size();
         if (lines_[line].empty() || !may_start(static_cast<Pace>(line))) continue;

@@ -26,7 +26,7 @@ void DestinationQueue::follow(const Transport& transport) {
 }
 
 bool DestinationQueue::has_room() const {
-    const std::size_t most = pace == Pace::slow || rate.most != 0 ? 1 : most_waiting;
+    const std::size_t most = pace == Pace::quick && rate.most == 0 ? most_waiting : 1;
     return waiting.size() < most;
 }
 

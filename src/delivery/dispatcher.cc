@@ -246,7 +246,12 @@ void Dispatcher::hand_over(Agent& agent, DeliveryJob job) {
     request.count = static_cast<std::uint32_t>(job.recipients.size());
     std::copy(job.recipients.begin(), job.recipients.end(), request.recipients);
     request.routes_again = job.routes_again ? 1 : 0;
-    request.is_patient = agent.place->first.local_name.empty() ? 0 : 1;
+    const DestinationKey& key = agent.place->first;
+    request.is_patient = key.local_name.empty() ? 0 : 1;
+    if (const auto* hosts = key.next_hop.as<NextHop::MailHosts>(); hosts != nullptr && !key.is_local) {
+        request.domain.assign_cut(hosts->domain);
+        request.transport.assign_cut(key.next_hop.transport);
+    }
     try {
         const Fd message = entry.open_message();
         std::vector<int> descriptors = {entry.fd(), message.get()};
@@ -295,8 +300,7 @@ void Dispatcher::agent_answered(AgentPool& pool, AgentPool::Agents::iterator age
     if (is_down) destination.note_down(result_in(answer.value));
     if (job && !is_down) destination.let_grow();
     agent->was_connected = !is_down;
-    const bool leaves = pool.must_give_way(*agent);
-    if (leaves) pool.remove(agent);
+    const bool gives_way = pool.must_give_way(*agent);
     if (job) {
         job->message->entry.reload();
         job->message->was_tried |= !job->routes_again;
@@ -306,7 +310,7 @@ void Dispatcher::agent_answered(AgentPool& pool, AgentPool::Agents::iterator age
         else
             finish(*job);
     }
-    if (leaves) serve_line(pool);
+    if (gives_way) serve_line(pool);
     dispatch(place);
     serve_line(pool);  // if it needs its agent no more
 }

@@ -38,7 +38,6 @@ constexpr Milliseconds local_patience = std::chrono::minutes(2);
 constexpr Milliseconds hasty_patience = std::chrono::seconds(1);
 constexpr Milliseconds hasty_avoidance = std::chrono::seconds(30);
 constexpr unsigned most_sts_questions = 10;  // the record of a policy, and CNAMEs that lead to it
-constexpr Seconds connection_idle{5};        // a kept connection waits so long for the next message
 
 LogEvent word_for(Outcome outcome, const Destination& destination) {
     switch (outcome) {
@@ -62,8 +61,20 @@ class QueueAgent {
           local_(config, agents_, std::chrono::duration_cast<Seconds>(local_patience)),
           hasty_agents_(handles.spawner, hasty_patience, config.local.command_timeout, hasty_avoidance),
           hasty_local_(config, hasty_agents_, std::chrono::duration_cast<Seconds>(local_patience)),
+          next_hop_(task.next_hop),
           name_servers_(config.network.nameservers),
           resolver_(name_servers_.news().value()) {}
+
+    /// From now on it works for this destination. Of the one before it knows no more, but for its TLS
+    /// sessions, which are offered to the same host alone.
+    void turn_to(NextHop next_hop) {
+        if (next_hop == next_hop_) return;
+        next_hop_ = std::move(next_hop);
+        if (remote_) remote_->turn_to(next_hop_);
+    }
+
+    /// For people.
+    std::string destination() const { return task_.is_local ? "mailboxes" : next_hop_.to_string(); }
 
     void route_again(QueueEntry& entry, std::span<const std::uint32_t> indices, StatusWriter status) {
         status_ = std::move(status);
@@ -165,9 +176,9 @@ class QueueAgent {
 
     /// A policy of MTA-STS is that of a domain, not of a relay host.
     void prepare_remote() {
-        remote_ = std::make_unique<RemoteDelivery>(config_, resolver_, task_.next_hop);
+        remote_ = std::make_unique<RemoteDelivery>(config_, resolver_, next_hop_);
         remote_->set_logins(handles_.logins);
-        const bool is_to_domain = task_.next_hop.is<NextHop::MailHosts>();
+        const bool is_to_domain = next_hop_.is<NextHop::MailHosts>();
         if (config_.remote.tls_reports && is_to_domain)
             remote_->set_tls_results(tls_results_.emplace(tls_results_folder(config_)));
         if (!config_.remote.sts || handles_.sts_fetcher.fd() < 0 || !is_to_domain) return;
@@ -293,6 +304,7 @@ class QueueAgent {
     LocalTransport local_;
     AgentChannels hasty_agents_;  ///< for mailboxes of many users: a slow one must not hold up the others
     LocalTransport hasty_local_;
+    NextHop next_hop_;
     ResolverSource name_servers_;
     Resolver resolver_;
     std::optional<StsSource> sts_;
@@ -321,7 +333,6 @@ int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel
                     const QueueAgentHandles& handles) {
     end_on_request(task.runner);
     QueueAgent agent(config, task, handles);
-    const std::string name = task.is_local ? "mailboxes" : task.next_hop.to_string();
     for (;;) {
         std::optional<ReceivedStruct<QueueJob>> job;
         try {
@@ -333,7 +344,9 @@ int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel
         if (!job || job->descriptors.size() < 2) break;
         QueueEntry entry(config.queue.dir, std::move(job->descriptors[0]));
         const auto indices = checked_indices(job->value, entry);
-        set_process_title("delivering " + entry.id() + " to " + name);
+        if (std::string domain = job->value.domain.str(); !domain.empty())
+            agent.turn_to({NextHop::MailHosts{std::move(domain)}, job->value.transport.str()});
+        set_process_title("delivering " + entry.id() + " to " + agent.destination());
         StatusWriter status;
         if (job->descriptors.size() > 2)
             status = StatusWriter(std::move(job->descriptors[2]), job->value.submitter_sees_all != 0);
@@ -343,7 +356,7 @@ int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel
         else
             done = agent.work(entry, indices, job->descriptors[1].get(), job->value.is_patient != 0,
                               std::move(status));
-        set_process_title("idle, last delivered to " + name);
+        set_process_title("idle, last delivered to " + agent.destination());
         send_struct(channel.get(), done);
         agent.write_results();
         allow_end();

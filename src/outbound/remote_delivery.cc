@@ -350,8 +350,14 @@ void RemoteDelivery::set_transcript(std::function<void(const std::string&)> tran
     if (client_) client_->set_transcript(transcript_);
 }
 
+void RemoteDelivery::turn_to(NextHop next_hop) {
+    close();
+    next_hop_ = std::move(next_hop);
+    transport_ = config_.remote.transport(next_hop_.transport);
+}
+
 void RemoteDelivery::close() {
-    if (client_) client_->quit();
+    if (client_) client_->leave();
     client_.reset();
 }
 

@@ -1,4 +1,6 @@
 """Each destination gets its turn in the queue, however much mail others have and however slow they are."""
+import contextlib
+import re
 import threading
 
 from host import free_port, wait_for
@@ -51,3 +53,21 @@ def test_a_destination_with_much_mail_does_not_delay_others(host):
         host.wait_for_empty_queue()
         assert len(first.messages) == 100
         assert before and before[0] < 100
+
+
+def test_one_process_delivers_to_many_hosts(host):
+    """A process that has nothing to do takes the mail of another destination; each host gets its own."""
+    port = free_port()
+    addresses = [f"127.0.0.{n}" for n in range(2, 8)]
+    host.write_config(agents="1", remote_port=port)
+    with contextlib.ExitStack() as stack:
+        sinks = [stack.enter_context(Sink(address, port)) for address in addresses]
+        host.start()
+        for subject in ("one", "two"):
+            for address in addresses:
+                submit(host, f"bob@[{address}]", subject=subject)
+        host.wait_for_empty_queue()
+        for address, sink in zip(addresses, sinks):
+            assert [to for _, to, _ in sink.messages] == [(f"bob@[{address}]",)] * 2
+    processes = set(re.findall(r"postoffice\[(\d+)\]: \S+ delivered ", host.log_text()))
+    assert len(processes) == 1, processes

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "dispatcher_fixture.h"
+#include "postoffice/config/values.h"
 
 namespace postoffice {
 namespace {
@@ -87,7 +88,7 @@ TEST_F(DispatcherTest, WhoWasSlowWaitsInALineOfTheSlow) {
     for (FakeAgent& agent : agents_) {
         pollfd job{agent.channel.get(), POLLIN, 0};
         if (::poll(&job, 1, 0) == 0) continue;
-        (agent.task.next_hop.to_string().starts_with("slow") ? slow_ones : new_ones) += 1;
+        (agent.destination().starts_with("slow") ? slow_ones : new_ones) += 1;
     }
     EXPECT_EQ(slow_ones, 1U);
     EXPECT_EQ(new_ones, 3U);
@@ -111,6 +112,54 @@ TEST_F(DispatcherTest, ManyMessagesOfOneOwnerLeaveRoomForThoseOfOthers) {
     }
     EXPECT_EQ(served, Dispatcher::most_active + 51) << "none is forgotten";
     EXPECT_TRUE(dispatcher_.is_idle());
+}
+
+TEST_F(DispatcherTest, AnAgentWorksForManyDestinationsOneAfterTheOther) {
+    config_.remote.agents = 2;
+    std::vector<Recipient> recipients;
+    for (int n = 0; n < 50; ++n) recipients.push_back(at("d" + std::to_string(n) + ".test"));
+    ASSERT_TRUE(dispatcher_.start(queue(recipients)));
+    std::vector<std::string> served = deliver_all();
+    EXPECT_EQ(started_, 2U);
+    std::sort(served.begin(), served.end());
+    EXPECT_EQ(std::unique(served.begin(), served.end()) - served.begin(), 50) << "each has its own mail";
+}
+
+TEST_F(DispatcherTest, AnAgentThatMayKeepAConnectionIsLeftAloneWhileThereMayBeMore) {
+    config_.remote.agents = 2;
+    ASSERT_TRUE(dispatcher_.start(queue({at("a.test")})));
+    ASSERT_EQ(deliver_all().size(), 1U);
+    ASSERT_TRUE(dispatcher_.start(queue({at("b.test")})));
+    EXPECT_EQ(started_, 2U);
+    ASSERT_TRUE(dispatcher_.start(queue({at("a.test")})));
+    EXPECT_EQ(started_, 2U);
+    EXPECT_EQ(agents_.front().destination(), "a.test") << "its connection is used again";
+    EXPECT_EQ(deliver_all().size(), 2U);
+}
+
+TEST_F(DispatcherTest, AnAgentOfARelayHostWorksForNoOther) {
+    config_.remote.agents = 1;
+    ASSERT_TRUE(dispatcher_.start(queue({at("a.test")})));
+    ASSERT_EQ(deliver_all(), std::vector<std::string>{"a.test"});
+    config_.remote.relay_hosts = {*parse_relay_host("relay.test")};
+    ASSERT_TRUE(dispatcher_.start(queue({at("a.test")})));
+    EXPECT_EQ(started_, 2U) << "only an agent that was started for a relay host can ask for its login";
+    ASSERT_EQ(deliver_all(), std::vector<std::string>{"relay.test"});
+    config_.remote.relay_hosts.clear();
+    ASSERT_TRUE(dispatcher_.start(queue({at("a.test")})));
+    EXPECT_EQ(started_, 3U);
+    EXPECT_EQ(deliver_all(), std::vector<std::string>{"a.test"});
+}
+
+TEST_F(DispatcherTest, DestinationsThatDoNotAnswerLeaveRoomForOtherMailOfTheSameOwner) {
+    config_.remote.agents = 200;
+    for (int round = 0; round < 20; ++round)
+        for (int n = 0; n < 20; ++n)
+            ASSERT_TRUE(
+                dispatcher_.start(queue({at("dead" + std::to_string(n) + ".test")}, {}, "192.0.2.6")));
+    ASSERT_TRUE(dispatcher_.start(queue({at("fresh.test")}, {}, "192.0.2.6")));
+    EXPECT_TRUE(has_agent("fresh.test"));
+    EXPECT_TRUE(deliver_to("fresh.test"));
 }
 
 TEST_F(DispatcherTest, ProgramsOfOneUserLeaveAgentsToThoseOfOthers) {

@@ -55,6 +55,36 @@ TEST_F(RemoteDeliveryTest, CloseSaysQuit) {
     EXPECT_EQ(last, "QUIT");
 }
 
+TEST_F(RemoteDeliveryTest, AnotherNextHopGetsItsOwnConnectionAndName) {
+    std::vector<std::string> names;
+    const auto takes_one = [&names](std::string& last) {
+        return [&names, &last](FakePeer& p) {
+            p.say("220 ready\r\n");
+            names.push_back(p.answer("250 ok\r\n"));
+            p.answer("250 ok\r\n");
+            p.answer("250 ok\r\n");
+            p.answer("354 go\r\n");
+            p.body();
+            p.say("250 2.0.0 taken\r\n");
+            last = p.line();
+        };
+    };
+    std::string first_end, second_end;
+    serve({{takes_one(first_end)}, {takes_one(second_end)}});
+    config_.remote.transports = {{.name = "bulk", .helo_name = "bulk.test"}};
+    {
+        RemoteDelivery delivery = to("b.test");
+        EXPECT_EQ(send(delivery).results[0].by, "mx1.b.test [127.0.0.2]");
+        delivery.turn_to({NextHop::MailHosts{"mx2.b.test"}, "bulk"});
+        EXPECT_EQ(send(delivery).results[0].by, "mx2.b.test [127.0.0.3]");
+        delivery.close();
+    }
+    servers_.clear();
+    EXPECT_EQ(names, (std::vector<std::string>{"EHLO me.test", "EHLO bulk.test"}));
+    EXPECT_EQ(first_end, "QUIT");
+    EXPECT_EQ(second_end, "QUIT");
+}
+
 TEST_F(RemoteDeliveryTest, ManyRecipientsAreSplitAndKeepTheirOrder) {
     std::vector<std::size_t> sizes;
     serve({{[&sizes](FakePeer& p) {

@@ -30,9 +30,10 @@ class AgentPool {
         Worker worker;
         Place place;
         std::optional<DeliveryJob> job = std::nullopt;  ///< empty while idle
-        unsigned jobs_done = 0;
-        bool was_connected = false;  ///< to a host of its destination
-        bool is_ending = false;      ///< it was asked to
+        unsigned jobs_done = 0;                         ///< for its destination
+        unsigned destinations = 1;                      ///< that it has worked for
+        bool was_connected = false;                     ///< to a host of its destination
+        bool is_ending = false;                         ///< it was asked to
         Clock::time_point busy_since{};
     };
     using Agents = std::list<Agent>;
@@ -41,16 +42,17 @@ class AgentPool {
     AgentPool(const Config& config, Kind kind, const DispatcherEvents& events, Milliseconds slow)
         : config_(config), is_local_(kind == Kind::local), events_(events), slow_(slow) {}
 
-    /// An agent of this destination without a job, started if it may have one more; nullptr if it may not. If
-    /// none can be started, the destination is down.
+    /// An agent of this destination without a job. If the destination may have one more: an agent that
+    /// another destination does not need, or a new one. nullptr if it may not; if none can be started, the
+    /// destination is down.
     Agent* free_agent(Place place);
     /// A destination whose own agents are at work is served by them when they are done. `owner`: of the mail.
     void join_line(Place place, const std::string& owner);
     /// The destination that gets the next agent, and leaves the line; nullopt if no agent is spare, or none
     /// may start.
     std::optional<Place> next_in_line();
-    /// The agent ends, since other destinations wait in line. A new agent costs a process and a connection:
-    /// the only one of its destination may do some work first.
+    /// The agent does no more for its destination, since others wait in line. Another destination costs a
+    /// connection: the only agent of one may do some work first.
     bool must_give_way(const Agent& agent) const;
     /// Agents that turned slow take the places of others as long as no other mail waits for them. Then those
     /// that turned slow last are asked to end.
@@ -75,8 +77,9 @@ class AgentPool {
     std::size_t busy(Pace at_least) const;
     bool may_start(Pace pace) const;
     bool may_start(const std::string& account) const;
-    bool has_spare_agent();
+    bool is_full() const { return agents_.size() >= config_.remote.agents; }
     Agents::iterator idle_agent();
+    Agent* take_over(Place place);
     Agent* start(Place place);
 
     const Config& config_;

@@ -1,5 +1,6 @@
-// A queue agent: a process that works on queued messages for one destination, one at a time, as the runner
-// hands them over. A destination is the host's own mailboxes, or one next hop.
+// A queue agent: a process that works on queued messages, one at a time, as the runner hands them over. It
+// works for one destination: the host's own mailboxes, or one next hop; an agent for mail hosts that DNS
+// names works for several such destinations, one after the other.
 #pragma once
 
 #include <sys/types.h>
@@ -16,7 +17,7 @@ namespace postoffice {
 
 struct QueueAgentTask {
     bool is_local = false;
-    NextHop next_hop = {};  ///< unless it is local
+    NextHop next_hop = {};  ///< the first one, unless it is local
     bool verbose = false;   ///< show the dialogue on standard error
     pid_t runner = 0;       ///< with which it ends
 };
@@ -29,6 +30,9 @@ struct QueueAgentHandles {
     StsFetcherHandle sts_fetcher{};  ///< policies, for an agent of another host
     RelayLoginHandle logins{};       ///< for an agent of a relay host
 };
+
+/// A connection that is kept waits so long for the next message.
+inline constexpr Seconds connection_idle{5};
 
 /// Serves QueueJobs from `channel` until the runner closes it. Returns the exit status.
 int run_queue_agent(const Config& config, const QueueAgentTask& task, Fd channel,

@@ -17,6 +17,10 @@ struct QueueJob {
     std::uint8_t submitter_sees_all = 0;             ///< as StatusWriter has it
     std::uint8_t routes_again = 0;                   ///< deliver nothing: see where they lead by now
     std::uint8_t is_patient = 0;  ///< local agents may take minutes; else what takes long comes back
+    /// Of a domain whose mail hosts get it, and the transport, as in NextHop: the agent turns to them,
+    /// wherever it was before. Empty domain: to the one destination that the agent was started for.
+    FixedString<256> domain;
+    FixedString<256> transport;
 };
 
 /// Agent to runner: every outcome is in the journal (appended, not synced), unless the destination is down.

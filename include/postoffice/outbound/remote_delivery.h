@@ -32,6 +32,9 @@ class RemoteDelivery {
     /// Where policies for TLS come from, beside the options. Keeps the reference.
     void add_policy_source(TlsPolicySource& source) { tls_.add(source); }
 
+    /// Mail goes to this one from now on; the connection to the one before is closed.
+    void turn_to(NextHop next_hop);
+
     struct Outcome {
         std::vector<DeliveryResult> results;  ///< parallel to the recipients
         bool destination_is_down = false;     ///< no host could be reached: do not try more messages now
@@ -44,7 +47,7 @@ class RemoteDelivery {
     void set_tls_results(TlsResults& results) { tls_results_ = &results; }
     /// From now on `transcript` is called with each line of the dialogues, as in SmtpClient; it may be empty.
     void set_transcript(std::function<void(const std::string&)> transcript);
-    /// Says QUIT to a connection that is kept.
+    /// Says QUIT to a connection that is kept, and does not wait for the answer.
     void close();
 
     /// In one transaction (RFC 5321 section 4.5.3.1.8); more are split.
@@ -88,8 +91,8 @@ class RemoteDelivery {
 
     const Config& config_;
     const Resolver& resolver_;
-    const NextHop next_hop_;
-    const Transport transport_;
+    NextHop next_hop_;
+    Transport transport_;
     TlsResults* tls_results_ = nullptr;  // not owned
     RelayLoginHandle logins_;
     std::function<void(const std::string&)> transcript_;

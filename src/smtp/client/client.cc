@@ -233,11 +233,19 @@ void SmtpClient::hang_up() {
 }
 
 void SmtpClient::quit() {
+    say_goodbye([this] { (void)read_reply(goodbye_patience); });
+}
+
+void SmtpClient::leave() {
+    say_goodbye([this] { connection_->flush(within(goodbye_patience)); });
+}
+
+void SmtpClient::say_goodbye(const std::function<void()>& and_then) {
     if (!connection_) return;
     ceiling_ = Deadline::after(goodbye_patience);
     try {
         command("QUIT");
-        (void)read_reply(goodbye_patience);
+        and_then();
     } catch (const ClosingDown&) {
         // It was leaving anyway.
     } catch (const std::runtime_error&) {

@@ -127,7 +127,11 @@ class SmtpClient {
     /// True if the server has neither closed nor said anything unasked since the last transaction, and takes
     /// another one. Asks the kernel only: no round trip.
     bool is_alive();
+    /// Says QUIT, waits for the answer, and closes.
     void quit();
+    /// Says QUIT and closes: nothing depends on the answer (RFC 5321 section 4.1.1.10 says SHOULD), and the
+    /// server decides when it comes.
+    void leave();
 
   private:
     struct Transaction;
@@ -167,6 +171,7 @@ class SmtpClient {
     DeliveryResult judge(const Reply& reply) const;
     DeliveryResult lost(const std::string& why) const;
     Deadline within(Seconds patience) const;
+    void say_goodbye(const std::function<void()>& and_then);
     void hang_up();
 
     std::optional<Connection> connection_;
