@@ -16,34 +16,48 @@ std::uint64_t little_endian(const char* octets) {
     return word;
 }
 
+struct State {
+    std::uint64_t a, b, c, d;
+
+    void mix(int rounds) {
+        while (rounds-- > 0) {
+            a += b;
+            c += d;
+            b = std::rotl(b, 13) ^ a;
+            d = std::rotl(d, 16) ^ c;
+            a = std::rotl(a, 32);
+            c += b;
+            a += d;
+            b = std::rotl(b, 17) ^ c;
+            d = std::rotl(d, 21) ^ a;
+            c = std::rotl(c, 32);
+        }
+    }
+    void take(std::uint64_t word) {
+        d ^= word;
+        mix(2);
+        a ^= word;
+    }
+    std::uint64_t folded() const { return a ^ b ^ c ^ d; }
+};
+
 }  // namespace
 
 // "somepseudorandomlygeneratedbytes", as the algorithm has it.
-KeyedHash::KeyedHash(const HashKey& key)
-    : a_(key[0] ^ 0x736f6d6570736575),
-      b_(key[1] ^ 0x646f72616e646f6d),
+KeyedHash::KeyedHash(const HashKey& key, Width width)
+    : width_(width),
+      a_(key[0] ^ 0x736f6d6570736575),
+      b_(key[1] ^ 0x646f72616e646f6d ^ (width == Width::bits_128 ? 0xee : 0)),
       c_(key[0] ^ 0x6c7967656e657261),
       d_(key[1] ^ 0x7465646279746573) {}
 
-void KeyedHash::mix(int rounds) {
-    while (rounds-- > 0) {
-        a_ += b_;
-        c_ += d_;
-        b_ = std::rotl(b_, 13) ^ a_;
-        d_ = std::rotl(d_, 16) ^ c_;
-        a_ = std::rotl(a_, 32);
-        c_ += b_;
-        a_ += d_;
-        b_ = std::rotl(b_, 17) ^ c_;
-        d_ = std::rotl(d_, 21) ^ a_;
-        c_ = std::rotl(c_, 32);
-    }
-}
-
-void KeyedHash::take(std::uint64_t word) {
-    d_ ^= word;
-    mix(2);
-    a_ ^= word;
+void KeyedHash::take(const char* words, std::size_t count) {
+    State state{a_, b_, c_, d_};  // in registers
+    for (; count > 0; --count, words += word_size) state.take(little_endian(words));
+    a_ = state.a;
+    b_ = state.b;
+    c_ = state.c;
+    d_ = state.d;
 }
 
 void KeyedHash::append(std::string_view piece) {
@@ -54,20 +68,25 @@ void KeyedHash::append(std::string_view piece) {
         std::copy_n(piece.data(), more, rest_.data() + held);
         piece.remove_prefix(more);
         if (held + more < word_size) return;
-        take(little_endian(rest_.data()));
+        take(rest_.data(), 1);
     }
-    for (; piece.size() >= word_size; piece.remove_prefix(word_size)) take(little_endian(piece.data()));
+    take(piece.data(), piece.size() / word_size);
+    piece.remove_prefix(piece.size() / word_size * word_size);
     std::copy_n(piece.data(), piece.size(), rest_.data());
 }
 
-std::uint64_t KeyedHash::value() const {
-    KeyedHash end = *this;
+Hash128 KeyedHash::values() const {
+    State end{a_, b_, c_, d_};
     std::array<char, word_size> last{};
     std::copy_n(rest_.data(), length_ % word_size, last.data());
     end.take(length_ << 56 | little_endian(last.data()));
-    end.c_ ^= 0xff;
+    end.c ^= width_ == Width::bits_128 ? 0xee : 0xff;
     end.mix(4);
-    return end.a_ ^ end.b_ ^ end.c_ ^ end.d_;
+    const std::uint64_t first = end.folded();
+    if (width_ == Width::bits_64) return {first, 0};
+    end.b ^= 0xdd;
+    end.mix(4);
+    return {first, end.folded()};
 }
 
 std::uint64_t keyed_hash(const HashKey& key, std::string_view text) {

@@ -162,6 +162,12 @@ TEST(KeyedHash, IsSipHash) {
     EXPECT_EQ(keyed_hash(key, text), 0xa129ca6149be45e5U);
 }
 
+// SipHash-2-4 of the empty text with 128 bits, as its authors published it and as OpenSSL computes it.
+TEST(KeyedHash, Has128BitsIfThatIsWanted) {
+    const KeyedHash hash({0x0706050403020100, 0x0f0e0d0c0b0a0908}, KeyedHash::Width::bits_128);
+    EXPECT_EQ(hash.values(), (Hash128{0xe6a825ba047f81a3, 0x930255c71472f66d}));
+}
+
 TEST(KeyedHash, IsTheSameInPieces) {
     const HashKey key = {1, 2};
     const std::string text = "twenty-three octets \0\xff!";
