@@ -1,4 +1,4 @@
-#include "dot_lock.h"
+#include "postoffice/local/dot_lock.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

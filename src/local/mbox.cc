@@ -10,139 +10,58 @@
 #include <cstdlib>
 #include <utility>
 
-#include "dot_lock.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
-#include "postoffice/base/lock.h"
 #include "postoffice/base/log.h"
 #include "postoffice/local/mailbox.h"
+#include "postoffice/local/mbox_file.h"
 #include "postoffice/local/message_copier.h"
 #include "postoffice/routing/mailbox_path.h"
 
 namespace postoffice {
 namespace {
 
-bool same_file(const struct stat& a, const struct stat& b) {
-    return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
-void require_mailbox(const struct stat& status) {
-    if (const auto why = unfit_as_mbox(status, ::geteuid()); !why.empty())
-        throw UnfitMailbox(std::string(why));
-}
-
 class Mbox final : public Mailbox {
   public:
     Mbox(std::string path, const MboxOptions& options)
-        : path_(std::move(path)),
-          options_(options),
+        : options_(options),
           copier_({.from_line = true, .escape_from = options.escape_from}),
-          dot_lock_(options.dot_lock ? path_ + ".lock" : "", options.group) {}
+          file_(std::move(path), options.dot_lock, options.group) {}
 
     void begin() override;
     void append(const DeliveryStamp& stamp, int message) override;
     void finish() override;
 
   private:
-    bool open_existing();
-    bool create();
-    void make_name_durable();
-    std::string missing_newlines(off_t size) const;
     void cut_back_to(off_t size) noexcept;
-    void close() noexcept;
 
-    const std::string path_;
     const MboxOptions options_;
     MessageCopier copier_;
-    DotLock dot_lock_;
-    Fd file_;                  // kept between batches
-    struct stat identity_ {};  // of file_
-    bool is_name_durable_ = false;
+    MboxFile file_;    // kept open between batches
     off_t start_ = 0;  // size at begin()
     off_t end_ = 0;    // size now
     std::string gap_;  // what the file lacks of an empty line at its end
 };
 
 void Mbox::begin() {
-    const Deadline deadline = Deadline::after(options_.lock_patience);
+    (void)file_.lock(options_.lock_patience, MboxFile::Missing::is_created);
     try {
-        for (;;) {
-            if (!file_ && !open_existing() && !create()) continue;
-            if (!lock_mailbox(file_.get(), deadline, [this] { return dot_lock_.try_acquire(); }))
-                throw Timeout("mailbox is locked by another program");
-            // Only now does the path mean anything: until we had the lock, a mail reader could put another
-            // file in its place.
-            struct stat now {};
-            if (::lstat(path_.c_str(), &now) == 0 && same_file(now, identity_)) {
-                require_mailbox(now);
-                if (now.st_size == 0) make_name_durable();
-                start_ = end_ = now.st_size;
-                gap_ = missing_newlines(now.st_size);
-                return;
-            }
-            file_.reset();
-            is_name_durable_ = false;
-            if (deadline.passed()) throw Timeout("mailbox is replaced again and again");
-        }
+        // An empty one may be new: an agent that made it may have been killed at once.
+        if (file_.status().st_size == 0) file_.make_name_durable();
+        start_ = end_ = file_.status().st_size;
+        gap_ = missing_mbox_end(file_.fd(), start_);
     } catch (...) {
-        close();
+        file_.close();
         throw;
     }
-}
-
-/// False if there is none.
-bool Mbox::open_existing() {
-    struct stat named {};
-    if (::lstat(path_.c_str(), &named) != 0) {
-        if (errno == ENOENT) return false;
-        throw_errno("stat " + path_);
-    }
-    require_mailbox(named);
-    // Reading the end of the file must not look to the user's shell as if the mail had been read.
-    file_ = disk::open(path_, O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOATIME);
-    if (::fstat(file_.get(), &identity_) != 0) throw_errno("stat " + path_);
-    require_mailbox(identity_);
-    return true;
-}
-
-/// False if another process created it first.
-bool Mbox::create() {
-    const EffectiveGroup as_mailbox_group(options_.group);
-    try {
-        file_ = disk::open(path_, O_RDWR | O_APPEND | O_NOFOLLOW | O_NOATIME | O_CREAT | O_EXCL, 0600);
-    } catch (const std::system_error& e) {
-        if (e.code().value() == EEXIST) return false;
-        throw;
-    }
-    // Where a mailbox group owns the directory, its members (mail readers that are set-gid) expect to get in.
-    if (options_.group.needed && ::fchmod(file_.get(), 0660) != 0) throw_errno("chmod " + path_);
-    if (::fstat(file_.get(), &identity_) != 0) throw_errno("stat " + path_);
-    return true;
-}
-
-/// Of a mailbox without mail, which may be new: an agent that made it may have been killed at once.
-void Mbox::make_name_durable() {
-    if (!std::exchange(is_name_durable_, true)) disk::sync_name(path_);
-}
-
-/// A crash in the middle of an append, or another program, may have left the file without its empty line.
-std::string Mbox::missing_newlines(off_t size) const {
-    if (size == 0) return "";
-    char last[2] = {'\n', '\n'};
-    const std::size_t length = size == 1 ? 1 : 2;
-    const std::span<char> into(last + 2 - length, length);
-    if (disk::read_at(file_.get(), into, size - static_cast<off_t>(length)) != length)
-        throw_errno(EIO, "read the end of " + path_);
-    if (last[1] != '\n') return "\n\n";
-    return last[0] != '\n' ? "\n" : "";
 }
 
 void Mbox::append(const DeliveryStamp& stamp, int message) {
     try {
         const std::string_view gap = end_ == start_ ? std::string_view(gap_) : std::string_view();
-        const auto end = end_ + static_cast<off_t>(copier_.copy(gap, stamp, message, file_.get()));
+        const auto end = end_ + static_cast<off_t>(copier_.copy(gap, stamp, message, file_.fd()));
         if (options_.limit != 0 && static_cast<std::uint64_t>(end) > options_.limit)
-            throw_errno(EDQUOT, path_);
+            throw_errno(EDQUOT, file_.path());
         end_ = end;
     } catch (...) {
         cut_back_to(end_);
@@ -152,31 +71,23 @@ void Mbox::append(const DeliveryStamp& stamp, int message) {
 
 void Mbox::finish() {
     try {
-        if (end_ != start_) disk::sync(file_.get());
+        if (end_ != start_) disk::sync(file_.fd());
     } catch (...) {
         cut_back_to(start_);
-        close();
+        file_.close();
         throw;
     }
-    dot_lock_.release();
-    unlock_mailbox(file_.get());
-}
-
-/// Gives up all locks, too.
-void Mbox::close() noexcept {
-    dot_lock_.release();
-    file_.reset();
-    is_name_durable_ = false;
+    file_.unlock();
 }
 
 void Mbox::cut_back_to(off_t size) noexcept {
     try {
-        disk::truncate(file_.get(), size);
+        disk::truncate(file_.fd(), size);
     } catch (const std::exception& e) {
         // Part of a message stays. It was not acknowledged, and the next append will start on a new line.
-        log_event("", "mailbox-not-truncated", {{"file", path_}, {"reason", in_plain_words(e)}});
+        log_event("", "mailbox-not-truncated", {{"file", file_.path()}, {"reason", in_plain_words(e)}});
         struct stat now {};
-        if (::fstat(file_.get(), &now) == 0 && now.st_size > size) end_ = now.st_size;
+        if (::fstat(file_.fd(), &now) == 0 && now.st_size > size) end_ = now.st_size;
     }
 }
 
