@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 
@@ -88,6 +89,12 @@ void link(const std::string& from, const std::string& to) {
     if (::link(from.c_str(), to.c_str()) != 0) throw_errno("link " + from + " to " + to);
 }
 
+void link_opened(int fd, const std::string& path) {
+    const std::string source = "/proc/self/fd/" + std::to_string(fd);
+    if (::linkat(AT_FDCWD, source.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0)
+        throw_errno("link " + path);
+}
+
 void unlink(const std::string& path) {
     if (::unlink(path.c_str()) != 0) throw_errno("unlink " + path);
 }
@@ -148,6 +155,23 @@ std::size_t read_at(int fd, std::span<char> into, off_t offset) {
         done += static_cast<std::size_t>(n);
     }
     return done;
+}
+
+void copy_range(int from, off_t offset, off_t octets, int to) {
+    while (octets > 0) {
+        const ssize_t n = ::copy_file_range(from, &offset, to, nullptr, static_cast<std::size_t>(octets), 0);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) break;
+        octets -= n;
+    }
+    std::string buffer(octets > 0 ? 65536 : 0, '\0');
+    while (octets > 0) {
+        const auto want = static_cast<std::size_t>(std::min<off_t>(octets, 65536));
+        if (read_at(from, std::span(buffer).first(want), offset) != want) throw_errno(EIO, "read");
+        write_all(to, std::string_view(buffer).substr(0, want));
+        offset += static_cast<off_t>(want);
+        octets -= static_cast<off_t>(want);
+    }
 }
 
 void copy_all(int from, int to) {

@@ -43,6 +43,8 @@ void make_directory(const std::string& path, mode_t mode);
 bool remove_directory_if_empty(const std::string& path);
 void rename(const std::string& from, const std::string& to);
 void link(const std::string& from, const std::string& to);
+/// Gives a file that was opened with O_TMPFILE a name.
+void link_opened(int fd, const std::string& path);
 void unlink(const std::string& path);
 /// False if it was not there.
 bool unlink_if_exists(const std::string& path);
@@ -57,6 +59,9 @@ void set_modification_time(int fd, UnixTime when);
 std::string read_all(int fd, std::size_t most);
 /// Reads up to into.size() octets at `offset`; fewer only at end of file. Returns the number read.
 std::size_t read_at(int fd, std::span<char> into, off_t offset);
+/// Writes `octets` of the file `from`, from `offset` on, at the position of `to`. The file system does it
+/// without reading where it can. Throws std::system_error (EIO if there are fewer).
+void copy_range(int from, off_t offset, off_t octets, int to);
 /// Writes all of the file `from`, whatever its position, to `to`.
 void copy_all(int from, int to);
 

@@ -1,0 +1,106 @@
+#include "mbox_changes.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "mailbox_text.h"
+#include "postoffice/base/disk.h"
+#include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
+#include "replace_file.h"
+
+namespace postoffice {
+namespace {
+
+constexpr std::uint64_t longest_marked_header = 1 << 16;
+
+/// Writes the parts of the mailbox that stay, one behind the other.
+class Copy {
+  public:
+    Copy(int from, int to) : from_(from), to_(to) {}
+    /// Up to `offset` all stays.
+    void keep_until(std::uint64_t offset) {
+        disk::copy_range(from_, static_cast<off_t>(done_), static_cast<off_t>(offset - done_), to_);
+        done_ = offset;
+    }
+    void leave_out_until(std::uint64_t offset) { done_ = offset; }
+    /// The message at this place gets a new header, if its status is another one now.
+    void mark_as_read(const MessagePlace& place);
+
+  private:
+    const int from_, to_;
+    std::uint64_t done_ = 0;
+};
+
+void Copy::mark_as_read(const MessagePlace& place) {
+    std::string text(std::min(place.next - place.text, longest_marked_header), '\0');
+    text.resize(disk::read_at(from_, text, static_cast<off_t>(place.text)));
+    std::string_view rest = text;
+    const auto header = with_read_status(rest);
+    if (!header) return;
+    keep_until(place.text);
+    disk::write_all(to_, header->text);
+    leave_out_until(place.text + header->replaces);
+}
+
+/// How much of the file stays if all that is deleted is at its end; nullopt if it is not.
+std::optional<std::uint64_t> size_without_end(std::uint64_t size, const std::vector<MboxChange>& changes) {
+    for (auto change = changes.rbegin(); change != changes.rend() && change->is_deleted; ++change)
+        if (change->place.next == size) size = change->place.start;
+    const auto stays = [size](const MboxChange& change) {
+        return change.is_deleted && change.place.start < size;
+    };
+    return std::none_of(changes.begin(), changes.end(), stays) ? std::optional(size) : std::nullopt;
+}
+
+/// The messages are gone when it is cut: that this lasts over a crash is not sure if the disk fails then.
+void cut(MboxFile& mbox, std::uint64_t size) {
+    disk::truncate(mbox.fd(), static_cast<off_t>(size));
+    try {
+        disk::sync(mbox.fd());
+    } catch (const std::system_error& error) {
+        log_event("", "mailbox-not-synced", {{"file", mbox.path()}, {"reason", in_plain_words(error)}});
+    }
+}
+
+/// The new file is complete and durable before it has the name, so that a crash leaves one or the other.
+void write_anew(MboxFile& mbox, const std::vector<MboxChange>& changes) {
+    ReplacementFile made(path_beside(mbox.path(), ".pop3-new"), mbox.group());
+    made.take_rights_of(mbox.fd());
+    Copy copy(mbox.fd(), made.fd());
+    for (const MboxChange& change : changes) {
+        if (!change.is_deleted) {
+            copy.mark_as_read(change.place);
+            continue;
+        }
+        copy.keep_until(change.place.start);
+        copy.leave_out_until(change.place.next);
+    }
+    copy.keep_until(static_cast<std::uint64_t>(mbox.status().st_size));
+    const off_t size = ::lseek(made.fd(), 0, SEEK_CUR);
+    if (size < 0) throw_errno("seek in " + mbox.path());
+    disk::write_all(made.fd(), missing_mbox_end(made.fd(), size));
+    disk::sync(made.fd());
+    made.replace(mbox.path());
+    try {
+        disk::sync_name(mbox.path());
+    } catch (const std::system_error& error) {
+        log_event("", "mailbox-not-synced", {{"file", mbox.path()}, {"reason", in_plain_words(error)}});
+    }
+}
+
+}  // namespace
+
+void change_mbox(MboxFile& mbox, const std::vector<MboxChange>& changes) {
+    const auto is_deleted = [](const MboxChange& change) { return change.is_deleted; };
+    if (std::none_of(changes.begin(), changes.end(), is_deleted)) return;
+    const auto size = static_cast<std::uint64_t>(mbox.status().st_size);
+    if (const auto rest = size_without_end(size, changes))
+        cut(mbox, *rest);
+    else
+        write_anew(mbox, changes);
+}
+
+}  // namespace postoffice

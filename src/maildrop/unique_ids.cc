@@ -1,0 +1,30 @@
+#include "unique_ids.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace postoffice {
+
+bool is_valid_uid(std::string_view uid) {
+    return !uid.empty() && uid.size() <= 70 &&
+           std::all_of(uid.begin(), uid.end(), [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+void UniqueIds::remember(const Hash128& hash, const std::string& uid) {
+    copies_[hash].remembered.push_back(uid);
+    used_.insert(uid);
+}
+
+std::string UniqueIds::assign(const Hash128& hash) {
+    Copies& copies = copies_[hash];
+    if (copies.assigned < copies.remembered.size()) return copies.remembered[copies.assigned++];
+    for (;;) {
+        std::string uid = fmt::format("{:016x}{:016x}", hash[0], hash[1]);
+        if (copies.next_copy > 1) uid += fmt::format("-{}", copies.next_copy);
+        ++copies.next_copy;
+        if (used_.insert(uid).second) return uid;
+    }
+}
+
+}  // namespace postoffice
