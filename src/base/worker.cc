@@ -37,7 +37,8 @@ Worker start_worker(const std::string& title, const std::vector<int>& shared,
 }
 
 void end_on_request(pid_t parent) {
-    end_is_held = end_is_wanted = 0;  // whatever the parent had begun
+    end_is_held = 0;  // whatever the parent had begun
+    end_is_wanted = 0;
     for (const int request : {SIGTERM, make_way_signal}) ::signal(request, handle_request);
     end_with_parent(parent);
 }

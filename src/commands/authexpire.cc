@@ -41,7 +41,7 @@ struct Task {
     bool wide = false;
 };
 
-int usage(int exit_code = EX_USAGE) {
+int show_authexpire_usage(int exit_code = EX_USAGE) {
     write_text(exit_code == EX_OK ? stdout : stderr,
                "usage: authexpire [-C file] [-Enuvz] [age]\n"
                "       authexpire [-C file] [-lw]\n"
@@ -201,9 +201,9 @@ class Expiry {
 }  // namespace
 
 int authexpire(int argc, char** argv) {
-    if (asks_for_help(argc, argv)) return usage(EX_OK);
+    if (asks_for_help(argc, argv)) return show_authexpire_usage(EX_OK);
     Task task;
-    if (!read_arguments(argc, argv, task)) return usage();
+    if (!read_arguments(argc, argv, task)) return show_authexpire_usage();
     const LoadedConfig loaded = load_config(config_source(task.config_file, {}));
     for (const ConfigProblem& problem : loaded.problems) print_error("authexpire: {}\n", problem.text);
     if (!loaded.problems.empty()) return loaded.exit_code();

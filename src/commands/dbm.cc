@@ -208,7 +208,7 @@ constexpr std::array<Command, 8> commands = {{
     {"update", 2, 2, update, " key value"},
 }};
 
-int usage(int exit_code = EX_USAGE) {
+int show_dbm_usage(int exit_code = EX_USAGE) {
     std::string_view lead = "usage:";
     for (const Command& command : commands)
         write_text(
@@ -220,20 +220,20 @@ int usage(int exit_code = EX_USAGE) {
 }  // namespace
 
 int dbm(int argc, char** argv) {
-    if (asks_for_help(argc, argv)) return usage(EX_OK);
+    if (asks_for_help(argc, argv)) return show_dbm_usage(EX_OK);
     std::string path;
     ::optind = 1;
     for (int c = 0; (c = ::getopt(argc, argv, "+d:")) != -1;) {
-        if (c != 'd') return usage();
+        if (c != 'd') return show_dbm_usage();
         path = ::optarg;
     }
-    if (path.empty() || ::optind == argc) return usage();
+    if (path.empty() || ::optind == argc) return show_dbm_usage();
     const std::string_view name = argv[::optind];
     const Arguments arguments(argv + ::optind + 1, argv + argc);
     for (const Command& command : commands)
         if (command.name == name && arguments.size() >= command.least && arguments.size() <= command.most)
             return run_domain_tool("dbm", [&] { return command.run(path, arguments); });
-    return usage();
+    return show_dbm_usage();
 }
 
 }  // namespace postoffice

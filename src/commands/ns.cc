@@ -16,7 +16,7 @@
 namespace postoffice {
 namespace {
 
-int usage(int exit_code = EX_USAGE) {
+int show_ns_usage(int exit_code = EX_USAGE) {
     write_text(exit_code == EX_OK ? stdout : stderr,
                "usage: ns [-C file] [-s server] name [a | aaaa | mx | ptr | txt | cname]\n");
     return exit_code;
@@ -67,16 +67,16 @@ int print_all(const Resolver& resolver, const std::string& name) {
 }  // namespace
 
 int ns(int argc, char** argv) {
-    if (asks_for_help(argc, argv)) return usage(EX_OK);
+    if (asks_for_help(argc, argv)) return show_ns_usage(EX_OK);
     std::optional<std::string> config_file, server;
     ::opterr = 0;
     for (int letter; (letter = ::getopt(argc, argv, "C:s:")) != -1;) {
-        if (letter != 'C' && letter != 's') return usage();
+        if (letter != 'C' && letter != 's') return show_ns_usage();
         (letter == 'C' ? config_file : server) = ::optarg;
     }
     const int words = argc - ::optind;
     const auto type = words == 2 ? type_named(argv[::optind + 1]) : std::nullopt;
-    if (words < 1 || words > 2 || (words == 2 && !type)) return usage();
+    if (words < 1 || words > 2 || (words == 2 && !type)) return show_ns_usage();
     const LoadedConfig loaded = load_config(config_source(config_file, {}));
     for (const ConfigProblem& problem : loaded.problems) print_error("ns: {}\n", problem.text);
     if (!loaded.problems.empty()) return loaded.exit_code();
@@ -95,7 +95,7 @@ int ns(int argc, char** argv) {
         if (const auto address = IpAddress::parse(asked))
             return print_records(resolver, address->reverse_name(), DnsType::ptr);
         const auto name = domain_to_ascii(normalized_name(asked));
-        if (!name) return usage();
+        if (!name) return show_ns_usage();
         return type ? print_records(resolver, *name, *type) : print_all(resolver, *name);
     } catch (const std::exception& error) {
         print_error("ns: {}\n", in_plain_words(error));

@@ -13,7 +13,7 @@ namespace {
 
 using namespace option_setters;
 
-constexpr std::uint64_t many = 1'000'000;
+constexpr std::uint64_t highest_count = 1'000'000;
 
 std::span<const Option> table() {
     constexpr auto repeats = true;
@@ -49,15 +49,15 @@ std::span<const Option> table() {
         {"msp", "flag or number", "0", "serve SMTP on port 587, or on this port, too", SetBy::file, false,
          set_msp},
         {"clients", "number", "100", "connections at a time", SetBy::file, false,
-         set_number<&LimitsConfig::clients, 1, many>},
+         set_number<&LimitsConfig::clients, 1, highest_count>},
         {"client-connections", "number", "10", "connections at a time from one address", SetBy::file, false,
-         set_number<&LimitsConfig::client_connections, 1, many>},
+         set_number<&LimitsConfig::client_connections, 1, highest_count>},
         {"load", "number", "0", "load average that refuses clients; 0 = 4 a processor", SetBy::file, false,
-         set_number<&LimitsConfig::load, 0, many>},
+         set_number<&LimitsConfig::load, 0, highest_count>},
         {"hops", "number", "100", "hosts a message may have passed", SetBy::file, false,
-         set_number<&LimitsConfig::hops, 1, many>},
+         set_number<&LimitsConfig::hops, 1, highest_count>},
         {"recipients", "number", "1000", "recipients of one message", SetBy::file, false,
-         set_number<&LimitsConfig::recipients, 100, many>},
+         set_number<&LimitsConfig::recipients, 100, highest_count>},
         {"size", "size", "50m", "octets of one message; 0 = no limit", SetBy::file, false,
          set_size<&LimitsConfig::size, 1>},
         {"header-size", "size", "256k", "octets of its header; 0 = no limit", SetBy::file, false,
@@ -75,7 +75,7 @@ std::span<const Option> table() {
         {"auth-scram", "flag", "0", "users of virtual domains may log in by SCRAM", SetBy::file, false,
          set_flag<&AuthConfig::scram>},
         {"auth-failures", "number", "10", "failed logins in an hour before an address has to wait",
-         SetBy::file, false, set_number<&AuthConfig::failures, 1, many>},
+         SetBy::file, false, set_number<&AuthConfig::failures, 1, highest_count>},
         {"vhost-dir", "path", default_vhost_dir(), "virtual domains, a folder each; unset = none",
          SetBy::file, false, set_path<&VhostConfig::dir>, clear<&VhostConfig::dir>},
         {"vhost-spool", "path", default_vhost_spool(), "mailboxes of virtual users, DOMAIN/USER", SetBy::file,
@@ -254,13 +254,13 @@ std::span<const Option> table() {
         {"delay-warning", "time", "0", "report a delay to the sender; 0 = if asked for, after 4h",
          SetBy::file, false, set_time<&QueueConfig::delay_warning, 0>},
         {"agents", "number", "100", "deliveries to other hosts at a time", SetBy::file, false,
-         set_number<&RemoteConfig::agents, 1, many>},
+         set_number<&RemoteConfig::agents, 1, highest_count>},
         {"destination-agents", "number", "10", "of these, to one host", SetBy::file, false,
-         set_number<&Transport::destination_agents, 1, many>},
+         set_number<&Transport::destination_agents, 1, highest_count>},
         {"destination-rate", "rate", "0", "messages to one destination, evenly spread; 0 = any number",
          SetBy::file, false, set_rate<&Transport::destination_rate>},
         {"owner-programs", "number", "10", "programs and files of one account, at a time", SetBy::file, false,
-         set_number<&LocalConfig::owner_programs, 1, many>},
+         set_number<&LocalConfig::owner_programs, 1, highest_count>},
         {"lookup-timeout", "time", "30s", "patience with DNS in one attempt at another host", SetBy::file,
          false, set_time<&RemoteConfig::lookup_timeout, 1>},
         {"remote-tls", "text", "may", "TLS to other hosts: none, may, encrypt, verify, dane or dane-only",

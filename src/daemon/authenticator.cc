@@ -22,7 +22,7 @@
 namespace postoffice {
 namespace {
 
-constexpr int most_at_a_time = 64;
+constexpr int most_questions_at_a_time = 64;
 constexpr int exit_wrong = 3;  // of a child: the password was wrong
 constexpr Seconds guess_window{3600};
 
@@ -79,7 +79,7 @@ class AuthenticatorProcess {
     }
 
     void read_requests() {
-        for (int i = 0; i < most_at_a_time; ++i) {
+        for (int i = 0; i < most_questions_at_a_time; ++i) {
             AuthRequest request;
             auto arrival =
                 receive_packet_now(requests_.get(), std::as_writable_bytes(std::span(&request, 1)));

@@ -25,7 +25,7 @@
 namespace postoffice {
 namespace {
 
-constexpr Seconds patience{10};
+constexpr Seconds command_patience{10};
 constexpr std::size_t most_remembered = 60;
 constexpr Seconds memory_span{60};
 
@@ -72,7 +72,7 @@ class CoalRunner {
             const Fd nothing = disk::open("/dev/null", O_RDONLY);
             const auto end = run_program(
                 {program, {program, address.to_string()}, "/", {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}}},
-                nothing.get(), Deadline::after(patience));
+                nothing.get(), Deadline::after(command_patience));
             const std::string result =
                 end.timed_out ? "killed, it took too long" : ProcessEnd{0, end.status}.text();
             log_event("", "coal-run",

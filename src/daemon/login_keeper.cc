@@ -23,8 +23,8 @@ namespace {
 
 using Outcome = RelayLoginAnswer::Outcome;
 
-constexpr std::size_t most_children = 50;
-constexpr Seconds patience{50};  // an agent waits for a minute
+constexpr std::size_t most_login_questions = 50;
+constexpr Seconds process_patience{50};  // an agent waits for a minute
 constexpr Seconds token_patience{40};
 constexpr std::size_t most_token = 8192;
 
@@ -147,8 +147,8 @@ int run_login_keeper(const Config& config, Fd requests, pid_t parent) {
     end_with_parent(parent);
     const RequestWork<RelayLoginRequest> work{
         .title = "looking up a login",
-        .most_children = most_children,
-        .patience = patience,
+        .most_children = most_login_questions,
+        .patience = process_patience,
         .answer = [&](const RelayLoginRequest& request,
                       const Fd& channel) { answer_request(config, request, channel); },
         .not_started =

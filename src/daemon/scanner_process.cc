@@ -20,7 +20,7 @@ namespace {
 
 using Kind = ScanVerdict::Kind;
 
-constexpr std::size_t most_children = 20;
+constexpr std::size_t most_scans = 20;
 constexpr Seconds patience_with_sender{10};  // it has sent the message already
 constexpr std::size_t longest_words = 300;
 
@@ -82,7 +82,7 @@ int run_scanner(const Config& config, Fd requests, pid_t parent) {
     CallFilter::of_kernel_calls().enforce();
     const RequestWork<ScanRequest> work{
         .title = "scanning",
-        .most_children = most_children,
+        .most_children = most_scans,
         .patience = config.access.av_timeout + patience_with_sender + Seconds(5),
         .answer = [&](const ScanRequest&, const Fd& channel) { answer(config, channel); },
         .not_started =

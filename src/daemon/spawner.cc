@@ -32,7 +32,7 @@ namespace postoffice {
 namespace {
 
 /// Requests read before children and deadlines are looked at again.
-constexpr int most_at_a_time = 64;
+constexpr int most_requests_at_a_time = 64;
 
 using Purpose = SpawnRequest::Purpose;
 
@@ -138,7 +138,7 @@ void Spawner::handle_signals() {
 }
 
 void Spawner::read_requests() {
-    for (int i = 0; i < most_at_a_time; ++i) {
+    for (int i = 0; i < most_requests_at_a_time; ++i) {
         SpawnRequest request;
         auto arrival = receive_packet_now(requests_.get(), std::as_writable_bytes(std::span(&request, 1)));
         if (arrival.kind == PacketArrival::Kind::nothing) return;

@@ -18,7 +18,7 @@ namespace {
 constexpr Seconds lookup_patience{15};
 constexpr Seconds https_patience{45};
 constexpr unsigned most_questions = 20;
-constexpr std::size_t most_children = 20;
+constexpr std::size_t most_fetches = 20;
 
 Result<std::string> fetch(const Config& config, const std::string& domain) {
     const std::string host = "mta-sts." + domain;
@@ -55,7 +55,7 @@ int run_sts_fetcher(const Config& config, Fd requests, pid_t parent) {
     CallFilter({.network = true, .children = true}).enforce();
     const RequestWork<StsFetchRequest> work{
         .title = "fetching a policy",
-        .most_children = most_children,
+        .most_children = most_fetches,
         .patience = lookup_patience + https_patience + Seconds(5),
         .answer = [&](const StsFetchRequest& request,
                       const Fd& channel) { answer(config, request.domain.str(), channel); },

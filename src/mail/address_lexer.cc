@@ -7,7 +7,7 @@ namespace {
 
 using Kind = AddressToken::Kind;
 
-constexpr std::string_view blanks = " \t\r\n";
+constexpr std::string_view white_space = " \t\r\n";
 constexpr std::string_view specials = "<>,;:@";
 constexpr std::string_view ends_of_atom = " \t\r\n<>,;:@(\"[";
 
@@ -51,7 +51,7 @@ std::size_t literal_length(std::string_view text, bool& is_closed) {
 }  // namespace
 
 AddressToken read_token(std::string_view& rest) {
-    const std::size_t blank = std::min(rest.find_first_not_of(blanks), rest.size());
+    const std::size_t blank = std::min(rest.find_first_not_of(white_space), rest.size());
     rest.remove_prefix(blank);
     AddressToken token{Kind::end, rest, blank > 0};
     if (rest.empty()) return token;

@@ -9,10 +9,6 @@ namespace {
 
 constexpr std::string_view from_word = "From ";
 
-bool is_blank(char c) {
-    return c == ' ' || c == '\t';
-}
-
 /// ftext, RFC 5322 section 3.6.8.
 bool is_name_octet(char c) {
     return c > ' ' && c <= '~' && c != ':';

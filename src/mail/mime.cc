@@ -10,11 +10,11 @@
 namespace postoffice {
 namespace {
 
-constexpr std::size_t longest_piece = 8192;
+constexpr std::size_t longest_mime_line = 8192;
 constexpr std::string_view blanks = " \t";
 
 /// The text of a quoted string without its quotes and backslashes.
-std::string unquoted(std::string_view text) {
+std::string unquoted_string(std::string_view text) {
     std::string result;
     text.remove_prefix(1);
     if (text.ends_with('"')) text.remove_suffix(1);
@@ -37,7 +37,7 @@ void skip_comments(std::string_view& rest) {
 /// The value of a parameter; takes it off the front.
 std::string read_value(std::string_view& rest) {
     skip_comments(rest);
-    if (rest.starts_with('"')) return unquoted(read_token(rest).text);
+    if (rest.starts_with('"')) return unquoted_string(read_token(rest).text);
     const std::string_view value = rest.substr(0, rest.find_first_of("; \t("));
     rest.remove_prefix(value.size());
     return std::string(value);
@@ -89,7 +89,7 @@ void MimeReader::read(std::string_view octets) {
         const std::size_t end = newline == std::string_view::npos ? octets.size() : newline + 1;
         for (const char c : octets.substr(0, end)) {
             if (c != '\r') line_ += c;
-            if (line_.size() == longest_piece) read_line(std::exchange(line_, {}));
+            if (line_.size() == longest_mime_line) read_line(std::exchange(line_, {}));
         }
         octets.remove_prefix(end);
         if (newline != std::string_view::npos && !line_.empty()) read_line(std::exchange(line_, {}));

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t wrap_column = 70;
 // A word without a blank may pass the column, but no line may pass 512 octets with its end (RFC 5321
 // section 4.5.3.1.5); this leaves room for code, status and CRLF.
-constexpr std::size_t longest_piece = 480;
+constexpr std::size_t longest_reply_line = 480;
 
 // Takes from `rest` what fits into `width` columns, breaking at a blank where there is one.
 std::string_view read_piece(std::string_view& rest, std::size_t width) {
@@ -23,7 +23,7 @@ std::string_view read_piece(std::string_view& rest, std::size_t width) {
     }
     auto end = rest.rfind(' ', width);
     if (end == std::string_view::npos || end == 0) end = rest.find(' ', width);
-    const auto piece = rest.substr(0, std::min(end, longest_piece));
+    const auto piece = rest.substr(0, std::min(end, longest_reply_line));
     rest.remove_prefix(piece.size());
     if (!rest.empty() && rest.front() == ' ') rest.remove_prefix(1);
     return piece;
@@ -39,7 +39,7 @@ bool is_digits(std::string_view text, std::size_t most) {
 std::string Reply::wire() const {
     const std::string prefix = status.empty() ? std::string() : status + " ";
     const std::size_t width =
-        is_wrapped ? wrap_column - std::min(4 + prefix.size(), wrap_column / 2) : longest_piece;
+        is_wrapped ? wrap_column - std::min(4 + prefix.size(), wrap_column / 2) : longest_reply_line;
     std::string result;
     result.reserve(text.size() + 32);
     std::string_view lines = text;

@@ -7,7 +7,7 @@ namespace postoffice {
 namespace {
 
 // Hosts on the way may change the case of a local part: base 32 does not mind (RFC 4648 section 6).
-constexpr std::string_view digits = "abcdefghijklmnopqrstuvwxyz234567";
+constexpr std::string_view base32_digits = "abcdefghijklmnopqrstuvwxyz234567";
 constexpr std::size_t hash_length = 6;  // 30 bits, for a client that has to try them on this host
 constexpr int days_in_cycle = 1024;     // two digits
 constexpr UnixTime day = 86400;
@@ -22,7 +22,7 @@ bool has_tag(std::string_view local_part, std::string_view tag) {
 
 std::string base32(std::uint64_t number, std::size_t length) {
     std::string text;
-    for (; text.size() < length; number >>= 5) text.insert(text.begin(), digits[number & 31]);
+    for (; text.size() < length; number >>= 5) text.insert(text.begin(), base32_digits[number & 31]);
     return text;
 }
 
@@ -34,8 +34,8 @@ std::string time_text(UnixTime now) {
 std::optional<int> age_of(std::string_view time, UnixTime now) {
     if (time.size() != 2) return std::nullopt;
     const std::string lower = to_lower(time);
-    const auto high = digits.find(lower[0]), low = digits.find(lower[1]);
-    if (high == digits.npos || low == digits.npos) return std::nullopt;
+    const auto high = base32_digits.find(lower[0]), low = base32_digits.find(lower[1]);
+    if (high == base32_digits.npos || low == base32_digits.npos) return std::nullopt;
     const int then = static_cast<int>(high * 32 + low);
     const int today = static_cast<int>(now / day % days_in_cycle);
     return (today - then + days_in_cycle) % days_in_cycle;

@@ -22,7 +22,7 @@
 namespace postoffice {
 namespace {
 
-using Kind = SignatureQuestion::Kind;
+using QuestionKind = SignatureQuestion::Kind;
 
 static_assert(sizeof(SignatureQuestion) <= PIPE_BUF && sizeof(SignatureAnswer) <= PIPE_BUF);
 
@@ -45,7 +45,7 @@ bool answer_comes(const Deadline& deadline) {
 }
 
 /// Octets of the signature, which are put into `into`, or -1.
-int ask(Kind kind, const unsigned char* text, int size, unsigned char* into, std::size_t room) {
+int ask(QuestionKind kind, const unsigned char* text, int size, unsigned char* into, std::size_t room) {
     SignatureQuestion question;
     if (size < 0 || static_cast<std::size_t>(size) > sizeof question.octets || !channel.questions) return -1;
     question.kind = kind;
@@ -65,13 +65,14 @@ int ask(Kind kind, const unsigned char* text, int size, unsigned char* into, std
 
 int sign_with_rsa(int size, const unsigned char* text, unsigned char* signature, RSA* rsa, int padding) {
     if (padding != RSA_PKCS1_PADDING && padding != RSA_NO_PADDING) return -1;
-    return ask(padding == RSA_NO_PADDING ? Kind::rsa_raw : Kind::rsa_pkcs1, text, size, signature,
-               static_cast<std::size_t>(RSA_size(rsa)));
+    return ask(padding == RSA_NO_PADDING ? QuestionKind::rsa_raw : QuestionKind::rsa_pkcs1, text, size,
+               signature, static_cast<std::size_t>(RSA_size(rsa)));
 }
 
 int sign_with_ec(int, const unsigned char* digest, int size, unsigned char* signature, unsigned* length,
                  const BIGNUM*, const BIGNUM*, EC_KEY* key) {
-    const int got = ask(Kind::ecdsa, digest, size, signature, static_cast<std::size_t>(ECDSA_size(key)));
+    const int got =
+        ask(QuestionKind::ecdsa, digest, size, signature, static_cast<std::size_t>(ECDSA_size(key)));
     *length = got > 0 ? static_cast<unsigned>(got) : 0;
     return got > 0;
 }
@@ -132,13 +133,13 @@ SignatureAnswer PrivateKey::sign(const SignatureQuestion& question) const {
     if (!has_own_tag(question) || question.size > sizeof question.octets) return answer;
     ERR_clear_error();
     const bool is_rsa = EVP_PKEY_is_a(key_.get(), "RSA"), is_ec = EVP_PKEY_is_a(key_.get(), "EC");
-    const bool for_rsa = question.kind == Kind::rsa_pkcs1 || question.kind == Kind::rsa_raw;
+    const bool for_rsa = question.kind == QuestionKind::rsa_pkcs1 || question.kind == QuestionKind::rsa_raw;
     if (is_rsa && for_rsa && EVP_PKEY_get_size(key_.get()) <= static_cast<int>(sizeof answer.octets)) {
-        const int padding = question.kind == Kind::rsa_raw ? RSA_NO_PADDING : RSA_PKCS1_PADDING;
+        const int padding = question.kind == QuestionKind::rsa_raw ? RSA_NO_PADDING : RSA_PKCS1_PADDING;
         RSA* rsa = const_cast<RSA*>(EVP_PKEY_get0_RSA(key_.get()));
         const int size = RSA_private_encrypt(question.size, question.octets, answer.octets, rsa, padding);
         if (size > 0) answer.size = static_cast<std::uint16_t>(size);
-    } else if (is_ec && question.kind == Kind::ecdsa) {
+    } else if (is_ec && question.kind == QuestionKind::ecdsa) {
         EC_KEY* ec = const_cast<EC_KEY*>(EVP_PKEY_get0_EC_KEY(key_.get()));
         unsigned size = 0;
         if (ECDSA_size(ec) <= static_cast<int>(sizeof answer.octets) &&

@@ -16,7 +16,7 @@ namespace postoffice {
 namespace {
 
 // Ephemeral keys and authenticated ciphers; CBC with SHA-2 for those that know no better of TLS 1.2.
-constexpr const char* ciphers =
+constexpr const char* server_ciphers =
     "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:ECDHE+AES+SHA384:ECDHE+AES+SHA256:!aNULL:!PSK";
 
 [[noreturn]] void unusable(const std::string& file) {
@@ -66,7 +66,7 @@ TlsServer::TlsServer(const std::string& certificate_file)
     use_ticket_keys(context, *ticket_keys_);
     constexpr unsigned char name[] = "postoffice";
     if (SSL_CTX_set_session_id_context(context, name, sizeof name - 1) != 1 ||
-        SSL_CTX_set_cipher_list(context, ciphers) != 1)
+        SSL_CTX_set_cipher_list(context, server_ciphers) != 1)
         throw FormatError("TLS cannot be set up: " + last_tls_complaint());
 
     require_readable(certificate_file);

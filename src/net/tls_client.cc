@@ -11,7 +11,7 @@ namespace postoffice {
 namespace {
 
 // Forward secrecy first. A server that has nothing but RSA key exchange would get the mail in the clear.
-constexpr const char* ciphers =
+constexpr const char* client_ciphers =
     "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:ECDHE+AES:DHE+AES:RSA+AESGCM:RSA+AES:!aNULL:!PSK:!SRP:!DSS";
 
 // By what a session is found again: all that its certificate was checked against.
@@ -79,7 +79,7 @@ void TlsClient::make_context() {
                                   SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
     // The stream gives its session to keep_session() when it ends.
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    if (SSL_CTX_set_cipher_list(context, ciphers) != 1 || SSL_CTX_dane_enable(context) != 1)
+    if (SSL_CTX_set_cipher_list(context, client_ciphers) != 1 || SSL_CTX_dane_enable(context) != 1)
         cannot_be_set_up();
     context_ = std::move(made);
 }

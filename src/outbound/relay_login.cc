@@ -13,7 +13,7 @@ namespace {
 
 constexpr Seconds patience{60};
 
-using Outcome = RelayLoginAnswer::Outcome;
+using LoginOutcome = RelayLoginAnswer::Outcome;
 
 }  // namespace
 
@@ -27,21 +27,21 @@ RelayLoginResult RelayLoginHandle::ask(const Question& question) const try {
     request.port = question.port;
     request.needs_token = question.needs_token ? 1 : 0;
     if (!request.host.assign(question.relay.host) || !request.sender.assign(question.sender))
-        return {Outcome::temporary, {}, "the name of the relay host or of the sender is too long"};
+        return {LoginOutcome::temporary, {}, "the name of the relay host or of the sender is too long"};
     const auto deadline = Deadline::after(patience);
     SocketPair channel = packet_socket_pair();
     const int descriptor = channel.theirs.get();
     send_request(handle_, std::as_bytes(std::span(&request, 1)), std::span(&descriptor, 1), deadline);
     channel.theirs.reset();
     auto answer = receive_struct<RelayLoginAnswer>(channel.ours.get(), deadline);
-    if (!answer) return {Outcome::temporary, {}, "the login keeper gave no answer"};
+    if (!answer) return {LoginOutcome::temporary, {}, "the login keeper gave no answer"};
     RelayLoginAnswer& told = answer->value;
     RelayLoginResult result{
         told.outcome, {told.user.str(), told.secret.str(), told.is_token != 0}, told.problem.str()};
     ::explicit_bzero(static_cast<void*>(&told.secret), sizeof told.secret);
     return result;
 } catch (const std::exception& error) {
-    return {Outcome::temporary, {}, "the login keeper cannot be asked: " + in_plain_words(error)};
+    return {LoginOutcome::temporary, {}, "the login keeper cannot be asked: " + in_plain_words(error)};
 }
 
 }  // namespace postoffice

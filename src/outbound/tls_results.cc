@@ -16,8 +16,6 @@
 namespace postoffice {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr std::size_t most_octets = 32 << 20;  // of the results of a day
 constexpr std::size_t longest_policy = 4096;
 
@@ -37,18 +35,19 @@ std::string tlsa_text(const TlsaRecord& record) {
 }
 
 std::string line_of(const TlsResult& result, std::uint64_t count) {
-    const Json line = {{"domain", result.domain},   {"type", result.policy_type}, {"policy", result.policy},
-                       {"mx", result.mx_patterns},  {"failure", result.failure},  {"host", result.host},
-                       {"address", result.address}, {"source", result.source},    {"count", count}};
-    return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    const nlohmann::json line = {
+        {"domain", result.domain},   {"type", result.policy_type}, {"policy", result.policy},
+        {"mx", result.mx_patterns},  {"failure", result.failure},  {"host", result.host},
+        {"address", result.address}, {"source", result.source},    {"count", count}};
+    return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 void add_line(TlsCounts& counts, std::string_view text) try {
-    const Json line = Json::parse(text);
+    const nlohmann::json line = nlohmann::json::parse(text);
     TlsResult result{line.at("domain"),  line.at("type"), line.at("policy"),  line.at("mx"),
                      line.at("failure"), line.at("host"), line.at("address"), line.at("source")};
     counts[std::move(result)] += line.at("count").get<std::uint64_t>();
-} catch (const Json::exception&) {
+} catch (const nlohmann::json::exception&) {
     // A write that a full disk or a crash has cut.
 }
 

@@ -13,7 +13,7 @@
 namespace postoffice {
 namespace {
 
-constexpr Seconds patience_with_dns{30};
+constexpr Seconds patience_for_client_names{30};
 constexpr std::size_t names_to_try = 3;  // an address can have any number of names
 
 bool contains(const std::vector<IpAddress>& addresses, const IpAddress& address) {
@@ -67,7 +67,7 @@ Reply dns_is_silent(const Client& client) {
 
 ClientName find_client_name(const Resolver& resolver, const IpAddress& address) {
     if (address.is_loopback()) return {"localhost", NameStatus::verified};
-    const Resolver bounded = resolver.until(Deadline::after(patience_with_dns));
+    const Resolver bounded = resolver.until(Deadline::after(patience_for_client_names));
     const auto pointers = bounded.names(address);
     if (pointers.status == DnsStatus::temporary) return {};
     ClientName result{"unknown", pointers.names.empty() ? NameStatus::none : NameStatus::contradicted};

@@ -11,7 +11,7 @@ namespace postoffice {
 namespace {
 
 /// A frequent sender is noted once in this time: reading is cheaper than writing.
-constexpr std::int64_t often_enough = 3600;
+constexpr std::int64_t renewal_interval = 3600;
 
 // No address begins like this: a name with a colon is written in quotes.
 std::string written_to(const Address& address) {
@@ -36,7 +36,7 @@ std::set<std::string> keys_of(const Envelope& envelope, bool is_from_us) {
 
 void note(const GreylistStore& store, const std::string& key, UnixTime now) {
     const auto known = store.find(key);
-    if (known && now >= known->last && now - known->last < often_enough) return;
+    if (known && now >= known->last && now - known->last < renewal_interval) return;
     store.change(key, [&](const std::optional<GreylistEntry>& before) {
         GreylistEntry entry = before.value_or(GreylistEntry{now, now, 0, now, false});
         entry.last = entry.passed = now;

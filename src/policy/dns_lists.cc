@@ -12,7 +12,7 @@ namespace {
 
 constexpr Milliseconds patience_with_lists{5000};
 constexpr Milliseconds patience_with_text{2000};
-constexpr std::size_t longest_text = 160;
+constexpr std::size_t longest_list_text = 160;
 
 /// RFC 5782 section 2.1: entries are in 127.0.0.0/8. 127.0.0.1 is never one (section 5). Others that count
 /// for nothing: what the owner of a dead list's domain answers to everything, and 127.255.255.0/24, by which
@@ -33,7 +33,7 @@ bool has_entry(const DnsList& list, const QuickAnswer& answer) {
 std::string text_of(const Resolver& resolver, const std::string& name) {
     const auto answers = resolver.ask_together({{name, DnsType::txt}}, patience_with_text);
     if (answers.front().records.empty()) return "";
-    return printable(answers.front().records.front().text.substr(0, longest_text));
+    return printable(answers.front().records.front().text.substr(0, longest_list_text));
 }
 
 }  // namespace
@@ -41,7 +41,7 @@ std::string text_of(const Resolver& resolver, const std::string& name) {
 std::string name_in_list(const IpAddress& address, const std::string& zone) {
     std::string name = address.reverse_name();
     for (const std::string_view end : {"in-addr.arpa", "ip6.arpa"})
-        if (name.ends_with(end)) name.resize(name.size() - end.size());
+        if (name.ends_with(end)) name.erase(name.size() - end.size());
     return name + zone;
 }
 

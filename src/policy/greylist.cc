@@ -10,9 +10,8 @@ namespace postoffice {
 namespace {
 
 constexpr std::int64_t null_sender_window = 600;  ///< seconds after its wait in which mail from <> is taken
-constexpr std::int64_t odd_factor = 4;            ///< for a local part that cannot be typed
 /// Seen again within this time, an entry that has passed is left alone: reading is cheaper than writing.
-constexpr std::int64_t often_enough = 3600;
+constexpr std::int64_t update_interval = 3600;
 constexpr std::int64_t year = 365 * 86400;
 
 bool is_odd(const Address& sender) {
@@ -74,7 +73,7 @@ std::int64_t greylist_delay(const GreylistConfig& config, const GreylistFacts& f
         factor = facts.client_has_name ? config.null : config.null_unnamed;
     else
         factor = facts.client_has_name ? 1 : config.unnamed;
-    if (is_odd(facts.sender)) factor *= odd_factor;
+    if (is_odd(facts.sender)) factor *= greylist_odd_sender_factor;
     return std::min(config.delay.count() * factor, year);
 }
 
@@ -115,7 +114,7 @@ GreylistVerdict judge_greylisted(const GreylistConfig& config, const GreylistFac
         verdict.is_changed = true;
         return verdict;
     }
-    verdict.is_changed = entry.passed == 0 || now - entry.last >= often_enough;
+    verdict.is_changed = entry.passed == 0 || now - entry.last >= update_interval;
     if (verdict.is_changed) entry.last = entry.passed = now;
     return verdict;
 }

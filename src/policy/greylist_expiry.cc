@@ -15,7 +15,6 @@ namespace {
 
 constexpr UnixTime interval = 12 * 3600;
 constexpr std::int64_t senders_give_up = 5 * 86400;  // RFC 5321 section 4.5.4.1
-constexpr unsigned odd_factor = 4;                   // see greylist_delay()
 
 /// Its modification time is that of the last expiry.
 std::string mark_of_expiry(const GreylistConfig& config) {
@@ -24,7 +23,7 @@ std::string mark_of_expiry(const GreylistConfig& config) {
 
 std::int64_t longest_wait(const GreylistConfig& config) {
     const unsigned factor = std::max({1U, config.unnamed, config.null, config.null_unnamed});
-    return config.delay.count() * factor * odd_factor;
+    return config.delay.count() * factor * greylist_odd_sender_factor;
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 namespace postoffice {
 namespace {
 
-using Kind = GreylistVerdict::Kind;
+using GreylistKind = GreylistVerdict::Kind;
 
 /// Hosts that count as one, and what is remembered of a sender there.
 struct Pool {
@@ -24,10 +24,10 @@ class Consultation {
         if (!is_null())
             if (const auto sender = store_.find(to_lower(facts_.sender.to_string()));
                 sender && sender->is_blacklisted)
-                return {Kind::never, 0, *sender, false};
+                return {GreylistKind::never, 0, *sender, false};
         const Pool network{"[" + greylist_network(facts_.client) + "]", greylist_key(config_, facts_)};
         const Judgement here = judge(network);
-        if (here.verdict.kind != Kind::wait) return remember(network, here);
+        if (here.verdict.kind != GreylistKind::wait) return remember(network, here);
         if (is_expected()) {
             remember_as_seen(network);
             return {};
@@ -52,10 +52,11 @@ class Consultation {
 
     Judgement judge(const Pool& pool) const {
         const auto neighbours = store_.find(pool.name);
-        if (neighbours && neighbours->is_blacklisted) return {{Kind::never, 0, *neighbours, false}};
+        if (neighbours && neighbours->is_blacklisted) return {{GreylistKind::never, 0, *neighbours, false}};
         Judgement judgement{judge_greylisted(config_, facts_, store_.find(pool.key), now_)};
-        if (judgement.verdict.kind == Kind::wait && neighbours && neighbours->passed != 0 && !is_null())
-            judgement = {{Kind::pass, 0, {now_, now_, 0, now_, false}, true}, true};
+        if (judgement.verdict.kind == GreylistKind::wait && neighbours && neighbours->passed != 0 &&
+            !is_null())
+            judgement = {{GreylistKind::pass, 0, {now_, now_, 0, now_, false}, true}, true};
         return judgement;
     }
 
@@ -67,7 +68,7 @@ class Consultation {
             if (!judgement.by_neighbours) verdict = judge_greylisted(config_, facts_, before, now_);
             return std::optional(verdict.entry);
         });
-        const bool came_back = verdict.kind == Kind::pass && verdict.entry.tries > 0 && !is_null();
+        const bool came_back = verdict.kind == GreylistKind::pass && verdict.entry.tries > 0 && !is_null();
         if (came_back)
             store_.change(pool.name, [&](const std::optional<GreylistEntry>& before) {
                 GreylistEntry entry = before.value_or(GreylistEntry{now_, now_, 0, 0, false});

@@ -16,7 +16,7 @@
 namespace postoffice {
 namespace {
 
-using Kind = StoredPassword::Kind;
+using PasswordKind = StoredPassword::Kind;
 
 /// The hash of no password, of the kind of hash_password().
 constexpr const char* nobodys_hash = "$y$j9T$postofficepostofficep.$";
@@ -72,10 +72,10 @@ bool is_known_to_crypt(std::string_view hash) {
 
 /// nullopt if nothing was computed, since there is no hash or crypt(3) takes it for none.
 std::optional<bool> compare_hash(std::string_view password, const StoredPassword& stored) {
-    if (stored.kind == Kind::scram)
+    if (stored.kind == PasswordKind::scram)
         if (const auto verifier = parse_scram_verifier(stored.text))
             return is_scram_password(password, *verifier);
-    if (stored.kind != Kind::hash) return std::nullopt;
+    if (stored.kind != PasswordKind::hash) return std::nullopt;
     const bool is_text = password.find('\0') == password.npos;
     std::string phrase(is_text ? password : "");
     const auto data = std::make_unique<crypt_data>();  // 32 KB: too much for a stack
@@ -91,25 +91,25 @@ StoredPassword parse_stored_password(std::string_view field, bool may_be_plain) 
     StoredPassword stored;
     const auto text = field.substr(std::min(field.find_first_not_of("!*"), field.size()));
     stored.is_locked = text.size() != field.size();
-    const auto be = [&](Kind kind, std::string_view value) {
+    const auto be = [&](PasswordKind kind, std::string_view value) {
         stored.kind = kind;
         stored.text = value;
         return stored;
     };
     if (text.empty()) return stored;
-    if (parse_scram_verifier(text)) return be(Kind::scram, text);
-    if (const auto hash = without_scheme(text); is_known_to_crypt(hash)) return be(Kind::hash, hash);
+    if (parse_scram_verifier(text)) return be(PasswordKind::scram, text);
+    if (const auto hash = without_scheme(text); is_known_to_crypt(hash)) return be(PasswordKind::hash, hash);
     if (starts_with_ignoring_case(text, plain_scheme) && text.size() > plain_scheme.size())
-        return be(Kind::plain, text.substr(plain_scheme.size()));
-    return may_be_plain && !stored.is_locked && !may_be_hash(text) ? be(Kind::plain, text) : stored;
+        return be(PasswordKind::plain, text.substr(plain_scheme.size()));
+    return may_be_plain && !stored.is_locked && !may_be_hash(text) ? be(PasswordKind::plain, text) : stored;
 }
 
 bool is_password(std::string_view password, const StoredPassword& stored, const StoredPassword& model) {
     const auto is_right = compare_hash(password, stored);
     if (!is_right && !compare_hash(password, model))
-        (void)compare_hash(password, {Kind::hash, false, nobodys_hash});
+        (void)compare_hash(password, {PasswordKind::hash, false, nobodys_hash});
     if (stored.is_locked) return false;
-    if (stored.kind == Kind::plain) return is_equal(password, stored.text);
+    if (stored.kind == PasswordKind::plain) return is_equal(password, stored.text);
     return is_right.value_or(false);
 }
 

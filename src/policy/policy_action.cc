@@ -10,30 +10,30 @@
 namespace postoffice {
 namespace {
 
-using Kind = PolicyAction::Kind;
+using ActionKind = PolicyAction::Kind;
 
-constexpr std::size_t longest_text = 900;  // of a reply or a header field
+constexpr std::size_t longest_action_text = 900;  // of a reply or a header field
 
 struct ActionRow {
     std::string_view word;
-    Kind kind;
+    ActionKind kind;
     int code = 0;  ///< of the reply
 };
 
 // access(5) of Postfix. Its default codes: 554 for REJECT, 450 for what is deferred.
 constexpr auto action_table = std::to_array<ActionRow>({
-    {"DUNNO", Kind::none},
-    {"OK", Kind::accept},
-    {"PERMIT", Kind::accept},
-    {"REJECT", Kind::refuse, 554},
-    {"DEFER", Kind::refuse, 450},
-    {"DEFER_IF_PERMIT", Kind::defer_if_permit, 450},
-    {"DEFER_IF_REJECT", Kind::defer_if_reject, 450},
-    {"PREPEND", Kind::prepend},
-    {"DISCARD", Kind::discard},
-    {"HOLD", Kind::hold},
-    {"WARN", Kind::warn},
-    {"INFO", Kind::warn},
+    {"DUNNO", ActionKind::none},
+    {"OK", ActionKind::accept},
+    {"PERMIT", ActionKind::accept},
+    {"REJECT", ActionKind::refuse, 554},
+    {"DEFER", ActionKind::refuse, 450},
+    {"DEFER_IF_PERMIT", ActionKind::defer_if_permit, 450},
+    {"DEFER_IF_REJECT", ActionKind::defer_if_reject, 450},
+    {"PREPEND", ActionKind::prepend},
+    {"DISCARD", ActionKind::discard},
+    {"HOLD", ActionKind::hold},
+    {"WARN", ActionKind::warn},
+    {"INFO", ActionKind::warn},
 });
 
 /// The code that `word` is: "450", "554"; 0 if it is none.
@@ -65,20 +65,21 @@ PolicyAction parse_policy_action(std::string_view text) {
     std::string_view rest = trim(text);
     const std::string_view word = rest.substr(0, rest.find_first_of(" \t"));
     rest.remove_prefix(word.size());
-    const std::string words = printable(trim(rest).substr(0, longest_text));
-    PolicyAction action{Kind::not_available, {}, words, printable(word.substr(0, 60))};
+    const std::string words = printable(trim(rest).substr(0, longest_action_text));
+    PolicyAction action{ActionKind::not_available, {}, words, printable(word.substr(0, 60))};
     if (const int code = reply_code(word); code != 0) {
-        action.kind = Kind::refuse;
+        action.kind = ActionKind::refuse;
         action.reply = reply_with(code, words);
         return action;
     }
     if (!word.empty() && std::all_of(word.begin(), word.end(), is_digit)) {  // access(5): the same as OK
-        action.kind = Kind::accept;
+        action.kind = ActionKind::accept;
         return action;
     }
     const auto row = std::find_if(action_table.begin(), action_table.end(),
                                   [&](const ActionRow& one) { return equals_ignoring_case(one.word, word); });
-    if (row == action_table.end() || (row->kind == Kind::prepend && !is_header_field(words))) return action;
+    if (row == action_table.end() || (row->kind == ActionKind::prepend && !is_header_field(words)))
+        return action;
     action.kind = row->kind;
     if (row->code != 0) action.reply = reply_with(row->code, words);
     return action;

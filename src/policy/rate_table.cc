@@ -68,16 +68,16 @@ std::uint64_t count_of(std::uint32_t level) {
     return (level + one - 1) / one;
 }
 
-struct Place {
-    std::atomic<std::uint64_t> tag;    // hash of the key it belongs to; 0 = none
-    std::atomic<std::uint64_t> state;  // see State
-};
-static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "processes share these without a lock");
-
 }  // namespace
 
 // Memory full of zeros is a table of free places.
 struct RateTable::Table {
+    struct Place {
+        std::atomic<std::uint64_t> tag;    // hash of the key it belongs to; 0 = none
+        std::atomic<std::uint64_t> state;  // see State
+    };
+    static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "processes share these without a lock");
+
     HashKey key;
     std::size_t sets;
     alignas(64) Place places[1];  // and more behind it: `sets` times `ways`
@@ -99,14 +99,14 @@ struct RateTable::Table {
                                                std::uint32_t now, Seconds window);
 };
 
-Place* RateTable::Table::find(std::uint64_t tag) {
+auto RateTable::Table::find(std::uint64_t tag) -> Place* {
     Place* const set = set_of(tag);
     Place* const found = std::find_if(set, set + ways, [&](const Place& p) { return p.tag.load() == tag; });
     return found == set + ways ? nullptr : found;
 }
 
 // A free place, or the one that was quiet for longest. nullptr: another process was faster, look again.
-Place* RateTable::Table::claim(std::uint64_t tag, std::uint32_t now) {
+auto RateTable::Table::claim(std::uint64_t tag, std::uint32_t now) -> Place* {
     Place* const set = set_of(tag);
     const auto quiet = [now](const Place& p) {
         return p.tag.load() == 0 ? State::most_time : ticks_between(State::from(p.state.load()).time, now);
@@ -147,7 +147,7 @@ std::uint64_t RateTable::add(std::string_view key, std::uint64_t amount, Seconds
     const std::uint32_t now = ticks_now();
     const auto level = static_cast<std::uint32_t>(std::min<std::uint64_t>(amount, fullest / one) * one);
     for (;;) {
-        Place* place = table_->find(tag);
+        Table::Place* place = table_->find(tag);
         if (place == nullptr) place = table_->claim(tag, now);
         if (place == nullptr) continue;
         if (const auto count = Table::add_at(*place, tag, level, now, window)) return *count;
@@ -156,7 +156,7 @@ std::uint64_t RateTable::add(std::string_view key, std::uint64_t amount, Seconds
 
 std::uint64_t RateTable::count(std::string_view key, Seconds window) const {
     const std::uint64_t tag = table_->tag_of(key);
-    Place* const place = table_->find(tag);
+    Table::Place* const place = table_->find(tag);
     if (place == nullptr) return 0;
     return count_of(
         level_now(State::from(place->state.load()), static_cast<std::uint8_t>(tag), ticks_now(), window));
@@ -164,7 +164,7 @@ std::uint64_t RateTable::count(std::string_view key, Seconds window) const {
 
 void RateTable::forget(std::string_view key) {
     const std::uint64_t tag = table_->tag_of(key);
-    Place* const place = table_->find(tag);
+    Table::Place* const place = table_->find(tag);
     if (place == nullptr) return;
     place->state.store(State{static_cast<std::uint8_t>(tag), ticks_now(), 0}.word());
 }

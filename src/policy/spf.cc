@@ -17,7 +17,7 @@ namespace {
 constexpr unsigned most_terms = 10;     // that ask DNS, in all records together
 constexpr unsigned most_voids = 2;      // of these, for which DNS has no record
 constexpr std::size_t most_hosts = 10;  // of one mx or ptr
-constexpr Seconds patience_with_dns{20};
+constexpr Seconds patience_for_spf{20};
 
 constexpr std::size_t longest_name = 253;  // section 7.3: without the length octets
 // A prefix that is shorter than any that the registries assign.
@@ -312,7 +312,7 @@ SpfVerdict check_spf(const SpfDns& dns, const SpfClaim& claim) {
 }
 
 SpfVerdict check_spf(const Resolver& resolver, const SpfClaim& claim) {
-    const Resolver bounded = resolver.until(Deadline::after(patience_with_dns));
+    const Resolver bounded = resolver.until(Deadline::after(patience_for_spf));
     return check_spf([&](const std::string& name, DnsType type) { return bounded.records(name, type); },
                      claim);
 }

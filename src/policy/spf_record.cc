@@ -15,23 +15,23 @@ namespace {
 constexpr std::string_view version = "v=spf1";
 constexpr std::size_t longest_term_shown = 100;
 
-using Kind = SpfTerm::Kind;
+using TermKind = SpfTerm::Kind;
 
 struct KnownMechanism {
     std::string_view name;
-    Kind kind;
+    TermKind kind;
     enum Domain { none, optional, required } domain;
     bool has_prefix;  ///< "/24//64"
 };
 constexpr std::array<KnownMechanism, 8> mechanisms = {{
-    {"all", Kind::all, KnownMechanism::none, false},
-    {"include", Kind::include, KnownMechanism::required, false},
-    {"a", Kind::a, KnownMechanism::optional, true},
-    {"mx", Kind::mx, KnownMechanism::optional, true},
-    {"ptr", Kind::ptr, KnownMechanism::optional, false},
-    {"ip4", Kind::ip4, KnownMechanism::required, false},
-    {"ip6", Kind::ip6, KnownMechanism::required, false},
-    {"exists", Kind::exists, KnownMechanism::required, false},
+    {"all", TermKind::all, KnownMechanism::none, false},
+    {"include", TermKind::include, KnownMechanism::required, false},
+    {"a", TermKind::a, KnownMechanism::optional, true},
+    {"mx", TermKind::mx, KnownMechanism::optional, true},
+    {"ptr", TermKind::ptr, KnownMechanism::optional, false},
+    {"ip4", TermKind::ip4, KnownMechanism::required, false},
+    {"ip6", TermKind::ip6, KnownMechanism::required, false},
+    {"exists", TermKind::exists, KnownMechanism::required, false},
 }};
 
 Problem bad(std::string_view term, std::string_view what) {
@@ -71,7 +71,7 @@ bool read_prefix_length(std::string_view& text, std::string_view mark, unsigned 
 
 /// "192.0.2.0/24" and "2001:db8::/32".
 bool parse_network(std::string_view text, SpfTerm& term) {
-    const bool is_v6 = term.kind == Kind::ip6;
+    const bool is_v6 = term.kind == TermKind::ip6;
     std::string_view length = text;
     const auto address = read_until(length, '/');
     const bool has_length = address.size() < text.size();
@@ -107,7 +107,7 @@ Result<SpfTerm> parse_mechanism(std::string_view text) {
     if (has_value) rest.remove_prefix(1);
     if (has_value ? known->domain == KnownMechanism::none : known->domain == KnownMechanism::required)
         return bad(text, has_value ? "takes no value" : "has no value");
-    if (term.kind == Kind::ip4 || term.kind == Kind::ip6) {
+    if (term.kind == TermKind::ip4 || term.kind == TermKind::ip6) {
         if (!parse_network(rest, term)) return bad(text, "is no network");
     } else if (has_value && !is_spf_domain_spec(rest)) {
         return bad(text, "names no domain");
@@ -158,7 +158,7 @@ Result<SpfRecord> parse_spf_record(std::string_view text) {
         }
     }
     if (std::any_of(record.terms.begin(), record.terms.end(),
-                    [](const SpfTerm& term) { return term.kind == Kind::all; }))
+                    [](const SpfTerm& term) { return term.kind == TermKind::all; }))
         record.redirect.clear();
     return record;
 }

@@ -70,7 +70,7 @@ bool is_status(std::string_view status, DsnAction action) {
                        [](std::string_view part) { return part.size() <= 3 && parse_number(part); });
 }
 
-std::string status_of(const Reply& reply, DsnAction action) {
+std::string status_code_of(const Reply& reply, DsnAction action) {
     if (is_status(reply.status, action)) return reply.status;
     if (action == DsnAction::failed) return reply.is_temporary() ? "4.0.0" : "5.0.0";
     return action == DsnAction::delayed ? "4.0.0" : "2.0.0";
@@ -103,7 +103,7 @@ std::string recipient_fields(const Journal& journal, const DsnRequest& request,
     text += field("Original-Recipient", original_value(recipient, utf8));
     text += field("Final-Recipient", address_value(final_address(recipient), utf8));
     text += field("Action", reporting_action(entry.action));
-    text += field("Status", status_of(state.last.reply, entry.action));
+    text += field("Status", status_code_of(state.last.reply, entry.action));
     if (!state.last.by.empty()) {
         if (!recipient.disclosed)
             text += field("Remote-MTA", fmt::format("dns; {}", remote_name(ascii_line(state.last.by))));

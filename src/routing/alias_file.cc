@@ -11,10 +11,6 @@
 namespace postoffice {
 namespace {
 
-bool is_blank(char c) {
-    return c == ' ' || c == '\t';
-}
-
 /// Takes the name in front of the colon; returns what is wrong, or "". `name` is then the best guess.
 std::string read_name(std::string_view& rest, std::string& name) {
     if (rest.starts_with('"')) {

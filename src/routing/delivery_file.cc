@@ -11,10 +11,6 @@ namespace {
 
 using Kind = AliasTarget::Kind;
 
-bool is_blank(char c) {
-    return c == ' ' || c == '\t';
-}
-
 std::string_view read_word(std::string_view& text) {
     std::size_t end = 0;
     while (end < text.size() && !is_blank(text[end])) ++end;

@@ -13,13 +13,13 @@
 namespace postoffice {
 namespace {
 
-using Parser = std::function<Result<std::optional<NextHop>>(std::string_view)>;
+using HopParser = std::function<Result<std::optional<NextHop>>(std::string_view)>;
 
-Parser route_parser(const Config& config) {
+HopParser route_parser(const Config& config) {
     return [&](std::string_view value) { return parse_route_value(value, config.remote.transports); };
 }
 
-Parser sender_relay_parser(const Config& config) {
+HopParser sender_relay_parser(const Config& config) {
     return [&](std::string_view value) { return parse_sender_relay_value(value, config.remote.transports); };
 }
 
@@ -57,7 +57,7 @@ NextHops::Answer unknown(std::string_view option, const std::string& why) {
 }
 
 /// What the first of the keys that the table has says; nullopt if it has none, or leaves it to others.
-std::optional<NextHops::Answer> ask(const TextTable& table, std::string_view option, const Parser& parse,
+std::optional<NextHops::Answer> ask(const TextTable& table, std::string_view option, const HopParser& parse,
                                     const std::vector<std::string>& keys) {
     if (!table.problem().empty()) return unknown(option, table.problem());
     for (const std::string& key : keys) {
@@ -71,7 +71,7 @@ std::optional<NextHops::Answer> ask(const TextTable& table, std::string_view opt
     return std::nullopt;
 }
 
-void add_problems(const TextTable& table, std::string_view option, const Parser& parse,
+void add_problems(const TextTable& table, std::string_view option, const HopParser& parse,
                   std::vector<std::string>& problems) {
     const auto more = table.problems(option, [&](std::string_view value) { return parse(value).problem(); });
     problems.insert(problems.end(), more.begin(), more.end());

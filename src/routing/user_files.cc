@@ -15,7 +15,7 @@
 namespace postoffice {
 namespace {
 
-using Status = UserFile::Status;
+using FileStatus = UserFile::Status;
 
 /// Domains of which the files are kept in memory. Beyond that all are dropped: slow, but bounded.
 constexpr std::size_t most_domains = 5000;
@@ -38,9 +38,10 @@ std::string distrust(const struct stat& file, const struct stat& home, const Acc
 /// A home that is not there, or not mounted, says nothing about what its owner wants.
 UserFile look_at_home(const Account& account, struct stat& home) {
     if (::stat(account.home.c_str(), &home) == 0) return {};
-    if (errno == EACCES || errno == EPERM) return {Status::no_permission, account.home, "", ""};
-    if (errno == ENOENT || errno == ENOTDIR) return {Status::ignored, account.home, "", "there is no home"};
-    return {Status::temporary, account.home, "", std::generic_category().message(errno)};
+    if (errno == EACCES || errno == EPERM) return {FileStatus::no_permission, account.home, "", ""};
+    if (errno == ENOENT || errno == ENOTDIR)
+        return {FileStatus::ignored, account.home, "", "there is no home"};
+    return {FileStatus::temporary, account.home, "", std::generic_category().message(errno)};
 }
 
 bool belongs_to_another(const std::string& path, const Account& account) {
@@ -60,12 +61,12 @@ UserFile read_one(const Account& account, const struct stat& home, const std::st
             case EACCES:
             case EPERM:
                 return belongs_to_another(path, account)
-                           ? UserFile{Status::ignored, path, "", "belongs to another user"}
-                           : UserFile{Status::no_permission, path, "", ""};
+                           ? UserFile{FileStatus::ignored, path, "", "belongs to another user"}
+                           : UserFile{FileStatus::no_permission, path, "", ""};
             case ELOOP:
-                return {Status::ignored, path, "", "a symbolic link"};
+                return {FileStatus::ignored, path, "", "a symbolic link"};
             case ENXIO:
-                return {Status::ignored, path, "", "not a regular file"};
+                return {FileStatus::ignored, path, "", "not a regular file"};
             default:
                 throw_errno(path);
         }
@@ -73,10 +74,10 @@ UserFile read_one(const Account& account, const struct stat& home, const std::st
     struct stat status {};
     if (::fstat(file.get(), &status) != 0) throw_errno(path);
     if (auto reason = distrust(status, home, account); !reason.empty())
-        return {Status::ignored, path, "", std::move(reason)};
-    return {Status::found, path, disk::read_all(file.get(), most_delivery_file_octets), ""};
+        return {FileStatus::ignored, path, "", std::move(reason)};
+    return {FileStatus::found, path, disk::read_all(file.get(), most_delivery_file_octets), ""};
 } catch (const std::system_error& error) {
-    return {Status::temporary, path, "", error.code().message()};
+    return {FileStatus::temporary, path, "", error.code().message()};
 }
 
 /// An extension is part of a file's name: nothing in it may lead elsewhere.
@@ -116,11 +117,11 @@ std::vector<std::string> delivery_file_names(const std::string& user, const Conf
 
 UserFile read_user_file(const Account& account, const std::vector<std::string>& names) {
     if (names.empty() || account.home == home_of_nobody) return {};
-    if (!account.home.starts_with('/')) return {Status::ignored, account.home, "", "there is no home"};
+    if (!account.home.starts_with('/')) return {FileStatus::ignored, account.home, "", "there is no home"};
     struct stat home {};
-    if (auto file = look_at_home(account, home); file.status != Status::none) return file;
+    if (auto file = look_at_home(account, home); file.status != FileStatus::none) return file;
     for (const std::string& name : names)
-        if (auto file = read_one(account, home, account.home + "/" + name); file.status != Status::none)
+        if (auto file = read_one(account, home, account.home + "/" + name); file.status != FileStatus::none)
             return file;
     return {};
 }

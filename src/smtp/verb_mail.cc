@@ -106,7 +106,7 @@ bool knows_auth(Dialogue& dialogue) {
     return dialogue.services.authenticator.is_there() || dialogue.is_authenticated();
 }
 
-constexpr std::array<ParameterRow<MailArguments>, 12> parameter_table = {{
+constexpr std::array<ParameterRow<MailArguments>, 12> mail_parameter_table = {{
     {"SIZE", "SIZE=octets", nullptr, read_size},
     {"BODY", "BODY=7BIT or BODY=8BITMIME", nullptr, read_body},
     {"RET", "RET=FULL or RET=HDRS", nullptr, read_return_part},
@@ -185,7 +185,8 @@ Reply open_transaction(Dialogue& dialogue, std::string_view argument) {
     const auto path = parse_path(*path_text, dialogue.path_rules(true));
     if (!path) return {501, "5.1.7", fmt::format("Bad sender address: {}", path.problem())};
     MailArguments given;
-    if (auto refusal = read_parameters<MailArguments>(dialogue, parameter_table, path->parameters, given))
+    if (auto refusal =
+            read_parameters<MailArguments>(dialogue, mail_parameter_table, path->parameters, given))
         return *refusal;
     if (auto refusal = check_ascii(*path_text, path->parameters, given.parameters.smtputf8)) return *refusal;
     if (auto refusal = check_times(dialogue.config(), given.parameters.scheduling)) return *refusal;

@@ -35,7 +35,7 @@ bool read_original_recipient(std::string_view value, RecipientWishes& wishes) {
     return original.has_value();
 }
 
-constexpr std::array<ParameterRow<RecipientWishes>, 2> parameter_table = {{
+constexpr std::array<ParameterRow<RecipientWishes>, 2> rcpt_parameter_table = {{
     {"NOTIFY", "NOTIFY=NEVER or SUCCESS,FAILURE,DELAY", nullptr, read_notify},
     {"ORCPT", "ORCPT=type;xtext", nullptr, read_original_recipient},
 }};
@@ -51,7 +51,8 @@ Reply add_recipient(Dialogue& dialogue, std::string_view argument) {
     const auto path = parse_path(*path_text, dialogue.path_rules(false));
     if (!path) return {501, "5.1.3", fmt::format("Bad recipient address: {}", path.problem())};
     RecipientWishes wishes;
-    if (auto refusal = read_parameters<RecipientWishes>(dialogue, parameter_table, path->parameters, wishes))
+    if (auto refusal =
+            read_parameters<RecipientWishes>(dialogue, rcpt_parameter_table, path->parameters, wishes))
         return *refusal;
 
     wishes.notify = granted(dialogue, wishes.notify);

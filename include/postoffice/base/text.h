@@ -18,6 +18,11 @@ constexpr bool is_letter(char c) {
 constexpr bool is_letter_or_digit(char c) {
     return is_letter(c) || is_digit(c);
 }
+/// A space or a tab, the white space of header fields (WSP of RFC 5234).
+constexpr bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
 /// Of a hexadecimal digit in either case; -1 for any other character.
 constexpr int hex_value(char c) {
     if (is_digit(c)) return c - '0';

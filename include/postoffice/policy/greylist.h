@@ -44,6 +44,9 @@ struct GreylistVerdict {
     bool is_changed = false;   ///< ... if it is not what was
 };
 
+/// What the delay is multiplied by for a sender whose local part cannot be typed.
+inline constexpr unsigned greylist_odd_sender_factor = 4;
+
 /// The wait for such a sender: `delay`, times the factor that its circumstances bring.
 std::int64_t greylist_delay(const GreylistConfig& config, const GreylistFacts& facts);
 

@@ -37,6 +37,9 @@ bool is_password(std::string_view password, const StoredPassword& stored, const 
 /// same, and for strangers without a rule. `key`: this host's. `count` is not 0.
 std::size_t stand_in(const ScramDigest& key, std::string_view name, std::size_t count);
 
+/// Octets of a new password: a login can send that many (policy/authentication.h).
+inline constexpr std::size_t longest_new_password = 500;
+
 /// A new hash, of the kind that crypt(3) has for new passwords (yescrypt). Throws std::system_error.
 std::string hash_password(std::string_view password);
 

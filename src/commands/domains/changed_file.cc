@@ -18,7 +18,7 @@ namespace postoffice {
 namespace {
 
 constexpr Seconds patience{10};
-constexpr std::size_t most_octets = 16u << 20;
+constexpr std::size_t most_file_octets = 16u << 20;
 constexpr const char* access_list = "system.posix_acl_access";
 
 /// Empty on a file system without access lists, too.
@@ -49,7 +49,7 @@ void ChangedFile::read(const FileRights& rights) {
         throw FormatError(path_ + (S_ISLNK(status.st_mode) ? ": a link; change the file that it leads to"
                                                            : ": no regular file"));
     const Fd file = disk::open(path_, O_RDONLY | O_NOFOLLOW);
-    text_ = disk::read_all(file.get(), most_octets);
+    text_ = disk::read_all(file.get(), most_file_octets);
     access_list_ = read_access_list(file.get(), path_);
     mode_ = status.st_mode & 0777;
     owner_ = status.st_uid;

@@ -31,7 +31,7 @@ namespace {
 constexpr std::string_view subject = "*** Virtual domain update ***";
 constexpr const char* postmaster = "postmaster";
 constexpr std::string_view first_words = "trans=UPDATE";
-constexpr std::size_t most_octets = 64 * 1024;  // of the message that are looked at
+constexpr std::size_t most_message_octets = 64 * 1024;  // of the message that are looked at
 
 /// Files that the owner makes have the group of the owner, not that of the spool.
 class OwnGroup {
@@ -224,7 +224,7 @@ std::optional<MailedUpdateOutcome> carry_out_mailed_update(const Config& config,
         // The message is mail, which waits until the domain is known.
     }
     if (domains.empty()) return std::nullopt;
-    std::string text(most_octets, '\0');
+    std::string text(most_message_octets, '\0');
     text.resize(disk::read_at(message.open_for_reading().get(), text, 0));
     const auto line = find_update_line(text);
     if (!line) return std::nullopt;

@@ -3,13 +3,12 @@
 #include <algorithm>
 
 #include "postoffice/base/text.h"
+#include "postoffice/policy/passwords.h"
 #include "postoffice/routing/aliases.h"
 #include "postoffice/routing/domain_files.h"
 
 namespace postoffice {
 namespace {
-
-constexpr std::size_t longest_password = 500;
 
 /// "%41+b" is "A b".
 std::optional<std::string> decoded(std::string_view text) {
@@ -68,7 +67,7 @@ Result<UserUpdate> parse_user_update(std::string_view line) {
             return Problem{"There is no field " + printable(field.substr(0, 40))};
     }
     if (!is_virtual_user_name(update.user)) return Problem{"The name of the user is not a valid one"};
-    if (update.password && (update.password->empty() || update.password->size() > longest_password))
+    if (update.password && (update.password->empty() || update.password->size() > longest_new_password))
         return Problem{"The password is empty, or too long"};
     if (update.forward && !update.forward->empty())
         if (const auto problem = alias_value_problem(*update.forward, AliasPlace::domain); !problem.empty())

@@ -20,7 +20,7 @@
 namespace postoffice {
 namespace {
 
-struct Task {
+struct AliasTask {
     std::optional<std::string> config_file;
     bool remove = false;
     bool undo = false;
@@ -28,13 +28,13 @@ struct Task {
     std::vector<std::string> targets;
 };
 
-constexpr const char* usage =
+constexpr const char* valias_usage =
     "usage: valias [-C file] domain | name@domain\n"
     "       valias [-C file] name@domain target ...\n"
     "       valias [-C file] -d name@domain\n"
     "       valias [-C file] --undo domain\n";
 
-bool read_arguments(int argc, char** argv, Task& task) {
+bool read_arguments(int argc, char** argv, AliasTask& task) {
     const auto on_letter = [&](char letter) { (letter == 'd' ? task.remove : task.undo) = true; };
     if (!read_tool_options(argc, argv, "+C:d", task.config_file, on_letter)) return false;
     if (::optind == argc) return false;
@@ -99,7 +99,7 @@ void warn_of_accounts(const Config& config, const VirtualDomain& domain, const s
     }
 }
 
-int carry_out(const Task& task) {
+int carry_out(const AliasTask& task) {
     const bool is_name = task.name.find('@') != task.name.npos;
     const VirtualName name = is_name ? parse_virtual_name(task.name, true) : VirtualName{"", task.name};
     const std::string value = task.targets.empty() ? "" : value_of(task.targets);
@@ -126,7 +126,7 @@ int carry_out(const Task& task) {
 }  // namespace
 
 int valias(int argc, char** argv) {
-    return run_domain_tool<Task>({"valias", usage, read_arguments, carry_out}, argc, argv);
+    return run_domain_tool<AliasTask>({"valias", valias_usage, read_arguments, carry_out}, argc, argv);
 }
 
 }  // namespace postoffice

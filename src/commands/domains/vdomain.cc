@@ -18,19 +18,19 @@
 namespace postoffice {
 namespace {
 
-struct Task {
+struct DomainTask {
     std::optional<std::string> config_file;
     bool undo = false;
     std::vector<std::string> words;
 };
 
-constexpr const char* usage =
+constexpr const char* vdomain_usage =
     "usage: vdomain [-C file] show [domain ...]\n"
     "       vdomain [-C file] create domain owner [comment]\n"
     "       vdomain [-C file] delete | enable | disable domain\n"
     "       vdomain [-C file] --undo\n";
 
-bool read_arguments(int argc, char** argv, Task& task) {
+bool read_arguments(int argc, char** argv, DomainTask& task) {
     if (!read_tool_options(argc, argv, "+C:", task.config_file, [&](char) { task.undo = true; }))
         return false;
     task.words.assign(argv + ::optind, argv + argc);
@@ -73,7 +73,7 @@ VirtualDomain new_domain(const std::vector<std::string>& words) {
     return domain;
 }
 
-int change(const Config& config, const Task& task) {
+int change(const Config& config, const DomainTask& task) {
     if (::geteuid() != 0)
         throw ToolFailure{EX_NOPERM, "which domains there are, and which are active, is for root to say"};
     if (!task.undo && task.words[0] == "create") {
@@ -97,7 +97,7 @@ int change(const Config& config, const Task& task) {
     return EX_OK;
 }
 
-int carry_out(const Task& task) {
+int carry_out(const DomainTask& task) {
     const Config config = config_for_tool(task.config_file);
     if (task.undo || task.words[0] != "show") return change(config, task);
     return show(config, {task.words.begin() + 1, task.words.end()});
@@ -106,7 +106,7 @@ int carry_out(const Task& task) {
 }  // namespace
 
 int vdomain(int argc, char** argv) {
-    return run_domain_tool<Task>({"vdomain", usage, read_arguments, carry_out}, argc, argv);
+    return run_domain_tool<DomainTask>({"vdomain", vdomain_usage, read_arguments, carry_out}, argc, argv);
 }
 
 }  // namespace postoffice

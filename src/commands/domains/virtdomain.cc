@@ -37,13 +37,10 @@ namespace fs = std::filesystem;
 constexpr std::size_t most_header = 256 * 1024;
 constexpr std::size_t most_message = 512u << 20;
 
-int usage(int exit_code = EX_USAGE) {
-    write_text(exit_code == EX_OK ? stdout : stderr,
-               "usage: virtdomain [-C file] CREATE domain owner password [postfix]\n"
-               "       virtdomain [-C file] DELETE domain owner password\n"
-               "       virtdomain [-C file] [MAILBOUNCE] [user@domain]\n");
-    return exit_code;
-}
+constexpr const char* virtdomain_usage =
+    "usage: virtdomain [-C file] CREATE domain owner password [postfix]\n"
+    "       virtdomain [-C file] DELETE domain owner password\n"
+    "       virtdomain [-C file] [MAILBOUNCE] [user@domain]\n";
 
 /// In a process of its own, with the rights of this account for good. Throws ToolFailure with what that said.
 void run_as(const Account& account, const std::function<int()>& body) {
@@ -239,7 +236,7 @@ int carry_out(const std::optional<std::string>& config_file, std::vector<std::st
     const bool is_creation = verb == "CREATE" && (count == 4 || (count == 5 && words[4] == "postfix"));
     const bool is_removal = verb == "DELETE" && count == 4;
     const bool is_delivery = verb != "CREATE" && verb != "DELETE" && words.size() <= 1;
-    if (!is_creation && !is_removal && !is_delivery) return usage();
+    if (!is_creation && !is_removal && !is_delivery) return show_usage(virtdomain_usage, EX_USAGE);
     const Config config = config_for_tool(config_file);
     if (is_creation) return create(config, words);
     if (is_removal) return remove(config, words);
@@ -249,11 +246,11 @@ int carry_out(const std::optional<std::string>& config_file, std::vector<std::st
 }  // namespace
 
 int virtdomain(int argc, char** argv) {
-    if (asks_for_help(argc, argv)) return usage(EX_OK);
+    if (asks_for_help(argc, argv)) return show_usage(virtdomain_usage, EX_OK);
     std::optional<std::string> config_file;
     ::optind = 1;
     for (int c = 0; (c = ::getopt(argc, argv, "+C:")) != -1;) {
-        if (c != 'C') return usage();
+        if (c != 'C') return show_usage(virtdomain_usage, EX_USAGE);
         config_file = ::optarg;
     }
     return run_domain_tool("virtdomain", [&] {

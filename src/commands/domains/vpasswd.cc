@@ -22,20 +22,18 @@
 namespace postoffice {
 namespace {
 
-constexpr std::size_t longest_password = 500;  // what can be said when logging in
-
-struct Task {
+struct UserTask {
     enum class Kind { change, add, remove, lock, unlock, list, undo } kind = Kind::change;
     std::optional<std::string> config_file;
     std::string name;  ///< USER@DOMAIN, or DOMAIN
 };
 
-constexpr const char* usage =
+constexpr const char* vpasswd_usage =
     "usage: vpasswd [-C file] [-a | -d | -l | -u] user@domain\n"
     "       vpasswd [-C file] -s | --undo domain\n";
 
-Task::Kind kind_of(char letter) {
-    using Kind = Task::Kind;
+UserTask::Kind kind_of(char letter) {
+    using Kind = UserTask::Kind;
     switch (letter) {
         case 'a':
             return Kind::add;
@@ -52,7 +50,7 @@ Task::Kind kind_of(char letter) {
     }
 }
 
-bool read_arguments(int argc, char** argv, Task& task) {
+bool read_arguments(int argc, char** argv, UserTask& task) {
     int kinds = 0;
     const auto on_letter = [&](char letter) {
         task.kind = kind_of(letter);
@@ -108,7 +106,7 @@ std::string read_hash() {
         if (!same) throw ToolFailure{EX_DATAERR, "these are two different passwords; nothing is changed"};
     }
     if (password.empty()) throw ToolFailure{EX_DATAERR, "no password; nothing is changed"};
-    if (password.size() > longest_password) throw ToolFailure{EX_DATAERR, "the password is too long"};
+    if (password.size() > longest_new_password) throw ToolFailure{EX_DATAERR, "the password is too long"};
     std::string hash = hash_password(password);
     wipe(password);
     return hash;
@@ -140,8 +138,8 @@ void list(std::string_view text) {
             print_output("{}{}\n", user->name, remark_on(password_of(*user)));
 }
 
-void change_users(const Task& task, const DomainFolder& folder, const std::string& name) {
-    using Kind = Task::Kind;
+void change_users(const UserTask& task, const DomainFolder& folder, const std::string& name) {
+    using Kind = UserTask::Kind;
     // Before the lock is taken: people take their time.
     const bool needs_password = task.kind == Kind::change || task.kind == Kind::add;
     const std::string hash = needs_password ? read_hash() : "";
@@ -163,8 +161,8 @@ void change_users(const Task& task, const DomainFolder& folder, const std::strin
                                needs_password ? hash : locked(user->hash, task.kind == Kind::lock)));
 }
 
-int carry_out(const Task& task) {
-    using Kind = Task::Kind;
+int carry_out(const UserTask& task) {
+    using Kind = UserTask::Kind;
     const bool whole = task.kind == Kind::list || task.kind == Kind::undo;
     const VirtualName name = whole ? VirtualName{"", task.name} : parse_virtual_name(task.name);
     const Config config = config_for_tool(task.config_file);
@@ -179,7 +177,7 @@ int carry_out(const Task& task) {
 }  // namespace
 
 int vpasswd(int argc, char** argv) {
-    return run_domain_tool<Task>({"vpasswd", usage, read_arguments, carry_out}, argc, argv);
+    return run_domain_tool<UserTask>({"vpasswd", vpasswd_usage, read_arguments, carry_out}, argc, argv);
 }
 
 }  // namespace postoffice
