@@ -47,7 +47,7 @@ class BounceTest : public BouncerFixture {
     BounceTest() {
         config_.identity.hostname = "mail.b.test";
         config_.queue.dir = folder_.path();
-        envelope_ = testing::envelope_for_two();
+        envelope_ = test::envelope_for_two();
         envelope_.arrived = now_unix();
     }
     Recipient mailbox(const std::string& user, Notify notify) {
@@ -64,7 +64,7 @@ class BounceTest : public BouncerFixture {
         message.append("Subject: x\n\nText\n");
         return deliver_or_queue_.accept("ID1", envelope_, message);
     }
-    std::string text_of(const std::string& id) { return testing::read_file(spool_.message_path(id)); }
+    std::string text_of(const std::string& id) { return test::read_file(spool_.message_path(id)); }
 
     Mailboxes mailboxes_;
     std::vector<std::string> queued_;
@@ -226,7 +226,7 @@ TEST_F(BounceTest, FlushingFindsWhatWaitsForADomain) {
     EXPECT_EQ(flusher.flush("test", true), 1U);
     EXPECT_EQ(flusher.flush("test", false), 0U);
     EXPECT_EQ(flusher.flush("b.test", true), 0U);  // a mailbox of this host
-    testing::write_file(folder_ / "cmDAMAGED", "nonsense\n");
+    test::write_file(folder_ / "cmDAMAGED", "nonsense\n");
     EXPECT_EQ(flusher.flush(".test", true), 0U);
 
     std::vector<std::string> heard;

@@ -14,7 +14,7 @@ namespace postoffice {
 
 class BouncerFixture : public ::testing::Test {
   protected:
-    testing::TemporaryFolder folder_;
+    test::TemporaryFolder folder_;
     Config config_;
     Spool spool_{folder_.path()};
     AliasTable aliases_{""};

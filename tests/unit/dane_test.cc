@@ -11,7 +11,7 @@
 namespace postoffice {
 namespace {
 
-using Status = DaneRecords::Status;
+using DaneStatus = DaneRecords::Status;
 
 constexpr unsigned authentic_flag = 0x0020;
 constexpr unsigned server_failure = 2;
@@ -56,41 +56,41 @@ class DaneTest : public ::testing::Test {
 
 TEST_F(DaneTest, SignedRecordsOfASignedHostCount) {
     const DaneRecords found = look(host());
-    ASSERT_EQ(found.status, Status::found) << found.why;
+    ASSERT_EQ(found.status, DaneStatus::found) << found.why;
     EXPECT_EQ(found.base, "mx.test");
     EXPECT_EQ(found.records, (std::vector<TlsaRecord>{{3, 1, 1, right.substr(3)}}));
 }
 
 TEST_F(DaneTest, BelowAnUnsignedHostNothingIsAsked) {
-    EXPECT_EQ(look(host(false, true)).status, Status::none);
-    EXPECT_EQ(look(host(true, false)).status, Status::none);
+    EXPECT_EQ(look(host(false, true)).status, DaneStatus::none);
+    EXPECT_EQ(look(host(true, false)).status, DaneStatus::none);
     MailHost listed = host();
     listed.canonical_name.clear();
-    EXPECT_EQ(look(listed).status, Status::none);
+    EXPECT_EQ(look(listed).status, DaneStatus::none);
     settings_.are_trusted = false;
-    EXPECT_EQ(look(host()).status, Status::none);
+    EXPECT_EQ(look(host()).status, DaneStatus::none);
     EXPECT_EQ(dns_.questions(), 0);
 }
 
 TEST_F(DaneTest, UnsignedRecordsAreNone) {
     unsigned_.insert("_25._tcp.mx.test");
-    EXPECT_EQ(look(host()).status, Status::none);
+    EXPECT_EQ(look(host()).status, DaneStatus::none);
 }
 
 TEST_F(DaneTest, AFailureBelowASignedHostIsNoAnswer) {
     failing_.insert("_25._tcp.mx.test");
-    EXPECT_EQ(look(host()).status, Status::temporary);
+    EXPECT_EQ(look(host()).status, DaneStatus::temporary);
 }
 
 TEST_F(DaneTest, WithoutRecordsThereIsNone) {
     tlsa_.clear();
-    EXPECT_EQ(look(host()).status, Status::none);
+    EXPECT_EQ(look(host()).status, DaneStatus::none);
 }
 
 TEST_F(DaneTest, ARecordThatIsCutOffIsOfNoUse) {
     tlsa_["_25._tcp.mx.test"] = "\x03";
     const DaneRecords found = look(host());
-    ASSERT_EQ(found.status, Status::found);
+    ASSERT_EQ(found.status, DaneStatus::found);
     EXPECT_EQ(found.records.at(0).usage, 255);
 }
 
@@ -106,7 +106,7 @@ TEST_F(DaneTest, OfASignedAliasToAnUnsignedHostTheAliasCounts) {
     EXPECT_EQ(look(alias(false)).base, "alias.test");
     EXPECT_FALSE(asked_.contains("_25._tcp.mx.test"));
     unsigned_.insert("alias.test");
-    EXPECT_EQ(look(alias(false)).status, Status::none);
+    EXPECT_EQ(look(alias(false)).status, DaneStatus::none);
 }
 
 }  // namespace

@@ -41,14 +41,14 @@ Decoded decode_in_pieces(std::string_view wire, const std::vector<std::size_t>& 
     return result;
 }
 
-struct Case {
+struct ReadCase {
     std::string wire;
     std::string text;
     bool ends;
 };
 
 // What a client sends, what is stored, and whether it ended the message (always by its last octets).
-const std::vector<Case> cases = {
+const std::vector<ReadCase> read_cases = {
     // As it should be.
     {".\r\n", "", true},
     {"\r\n.\r\n", "\n", true},
@@ -101,14 +101,14 @@ const std::vector<Case> cases = {
 };
 
 TEST(DataDecoder, EndsOnlyAtCrLfDotCrLf) {
-    for (const auto& c : cases) {
+    for (const auto& c : read_cases) {
         const Decoded expected{c.text, c.wire.size(), c.ends};
         EXPECT_EQ(decode_in_pieces(c.wire, {}), expected) << testing::PrintToString(c.wire);
     }
 }
 
 TEST(DataDecoder, ChunksMayBeCutAnywhere) {
-    for (const auto& c : cases) {
+    for (const auto& c : read_cases) {
         const Decoded expected{c.text, c.wire.size(), c.ends};
         for (std::size_t i = 0; i <= c.wire.size(); ++i)
             for (std::size_t j = i; j <= c.wire.size(); ++j)
@@ -118,7 +118,7 @@ TEST(DataDecoder, ChunksMayBeCutAnywhere) {
 }
 
 TEST(DataDecoder, LeavesWhatFollowsTheEnd) {
-    for (const auto& c : cases) {
+    for (const auto& c : read_cases) {
         if (!c.ends) continue;
         EXPECT_EQ(decode_in_pieces(c.wire + "MAIL FROM:<>\r\n", {}), (Decoded{c.text, c.wire.size(), true}));
     }

@@ -6,7 +6,7 @@
 namespace postoffice {
 namespace {
 
-using Kind = AliasTarget::Kind;
+using TargetKind = AliasTarget::Kind;
 
 /// One word for each instruction: "a:ADDRESS", "u:ACCOUNT", "|COMMAND", "f:PATH", "?LABEL(COMMAND)",
 /// ":LABEL".
@@ -20,12 +20,12 @@ std::string told(std::string_view text, DeliveryDialect dialect) {
             words += "?" + i.label + "(" + i.command + ")";
         else if (i.kind == Instruction::Kind::label)
             words += ":" + i.label;
-        else if (i.target.kind == Kind::program)
+        else if (i.target.kind == TargetKind::program)
             words += "|" + i.target.text;
-        else if (i.target.kind == Kind::file)
+        else if (i.target.kind == TargetKind::file)
             words += "f:" + i.target.text;
         else
-            words += (i.target.kind == Kind::account ? "u:" : "a:") + i.target.address.to_string();
+            words += (i.target.kind == TargetKind::account ? "u:" : "a:") + i.target.address.to_string();
     }
     return words;
 }

@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using Outcome = DeliveryResult::Outcome;
 
-const std::string id = "0UyVmRzKx02Ck";
+const std::string queue_id = "0UyVmRzKx02Ck";
 
 std::string read_now(const Fd& fifo) {
     std::string text(1 << 20, '\0');
@@ -44,12 +44,12 @@ class DeliveryStatusTest : public ::testing::Test {
     ~DeliveryStatusTest() override { fs::remove_all(drop_); }
 
     StatusWriter admitted(bool sees_all) {
-        reader_ = make_status_fifo(drop_, id);
-        StatusWriter watch = StatusWriter::open(drop_, id);
+        reader_ = make_status_fifo(drop_, queue_id);
+        StatusWriter watch = StatusWriter::open(drop_, queue_id);
         watch.restrict_to(::geteuid(), sees_all);
         return watch;
     }
-    std::string path() const { return drop_ + "/" + id + ".watch"; }
+    std::string path() const { return drop_ + "/" + queue_id + ".watch"; }
 
     std::string drop_;
     Fd reader_;
@@ -141,8 +141,8 @@ TEST_F(DeliveryStatusTest, long_lines_are_cut) {
 }
 
 TEST_F(DeliveryStatusTest, it_is_for_the_owner_of_the_message_alone) {
-    reader_ = make_status_fifo(drop_, id);
-    StatusWriter watch = StatusWriter::open(drop_, id);
+    reader_ = make_status_fifo(drop_, queue_id);
+    StatusWriter watch = StatusWriter::open(drop_, queue_id);
     watch.restrict_to(::geteuid() + 1, true);
     EXPECT_FALSE(watch);
     EXPECT_TRUE(is_at_end(reader_));
@@ -150,39 +150,39 @@ TEST_F(DeliveryStatusTest, it_is_for_the_owner_of_the_message_alone) {
 
 TEST_F(DeliveryStatusTest, only_its_owner_and_the_server_can_open_the_fifo) {
     const mode_t before = ::umask(0);
-    reader_ = make_status_fifo(drop_, id);
+    reader_ = make_status_fifo(drop_, queue_id);
     ::umask(before);
     struct stat status {};
     ASSERT_EQ(::stat(path().c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 07777U, 0620U);
-    EXPECT_THROW((void)make_status_fifo(drop_, id), std::system_error) << "the name is taken";
+    EXPECT_THROW((void)make_status_fifo(drop_, queue_id), std::system_error) << "the name is taken";
 }
 
 TEST_F(DeliveryStatusTest, another_file_of_its_name_is_no_status_fifo) {
-    EXPECT_FALSE(StatusWriter::open(drop_, id)) << "nothing is there";
-    EXPECT_FALSE(StatusWriter::open(drop_, "../" + id)) << "no id";
+    EXPECT_FALSE(StatusWriter::open(drop_, queue_id)) << "nothing is there";
+    EXPECT_FALSE(StatusWriter::open(drop_, "../" + queue_id)) << "no queue_id";
     const std::string other = drop_ + "/other";
     std::ofstream(other) << "text\n";
     fs::create_symlink(other, path());
-    EXPECT_FALSE(StatusWriter::open(drop_, id)) << "a link";
+    EXPECT_FALSE(StatusWriter::open(drop_, queue_id)) << "a link";
     EXPECT_FALSE(fs::is_symlink(path()));
     fs::create_hard_link(other, path());
-    EXPECT_FALSE(StatusWriter::open(drop_, id)) << "a file";
+    EXPECT_FALSE(StatusWriter::open(drop_, queue_id)) << "a file";
     EXPECT_EQ(fs::file_size(other), 5U);
     fs::create_directory(path());
-    EXPECT_FALSE(StatusWriter::open(drop_, id)) << "a folder";
+    EXPECT_FALSE(StatusWriter::open(drop_, queue_id)) << "a folder";
     fs::remove(path());
     ASSERT_EQ(::mkfifo(path().c_str(), 0600), 0);
-    EXPECT_FALSE(StatusWriter::open(drop_, id)) << "a FIFO without a reader";
+    EXPECT_FALSE(StatusWriter::open(drop_, queue_id)) << "a FIFO without a reader";
     EXPECT_FALSE(fs::exists(path()));
 }
 
 TEST_F(DeliveryStatusTest, fifos_of_killed_submitters_are_swept) {
-    reader_ = make_status_fifo(drop_, id);
-    std::ofstream(drop_ + "/no-id.watch") << "";
+    reader_ = make_status_fifo(drop_, queue_id);
+    std::ofstream(drop_ + "/no-queue_id.watch") << "";
     EXPECT_EQ(sweep_status_fifos(drop_, Seconds(3600)), 0U);
     EXPECT_EQ(sweep_status_fifos(drop_, Seconds(-3600)), 1U);
-    EXPECT_TRUE(fs::exists(drop_ + "/no-id.watch")) << "not of ours";
+    EXPECT_TRUE(fs::exists(drop_ + "/no-queue_id.watch")) << "not of ours";
     EXPECT_THROW(sweep_status_fifos(drop_ + "/missing", Seconds(0)), std::system_error);
 }
 
@@ -207,7 +207,7 @@ TEST_F(DeliveryStatusTest, their_number_is_bounded) {
     AwaitedMessages watched;
     std::vector<Fd> readers;
     const auto add = [&](int number, bool sees_all) {
-        const std::string own = id.substr(0, 10) + std::to_string(100 + number);
+        const std::string own = queue_id.substr(0, 10) + std::to_string(100 + number);
         readers.push_back(make_status_fifo(drop_, own));
         StatusWriter watch = StatusWriter::open(drop_, own);
         watch.restrict_to(::geteuid(), sees_all);
@@ -223,13 +223,13 @@ TEST_F(DeliveryStatusTest, their_number_is_bounded) {
     std::size_t held = AwaitedMessages::most_of_one_user;
     while (add(number++, true)) ++held;
     EXPECT_EQ(held, AwaitedMessages::most);
-    const std::string second = id.substr(0, 10) + "101";
+    const std::string second = queue_id.substr(0, 10) + "101";
     EXPECT_FALSE(is_at_end(readers[1]));
     watched.end(second);
     EXPECT_TRUE(is_at_end(readers[1]));
     EXPECT_TRUE(add(number++, true));
-    watched.add(id, StatusWriter());
-    EXPECT_EQ(watched.find(id), nullptr);
+    watched.add(queue_id, StatusWriter());
+    EXPECT_EQ(watched.find(queue_id), nullptr);
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ TEST_F(DispatcherTest, AnAttemptOfAnotherMessageWhenTheTimeIsOverWillDo) {
     ASSERT_TRUE(refuse_one(""));
     ASSERT_TRUE(dispatcher_.start(old));
     EXPECT_EQ(finished_, std::vector<std::string>{old});
-    EXPECT_NE(testing::read_file(spool_.folder_of(old) + "/rm" + old).find("too many connections"),
+    EXPECT_NE(test::read_file(spool_.folder_of(old) + "/rm" + old).find("too many connections"),
               std::string::npos);
 }
 

@@ -11,9 +11,9 @@
 namespace postoffice {
 namespace {
 
-using testing::make_older;
-using testing::read_file;
-using testing::write_file;
+using test::make_older;
+using test::read_file;
+using test::write_file;
 
 class DropTest : public ::testing::Test {
   protected:
@@ -31,7 +31,7 @@ class DropTest : public ::testing::Test {
         write_file(folder_ / "D1", text);
         return open_drop(folder_.path(), "D1", 10);
     }
-    testing::TemporaryFolder folder_;
+    test::TemporaryFolder folder_;
     WireEnvelope envelope_{Address("bob", "b.test"),
                            {Address("al", "a.test"), Address("john doe", "a.test")},
                            {Body::eight_bit_mime}};

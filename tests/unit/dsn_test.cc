@@ -9,7 +9,7 @@
 namespace postoffice {
 namespace {
 
-using testing::envelope_for_two;
+using test::envelope_for_two;
 
 constexpr UnixTime arrived = 1795255205;
 
@@ -48,7 +48,7 @@ class DsnTest : public ::testing::Test {
         return ("\n" + text).find("\n" + line + "\n") != std::string::npos;
     }
 
-    testing::TemporaryFolder folder_;
+    test::TemporaryFolder folder_;
     Journal journal_;
     DsnRequest request_;
     const std::string original_ =

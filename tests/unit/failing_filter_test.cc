@@ -26,12 +26,12 @@ FakeFilter::Script after_half_of_its_changes(std::function<void(FilterPeer&)> th
     };
 }
 
-struct Case {
+struct FailureCase {
     std::string name;
     FakeFilter::Script script;
 };
 
-const std::vector<Case> cases = {
+const std::vector<FailureCase> failure_cases = {
     {"closes at once", [](FilterPeer&) {}},
     {"says something else than the protocol",
      [](FilterPeer& peer) { peer.say_octets("220 mail.example ESMTP\r\n"); }},
@@ -87,7 +87,7 @@ const std::vector<Case> cases = {
      })},
 };
 
-class FailingFilter : public ::testing::TestWithParam<Case> {};
+class FailingFilter : public ::testing::TestWithParam<FailureCase> {};
 
 TEST_P(FailingFilter, LeavesTheMessageAsItWas) {
     FakeFilter filter({GetParam().script});
@@ -111,7 +111,7 @@ TEST_P(FailingFilter, RefusesTheMessageWhereThatIsWanted) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, FailingFilter, ::testing::ValuesIn(cases), [](const auto& one) {
+INSTANTIATE_TEST_SUITE_P(All, FailingFilter, ::testing::ValuesIn(failure_cases), [](const auto& one) {
     std::string name = one.param.name;
     for (char& c : name)
         if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';

@@ -129,7 +129,7 @@ TEST_F(GreylistFiles, BlacklistsByAddressAndByNetwork) {
     EXPECT_EQ(consult_greylist(config_.greylist, from("good@far.example"), noon).kind, Kind::wait);
 }
 
-Voucher answering(bool answer, int& asked) {
+Voucher voucher(bool answer, int& asked) {
     return [answer, &asked] {
         ++asked;
         return answer;
@@ -138,7 +138,7 @@ Voucher answering(bool answer, int& asked) {
 
 TEST_F(GreylistFiles, HostsThatADomainVouchesForAreOne) {
     int asked = 0;
-    const Voucher yes = answering(true, asked);
+    const Voucher yes = voucher(true, asked);
     const auto consult = [&](const std::string& sender, const std::string& address, UnixTime when) {
         return consult_greylist(config_.greylist, from(sender, address), when, yes).kind;
     };
@@ -155,7 +155,7 @@ TEST_F(GreylistFiles, HostsThatADomainVouchesForAreOne) {
 
 TEST_F(GreylistFiles, ADomainIsAskedOnlyForWhoWouldWait) {
     int asked = 0;
-    const Voucher no = answering(false, asked);
+    const Voucher no = voucher(false, asked);
     const auto consult = [&](const std::string& sender, UnixTime when) {
         return consult_greylist(config_.greylist, from(sender), when, no).kind;
     };
@@ -173,9 +173,9 @@ TEST_F(GreylistFiles, ADomainIsAskedOnlyForWhoWouldWait) {
 TEST_F(GreylistFiles, ADomainCanBeBlacklistedForItsOwnHosts) {
     GreylistStore(folder_).change("[far.example]", [](const auto&) { return GreylistEntry::parse("*"); });
     int asked = 0;
-    EXPECT_EQ(consult_greylist(config_.greylist, from("a@far.example"), noon, answering(true, asked)).kind,
+    EXPECT_EQ(consult_greylist(config_.greylist, from("a@far.example"), noon, voucher(true, asked)).kind,
               Kind::never);
-    EXPECT_EQ(consult_greylist(config_.greylist, from("a@far.example"), noon, answering(false, asked)).kind,
+    EXPECT_EQ(consult_greylist(config_.greylist, from("a@far.example"), noon, voucher(false, asked)).kind,
               Kind::wait);
 }
 

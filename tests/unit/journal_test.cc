@@ -8,7 +8,7 @@
 namespace postoffice {
 namespace {
 
-using testing::envelope_for_two;
+using test::envelope_for_two;
 
 std::string event_line(const std::string& event) {
     return "2026-11-21T11:00:00Z " + event + "\n";

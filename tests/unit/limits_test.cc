@@ -12,22 +12,22 @@
 namespace postoffice {
 namespace {
 
-IpAddress address(const char* text) {
+IpAddress address_of(const char* text) {
     return *IpAddress::parse(text);
 }
 
 RatedClient client(const char* text, const char* user = "", bool is_exempt = false) {
-    return {address(text), user, is_exempt};
+    return {address_of(text), user, is_exempt};
 }
 
-Config config_with(RateLimit limit) {
+Config config_with_limit(RateLimit limit) {
     Config config;
     config.limits.rate_connections = config.limits.rate_messages = config.limits.rate_recipients = limit;
     return config;
 }
 
 TEST(ClientRates, RefuseWhatIsTooMuch) {
-    const Config config = config_with({2, Seconds(3600)});
+    const Config config = config_with_limit({2, Seconds(3600)});
     RateTable rates;
     for (int i = 0; i < 2; ++i) {
         EXPECT_FALSE(count_connection(config.limits, &rates, client("192.0.2.1")));
@@ -42,7 +42,7 @@ TEST(ClientRates, RefuseWhatIsTooMuch) {
 }
 
 TEST(ClientRates, WhatIsRefusedIsNotCounted) {
-    const Config config = config_with({8, Seconds(2)});  // a place each quarter of a second
+    const Config config = config_with_limit({8, Seconds(2)});  // a place each quarter of a second
     RateTable rates;
     int taken = 0;
     const Stopwatch watch;
@@ -52,7 +52,7 @@ TEST(ClientRates, WhatIsRefusedIsNotCounted) {
 }
 
 TEST(ClientRates, KnowUsersByNameAndIpv6ByNetwork) {
-    const Config config = config_with({1, Seconds(3600)});
+    const Config config = config_with_limit({1, Seconds(3600)});
     RateTable rates;
     EXPECT_FALSE(count_message(config.limits, &rates, client("192.0.2.1")));
     EXPECT_FALSE(count_message(config.limits, &rates, client("192.0.2.1", "bob")));
@@ -61,13 +61,13 @@ TEST(ClientRates, KnowUsersByNameAndIpv6ByNetwork) {
     EXPECT_FALSE(count_connection(config.limits, &rates, client("2001:db8:0:1::1")));
     EXPECT_TRUE(count_connection(config.limits, &rates, client("2001:db8:0:1:ffff::2")));
     EXPECT_FALSE(count_connection(config.limits, &rates, client("2001:db8:0:2::1")));
-    EXPECT_EQ(rated_network(address("2001:db8:0:1:2::3")), "2001:db8:0:1::/64");
-    EXPECT_EQ(rated_network(address("192.0.2.1")), "192.0.2.1");
+    EXPECT_EQ(rated_network(address_of("2001:db8:0:1:2::3")), "2001:db8:0:1::/64");
+    EXPECT_EQ(rated_network(address_of("192.0.2.1")), "192.0.2.1");
 }
 
 TEST(ClientRates, HaveNoLimitWithout) {
     RateTable rates;
-    const Config none = config_with({}), one = config_with({1, Seconds(3600)});
+    const Config none = config_with_limit({}), one = config_with_limit({1, Seconds(3600)});
     for (int i = 0; i < 100; ++i) {
         EXPECT_FALSE(count_message(none.limits, &rates, client("192.0.2.1")));
         EXPECT_FALSE(count_message(one.limits, &rates, client("192.0.2.1", "", true)));
@@ -80,9 +80,9 @@ TEST(ClientRates, ExemptAddresses) {
     for (const char* host : {"[192.0.2.1]", "[2001:db8::1]", "friend.example"})
         EXPECT_EQ(add_host(config.access.trusted, host), "");
     for (const char* text : {"127.0.0.1", "127.8.8.8", "::1", "192.0.2.1", "2001:db8::1"})
-        EXPECT_TRUE(is_exempt_address(config.access, address(text))) << text;
+        EXPECT_TRUE(is_exempt_address(config.access, address_of(text))) << text;
     for (const char* text : {"203.0.113.2", "2001:db8::2"})
-        EXPECT_FALSE(is_exempt_address(config.access, address(text))) << text;
+        EXPECT_FALSE(is_exempt_address(config.access, address_of(text))) << text;
 }
 
 TEST(Misconduct, ReportsAtTheThreshold) {
@@ -92,15 +92,15 @@ TEST(Misconduct, ReportsAtTheThreshold) {
     RateTable rates;
     std::vector<std::string> reported;
     Misconduct misconduct(config, &rates, [&](const IpAddress& a) { reported.push_back(a.to_string()); });
-    for (int i = 0; i < 9; ++i) misconduct.note(address("203.0.113.1"), 1);
-    misconduct.note(address("203.0.113.2"), 9);
-    misconduct.note(address("127.0.0.1"), 1000);
+    for (int i = 0; i < 9; ++i) misconduct.note(address_of("203.0.113.1"), 1);
+    misconduct.note(address_of("203.0.113.2"), 9);
+    misconduct.note(address_of("127.0.0.1"), 1000);
     EXPECT_TRUE(reported.empty());
-    misconduct.note(address("203.0.113.1"), 1);
+    misconduct.note(address_of("203.0.113.1"), 1);
     EXPECT_EQ(reported, std::vector<std::string>{"203.0.113.1"});
-    for (int i = 0; i < 9; ++i) misconduct.note(address("203.0.113.1"), 1);
+    for (int i = 0; i < 9; ++i) misconduct.note(address_of("203.0.113.1"), 1);
     EXPECT_EQ(reported.size(), 1U) << "it starts with none again";
-    misconduct.note(address("203.0.113.1"), 20);
+    misconduct.note(address_of("203.0.113.1"), 20);
     EXPECT_EQ(reported.size(), 2U);
 }
 
@@ -109,9 +109,9 @@ TEST(Misconduct, DoesNothingWithoutACommand) {
     config.limits.coal = {1, Seconds(3600)};
     RateTable rates;
     int reported = 0;
-    Misconduct(config, &rates, [&](const IpAddress&) { ++reported; }).note(address("203.0.113.1"), 5);
+    Misconduct(config, &rates, [&](const IpAddress&) { ++reported; }).note(address_of("203.0.113.1"), 5);
     config.limits.coal_command = "/bin/true";
-    Misconduct(config, nullptr, [&](const IpAddress&) { ++reported; }).note(address("203.0.113.1"), 5);
+    Misconduct(config, nullptr, [&](const IpAddress&) { ++reported; }).note(address_of("203.0.113.1"), 5);
     EXPECT_EQ(reported, 0);
 }
 

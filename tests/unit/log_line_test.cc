@@ -15,7 +15,7 @@ namespace {
 
 constexpr LogStamp noon = {1795953600, "postoffice", 12};  // 2026-11-29T12:00:00Z
 
-std::string text_of(std::string_view value) {
+std::string value_text(std::string_view value) {
     std::string line;
     append_text(line, {"", "refused", {{"reason", value}}});
     return line.substr(std::string_view("refused reason=").size());
@@ -41,14 +41,14 @@ TEST(LogText, NamesTheMessageTheEventAndWhatHasAValue) {
 }
 
 TEST(LogText, AValueCannotForgeALineNorAField) {
-    EXPECT_EQ(text_of("plain"), "plain");
-    EXPECT_EQ(text_of("two words"), "\"two words\"");
-    EXPECT_EQ(text_of("x user=root"), "\"x user=root\"");
-    EXPECT_EQ(text_of("a=b"), "\"a=b\"");
-    EXPECT_EQ(text_of("say \"no\""), "\"say 'no'\"");
-    EXPECT_EQ(text_of("one\nReceived: two"), "\"one?Received: two\"");
-    EXPECT_EQ(text_of("\x1b[2J\xff"), "?[2J?");
-    EXPECT_EQ(text_of("caf\xc3\xa9"), "caf\xc3\xa9");
+    EXPECT_EQ(value_text("plain"), "plain");
+    EXPECT_EQ(value_text("two words"), "\"two words\"");
+    EXPECT_EQ(value_text("x user=root"), "\"x user=root\"");
+    EXPECT_EQ(value_text("a=b"), "\"a=b\"");
+    EXPECT_EQ(value_text("say \"no\""), "\"say 'no'\"");
+    EXPECT_EQ(value_text("one\nReceived: two"), "\"one?Received: two\"");
+    EXPECT_EQ(value_text("\x1b[2J\xff"), "?[2J?");
+    EXPECT_EQ(value_text("caf\xc3\xa9"), "caf\xc3\xa9");
 }
 
 TEST(LogJson, HasTheFixedKeysAndTheFields) {
@@ -95,8 +95,8 @@ TEST(LogJson, HasNoControlCharacter) {
 
 // All that goes to the file has the form, audit records and what is counted, too.
 TEST(LogJson, IsTheFormOfEachLineOfAFile) {
-    const testing::TemporaryFolder folder;
-    const testing::LogLines log(folder.path(), LogFormat::json);
+    const test::TemporaryFolder folder;
+    const test::LogLines log(folder.path(), LogFormat::json);
     log_event("4F2A", "not-stored", {{"reason", "no space"}});
     log_audit("AUDIT:1163894400:192.0.2.7:EHLO:250:mail.example.org");
     const auto lines = log.with("");
@@ -108,9 +108,9 @@ TEST(LogJson, IsTheFormOfEachLineOfAFile) {
 }
 
 TEST(LogJson, BeginsAndEndsWithTheConfigurationThatSaysSo) {
-    const testing::TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     const std::string path = folder.path() + "/log";
-    const testing::LogLines log(folder.path());
+    const test::LogLines log(folder.path());
     reopen_log(path, LogFormat::json);
     log_event("", "started");
     reopen_log(path, LogFormat::text);

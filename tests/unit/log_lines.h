@@ -8,7 +8,7 @@
 
 #include "postoffice/base/log.h"
 
-namespace postoffice::testing {
+namespace postoffice::test {
 
 class LogLines {
   public:
@@ -36,4 +36,4 @@ class LogLines {
     std::string path_;
 };
 
-}  // namespace postoffice::testing
+}  // namespace postoffice::test

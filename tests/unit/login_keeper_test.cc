@@ -9,7 +9,7 @@
 namespace postoffice {
 namespace {
 
-using Outcome = RelayLoginAnswer::Outcome;
+using LoginOutcome = RelayLoginAnswer::Outcome;
 
 class LoginKeeperTest : public testing::Test {
   protected:
@@ -26,9 +26,9 @@ class LoginKeeperTest : public testing::Test {
     }
     std::string login(const std::string& host, std::uint16_t port, const std::string& sender = "") {
         const RelayLoginAnswer answer = ask(host, port, sender);
-        if (answer.outcome == Outcome::none) return "none";
-        return answer.outcome == Outcome::found ? answer.user.str() + " " + answer.secret.str()
-                                                : answer.problem.str();
+        if (answer.outcome == LoginOutcome::none) return "none";
+        return answer.outcome == LoginOutcome::found ? answer.user.str() + " " + answer.secret.str()
+                                                     : answer.problem.str();
     }
 
     test::TemporaryFolder folder_;
@@ -92,7 +92,7 @@ TEST_F(LoginKeeperTest, AProgramPrintsTheToken) {
     program("exit 0\n");
     EXPECT_NE(login("one.test", 25).find("printed no token"), std::string::npos);
     config_.remote.token_command = folder_ / "nothing";
-    EXPECT_EQ(ask("one.test", 25).outcome, Outcome::temporary);
+    EXPECT_EQ(ask("one.test", 25).outcome, LoginOutcome::temporary);
 }
 
 }  // namespace

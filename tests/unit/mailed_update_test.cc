@@ -8,25 +8,25 @@
 namespace postoffice {
 namespace {
 
-const std::string header = "From: alice@host.example\nSubject: *** Virtual domain update ***\n";
+const std::string update_header = "From: alice@host.example\nSubject: *** Virtual domain update ***\n";
 
 TEST(DomainForm, IsKnownBySubjectAndFirstLine) {
-    EXPECT_EQ(find_update_line(header + "\ntrans=UPDATE&user=vera\nmore\n"), "trans=UPDATE&user=vera");
-    EXPECT_EQ(find_update_line(header + "To: x\n\ntrans=UPDATE"), "trans=UPDATE");
+    EXPECT_EQ(find_update_line(update_header + "\ntrans=UPDATE&user=vera\nmore\n"), "trans=UPDATE&user=vera");
+    EXPECT_EQ(find_update_line(update_header + "To: x\n\ntrans=UPDATE"), "trans=UPDATE");
     EXPECT_EQ(find_update_line("SUBJECT:*** Virtual domain update ***  \n\ntrans=UPDATE&x\r\n"),
               "trans=UPDATE&x");
     for (const std::string& other :
-         {header + "\n\ntrans=UPDATE&user=vera\n", header + "\ntrans=UPDATED&user=vera\n",
-          header + "\nhello\n", header,
+         {update_header + "\n\ntrans=UPDATE&user=vera\n", update_header + "\ntrans=UPDATED&user=vera\n",
+          update_header + "\nhello\n", update_header,
           std::string("Subject: Re: *** Virtual domain update ***\n\ntrans=UPDATE&user=vera\n"),
           std::string("Subject: hello\n\ntrans=UPDATE&user=vera\n"),
-          header + "Subject: another\n\ntrans=UPDATE&user=vera\n",
+          update_header + "Subject: another\n\ntrans=UPDATE&user=vera\n",
           std::string("X: y\n\nSubject: *** Virtual domain update ***\n\ntrans=UPDATE\n"), std::string()})
         EXPECT_FALSE(find_update_line(other)) << other;
     for (const std::string trace : {"Received: from x by y", "Delivered-To: alice@host.example",
                                     "Return-Path: <x@y>", "Resent-From: alice@host.example", "received: x"}) {
-        EXPECT_FALSE(find_update_line(header + trace + "\n\ntrans=UPDATE&user=vera\n")) << trace;
-        EXPECT_FALSE(find_update_line(trace + "\n" + header + "\ntrans=UPDATE&user=vera\n")) << trace;
+        EXPECT_FALSE(find_update_line(update_header + trace + "\n\ntrans=UPDATE&user=vera\n")) << trace;
+        EXPECT_FALSE(find_update_line(trace + "\n" + update_header + "\ntrans=UPDATE&user=vera\n")) << trace;
     }
 }
 

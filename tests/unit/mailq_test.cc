@@ -26,10 +26,10 @@ class MailqTest : public ::testing::Test {
     QueueEntry commit() {
         Message message(folder_.path());
         message.append(std::string(2000, 'x'));
-        return Spool(folder_.path()).commit(Spool::new_id(), testing::envelope_for_two(), message);
+        return Spool(folder_.path()).commit(Spool::new_id(), test::envelope_for_two(), message);
     }
 
-    testing::TemporaryFolder folder_;
+    test::TemporaryFolder folder_;
     Config config_;
     CommandLine line_;
 };
@@ -130,7 +130,7 @@ TEST_F(MailqTest, JsonHasTheNamesOfPostqueue) {
     const auto message = nlohmann::json::parse(list());
     EXPECT_EQ(message["queue_name"], "active");
     EXPECT_EQ(message["queue_id"], entry.id());
-    EXPECT_EQ(message["arrival_time"], testing::envelope_for_two().arrived);
+    EXPECT_EQ(message["arrival_time"], test::envelope_for_two().arrived);
     EXPECT_EQ(message["message_size"], 2000);
     EXPECT_EQ(message["sender"], "alice@a.test");
     ASSERT_EQ(message["recipients"].size(), 1U);
@@ -153,8 +153,8 @@ TEST_F(MailqTest, ListsSubmissionsNotTakenIn) {
 
 TEST_F(MailqTest, DamagedJournalDoesNotHideTheOthers) {
     commit();
-    testing::write_file(folder_ / "cmX1", journal_header("X1", Envelope()));
-    testing::write_file(folder_ / "cmX2", "garbage");
+    test::write_file(folder_ / "cmX1", journal_header("X1", Envelope()));
+    test::write_file(folder_ / "cmX2", "garbage");
     EXPECT_NE(list().find("in 1 Request."), std::string::npos);
 }
 

@@ -8,7 +8,7 @@
 namespace postoffice {
 namespace {
 
-using testing::TemporaryFolder;
+using test::TemporaryFolder;
 
 MessageBuilder::Settings settings() {
     return {"mail.b.test", "ID1", "alice@a.test", 0, 100};

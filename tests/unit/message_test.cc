@@ -14,9 +14,9 @@
 namespace postoffice {
 namespace {
 
-using testing::read_file;
-using testing::TemporaryFolder;
-using testing::write_file;
+using test::read_file;
+using test::TemporaryFolder;
+using test::write_file;
 
 const std::string large(Message::memory_limit + 1, 'x');
 

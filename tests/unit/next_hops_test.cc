@@ -14,7 +14,7 @@ namespace postoffice {
 namespace {
 
 /// "?" and the problem, "-" for no entry, else the kind and the text of the next hop.
-std::string in_short(const Result<std::optional<NextHop>>& value) {
+std::string hop_in_short(const Result<std::optional<NextHop>>& value) {
     static constexpr std::array kinds{"mx ", "relay ", "socket ", "", "", ""};
     if (!value) return "?" + value.problem();
     if (!*value) return "-";
@@ -24,12 +24,12 @@ std::string in_short(const Result<std::optional<NextHop>>& value) {
     return text;
 }
 
-struct Case {
+struct RouteCase {
     std::string_view value, meaning;
 };
 
 TEST(RouteValue, IsReadAsPostfixReadsIt) {
-    for (const Case& c : std::initializer_list<Case>{
+    for (const RouteCase& c : std::initializer_list<RouteCase>{
              {"", "mx "},
              {"smtp:", "mx "},
              {"smtp", "mx "},
@@ -61,22 +61,22 @@ TEST(RouteValue, IsReadAsPostfixReadsIt) {
              {"error:4.2.1 later", "error: 450 4.2.1 later"},
              {"retry:later", "error: 450 4.4.4 later"},
          })
-        EXPECT_EQ(in_short(parse_route_value(c.value)), c.meaning) << c.value;
+        EXPECT_EQ(hop_in_short(parse_route_value(c.value)), c.meaning) << c.value;
 }
 
 TEST(RouteValue, IsRefusedWithAReason) {
     for (const std::string_view bad : {"gw.test", "uucp:x", "local:", "smtp:[gw.test", "smtp:a b:0", "smtp:,",
                                        "lmtp:", "lmtp:unix:private/lmtp", "error:250 2.0.0 fine",
                                        "error:550 4.0.0 which?", "smtp:-x", "smtp:\x01", "smtp:[x]:99999"})
-        EXPECT_EQ(in_short(parse_route_value(bad))[0], '?') << bad;
+        EXPECT_EQ(hop_in_short(parse_route_value(bad))[0], '?') << bad;
     EXPECT_EQ(
-        in_short(parse_route_value("uucp:x")),
+        hop_in_short(parse_route_value("uucp:x")),
         "?\"uucp\" is none of smtp:, relay:, lmtp:, discard:, error: and retry:, nor a host in brackets");
-    EXPECT_EQ(in_short(parse_route_value("lmtp:/" + std::string(200, 'x')))[0], '?');
+    EXPECT_EQ(hop_in_short(parse_route_value("lmtp:/" + std::string(200, 'x')))[0], '?');
 }
 
 TEST(SenderRelayValue, NamesHosts) {
-    for (const Case& c : std::initializer_list<Case>{
+    for (const RouteCase& c : std::initializer_list<RouteCase>{
              {"[smtp.test]:587", "relay smtp.test:587"},
              {"smtp.test", "relay smtp.test +mx"},
              {"[a.test], [b.test]", "relay a.test, b.test"},
@@ -84,20 +84,22 @@ TEST(SenderRelayValue, NamesHosts) {
              {"dunno", "-"},
              {"", "?no host is named"},
          })
-        EXPECT_EQ(in_short(parse_sender_relay_value(c.value)), c.meaning) << c.value;
+        EXPECT_EQ(hop_in_short(parse_sender_relay_value(c.value)), c.meaning) << c.value;
 }
 
 TEST(RouteValue, NamesATransportOfPostoffice) {
     const std::vector<Transport> transports{{"bulk"}};
-    const auto by = [&](std::string_view value) { return in_short(parse_route_value(value, transports)); };
+    const auto by = [&](std::string_view value) {
+        return hop_in_short(parse_route_value(value, transports));
+    };
     EXPECT_EQ(by("bulk:"), "mx bulk:");
     EXPECT_EQ(by("Bulk:[gw.test]:26"), "relay bulk:gw.test:26");
     EXPECT_EQ(by("smtp:[gw.test]"), "relay gw.test");
     EXPECT_EQ(by("slow:")[0], '?');
-    EXPECT_EQ(in_short(parse_sender_relay_value("bulk:", transports)), "mx bulk:");
-    EXPECT_EQ(in_short(parse_sender_relay_value("bulk:[gw.test]", transports)), "relay bulk:gw.test");
-    EXPECT_EQ(in_short(parse_sender_relay_value("bulk", transports)), "relay bulk +mx") << "a host";
-    EXPECT_EQ(in_short(parse_sender_relay_value("gw.test:26", transports)), "relay gw.test:26 +mx");
+    EXPECT_EQ(hop_in_short(parse_sender_relay_value("bulk:", transports)), "mx bulk:");
+    EXPECT_EQ(hop_in_short(parse_sender_relay_value("bulk:[gw.test]", transports)), "relay bulk:gw.test");
+    EXPECT_EQ(hop_in_short(parse_sender_relay_value("bulk", transports)), "relay bulk +mx") << "a host";
+    EXPECT_EQ(hop_in_short(parse_sender_relay_value("gw.test:26", transports)), "relay gw.test:26 +mx");
 }
 
 class NextHopsTest : public testing::Test {

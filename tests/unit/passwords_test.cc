@@ -34,7 +34,7 @@ namespace {
 
 using testing_local::Folder;
 using testing_local::put;
-using Kind = StoredPassword::Kind;
+using PasswordKind = StoredPassword::Kind;
 
 const std::string des = "kvuZnldCG1WbU";  // hello
 const std::string sha256 = "$5$salt$ZYXsK0pxpaRWBUweKuToC90TC/15c9Iz8u3SGLTaS4D";
@@ -76,10 +76,10 @@ TEST(Passwords, PlainTextIsRightWhereItMayStand) {
         EXPECT_FALSE(is_right("{PLAIN}secret", "{PLAIN}secret", may_be_plain));
     }
     const auto user = [](const char* line) { return password_of(parse_virtual_user(line).value()).kind; };
-    EXPECT_EQ(user("kvt:kvtpasswd:601:100:kvtname:/home/kvt_dk/:"), Kind::plain);
-    EXPECT_EQ(user("kvt:kvtpasswd::100:kvtname:/home/kvt_dk/:"), Kind::none) << "no uid";
-    EXPECT_EQ(user("kvt:kvtpasswd"), Kind::none);
-    EXPECT_EQ(user("kvt:{PLAIN}kvtpasswd"), Kind::plain);
+    EXPECT_EQ(user("kvt:kvtpasswd:601:100:kvtname:/home/kvt_dk/:"), PasswordKind::plain);
+    EXPECT_EQ(user("kvt:kvtpasswd::100:kvtname:/home/kvt_dk/:"), PasswordKind::none) << "no uid";
+    EXPECT_EQ(user("kvt:kvtpasswd"), PasswordKind::none);
+    EXPECT_EQ(user("kvt:{PLAIN}kvtpasswd"), PasswordKind::plain);
 }
 
 TEST(Passwords, WhatCouldBeAHashIsNeverComparedAsText) {
@@ -107,7 +107,7 @@ TEST(Passwords, WhatCouldBeAHashIsNeverComparedAsText) {
                                     std::string("W6ph5Mm5Pz8GgiULbPgzG37mj9g="),
                                     std::string("K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols=")}) {
         EXPECT_FALSE(is_right(hash, hash, true)) << hash;
-        EXPECT_NE(parse_stored_password(hash, true).kind, Kind::plain) << hash;
+        EXPECT_NE(parse_stored_password(hash, true).kind, PasswordKind::plain) << hash;
     }
     for (const char* text : {"kvtpasswd", "xx", "correct horse battery", "0123456789abcdef0", "a$b",
                              "pass=word", "abcdefghijklm!", "caf\xc3\xa9"})

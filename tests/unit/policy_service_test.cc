@@ -8,7 +8,7 @@
 namespace postoffice {
 namespace {
 
-using Kind = PolicyAction::Kind;
+using ActionKind = PolicyAction::Kind;
 using test::FakePeer;
 using test::FakeServer;
 
@@ -23,7 +23,7 @@ std::string heard(FakePeer& peer) {
 }
 
 /// One connection: each question gets the next of these answers.
-FakeServer::Script answering(std::vector<std::string> answers) {
+FakeServer::Script answering_daemon(std::vector<std::string> answers) {
     return [answers = std::move(answers)](FakePeer& peer) {
         for (const std::string& answer : answers) {
             heard(peer);
@@ -46,7 +46,7 @@ PolicyService at(const FakeServer& server, Seconds timeout = Seconds(20)) {
 
 /// What one question to a service with this answer leads to.
 std::string problem_with(const std::string& answer) {
-    FakeServer server({answering({answer})});
+    FakeServer server({answering_daemon({answer})});
     const PolicyService service = at(server);
     return PolicyClient(service, resolver()).ask(question).problem();
 }
@@ -54,35 +54,35 @@ std::string problem_with(const std::string& answer) {
 TEST(PolicyAction, HasTheMeaningOfAccess5) {
     struct Row {
         std::string text;
-        Kind kind;
+        ActionKind kind;
         std::string reply = Reply{}.line();
     };
     const Row rows[] = {
-        {"DUNNO", Kind::none},
-        {"dunno whatever", Kind::none},
-        {"OK", Kind::accept},
-        {"permit", Kind::accept},
-        {"12345", Kind::accept},
-        {"REJECT", Kind::refuse, "554 5.7.1 Access denied"},
-        {"reject 5.7.23 SPF fail", Kind::refuse, "554 5.7.23 SPF fail"},
-        {"REJECT 4.7.1 not of this class", Kind::refuse, "554 5.7.1 not of this class"},
-        {"DEFER", Kind::refuse, "450 4.7.1 Please try again later"},
-        {"450 4.7.1 Greylisted", Kind::refuse, "450 4.7.1 Greylisted"},
-        {"550 5.7.1 no\tthanks", Kind::refuse, "550 5.7.1 no?thanks"},
-        {"521 go away", Kind::refuse, "521 5.7.1 go away"},
-        {"554", Kind::refuse, "554 5.7.1 Access denied"},
-        {"DEFER_IF_PERMIT Greylisted", Kind::defer_if_permit, "450 4.7.1 Greylisted"},
-        {"DEFER_IF_REJECT later", Kind::defer_if_reject, "450 4.7.1 later"},
-        {"PREPEND X-Field: value", Kind::prepend},
-        {"PREPEND no field", Kind::not_available},
-        {"PREPEND", Kind::not_available},
-        {"PREPEND Two Words: value", Kind::not_available},
-        {"DISCARD spam", Kind::discard},
-        {"WARN strange", Kind::warn},
-        {"HOLD look at it", Kind::hold},
-        {"FILTER smtp:[127.0.0.1]", Kind::not_available},
-        {"reject_unauth_destination", Kind::not_available},
-        {"650 a number", Kind::accept},
+        {"DUNNO", ActionKind::none},
+        {"dunno whatever", ActionKind::none},
+        {"OK", ActionKind::accept},
+        {"permit", ActionKind::accept},
+        {"12345", ActionKind::accept},
+        {"REJECT", ActionKind::refuse, "554 5.7.1 Access denied"},
+        {"reject 5.7.23 SPF fail", ActionKind::refuse, "554 5.7.23 SPF fail"},
+        {"REJECT 4.7.1 not of this class", ActionKind::refuse, "554 5.7.1 not of this class"},
+        {"DEFER", ActionKind::refuse, "450 4.7.1 Please try again later"},
+        {"450 4.7.1 Greylisted", ActionKind::refuse, "450 4.7.1 Greylisted"},
+        {"550 5.7.1 no\tthanks", ActionKind::refuse, "550 5.7.1 no?thanks"},
+        {"521 go away", ActionKind::refuse, "521 5.7.1 go away"},
+        {"554", ActionKind::refuse, "554 5.7.1 Access denied"},
+        {"DEFER_IF_PERMIT Greylisted", ActionKind::defer_if_permit, "450 4.7.1 Greylisted"},
+        {"DEFER_IF_REJECT later", ActionKind::defer_if_reject, "450 4.7.1 later"},
+        {"PREPEND X-Field: value", ActionKind::prepend},
+        {"PREPEND no field", ActionKind::not_available},
+        {"PREPEND", ActionKind::not_available},
+        {"PREPEND Two Words: value", ActionKind::not_available},
+        {"DISCARD spam", ActionKind::discard},
+        {"WARN strange", ActionKind::warn},
+        {"HOLD look at it", ActionKind::hold},
+        {"FILTER smtp:[127.0.0.1]", ActionKind::not_available},
+        {"reject_unauth_destination", ActionKind::not_available},
+        {"650 a number", ActionKind::accept},
     };
     for (const Row& row : rows) {
         const PolicyAction action = parse_policy_action(row.text);
@@ -99,8 +99,8 @@ TEST(PolicyAction, IsShownWithoutControlCharacters) {
 
 TEST(PolicyAnswer, NeedsAnActionAndLinesOfItsForm) {
     const auto kind = [](std::string_view text) { return parse_policy_answer(text)->kind; };
-    EXPECT_EQ(kind("action=OK\n"), Kind::accept);
-    EXPECT_EQ(kind("spurious=1\naction=OK\naction=REJECT\n"), Kind::accept);
+    EXPECT_EQ(kind("action=OK\n"), ActionKind::accept);
+    EXPECT_EQ(kind("spurious=1\naction=OK\naction=REJECT\n"), ActionKind::accept);
     for (const std::string text : {"", "action=\n", "OK\n", "=x\naction=OK\n", "action\n", "verdict=OK\n"})
         EXPECT_FALSE(parse_policy_answer(text)) << text;
     EXPECT_FALSE(parse_policy_answer(std::string("action=OK\0\n", 11)));
@@ -117,7 +117,7 @@ TEST(PolicyClient, AsksSeveralTimesOverOneConnection) {
     }});
     const PolicyService service = at(server);
     PolicyClient client(service, resolver());
-    EXPECT_EQ(client.ask(question)->kind, Kind::none);
+    EXPECT_EQ(client.ask(question)->kind, ActionKind::none);
     EXPECT_EQ(client.ask(question)->reply.line(), "554 5.7.1 no");
     EXPECT_EQ(first, "request=smtpd_access_policy\nsender=a@b.test\n");
     EXPECT_EQ(server.connections(), 1);
@@ -125,20 +125,21 @@ TEST(PolicyClient, AsksSeveralTimesOverOneConnection) {
 }
 
 TEST(PolicyClient, ReplacesAConnectionThatTheServiceHasClosed) {
-    FakeServer server({answering({"action=OK\n\n"}), answering({"action=DUNNO\n\n"})});
+    FakeServer server({answering_daemon({"action=OK\n\n"}), answering_daemon({"action=DUNNO\n\n"})});
     const PolicyService service = at(server);
     PolicyClient client(service, resolver());
-    EXPECT_EQ(client.ask(question)->kind, Kind::accept);
-    EXPECT_EQ(client.ask(question)->kind, Kind::none);
+    EXPECT_EQ(client.ask(question)->kind, ActionKind::accept);
+    EXPECT_EQ(client.ask(question)->kind, ActionKind::none);
     EXPECT_EQ(server.connections(), 2);
 }
 
 TEST(PolicyClient, DoesNotTakeAnOldAnswerForANewOne) {
-    FakeServer server({answering({"action=DUNNO\n\naction=OK\n\n"}), answering({"action=REJECT\n\n"})});
+    FakeServer server(
+        {answering_daemon({"action=DUNNO\n\naction=OK\n\n"}), answering_daemon({"action=REJECT\n\n"})});
     const PolicyService service = at(server);
     PolicyClient client(service, resolver());
-    EXPECT_EQ(client.ask(question)->kind, Kind::none);
-    EXPECT_EQ(client.ask(question)->kind, Kind::refuse);
+    EXPECT_EQ(client.ask(question)->kind, ActionKind::none);
+    EXPECT_EQ(client.ask(question)->kind, ActionKind::refuse);
 }
 
 TEST(PolicyClient, SendsNoValueThatWouldEndItsLine) {

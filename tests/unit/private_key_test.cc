@@ -22,7 +22,7 @@
 namespace postoffice {
 namespace {
 
-using Kind = SignatureQuestion::Kind;
+using QuestionKind = SignatureQuestion::Kind;
 
 class KeyKeeperTest : public testing::Test {
   protected:
@@ -45,7 +45,7 @@ class KeyKeeperTest : public testing::Test {
 
     KeyChannelEnds session() const { return KeyKeeperHandle(offers_.ours).open_channel(); }
 
-    static SignatureQuestion question(Kind kind = Kind::ecdsa) {
+    static SignatureQuestion question(QuestionKind kind = QuestionKind::ecdsa) {
         SignatureQuestion made;
         made.kind = kind;
         made.size = 32;
@@ -83,7 +83,7 @@ TEST_F(KeyKeeperTest, IsNotHeldUpByNonsense) {
     SignatureQuestion too_long = question();
     too_long.size = 60000;
     for (const SignatureQuestion& asked :
-         {strange, too_long, question(Kind::rsa_raw), question(static_cast<Kind>(9))}) {
+         {strange, too_long, question(QuestionKind::rsa_raw), question(static_cast<QuestionKind>(9))}) {
         EXPECT_EQ(answer_to(session(), asked), 0U);
         EXPECT_GE(answer_to(good, question()), 68U);
     }

@@ -7,7 +7,7 @@
 namespace postoffice {
 namespace {
 
-Config config_with(std::vector<Seconds> retry, Seconds qreturn) {
+Config config_with_retry(std::vector<Seconds> retry, Seconds qreturn) {
     Config config;
     config.queue.retry = std::move(retry);
     config.queue.qreturn = qreturn;
@@ -21,7 +21,7 @@ Envelope arrived_at(UnixTime when) {
 }
 
 TEST(Retry, WaitsGrowAndTheLastRepeats) {
-    const Config config = config_with({Seconds(100), Seconds(200), Seconds(400)}, Seconds(1'000'000));
+    const Config config = config_with_retry({Seconds(100), Seconds(200), Seconds(400)}, Seconds(1'000'000));
     EXPECT_EQ(next_attempt(config, arrived_at(0), 50, 1, 0), 150);
     EXPECT_EQ(next_attempt(config, arrived_at(0), 50, 2, 0), 250);
     EXPECT_EQ(next_attempt(config, arrived_at(0), 50, 3, 0), 450);
@@ -29,36 +29,37 @@ TEST(Retry, WaitsGrowAndTheLastRepeats) {
 }
 
 TEST(Retry, WithoutAnAttemptItIsDueNow) {
-    EXPECT_EQ(next_attempt(config_with({Seconds(100)}, Seconds(1000)), arrived_at(0), 50, 0, 7), 50);
+    EXPECT_EQ(next_attempt(config_with_retry({Seconds(100)}, Seconds(1000)), arrived_at(0), 50, 0, 7), 50);
 }
 
 TEST(Retry, ChanceAddsAtMostATenth) {
-    const Config config = config_with({Seconds(100)}, Seconds(1'000'000));
+    const Config config = config_with_retry({Seconds(100)}, Seconds(1'000'000));
     std::set<UnixTime> seen;
     for (std::uint32_t chance = 0; chance < 1000; ++chance)
         seen.insert(next_attempt(config, arrived_at(0), 0, 1, chance));
     EXPECT_EQ(*seen.begin(), 100);
     EXPECT_EQ(*seen.rbegin(), 110);
     EXPECT_EQ(seen.size(), 11U);
-    EXPECT_EQ(next_attempt(config_with({Seconds(5)}, Seconds(1000)), arrived_at(0), 0, 1, 0xFFFFFFFF), 5);
+    EXPECT_EQ(next_attempt(config_with_retry({Seconds(5)}, Seconds(1000)), arrived_at(0), 0, 1, 0xFFFFFFFF),
+              5);
 }
 
 TEST(Retry, TheLastAttemptIsAtExpiry) {
-    const Config config = config_with({Seconds(100)}, Seconds(1000));
+    const Config config = config_with_retry({Seconds(100)}, Seconds(1000));
     EXPECT_EQ(next_attempt(config, arrived_at(0), 950, 3, 5), 1000);
     EXPECT_TRUE(has_expired(config, arrived_at(0), next_attempt(config, arrived_at(0), 950, 3, 5)));
     EXPECT_EQ(next_attempt(config, arrived_at(0), 5000, 3, 5), 5000);
 }
 
 TEST(Retry, Expiry) {
-    const Config config = config_with({Seconds(100)}, Seconds(1000));
+    const Config config = config_with_retry({Seconds(100)}, Seconds(1000));
     EXPECT_FALSE(has_expired(config, arrived_at(500), 1499));
     EXPECT_TRUE(has_expired(config, arrived_at(500), 1500));
     EXPECT_FALSE(has_expired(config, arrived_at(500), 400));  // the clock was set back
 }
 
 TEST(Retry, ChanceIsDrawn) {
-    const Config config = config_with({Seconds(1000)}, Seconds(1'000'000));
+    const Config config = config_with_retry({Seconds(1000)}, Seconds(1'000'000));
     const UnixTime when = next_attempt(config, arrived_at(0), 0, 1);
     EXPECT_GE(when, 1000);
     EXPECT_LE(when, 1100);

@@ -16,7 +16,7 @@
 namespace postoffice {
 namespace {
 
-using Status = Route::Status;
+using RouteStatus = Route::Status;
 
 class RouterTest : public ::testing::Test {
   protected:
@@ -58,15 +58,15 @@ class RouterTest : public ::testing::Test {
     }
     std::string hops(const std::string& address) {
         const Route found = route(address);
-        EXPECT_EQ(found.status, Status::accepted) << found.refusal.text;
+        EXPECT_EQ(found.status, RouteStatus::accepted) << found.refusal.text;
         return hops_of(found);
     }
     /// "550 5.1.1" and so on; checks that nothing is accepted besides.
     std::string refusal(const std::string& address) {
         const Route found = route(address);
         EXPECT_TRUE(found.hops.empty());
-        EXPECT_NE(found.status, Status::accepted);
-        EXPECT_EQ(found.status == Status::temporary, found.refusal.is_temporary());
+        EXPECT_NE(found.status, RouteStatus::accepted);
+        EXPECT_EQ(found.status == RouteStatus::temporary, found.refusal.is_temporary());
         EXPECT_NE(found.refusal.text, "");
         return fmt::format("{} {}", found.refusal.code, found.refusal.status);
     }
@@ -93,7 +93,7 @@ TEST_F(RouterTest, AccountsOfOurDomains) {
 TEST_F(RouterTest, OthersAreRemote) {
     aliases("daemon: bin\n");
     const Route found = route("Daemon@elsewhere.example");
-    EXPECT_EQ(found.status, Status::accepted);
+    EXPECT_EQ(found.status, RouteStatus::accepted);
     EXPECT_FALSE(found.is_local);
     EXPECT_EQ(hops_of(found), "Daemon@elsewhere.example");
     EXPECT_EQ(hops("daemon@[192.0.2.2]"), "daemon@[192.0.2.2]");
@@ -115,7 +115,7 @@ TEST_F(RouterTest, AListOfUnknownNamesWritesAFewLinesIntoTheLog) {
     for (int i = 0; i < 10'000; ++i) names += fmt::format(", no-such-user-{}", i);
     for (int i = 0; i < 50; ++i) loops += ", back";
     aliases(fmt::format("typos: {}\nloop: back\nback: loop, {}\n", names, loops));
-    const testing::LogLines log(directory_);
+    const test::LogLines log(directory_);
     EXPECT_EQ(hops("typos@host.example"), "daemon");
     const auto lines = log.with("alias-member-skipped");
     ASSERT_EQ(lines.size(), RepeatedEvent::most + 1);
@@ -128,7 +128,7 @@ TEST_F(RouterTest, BrokenLinesOfAnAliasFileWriteAFewLinesIntoTheLog) {
     std::string text;
     for (int i = 0; i < 1000; ++i) text += "no colon\n";
     aliases(text + "fine: daemon\n");
-    const testing::LogLines log(directory_);
+    const test::LogLines log(directory_);
     EXPECT_EQ(hops("fine@host.example"), "daemon");
     EXPECT_EQ(log.with("alias-broken").size(), RepeatedEvent::most + 1);
     EXPECT_EQ(log.with("more=980").size(), 1u);
@@ -331,8 +331,8 @@ TEST_F(RouterTest, AnswersToReportsGoToPostmaster) {
 TEST_F(RouterTest, TheOnlyUserIsPostmaster) {
     EXPECT_EQ(hops_of(route("postmaster", UserDirectory("daemon"))), "daemon");
     EXPECT_EQ(hops_of(route("Daemon@host.example", UserDirectory("daemon"))), "daemon");
-    EXPECT_EQ(route("bin@host.example", UserDirectory("daemon")).status, Status::unknown);
-    EXPECT_EQ(route("root@host.example", UserDirectory("daemon")).status, Status::unknown);
+    EXPECT_EQ(route("bin@host.example", UserDirectory("daemon")).status, RouteStatus::unknown);
+    EXPECT_EQ(route("root@host.example", UserDirectory("daemon")).status, RouteStatus::unknown);
     aliases("root: a@b.example\n");
     EXPECT_EQ(hops_of(route("postmaster", UserDirectory("daemon"))), "a@b.example");
 }

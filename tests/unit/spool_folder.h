@@ -10,7 +10,7 @@
 #include "postoffice/base/disk.h"
 #include "postoffice/queue/spool.h"
 
-namespace postoffice::testing {
+namespace postoffice::test {
 
 using test::TemporaryFolder;
 
@@ -39,4 +39,4 @@ inline Envelope envelope_for_two() {
     return envelope;
 }
 
-}  // namespace postoffice::testing
+}  // namespace postoffice::test

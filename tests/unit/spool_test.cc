@@ -18,10 +18,10 @@
 namespace postoffice {
 namespace {
 
-using testing::envelope_for_two;
-using testing::make_older;
-using testing::read_file;
-using testing::write_file;
+using test::envelope_for_two;
+using test::make_older;
+using test::read_file;
+using test::write_file;
 
 class SpoolTest : public ::testing::Test {
   protected:
@@ -43,7 +43,7 @@ class SpoolTest : public ::testing::Test {
     /// A committed message without an owner.
     std::string queued() { return commit().id(); }
 
-    testing::TemporaryFolder folder_;
+    test::TemporaryFolder folder_;
     Spool spool_{folder_.path()};
     const DeliveryResult ok_ = delivered("ok", "mx.b.test [192.0.2.1]");
     const DeliveryResult no_ = failed("5.1.1", "no such user");

@@ -27,7 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// What one call came to.
-struct Outcome {
+struct SubmitOutcome {
     int exit_code = 0;
     std::string errors;
     std::vector<Drop> drops;
@@ -57,13 +57,13 @@ class SubmitTest : public ::testing::Test {
         fs::remove_all(folder_);
     }
 
-    Outcome submit(std::vector<std::string> words, std::string_view input) {
+    SubmitOutcome submit(std::vector<std::string> words, std::string_view input) {
         words.insert(words.begin(), "sendmail");
         const ParsedCommandLine parsed = parse_command_line(words, [](std::string_view) { return false; });
         EXPECT_FALSE(parsed.error);
         const Fd text = disk::memory_file(input);
         ::dup2(text.get(), STDIN_FILENO);
-        Outcome outcome;
+        SubmitOutcome outcome;
         ::testing::internal::CaptureStderr();
         outcome.exit_code = submit_message(config_, parsed.line);
         outcome.errors = ::testing::internal::GetCapturedStderr();
@@ -108,7 +108,7 @@ class SubmitTest : public ::testing::Test {
 };
 
 TEST_F(SubmitTest, a_message_is_stored_in_silence) {
-    const Outcome outcome =
+    const SubmitOutcome outcome =
         submit({"-i", "bob@x.test", "Eve <eve@x.test>, bob@x.test"}, "Subject: x\n\n.\nbody\n");
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_EQ(outcome.errors, "");
@@ -121,7 +121,7 @@ TEST_F(SubmitTest, a_message_is_stored_in_silence) {
 }
 
 TEST_F(SubmitTest, header_recipients_add_to_those_of_the_command_line) {
-    const Outcome outcome =
+    const SubmitOutcome outcome =
         submit({"-t", "ann@x.test"}, "To: bob@x.test, ann@x.test\nBcc: eve@x.test\n\nbody\n");
     EXPECT_EQ(outcome.exit_code, 0);
     ASSERT_EQ(outcome.drops.size(), 1U);
@@ -130,13 +130,13 @@ TEST_F(SubmitTest, header_recipients_add_to_those_of_the_command_line) {
 }
 
 TEST_F(SubmitTest, bcc_is_removed_without_minus_t) {
-    const Outcome outcome = submit({"eve@x.test"}, "Bcc: eve@x.test\n\nbody\n");
+    const SubmitOutcome outcome = submit({"eve@x.test"}, "Bcc: eve@x.test\n\nbody\n");
     ASSERT_EQ(outcome.texts.size(), 1U);
     EXPECT_EQ(outcome.texts[0].find("eve"), std::string::npos);
 }
 
 TEST_F(SubmitTest, local_names_must_exist) {
-    const Outcome outcome =
+    const SubmitOutcome outcome =
         submit({login_, "sales", "nosuch", "b@x.test", "gone@also.test"}, "S: x\n\nbody\n");
     EXPECT_EQ(outcome.exit_code, 67);
     EXPECT_NE(outcome.errors.find("sendmail: nosuch: unknown user\n"), std::string::npos) << outcome.errors;
@@ -150,7 +150,7 @@ TEST_F(SubmitTest, exit_codes_of_bad_recipients) {
     EXPECT_EQ(submit({"-oep", "a b", "nosuch"}, "\n").exit_code, 67);
     EXPECT_EQ(submit({"-oep", "--", "-f"}, "\n").exit_code, 65);
     EXPECT_EQ(submit({"-oep"}, "\n").exit_code, 64);
-    const Outcome none = submit({"-oep", "-t"}, "To: list:;\n\n");
+    const SubmitOutcome none = submit({"-oep", "-t"}, "To: list:;\n\n");
     EXPECT_EQ(none.exit_code, 64);
     EXPECT_EQ(none.errors, "sendmail: No recipient addresses found in the header\n");
     config_.limits.recipients = 2;
@@ -158,16 +158,16 @@ TEST_F(SubmitTest, exit_codes_of_bad_recipients) {
 }
 
 TEST_F(SubmitTest, errors_are_told_as_asked) {
-    const Outcome quiet = submit({"-oeq", "nosuch"}, "\n");
+    const SubmitOutcome quiet = submit({"-oeq", "nosuch"}, "\n");
     EXPECT_EQ(quiet.exit_code, 67);
     EXPECT_EQ(quiet.errors, "");
     EXPECT_TRUE(quiet.drops.empty());
 
-    const Outcome printed = submit({"-oep", "nosuch"}, "\n");
+    const SubmitOutcome printed = submit({"-oep", "nosuch"}, "\n");
     EXPECT_EQ(printed.errors, "sendmail: nosuch: unknown user\n");
     EXPECT_TRUE(printed.drops.empty());
 
-    const Outcome mailed = submit({"-oem", "-f", "me@x.test", "nosuch"}, "Subject: mine\n\nbody\n");
+    const SubmitOutcome mailed = submit({"-oem", "-f", "me@x.test", "nosuch"}, "Subject: mine\n\nbody\n");
     EXPECT_EQ(mailed.exit_code, 67);
     EXPECT_EQ(mailed.errors, "");
     ASSERT_EQ(mailed.drops.size(), 1U);
@@ -176,14 +176,14 @@ TEST_F(SubmitTest, errors_are_told_as_asked) {
     EXPECT_NE(mailed.texts[0].find("    nosuch: unknown user\n"), std::string::npos);
     EXPECT_NE(mailed.texts[0].find("\nSubject: mine\n"), std::string::npos);
 
-    const Outcome null_sender = submit({"-oem", "-f", "<>", "nosuch"}, "\n");
+    const SubmitOutcome null_sender = submit({"-oem", "-f", "<>", "nosuch"}, "\n");
     EXPECT_TRUE(null_sender.drops.empty()) << "the null sender is never told by mail";
     EXPECT_EQ(null_sender.errors, "sendmail: nosuch: unknown user\n");
 }
 
 TEST_F(SubmitTest, senders) {
     const auto sender = [&](const char* value) {
-        const Outcome outcome = submit({"-f", value, "b@x.test"}, "\n");
+        const SubmitOutcome outcome = submit({"-f", value, "b@x.test"}, "\n");
         return outcome.drops.empty() ? fmt::format("exit {}", outcome.exit_code)
                                      : outcome.drops[0].envelope.sender.to_string();
     };
@@ -239,7 +239,7 @@ TEST_F(SubmitTest, large_messages_pass_whole) {
     std::string body;
     while (body.size() < 300000)
         body += "A line of a large message, number " + std::to_string(body.size()) + "\n";
-    const Outcome outcome = submit({"-i", "b@x.test"}, "Subject: x\n\n" + body);
+    const SubmitOutcome outcome = submit({"-i", "b@x.test"}, "Subject: x\n\n" + body);
     ASSERT_EQ(outcome.texts.size(), 1U);
     EXPECT_TRUE(outcome.texts[0].ends_with("\n\n" + body));
 }
@@ -285,7 +285,7 @@ TEST_F(SubmitTest, a_waiting_submitter_makes_a_fifo_and_reads_the_outcome) {
             watch.write_transcript("192.0.2.1 >> MAIL FROM:<>");
             watch.report_outcome(bob, failed("5.1.1", "No such user"));
         });
-        const Outcome outcome = submit({option, "bob@x.test"}, "\n");
+        const SubmitOutcome outcome = submit({option, "bob@x.test"}, "\n");
         server.join();
         EXPECT_EQ(outcome.exit_code, 67);
         const std::string line = "bob@x.test: failed: 550 5.1.1 No such user\n";
@@ -309,7 +309,7 @@ TEST_F(SubmitTest, without_waiting_there_is_no_fifo) {
 }
 
 TEST_F(SubmitTest, without_a_server_the_submitter_does_not_wait) {
-    const Outcome outcome = submit({"-v", "b@x.test"}, "\n");
+    const SubmitOutcome outcome = submit({"-v", "b@x.test"}, "\n");
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_TRUE(
         outcome.errors.ends_with("no server is running: the message waits for it\nb@x.test: queued\n"));

@@ -12,7 +12,7 @@
 namespace postoffice {
 namespace {
 
-std::string in_short(std::string_view text) {
+std::string result_in_short(std::string_view text) {
     std::string all;
     for (const TableRow& row : parse_table(text))
         all +=
@@ -46,8 +46,8 @@ TEST(TableText, EntriesAndWhatContinuesThem) {
               "1:a@xn--bcher-kva.test=1;"},
              {"\xFF\x01 1\n", "1:\xFF\x01=1;"},
          })
-        EXPECT_EQ(in_short(c.text), c.entries) << c.text;
-    EXPECT_EQ(in_short(std::string_view("a\0b 1\n", 6)), (std::string("1:a\0b=1;", 8)));
+        EXPECT_EQ(result_in_short(c.text), c.entries) << c.text;
+    EXPECT_EQ(result_in_short(std::string_view("a\0b 1\n", 6)), (std::string("1:a\0b=1;", 8)));
 }
 
 class TextTableTest : public testing::Test {

@@ -13,7 +13,7 @@
 namespace postoffice {
 namespace {
 
-using Status = UserFile::Status;
+using FileStatus = UserFile::Status;
 
 class TestFiles final : public UserFiles {
   public:
@@ -42,8 +42,8 @@ class UserMapTest : public testing::Test {
         ASSERT_TRUE(parsed) << parsed.problem();
         files_.config.routing.usermaps.push_back(*parsed);
     }
-    void file(const std::string& path, const std::string& text, Status status = Status::found) {
-        files_.files[path] = {status, "/home/" + path, text, status == Status::found ? "" : "problem"};
+    void file(const std::string& path, const std::string& text, FileStatus status = FileStatus::found) {
+        files_.files[path] = {status, "/home/" + path, text, status == FileStatus::found ? "" : "problem"};
     }
     Route route(const std::string& name) {
         AliasTable aliases("/nonexistent/aliases");
@@ -134,15 +134,15 @@ TEST_F(UserMapTest, MailWaitsForABrokenFile) {
     EXPECT_EQ(leads_to("b-bin"), "451 4.3.5 b-bin@host.example: cannot be delivered now");
     EXPECT_EQ(leads_to("d-bin").substr(0, 3), "550") << "a loop";
     EXPECT_EQ(leads_to("f-bin"), "bin") << "the others are as they were";
-    file("bin/.alias", "", Status::temporary);
+    file("bin/.alias", "", FileStatus::temporary);
     EXPECT_EQ(leads_to("x-bin").substr(0, 3), "451");
-    file("bin/.alias", "x-bin: daemon", Status::ignored);
+    file("bin/.alias", "x-bin: daemon", FileStatus::ignored);
     EXPECT_EQ(leads_to("x-bin"), "bin");
 }
 
 TEST_F(UserMapTest, AFileThatIsNotShownLeavesTheAnswerOpen) {
     map("*-~:~/.alias");
-    file("bin/.alias", "", Status::no_permission);
+    file("bin/.alias", "", FileStatus::no_permission);
     EXPECT_TRUE(route("x-bin").is_unseen);
     EXPECT_FALSE(route("daemon").is_unseen);
 }

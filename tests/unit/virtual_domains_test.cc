@@ -20,7 +20,7 @@
 namespace postoffice {
 namespace {
 
-using Status = DomainEntry::Status;
+using EntryStatus = DomainEntry::Status;
 
 TEST(Domains, FieldsAndComments) {
     const auto domains = parse_domains(
@@ -131,7 +131,7 @@ class DomainFolder : public ::testing::Test {
         ASSERT_EQ(::chmod((path + ".new").c_str(), mode), 0);
         std::filesystem::rename(path + ".new", path);
     }
-    Status status_of(const std::string& name = "bob") const {
+    EntryStatus status_of(const std::string& name = "bob") const {
         return DomainFiles(folder_, domain_).look_up(name).status;
     }
 
@@ -171,7 +171,7 @@ TEST_F(DomainFolder, UsersAndAliases) {
     put("v.example/aliases", "info: bob,\n  carol\n*: bob\nbroken\nbob: \\bob, x@y.example\n");
     DomainFiles files(folder_, domain_);
     const auto bob = files.look_up("BOB");
-    EXPECT_EQ(bob.status, Status::answered);
+    EXPECT_EQ(bob.status, EntryStatus::answered);
     EXPECT_EQ(bob.user, "Bob") << "of two with one name the first";
     EXPECT_EQ(bob.alias, "\\bob, x@y.example");
     EXPECT_EQ(files.look_up("Info").alias, "bob, carol");
@@ -179,12 +179,12 @@ TEST_F(DomainFolder, UsersAndAliases) {
     EXPECT_EQ(files.look_up("*").alias, "bob");
     EXPECT_TRUE(files.look_up("carol").user);
     const auto eve = files.look_up("eve");
-    EXPECT_EQ(eve.status, Status::temporary);
+    EXPECT_EQ(eve.status, EntryStatus::temporary);
     EXPECT_NE(eve.problem.find("v.example/passwd:5: the uid of eve"), std::string::npos) << eve.problem;
     const auto nobody = files.look_up("nobody");
-    EXPECT_EQ(nobody.status, Status::answered);
+    EXPECT_EQ(nobody.status, EntryStatus::answered);
     EXPECT_FALSE(nobody.user || nobody.alias);
-    EXPECT_EQ(files.look_up("broken").status, Status::temporary);
+    EXPECT_EQ(files.look_up("broken").status, EntryStatus::temporary);
     EXPECT_FALSE(files.look_up(std::string(1000, 'x')).user);
     EXPECT_FALSE(files.look_up(std::string("bob\0x", 5)).user);
 }
@@ -203,7 +203,7 @@ TEST_F(DomainFolder, ChangesAreSeen) {
     std::filesystem::remove(folder_ + "/passwd");
     EXPECT_FALSE(files.look_up("eve").user);
     std::filesystem::remove(folder_);
-    EXPECT_EQ(files.look_up("eve").status, Status::temporary) << "not a domain without users";
+    EXPECT_EQ(files.look_up("eve").status, EntryStatus::temporary) << "not a domain without users";
 }
 
 // fcntl(2): who opens a file of which its owner has a lease waits until that is given back, 45 seconds long.
@@ -212,9 +212,9 @@ TEST_F(DomainFolder, AFileUnderALeaseIsNotWaitedFor) {
     const auto former = ::signal(SIGIO, SIG_IGN);  // what the holder of the lease is sent
     Fd leased(::open((folder_ + "/passwd").c_str(), O_RDWR | O_CLOEXEC));
     ASSERT_EQ(::fcntl(leased.get(), F_SETLEASE, F_WRLCK), 0);
-    EXPECT_EQ(status_of(), Status::temporary);
+    EXPECT_EQ(status_of(), EntryStatus::temporary);
     leased.reset();
-    EXPECT_EQ(status_of(), Status::answered);
+    EXPECT_EQ(status_of(), EntryStatus::answered);
     ::signal(SIGIO, former);
 }
 
@@ -222,37 +222,37 @@ TEST_F(DomainFolder, BrokenAliasesWriteAFewLinesIntoTheLog) {
     std::string text;
     for (int i = 0; i < 1000; ++i) text += "no colon\n";
     put("v.example/aliases", text);
-    const testing::LogLines log(top_);
-    EXPECT_EQ(status_of(), Status::answered);
+    const test::LogLines log(top_);
+    EXPECT_EQ(status_of(), EntryStatus::answered);
     EXPECT_EQ(log.with("alias-broken").size(), RepeatedEvent::most + 1);
     EXPECT_EQ(log.with("more=980").size(), 1u);
 }
 
 TEST_F(DomainFolder, WhatOthersCanWriteIsNotBelieved) {
     put("v.example/passwd", "bob:hash\n", 0644);
-    EXPECT_EQ(status_of(), Status::answered);
+    EXPECT_EQ(status_of(), EntryStatus::answered);
     for (const mode_t mode : {0620, 0602, 0666}) {
         put("v.example/passwd", "bob:hash\n", mode);
-        EXPECT_EQ(status_of(), Status::temporary) << mode;
+        EXPECT_EQ(status_of(), EntryStatus::temporary) << mode;
     }
     domain_.owner = "no-such-login-here";
     put("v.example/passwd", "bob:hash\n");
-    EXPECT_EQ(status_of(), Status::temporary);
+    EXPECT_EQ(status_of(), EntryStatus::temporary);
 }
 
 TEST_F(DomainFolder, WhatIsNoFileIsNotOpened) {
     const std::string path = folder_ + "/passwd";
     ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
-    EXPECT_EQ(status_of(), Status::temporary);
+    EXPECT_EQ(status_of(), EntryStatus::temporary);
     std::filesystem::remove(path);
     std::filesystem::create_directory(path);
-    EXPECT_EQ(status_of(), Status::temporary);
+    EXPECT_EQ(status_of(), EntryStatus::temporary);
     std::filesystem::remove(path);
     std::filesystem::create_symlink("/dev/zero", path);
-    EXPECT_EQ(status_of(), Status::temporary);
+    EXPECT_EQ(status_of(), EntryStatus::temporary);
     std::filesystem::remove(path);
     std::filesystem::create_symlink(folder_ + "/nowhere", path);
-    EXPECT_EQ(status_of(), Status::temporary);
+    EXPECT_EQ(status_of(), EntryStatus::temporary);
 }
 
 TEST_F(DomainFolder, ALinkLeadsToTheOwnersFilesOnly) {
@@ -264,16 +264,16 @@ TEST_F(DomainFolder, ALinkLeadsToTheOwnersFilesOnly) {
     const std::string target = top_ + "/target";
     put("target", "bob:hash\n", 0600);
     std::filesystem::create_symlink(target, folder_ + "/passwd");
-    EXPECT_EQ(status_of(), Status::temporary) << "root's file, and any user may have made the link";
+    EXPECT_EQ(status_of(), EntryStatus::temporary) << "root's file, and any user may have made the link";
     ASSERT_EQ(::chown(target.c_str(), owner, owner), 0);
-    EXPECT_EQ(status_of(), Status::temporary) << "a third one's";
+    EXPECT_EQ(status_of(), EntryStatus::temporary) << "a third one's";
     ASSERT_EQ(::chown(target.c_str(), nobody->uid, nobody->gid), 0);
-    EXPECT_EQ(status_of(), Status::answered);
+    EXPECT_EQ(status_of(), EntryStatus::answered);
     std::filesystem::remove(folder_ + "/passwd");
     put("v.example/passwd", "bob:hash\n", 0600);
-    EXPECT_EQ(status_of(), Status::answered) << "root's, where root put it";
+    EXPECT_EQ(status_of(), EntryStatus::answered) << "root's, where root put it";
     std::filesystem::create_hard_link(folder_ + "/passwd", top_ + "/other-name");
-    EXPECT_EQ(status_of(), Status::temporary);
+    EXPECT_EQ(status_of(), EntryStatus::temporary);
 }
 
 TEST_F(DomainFolder, TheTableFollowsItsFile) {
