@@ -51,7 +51,8 @@ usage: ./configure.sh [--get-deps] [--prefix=DIR] [--execdir=DIR] [...]
   --get-deps=check     and those that 'make check' needs
   --help               this text
 
-CXX, CXXFLAGS and LDFLAGS of the environment replace the compiler and the flags chosen here.
+CXX, CXXFLAGS and LDFLAGS of the environment replace the compiler and the flags chosen here. With an empty BUNDLE each
+source is compiled alone: more work in all, less after a change.
 END
 }
 
@@ -194,6 +195,7 @@ QUEUEDIR   := $queuedir
 VHOSTDIR   := $vhostdir
 VHOSTSPOOL := $vspool
 VHOSTUSER  := $vuser
+BUNDLE     := $BUNDLE
 CXX        := $CXX
 CXXFLAGS   := $CXXFLAGS
 CPPFLAGS   :=$CPPFLAGS_LARGE
@@ -226,7 +228,7 @@ own_cxxflags=${CXXFLAGS:+yes}
 own_ldflags=${LDFLAGS:+yes}
 own_cxxflags=${own_cxxflags:-no}
 own_ldflags=${own_ldflags:-no}
-: "${CXX:=g++}" "${CXXFLAGS:=-O2 -g1}" "${LDFLAGS:=}"
+: "${CXX:=g++}" "${CXXFLAGS:=-O2 -g1}" "${LDFLAGS:=}" "${BUNDLE=5}"
 FMT_SOURCE= FMT_LIB= IDN_FLAGS= RESOLV_LIB= TLS_LIBS= LIBWRAP= SECCOMP_LIB= LEFT_OUT= FEATURES= LINK_STATIC= CPPFLAGS_LARGE= FUSE_LIB= missing_for_check=
 # The Python that has Debian's packages, where there is one.
 PYTHON=/usr/bin/python3

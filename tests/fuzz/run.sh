@@ -15,12 +15,12 @@ have_engine() {
 if have_engine; then
     engine=yes
     # -rtlib and friends stay out: config.mk's flags were chosen for another compiler.
-    "$MAKE" BUILD="$BUILD" PRECOMPILED= CXX="$clang" LINK_STATIC= LDFLAGS= FUZZ_MAIN= FUZZ_FLAGS=-fsanitize=fuzzer \
+    "$MAKE" BUILD="$BUILD" PRECOMPILED= BUNDLE= CXX="$clang" LINK_STATIC= LDFLAGS= FUZZ_MAIN= FUZZ_FLAGS=-fsanitize=fuzzer \
         CXXFLAGS='-O1 -g -D_GLIBCXX_ASSERTIONS -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all' fuzzers all
 else
     engine=no
     echo "no clang with libFuzzer here: inputs are mutated without regard to coverage"
-    "$MAKE" BUILD="$BUILD" PRECOMPILED= LINK_STATIC= LDFLAGS=-fsanitize=address,undefined \
+    "$MAKE" BUILD="$BUILD" PRECOMPILED= BUNDLE= LINK_STATIC= LDFLAGS=-fsanitize=address,undefined \
         CXXFLAGS='-O1 -g -D_GLIBCXX_ASSERTIONS -fsanitize=address,undefined -fno-sanitize-recover=all' fuzzers all
 fi
 
