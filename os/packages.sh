@@ -48,7 +48,7 @@ packages_for_check() {
     # A file system of the tests' own, which forgets what was not synced.
     echo libfuse3-dev
     # Mail filters.
-    echo opendkim opendkim-tools opendmarc clamav-daemon clamav-milter spamass-milter spamd python3-milter
+    echo opendkim opendkim-tools opendmarc clamav-daemon clamav-milter spamass-milter spamd rspamd python3-milter
     # Clients and certificates for TLS and AUTH.
     echo openssl curl msmtp gsasl ca-certificates
     # Network namespaces, processes, unprivileged users, ports for the tests themselves; other machines.

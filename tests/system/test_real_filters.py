@@ -12,6 +12,7 @@ from clamav import VIRUS, ClamAv
 from conftest import needs_root
 from host import local_user, wait_for
 from opendkim import SigningKey, dmarc, signer, verifier
+from rspamd import MARKED, REFUSED, Rspamd
 from spamassassin import SpamAssassin
 
 pytestmark = needs_root
@@ -133,6 +134,31 @@ def test_clamav_refuses_a_virus_and_marks_other_mail(host, folder):
         assert b"X-Virus-Status: Clean" in host.wait_for_mail(USER, b"Subject: clean")
     finally:
         clamav.close()
+
+
+def test_rspamd_refuses_marks_and_lets_pass(host, folder):
+    rspamd = Rspamd(folder)
+    try:
+        host.write_config(filter=f"{rspamd.socket}, on-failure=tempfail")
+        host.start()
+        with host.smtp() as client:
+            client.sendmail("ann@far.test", [USER], b"Subject: wanted\n\nbody\n")
+            client.sendmail("bea@far.test", [USER], b"X-Spam: no\nSubject: doubtful\n\n" + MARKED + b"\n")
+            with pytest.raises(smtplib.SMTPDataError) as refused:
+                client.sendmail("eve@far.test", [USER], b"Subject: spam\n\n" + REFUSED + b"\n")
+        assert refused.value.smtp_code == 554 and b"Gtube pattern" in refused.value.smtp_error
+        wanted, _, doubtful = host.wait_for_mail(USER, MARKED).partition(b"\nFrom bea@far.test ")
+        assert b"Subject: wanted" in wanted and b"X-Spam" not in wanted
+        assert b"\nX-Spam: Yes\n" in doubtful
+        assert b"\nX-Spam: no\n" not in doubtful
+        wait_for(lambda: len(rspamd.seen()) == 3, what=rspamd.seen)
+        assert [entry[1:] for entry in rspamd.seen()] == [
+            ("127.0.0.1", f"{name}@far.test", f"{USER}@host.test") for name in ("ann", "bea", "eve")]
+        for id, *_ in rspamd.seen():
+            assert id and id in host.log_text()
+    finally:
+        rspamd.close()
+    assert "filter-failed" not in host.log_text()
 
 
 @pytest.mark.parametrize("refuses", [False, True])
