@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
@@ -99,8 +100,10 @@ void remember_arguments(int argc, char** argv) {
 }
 
 void set_process_title(const std::string& text) {
-    // By this name pgrep(1), pidof(1) and killall(1) find them all; what each does is in the title.
-    (void)::prctl(PR_SET_NAME, "postoffice", 0, 0, 0);
+    // By this name pgrep(1), pidof(1) and killall(1) find them all; what each does is in the title. Children
+    // have it, too.
+    static bool is_named = false;
+    if (!std::exchange(is_named, true)) (void)::prctl(PR_SET_NAME, "postoffice", 0, 0, 0);
     if (title_area.size < 2) return;
     const std::string title = ("postoffice: " + text).substr(0, title_area.size - 1);
     std::memset(title_area.start, 0, title_area.size);
