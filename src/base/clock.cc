@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <cstdlib>
 #include <ctime>
+
+#include "postoffice/base/text.h"
 
 namespace postoffice {
 namespace {
@@ -58,17 +59,21 @@ std::string rfc3339_utc(UnixTime when) {
 }
 
 std::optional<UnixTime> parse_rfc3339_utc(std::string_view text) {
-    if (text.size() != 20) return std::nullopt;
-    const std::string copy(text);
-    std::tm t{};
-    if (std::sscanf(copy.c_str(), "%4d-%2d-%2dT%2d:%2d:%2dZ", &t.tm_year, &t.tm_mon, &t.tm_mday, &t.tm_hour,
-                    &t.tm_min, &t.tm_sec) != 6)
-        return std::nullopt;
-    t.tm_year -= 1900;
-    t.tm_mon -= 1;
-    const auto seconds = static_cast<UnixTime>(::timegm(&t));
-    if (rfc3339_utc(seconds) != text) return std::nullopt;  // month 13, second 61 and the like
-    return seconds;
+    constexpr std::string_view form = "0000-00-00T00:00:00Z";
+    const auto fits = [](char c, char of_form) { return of_form == '0' ? is_digit(c) : c == of_form; };
+    if (!std::equal(text.begin(), text.end(), form.begin(), form.end(), fits)) return std::nullopt;
+    const auto number = [&](std::size_t from, std::size_t digits) {
+        int value = 0;
+        for (const char c : text.substr(from, digits)) value = value * 10 + (c - '0');
+        return value;
+    };
+    const auto part = [&](std::size_t from) { return static_cast<unsigned>(number(from, 2)); };
+    const std::chrono::year_month_day day{std::chrono::year(number(0, 4)), std::chrono::month(part(5)),
+                                          std::chrono::day(part(8))};
+    const int hour = number(11, 2), minute = number(14, 2), second = number(17, 2);
+    if (!day.ok() || hour > 23 || minute > 59 || second > 59) return std::nullopt;
+    const Seconds midnight = std::chrono::sys_days(day).time_since_epoch();
+    return midnight.count() + (hour * 60 + minute) * 60 + second;
 }
 
 std::string mailbox_date(UnixTime when) {

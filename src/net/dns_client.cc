@@ -70,7 +70,7 @@ DnsMessage ask_by_udp(const Endpoint& server, const DnsQuestion& question, bool 
     if (!socket) throw_errno("connect");
     if (::send(socket.get(), query.octets.data(), query.octets.size(), MSG_NOSIGNAL) < 0) throw_errno("send");
     constexpr std::size_t largest = 65536;
-    const auto buffer = std::make_unique<char[]>(largest);
+    const auto buffer = std::make_unique_for_overwrite<char[]>(largest);
     int ignored = 0;
     while (wait_readable(socket.get(), deadline)) {
         const ssize_t n = ::recv(socket.get(), buffer.get(), largest, 0);

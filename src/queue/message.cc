@@ -34,7 +34,6 @@ Message::~Message() {
 }
 
 void Message::append(std::string_view bytes) {
-    hash_.append(bytes);
     if (memory_.size() + bytes.size() > memory_limit) {
         if (!file_) create_file();
         write_out();
@@ -107,6 +106,11 @@ Fd Message::open_for_reading() {
     Fd file(::open(("/proc/self/fd/" + std::to_string(file_.get())).c_str(), O_RDONLY | O_CLOEXEC));
     if (!file) throw_errno("open the message again");
     return file;
+}
+
+std::uint64_t Message::checksum() {
+    write_out();
+    return file_ ? checksum_of_file(file_.get()) : keyed_hash(checksum_key, memory_);
 }
 
 std::uint64_t checksum_of_file(int file) {

@@ -49,6 +49,13 @@ std::string comment_text(std::string_view text) {
     return result;
 }
 
+/// Many times as fast as std::count(), since lines are long.
+std::uint64_t count_line_feeds(std::string_view text) {
+    std::uint64_t count = 0;
+    for (auto end = text.find('\n'); end != std::string_view::npos; end = text.find('\n', end + 1)) ++count;
+    return count;
+}
+
 /// The reply for a spool that does not take what it is given.
 Reply storage_refusal(const std::system_error& error) {
     if (error.code().value() == ENOSPC || error.code().value() == EDQUOT)
@@ -84,7 +91,7 @@ MessageBuilder::MessageBuilder(Message& message, Settings settings, const std::s
 
 void MessageBuilder::feed(std::string_view bytes) {
     if (bytes.empty()) return;
-    octets_ += bytes.size() + static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
+    octets_ += bytes.size() + count_line_feeds(bytes);
     eight_bit_ = eight_bit_ || !is_ascii(bytes);
     ends_with_newline_ = bytes.back() == '\n';
     // Said even where the disk failed before: a smaller message would help, waiting would not.

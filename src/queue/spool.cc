@@ -99,12 +99,12 @@ Fd Spool::keep_message(Message& message, const std::string& id) const {
     constexpr int most_attempts = 10;
     const std::string folder = folder_for(directory_, id);
     for (int attempt = 1;; ++attempt) {
-        disk::make_directory(folder, 0750);
         try {
             return message.keep_as(folder + "/dm" + id);
         } catch (const std::system_error& error) {
             if (error.code().value() != ENOENT || attempt == most_attempts) throw;
         }
+        disk::make_directory(folder, 0750);
     }
 }
 
@@ -118,7 +118,11 @@ int Spool::durable_folder(const std::string& path) const {
 }
 
 QueueEntry Spool::commit(const std::string& id, const Envelope& envelope, Message& message) const {
-    std::string header = journal_header(id, envelope, message.size(), message.checksum());
+    // A submission in drop/ is there until all of it is known to be here: finish_commit(). A client has its
+    // own until it is acknowledged.
+    const bool may_be_taken_again = envelope.origin.client_address.empty();
+    const auto checksum = may_be_taken_again ? std::optional(message.checksum()) : std::nullopt;
+    std::string header = journal_header(id, envelope, message.size(), checksum);
     // In the same write as the envelope: no crash leaves the message without it.
     if (envelope.hold) header += rfc3339_utc(now_unix()) + " " + journal_event::held(*envelope.hold) + "\n";
     const std::string folder = folder_for(directory_, id);
@@ -214,10 +218,12 @@ std::vector<std::string> Spool::finished() const {
 // The message first: as long as its rm is there, it is known that there is something to do.
 void Spool::reap(const std::string& id) const {
     if (!is_queue_id(id)) return;
-    const std::string folder = folder_with(directory_, id);
-    if (!status_of(folder + "/rm" + id)) return;
-    disk::unlink_if_exists(folder + "/dm" + id);
-    disk::unlink_if_exists(folder + "/rm" + id);
+    for (const std::string& folder : {folder_for(directory_, id), directory_}) {
+        if (!status_of(folder + "/rm" + id)) continue;
+        disk::unlink_if_exists(folder + "/dm" + id);
+        disk::unlink_if_exists(folder + "/rm" + id);
+        return;
+    }
 }
 
 std::string Spool::folder_of(const std::string& id) const {
