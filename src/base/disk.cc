@@ -85,6 +85,12 @@ void rename(const std::string& from, const std::string& to) {
     if (::rename(from.c_str(), to.c_str()) != 0) throw_errno("rename " + from + " to " + to);
 }
 
+bool rename_in(int from_folder, const std::string& from, int to_folder, const std::string& to) {
+    if (::renameat2(from_folder, from.c_str(), to_folder, to.c_str(), RENAME_NOREPLACE) == 0) return true;
+    if (errno != ENOENT && errno != EEXIST) throw_errno("rename " + from);
+    return false;
+}
+
 void link(const std::string& from, const std::string& to) {
     if (::link(from.c_str(), to.c_str()) != 0) throw_errno("link " + from + " to " + to);
 }
@@ -161,7 +167,10 @@ void copy_range(int from, off_t offset, off_t octets, int to) {
     while (octets > 0) {
         const ssize_t n = ::copy_file_range(from, &offset, to, nullptr, static_cast<std::size_t>(octets), 0);
         if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) break;
+        if (n == 0) throw_errno(EIO, "copy: the file is too short");
+        if (n < 0 && errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP && errno != ENOSYS)
+            throw_errno("copy");
+        if (n < 0) break;  // these two files must be read and written
         octets -= n;
     }
     std::string buffer(octets > 0 ? 65536 : 0, '\0');

@@ -81,6 +81,15 @@ MaildirFolder::Files MaildirFolder::list() const {
     return files;
 }
 
+std::optional<FileState> MaildirFolder::state_of(const File& file) const {
+    struct stat status {};
+    if (::fstatat(folder_of(file).get(), file.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (errno != ENOENT) throw_errno("stat " + file.name);
+        return std::nullopt;
+    }
+    return S_ISREG(status.st_mode) ? std::optional(FileState::of(status)) : std::nullopt;
+}
+
 Fd MaildirFolder::open(const File& file) const {
     Fd opened(::openat(folder_of(file).get(), file.name.c_str(),
                        O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_CLOEXEC));
@@ -111,8 +120,7 @@ bool MaildirFolder::mark_as_seen(const File& file) const {
         name.insert(place, 1, 'S');
     }
     if (!file.is_new && name == file.name) return true;
-    return ::renameat2(folder_of(file).get(), file.name.c_str(), cur_.get(), name.c_str(),
-                       RENAME_NOREPLACE) == 0;
+    return disk::rename_in(folder_of(file).get(), file.name, cur_.get(), name);
 }
 
 void MaildirFolder::sync() const {

@@ -1,13 +1,14 @@
-// The files of a maildir, by the part of their names that does not change (maildir: "the unique name").
+// The files of a maildir, by the part of their names that does not change (the unique name).
 #pragma once
 
 #include <sys/stat.h>
 
-#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "index.h"
 #include "postoffice/base/fd.h"
 
 namespace postoffice {
@@ -30,8 +31,11 @@ class MaildirFolder {
         std::string name;     ///< with flags
     };
     using Files = std::map<std::string, File, decltype(&is_delivered_before)>;
+    bool exists() const { return new_ || cur_; }
     /// What is in new/ and cur/ now, by unique name, in the order of delivery. Throws std::system_error.
     Files list() const;
+    /// nullopt if there is no such regular file. Throws std::system_error.
+    std::optional<FileState> state_of(const File& file) const;
     /// An empty Fd if there is no such regular file. Throws std::system_error.
     Fd open(const File& file) const;
     /// False if it was not there. The same.

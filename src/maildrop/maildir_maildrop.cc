@@ -1,8 +1,14 @@
 // The maildir as a maildrop. No locks: files never change, and are found again by their unique names when a
 // mail reader has moved them.
 
-#include <algorithm>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "index_file.h"
 #include "kinds.h"
 #include "mailbox_parser.h"
 #include "mailbox_text.h"
@@ -17,15 +23,31 @@ namespace {
 
 constexpr MailboxForm one_message{};
 
-std::uint64_t size_of(int file) {
+bool is_same(const IndexedMessage& known, const IndexedMessage& now) {
+    return known.inode == now.inode && known.modified == now.modified && known.place.end == now.place.end;
+}
+
+/// As one word.
+std::string word_of(std::string_view name) {
+    std::string word;
+    for (const char c : name) {
+        if (c > ' ' && c != '%' && c != 0x7f)
+            word += c;
+        else
+            word += fmt::format("%{:02x}", static_cast<unsigned char>(c));
+    }
+    return word.empty() ? "%" : word;
+}
+
+FileState state_of(int file) {
     struct stat status {};
     if (::fstat(file, &status) != 0) throw_errno("stat a message");
-    return static_cast<std::uint64_t>(status.st_size);
+    return FileState::of(status);
 }
 
 class MaildirMaildrop final : public Maildrop {
   public:
-    explicit MaildirMaildrop(const std::string& path);
+    MaildirMaildrop(const std::string& path, const MaildropOptions& options);
     const std::vector<MaildropEntry>& entries() const override { return entries_; }
     void read(std::size_t index, const std::function<bool(std::string_view)>& sink) override;
     std::size_t update(const MaildropChanges& changes) override;
@@ -33,27 +55,71 @@ class MaildirMaildrop final : public Maildrop {
   private:
     struct Message {
         MaildirFolder::File file;
-        Hash128 hash;
         bool is_gone = false;
     };
+    void list(const MaildropIndex& known);
+    void assign_uids(const MaildropIndex& known);
     template <class Use>
     bool use_file(std::size_t index, const Use& use);
     void find_all_again();
 
     const MaildirFolder folder_;
-    std::vector<Message> messages_;
+    std::optional<IndexFile> index_file_;  // none beside a maildir that does not exist
+    MaildropIndex index_;
+    std::vector<Message> messages_;  // those of the index
     std::vector<MaildropEntry> entries_;
 };
 
-MaildirMaildrop::MaildirMaildrop(const std::string& path) : folder_(path) {
-    UniqueIds ids;
+MaildirMaildrop::MaildirMaildrop(const std::string& path, const MaildropOptions& options) : folder_(path) {
+    if (!folder_.exists()) return;
+    index_file_.emplace(path + "/postoffice-pop3", options.group);
+    const auto known = index_file_->load();
+    list(known ? *known : MaildropIndex());
+    index_file_->save(index_);
+    for (const IndexedMessage& message : index_.messages) entries_.push_back({message.octets, message.uid});
+}
+
+/// Reads the files that are not known as they are now.
+void MaildirMaildrop::list(const MaildropIndex& known) {
+    std::unordered_map<std::string_view, const IndexedMessage*> by_name;
+    for (const IndexedMessage& message : known.messages) by_name.emplace(message.name, &message);
     for (const auto& [unique, file] : folder_.list()) {
-        const Fd opened = folder_.open(file);
-        if (!opened) continue;
-        const auto facts = parse_file(opened.get(), one_message, 0, size_of(opened.get())).front().facts;
-        messages_.push_back({file, facts.hash, false});
-        entries_.push_back({facts.octets, ids.assign(facts.hash)});
+        const std::string name = word_of(unique);
+        const auto found = by_name.find(name);
+        const auto state = folder_.state_of(file);
+        if (!state) continue;
+        IndexedMessage message{
+            {0, 0, state->size, state->size}, 0, {}, state->inode, state->modified, "", name};
+        if (found != by_name.end() && is_same(*found->second, message)) {
+            message = *found->second;
+        } else {
+            const Fd opened = folder_.open(file);
+            if (!opened) continue;
+            const auto facts = parse_file(opened.get(), one_message, 0, state->size).front().facts;
+            message.octets = facts.octets;
+            message.hash = facts.hash;
+            // Files that were copied to another host have the same names.
+            if (found != by_name.end() && found->second->hash == facts.hash) message.uid = found->second->uid;
+        }
+        index_.messages.push_back(std::move(message));
+        messages_.push_back({file, false});
     }
+    index_.gone = known.gone;
+    assign_uids(known);
+}
+
+/// To those that have none. What is known of files that are gone may be true of others with the same text: a
+/// file that was copied may have another name.
+void MaildirMaildrop::assign_uids(const MaildropIndex& known) {
+    std::unordered_set<std::string_view> taken;
+    for (const IndexedMessage& message : index_.messages) taken.insert(message.uid);
+    UniqueIds ids;
+    for (const std::string& uid : known.gone) ids.retire(uid);
+    for (const std::string_view uid : taken) ids.retire(std::string(uid));
+    for (const IndexedMessage& message : known.messages)
+        if (!taken.contains(message.uid)) ids.remember(message.hash, message.uid);
+    for (IndexedMessage& message : index_.messages)
+        if (message.uid.empty()) message.uid = ids.assign(message.hash);
 }
 
 /// All at once: a mail reader that moves one file often moves all.
@@ -85,38 +151,38 @@ void MaildirMaildrop::read(std::size_t index, const std::function<bool(std::stri
         return static_cast<bool>(file);
     };
     if (!use_file(index, open)) throw MaildropChanged("another program has removed the message");
-    const std::uint64_t size = size_of(file.get());
+    const std::uint64_t size = state_of(file.get()).size;
     read_message(file.get(), one_message, {0, 0, size, size}, sink);
 }
 
 std::size_t MaildirMaildrop::update(const MaildropChanges& changes) {
-    std::size_t gone = 0;
+    std::vector<bool> gone(messages_.size());
+    const auto count = [&gone] {
+        return static_cast<std::size_t>(std::count(gone.begin(), gone.end(), true));
+    };
     bool is_changed = false;
     try {
         for (std::size_t i = 0; i < messages_.size(); ++i) {
             if (changes.deleted[i]) {
                 (void)use_file(i, [this](const MaildirFolder::File& file) { return folder_.remove(file); });
-                ++gone;
+                gone[i] = true;
             } else if (changes.marks_read && changes.read[i]) {
-                (void)folder_.mark_as_seen(messages_[i].file);
-            } else {
-                continue;
+                is_changed |= folder_.mark_as_seen(messages_[i].file);
             }
-            is_changed = true;
         }
-        if (is_changed) folder_.sync();
+        if (is_changed || count() > 0) folder_.sync();
     } catch (const std::system_error& error) {
-        if (gone == 0) throw;
+        if (count() == 0) throw;
         log_event("", "mailbox-not-synced", {{"file", folder_.path()}, {"reason", in_plain_words(error)}});
     }
-    return gone;
+    if (index_file_ && count() > 0) index_file_->save(index_.without(gone));
+    return count();
 }
 
 }  // namespace
 
 std::unique_ptr<Maildrop> open_maildir_maildrop(const std::string& path, const MaildropOptions& options) {
-    (void)options;
-    return std::make_unique<MaildirMaildrop>(path);
+    return std::make_unique<MaildirMaildrop>(path, options);
 }
 
 }  // namespace postoffice

@@ -11,6 +11,11 @@ bool is_valid_uid(std::string_view uid) {
            std::all_of(uid.begin(), uid.end(), [](char c) { return c > ' ' && c < 0x7f; });
 }
 
+UniqueIds::UniqueIds(const MaildropIndex& known) {
+    for (const IndexedMessage& message : known.messages) remember(message.hash, message.uid);
+    for (const std::string& uid : known.gone) retire(uid);
+}
+
 void UniqueIds::remember(const Hash128& hash, const std::string& uid) {
     copies_[hash].remembered.push_back(uid);
     used_.insert(uid);

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "index.h"
 #include "postoffice/base/keyed_hash.h"
 
 namespace postoffice {
@@ -18,6 +19,9 @@ bool is_valid_uid(std::string_view uid);
 /// Gives each message of a maildrop its id.
 class UniqueIds {
   public:
+    UniqueIds() = default;
+    /// Those of an index.
+    explicit UniqueIds(const MaildropIndex& known);
     /// The message with this hash has this id: it had it when the maildrop was opened before, or another
     /// server gave it. Of equal messages in their order.
     void remember(const Hash128& hash, const std::string& uid);

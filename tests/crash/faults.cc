@@ -139,6 +139,10 @@ int __real_fsync(int fd);
 int __real_ftruncate(int fd, off_t size);
 int __real_rename(const char* from, const char* to);
 int __real_link(const char* from, const char* to);
+int __real_linkat(int from_folder, const char* from, int to_folder, const char* to, int flags);
+int __real_renameat2(int from_folder, const char* from, int to_folder, const char* to, unsigned flags);
+ssize_t __real_copy_file_range(int from, off_t* from_at, int to, off_t* to_at, std::size_t size,
+                               unsigned flags);
 int __real_unlink(const char* path);
 int __real_mkdir(const char* path, mode_t mode);
 int __real_rmdir(const char* path);
@@ -195,6 +199,28 @@ int __wrap_rename(const char* from, const char* to) {
 
 int __wrap_link(const char* from, const char* to) {
     return is_reached("link", from, to) ? fire() : __real_link(from, to);
+}
+
+int __wrap_linkat(int from_folder, const char* from, int to_folder, const char* to, int flags) {
+    return is_reached("link", to, from) ? fire() : __real_linkat(from_folder, from, to_folder, to, flags);
+}
+
+int __wrap_renameat2(int from_folder, const char* from, int to_folder, const char* to, unsigned flags) {
+    const bool is_now =
+        shared != nullptr && is_reached("rename", (path_of(from_folder) + "/" + from).c_str(), to);
+    return is_now ? fire() : __real_renameat2(from_folder, from, to_folder, to, flags);
+}
+
+ssize_t __wrap_copy_file_range(int from, off_t* from_at, int to, off_t* to_at, std::size_t size,
+                               unsigned flags) {
+    if (is_reached("write", to)) return fire();
+    if (size > 1 && is_reached("half-write", to)) {
+        const ssize_t half = __real_copy_file_range(from, from_at, to, to_at, size / 2, flags);
+        if (shared->mode == kill_process) return fire();
+        shared->fired = 1;
+        return half;  // the disk that is full then says so to the next call
+    }
+    return __real_copy_file_range(from, from_at, to, to_at, size, flags);
 }
 
 int __wrap_unlink(const char* path) {

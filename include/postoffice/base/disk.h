@@ -42,6 +42,9 @@ void make_directory(const std::string& path, mode_t mode);
 /// False if it is not empty, or not there.
 bool remove_directory_if_empty(const std::string& path);
 void rename(const std::string& from, const std::string& to);
+/// From one open folder into another, or within one. False, and nothing done, if it is not there or the new
+/// name is taken.
+bool rename_in(int from_folder, const std::string& from, int to_folder, const std::string& to);
 void link(const std::string& from, const std::string& to);
 /// Gives a file that was opened with O_TMPFILE a name.
 void link_opened(int fd, const std::string& path);
