@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "foreign_ids.h"
 #include "index_file.h"
 #include "kinds.h"
 #include "mailbox_parser.h"
@@ -57,7 +58,7 @@ class MaildirMaildrop final : public Maildrop {
         MaildirFolder::File file;
         bool is_gone = false;
     };
-    void list(const MaildropIndex& known);
+    void list(const MaildropIndex& known, const ForeignIds& foreign);
     void assign_uids(const MaildropIndex& known);
     template <class Use>
     bool use_file(std::size_t index, const Use& use);
@@ -74,13 +75,13 @@ MaildirMaildrop::MaildirMaildrop(const std::string& path, const MaildropOptions&
     if (!folder_.exists()) return;
     index_file_.emplace(path + "/postoffice-pop3", options.group);
     const auto known = index_file_->load();
-    list(known ? *known : MaildropIndex());
+    list(known ? *known : MaildropIndex(), known ? ForeignIds() : foreign_ids_of_maildir(path));
     index_file_->save(index_);
     for (const IndexedMessage& message : index_.messages) entries_.push_back({message.octets, message.uid});
 }
 
 /// Reads the files that are not known as they are now.
-void MaildirMaildrop::list(const MaildropIndex& known) {
+void MaildirMaildrop::list(const MaildropIndex& known, const ForeignIds& foreign) {
     std::unordered_map<std::string_view, const IndexedMessage*> by_name;
     for (const IndexedMessage& message : known.messages) by_name.emplace(message.name, &message);
     for (const auto& [unique, file] : folder_.list()) {
@@ -100,6 +101,7 @@ void MaildirMaildrop::list(const MaildropIndex& known) {
             message.hash = facts.hash;
             // Files that were copied to another host have the same names.
             if (found != by_name.end() && found->second->hash == facts.hash) message.uid = found->second->uid;
+            if (const auto id = foreign.find(unique); id != foreign.end()) message.uid = id->second;
         }
         index_.messages.push_back(std::move(message));
         messages_.push_back({file, false});
@@ -115,11 +117,9 @@ void MaildirMaildrop::assign_uids(const MaildropIndex& known) {
     for (const IndexedMessage& message : index_.messages) taken.insert(message.uid);
     UniqueIds ids;
     for (const std::string& uid : known.gone) ids.retire(uid);
-    for (const std::string_view uid : taken) ids.retire(std::string(uid));
     for (const IndexedMessage& message : known.messages)
         if (!taken.contains(message.uid)) ids.remember(message.hash, message.uid);
-    for (IndexedMessage& message : index_.messages)
-        if (message.uid.empty()) message.uid = ids.assign(message.hash);
+    ids.assign_to(index_.messages);
 }
 
 /// All at once: a mail reader that moves one file often moves all.

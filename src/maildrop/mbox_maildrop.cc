@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 
+#include "foreign_ids.h"
 #include "index_file.h"
 #include "kinds.h"
 #include "mailbox_parser.h"
@@ -27,12 +28,14 @@ bool is_folder_data(const ParsedMessage& message) {
 
 using Messages = std::vector<IndexedMessage>;
 
-/// `offset`: 0, or where a message begins.
-Messages parse_mbox(int file, const MailboxForm& form, std::uint64_t offset, std::uint64_t size) {
+/// Without the data of the folder. `ids`: what another server may have called the messages, or empty.
+Messages mail_in(const std::vector<ParsedMessage>& parsed, const std::vector<std::string>& ids) {
     Messages messages;
-    for (const ParsedMessage& message : parse_file(file, form, offset, size)) {
+    for (std::size_t i = 0; i < parsed.size(); ++i) {
+        const ParsedMessage& message = parsed[i];
         if (message.place.start == 0 && is_folder_data(message)) continue;
-        messages.push_back({message.place, message.facts.octets, message.facts.hash, 0, 0, "", "-"});
+        messages.push_back(
+            {message.place, message.facts.octets, message.facts.hash, 0, 0, ids.empty() ? "" : ids[i], "-"});
     }
     return messages;
 }
@@ -69,6 +72,7 @@ class MboxMaildrop final : public Maildrop {
 
     const MaildropOptions options_;
     const MailboxForm form_;
+    const std::string ids_list_;
     IndexFile index_file_;
     MboxFile file_;
     MaildropIndex index_;  // of the file as it was when it was read
@@ -78,6 +82,7 @@ class MboxMaildrop final : public Maildrop {
 MboxMaildrop::MboxMaildrop(const std::string& path, const MaildropOptions& options)
     : options_(options),
       form_{.has_from_lines = true, .escape_from = options.escape_from},
+      ids_list_(path_beside(path, ".pop3-uids")),
       index_file_(path_beside(path, ".pop3"), options.group),
       file_(path, options.dot_lock, options.group) {
     if (!file_.lock(options_.lock_patience, MboxFile::Missing::is_left)) return;
@@ -96,9 +101,14 @@ void MboxMaildrop::list(const std::optional<MaildropIndex>& known) {
         return;
     }
     Messages messages = known ? tail_behind(*known) : Messages();
-    if (messages.empty()) messages = parse_mbox(file_.fd(), form_, 0, state.size);
+    if (messages.empty()) {
+        const auto parsed = parse_file(file_.fd(), form_, 0, state.size);
+        const bool is_first_time = !known;
+        messages = mail_in(
+            parsed, is_first_time ? foreign_ids_of_mbox(parsed, ids_list_) : std::vector<std::string>());
+    }
     UniqueIds ids(known ? *known : MaildropIndex());
-    for (IndexedMessage& message : messages) message.uid = ids.assign(message.hash);
+    ids.assign_to(messages);
     index_ = {state, now, std::move(messages), known ? known->gone : std::deque<std::string>()};
 }
 
@@ -112,9 +122,10 @@ Messages MboxMaildrop::tail_behind(const MaildropIndex& known) const {
     };
     if (!std::all_of(known.messages.begin(), known.messages.end(), is_there)) return {};
     const IndexedMessage& last = known.messages.back();
-    const Messages tail = parse_mbox(file_.fd(), form_, last.place.start, state.size);
+    const Messages tail = mail_in(parse_file(file_.fd(), form_, last.place.start, state.size), {});
     if (tail.empty() || tail.front().hash != last.hash) return {};
     Messages all(known.messages.begin(), known.messages.end() - 1);
+    for (IndexedMessage& message : all) message.uid.clear();
     all.insert(all.end(), tail.begin(), tail.end());
     return all;
 }
@@ -143,7 +154,7 @@ std::vector<std::optional<MessagePlace>> MboxMaildrop::places_now(const std::vec
     }
     std::map<Hash128, std::deque<MessagePlace>> found;
     const auto size = static_cast<std::uint64_t>(file_.status().st_size);
-    for (const IndexedMessage& message : parse_mbox(file_.fd(), form_, 0, size))
+    for (const IndexedMessage& message : mail_in(parse_file(file_.fd(), form_, 0, size), {}))
         found[message.hash].push_back(message.place);
     for (const bool is_wanted : {false, true}) {
         for (std::size_t i = 0; i < places.size(); ++i) {

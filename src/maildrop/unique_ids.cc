@@ -32,4 +32,11 @@ std::string UniqueIds::assign(const Hash128& hash) {
     }
 }
 
+void UniqueIds::assign_to(std::vector<IndexedMessage>& messages) {
+    for (IndexedMessage& message : messages)
+        if (!is_valid_uid(message.uid) || !used_.insert(message.uid).second) message.uid.clear();
+    for (IndexedMessage& message : messages)
+        if (message.uid.empty()) message.uid = assign(message.hash);
+}
+
 }  // namespace postoffice

@@ -29,6 +29,8 @@ class UniqueIds {
     void retire(const std::string& uid) { used_.insert(uid); }
     /// The id of the next message with this hash: one that is remembered, or a new one.
     std::string assign(const Hash128& hash);
+    /// To all of these. One that has an id already keeps it if it is valid and no other message has it.
+    void assign_to(std::vector<IndexedMessage>& messages);
 
   private:
     struct Copies {
