@@ -22,9 +22,9 @@
 namespace postoffice {
 namespace {
 
-constexpr MailboxForm one_message{};
+constexpr MailboxForm whole_file{};
 
-bool is_same(const IndexedMessage& known, const IndexedMessage& now) {
+bool is_same_file(const IndexedMessage& known, const IndexedMessage& now) {
     return known.inode == now.inode && known.modified == now.modified && known.place.end == now.place.end;
 }
 
@@ -91,12 +91,12 @@ void MaildirMaildrop::list(const MaildropIndex& known, const ForeignIds& foreign
         if (!state) continue;
         IndexedMessage message{
             {0, 0, state->size, state->size}, 0, {}, state->inode, state->modified, "", name};
-        if (found != by_name.end() && is_same(*found->second, message)) {
+        if (found != by_name.end() && is_same_file(*found->second, message)) {
             message = *found->second;
         } else {
             const Fd opened = folder_.open(file);
             if (!opened) continue;
-            const auto facts = parse_file(opened.get(), one_message, 0, state->size).front().facts;
+            const auto facts = parse_file(opened.get(), whole_file, 0, state->size).front().facts;
             message.octets = facts.octets;
             message.hash = facts.hash;
             // Files that were copied to another host have the same names.
@@ -152,7 +152,7 @@ void MaildirMaildrop::read(std::size_t index, const std::function<bool(std::stri
     };
     if (!use_file(index, open)) throw MaildropChanged("another program has removed the message");
     const std::uint64_t size = state_of(file.get()).size;
-    read_message(file.get(), one_message, {0, 0, size, size}, sink);
+    read_message(file.get(), whole_file, {0, 0, size, size}, sink);
 }
 
 std::size_t MaildirMaildrop::update(const MaildropChanges& changes) {

@@ -1,13 +1,17 @@
 #include "mbox_changes.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <exception>
 #include <optional>
+#include <thread>
 
 #include "mailbox_text.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/base/lock.h"
 #include "postoffice/base/log.h"
 #include "replace_file.h"
 
@@ -65,6 +69,25 @@ void cut(MboxFile& mbox, std::uint64_t size) {
     }
 }
 
+/// A program that opened the old file and waits for its lock may write to it without looking whether it still
+/// is the mailbox. It gets the lock now, and what it writes is moved to the new file. The dot lock is still
+/// held.
+void move_late_mail(MboxFile& old, int made) {
+    constexpr Milliseconds grace{20}, patience{2'000};
+    unlock_mailbox(old.fd());
+    std::this_thread::sleep_for(grace);
+    if (!lock_mailbox(old.fd(), Deadline::after(patience))) throw Timeout("the old mailbox is kept locked");
+    struct stat now {};
+    if (::fstat(old.fd(), &now) != 0) throw_errno("stat " + old.path());
+    if (now.st_size <= old.status().st_size) return;
+    if (!lock_mailbox(made, Deadline::after(patience))) throw Timeout("the new mailbox is kept locked");
+    const off_t end = ::lseek(made, 0, SEEK_END);
+    if (end < 0) throw_errno("seek in " + old.path());
+    disk::write_all(made, missing_mbox_end(made, end));
+    disk::copy_range(old.fd(), old.status().st_size, now.st_size - old.status().st_size, made);
+    disk::sync(made);
+}
+
 /// The new file is complete and durable before it has the name, so that a crash leaves one or the other.
 void write_anew(MboxFile& mbox, const std::vector<MboxChange>& changes) {
     ReplacementFile made(path_beside(mbox.path(), ".pop3-new"), mbox.group());
@@ -88,6 +111,11 @@ void write_anew(MboxFile& mbox, const std::vector<MboxChange>& changes) {
         disk::sync_name(mbox.path());
     } catch (const std::system_error& error) {
         log_event("", "mailbox-not-synced", {{"file", mbox.path()}, {"reason", in_plain_words(error)}});
+    }
+    try {
+        move_late_mail(mbox, made.fd());
+    } catch (const std::exception& error) {
+        log_event("", "late-mail-not-moved", {{"file", mbox.path()}, {"reason", in_plain_words(error)}});
     }
 }
 

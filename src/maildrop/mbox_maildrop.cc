@@ -51,7 +51,7 @@ bool has_from_line(int file, const MessagePlace& place) {
 constexpr std::uint64_t longest_tick = 20'000'000;
 
 /// Nothing was written to the file since the index was made.
-bool is_same(const MaildropIndex& index, const FileState& state, int file) {
+bool is_same_mbox(const MaildropIndex& index, const FileState& state, int file) {
     return index.file == state && std::max(state.modified, state.changed) + longest_tick < index.seen &&
            (index.messages.empty() || has_from_line(file, index.messages.back().place));
 }
@@ -96,7 +96,7 @@ MboxMaildrop::MboxMaildrop(const std::string& path, const MaildropOptions& optio
 void MboxMaildrop::list(const std::optional<MaildropIndex>& known) {
     const FileState state = FileState::of(file_.status());
     const std::uint64_t now = nanoseconds_now();
-    if (known && is_same(*known, state, file_.fd())) {
+    if (known && is_same_mbox(*known, state, file_.fd())) {
         index_ = *known;
         return;
     }
@@ -148,7 +148,7 @@ void MboxMaildrop::read(std::size_t index, const std::function<bool(std::string_
 std::vector<std::optional<MessagePlace>> MboxMaildrop::places_now(const std::vector<bool>& wanted) const {
     const Messages& messages = index_.messages;
     std::vector<std::optional<MessagePlace>> places(messages.size());
-    if (FileState::of(file_.status()) == index_.file) {
+    if (is_same_mbox(index_, FileState::of(file_.status()), file_.fd())) {
         for (std::size_t i = 0; i < places.size(); ++i) places[i] = messages[i].place;
         return places;
     }
@@ -156,14 +156,15 @@ std::vector<std::optional<MessagePlace>> MboxMaildrop::places_now(const std::vec
     const auto size = static_cast<std::uint64_t>(file_.status().st_size);
     for (const IndexedMessage& message : mail_in(parse_file(file_.fd(), form_, 0, size), {}))
         found[message.hash].push_back(message.place);
-    for (const bool is_wanted : {false, true}) {
-        for (std::size_t i = 0; i < places.size(); ++i) {
-            if (wanted[i] != is_wanted) continue;
-            auto& copies = found[messages[i].hash];
-            if (copies.empty()) continue;
-            places[i] = copies.front();
-            copies.pop_front();
-        }
+    std::map<Hash128, std::size_t> known;
+    for (const IndexedMessage& message : messages) ++known[message.hash];
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        auto& copies = found[messages[i].hash];
+        auto& left = known[messages[i].hash];
+        const bool is_one_gone = left-- > copies.size();
+        if (copies.empty() || (is_one_gone && wanted[i])) continue;
+        places[i] = copies.front();
+        copies.pop_front();
     }
     return places;
 }

@@ -11,8 +11,6 @@ using namespace testing_local;
 using namespace testing_mbox;
 namespace fs = std::filesystem;
 
-const std::string from = "From a@b.example Sat Nov 21 10:00:00 2026\n";
-
 TEST(ForeignIds, OfDovecotAreItsNumbersOrTheIdsItWasGiven) {
     const ForeignIds ids = read_dovecot_uidlist(
         "3 V1795944334 N9 Gf6bdc3108eef0b6b3b53000083ecc375\n"
@@ -47,9 +45,9 @@ class TakenOver : public Mbox {
 };
 
 TEST_F(TakenOver, NumbersInAnMboxThatDovecotServed) {
-    put(path(), from + "Subject: 1\nX-IMAPbase: 1795944334 0000000003\nX-UID: 1          \n\nx\n\n" + from +
-                    "Subject: 2\nX-UID: 2       \nStatus: O\n\nx\n\n" + from + "Subject: new\n\nx\n\n" +
-                    from + "Subject: stale\nX-UID: 1\n\nx\n\n");
+    put(path(), from_line + "Subject: 1\nX-IMAPbase: 1795944334 0000000003\nX-UID: 1          \n\nx\n\n" +
+                    from_line + "Subject: 2\nX-UID: 2       \nStatus: O\n\nx\n\n" + from_line +
+                    "Subject: new\n\nx\n\n" + from_line + "Subject: stale\nX-UID: 1\n\nx\n\n");
     const Uids first = uids(path());
     ASSERT_EQ(4U, first.size());
     EXPECT_EQ("000000016b0bef8e", first[0]);
@@ -57,14 +55,15 @@ TEST_F(TakenOver, NumbersInAnMboxThatDovecotServed) {
     EXPECT_EQ(32U, first[2].size());
     EXPECT_EQ(32U, first[3].size());
     // The fields have no say in later sessions.
-    put(path(), from + "Subject: 2\n\nx\n\n" + from + "Subject: other\nX-UID: 9\nX-IMAPbase: 1 1\n\n\n");
+    put(path(),
+        from_line + "Subject: 2\n\nx\n\n" + from_line + "Subject: other\nX-UID: 9\nX-IMAPbase: 1 1\n\n\n");
     EXPECT_EQ(first[1], uids(path())[0]);
     EXPECT_EQ(32U, uids(path())[1].size());
 }
 
 TEST_F(TakenOver, IdsInFieldsIfTheyAreValidAndDifferent) {
-    put(path(), from + "X-UIDL: !abc\"~\nA: 1\n\n\n" + from + "X-UIDL: !abc\"~\nA: 2\n\n\n" + from +
-                    "X-UIDL: two words\nA: 3\n\n\n");
+    put(path(), from_line + "X-UIDL: !abc\"~\nA: 1\n\n\n" + from_line + "X-UIDL: !abc\"~\nA: 2\n\n\n" +
+                    from_line + "X-UIDL: two words\nA: 3\n\n\n");
     const Uids found = uids(path());
     EXPECT_EQ("!abc\"~", found.at(0));
     EXPECT_EQ(32U, found.at(1).size());
@@ -73,7 +72,7 @@ TEST_F(TakenOver, IdsInFieldsIfTheyAreValidAndDifferent) {
 
 TEST_F(TakenOver, ListOfTheAdministrator) {
     put(folder_ / ".somebody.pop3-uids", "# from the old host\n1 one\n3 three\n\n4 one\n");
-    put(path(), from + "A: 1\n\n\n" + from + "X-UIDL: two\nA: 2\n\n\n" + from + "A: 3\n\n\n");
+    put(path(), from_line + "A: 1\n\n\n" + from_line + "X-UIDL: two\nA: 2\n\n\n" + from_line + "A: 3\n\n\n");
     EXPECT_EQ((Uids{"one", "two", "three"}), uids(path()));
 }
 

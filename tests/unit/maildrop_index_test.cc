@@ -12,8 +12,6 @@ namespace {
 using namespace testing_local;
 using namespace testing_mbox;
 
-const std::string from = "From a@b.example Sat Nov 21 10:00:00 2026\n";
-
 MaildropIndex some_index() {
     MaildropIndex index;
     index.file = {7, 100, 1, 2};
@@ -95,7 +93,8 @@ class MaildropWithIndex : public Mbox {
         change(*index);
         put(index_path(), index->to_text());
     }
-    const std::string a_ = from + "A: 1\n\nx\n\n", b_ = from + "B: 1\n\ny\n\n", c_ = from + "C: 1\n\nz\n\n";
+    const std::string a_ = from_line + "A: 1\n\nx\n\n", b_ = from_line + "B: 1\n\ny\n\n",
+                      c_ = from_line + "C: 1\n\nz\n\n";
     using Uids = std::vector<std::string>;
 };
 
@@ -123,11 +122,11 @@ TEST_F(MaildropWithIndex, IdsStayWhateverAnotherProgramDoesWithTheMailbox) {
     put_old(a_ + b_ + c_);
     uids();
     rename_ids();
-    put_old(c_ + a_ + from + "Status: RO\nB: 1\n\ny\n\n");
+    put_old(c_ + a_ + from_line + "Status: RO\nB: 1\n\ny\n\n");
     EXPECT_EQ((Uids{"known-3", "known-1", "known-2"}), uids());
     put_old(b_ + a_);
     EXPECT_EQ((Uids{"known-2", "known-1"}), uids());
-    put_old(from + "A: 2\n\nx\n\n" + a_.substr(0, a_.size() - 2));
+    put_old(from_line + "A: 2\n\nx\n\n" + a_.substr(0, a_.size() - 2));
     EXPECT_EQ("known-1", uids().at(1));
 }
 

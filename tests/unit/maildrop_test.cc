@@ -2,6 +2,7 @@
 // reference.
 #include "postoffice/maildrop/maildrop.h"
 
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <random>
@@ -14,9 +15,7 @@ namespace {
 using namespace testing_local;
 using namespace testing_mbox;
 
-const std::string from = "From a@b.example Sat Nov 21 10:00:00 2026\n";
-
-std::string text_of(Maildrop& drop, std::size_t index) {
+std::string text_in(Maildrop& drop, std::size_t index) {
     std::string text;
     drop.read(index, [&text](std::string_view piece) {
         text += piece;
@@ -36,12 +35,13 @@ std::string with_crlf(const std::string& text) {
 
 class MaildropOfMbox : public Mbox {
   protected:
+    using Texts = std::vector<std::string>;
     std::vector<std::string> texts(const std::string& mailbox, const MaildropOptions& options = {}) {
         put(path(), mailbox);
         const auto drop = open_maildrop(path(), options);
         std::vector<std::string> found;
         for (std::size_t i = 0; i < drop->entries().size(); ++i) {
-            found.push_back(text_of(*drop, i));
+            found.push_back(text_in(*drop, i));
             EXPECT_EQ(with_crlf(found.back()).size(), drop->entries()[i].octets) << found.back();
         }
         return found;
@@ -63,8 +63,6 @@ class MaildropOfMbox : public Mbox {
     }
 };
 
-using Texts = std::vector<std::string>;
-
 TEST_F(MaildropOfMbox, IsEmptyWithoutFileAndWithAnEmptyOne) {
     EXPECT_TRUE(open_maildrop(path(), {})->entries().empty());
     EXPECT_EQ(Texts{}, texts(""));
@@ -73,62 +71,65 @@ TEST_F(MaildropOfMbox, IsEmptyWithoutFileAndWithAnEmptyOne) {
 
 TEST_F(MaildropOfMbox, MessagesEndInFrontOfTheEmptyLine) {
     EXPECT_EQ((Texts{"A: 1\n\nx\n", "B: 2\n\ny\n\n"}),
-              texts(from + "A: 1\n\nx\n\n" + from + "B: 2\n\ny\n\n\n"));
+              texts(from_line + "A: 1\n\nx\n\n" + from_line + "B: 2\n\ny\n\n\n"));
 }
 
 TEST_F(MaildropOfMbox, FromLineNeedsAnEmptyLineAndADate) {
-    const std::string one = "A: 1\n\nx\n" + from + "y\n\nFrom me to you\nFrom: z\n";
-    EXPECT_EQ(Texts{one}, texts(from + one + "\n"));
+    const std::string one = "A: 1\n\nx\n" + from_line + "y\n\nFrom me to you\nFrom: z\n";
+    EXPECT_EQ(Texts{one}, texts(from_line + one + "\n"));
     EXPECT_EQ(Texts{"A: 1\n"}, texts("From - no date in the first line\nA: 1\n\n"));
     for (const char* line :
          {"From a@b Sat Nov 21 10:00:00 2026", "From a@b Sat Nov 21 10:00 CET 2026",
           "From - Sat, 21 Nov 2026 10:00:00 +0100", "From \"a b\"@c Sat Nov  1 1:00:00 2026\r"})
-        EXPECT_EQ(2U, texts(from + "\n\n" + line + "\nA: 1\n\n").size()) << line;
+        EXPECT_EQ(2U, texts(from_line + "\n\n" + line + "\nA: 1\n\n").size()) << line;
 }
 
 TEST_F(MaildropOfMbox, TextInFrontOfTheFirstFromLineIsAMessage) {
-    EXPECT_EQ((Texts{"lost: text\n\nx\n", "A: 1\n\n"}), texts("lost: text\n\nx\n\n" + from + "A: 1\n\n\n"));
+    EXPECT_EQ((Texts{"lost: text\n\nx\n", "A: 1\n\n"}),
+              texts("lost: text\n\nx\n\n" + from_line + "A: 1\n\n\n"));
     EXPECT_EQ((Texts{"From : me\n\nx\n"}), texts("From : me\n\nx\n"));
     EXPECT_EQ("lost: text\n\nx\n\n",
-              after_deleting("lost: text\n\nx\n\n" + from + "A: 1\n\n", {false, true}));
-    EXPECT_EQ(from + "A: 1\n\n", after_deleting("lost: text\n\nx\n\n" + from + "A: 1\n\n", {true, false}));
+              after_deleting("lost: text\n\nx\n\n" + from_line + "A: 1\n\n", {false, true}));
+    EXPECT_EQ(from_line + "A: 1\n\n",
+              after_deleting("lost: text\n\nx\n\n" + from_line + "A: 1\n\n", {true, false}));
 }
 
 TEST_F(MaildropOfMbox, LastLineWithoutLineEndGetsOne) {
-    EXPECT_EQ(Texts{"A: 1\n\nx\n"}, texts(from + "A: 1\n\nx"));
-    EXPECT_EQ(Texts{"A: 1\n"}, texts(from + "A: 1"));
-    EXPECT_EQ(from + "B: 1\n\nx\n\n", after_deleting(from + "A: 1\n\n" + from + "B: 1\n\nx", {true, false}));
+    EXPECT_EQ(Texts{"A: 1\n\nx\n"}, texts(from_line + "A: 1\n\nx"));
+    EXPECT_EQ(Texts{"A: 1\n"}, texts(from_line + "A: 1"));
+    EXPECT_EQ(from_line + "B: 1\n\nx\n\n",
+              after_deleting(from_line + "A: 1\n\n" + from_line + "B: 1\n\nx", {true, false}));
 }
 
 TEST_F(MaildropOfMbox, QuotedFromLinesLoseOneMark) {
-    const std::string stored = from + "A: 1\n\n>From me\n>>From you\n> From x\n>\n\n>From z\n";
+    const std::string stored = from_line + "A: 1\n\n>From me\n>>From you\n> From x\n>\n\n>From z\n";
     EXPECT_EQ(Texts{"A: 1\n\nFrom me\n>From you\n> From x\n>\n\nFrom z\n"}, texts(stored));
     MaildropOptions plain;
     plain.escape_from = false;
-    EXPECT_EQ(Texts{stored.substr(from.size())}, texts(stored, plain));
+    EXPECT_EQ(Texts{stored.substr(from_line.size())}, texts(stored, plain));
 }
 
 TEST_F(MaildropOfMbox, LineEndsAreCountedAsTwo) {
-    EXPECT_EQ(Texts{"A: 1\r\n\r\nx\ry\r\nz\n"}, texts(from + "A: 1\r\n\r\nx\ry\r\nz\n\r\n"));
+    EXPECT_EQ(Texts{"A: 1\r\n\r\nx\ry\r\nz\n"}, texts(from_line + "A: 1\r\n\r\nx\ry\r\nz\n\r\n"));
     EXPECT_EQ(Texts{std::string("A: 1\n\n\0x\xff\n\r\n", 12)},
-              texts(from + std::string("A: 1\n\n\0x\xff\n\r\n\n", 13)));
+              texts(from_line + std::string("A: 1\n\n\0x\xff\n\r\n\n", 13)));
 }
 
 TEST_F(MaildropOfMbox, LinesMayBeLong) {
     const std::string line(3'000'000, 'x');
     EXPECT_EQ((Texts{"A: " + line + "\n\n" + line + "\n", line + "\n"}),
-              texts(from + "A: " + line + "\n\n" + line + "\n\n" + from + line));
+              texts(from_line + "A: " + line + "\n\n" + line + "\n\n" + from_line + line));
 }
 
 TEST_F(MaildropOfMbox, ContentLengthIsNotTrusted) {
-    EXPECT_EQ(2U, texts(from + "Content-Length: 1000\n\nx\n\n" + from + "A: 1\n\n").size());
+    EXPECT_EQ(2U, texts(from_line + "Content-Length: 1000\n\nx\n\n" + from_line + "A: 1\n\n").size());
 }
 
 TEST_F(MaildropOfMbox, DataOfTheFolderIsHiddenAndKept) {
-    const std::string data = from +
+    const std::string data = from_line +
                              "Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n"
                              "X-IMAP: 1700000000 0000000002\nStatus: RO\n\ntext\n\n";
-    const std::string mail = from + "A: 1\n\nx\n\n";
+    const std::string mail = from_line + "A: 1\n\nx\n\n";
     EXPECT_EQ(Texts{"A: 1\n\nx\n"}, texts(data + mail));
     EXPECT_EQ(data, after_deleting(data + mail, {true}));
     EXPECT_EQ(2U, texts(mail + data).size());
@@ -136,7 +137,7 @@ TEST_F(MaildropOfMbox, DataOfTheFolderIsHiddenAndKept) {
 
 TEST_F(MaildropOfMbox, UidsAreThoseOfWhatDoesNotChange) {
     const auto uid_of = [this](const std::string& message) {
-        put(path(), from + message);
+        put(path(), from_line + message);
         return uids().at(0);
     };
     const std::string uid = uid_of("A: 1\nDate: x\n\ntext\nFrom \n");
@@ -152,7 +153,7 @@ TEST_F(MaildropOfMbox, UidsAreThoseOfWhatDoesNotChange) {
 }
 
 TEST_F(MaildropOfMbox, EqualMessagesHaveDifferentUids) {
-    put(path(), from + "A: 1\n\n\n" + from + "A: 1\n\n\n" + from + "A: 1\n\n\n");
+    put(path(), from_line + "A: 1\n\n\n" + from_line + "A: 1\n\n\n" + from_line + "A: 1\n\n\n");
     const auto found = uids();
     ASSERT_EQ(3U, found.size());
     EXPECT_EQ(found[0] + "-2", found[1]);
@@ -160,7 +161,8 @@ TEST_F(MaildropOfMbox, EqualMessagesHaveDifferentUids) {
 }
 
 TEST_F(MaildropOfMbox, UpdateLeavesWhatIsNotDeleted) {
-    const std::string a = from + "A: 1\n\nx\n\n", b = from + "B: 1\n\n>From \n\n", c = from + "C: 1\n\ny\n\n";
+    const std::string a = from_line + "A: 1\n\nx\n\n", b = from_line + "B: 1\n\n>From \n\n",
+                      c = from_line + "C: 1\n\ny\n\n";
     EXPECT_EQ(a + b + c, after_deleting(a + b + c, {false, false, false}));
     EXPECT_EQ(b + c, after_deleting(a + b + c, {true, false, false}));
     EXPECT_EQ(a + c, after_deleting(a + b + c, {false, true, false}));
@@ -169,12 +171,12 @@ TEST_F(MaildropOfMbox, UpdateLeavesWhatIsNotDeleted) {
 }
 
 TEST_F(MaildropOfMbox, MailThatCameDuringTheSessionStays) {
-    const std::string a = from + "A: 1\n\nx\n\n", b = from + "B: 1\n\ny\n\n";
+    const std::string a = from_line + "A: 1\n\nx\n\n", b = from_line + "B: 1\n\ny\n\n";
     for (const std::vector<bool>& deleted : {std::vector<bool>{true, false}, {false, true}, {true, true}}) {
         put(path(), a + b);
         const auto drop = open_maildrop(path(), {});
         deliver(*open_mbox(path()), "N: 1\n\nnew\n");
-        EXPECT_EQ("A: 1\n\nx\n", text_of(*drop, 0));
+        EXPECT_EQ("A: 1\n\nx\n", text_in(*drop, 0));
         MaildropChanges changes{deleted, {false, false}, false};
         drop->update(changes);
         const std::string left = contents(path());
@@ -184,40 +186,66 @@ TEST_F(MaildropOfMbox, MailThatCameDuringTheSessionStays) {
     }
 }
 
+// As programs do that neither make a dot lock nor look whether the file that they locked is still the
+// mailbox.
+TEST_F(MaildropOfMbox, MailThatIsWrittenToTheOldFileIsInTheNewOne) {
+    const std::string large = from_line + "A: 1\n\n" + std::string(20'000'000, 'x') + "\n\n";
+    put(path(), from_line + "B: 1\n\n\n" + large);
+    const auto drop = open_maildrop(path(), {});
+    const Pipe ready = make_pipe();
+    Child writer([&] {
+        const Fd file = disk::open(path(), O_WRONLY | O_APPEND);
+        char octet = 1;
+        if (::write(ready.write_end.get(), &octet, 1) != 1) return 1;
+        const Deadline end = Deadline::after(Milliseconds(20'000));
+        while (!end.passed() && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0) ::flock(file.get(), LOCK_UN);
+        if (::flock(file.get(), LOCK_EX) != 0) return 1;
+        disk::write_all(file.get(), from_line + "C: 1\n\nlate\n\n");
+        return 0;
+    });
+    char octet = 0;
+    ASSERT_EQ(1, ::read(ready.read_end.get(), &octet, 1));
+    drop->update({{true, false}, {false, false}, false});
+    EXPECT_EQ(0, writer.wait());
+    EXPECT_TRUE(large + from_line + "C: 1\n\nlate\n\n" == contents(path()));
+}
+
 TEST_F(MaildropOfMbox, MessagesAreFoundAgainInAnotherFile) {
-    const std::string a = from + "A: 1\n\nx\n\n", b = from + "B: 1\n\ny\n\n", c = from + "C: 1\n\ny\n\n";
+    const std::string a = from_line + "A: 1\n\nx\n\n", b = from_line + "B: 1\n\ny\n\n",
+                      c = from_line + "C: 1\n\ny\n\n";
     put(path(), a + b + c);
     const auto drop = open_maildrop(path(), {});
-    put(folder_ / "other", c + from + "Status: RO\nB: 1\n\ny\n\n");
+    put(folder_ / "other", c + from_line + "Status: RO\nB: 1\n\ny\n\n");
     std::filesystem::rename(folder_ / "other", path());
-    EXPECT_EQ("A: 1\n\nx\n", text_of(*drop, 0));
+    EXPECT_EQ("A: 1\n\nx\n", text_in(*drop, 0));
     EXPECT_EQ(2U, drop->update({{true, true, false}, {true, true, true}, false}));
     EXPECT_EQ(c, contents(path()));
 }
 
 TEST_F(MaildropOfMbox, MessageThatWasOverwrittenIsNotGiven) {
-    put(path(), from + "A: 1\n\nx\n\n" + from + "B: 1\n\ny\n\n");
+    put(path(), from_line + "A: 1\n\nx\n\n" + from_line + "B: 1\n\ny\n\n");
     const auto drop = open_maildrop(path(), {});
-    put(path(), from + "B: 1\n\ny\n\n" + from + "A: 1\n\nx\n\n");
-    EXPECT_THROW(text_of(*drop, 0), MaildropChanged);
+    put(path(), from_line + "B: 1\n\ny\n\n" + from_line + "A: 1\n\nx\n\n");
+    EXPECT_THROW(text_in(*drop, 0), MaildropChanged);
 }
 
 TEST_F(MaildropOfMbox, ReadMessagesGetTheirStatusWhenTheFileIsWrittenAnew) {
-    put(path(),
-        from + "A: 1\n\n\n" + from + "Status: O\nX-Status: F\nB: 1\n\n\n" + from + "C: 1\r\n\r\nx\n\n");
+    put(path(), from_line + "A: 1\n\n\n" + from_line + "Status: O\nX-Status: F\nB: 1\n\n\n" + from_line +
+                    "C: 1\r\n\r\nx\n\n");
     open_maildrop(path(), {})->update({{true, false, false}, {true, true, true}, true});
-    EXPECT_EQ(from + "X-Status: F\nB: 1\nStatus: RO\n\n\n" + from + "C: 1\r\nStatus: RO\r\n\r\nx\n\n",
-              contents(path()));
+    EXPECT_EQ(
+        from_line + "X-Status: F\nB: 1\nStatus: RO\n\n\n" + from_line + "C: 1\r\nStatus: RO\r\n\r\nx\n\n",
+        contents(path()));
 }
 
 TEST_F(MaildropOfMbox, NewFileHasTheRightsOfTheOld) {
-    put(path(), from + "A: 1\n\n\n" + from + "B: 1\n\n\n");
+    put(path(), from_line + "A: 1\n\n\n" + from_line + "B: 1\n\n\n");
     ASSERT_EQ(0, ::chmod(path().c_str(), 0640));
     open_maildrop(path(), {})->update({{true, false}, {false, false}, false});
     struct stat status {};
     ASSERT_EQ(0, ::stat(path().c_str(), &status));
     EXPECT_EQ(0640U, status.st_mode & 07777);
-    EXPECT_EQ(from + "B: 1\n\n\n", contents(path()));
+    EXPECT_EQ(from_line + "B: 1\n\n\n", contents(path()));
 }
 
 TEST_F(MaildropOfMbox, LinksAreNoMailbox) {

@@ -8,6 +8,9 @@ namespace postoffice::testing_mbox {
 
 using namespace testing_local;
 
+/// That other programs write.
+inline const std::string from_line = "From a@b.example Sat Nov 21 10:00:00 2026\n";
+
 class Mbox : public ::testing::Test {
   protected:
     std::string path() const { return folder_ / "somebody"; }

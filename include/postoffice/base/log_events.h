@@ -349,6 +349,8 @@ inline constexpr auto log_events = std::to_array<LogEventRow>({
         "A lock, or a file that was not completed, stays beside a mailbox."},
     {"mailbox-not-synced",     LogLevel::warning, "file reason",
         "Messages were deleted, and may be there again after a power cut."},
+    {"late-mail-not-moved",    LogLevel::err,     "file reason",
+        "Mail that another program wrote to a mailbox that was just replaced may be lost."},
     {"maildrop-index-not-written", LogLevel::warning, "file reason",
         "The next session has to read the whole mailbox."},
     {"stale-lock-removed",     LogLevel::warning, "file",
