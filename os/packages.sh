@@ -44,7 +44,7 @@ packages_for_check() {
     # What reads the log.
     echo fail2ban logwatch
     # Other programs that work on mailboxes.
-    echo procmail dovecot-core dovecot-lmtpd bindfs
+    echo procmail dovecot-core dovecot-lmtpd dovecot-pop3d bindfs
     # A file system of the tests' own, which forgets what was not synced.
     echo libfuse3-dev
     # Mail filters.
