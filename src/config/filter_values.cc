@@ -56,6 +56,13 @@ std::string set_on_failure(FilterSettings& filter, std::string_view value) {
     return fmt::format("on-failure: \"{}\" is none of accept, tempfail, reject", printable(value));
 }
 
+std::string set_refusal(FilterSettings& filter, std::string_view value) {
+    filter.refuses_spam = value == "spam";
+    return value == "spam" || value == "final"
+               ? ""
+               : fmt::format("refusal: \"{}\" is neither final nor spam", printable(value));
+}
+
 template <auto Member>
 std::string set_limit(FilterSettings& filter, std::string_view value) {
     const auto time = parse_duration(value);
@@ -76,6 +83,7 @@ constexpr auto filter_options = std::to_array<FilterOption>({
     {"message-timeout", set_limit<&FilterSettings::message_time>},
     {"changes", set_changes},
     {"skip", set_skip},
+    {"refusal", set_refusal},
 });
 
 std::string set_filter_option(FilterSettings& filter, std::string_view text) {
@@ -85,7 +93,7 @@ std::string set_filter_option(FilterSettings& filter, std::string_view text) {
         if (name == option.name) return option.set(filter, trim(value));
     return fmt::format(
         "\"{}\" is not an option of filter: on-failure, timeout, message-timeout, "
-        "connect-timeout, changes, skip",
+        "connect-timeout, changes, skip, refusal",
         printable(name));
 }
 

@@ -38,15 +38,23 @@ Reply refusal_of_unwanted(const Config& config, const std::string& reason) {
 
 std::optional<Reply> CheckedContent::check(const Config& config, const ScannerHandle& scanner,
                                            const std::string& id) {
+    if (auto refusal = scan(config, scanner, id)) return refusal;
+    if (!is_unwanted()) return std::nullopt;
+    if (config.access.spam.action == Action::bounce) return refusal_of_unwanted(config, reason_);
+    return add_field(config, id);
+}
+
+/// Does nothing without `av=`.
+std::optional<Reply> CheckedContent::scan(const Config& config, const ScannerHandle& scanner,
+                                          const std::string& id) {
     if (config.access.av.empty()) return std::nullopt;
     const ScanVerdict verdict =
         scanner.scan(id, message_->open_for_reading(), message_->size(), config.access.av_timeout);
     if (verdict.kind == ScanVerdict::Kind::clean) return std::nullopt;
     if (verdict.kind == ScanVerdict::Kind::undecided)
         return Reply{450, "4.7.1", "The message cannot be checked now; please try again later"};
-    reason_ = verdict.text;
-    if (config.access.spam.action == Action::bounce) return refusal_of_unwanted(config, reason_);
-    return add_field(config, id);
+    if (!is_unwanted()) reason_ = verdict.text;
+    return std::nullopt;
 }
 
 void CheckedContent::mark(const Config& config, Envelope& envelope) const {

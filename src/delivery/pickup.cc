@@ -200,8 +200,10 @@ Pickup::Outcome Pickup::give_up(const std::string& id, Routed& routed, Message& 
 // The file in drop/ is as it was submitted until the message is queued: after a crash filters see that again.
 Pickup::Outcome Pickup::filter_and_accept(const std::string& id, Routed& routed, Message& message,
                                           const StatusWriter& status) {
-    if (!filters_) return accept(id, routed, message, status);
-    auto [verdict, changed, refusal] = filters_->examine(id, message, routed.accepted, routed.refused);
+    CheckedContent unfiltered(message);
+    if (!filters_) return accept(id, routed, unfiltered, status);
+    auto [verdict, changed, refusal, unwanted] =
+        filters_->examine(id, message, routed.accepted, routed.refused);
     if (refusal.is_permanent()) routed.refusal = refusal;
     if (verdict.kind == FilterVerdict::Kind::refuse)
         return give_up(id, routed, message, verdict.reply, status);
@@ -212,14 +214,14 @@ Pickup::Outcome Pickup::filter_and_accept(const std::string& id, Routed& routed,
                    {"filter", verdict.filter}});
         return Outcome::taken;
     }
-    return accept(id, routed, changed ? *changed : message, status);
+    CheckedContent filtered(changed ? *changed : message, std::move(unwanted));
+    return accept(id, routed, filtered, status);
 }
 
-Pickup::Outcome Pickup::accept(const std::string& id, Routed& routed, Message& message,
+Pickup::Outcome Pickup::accept(const std::string& id, Routed& routed, CheckedContent& content,
                                const StatusWriter& status) {
-    CheckedContent content(message);
     if (const auto problem = content.check(config_, scanner_, id))
-        return give_up(id, routed, message, *problem, status);
+        return give_up(id, routed, content.message(), *problem, status);
     auto& [envelope, refused, refusal] = routed;
     content.mark(config_, envelope);
     if (!refused.recipients.empty()) {

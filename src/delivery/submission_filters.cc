@@ -72,6 +72,7 @@ SubmissionFilters::Result SubmissionFilters::examine(const std::string& id, Mess
     chain.end_message();
     result.verdict = filtered.verdict;
     if (!result.verdict.goes_on()) return result;
+    result.unwanted = filtered.unwanted;
     if (filtered.has_eight_bit) envelope.parameters.body = Body::eight_bit_mime;
     apply_changes(envelope, filtered.envelope, router_, config_.identity.hostname, id);
     if (envelope.recipients.empty())

@@ -119,6 +119,18 @@ void FilterChain::log_verdict(const Filter& filter, const FilterVerdict& verdict
                {"took", fmt::format("{}ms", time.count())}});
 }
 
+/// A filter with refusal=spam has refused the message, which goes on all the same, as `spam=` wants.
+bool FilterChain::accepts_spam(const Filter& filter, FilteredMessage& result) const {
+    Reply& reply = result.verdict.reply;
+    if (!filter.settings().refuses_spam || filter.has_failed()) return false;
+    if (result.verdict.kind != FilterVerdict::Kind::refuse || !reply.is_permanent()) return false;
+    if (result.unwanted.empty()) result.unwanted = reply.text;
+    const UnwantedMail& spam = config_.access.spam;
+    if (spam.action != UnwantedMail::Action::bounce) return true;
+    if (!spam.why.empty()) reply.text = spam.why;
+    return false;
+}
+
 FilteredMessage FilterChain::examine(Message& message) {
     FilteredMessage result;
     MessageContent content(message);
@@ -133,6 +145,10 @@ FilteredMessage FilterChain::examine(Message& message) {
         result.verdict = filter.examine(content, edit);
         if (!filter.has_failed())
             log_verdict(filter, result.verdict, result.verdict.goes_on() ? edit.summary() : "", watch.time());
+        if (accepts_spam(filter, result)) {
+            result.verdict = {};
+            continue;
+        }
         if (!result.verdict.goes_on()) return result;
         if (filter.has_failed()) continue;
         is_changed = is_changed || edit.has_new_text();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "client_checks.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
 #include "postoffice/routing/envelope_edit.h"
@@ -126,8 +127,10 @@ std::optional<Reply> filter_message(Dialogue& dialogue, Message& message, Envelo
     const FilterVerdict& verdict = filtered.verdict;
     if (verdict.kind == FilterVerdict::Kind::refuse) {
         if (verdict.reply.code == 421) dialogue.is_over = true;
+        if (!filtered.unwanted.empty()) forget_credit(dialogue, envelope.sender);
         return verdict.reply;
     }
+    outcome.unwanted = filtered.unwanted;
     if (filtered.has_eight_bit) envelope.parameters.body = Body::eight_bit_mime;
     apply_changes(envelope, filtered.envelope, dialogue.services.router, dialogue.config().identity.hostname,
                   std::string(dialogue.filters->macros().get("i")));

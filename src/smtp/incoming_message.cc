@@ -190,7 +190,7 @@ Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
     discarded.filter = filtered.discarded_by;
     if (!envelope.hold) envelope.hold = held;
     send_to_folder(envelope, unwanted.folder);
-    CheckedContent content(filtered.message ? *filtered.message : message_);
+    CheckedContent content(filtered.message ? *filtered.message : message_, filtered.unwanted);
     if (!refusal && !discarded) refusal = check_content(dialogue, envelope, content);
     if (refusal) {
         log_refused(dialogue, id_, verb, envelope, *refusal);

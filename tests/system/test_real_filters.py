@@ -161,6 +161,22 @@ def test_rspamd_refuses_marks_and_lets_pass(host, folder):
     assert "filter-failed" not in host.log_text()
 
 
+def test_what_rspamd_refuses_goes_to_the_folder_for_spam(host, folder):
+    rspamd = Rspamd(folder)
+    try:
+        host.write_config(filter=f"{rspamd.socket}, on-failure=tempfail, refusal=spam", spam="folder:junk")
+        host.start()
+        with host.smtp() as client:
+            client.sendmail("eve@far.test", [USER], b"X-Spam: no\nSubject: by SMTP\n\n" + REFUSED + b"\n")
+        text = host.wait_for_mail(f"{USER}:junk", b"Subject: by SMTP")
+        assert b"\nX-Spam: Gtube pattern\n" in text and b"\nX-Spam-Original: no\n" in text
+        host.run("sendmail", "-f", f"{USER}@host.test", USER, input=b"Subject: by hand\n\n" + REFUSED + b"\n", check=True)
+        assert b"\nX-Spam: Gtube pattern\n" in host.wait_for_mail(f"{USER}:junk", b"Subject: by hand")
+    finally:
+        rspamd.close()
+    assert "mark=SPAM" in host.log_text() and "filter-failed" not in host.log_text()
+
+
 @pytest.mark.parametrize("refuses", [False, True])
 def test_spamassassin_marks_or_refuses_spam(host, folder, refuses):
     spamassassin = SpamAssassin(folder, refuses)

@@ -178,6 +178,41 @@ TEST(FilterChain, ShowsEachFilterWhatThoseBeforeItChanged) {
     EXPECT_NE(std::find(heard.begin(), heard.end(), "Bnew\r\n"), heard.end());
 }
 
+/// Adds a field, then refuses the message.
+const auto refusing = [](FilterPeer& peer) {
+    peer.agree();
+    (void)peer.go_on_until('E');
+    peer.say('h', "X-Lost\0\x31\0"s);
+    peer.say('y', "550 5.7.1 looks like spam\0"s);
+    peer.finish();
+};
+
+TEST(FilterChain, LetsSpamPassThatIsToBeMarked) {
+    FakeFilter first({refusing}), second({willing});
+    FilterSettings settings = first.settings();
+    settings.refuses_spam = true;
+    Session session({settings, second.settings()});
+    session.config.access.spam.action = UnwantedMail::Action::accept;
+    const FilteredMessage marked = session.send();
+    EXPECT_TRUE(marked.verdict.goes_on());
+    EXPECT_EQ(marked.unwanted, "looks like spam");
+    EXPECT_EQ(marked.message, nullptr) << "the changes of this filter do not count";
+    session.end();
+    const auto& heard = second.heard();
+    EXPECT_NE(std::find(heard.begin(), heard.end(), "LX-Two|2|"), heard.end());
+}
+
+TEST(FilterChain, RefusesSpamInTheWordsOfTheOption) {
+    FakeFilter filter({refusing});
+    FilterSettings settings = filter.settings();
+    settings.refuses_spam = true;
+    Session session({settings});
+    session.config.access.spam.why = "no spam here";
+    const FilteredMessage result = session.send();
+    EXPECT_EQ(result.verdict.reply.line(), "550 5.7.1 no spam here");
+    EXPECT_EQ(result.unwanted, "looks like spam");
+}
+
 TEST(FilterChain, CollectsChangesOfTheEnvelope) {
     FakeFilter filter({at_the_end([](FilterPeer& peer) {
         peer.say('+', "<carol@c.test>\0"s);

@@ -93,7 +93,7 @@ TEST(FilterOption, HasWordsBehindItsSocket) {
     const auto filter = parse_filter(
         "/f, on-failure=tempfail, timeout=5s, connect-timeout=2s, message-timeout=1m, "
         "changes=header+quarantine, "
-        "skip=login+trusted");
+        "skip=login+trusted,refusal=spam");
     ASSERT_TRUE(filter) << filter.problem();
     EXPECT_EQ(filter->on_failure, FilterSettings::OnFailure::tempfail);
     EXPECT_EQ(filter->answer_time, Seconds(5));
@@ -102,9 +102,10 @@ TEST(FilterOption, HasWordsBehindItsSocket) {
     EXPECT_TRUE(filter->changes.header && filter->changes.quarantine);
     EXPECT_FALSE(filter->changes.body || filter->changes.sender || filter->changes.recipients);
     EXPECT_TRUE(filter->skip_login && filter->skip_trusted);
+    EXPECT_TRUE(filter->refuses_spam);
     EXPECT_FALSE(filter->skip_local);
     for (const char* wrong :
-         {"/f,", "/f,timeout=0", "/f,on-failure=", "/f,changes=hair", "/f,skip=", "/f,x=1"})
+         {"/f,", "/f,timeout=0", "/f,on-failure=", "/f,changes=hair", "/f,skip=", "/f,refusal=", "/f,x=1"})
         EXPECT_FALSE(parse_filter(wrong)) << wrong;
 }
 

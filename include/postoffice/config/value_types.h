@@ -200,6 +200,7 @@ struct FilterSettings {
     bool skip_trusted = false;  ///< clients that are trusted do not pass it,
     bool skip_login = false;    ///< nor those that have logged in,
     bool skip_local = false;    ///< nor submissions of this host
+    bool refuses_spam = false;  ///< a message that it refuses for good is spam, for `spam=` to decide about
     bool operator==(const FilterSettings&) const = default;
 };
 

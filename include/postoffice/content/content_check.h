@@ -1,5 +1,5 @@
 // What becomes of a message that is complete: the program of `av=` looks at it, and `spam=` decides about one
-// that is unwanted. The same for messages of clients and submissions of this host.
+// that it or a filter calls unwanted. The same for messages of clients and submissions of this host.
 #pragma once
 
 #include <optional>
@@ -18,15 +18,16 @@ Reply refusal_of_unwanted(const Config& config, const std::string& reason);
 
 class CheckedContent {
   public:
-    /// Keeps the reference.
-    explicit CheckedContent(Message& message) : message_(&message) {}
+    /// Keeps the reference. `unwanted`: why a filter calls the message unwanted; empty if none does.
+    explicit CheckedContent(Message& message, std::string unwanted = {})
+        : message_(&message), reason_(std::move(unwanted)) {}
     CheckedContent(const CheckedContent&) = delete;
     CheckedContent& operator=(const CheckedContent&) = delete;
 
     /// Why the message is not accepted: 550 for an unwanted one with `spam=bounce`, 450 for one that cannot
-    /// be judged now, 45x if there is no room to mark it. Does nothing without `av=`.
+    /// be judged now, 45x if there is no room to mark it.
     std::optional<Reply> check(const Config& config, const ScannerHandle& scanner, const std::string& id);
-    /// The program calls it unwanted, whatever `spam=` makes of that.
+    /// The program or a filter calls it unwanted, whatever `spam=` makes of that.
     bool is_unwanted() const { return !reason_.empty(); }
     /// For the envelope of a message that is accepted all the same: the folder of `spam=`, and the reason.
     void mark(const Config& config, Envelope& envelope) const;
@@ -34,6 +35,7 @@ class CheckedContent {
     Message& message() { return marked_ ? *marked_ : *message_; }
 
   private:
+    std::optional<Reply> scan(const Config& config, const ScannerHandle& scanner, const std::string& id);
     std::optional<Reply> add_field(const Config& config, const std::string& id);
 
     Message* message_;

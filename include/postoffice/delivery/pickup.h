@@ -19,6 +19,7 @@
 
 namespace postoffice {
 
+class CheckedContent;
 class SubmissionFilters;
 
 class Pickup {
@@ -49,7 +50,8 @@ class Pickup {
     Outcome accept_drop(const std::string& id, Drop& drop, const StatusWriter& status);
     Outcome filter_and_accept(const std::string& id, Routed& routed, Message& message,
                               const StatusWriter& status);
-    Outcome accept(const std::string& id, Routed& routed, Message& message, const StatusWriter& status);
+    Outcome accept(const std::string& id, Routed& routed, CheckedContent& content,
+                   const StatusWriter& status);
     Outcome give_up(const std::string& id, Routed& routed, Message& message, const Reply& reply,
                     const StatusWriter& status);
     Envelope envelope_of(const Drop& drop) const;

@@ -42,6 +42,7 @@ struct FilteredMessage {
     std::unique_ptr<Message> message{};  ///< the text as filters want it; null: it is unchanged
     bool has_eight_bit = false;          ///< what they added goes beyond ASCII
     EnvelopeChanges envelope{};
+    std::string unwanted{};  ///< why a filter with refusal=spam refused it; with `spam=accept` it goes on
 };
 
 class FilterChain {
@@ -78,6 +79,7 @@ class FilterChain {
 
   private:
     struct Members;
+    bool accepts_spam(const milter::Filter& filter, FilteredMessage& result) const;
     void log_verdict(const milter::Filter& filter, const FilterVerdict& verdict, const std::string& changes,
                      Milliseconds time) const;
 
