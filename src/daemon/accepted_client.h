@@ -6,7 +6,7 @@
 
 #include "postoffice/base/fd.h"
 #include "postoffice/base/ip_address.h"
-#include "postoffice/smtp/session_state.h"
+#include "postoffice/policy/session_state.h"
 
 namespace postoffice {
 

@@ -8,7 +8,7 @@
 #include "postoffice/base/process.h"
 #include "postoffice/daemon/coal_runner.h"
 #include "postoffice/daemon/session_handover.h"
-#include "postoffice/delivery/agent_socket.h"
+#include "postoffice/local/agent_socket.h"
 #include "postoffice/delivery/inbound_services.h"
 #include "postoffice/delivery/spool_flusher.h"
 #include "postoffice/net/proxy_header.h"

@@ -1,7 +1,7 @@
 #include "delivery_answer.h"
 
 #include "postoffice/base/text.h"
-#include "postoffice/delivery/agent_socket.h"
+#include "postoffice/local/agent_socket.h"
 
 namespace postoffice {
 

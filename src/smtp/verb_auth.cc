@@ -8,7 +8,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
 #include "postoffice/policy/authentication.h"
-#include "sasl.h"
+#include "postoffice/policy/sasl.h"
 #include "verb.h"
 
 namespace postoffice {

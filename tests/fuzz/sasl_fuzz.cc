@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "../../src/smtp/sasl.h"
+#include "postoffice/policy/sasl.h"
 #include "postoffice/base/base64.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "../../src/smtp/sasl.h"
+#include "postoffice/policy/sasl.h"
 #include "postoffice/base/base64.h"
 #include "postoffice/policy/passwords.h"
 

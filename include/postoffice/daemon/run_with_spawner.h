@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "postoffice/config/config.h"
-#include "postoffice/delivery/spawner_handle.h"
+#include "postoffice/local/spawner_handle.h"
 
 namespace postoffice {
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "postoffice/smtp/session_state.h"
+#include "postoffice/policy/session_state.h"
 
 namespace postoffice {
 

@@ -10,7 +10,7 @@
 #include "postoffice/daemon/coal_runner.h"
 #include "postoffice/daemon/key_keeper.h"
 #include "postoffice/delivery/queue_notifications.h"
-#include "postoffice/delivery/spawner_handle.h"
+#include "postoffice/local/spawner_handle.h"
 #include "postoffice/net/tls.h"
 #include "postoffice/policy/authentication.h"
 #include "postoffice/policy/load_level.h"

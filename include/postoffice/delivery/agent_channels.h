@@ -9,8 +9,8 @@
 #include <string>
 
 #include "postoffice/base/clock.h"
-#include "postoffice/delivery/agent_socket.h"
-#include "postoffice/delivery/spawner_handle.h"
+#include "postoffice/local/agent_socket.h"
+#include "postoffice/local/spawner_handle.h"
 #include "postoffice/local/agent_protocol.h"
 
 namespace postoffice {

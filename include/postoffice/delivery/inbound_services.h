@@ -13,7 +13,7 @@
 #include "postoffice/delivery/deliver_or_queue.h"
 #include "postoffice/delivery/local_transport.h"
 #include "postoffice/delivery/queue_notifications.h"
-#include "postoffice/delivery/spawner_handle.h"
+#include "postoffice/local/spawner_handle.h"
 #include "postoffice/queue/spool.h"
 #include "postoffice/routing/aliases.h"
 #include "postoffice/routing/router.h"

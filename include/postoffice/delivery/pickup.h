@@ -10,7 +10,7 @@
 #include "postoffice/config/config.h"
 #include "postoffice/content/scanner.h"
 #include "postoffice/delivery/queue_notifications.h"
-#include "postoffice/delivery/spawner_handle.h"
+#include "postoffice/local/spawner_handle.h"
 #include "postoffice/queue/acceptor.h"
 #include "postoffice/queue/delivery_status.h"
 #include "postoffice/queue/drop.h"

@@ -8,7 +8,7 @@
 #include "postoffice/content/scanner.h"
 #include "postoffice/delivery/control_commands.h"
 #include "postoffice/delivery/queue_notifications.h"
-#include "postoffice/delivery/spawner_handle.h"
+#include "postoffice/local/spawner_handle.h"
 #include "postoffice/outbound/relay_login.h"
 #include "postoffice/outbound/sts_fetcher_handle.h"
 

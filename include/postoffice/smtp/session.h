@@ -20,7 +20,7 @@
 #include "postoffice/queue/queue_flush.h"
 #include "postoffice/queue/spool_shares.h"
 #include "postoffice/routing/router.h"
-#include "postoffice/smtp/session_state.h"
+#include "postoffice/policy/session_state.h"
 
 namespace postoffice {
 

@@ -1,4 +1,4 @@
-#include "sasl.h"
+#include "postoffice/policy/sasl.h"
 
 #include <algorithm>
 

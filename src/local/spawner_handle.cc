@@ -1,4 +1,4 @@
-#include "postoffice/delivery/spawner_handle.h"
+#include "postoffice/local/spawner_handle.h"
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/request_socket.h"

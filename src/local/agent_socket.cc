@@ -1,4 +1,4 @@
-#include "postoffice/delivery/agent_socket.h"
+#include "postoffice/local/agent_socket.h"
 
 #include <poll.h>
 #include <sys/socket.h>
