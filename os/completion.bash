@@ -32,5 +32,5 @@ _postoffice() {
     mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$word")
 }
 
-complete -F _postoffice postoffice sendmail smtpd mailq runq newaliases authexpire \
+complete -F _postoffice postoffice sendmail smtpd pop3d mailq runq newaliases authexpire \
     valias vdomain vpasswd virtdomain

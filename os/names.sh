@@ -3,7 +3,7 @@
 
 # Every name of the program, with its path.
 our_links() {
-    for name in sendmail send-mail smtpd runq authexpire dbm ndbm gdbm ns vdomain virtdomain; do
+    for name in sendmail send-mail smtpd pop3d runq authexpire dbm ndbm gdbm ns vdomain virtdomain; do
         echo "$SBINDIR/$name"
     done
     for name in mailq newaliases vpasswd valias; do echo "$EXECDIR/$name"; done
@@ -11,7 +11,7 @@ our_links() {
 }
 
 # Names, beside that of the program, that os/completion.bash completes.
-completed_names() { echo sendmail smtpd mailq runq newaliases authexpire valias vdomain vpasswd virtdomain; }
+completed_names() { echo sendmail smtpd pop3d mailq runq newaliases authexpire valias vdomain vpasswd virtdomain; }
 
 # Files that would be found before ours: names in the other folder, pages of the same section or of section 1, which man(1)
 # shows first.

@@ -49,6 +49,8 @@ packages_for_check() {
     echo libfuse3-dev
     # Mail filters.
     echo opendkim opendkim-tools opendmarc clamav-daemon clamav-milter spamass-milter spamd rspamd python3-milter
+    # Clients and servers of POP3.
+    echo fetchmail getmail6 mpop libio-socket-ssl-perl dovecot-pop3d mailutils-pop3d
     # Clients and certificates for TLS and AUTH.
     echo openssl curl msmtp gsasl ca-certificates
     # Network namespaces, processes, unprivileged users, ports for the tests themselves; other machines.

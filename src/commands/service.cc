@@ -92,12 +92,12 @@ std::optional<std::uint64_t> client_count(pid_t master) {
 }
 
 void print_listeners(const Config& config) {
-    for (const ListenAddress& listen : config.network.listen) {
+    for (const ListenAddress& listen : config.network.ports()) {
         const std::string address = !listen.address           ? "all addresses"
                                     : listen.address->is_v6() ? "[" + listen.address->to_string() + "]"
                                                               : listen.address->to_string();
-        print_output("  listens on {}, port {}{}{}\n", address, listen.port, listen.tls ? ", TLS" : "",
-                     listen.submission ? ", submission" : "");
+        print_output("  listens on {}, port {}{}{}{}\n", address, listen.port, listen.tls ? ", TLS" : "",
+                     listen.submission ? ", submission" : "", listen.pop3 ? ", POP3" : "");
     }
 }
 

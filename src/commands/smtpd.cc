@@ -1,4 +1,4 @@
-// smtpd, -bd, -bD, -bl: the daemon.
+// smtpd, pop3d, -bd, -bD, -bl: the daemon.
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -69,6 +69,7 @@ int run_daemon(const LoadedConfig& loaded, const CommandLine& line) {
     settings.foreground = line.daemon.foreground;
     settings.queue_interval = line.daemon.queue_interval;
     settings.serve_smtp = line.daemon.serve_smtp;
+    settings.serve_pop3 = line.daemon.serve_pop3;
     settings.loopback_only = line.daemon.loopback_only;
     settings.audit = line.daemon.audit;
     settings.given = std::move(given);

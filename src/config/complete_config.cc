@@ -45,14 +45,17 @@ void sort_unique(std::vector<Value>& list) {
 void check_tls(const Config& config, std::vector<std::string>& wrong) {
     if (!config.tls.certificate.empty()) return;
     if (!config.tls.key.empty()) wrong.push_back("tls-key: there is no tls-certificate for it");
-    for (const ListenAddress& listen : config.network.listen)
-        if (listen.tls || listen.submission)
-            wrong.push_back(fmt::format("listen={},{}: there is no tls-certificate", listen.to_string(),
-                                        listen.tls ? "tls" : "submission"));
+    for (const ListenAddress& listen : config.network.ports()) {
+        if (!listen.tls && !listen.submission) continue;
+        const std::string option = listen.pop3  ? "pop3s=" + listen.to_string()
+                                   : listen.tls ? "listen=" + listen.to_string() + ",tls"
+                                                : "listen=" + listen.to_string() + ",submission";
+        wrong.push_back(option + ": there is no tls-certificate");
+    }
 }
 
 void check_listeners(const Config& config, std::vector<std::string>& wrong) {
-    const auto& listen = config.network.listen;
+    const auto listen = config.network.ports();
     for (auto one = listen.begin(); one != listen.end(); ++one)
         for (auto other = one + 1; other != listen.end(); ++other) {
             if (one->port != other->port || one->port == 0) continue;

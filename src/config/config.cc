@@ -15,6 +15,12 @@ bool IdentityConfig::is_local_domain(const std::string& lower_case_domain) const
            std::find(local_domains.begin(), local_domains.end(), lower_case_domain) != local_domains.end();
 }
 
+std::vector<ListenAddress> NetworkConfig::ports() const {
+    std::vector<ListenAddress> all = listen;
+    all.insert(all.end(), pop3.begin(), pop3.end());
+    return all;
+}
+
 Transport RemoteConfig::transport(const std::string& name) const {
     const auto found = std::find_if(transports.begin(), transports.end(),
                                     [&](const Transport& transport) { return transport.name == name; });

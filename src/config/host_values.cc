@@ -73,9 +73,10 @@ Result<std::string> parse_domain(std::string_view text) {
     return name;
 }
 
-Result<ListenAddress> parse_listen(std::string_view text) {
-    auto options = text;
-    const auto where = trim(read_until(options, ','));
+namespace {
+
+/// "[ADDRESS]:PORT", without options.
+Result<ListenAddress> parse_port_to_bind(std::string_view where) {
     const auto parts = split_host_port(where);
     if (!parts) return Problem{parts.problem()};
     if (!parts->has_port) {
@@ -92,19 +93,54 @@ Result<ListenAddress> parse_listen(std::string_view text) {
     const auto port = parse_port(parts->port, 0);
     if (!port) return Problem{port.problem()};
     listen.port = *port;
-    if (text.find(',') == text.npos) return listen;
-    for (const auto part : split(options, ',')) {
-        const auto option = trim(part);
-        if (option == "tls")
-            listen.tls = true;
-        else if (option == "submission")
-            listen.submission = true;
-        else if (option == "lmtp")
-            return Problem{"\"lmtp\" is not available in this version"};
-        else
-            return Problem{
-                fmt::format("\"{}\" is not an option of listen: tls, submission", printable(option))};
-    }
+    return listen;
+}
+
+/// What one option says, or what is wrong with it.
+std::string read_listen_option(std::string_view option, ListenAddress& listen) {
+    if (option == "lmtp") return "\"lmtp\" is not available in this version";
+    if (option == "tls")
+        listen.tls = true;
+    else if (option == "submission")
+        listen.submission = true;
+    else
+        return fmt::format("\"{}\" is not an option of listen: tls, submission", printable(option));
+    return "";
+}
+
+std::string read_pop3_option(std::string_view option, ListenAddress& listen) {
+    std::string_view value = option;
+    if (trim(read_until(value, '=')) != "domain")
+        return fmt::format("\"{}\" is not an option of pop3: domain=DOMAIN", printable(option));
+    auto domain = parse_domain(trim(value));
+    if (!domain) return domain.problem();
+    listen.domain = std::move(*domain);
+    return "";
+}
+
+/// "[ADDRESS]:PORT, OPTION, …"
+Result<ListenAddress> parse_port_with_options(std::string_view text,
+                                              std::string (*read_option)(std::string_view, ListenAddress&)) {
+    std::string_view options = text;
+    auto listen = parse_port_to_bind(trim(read_until(options, ',')));
+    if (!listen || text.find(',') == text.npos) return listen;
+    for (const auto option : split(options, ','))
+        if (const auto problem = read_option(trim(option), *listen); !problem.empty())
+            return Problem{problem};
+    return listen;
+}
+
+}  // namespace
+
+Result<ListenAddress> parse_listen(std::string_view text) {
+    return parse_port_with_options(text, read_listen_option);
+}
+
+Result<ListenAddress> parse_pop3_listen(std::string_view text, bool tls) {
+    auto listen = parse_port_with_options(text, read_pop3_option);
+    if (!listen) return listen;
+    listen->pop3 = true;
+    listen->tls = tls;
     return listen;
 }
 

@@ -34,10 +34,10 @@ std::string append(Parsed&& parsed, std::vector<Field>& list) {
 /// The group of this type.
 template <class Group>
 Group& group(Config& config) {
-    const auto all =
-        std::tie(config.identity, config.log, config.network, config.tls, config.auth, config.limits,
-                 config.smtp, config.access, config.greylist, config.filters, config.routing, config.vhost,
-                 config.local, config.remote, config.remote.usual, config.queue, config.submission);
+    const auto all = std::tie(config.identity, config.log, config.network, config.tls, config.auth,
+                              config.limits, config.smtp, config.access, config.greylist, config.filters,
+                              config.routing, config.vhost, config.local, config.remote, config.remote.usual,
+                              config.queue, config.pop3, config.submission);
     return std::get<Group&>(all);
 }
 
@@ -155,6 +155,22 @@ inline std::string set_masquerade(Config& config, std::string_view value) {
 
 inline std::string add_listen(Config& config, std::string_view value) {
     return append(parse_listen(value), config.network.listen);
+}
+
+template <bool Tls>
+std::string add_pop3(Config& config, std::string_view value) {
+    return append(parse_pop3_listen(value, Tls), config.network.pop3);
+}
+
+template <bool Tls>
+void clear_pop3(Config& config) {
+    std::erase_if(config.network.pop3, [](const ListenAddress& one) { return one.tls == Tls; });
+}
+
+inline std::string set_pop3_timeout(Config& config, std::string_view value) {
+    auto time = parse_duration(value);
+    if (time && *time < std::chrono::minutes(10)) return "10m at least, as RFC 1939 section 3 wants it";
+    return store(std::move(time), config.pop3.timeout);
 }
 
 inline std::string add_nameserver(Config& config, std::string_view value) {

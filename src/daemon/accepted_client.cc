@@ -4,8 +4,9 @@
 
 namespace postoffice {
 
-void AcceptedClient::send_line(std::string_view line) const {
+void AcceptedClient::refuse(const Reply& reply) const {
     if (state.awaits_tls != 0) return;
+    const std::string line = state.pop3 != 0 ? "-ERR [SYS/TEMP] " + reply.text + "\r\n" : reply.wire();
     (void)::send(socket.get(), line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <chrono>
-#include <string_view>
 
 #include "postoffice/base/fd.h"
 #include "postoffice/base/ip_address.h"
+#include "postoffice/mail/reply.h"
 #include "postoffice/policy/session_state.h"
 
 namespace postoffice {
@@ -18,13 +18,13 @@ struct AcceptedClient {
 
     /// A front end of `proxy=` that has not named its client yet.
     bool is_front_end() const { return state.phase == SessionState::Phase::announced; }
-    /// Never waits. Where TLS is expected, nothing can be said in the clear: then it does nothing.
-    void send_line(std::string_view line) const;
+    /// Says a temporary refusal, in the words of the client's protocol. Never waits. Where TLS is expected,
+    /// nothing can be said in the clear: then it does nothing.
+    void refuse(const Reply& reply) const;
     /// Never waits for the peer.
     void close();
 };
 
-inline constexpr std::string_view shutting_down_line =
-    "421 4.3.2 This host is shutting down; try again later\r\n";
+inline const Reply shutting_down{421, "4.3.2", "This host is shutting down; try again later"};
 
 }  // namespace postoffice

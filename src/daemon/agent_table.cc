@@ -25,7 +25,7 @@ bool stays(Purpose purpose) {
 }
 
 bool is_of_domain(Purpose purpose) {
-    return purpose >= Purpose::virtual_mailbox && purpose <= Purpose::domain_alias;
+    return purpose >= Purpose::virtual_mailbox;
 }
 
 void AgentTable::add(const AgentName& name, pid_t pid, Fd control, uid_t uid) {
@@ -37,6 +37,13 @@ void AgentTable::add_program(pid_t pid, const std::string& account, uid_t uid) {
     leaving_.emplace(
         pid,
         Leaving{account, Deadline::after(std::chrono::duration_cast<Milliseconds>(patience)), uid, true});
+}
+
+bool AgentTable::may_open_maildrop(const std::string& mailbox) const {
+    const auto own = std::count_if(maildrops_.begin(), maildrops_.end(),
+                                   [&](const auto& one) { return one.second == mailbox; });
+    return maildrops_.size() < config_.limits.clients &&
+           static_cast<std::size_t>(own) < limits_.maildrops_of_one;
 }
 
 bool AgentTable::hand_over(const AgentName& name, const Fd& channel) {
@@ -56,6 +63,10 @@ bool AgentTable::hand_over(const AgentName& name, const Fd& channel) {
 
 std::string AgentTable::remove(pid_t pid) {
     std::string user;
+    if (const auto maildrop = maildrops_.find(pid); maildrop != maildrops_.end()) {
+        user = maildrop->second;
+        maildrops_.erase(maildrop);
+    }
     if (const auto left = leaving_.find(pid); left != leaving_.end()) {
         user = left->second.user;
         leaving_.erase(left);

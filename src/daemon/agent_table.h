@@ -20,6 +20,7 @@ namespace postoffice {
 
 /// Agents that stay for further channels, and are known by name; the others carry out one instruction.
 bool stays(SpawnRequest::Purpose purpose);
+/// Or may be: a maildrop may be one of a virtual user.
 bool is_of_domain(SpawnRequest::Purpose purpose);
 
 class AgentTable {
@@ -27,13 +28,17 @@ class AgentTable {
     /// Keeps the references.
     AgentTable(const Config& config, const SpawnerLimits& limits) : config_(config), limits_(limits) {}
 
-    bool is_empty() const { return agents_.empty() && leaving_.empty(); }
+    bool is_empty() const { return agents_.empty() && leaving_.empty() && maildrops_.empty(); }
     /// Some agent is to end within a time, so kill_overdue() must be called now and then.
     bool has_deadlines() const { return !leaving_.empty(); }
 
     void add(const AgentName& name, pid_t pid, Fd control, uid_t uid);
     /// An agent that carries out an instruction and ends.
     void add_program(pid_t pid, const std::string& account, uid_t uid);
+    /// An agent that has a mailbox open for a POP3 session.
+    void add_maildrop(pid_t pid, const std::string& mailbox) { maildrops_.emplace(pid, mailbox); }
+    /// Another one may be opened: as many as there may be clients, of one mailbox a few.
+    bool may_open_maildrop(const std::string& mailbox) const;
     /// True if an agent of this name has the channel now. One that is too old, about to end by itself, or too
     /// busy to look is asked to leave: another one takes its place.
     bool hand_over(const AgentName& name, const Fd& channel);
@@ -78,6 +83,7 @@ class AgentTable {
     const SpawnerLimits& limits_;
     Agents agents_;  ///< those that take channels
     std::map<pid_t, Leaving> leaving_;
+    std::map<pid_t, std::string> maildrops_;  ///< their mailboxes
     std::uint64_t uses_ = 0;
 };
 

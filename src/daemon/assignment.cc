@@ -39,6 +39,8 @@ std::optional<Account> account_for(const Config& config, const std::string& name
 }  // namespace
 
 Answer assign(const Config& config, const DomainTable& domains, Purpose purpose, const std::string& name) {
+    if (purpose == Purpose::maildrop)
+        purpose = name.find('@') == name.npos ? Purpose::mailbox : Purpose::virtual_mailbox;
     if (purpose == Purpose::mailbox || purpose == Purpose::instructions) return for_account(name);
     if (purpose == Purpose::alias)
         return for_account(::geteuid() == 0 ? config.routing.alias_user : config.identity.only_user);

@@ -24,32 +24,52 @@ constexpr std::size_t nonce_octets = 18;
 constexpr std::size_t longest_machine_id = 4096;
 
 /// A name to log in with, taken apart.
-struct Login {
+struct LoginName {
     std::string name;
     std::string domain;       ///< lower case; empty: none was given
     bool is_account = false;  ///< of the host, not of a virtual domain
 };
 
-Login parse_login(const Config& config, const std::string& user) {
+LoginName parse_login(const Config& config, const std::string& user) {
     const auto at = user.rfind('@');
     if (at == std::string::npos) return {user, "", true};
     const std::string domain = to_lower(user.substr(at + 1));
     return {user.substr(0, at), domain, config.identity.is_local_domain(domain)};
 }
 
+/// The answer to a question, and the mailbox that belongs to the login after a yes.
+struct Judgement {
+    AuthVerdict verdict;
+    std::string mailbox = "";  ///< as MailboxTicket has it
+};
+
 /// An account of the host. root does not send mail from elsewhere: its password is not there to be guessed at
 /// here.
-AuthVerdict check_account(const std::string& name, const std::string& password, const std::string& client) {
+Judgement check_account(const std::string& name, const std::string& password, const std::string& client) {
     const auto account = find_account(name);
     const bool is_root = account && account->uid == 0;
     const AuthOutcome outcome = ask_pam(is_root ? "" : name, password, client);
-    if (is_root || (!account && outcome == AuthOutcome::yes)) return {AuthOutcome::no, ""};
-    return {outcome, account ? account->name : ""};
+    if (is_root || (!account && outcome == AuthOutcome::yes)) return {{AuthOutcome::no}};
+    const std::string own = account ? account->name : "";
+    return {{outcome, own}, own};
 }
 
-/// The users of a virtual domain, as long as that is active: a user that may not get mail does not send any.
-/// Throws if they cannot be read.
-std::vector<VirtualUser> users_of(const Config& config, const std::string& domain_name) {
+/// The users of a virtual domain that may be used.
+struct DomainUsers {
+    std::vector<VirtualUser> list;
+    std::optional<Account> owner;  ///< there if the list is not empty
+    std::optional<uid_t> keeper;   ///< of their mailboxes
+
+    /// A user that is the owner of the domain has the mailbox of the account.
+    std::string mailbox_of(const VirtualUser& user, const std::string& domain) const {
+        return identity_of(user, *owner, keeper) == UserIdentity::owner ? owner->name
+                                                                        : user.name + "@" + domain;
+    }
+};
+
+/// As long as the domain is active: a user that may not get mail does not send any. Throws if they cannot be
+/// read.
+DomainUsers users_of(const Config& config, const std::string& domain_name) {
     DomainTable domains(config.vhost.dir);
     domains.refresh();
     const VirtualDomain* domain = domains.find_line(domain_name);
@@ -57,10 +77,10 @@ std::vector<VirtualUser> users_of(const Config& config, const std::string& domai
     if (!domain->problem.empty()) throw FormatError(domain->name + ": " + domain->problem);
     if (!domain->active) return {};
     const Fd file = open_domain_file(domains.folder_of(*domain), *domain, "passwd");
-    auto users = file ? read_virtual_users(file.get()) : std::vector<VirtualUser>();
-    const auto owner = find_login(domain->owner);
-    std::erase_if(users, [&, keeper = vhost_uid(config)](const VirtualUser& user) {
-        return !owner || identity_of(user, *owner, keeper) == UserIdentity::refused;
+    DomainUsers users{file ? read_virtual_users(file.get()) : std::vector<VirtualUser>(),
+                      find_login(domain->owner), vhost_uid(config)};
+    std::erase_if(users.list, [&](const VirtualUser& user) {
+        return !users.owner || identity_of(user, *users.owner, users.keeper) == UserIdentity::refused;
     });
     return users;
 }
@@ -78,17 +98,18 @@ StoredPassword model_for(const std::vector<VirtualUser>& users, const std::strin
     return std::move(hashes[stand_in(key, to_lower(name), hashes.size())]);
 }
 
-AuthVerdict check_password(const Config& config, const std::string& user, const std::string& password,
-                           const std::string& client, const ScramDigest& key) {
-    const Login login = parse_login(config, user);
+Judgement check_password(const Config& config, const std::string& user, const std::string& password,
+                         const std::string& client, const ScramDigest& key) {
+    const LoginName login = parse_login(config, user);
     if (login.is_account) return check_account(login.name, password, client);
-    const auto users = users_of(config, login.domain);
-    const VirtualUser* virtual_user = find_virtual_user(users, login.name);
+    const DomainUsers users = users_of(config, login.domain);
+    const VirtualUser* virtual_user = find_virtual_user(users.list, login.name);
     using Kind = StoredPassword::Kind;
-    const StoredPassword model = model_for(users, login.name, key, {Kind::hash, Kind::scram});
+    const StoredPassword model = model_for(users.list, login.name, key, {Kind::hash, Kind::scram});
     const StoredPassword stored = virtual_user != nullptr ? password_of(*virtual_user) : StoredPassword{};
-    if (!is_password(password, stored, model)) return {AuthOutcome::no, ""};
-    return {AuthOutcome::yes, virtual_user->name + "@" + login.domain};
+    if (!is_password(password, stored, model)) return {{AuthOutcome::no}};
+    return {{AuthOutcome::yes, virtual_user->name + "@" + login.domain},
+            users.mailbox_of(*virtual_user, login.domain)};
 }
 
 std::string fresh_nonce() {
@@ -101,61 +122,67 @@ std::string fresh_nonce() {
 /// The user that a SCRAM client names, and the verifier that its proof is checked with, which may be a decoy.
 struct Claim {
     ScramVerifier verifier;
-    std::string user;  ///< empty: there is no such user, or the user has no verifier
+    std::string user;     ///< empty: there is no such user, or the user has no verifier
+    std::string mailbox;  ///< of the user
 };
 
 Claim look_up(const Config& config, const std::string& user, const ScramDigest& salt_key) {
-    const Login login = parse_login(config, user);
-    const auto users = login.is_account ? std::vector<VirtualUser>() : users_of(config, login.domain);
-    if (const VirtualUser* found = find_virtual_user(users, login.name))
+    const LoginName login = parse_login(config, user);
+    const DomainUsers users = login.is_account ? DomainUsers() : users_of(config, login.domain);
+    if (const VirtualUser* found = find_virtual_user(users.list, login.name))
         if (auto verifier = parse_scram_verifier(found->hash))
-            return {std::move(*verifier), found->name + "@" + login.domain};
+            return {std::move(*verifier), found->name + "@" + login.domain,
+                    users.mailbox_of(*found, login.domain)};
     const auto model =
-        parse_scram_verifier(model_for(users, login.name, salt_key, {StoredPassword::Kind::scram}).text);
-    return {decoy_verifier(salt_key, to_lower(login.name) + "@" + login.domain, model), ""};
+        parse_scram_verifier(model_for(users.list, login.name, salt_key, {StoredPassword::Kind::scram}).text);
+    return {decoy_verifier(salt_key, to_lower(login.name) + "@" + login.domain, model), "", ""};
 }
 
-AuthOutcome converse_by_scram(const Config& config, const std::string& user, const Fd& channel,
-                              const ScramDigest& salt_key, const Deadline& patience) {
-    const Claim claim = look_up(config, user, salt_key);
+/// nullopt: the client gave up.
+std::optional<Judgement> converse_by_scram(const Claim& claim, const Fd& channel, const Deadline& patience) {
     ScramChallenge challenge;
     challenge.iterations = claim.verifier.iterations;
     if (!challenge.nonce.assign(fresh_nonce()) || !challenge.salt.assign(base64(claim.verifier.salt)))
         throw_errno(EINVAL, "SCRAM challenge");
     if (send_packet_now(channel.get(), std::as_bytes(std::span(&challenge, 1))) != Sent::yes)
-        return AuthOutcome::temporary;
+        return std::nullopt;
     const auto response = receive_struct<ScramResponse>(channel.get(), patience);
-    if (!response) return AuthOutcome::temporary;
+    if (!response) return std::nullopt;
 
     const std::string auth_message = response->value.client_first_bare.str() + "," +
                                      scram_server_first(response->value.client_nonce.str(), challenge) + "," +
                                      response->value.client_final_without_proof.str();
     const auto signature = check_scram_proof(claim.verifier, auth_message, response->value.proof);
-    const bool is_right = signature && !claim.user.empty();
-    const AuthVerdict verdict = is_right ? AuthVerdict{AuthOutcome::yes, claim.user, *signature}
-                                         : AuthVerdict{AuthOutcome::no, "", {}};
-    send_verdict(channel, verdict);
-    return verdict.outcome;
+    if (!signature || claim.user.empty()) return Judgement{{AuthOutcome::no}};
+    return Judgement{{AuthOutcome::yes, claim.user, *signature}, claim.mailbox};
+}
+
+std::optional<Judgement> judge(const Config& config, AuthRequest& request, const Fd& channel,
+                               const ScramDigest& salts, const Deadline& patience) {
+    const std::string user = request.user.str();
+    if (request.method == AuthRequest::Method::scram) try {
+            return converse_by_scram(look_up(config, user, salts), channel, patience);
+        } catch (const Timeout&) {
+            // The client is too slow, and hears "not now" when the channel closes.
+            return std::nullopt;
+        }
+    const std::string client = printable(request.client.str());
+    std::string password = request.password.str();
+    ::explicit_bzero(request.password.bytes, sizeof request.password.bytes);
+    Judgement judgement = check_password(config, user, password, client, salts);
+    wipe(password);
+    return judgement;
 }
 
 }  // namespace
 
 AuthOutcome answer_question(const Config& config, AuthRequest& request, const Fd& channel,
-                            const ScramDigest& salt_key, const Deadline& patience) {
-    const std::string user = request.user.str();
-    if (request.method == AuthRequest::Method::scram) {
-        try {
-            return converse_by_scram(config, user, channel, salt_key, patience);
-        } catch (const Timeout&) {
-            // The client is too slow, and hears "not now" when the channel closes.
-            return AuthOutcome::temporary;
-        }
-    }
-    const std::string client = printable(request.client.str());
-    std::string password = request.password.str();
-    ::explicit_bzero(static_cast<void*>(&request), sizeof request);
-    const auto verdict = check_password(config, user, password, client, salt_key);
-    wipe(password);
+                            const AuthenticatorKeys& keys, const Deadline& patience) {
+    auto judgement = judge(config, request, channel, keys.salts, patience);
+    if (!judgement) return AuthOutcome::temporary;
+    AuthVerdict& verdict = judgement->verdict;
+    if (verdict.outcome == AuthOutcome::yes && request.for_mailbox != 0)
+        verdict.ticket = keys.tickets.ticket_for(judgement->mailbox);
     send_verdict(channel, verdict);
     return verdict.outcome;
 }
@@ -164,6 +191,7 @@ void send_verdict(const Fd& channel, const AuthVerdict& verdict) {
     AuthAnswer answer;
     answer.outcome = answer.user.assign(verdict.user) ? verdict.outcome : AuthOutcome::temporary;
     answer.signature = verdict.signature;
+    answer.ticket = verdict.ticket;
     try {
         (void)send_packet_now(channel.get(), std::as_bytes(std::span(&answer, 1)));
     } catch (const std::system_error&) {

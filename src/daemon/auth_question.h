@@ -7,11 +7,16 @@
 
 namespace postoffice {
 
-/// Never throws for what the asking side does; std::system_error for files that cannot be read. `salt_key`
-/// makes salts for users that do not exist; `patience`: with the client of a SCRAM exchange. Returns what was
-/// answered; temporary, too, where the asking side gave up.
+struct AuthenticatorKeys {
+    ScramDigest salts;         ///< makes salts for users that do not exist
+    const TicketKey& tickets;  ///< seals tickets for mailboxes
+};
+
+/// Never throws for what the asking side does; std::system_error for files that cannot be read. `patience`:
+/// with the client of a SCRAM exchange. Returns what was answered; temporary, too, where the asking side gave
+/// up.
 AuthOutcome answer_question(const Config& config, AuthRequest& request, const Fd& channel,
-                            const ScramDigest& salt_key, const Deadline& patience);
+                            const AuthenticatorKeys& keys, const Deadline& patience);
 
 void send_verdict(const Fd& channel, const AuthVerdict& verdict);
 

@@ -37,9 +37,13 @@ std::string guesses_of(std::uint64_t session) {
 
 class AuthenticatorProcess {
   public:
-    AuthenticatorProcess(const Config& config, Fd requests, const PassKey& passes,
+    AuthenticatorProcess(const Config& config, Fd requests, const LoginKeys& keys,
                          const AuthenticatorLimits& limits)
-        : config_(config), limits_(limits), requests_(std::move(requests)), passes_(passes) {}
+        : config_(config),
+          limits_(limits),
+          requests_(std::move(requests)),
+          passes_(keys.passes),
+          keys_{make_salt_key(), keys.tickets} {}
 
     int run() {
         while (requests_ || !children_.empty()) {
@@ -119,7 +123,7 @@ class AuthenticatorProcess {
             const pid_t pid = spawn_process("authenticating " + printable(request.client.str()), [&] {
                 requests_.reset();
                 signals_.reset();
-                const AuthOutcome outcome = answer_question(config_, request, channel, salt_key_, patience);
+                const AuthOutcome outcome = answer_question(config_, request, channel, keys_, patience);
                 return outcome == AuthOutcome::no ? exit_wrong : 0;
             });
             children_.emplace(pid, Question{patience, session});
@@ -136,16 +140,16 @@ class AuthenticatorProcess {
     RateTable guesses_{4096};     // wrong ones, by session
     ForeignDescriptors foreign_;  // what is to be closed, once this process need not wait for that
     std::optional<SignalSource> signals_{std::in_place, std::initializer_list<int>{SIGTERM, SIGINT, SIGCHLD}};
-    const ScramDigest salt_key_ = make_salt_key();
+    const AuthenticatorKeys keys_;
     std::map<pid_t, Question> children_;
 };
 
 }  // namespace
 
-int run_authenticator(const Config& config, Fd requests, const PassKey& passes,
+int run_authenticator(const Config& config, Fd requests, const LoginKeys& keys,
                       const AuthenticatorLimits& limits) {
     ignore_sigpipe();
-    return AuthenticatorProcess(config, std::move(requests), passes, limits).run();
+    return AuthenticatorProcess(config, std::move(requests), keys, limits).run();
 }
 
 }  // namespace postoffice

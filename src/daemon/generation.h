@@ -19,6 +19,7 @@
 #include "postoffice/daemon/sts_fetcher.h"
 #include "postoffice/net/tls.h"
 #include "postoffice/net/tls_key.h"
+#include "postoffice/policy/mailbox_ticket.h"
 #include "postoffice/policy/session_pass.h"
 
 namespace postoffice {
@@ -65,10 +66,11 @@ struct Generation {
     RequestSocket requests = make_request_socket();
     RequestSocket logins = make_request_socket();  ///< the same for the authenticator
     PassKey passes;                                ///< by which it knows session processes
-    std::optional<RequestSocket> coal_requests;    ///< the same for the coal runner; only with coal-command
-    std::optional<RequestSocket> sts_requests;     ///< the same for the STS fetcher; only with mta-sts
-    std::optional<RequestSocket> relay_logins;     ///< for the login keeper; only with relay-password-file
-    std::optional<RequestSocket> scans;            ///< for the scanner; only with av
+    TicketKey tickets;  ///< by which the spawner knows that the authenticator lets a mailbox be opened
+    std::optional<RequestSocket> coal_requests;  ///< the same for the coal runner; only with coal-command
+    std::optional<RequestSocket> sts_requests;   ///< the same for the STS fetcher; only with mta-sts
+    std::optional<RequestSocket> relay_logins;   ///< for the login keeper; only with relay-password-file
+    std::optional<RequestSocket> scans;          ///< for the scanner; only with av
     Helper helpers[role_count];
 
     void prepare_tls() {

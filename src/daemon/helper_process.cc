@@ -28,7 +28,7 @@ int be_spawner(Generation& generation, pid_t master) {
     const int requests = generation.requests.reader.release();
     close_descriptors_except({requests});
     end_with_parent(master);
-    return run_spawner(generation.config, Fd(requests));
+    return run_spawner(generation.config, Fd(requests), generation.tickets);
 }
 
 int be_authenticator(Generation& generation, pid_t master) {
@@ -38,7 +38,8 @@ int be_authenticator(Generation& generation, pid_t master) {
     // A session has one question at a time, so this is enough for all of them.
     AuthenticatorLimits limits;
     limits.children = generation.config.limits.clients + limits.of_one_session;
-    return run_authenticator(generation.config, Fd(requests), generation.passes, limits);
+    return run_authenticator(generation.config, Fd(requests), {generation.passes, generation.tickets},
+                             limits);
 }
 
 int be_runner(const Generation& generation, const HelperResources& resources, pid_t master) {

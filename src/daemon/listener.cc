@@ -89,7 +89,7 @@ void Listener::handle_signals(SignalSource& signals) {
     }
     for (ProcessEnd end = reap_child(); end.pid != 0; end = reap_child()) {
         spool_shares_.release(end.pid);
-        log_if_crashed("SMTP session", end);
+        log_if_crashed("session", end);
     }
 }
 
@@ -145,6 +145,8 @@ void Listener::accept_clients(const ListeningSocket& listening) {
         client.state.client_address.assign_cut(peer->address.to_string());
         client.state.awaits_tls = listening.listen.tls ? 1 : 0;
         client.state.submission = listening.listen.submission ? 1 : 0;
+        client.state.pop3 = listening.listen.pop3 ? 1 : 0;
+        client.state.pop3_domain.assign_cut(listening.listen.domain);
         greet(std::move(client));
     }
 }
@@ -166,7 +168,7 @@ void Listener::greet(AcceptedClient client) {
     if (client_count() >= places_ && !parked_.make_room_for(client.address)) {
         const Reply reply{421, "4.3.2", "Too many clients here now; try again later"};
         limits_.log_refusal(client.address, reply);
-        return client.send_line(reply.wire());
+        return client.refuse(reply);
     }
     if (!limits_.is_front_end(client.address)) return admit(std::move(client));
     client.state.phase = SessionState::Phase::announced;
@@ -174,7 +176,7 @@ void Listener::greet(AcceptedClient client) {
 }
 
 void Listener::admit(AcceptedClient client) {
-    if (const auto refusal = limits_.admit(client.address)) return client.send_line(refusal->wire());
+    if (const auto refusal = limits_.admit(client.address)) return client.refuse(*refusal);
     sessions_.hand_over(std::move(client));
 }
 
@@ -192,7 +194,7 @@ void Listener::client_returned(AcceptedClient client, bool was_front_end) {
 void Listener::park(AcceptedClient client) {
     if (retiring_ && succession_.send(client)) return limits_.release(client.address);
     if (stopping_ && !retiring_) {
-        client.send_line(shutting_down_line);
+        client.refuse(shutting_down);
         client.close();
         return limits_.release(client.address);
     }
@@ -221,8 +223,8 @@ void Listener::stop() {
     stopping_ = true;
     retiring_ = false;
     sockets_.clear();
-    parked_.disconnect_all(shutting_down_line);
-    sessions_.disconnect_waiting(shutting_down_line);
+    parked_.disconnect_all(shutting_down);
+    sessions_.disconnect_waiting(shutting_down);
 }
 
 }  // namespace postoffice

@@ -91,7 +91,7 @@ class Master {
             const bool is_for_clients = role != Generation::spawner && role != Generation::runner &&
                                         role != Generation::sts_fetcher && role != Generation::login_keeper &&
                                         role != Generation::scanner;
-            if (is_for_clients && !settings_.serve_smtp) continue;
+            if (is_for_clients && !settings_.serve_smtp && !settings_.serve_pop3) continue;
             if (role == Generation::coal && !current_->coal_requests) continue;
             if (role == Generation::key_keeper && !current_->key_file) continue;
             if (role == Generation::sts_fetcher && !current_->sts_requests) continue;

@@ -11,8 +11,8 @@ namespace postoffice {
 namespace {
 
 constexpr std::chrono::seconds silence_that_makes_room{10};
-constexpr std::string_view silent_too_long = "421 4.4.2 You have been silent for too long; goodbye\r\n";
-constexpr std::string_view make_room = "421 4.3.2 Others need your place; please come back later\r\n";
+const Reply silent_too_long{421, "4.4.2", "You have been silent for too long; goodbye"};
+const Reply make_room{421, "4.3.2", "Others need your place; please come back later"};
 
 /// Neither trusted nor a user, and without a message so far.
 bool is_stranger(const Config& config, const AcceptedClient& client) {
@@ -44,9 +44,9 @@ AcceptedClient ParkedClients::remove(Clients::iterator place) {
     return client;
 }
 
-void ParkedClients::disconnect(Clients::iterator place, std::string_view line, LogEvent event) {
+void ParkedClients::disconnect(Clients::iterator place, const Reply& reply, LogEvent event) {
     AcceptedClient client = remove(place);
-    client.send_line(line);
+    client.refuse(reply);
     log_event("", event, {{"client", Client{client.address}.text()}});
     limits_.release(client.address);
     client.close();
@@ -83,9 +83,9 @@ void ParkedClients::send_to(const Succession& successor) {
     }
 }
 
-void ParkedClients::disconnect_all(std::string_view line) {
+void ParkedClients::disconnect_all(const Reply& reply) {
     for (AcceptedClient& client : clients_) {
-        client.send_line(line);
+        client.refuse(reply);
         client.close();
     }
     clients_.clear();

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <list>
 #include <optional>
-#include <string_view>
 #include <unordered_map>
 
 #include "accepted_client.h"
@@ -35,14 +34,14 @@ class ParkedClients {
     void disconnect_silent(const LoadLevel& load_level);
     /// As many as the successor can receive now.
     void send_to(const Succession& successor);
-    void disconnect_all(std::string_view line);
+    void disconnect_all(const Reply& reply);
 
   private:
     using Clock = std::chrono::steady_clock;
     using Clients = std::list<AcceptedClient>;
 
     AcceptedClient remove(Clients::iterator place);
-    void disconnect(Clients::iterator place, std::string_view line, LogEvent event);
+    void disconnect(Clients::iterator place, const Reply& reply, LogEvent event);
 
     const Config& config_;
     Epoll& epoll_;

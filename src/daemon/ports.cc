@@ -22,11 +22,26 @@ void report_busy_port(const std::string& reason) {
     print_error("postoffice: {}; {}\n", reason, next);
 }
 
+/// Of pop3d where the configuration names none.
+std::vector<ListenAddress> usual_pop3_ports(const Config& config) {
+    ListenAddress port;
+    port.pop3 = true;
+    port.port = 110;
+    std::vector<ListenAddress> ports = {port};
+    port.port = 995;
+    port.tls = true;
+    if (!config.tls.certificate.empty()) ports.push_back(port);
+    return ports;
+}
+
 }  // namespace
 
 std::vector<ListenAddress> PortBinder::wanted(const Config& config) const {
-    if (!settings_.serve_smtp) return {};
-    std::vector<ListenAddress> ports = config.network.listen;
+    std::vector<ListenAddress> ports;
+    if (settings_.serve_smtp) ports = config.network.listen;
+    if (settings_.serve_smtp || settings_.serve_pop3)
+        ports.insert(ports.end(), config.network.pop3.begin(), config.network.pop3.end());
+    if (ports.empty() && settings_.serve_pop3) ports = usual_pop3_ports(config);
     if (settings_.loopback_only)
         for (ListenAddress& listen : ports) listen.address = IpAddress::parse("127.0.0.1");
     return ports;

@@ -7,6 +7,7 @@
 #include "postoffice/daemon/assignment.h"
 #include "postoffice/local/local_agent.h"
 #include "postoffice/mail/delivery_result.h"
+#include "postoffice/maildrop/maildrop_agent.h"
 #include "postoffice/routing/virtual_domains.h"
 
 namespace postoffice {
@@ -17,5 +18,8 @@ namespace postoffice {
 std::variant<AgentDuty, DeliveryResult> prepare_agent(const Config& config, const DomainTable& domains,
                                                       SpawnRequest::Purpose purpose,
                                                       const Assignment& assignment);
+/// The same for an agent that opens the mailbox for a POP3 session.
+std::variant<MaildropDuty, DeliveryResult> prepare_maildrop(const Config& config, const DomainTable& domains,
+                                                            const Assignment& assignment);
 
 }  // namespace postoffice

@@ -30,7 +30,7 @@ int run_with_spawner(const Config& config, const std::string& title, std::vector
     const ServiceIdentity identity = service_identity(config);
     const CommandHelper spawner("spawner", [&](Fd requests, pid_t parent) {
         end_with_parent(parent);
-        return run_spawner(config, std::move(requests));
+        return run_spawner(config, std::move(requests), TicketKey());
     });
     return wait_for(spawn_process(title, [&, parent = ::getpid()] {
         kept.push_back(spawner.handle().get());

@@ -72,7 +72,7 @@ void SessionPool::start_process_for(AcceptedClient client) try {
     if (resources_.passes != nullptr) resources_.pass = resources_.passes->pass_for(next_pass_++);
     KeyChannelEnds key = resources_.key_keeper.open_channel();
     Worker worker =
-        start_worker("SMTP idle",
+        start_worker("session idle",
                      {resources_.spawner.fd(), resources_.notifications.fd(), resources_.authenticator.fd(),
                       resources_.coal.fd(), resources_.scanner.fd(), key.questions.get(), key.answers.get()},
                      [&](Fd channel) {
@@ -86,7 +86,7 @@ void SessionPool::start_process_for(AcceptedClient client) try {
     if (!give_to(started, client)) throw PeerGone("a new process ended at once");
 } catch (const std::exception& error) {
     log_event("", "no-session-process", {{"reason", in_plain_words(error)}});
-    client.send_line("421 4.3.2 No resources here now; try again later\r\n");
+    client.refuse({421, "4.3.2", "No resources here now; try again later"});
     if (!client.is_front_end()) limits_.release(client.address);
 }
 
@@ -167,9 +167,9 @@ void SessionPool::end_unneeded() {
     never_needed_ = idle_count();
 }
 
-void SessionPool::disconnect_waiting(std::string_view line) {
+void SessionPool::disconnect_waiting(const Reply& reply) {
     for (AcceptedClient& client : waiting_) {
-        client.send_line(line);
+        client.refuse(reply);
         client.close();
     }
     waiting_.clear();

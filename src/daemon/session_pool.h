@@ -10,7 +10,6 @@
 #include <deque>
 #include <functional>
 #include <list>
-#include <string_view>
 #include <unordered_map>
 
 #include "accepted_client.h"
@@ -45,7 +44,7 @@ class SessionPool {
     void end_idle();
     /// Closes, in another process, what came from session processes.
     void close_foreign() { foreign_.close_all(); }
-    void disconnect_waiting(std::string_view line);
+    void disconnect_waiting(const Reply& reply);
 
     std::size_t client_count() const { return busy_ + waiting_.size(); }
     bool has_waiting() const { return !waiting_.empty(); }

@@ -8,11 +8,12 @@
 #include "postoffice/base/process.h"
 #include "postoffice/daemon/coal_runner.h"
 #include "postoffice/daemon/session_handover.h"
-#include "postoffice/local/agent_socket.h"
 #include "postoffice/delivery/inbound_services.h"
 #include "postoffice/delivery/spool_flusher.h"
+#include "postoffice/local/agent_socket.h"
 #include "postoffice/net/proxy_header.h"
 #include "postoffice/policy/hosts_access.h"
+#include "postoffice/pop3/session.h"
 #include "postoffice/smtp/session.h"
 
 namespace postoffice {
@@ -56,7 +57,7 @@ void hand_back(const Fd& channel, const Fd& client, const SessionState& state,
                SessionEnded::How how = SessionEnded::How::parked) {
     const int descriptors[] = {client.get()};
     send_struct(channel.get(), SessionEnded{how, state}, descriptors);
-    set_process_title("SMTP idle");
+    set_process_title("session idle");
 }
 
 /// Serves clients of the listener, one after the other, with what they share.
@@ -92,7 +93,15 @@ class SessionProcess {
                     .flusher = &flusher_,
                     .has_filters = !config.filters.list.empty(),
                     .policies = &policies_,
-                    .scanner = resources.scanner} {}
+                    .scanner = resources.scanner},
+          pop3_services_{.config = config,
+                         .resolver = resolver_,
+                         .spawner = resources.spawner,
+                         .authenticator = {resources.authenticator, resources.pass},
+                         .rates = resources.rates,
+                         .tls = resources.tls,
+                         .load_level = resources.load_level,
+                         .misconduct = &misconduct_} {}
 
     /// `asks_rules`: hosts.allow and hosts.deny have rules, and this process may ask them. Returns the exit
     /// status.
@@ -101,7 +110,7 @@ class SessionProcess {
             auto handover = next_client(channel_, inbound_, policies_);
             if (!handover || handover->descriptors.size() != 1) return 0;
             SessionState& state = handover->value.state;
-            set_process_title("SMTP " + state.client_address.str());
+            set_process_title(name_of_protocol(state) + state.client_address.str());
             resolver_.refresh(name_servers_);
             // Rules that came, or went, since this process began: what it may do was decided then.
             if (state.phase == SessionState::Phase::arrived && has_access_rules() != asks_rules)
@@ -114,8 +123,7 @@ class SessionProcess {
             }
             {
                 Connection connection(std::move(handover->descriptors.front()));
-                Session session(services_, connection, state, Milliseconds(handover->value.park_after));
-                const SessionEnd end = session.serve();
+                const SessionEnd end = serve(connection, state, Milliseconds(handover->value.park_after));
                 if (end == SessionEnd::unclean) return 0;
                 if (end == SessionEnd::parked) {
                     hand_back(channel_, connection.release_socket(), state);
@@ -126,11 +134,19 @@ class SessionProcess {
             // agent sent that must not be closed here goes with it.
             if (++served == most_clients || left_open_of_agents() != 0) return 0;
             send_struct(channel_.get(), SessionEnded());
-            set_process_title("SMTP idle");
+            set_process_title("session idle");
         }
     }
 
   private:
+    SessionEnd serve(Connection& connection, SessionState& state, Milliseconds park_after) const {
+        if (state.pop3 != 0) return Pop3Session(pop3_services_, connection, state, park_after).serve();
+        return Session(services_, connection, state, park_after).serve();
+    }
+    static std::string name_of_protocol(const SessionState& state) {
+        return state.pop3 != 0 ? "POP3 " : "SMTP ";
+    }
+
     const Fd channel_;
     const Spool spool_;
     ResolverSource name_servers_;
@@ -140,6 +156,7 @@ class SessionProcess {
     SpoolFlusher flusher_;
     PolicyClients policies_;
     const SessionServices services_;
+    const Pop3Services pop3_services_;
 };
 
 }  // namespace

@@ -24,6 +24,7 @@
 #include "postoffice/local/instruction_agent.h"
 #include "postoffice/local/local_agent.h"
 #include "postoffice/mail/delivery_result.h"
+#include "postoffice/maildrop/maildrop_agent.h"
 #include "postoffice/routing/domain_files.h"
 #include "postoffice/routing/users.h"
 #include "prepare_agent.h"
@@ -65,8 +66,9 @@ void refuse_all(const Fd& control, const std::string& user, const DeliveryResult
 
 class Spawner {
   public:
-    Spawner(const Config& config, Fd requests, const SpawnerLimits& limits)
+    Spawner(const Config& config, Fd requests, const TicketKey& tickets, const SpawnerLimits& limits)
         : config_(config),
+          tickets_(tickets),
           limits_(limits),
           requests_(std::move(requests)),
           domains_(config.vhost.dir),
@@ -87,8 +89,10 @@ class Spawner {
     void read_requests();
     void malformed(const char* what);
     void refuse(Fd channel, const std::string& user, const DeliveryResult& result);
+    void serve(const SpawnRequest& request, Fd channel);
     void serve(const AgentName& name, Fd channel);
     void start_agent(const AgentName& name, const Assignment& assignment, const Fd& channel);
+    void start_maildrop_agent(const AgentName& name, const Assignment& assignment, Fd channel);
     void start_instruction_agent(Purpose purpose, const Assignment& assignment, Fd& channel);
     void forget_everything();
     void keep_waiting(const AgentName& name, uid_t uid, Fd channel);
@@ -99,6 +103,7 @@ class Spawner {
     void refuse_overdue();
 
     const Config& config_;
+    const TicketKey& tickets_;
     const SpawnerLimits limits_;
     Fd requests_;
     std::optional<SignalSource> signals_{std::in_place, std::initializer_list<int>{SIGTERM, SIGINT, SIGCHLD}};
@@ -143,11 +148,11 @@ void Spawner::read_requests() {
         auto arrival = receive_packet_now(requests_.get(), std::as_writable_bytes(std::span(&request, 1)));
         if (arrival.kind == PacketArrival::Kind::nothing) return;
         auto& descriptors = arrival.packet.descriptors;
-        const bool is_request =
-            arrival.kind == PacketArrival::Kind::packet && arrival.packet.size == sizeof request &&
-            request.tag == SpawnRequest::own_tag && request.purpose <= Purpose::domain_alias;
+        const bool is_request = arrival.kind == PacketArrival::Kind::packet &&
+                                arrival.packet.size == sizeof request &&
+                                request.tag == SpawnRequest::own_tag && request.purpose <= Purpose::maildrop;
         if (is_request && descriptors.size() == 1 && is_packet_socket(descriptors.front().get())) {
-            serve({request.purpose, request.user.str()}, std::move(descriptors.front()));
+            serve(request, std::move(descriptors.front()));
             continue;
         }
         malformed(is_request ? "no channel with the request" : "not a request");
@@ -168,6 +173,16 @@ void Spawner::refuse(Fd channel, const std::string& user, const DeliveryResult& 
     foreign_.add(std::move(channel));
 }
 
+/// Which mailbox is opened for reading, the authenticator says, and not the session.
+void Spawner::serve(const SpawnRequest& request, Fd channel) {
+    if (request.purpose != Purpose::maildrop)
+        return serve({request.purpose, request.user.str()}, std::move(channel));
+    if (tickets_.is_valid(request.ticket))
+        return serve({request.purpose, request.ticket.mailbox.str()}, std::move(channel));
+    malformed("no valid ticket");
+    foreign_.add(std::move(channel));
+}
+
 void Spawner::serve(const AgentName& name, Fd channel) {
     const std::string& user = name.purpose == Purpose::alias ? config_.routing.alias_user : name.user;
     try {
@@ -180,6 +195,8 @@ void Spawner::serve(const AgentName& name, Fd channel) {
         const auto* assignment = std::get_if<Assignment>(&answer);
         if (assignment == nullptr) {
             refuse(std::move(channel), user, std::get<DeliveryResult>(answer));
+        } else if (name.purpose == Purpose::maildrop) {
+            start_maildrop_agent(name, *assignment, std::move(channel));
         } else if (!agents_.may_start(name.purpose, assignment->account.uid)) {
             keep_waiting(name, assignment->account.uid, std::move(channel));
         } else if (stays(name.purpose)) {
@@ -226,6 +243,24 @@ void Spawner::start_instruction_agent(Purpose purpose, const Assignment& assignm
                                      std::move(channel));
     });
     agents_.add_program(pid, account.name, account.uid);
+}
+
+/// The agent serves one POP3 session, and has nothing to do with deliveries: it takes no place of theirs.
+void Spawner::start_maildrop_agent(const AgentName& name, const Assignment& assignment, Fd channel) {
+    if (!agents_.may_open_maildrop(name.user))
+        return refuse(std::move(channel), name.user, deferred("4.3.2", "Too many sessions of this user"));
+    const pid_t pid = spawn_process("POP3 " + name.user, [&] {
+        forget_everything();
+        auto duty = prepare_maildrop(config_, domains_, assignment);
+        if (const auto* refusal = std::get_if<DeliveryResult>(&duty)) {
+            send_refusal(channel.get(), name.user, *refusal);
+            return 0;
+        }
+        mailbox_calls_.enforce();
+        return run_maildrop_agent(std::get<MaildropDuty>(duty), std::move(channel));
+    });
+    agents_.add_maildrop(pid, name.user);
+    foreign_.add(std::move(channel));
 }
 
 /// In the child: closes its copies of what is for other agents and for the spawner itself.
@@ -295,9 +330,9 @@ void Spawner::refuse_overdue() {
 
 }  // namespace
 
-int run_spawner(const Config& config, Fd requests, const SpawnerLimits& limits) {
+int run_spawner(const Config& config, Fd requests, const TicketKey& tickets, const SpawnerLimits& limits) {
     ignore_sigpipe();
-    return Spawner(config, std::move(requests), limits).run();
+    return Spawner(config, std::move(requests), tickets, limits).run();
 }
 
 }  // namespace postoffice

@@ -210,7 +210,7 @@ class Checker {
     }
 
     void check_ports() {
-        for (const ListenAddress& listen : config_.network.listen) {
+        for (const ListenAddress& listen : config_.network.ports()) {
             if (is_given(listen)) continue;
             const auto unavailable = bind_problem(listen);
             if (!unavailable) continue;

@@ -19,7 +19,8 @@ Fd put_question(const AuthenticatorAccess& access, AuthRequest& request, const D
 AuthVerdict receive_verdict(const Fd& channel, const Deadline& deadline) {
     const auto answer = receive_struct<AuthAnswer>(channel.get(), deadline);
     if (!answer || answer->value.outcome > AuthOutcome::temporary) return {};
-    AuthVerdict verdict{answer->value.outcome, answer->value.user.str(), answer->value.signature};
+    AuthVerdict verdict{answer->value.outcome, answer->value.user.str(), answer->value.signature,
+                        answer->value.ticket};
     if (verdict.outcome == AuthOutcome::yes && verdict.user.empty()) verdict.outcome = AuthOutcome::temporary;
     return verdict;
 }
@@ -37,15 +38,16 @@ Fd AuthenticatorHandle::ask(const AuthRequest& request, const Deadline& deadline
     return std::move(channel.ours);
 }
 
-AuthVerdict ask_authenticator(const AuthenticatorAccess& access, std::string_view user,
-                              std::string_view password, std::string_view client, const Deadline& deadline) {
+AuthVerdict ask_authenticator(const AuthenticatorAccess& access, const LoginQuestion& question,
+                              std::string_view password, const Deadline& deadline) {
     AuthRequest request;
     AuthVerdict verdict;
-    if (user.empty() || password.empty() || !request.user.assign(user) ||
+    if (question.user.empty() || password.empty() || !request.user.assign(question.user) ||
         !request.password.assign(password)) {
         verdict.outcome = AuthOutcome::no;
     } else {
-        request.client.assign_cut(client);
+        request.client.assign_cut(question.client);
+        request.for_mailbox = question.for_mailbox ? 1 : 0;
         try {
             verdict = receive_verdict(put_question(access, request, deadline), deadline);
         } catch (const std::exception& error) {
@@ -56,12 +58,13 @@ AuthVerdict ask_authenticator(const AuthenticatorAccess& access, std::string_vie
     return verdict;
 }
 
-ScramExchange::ScramExchange(const AuthenticatorAccess& access, std::string_view user,
-                             std::string_view client, const Deadline& deadline) {
+ScramExchange::ScramExchange(const AuthenticatorAccess& access, const LoginQuestion& question,
+                             const Deadline& deadline) {
     AuthRequest request;
     request.method = AuthRequest::Method::scram;
-    (void)request.user.assign(user);  // what does not fit is no name, as "" is
-    request.client.assign_cut(client);
+    (void)request.user.assign(question.user);  // what does not fit is no name, as "" is
+    request.client.assign_cut(question.client);
+    request.for_mailbox = question.for_mailbox ? 1 : 0;
     try {
         channel_ = put_question(access, request, deadline);
         const auto challenge = receive_struct<ScramChallenge>(channel_.get(), deadline);

@@ -55,6 +55,10 @@ std::optional<Reply> count_recipient(const LimitsConfig& limits, RateTable* rate
                  fmt::format("Too many recipients: {}; try again later", limit_text(limits.rate_recipients))};
 }
 
+std::string fetched_mail_key(const IpAddress& address) {
+    return "fetched-mail " + address.to_string();
+}
+
 std::string rated_network(const IpAddress& address) {
     if (!address.is_v6()) return address.to_string();
     std::uint8_t bytes[16] = {};

@@ -98,7 +98,7 @@ int ask_in_child(int answer_to, const Client& client, const AccessTables& tables
     ::unsetenv("WHY");
     ::unsetenv("DENY");
     Finding finding;
-    finding.is_allowed = libwrap_allows("smtp", name_for_rules(client), client.address->to_string(),
+    finding.is_allowed = libwrap_allows(tables.service, name_for_rules(client), client.address->to_string(),
                                         tables.allow, tables.deny);
     finding.is_outlawed = ::getenv("DENY") != nullptr;
     finding.why.assign_cut(reason_in_environment(finding.is_outlawed != 0 ? "DENY" : "WHY"));

@@ -13,7 +13,7 @@ constexpr Milliseconds grace{60'000};
 Deadline DataPace::wait() {
     if (dialogue_.is_standard_input()) return dialogue_.deadline();  // a program here may wait for its user
     const Config& config = dialogue_.config();
-    dialogue_.wait_for_input(config.limits.data_time - status_.time());
+    dialogue_.patience().wait_for_input(dialogue_.connection, config.limits.data_time - status_.time());
     const Milliseconds time = status_.time();
     if (time > config.limits.data_time) throw Timeout("the message takes too long");
     const LoadLevel* load_level = dialogue_.services.load_level;

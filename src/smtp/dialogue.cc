@@ -9,9 +9,7 @@
 namespace postoffice {
 namespace {
 
-constexpr Milliseconds longest_line_time{60'000};
 constexpr Seconds patience_with_dns{30};
-constexpr Milliseconds look_around{1000};  // after which a crowd is noticed
 
 }  // namespace
 
@@ -24,28 +22,9 @@ Client Dialogue::facts() const {
             is_authenticated()};
 }
 
-Milliseconds Dialogue::patience() const {
+ClientPatience Dialogue::patience() const {
     const Milliseconds whole = config().limits.timeout;
-    const Milliseconds patience = state.penalties.mail_was_refused ? whole / 10 : whole;
-    return services.load_level ? services.load_level->shortened(patience) : patience;
-}
-
-Deadline Dialogue::line_deadline() const {
-    const Milliseconds whole =
-        services.load_level ? services.load_level->shortened(longest_line_time) : longest_line_time;
-    return Deadline::earlier(deadline(), Deadline::after(whole));
-}
-
-void Dialogue::wait_for_input(std::optional<Milliseconds> most) const {
-    const Stopwatch watch;
-    for (;;) {
-        const Milliseconds all = most ? std::min(*most, patience()) : patience();
-        const Milliseconds left = all - watch.time();
-        if (connection.wait_for_input(
-                Deadline::after(services.load_level ? std::min(left, look_around) : left)))
-            return;
-        if (watch.time() >= all) throw Timeout("no input from the peer");
-    }
+    return {state.penalties.mail_was_refused ? whole / 10 : whole, services.load_level};
 }
 
 void Dialogue::pause(Milliseconds time) {
@@ -89,6 +68,13 @@ RatedClient Dialogue::rated() {
 
 Resolver Dialogue::resolver() const {
     return services.resolver.until(Deadline::after(patience_with_dns));
+}
+
+bool Dialogue::has_fetched_mail() const {
+    const Seconds window = config().pop3.pop_before_smtp;
+    if (window.count() == 0 || services.rates == nullptr) return false;
+    const auto address = IpAddress::parse(state.client_address.str());
+    return address && services.rates->count(fetched_mail_key(*address), window) > 0;
 }
 
 ClientTrust Dialogue::trust() {

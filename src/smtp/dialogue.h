@@ -8,6 +8,7 @@
 #include "incoming_message.h"
 #include "postoffice/base/log_events.h"
 #include "postoffice/milter/filter_chain.h"
+#include "postoffice/policy/client_patience.h"
 #include "postoffice/policy/client_rates.h"
 #include "postoffice/smtp/session.h"
 #include "transaction.h"
@@ -34,14 +35,12 @@ struct Dialogue {
     std::optional<std::string> reverse_name{};    ///< what DNS calls the client, confirmed or not, once asked
 
     const Config& config() const { return services.config; }
-    /// How long the client may keep us waiting now.
-    Milliseconds patience() const;
-    Deadline deadline() const { return Deadline::after(patience()); }
+    /// With the client now.
+    ClientPatience patience() const;
+    Deadline deadline() const { return patience().deadline(); }
     /// A line that has begun must end by then.
-    Deadline line_deadline() const;
-    /// Returns when there is input, or the client has closed. Throws Timeout when patience ends, even if that
-    /// became less meanwhile, or when `most` has passed.
-    void wait_for_input(std::optional<Milliseconds> most = std::nullopt) const;
+    Deadline line_deadline() const { return patience().line_deadline(); }
+    void wait_for_input() const { patience().wait_for_input(connection); }
     /// Lets a client wait that deserves it; local ones do not.
     void pause(Milliseconds time);
     /// A command that leads to no message; there may be a hundred for each.
@@ -64,7 +63,9 @@ struct Dialogue {
     ClientTrust trust();
     bool client_is_local() { return trust() == ClientTrust::trusted; }
     /// It need not answer for what only strangers are asked about.
-    bool client_is_known() { return is_authenticated() || client_is_local(); }
+    bool client_is_known() { return is_authenticated() || client_is_local() || has_fetched_mail(); }
+    /// A user has fetched mail from its address lately, where that counts (pop-before-smtp).
+    bool has_fetched_mail() const;
     /// The client need not wait for the answer to DATA (RFC 2920 section 3.1).
     bool may_run_ahead() { return services.is_rehearsal || client_is_known(); }
     /// Its lines come from a program or a person here, not over the network.

@@ -13,26 +13,26 @@ namespace {
 
 struct Extension {
     std::string_view keyword;
-    bool (*is_offered)(Dialogue&);             ///< null pointer: to all clients
-    std::string (*argument)(const Dialogue&);  ///< null pointer: none
+    bool (*is_offered)(Dialogue&);       ///< null pointer: to all clients
+    std::string (*argument)(Dialogue&);  ///< null pointer: none
 };
 
 /// 0: no fixed limit (RFC 1870 section 3).
-std::string largest_message(const Dialogue& dialogue) {
+std::string largest_message(Dialogue& dialogue) {
     return std::to_string(dialogue.config().limits.size);
 }
 
 /// RFC 9422. What else could be limited is not: messages of one session, and domains of one message.
-std::string limits(const Dialogue& dialogue) {
+std::string limits(Dialogue& dialogue) {
     return fmt::format("RCPTMAX={}", dialogue.config().limits.recipients);
 }
 
-std::string unwanted_solicitations(const Dialogue& dialogue) {
+std::string unwanted_solicitations(Dialogue& dialogue) {
     return dialogue.config().access.no_soliciting;
 }
 
 /// RFC 4865 section 3: seconds, and the date that this is now.
-std::string longest_hold(const Dialogue& dialogue) {
+std::string longest_hold(Dialogue& dialogue) {
     const auto seconds = dialogue.config().queue.future_release.count();
     return fmt::format("{} {}", seconds, rfc3339_utc(now_unix() + seconds));
 }

@@ -25,7 +25,6 @@ using Phase = SessionState::Phase;
 
 constexpr unsigned most_commands_after_refusal = 5;
 constexpr Seconds patience_with_goodbye{5};
-constexpr Milliseconds longest_handshake{30'000};
 constexpr std::size_t longest_issue = 4096;
 constexpr std::size_t longest_greeting = 480;  // of one line, see Reply
 
@@ -238,22 +237,14 @@ void send_last_reply(Dialogue& dialogue) {
     }
 }
 
-// A client that says nothing is parked meanwhile; this is for one that has begun.
-void shake_hands(Dialogue& dialogue) {
-    const LoadLevel* load_level = dialogue.services.load_level;
-    const Milliseconds most = load_level ? load_level->shortened(longest_handshake) : longest_handshake;
-    const Stopwatch watch;
-    dialogue.connection.start_tls(*dialogue.services.tls, Deadline::after(most),
-                                  [&] { dialogue.wait_for_input(most - watch.time()); });
-}
-
 // From here on under TLS, and nothing that was said before counts (RFC 3207 section 4.2). False if that
 // failed: there is no language left in which to say so.
 bool begin_tls(Dialogue& dialogue) {
     dialogue.state.awaits_tls = 0;
     try {
         if (dialogue.services.tls == nullptr) throw FormatError("a TLS listener without a certificate");
-        shake_hands(dialogue);
+        // A client that says nothing is parked meanwhile; this is for one that has begun.
+        dialogue.patience().shake_hands(dialogue.connection, *dialogue.services.tls);
     } catch (const std::exception& error) {
         dialogue.log_end("tls-failed", in_plain_words(error));
         return false;

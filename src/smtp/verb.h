@@ -53,11 +53,8 @@ Reply perform_expn(Dialogue&, const Command&);
 Reply perform_help(Dialogue&, const Command&);
 /// AUTH is possible for this client now.
 bool offers_auth(Dialogue&);
-/// By SCRAM, too; and with channel binding.
-bool offers_scram(const Dialogue&);
-bool offers_scram_plus(const Dialogue&);
 /// All that are offered, "PLAIN LOGIN".
-std::string mechanisms(const Dialogue&);
+std::string mechanisms(Dialogue&);
 std::optional<Reply> check_auth(Dialogue&);
 Reply perform_auth(Dialogue&, const Command&);
 /// DEBUG is answered to this client.

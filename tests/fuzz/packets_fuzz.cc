@@ -40,9 +40,10 @@ class Helpers {
         config_.local.mail_dir = config_.vhost.dir = folder_;
         config_.remote.agents = 4;
         if (::geteuid() == 0 && ::chown(folder_.c_str(), nobody, nobody) != 0) std::abort();
-        spawner_ = start([this] { return run_spawner(config_, std::move(requests_.reader)); });
-        authenticator_ =
-            start([this] { return run_authenticator(config_, std::move(logins_.reader), passes_); });
+        spawner_ = start([this] { return run_spawner(config_, std::move(requests_.reader), tickets_); });
+        authenticator_ = start([this] {
+            return run_authenticator(config_, std::move(logins_.reader), {passes_, tickets_});
+        });
         agent_ = start([this] {
             const passwd* self = ::getpwuid(::getuid());
             const Account account{self->pw_name, ::getuid(), ::getgid(), "/nonexistent", "", ""};
@@ -109,6 +110,7 @@ class Helpers {
     RequestSocket requests_ = make_request_socket(), logins_ = make_request_socket();
     SocketPair control_ = packet_socket_pair();
     PassKey passes_;
+    TicketKey tickets_;
     pid_t spawner_ = 0, authenticator_ = 0, agent_ = 0;
 };
 

@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "postoffice/policy/sasl.h"
 #include "postoffice/base/base64.h"
+#include "postoffice/policy/sasl.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace postoffice;

@@ -38,6 +38,12 @@ def packet_sockets(pid):
     return found
 
 
+def request_handles(pid):
+    """The handles of request sockets that a process has been given, as names that can be connected to."""
+    paths = [f"/proc/{pid}/fd/{number}" for number in os.listdir(f"/proc/{pid}/fd")]
+    return [path for path in paths if os.readlink(path).endswith("/requests (deleted)")]
+
+
 @contextlib.contextmanager
 def stopped(pid):
     os.kill(pid, signal.SIGSTOP)

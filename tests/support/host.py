@@ -15,7 +15,7 @@ import log_reference
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("POSTOFFICE_BINARY", os.path.join(TOP, "build", "postoffice"))
-NAMES = ["postoffice", "smtpd", "sendmail", "authexpire", "dbm", "ndbm", "gdbm", "ns", "mailq", "runq", "newaliases",
+NAMES = ["postoffice", "smtpd", "pop3d", "sendmail", "authexpire", "dbm", "ndbm", "gdbm", "ns", "mailq", "runq", "newaliases",
          "vdomain", "vpasswd", "valias", "virtdomain"]
 
 #: Options that root alone may set.
@@ -121,7 +121,7 @@ class Host:
         """Waits until the daemon answers and the session of that probe is over, since tests of limits count
         sessions."""
         wait_for(self.answers, what="the daemon answering")
-        wait_for(lambda: not any("SMTP" in title and "SMTP idle" not in title for title in self.processes().values()),
+        wait_for(lambda: not any(title.startswith(("SMTP ", "POP3 ")) for title in self.processes().values()),
                  what="the session that was asked leaving")
 
     def answers(self):

@@ -17,6 +17,7 @@ import threading
 import pytest
 
 from accounts import password_of
+from captured import request_handles
 from certificates import authority  # noqa: F401
 from conftest import needs_pam, needs_root, needs_tls
 from host import wait_for
@@ -180,12 +181,6 @@ def test_slow_pam_delays_no_other_client(login_host, folder):
         assert [smtp.getreply()[0] for smtp in waiting] == [235] * 30
 
 
-def slots(pid):
-    """The ends of request sockets that a process has been given, as names that can be connected to."""
-    paths = [f"/proc/{pid}/fd/{number}" for number in os.listdir(f"/proc/{pid}/fd")]
-    return [path for path in paths if os.readlink(path).endswith("/requests (deleted)")]
-
-
 def auth_request(user, password):
     """struct AuthRequest of include/postoffice/policy/authentication.h."""
     return struct.pack("@IB256s512s64s3x", 0x504f4155, 0, user.encode(), password.encode(), b"127.0.0.1")
@@ -195,7 +190,7 @@ def auth_request(user, password):
 def test_a_captured_session_process_prevents_no_login(login_host, folder):
     with held_logins(folder, "mallory") as gate, submission(login_host) as captured:
         captured.noop()
-        boxes = slots(wait_for_title(login_host, "SMTP 127.0.0.1")[0])
+        boxes = request_handles(wait_for_title(login_host, "SMTP 127.0.0.1")[0])
         assert len(boxes) == 2, "those of authenticator and spawner"
         flood = random.Random(1)
         over = threading.Event()

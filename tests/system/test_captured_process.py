@@ -42,7 +42,7 @@ def captured_session(host, outsiders):
     session, = wait_for_title(host, f"SMTP {CROWD[0]} MAIL")  # inside a transaction no client is parked
     with stopped(listener):
         client.sendall(b"QUIT\r\n")
-        wait_for(lambda: session in with_title(host, "SMTP idle"), what="the end of the dialogue")
+        wait_for(lambda: session in with_title(host, "session idle"), what="the end of the dialogue")
         ends = packet_sockets(listener)
         said = [one.recv(65536, socket.MSG_PEEK) for one in ends if octets_in(one)]
         for one in ends:

@@ -70,7 +70,7 @@ def test_an_idle_client_gives_its_place_to_a_new_one(outsiders):
     """Not at once; clients of this host do not wait for it."""
     host = outsiders.start(clients="4")
     seated = outsiders.seated(*CROWD[:4])
-    wait_for(lambda: len(with_title(host, "SMTP idle")) >= 4, what="parked clients")
+    wait_for(lambda: len(with_title(host, "session idle")) >= 4, what="parked clients")
     assert outsiders.call(CROWD[5]).rest().startswith(b"421 4.3.2 Too many clients")
     outsiders.greeted("127.0.0.1", address="127.0.0.1", machine=outsiders.server).close()
     find_replaced(seated)
@@ -113,7 +113,7 @@ def test_a_stalled_handshake_gives_its_place_to_a_new_client(outsiders, tmp_path
     outsiders.greeted(CROWD[0]).close()
     wait_for(lambda: has_title(host, "listener, 0 clients", 1), what="free places")
     stalled = [stall(source) for source in CROWD[:4]]
-    wait_for(lambda: has_title(host, "SMTP idle", 4), what="parked clients")
+    wait_for(lambda: has_title(host, "session idle", 4), what="parked clients")
     outsiders.greeted("127.0.0.1", address="127.0.0.1", machine=outsiders.server).close()
     wait_for(lambda: host.log_text().count("client-made-room") == 1, what="a client that was replaced")
     wait_for(lambda: outsiders.call(CROWD[8]).reply().startswith(b"220"), what="a place for a new client")

@@ -119,7 +119,7 @@ def is_whole(host, listener):
 def test_silent_clients_take_little_memory(outsiders):
     host = outsiders.start(**SETTINGS)
     listener = helpers(host, "listener")
-    wait_for(lambda: with_title(host, "SMTP idle") == [] or kibibytes(host), what="calm")
+    wait_for(lambda: with_title(host, "session idle") == [] or kibibytes(host), what="calm")
     before = kibibytes(host)
     with Monitor(host) as watch:
         silent = call(outsiders, SILENT)

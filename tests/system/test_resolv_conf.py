@@ -53,11 +53,11 @@ def test_a_later_resolv_conf_is_used(outsiders, folder, where):  # noqa: F811
     try:
         host = outsiders.start(nameserver=None, verify_from="1")
         assert answer_to_a_stranger(outsiders) == b"451"
-        idle = wait_for(lambda: with_title(host, "SMTP idle"), what="the session process")
+        idle = wait_for(lambda: with_title(host, "session idle"), what="the session process")
         server.start()
         write(address)
         assert answer_to_a_stranger(outsiders) == b"250", host.log_text()
-        assert set(idle) & set(wait_for(lambda: with_title(host, "SMTP idle"), what="the session process"))
+        assert set(idle) & set(wait_for(lambda: with_title(host, "session idle"), what="the session process"))
     finally:
         outsiders.end()
         server.stop()

@@ -62,7 +62,7 @@ NO_ROUTE = set("""
     owner-programs lookup-timeout remote-tls remote-tls-policy remote-tls-authorities mta-sts tls-reports dnssec
     untrusted-set-sender trusted-users delivery-wait strict-addresses vhost-user header-size notify-success greylist-keep
     log-format relay-password-file relay-token-command filter filter-bounces safe av av-timeout
-    policy-service
+    policy-service pop3 pop3s pop3-timeout pop3-login-delay pop3-status pop-before-smtp
     """.split())
 
 

@@ -3,9 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include "postoffice/policy/sasl.h"
 #include "postoffice/base/base64.h"
 #include "postoffice/policy/passwords.h"
+#include "postoffice/policy/sasl.h"
 
 namespace postoffice {
 namespace {

@@ -35,8 +35,9 @@ class Authenticator : public ::testing::Test {
         config_.auth.failures = 100;
     }
     void start(const AuthenticatorLimits& limits) {
-        authenticator_ = std::make_unique<Child>(
-            [&, limits] { return run_authenticator(config_, std::move(requests_.reader), passes_, limits); });
+        authenticator_ = std::make_unique<Child>([&, limits] {
+            return run_authenticator(config_, std::move(requests_.reader), {passes_, tickets_}, limits);
+        });
     }
     /// Runs `what` as a session process with a pass of its own, to its end; gives its exit status.
     int in_session(const std::function<int()>& what) {
@@ -45,8 +46,8 @@ class Authenticator : public ::testing::Test {
     }
     void new_pass() { access_ = {AuthenticatorHandle(requests_.handle), passes_.pass_for(++sessions_)}; }
     AuthOutcome log_in(const std::string& password = "pencil") const {
-        const auto verdict =
-            ask_authenticator(access_, "user@v.example", password, "192.0.2.1", Deadline::after(Seconds(20)));
+        const auto verdict = ask_authenticator(access_, {"user@v.example", "192.0.2.1"}, password,
+                                               Deadline::after(Seconds(20)));
         return verdict.outcome;
     }
     int log_in_status() const {
@@ -54,7 +55,8 @@ class Authenticator : public ::testing::Test {
     }
     /// Begins an exchange and never goes on with it; true if it was begun.
     bool leave_open(std::vector<ScramExchange>& open) const {
-        open.emplace_back(access_, "user@v.example", "192.0.2.1", Deadline::after(Seconds(20)));
+        open.emplace_back(access_, LoginQuestion{"user@v.example", "192.0.2.1"},
+                          Deadline::after(Seconds(20)));
         return open.back().challenge().has_value();
     }
     /// A process that is no descendant of the one that calls this; it begins as many exchanges as it can,
@@ -83,6 +85,7 @@ class Authenticator : public ::testing::Test {
     Config config_;
     RequestSocket requests_ = make_request_socket();
     PassKey passes_;
+    TicketKey tickets_;
     std::uint64_t sessions_ = 0;
     AuthenticatorAccess access_;
     std::unique_ptr<Child> authenticator_;

@@ -165,13 +165,14 @@ class LoginCost : public testing::Test {
         EXPECT_TRUE(request.user.assign(user + "@v.example") && request.password.assign(password));
         const SocketPair channel = packet_socket_pair();
         hashed_with.clear();
-        answer_question(config_, request, channel.ours, key_, Deadline::after(Seconds(20)));
+        answer_question(config_, request, channel.ours, {key_, tickets_}, Deadline::after(Seconds(20)));
         const auto answer = receive_struct<AuthAnswer>(channel.theirs.get(), Deadline::after(Seconds(20)));
         return answer.value().value.outcome;
     }
 
     Config config_;
     Folder folder_;
+    const TicketKey tickets_;
     const ScramDigest key_ = make_salt_key();
 };
 

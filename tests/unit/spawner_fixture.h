@@ -56,7 +56,7 @@ class Spawner : public ::testing::Test {
     void start(SpawnerLimits limits = {.idle = Seconds(600)}) {
         spawner_ = std::make_unique<Child>([&, this] {
             if (::geteuid() == 0) use_test_accounts();
-            return run_spawner(config_, std::move(requests_.reader), limits);
+            return run_spawner(config_, std::move(requests_.reader), tickets_, limits);
         });
     }
     void use_test_accounts() const {
@@ -133,6 +133,7 @@ class Spawner : public ::testing::Test {
     Folder folder_;
     Config config_ = config_with(folder_);
     RequestSocket requests_ = make_request_socket();
+    TicketKey tickets_;
     std::unique_ptr<Child> spawner_;
     const std::string self_ = invoking_user();
 };

@@ -41,11 +41,15 @@ struct LogConfig {
 
 /// What is served where, and which servers are asked.
 struct NetworkConfig {
-    std::vector<ListenAddress> listen;  ///< never empty once loaded; has the submission port too
+    std::vector<ListenAddress> listen;  ///< of SMTP; never empty once loaded; has the submission port too
+    std::vector<ListenAddress> pop3;    ///< of POP3; empty: it is not served
     std::uint16_t submission_port;      ///< `msp`: one more listener on all addresses; 0 = none
     std::vector<IpNetwork> proxies;     ///< front ends that speak the PROXY protocol
     std::vector<Endpoint> nameservers;  ///< with their ports; empty = resolv.conf
     DnssecTrust dnssec;                 ///< which of them are believed to have validated an answer
+
+    /// All of both.
+    std::vector<ListenAddress> ports() const;
     bool operator==(const NetworkConfig&) const = default;
 };
 
@@ -214,6 +218,15 @@ struct RemoteConfig {
     bool operator==(const RemoteConfig&) const = default;
 };
 
+/// POP3.
+struct Pop3Config {
+    Seconds timeout;      ///< patience with a silent client that has logged in (RFC 1939 section 3: 10 min)
+    Seconds login_delay;  ///< between two logins of one user (RFC 2449 section 6.5); 0: none
+    bool marks_read;      ///< what was retrieved is marked as read in the mailbox
+    Seconds pop_before_smtp;  ///< the address of a login may relay for so long; 0: it may not
+    bool operator==(const Pop3Config&) const = default;
+};
+
 struct QueueConfig {
     std::string dir;             ///< the spool
     std::string control;         ///< socket of the running daemon; dir/control unless set
@@ -257,6 +270,7 @@ struct Config {
     LocalConfig local{};
     RemoteConfig remote{};
     QueueConfig queue{};
+    Pop3Config pop3{};
     SubmissionConfig submission{};
 
     bool operator==(const Config&) const = default;

@@ -20,6 +20,8 @@ struct ListenAddress {
     std::uint16_t port = 0;            ///< 0 = the kernel chooses (tests)
     bool tls = false;                  ///< TLS from the first octet
     bool submission = false;           ///< for users: TLS and AUTH before any mail
+    bool pop3 = false;                 ///< users fetch their mail here; else SMTP is served
+    std::string domain = "";           ///< with pop3: of logins that name none; empty: accounts of this host
 
     /// ":25", "192.0.2.1:25", "[2001:db8::1]:25".
     std::string to_string() const;

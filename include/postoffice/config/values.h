@@ -32,6 +32,8 @@ Result<RateLimit> parse_rate(std::string_view text);
 
 /// "ADDRESS:PORT", "[IPV6]:PORT" or ":PORT" for all addresses, then any number of ",OPTION".
 Result<ListenAddress> parse_listen(std::string_view text);
+/// "[ADDRESS]:PORT, domain=DOMAIN"; `tls`: from the first octet.
+Result<ListenAddress> parse_pop3_listen(std::string_view text, bool tls);
 /// An IPv4 or IPv6 address without brackets.
 Result<IpAddress> parse_ip_address(std::string_view text);
 /// A domain or host name (RFC 1123 section 2.1, RFC 5321 section 4.1.2; underscores are let pass), in lower

@@ -22,8 +22,9 @@ struct Assignment {
     std::string virtual_user = "";             ///< virtual_mailbox: the name in the domain, fit for a file
 };
 
-/// The assignment, or why there is none. `name`: as in the request. `domains`: as of now. Throws
-/// std::system_error if the account database cannot be asked, FormatError if domains.cf cannot be read.
+/// The assignment, or why there is none. `name`: as in the request, or in its ticket. `domains`: as of now.
+/// Throws std::system_error if the account database cannot be asked, FormatError if domains.cf cannot be
+/// read.
 std::variant<Assignment, DeliveryResult> assign(const Config& config, const DomainTable& domains,
                                                 SpawnRequest::Purpose purpose, const std::string& name);
 

@@ -10,6 +10,7 @@
 #include "postoffice/base/clock.h"
 #include "postoffice/base/fd.h"
 #include "postoffice/config/config.h"
+#include "postoffice/policy/mailbox_ticket.h"
 #include "postoffice/policy/session_pass.h"
 
 namespace postoffice {
@@ -20,9 +21,15 @@ struct AuthenticatorLimits {
     Seconds patience{30};            ///< a child that takes longer is killed, which says "not now"
 };
 
+/// The keys of a generation; they outlive the process.
+struct LoginKeys {
+    const PassKey& passes;     ///< has made those of the sessions
+    const TicketKey& tickets;  ///< the spawner has it, too
+};
+
 /// Serves AuthRequests from `requests`, the reader of its request socket, until SIGTERM. Returns the exit
-/// status. `passes`: has made those of the sessions; outlives it.
-int run_authenticator(const Config& config, Fd requests, const PassKey& passes,
+/// status.
+int run_authenticator(const Config& config, Fd requests, const LoginKeys& keys,
                       const AuthenticatorLimits& limits = {});
 
 }  // namespace postoffice

@@ -21,8 +21,9 @@ struct MasterSettings {
     bool foreground = false;
     std::optional<Seconds> queue_interval;  ///< -qTIME
     bool loopback_only = false;
-    bool serve_smtp = true;  ///< false: the queue alone
-    bool audit = false;      ///< whatever the configuration says
+    bool serve_smtp = true;   ///< and POP3, where the configuration has ports for it
+    bool serve_pop3 = false;  ///< POP3 without SMTP; with neither it is the queue alone
+    bool audit = false;       ///< whatever the configuration says
     std::vector<GivenSocket> given{};
     /// Reads the configuration again; nullopt (after logging why) if it cannot be used in place of `now`.
     std::function<std::optional<Config>(const Config& now)> reload;

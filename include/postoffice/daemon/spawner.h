@@ -9,6 +9,7 @@
 #include "postoffice/base/clock.h"
 #include "postoffice/base/fd.h"
 #include "postoffice/config/config.h"
+#include "postoffice/policy/mailbox_ticket.h"
 
 namespace postoffice {
 
@@ -17,12 +18,15 @@ struct SpawnerLimits {
     Seconds age{300};      ///< an agent this old gets no more channels: accounts and their groups change
     Seconds room{5};       ///< a request waits so long for a place when `agents` are there
     Seconds leaving{330};  ///< an agent told to leave is killed after this; longer than its batch_patience
-    std::size_t waiting = 64;  ///< requests waiting for a place
+    std::size_t waiting = 64;          ///< requests waiting for a place
+    std::size_t maildrops_of_one = 3;  ///< agents that have one mailbox open, or are about to end
 };
 
 /// Serves SpawnRequests from `requests`, the reader of its request socket, until SIGTERM; then lets its
 /// agents finish. `config.remote.agents` bounds their number. When not root, the only user it knows is the
-/// invoking one. Returns the exit status. Close what agents must not inherit before calling it.
-int run_spawner(const Config& config, Fd requests, const SpawnerLimits& limits = {});
+/// invoking one. `tickets`: of the authenticator, for mailboxes that are opened for reading; outlives it.
+/// Returns the exit status. Close what agents must not inherit before calling it.
+int run_spawner(const Config& config, Fd requests, const TicketKey& tickets,
+                const SpawnerLimits& limits = {});
 
 }  // namespace postoffice

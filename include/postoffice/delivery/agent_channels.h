@@ -9,9 +9,9 @@
 #include <string>
 
 #include "postoffice/base/clock.h"
+#include "postoffice/local/agent_protocol.h"
 #include "postoffice/local/agent_socket.h"
 #include "postoffice/local/spawner_handle.h"
-#include "postoffice/local/agent_protocol.h"
 
 namespace postoffice {
 

@@ -18,6 +18,7 @@
 #include <string>
 
 #include "postoffice/base/packet.h"
+#include "postoffice/policy/mailbox_ticket.h"
 
 namespace postoffice {
 
@@ -47,10 +48,12 @@ struct SpawnRequest {
                           ///< vhost-user
         domain,           ///< DomainRequests; `user` is a virtual domain, the account its owner's
         domain_alias,     ///< one InstructionRequest of an alias of that domain, likewise
+        maildrop,         ///< one POP3 session with the mailbox that `ticket` names; `user` is not looked at
     };
     AgentTag tag = own_tag;
     Purpose purpose = Purpose::mailbox;
     FixedString<320> user;
+    MailboxTicket ticket = {};  ///< for maildrop: the authenticator's
 };
 
 /// Which agent a request is about. Agents that stay for further channels are known by it.

@@ -17,10 +17,14 @@ class SpawnerHandle {
     /// Asks for a channel to this agent, which may be written to at once. Throws Timeout, PeerGone,
     /// FormatError (a name that is too long), std::system_error.
     [[nodiscard]] Fd open_channel(const AgentName& agent, const Deadline& deadline) const;
+    /// The same to an agent for the mailbox of this ticket.
+    [[nodiscard]] Fd open_maildrop(const MailboxTicket& ticket, const Deadline& deadline) const;
     /// -1 if there is none.
     int fd() const { return handle_; }
 
   private:
+    Fd ask(const SpawnRequest& request, const Deadline& deadline) const;
+
     int handle_ = -1;
 };
 

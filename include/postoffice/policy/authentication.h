@@ -14,6 +14,7 @@
 #include "postoffice/base/clock.h"
 #include "postoffice/base/fd.h"
 #include "postoffice/base/packet.h"
+#include "postoffice/policy/mailbox_ticket.h"
 #include "postoffice/policy/scram.h"
 #include "postoffice/policy/session_pass.h"
 
@@ -27,9 +28,10 @@ struct AuthRequest {
     std::uint32_t tag = own_tag;
     Method method = Method::password;
     FixedString<256> user;
-    FixedString<512> password;  ///< empty for SCRAM
-    FixedString<64> client;     ///< address, for the log and for PAM's rules about hosts
-    SessionPass pass;           ///< of the session process that asks
+    FixedString<512> password;     ///< empty for SCRAM
+    FixedString<64> client;        ///< address, for the log and for PAM's rules about hosts
+    SessionPass pass;              ///< of the session process that asks
+    std::uint8_t for_mailbox = 0;  ///< 1: with a yes, a ticket for the mailbox is wanted
 };
 
 /// The authenticator, as session processes reach it: by the handle of its request socket.
@@ -68,6 +70,7 @@ struct AuthAnswer {
     AuthOutcome outcome = AuthOutcome::temporary;
     FixedString<256> user;    ///< yes: the canonical name, "alice" or "bob@virtual.example"
     ScramDigest signature{};  ///< yes to SCRAM: ServerSignature
+    MailboxTicket ticket;     ///< yes, if it was wanted
 };
 
 /// For SCRAM, before the answer: what the client is challenged with. It looks the same whether there is such
@@ -94,20 +97,27 @@ struct ScramResponse {
 
 struct AuthVerdict {
     AuthOutcome outcome = AuthOutcome::temporary;
-    std::string user;
+    std::string user = "";
     ScramDigest signature{};
+    MailboxTicket ticket{};
+};
+
+/// What the authenticator is asked about.
+struct LoginQuestion {
+    std::string user;
+    std::string client;        ///< its address
+    bool for_mailbox = false;  ///< a ticket is wanted
 };
 
 /// Waits for the answer, at most until `deadline`. Does not throw; what does not fit the request is a no.
-AuthVerdict ask_authenticator(const AuthenticatorAccess& access, std::string_view user,
-                              std::string_view password, std::string_view client, const Deadline& deadline);
+AuthVerdict ask_authenticator(const AuthenticatorAccess& access, const LoginQuestion& question,
+                              std::string_view password, const Deadline& deadline);
 
 /// One exchange by SCRAM. Does not throw either.
 class ScramExchange {
   public:
     /// Waits for the challenge.
-    ScramExchange(const AuthenticatorAccess& access, std::string_view user, std::string_view client,
-                  const Deadline& deadline);
+    ScramExchange(const AuthenticatorAccess& access, const LoginQuestion& question, const Deadline& deadline);
     /// nullopt: passwords cannot be checked now.
     const std::optional<ScramChallenge>& challenge() const { return challenge_; }
     /// Waits for the answer. Once, after a challenge.

@@ -31,6 +31,9 @@ std::optional<Reply> count_recipient(const LimitsConfig& limits, RateTable* rate
 /// By what this client is counted: its user, else its network.
 std::string counted_as(const RatedClient& client);
 
+/// By what a RateTable knows that a user has fetched mail from this address (pop-before-smtp).
+std::string fetched_mail_key(const IpAddress& address);
+
 /// The part of an address that one client has for itself: all of IPv4, the first 64 bits of IPv6.
 std::string rated_network(const IpAddress& address);
 

@@ -1,6 +1,6 @@
-// hosts.allow and hosts.deny, hosts_access(5), for the service `smtp`. The rules are libwrap's, with its
-// options (hosts_options(5)): commands, `setenv`, `nice` and others that change the process for good. So a
-// child asks, and what it became ends with it. What a rule puts into the environment by
+// hosts.allow and hosts.deny, hosts_access(5), for the services `smtp` and `pop3`. The rules are libwrap's,
+// with its options (hosts_options(5)): commands, `setenv`, `nice` and others that change the process for
+// good. So a child asks, and what it became ends with it. What a rule puts into the environment by
 //
 //     smtp: .bad.example: setenv WHY we had too much from you
 //
@@ -19,6 +19,7 @@ extern const bool has_libwrap;  ///< it is built in
 struct AccessTables {
     std::string allow = "/etc/hosts.allow";
     std::string deny = "/etc/hosts.deny";
+    std::string service = "smtp";  ///< as rules name it
 };
 
 struct AccessVerdict {

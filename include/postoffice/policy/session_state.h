@@ -23,6 +23,7 @@ struct SessionState {
     std::uint8_t awaits_tls =
         0;  ///< the client's next octet begins TLS: STARTTLS was answered, or `listen` has `tls`
     std::uint8_t submission = 0;  ///< came to a listener for users: TLS and AUTH before any mail
+    std::uint8_t pop3 = 0;        ///< came to a listener for POP3; else SMTP is spoken
     NameStatus name_status = NameStatus::unasked;  ///< how sure client_name is
     ListStatus list_status = ListStatus::unasked;  ///< what the DNS lists say, once they were asked
     std::uint16_t errors = 0;                      ///< commands refused so far
@@ -35,8 +36,15 @@ struct SessionState {
     /// Why hosts.deny does not want this client, which `forbidden` lets in all the same; empty: it is
     /// welcome.
     FixedString<256> forbidden;
-    FixedString<256> listed;  ///< what a DNS list has against it
-    FixedString<256> user;    ///< the name that the client has logged in with; empty: none
+    FixedString<256> listed;       ///< what a DNS list has against it
+    FixedString<256> user;         ///< the name that the client has logged in with; empty: none
+    FixedString<256> pop3_domain;  ///< of POP3 logins that name none; empty: accounts of this host
+};
+
+enum class SessionEnd {
+    clean,    ///< QUIT after a well-behaved dialogue: the process may serve another client
+    unclean,  ///< anything else: the process exits
+    parked,   ///< silent outside a transaction: the connection goes back to the listener with the state
 };
 
 }  // namespace postoffice

@@ -16,11 +16,11 @@
 #include "postoffice/policy/misconduct.h"
 #include "postoffice/policy/policy_service.h"
 #include "postoffice/policy/rate_table.h"
+#include "postoffice/policy/session_state.h"
 #include "postoffice/queue/acceptor.h"
 #include "postoffice/queue/queue_flush.h"
 #include "postoffice/queue/spool_shares.h"
 #include "postoffice/routing/router.h"
-#include "postoffice/policy/session_state.h"
 
 namespace postoffice {
 
@@ -45,12 +45,6 @@ struct SessionServices {
     /// A person asks what a client would hear: the dialogue comes from a file or terminal, and nothing that
     /// is said in it is remembered.
     bool is_rehearsal = false;
-};
-
-enum class SessionEnd {
-    clean,    ///< QUIT after a well-behaved dialogue: the process may serve another client
-    unclean,  ///< anything else: the process exits
-    parked,   ///< silent outside a transaction: the connection goes back to the listener with the state
 };
 
 struct Dialogue;

@@ -40,6 +40,11 @@ void ArgumentParser::choose_by_name() {
         server_name_ = true;
         daemon_name_ = true;
         line_.mode = Mode::daemon;
+    } else if (name == "pop3d") {
+        server_name_ = true;
+        line_.mode = Mode::daemon;
+        line_.daemon.serve_pop3 = true;
+        line_.daemon.serve_smtp = false;
     } else if (name == "mailq") {
         line_.mode = Mode::list_queue;
     } else if (name == "runq") {

@@ -54,6 +54,7 @@ struct DaemonWords {
     bool debug = false;                     ///< bare -d: log to stderr
     bool loopback_only = false;             ///< -bl
     bool audit = false;                     ///< -a
+    bool serve_pop3 = false;                ///< the name pop3d
     bool serve_smtp = true;                 ///< false: -qTIME without -bd or the name smtpd: the queue alone
     std::optional<Seconds> queue_interval;  ///< -qTIME
 };
