@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace postoffice {
@@ -41,6 +42,10 @@ std::string_view trim(std::string_view text);
 std::string_view without_byte_order_mark(std::string_view text);
 /// Parts between separators, untrimmed; an empty text has one empty part.
 std::vector<std::string_view> split(std::string_view text, char separator);
+/// The parts of a string that is about to go would be of no use.
+template <class Text>
+requires std::is_same_v<Text, std::string> std::vector<std::string_view> split(Text&& text, char separator)
+= delete;
 /// The part up to the separator; `rest` keeps what follows it (empty at the end).
 std::string_view read_until(std::string_view& rest, char separator);
 /// Digits only, all of them, no sign, no overflow.
