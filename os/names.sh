@@ -6,7 +6,7 @@ our_links() {
     for name in sendmail send-mail smtpd pop3d runq authexpire dbm ndbm gdbm ns vdomain virtdomain; do
         echo "$SBINDIR/$name"
     done
-    for name in mailq newaliases vpasswd valias; do echo "$EXECDIR/$name"; done
+    for name in mailq newaliases vpasswd valias pop3client; do echo "$EXECDIR/$name"; done
     echo "$LIBDIR/sendmail"
 }
 

@@ -36,7 +36,8 @@ constexpr Tool tools[] = {{"authexpire", authexpire},
                           {"vpasswd", vpasswd},
                           {"valias", valias},
                           {"virtdomain", virtdomain},
-                          {"ns", ns}};
+                          {"ns", ns},
+                          {"pop3client", pop3client}};
 
 // Submission and the care of the queue go on while a new configuration is half written.
 bool goes_on_with_accepted_config(Mode mode) {

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <variant>
@@ -37,9 +38,13 @@ class MaildropAgent {
     }
 
   private:
+    /// For good, where only the administrator can give the rights that are missing.
     MaildropStatus status_of(const std::exception& error) const {
         log_event("", "maildrop-failed", {{"user", duty_.name}, {"reason", in_plain_words(error)}});
-        return MaildropStatus::temporary;
+        const auto* of_system = dynamic_cast<const std::system_error*>(&error);
+        const int number = of_system != nullptr ? of_system->code().value() : 0;
+        return number == EACCES || number == EPERM || number == EROFS ? MaildropStatus::permanent
+                                                                      : MaildropStatus::temporary;
     }
 
     /// False if the session was told why not.

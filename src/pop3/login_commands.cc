@@ -64,17 +64,6 @@ bool comes_too_soon(const Pop3Dialogue& dialogue, const std::string& user) {
     return false;
 }
 
-Pop3Answer refusal_of(const MaildropRefused& error) {
-    switch (error.status()) {
-        case MaildropStatus::in_use:
-            return refused_with("IN-USE", error.what());
-        case MaildropStatus::permanent:
-            return refused_with("SYS/PERM", error.what());
-        default:
-            return refused_with("SYS/TEMP", error.what());
-    }
-}
-
 /// After a right password: the transaction state begins when the mailbox is open.
 Pop3Answer open_mailbox(Pop3Dialogue& dialogue, const AuthVerdict& verdict) {
     if (comes_too_soon(dialogue, verdict.user))

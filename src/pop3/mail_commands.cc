@@ -72,7 +72,7 @@ std::optional<Pop3Answer> send_message(Pop3Dialogue& dialogue, std::size_t index
             dialogue.send(encoded);
         });
     } catch (const MaildropRefused& error) {
-        return refused_with("SYS/TEMP", error.what());
+        return refusal_of(error);
     }
     encoded.clear();
     encoder.finish(encoded);
@@ -146,16 +146,15 @@ std::optional<Pop3Answer> perform_quit(Pop3Dialogue& dialogue, std::string_view)
     const auto wanted = static_cast<std::size_t>(
         std::count(dialogue.changes.deleted.begin(), dialogue.changes.deleted.end(), true));
     dialogue.changes.marks_read = dialogue.config().pop3.marks_read && !dialogue.leaves_no_trace;
-    std::string problem;
     try {
         if (wanted > 0 || (dialogue.changes.marks_read && dialogue.fetched > 0))
             dialogue.removed = dialogue.maildrop->update(dialogue.changes);
-        if (dialogue.removed < wanted)
-            problem = "Some deleted messages were not removed";  // RFC 1939 section 6
     } catch (const MaildropRefused& error) {
-        problem = error.what();
+        return refusal_of(error);
     }
-    return problem.empty() ? ok("Goodbye") : refused_with("SYS/TEMP", problem);
+    if (dialogue.removed < wanted)  // RFC 1939 section 6
+        return refused_with("SYS/TEMP", "Some deleted messages were not removed");
+    return ok("Goodbye");
 }
 
 }  // namespace postoffice

@@ -30,6 +30,17 @@ std::string words_of(MaildropStatus status) {
 
 }  // namespace
 
+Pop3Answer refusal_of(const MaildropRefused& error) {
+    switch (error.status()) {
+        case MaildropStatus::in_use:
+            return refused_with("IN-USE", error.what());
+        case MaildropStatus::permanent:
+            return refused_with("SYS/PERM", error.what());
+        default:
+            return refused_with("SYS/TEMP", error.what());
+    }
+}
+
 /// The next packet, which is a T. A DeliveryAnswer in its place is the spawner's: there is no agent.
 template <class T>
 T MaildropChannel::receive(std::span<std::byte> into) const {
@@ -109,7 +120,7 @@ std::size_t MaildropChannel::update(const MaildropChanges& changes) try {
     std::array<std::byte, sizeof(DeliveryAnswer)> packet;
     const auto answer = receive<MaildropAnswer>(packet);
     if (answer.status != MaildropStatus::done)
-        throw MaildropRefused(answer.status, "The mailbox could not be changed; it has all its messages");
+        throw MaildropRefused(answer.status, "The mailbox cannot be changed now; it has all its messages");
     return answer.removed;
 } catch (const MaildropRefused&) {
     throw;

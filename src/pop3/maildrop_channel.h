@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "answer.h"
 #include "postoffice/local/agent_socket.h"
 #include "postoffice/local/spawner_handle.h"
 #include "postoffice/maildrop/maildrop.h"
@@ -26,6 +27,9 @@ class MaildropRefused : public std::runtime_error {
   private:
     MaildropStatus status_;
 };
+
+/// The refusal in the words of RFC 2449 and RFC 3206.
+Pop3Answer refusal_of(const MaildropRefused& error);
 
 class MaildropChannel {
   public:

@@ -16,7 +16,7 @@ import log_reference
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("POSTOFFICE_BINARY", os.path.join(TOP, "build", "postoffice"))
 NAMES = ["postoffice", "smtpd", "pop3d", "sendmail", "authexpire", "dbm", "ndbm", "gdbm", "ns", "mailq", "runq", "newaliases",
-         "vdomain", "vpasswd", "valias", "virtdomain"]
+         "pop3client", "vdomain", "vpasswd", "valias", "virtdomain"]
 
 #: Options that root alone may set.
 ROOT_ONLY = {"trusted", "forbidden", "spam", "coal-command", "usermap", "relay-host", "forward-all", "routes",

@@ -9,6 +9,7 @@ import pytest
 from accounts import password_of
 from certificates import authority  # noqa: F401
 from conftest import needs_root, needs_tls
+from host import free_port
 from pop3_host import MESSAGES, pop3_host  # noqa: F401
 from test_pop3 import box, stored_by
 
@@ -125,3 +126,49 @@ def test_the_client_fetches_all_and_deletes(pop3_host, folder, name):
     if texts is not None:
         assert texts == MESSAGES
     assert box(pop3_host) == b""
+
+
+@pytest.mark.parametrize("mechanism", ["plain", "login", "scram-sha-256", "scram-sha-256-plus"])
+@pytest.mark.skipif(not shutil.which("mpop"), reason="NEEDS mpop")
+def test_mpop_logs_in_by_sasl(pop3_host, folder, mechanism):
+    if mechanism not in run("mpop", "--version").decode().lower():
+        pytest.skip(f"this mpop is built without {mechanism}")
+    rc = private_file(os.path.join(folder, "mpoprc"), (
+        f"account default\nhost localhost\nport {pop3_host.pop3s}\nuser sally@virtual.test\npassword s pass\ntls on\n"
+        f"tls_starttls off\ntls_certcheck off\nauth {mechanism}\ndelivery mbox {folder}/got\nuidls_file {folder}/uidls\n"))
+    run("mpop", "-C", rc, "default", env={**os.environ, "HOME": folder})
+    assert "login=sally@virtual.test" in pop3_host.host.log_text()
+
+
+def pop3client(pop3_host, *arguments, password=None, status=0):
+    done = subprocess.run([pop3_host.host.command("pop3client"), *arguments], capture_output=True, timeout=120,
+                          input=(password or password_of("alice")).encode() + b"\n")
+    assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
+    return done.stdout.decode(), done.stderr.decode()
+
+
+def test_our_own_client_lists_shows_and_deletes(pop3_host):
+    stored_by(pop3_host, MESSAGES)
+    place = f"localhost:{pop3_host.pop3}"
+    lines = pop3client(pop3_host, "-k", "alice", place)[0].splitlines()
+    assert [line.split(" ")[:2] for line in lines] == [[str(n), str(len(message) + message.count(b"\n"))]
+                                                      for n, message in enumerate(MESSAGES, 1)]
+    assert pop3client(pop3_host, "-k", "-r", "2", "alice", place)[0].encode() == MESSAGES[1]
+    pop3client(pop3_host, "-s", "-k", "-d", "2", "alice", f"localhost:{pop3_host.pop3s}")
+    assert len(pop3client(pop3_host, "-p", "alice", f"127.0.0.1:{pop3_host.pop3}")[0].splitlines()) == 2
+
+
+def test_our_own_client_says_what_is_wrong(pop3_host):
+    place = f"localhost:{pop3_host.pop3}"
+    assert "[AUTH]" in pop3client(pop3_host, "-k", "alice", place, password="wrong", status=69)[1]
+    assert "certificate" in pop3client(pop3_host, "alice", place, status=75)[1]
+    assert "usage" in pop3client(pop3_host, "alice", status=64)[1]
+    assert "usage" in pop3client(pop3_host, "-n", "0", "alice", place, status=64)[1]
+    assert pop3client(pop3_host, "alice", f"localhost:{free_port()}", status=75)[1].startswith("pop3client: ")
+
+
+def test_our_own_client_makes_load(pop3_host):
+    stored_by(pop3_host, MESSAGES)
+    out, _ = pop3client(pop3_host, "-p", "-a", "-n", "20", "alice", f"127.0.0.1:{pop3_host.pop3}")
+    assert out.startswith("20 sessions in ")
+    assert pop3_host.host.log_text().count("fetched=3") == 20

@@ -40,6 +40,8 @@ int authexpire(int argc, char** argv);
 int dbm(int argc, char** argv);
 /// ns(8), the same.
 int ns(int argc, char** argv);
+/// pop3client(1), the same.
+int pop3client(int argc, char** argv);
 /// vdomain(8), vpasswd(8), valias(8) and virtdomain(8), which have, too, and no privilege.
 int vdomain(int argc, char** argv);
 int vpasswd(int argc, char** argv);

@@ -3,7 +3,6 @@
 #include <getopt.h>
 #include <string.h>
 #include <sysexits.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <array>
@@ -15,6 +14,7 @@
 #include "postoffice/base/output.h"
 #include "postoffice/base/text.h"
 #include "postoffice/commands/commands.h"
+#include "postoffice/commands/line/read_secret.h"
 #include "postoffice/policy/authentication.h"
 #include "postoffice/policy/passwords.h"
 #include "postoffice/routing/domain_files.h"
@@ -62,45 +62,11 @@ bool read_arguments(int argc, char** argv, UserTask& task) {
     return true;
 }
 
-/// The terminal does not show what is typed while this lives.
-class Silence {
-  public:
-    Silence() : is_terminal_(::tcgetattr(STDIN_FILENO, &before_) == 0) {
-        if (!is_terminal_) return;
-        termios silent = before_;
-        silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-        (void)::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-    }
-    ~Silence() {
-        if (!is_terminal_) return;
-        (void)::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
-        print_error("\n");
-    }
-    Silence(const Silence&) = delete;
-    Silence& operator=(const Silence&) = delete;
-    bool is_terminal() const { return is_terminal_; }
-
-  private:
-    termios before_{};
-    bool is_terminal_;
-};
-
-std::string read_line(const char* prompt) {
-    const Silence silence;
-    if (silence.is_terminal()) print_error("{}", prompt);
-    std::array<char, 1024> line{};
-    if (std::fgets(line.data(), static_cast<int>(line.size()), stdin) == nullptr) return "";
-    std::string text(line.data());
-    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-    ::explicit_bzero(line.data(), line.size());
-    return text;
-}
-
 /// Typed twice at a terminal; otherwise the first line of what comes in.
 std::string read_hash() {
-    std::string password = read_line("New password: ");
+    std::string password = read_secret("New password: ");
     if (::isatty(STDIN_FILENO) == 1) {
-        std::string again = read_line("Once more: ");
+        std::string again = read_secret("Once more: ");
         const bool same = password == again;
         wipe(again);
         if (!same) throw ToolFailure{EX_DATAERR, "these are two different passwords; nothing is changed"};
