@@ -76,8 +76,9 @@ bool Dispatcher::is_postponed(const Parts& parts, const Journal& journal) {
     if (parts.size() != 1) return false;
     const auto& [key, part] = *parts.begin();
     DestinationQueue& destination = place_of(key, part.account)->second;
-    if (destination.has_room()) return false;
-    join_by_priority(destination.backlog, {journal.id, journal.envelope.parameters.scheduling.priority});
+    const int priority = journal.envelope.parameters.scheduling.priority;
+    if (destination.has_room() || destination.goes_ahead(priority)) return false;
+    join_by_priority(destination.backlog, {journal.id, priority});
     return true;
 }
 

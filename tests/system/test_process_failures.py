@@ -78,7 +78,7 @@ def test_a_crash_of_a_session_process_ends_one_session(host):
         one.data(message(b"lost"))
     assert other.data(message(b"not lost"))[0] == 250
     other.quit()
-    wait_for(lambda: re.search(r'crash process="?SMTP.*signal 11', host.log_text()), what="the log line")
+    wait_for(lambda: re.search(r'crash process="?session\b.*signal 11', host.log_text()), what="the log line")
 
 
 def holds_client(pid, port):

@@ -122,8 +122,8 @@ def test_priorities_order_the_mail_of_one_destination(host):
         for number, priority in enumerate(["-2", "0", "5"]):
             assert sendmail(host, "-O", f"Priority={priority}", subject=f"priority {priority}").returncode == 0
             wait_for(lambda: host.log_text().count(" queued ") == number + 2, what=host.log_text)
-        wait_for(lambda: len([one for one in host.queue() if one["queue_name"] == "active"]) == 4,
-                 what=lambda: f"all under way: {host.queue()}")
+        # The first is under way; of a destination that was not quick yet the others wait unopened.
+        wait_for(lambda: len(host.queue()) == 4, what=lambda: f"all in the queue: {host.queue()}")
         open(os.path.join(host.folder, "go"), "w").close()
         host.wait_for_empty_queue()
         subjects = [part.data.split(b"Subject: ")[1].split(b"\r\n")[0] for part in sink.transactions]

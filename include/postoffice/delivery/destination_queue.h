@@ -106,6 +106,9 @@ struct DestinationQueue {
     /// Of one elsewhere: it begins with few agents, and gets one more for each job that reaches a host.
     void follow(const Transport& transport);
     bool has_room() const;
+    /// A message of this priority would be before one that is open already: it does not wait for room. There
+    /// is one such message for each priority at most.
+    bool goes_ahead(int priority) const { return !waiting.empty() && waiting.back().priority < priority; }
     /// The rate lets another job begin now; note_begin() says that it has. Jobs are spread evenly: of 60/1h
     /// one begins each minute. Those of a second may begin together.
     bool may_begin() const { return rate.most == 0 || Clock::now() >= next_job; }
