@@ -109,9 +109,6 @@ class Ours:
                                pop3=f"127.0.0.1:{self.port}").start()
         self.pid = self.host.process.pid
 
-    def has_work(self):
-        return False
-
     def stop(self):
         self.host.end()
 

@@ -90,6 +90,8 @@ void notice_limits(const Config& config, std::vector<std::string>& notices) {
         if (network.prefix == 0)
             notices.push_back(fmt::format(
                 "trusted={}: every client may send mail through this host to anywhere", network.to_string()));
+    if (!config.network.pop3.empty() && config.tls.certificate.empty() && !config.auth.plaintext)
+        notices.push_back("pop3: without tls-certificate only this host and trusted hosts can log in");
     if (config.access.relay)
         notices.push_back("relay: every client may send mail through this host to anywhere");
     if (config.limits.client_connections > config.limits.clients)

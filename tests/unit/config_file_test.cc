@@ -129,6 +129,13 @@ TEST_F(ConfigFile, NoticesOldSpellingsAndRepetitions) {
     EXPECT_EQ(loaded.notices[2], "client-connections=10 never takes effect with clients=6");
 }
 
+TEST_F(ConfigFile, TellsThatPop3WithoutTlsIsForThisHost) {
+    const std::string notice = "pop3: without tls-certificate only this host and trusted hosts can log in";
+    EXPECT_EQ(load("pop3=:110\n").notices, std::vector{notice});
+    EXPECT_TRUE(load("pop3=:110\nauth-plaintext\n").notices.empty());
+    EXPECT_TRUE(load("hostname=a.example\n").notices.empty());
+}
+
 TEST_F(ConfigFile, OptionsHaveToFitTogether) {
     EXPECT_EQ(problems(load("forward-all\n")),
               "postoffice.cf: forward-all needs relay-host=HOST to forward to\n");
