@@ -181,9 +181,14 @@ def test_slow_pam_delays_no_other_client(login_host, folder):
         assert [smtp.getreply()[0] for smtp in waiting] == [235] * 30
 
 
+AUTH_REQUEST_OCTETS = 864
+
+
 def auth_request(user, password):
-    """struct AuthRequest of include/postoffice/policy/authentication.h."""
-    return struct.pack("@IB256s512s64s3x", 0x504f4155, 0, user.encode(), password.encode(), b"127.0.0.1")
+    """struct AuthRequest of include/postoffice/policy/authentication.h, with a pass that the listener did not give."""
+    request = struct.pack("@IB256s512s64s3xQQB7x", 0x504f4155, 0, user.encode(), password.encode(), b"127.0.0.1", 1, 1, 0)
+    assert len(request) == AUTH_REQUEST_OCTETS
+    return request
 
 
 @needs_pam
@@ -203,7 +208,7 @@ def test_a_captured_session_process_prevents_no_login(login_host, folder):
                     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
                     ends = array.array("i", [theirs.fileno()] * flood.choice([0, 1, 1, 2, 3]))
                     slot.sendmsg([flood.choice([auth_request("mallory", password_of("mallory")), b"x",
-                                                flood.randbytes(840), flood.randbytes(flood.randrange(5000))])],
+                                                flood.randbytes(AUTH_REQUEST_OCTETS), flood.randbytes(flood.randrange(5000))])],
                                  [(socket.SOL_SOCKET, socket.SCM_RIGHTS, ends)] if ends else [])
                     theirs.close()
                     if len(questions) < 500:

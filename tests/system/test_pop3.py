@@ -1,12 +1,14 @@
 """Users fetch their mail by POP3: what they delete is gone after QUIT and not before, and no user gets the mail of
 another."""
 import base64
+import contextlib
 import os
 import poplib
 import pwd
 import shutil
 import socket
 import struct
+import subprocess
 import time
 
 import pytest
@@ -362,3 +364,21 @@ def test_a_captured_session_opens_no_other_mailbox(pop3_host):
         wait_for(lambda: "no valid ticket" in pop3_host.host.log_text(), what="the request refused")
         assert not with_title(pop3_host.host, "POP3 alice")
     client.quit()
+
+
+def test_the_server_named_pop3d_serves_pop3_alone(pop3_host):
+    host = pop3_host.host
+    host.stop()
+    server = subprocess.Popen([host.command("pop3d"), "-C", host.config, "-bD"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        def serves(port):
+            with contextlib.suppress(OSError), Talk(port) as talk:
+                return talk.greeting.startswith(b"+OK") and talk.say("QUIT").startswith("+OK")
+        wait_for(lambda: serves(pop3_host.pop3), what="pop3d answering")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", host.port), timeout=5)
+        pop3_host.client().quit()
+    finally:
+        server.terminate()
+        server.wait(30)
