@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include "postoffice/base/packet.h"
 #include "postoffice/delivery/queue_job.h"
 #include "postoffice/local/agent_shares.h"
 
@@ -76,6 +77,12 @@ AgentPool::Agent* AgentPool::free_agent(Place place) {
     return start(place);
 }
 
+bool AgentPool::has_idle_connection(Place place) const {
+    return !is_local_ && std::any_of(agents_.begin(), agents_.end(), [&](const Agent& agent) {
+        return agent.place == place && !agent.job && agent.was_connected && !must_give_way(agent);
+    });
+}
+
 /// The agent that has been idle for longest, of those that can work here. While there may be more agents, one
 /// that keeps a connection for the next message is left alone.
 AgentPool::Agent* AgentPool::take_over(Place place) {
@@ -112,6 +119,29 @@ AgentPool::Agent* AgentPool::start(Place place) try {
 
 AgentPool::Agents::iterator AgentPool::idle_agent() {
     return std::find_if(agents_.begin(), agents_.end(), [](const Agent& a) { return !a.job; });
+}
+
+void AgentPool::send(Agent& agent, const DeliveryJob& job, const StatusWriter* status) {
+    QueueJob request;
+    request.count = static_cast<std::uint32_t>(job.recipients.size());
+    std::copy(job.recipients.begin(), job.recipients.end(), request.recipients);
+    request.routes_again = job.routes_again ? 1 : 0;
+    const DestinationKey& key = agent.place->first;
+    request.is_patient = key.local_name.empty() ? 0 : 1;
+    if (const auto* hosts = key.next_hop.as<NextHop::MailHosts>(); hosts != nullptr && !key.is_local) {
+        request.domain.assign_cut(hosts->domain);
+        request.transport.assign_cut(key.next_hop.transport);
+    }
+    const QueueEntry& entry = job.message->entry;
+    const Fd message = entry.open_message();
+    std::vector<int> descriptors = {entry.fd(), message.get()};
+    if (status != nullptr) {
+        request.submitter_sees_all = status->sees_all() ? 1 : 0;
+        descriptors.push_back(status->fd());
+    }
+    send_struct(agent.worker.channel.get(), request, descriptors);
+    agent.job = job;
+    agent.busy_since = Clock::now();
 }
 
 void AgentPool::remove(Agents::iterator agent) {

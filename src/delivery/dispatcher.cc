@@ -13,12 +13,6 @@ namespace {
 constexpr std::size_t most_read_at_once = 20;  // of a backlog, before others have their turn
 constexpr std::size_t most_remembered = 5000;  // destinations; of more only those at work
 
-DeliveryResult result_in(const QueueJobDone& answer) {
-    return {DeliveryResult::Outcome::deferred,
-            {answer.code, answer.status.str(), answer.why.str()},
-            answer.by.str()};
-}
-
 }  // namespace
 
 Dispatcher::Dispatcher(const Config& config, const Spool& spool, Bouncer& bouncer, Events events,
@@ -34,7 +28,14 @@ Dispatcher::Dispatcher(const Config& config, const Spool& spool, Bouncer& bounce
 
 // ---- messages
 
-bool Dispatcher::start(const std::string& id) {
+bool Dispatcher::start(const std::string& id) try {
+    return begin(id);
+} catch (const std::system_error& error) {
+    log_event(id, "not-attempted", {{"reason", error.what()}});
+    return false;
+}
+
+bool Dispatcher::begin(const std::string& id) {
     std::optional<QueueEntry> entry = spool_.take(id);
     if (!entry) return false;
     if (entry->journal().held) return false;
@@ -51,7 +52,7 @@ bool Dispatcher::start(const std::string& id) {
     if (!is_too_late && is_postponed(parts, entry->journal())) return true;
     std::string owner = MessageShares::owner_of(entry->journal().envelope.origin);
     if (!shares_.has_share(owner, places_left())) {
-        shares_.add_waiting(owner, id);
+        shares_.add_waiting(owner, id, parts.size() == 1 ? parts.begin()->first.to_string() : "");
         return true;
     }
     shares_.begin(owner);
@@ -171,7 +172,7 @@ void Dispatcher::dispatch(Place place) {
             return;
         } else if (Agent* agent = pool.free_agent(place)) {
             destination.note_begin();
-            hand_over(*agent, std::move(job));
+            hand_over(*agent, job);
         } else {
             destination.waiting.push_front(std::move(job));
             if (destination.is_down()) continue;  // since no agent could be started
@@ -184,20 +185,32 @@ void Dispatcher::dispatch(Place place) {
     read_backlog(place);
 }
 
-// Messages that had to wait outside come in as soon as there is room for them. Starting one may dispatch this
-// destination again (it is down, say): the loop goes on here, not one level deeper each time. It makes
-// pauses, since what is deferred at once may be twenty thousand messages.
+/// A message that had to wait outside; else, if an agent has a connection and nothing to do, one that waits
+/// for a share of its owner: a queue of a thousand destinations is drained with a connection for each, not
+/// for each message.
+std::optional<std::string> Dispatcher::next_from_outside(Place place) {
+    DestinationQueue& destination = place->second;
+    if (!has_room() || !destination.has_room()) return std::nullopt;
+    if (!destination.backlog.empty()) {
+        std::string id = std::move(destination.backlog.front().id);
+        destination.backlog.pop_front();
+        return id;
+    }
+    const bool has_use = destination.waiting.empty() && destination.may_begin() && !stopping_ &&
+                         pool_of(place).has_idle_connection(place);
+    return has_use ? shares_.next_for(place->first.to_string(), places_left()) : std::nullopt;
+}
+
+// Starting a message may dispatch this destination again (it is down, say): the loop goes on here, not one
+// level deeper each time. It makes pauses, since what is deferred at once may be twenty thousand messages.
 void Dispatcher::read_backlog(Place place) {
     DestinationQueue& destination = place->second;
     if (destination.is_reading_backlog) return;
     destination.is_reading_backlog = true;
-    const auto may_read = [&] {
-        return has_room() && !destination.backlog.empty() && destination.has_room();
-    };
-    for (std::size_t n = 0; n < most_read_at_once && may_read(); ++n) {
-        const std::string id = std::move(destination.backlog.front().id);
-        destination.backlog.pop_front();
-        if (!start(id)) events_.on_gone(id);
+    for (std::size_t n = 0; n < most_read_at_once; ++n) {
+        const auto id = next_from_outside(place);
+        if (!id) break;
+        if (!start(*id)) events_.on_gone(*id);
     }
     destination.is_reading_backlog = false;
     if (!destination.backlog.empty() && destination.has_room() && !std::exchange(destination.is_unread, true))
@@ -235,7 +248,7 @@ void Dispatcher::serve_line(AgentPool& pool) {
     while (const auto place = pool.next_in_line()) dispatch(*place);
 }
 
-void Dispatcher::hand_over(Agent& agent, DeliveryJob job) {
+void Dispatcher::hand_over(Agent& agent, const DeliveryJob& job) {
     QueueEntry& entry = job.message->entry;
     try {
         entry.make_room_for_results(job.recipients.size());
@@ -243,26 +256,8 @@ void Dispatcher::hand_over(Agent& agent, DeliveryJob job) {
         // What is delivered and cannot be noted would be delivered again and again.
         return defer_job(job, std::string("the journal cannot be written: ") + error.what());
     }
-    QueueJob request;
-    request.count = static_cast<std::uint32_t>(job.recipients.size());
-    std::copy(job.recipients.begin(), job.recipients.end(), request.recipients);
-    request.routes_again = job.routes_again ? 1 : 0;
-    const DestinationKey& key = agent.place->first;
-    request.is_patient = key.local_name.empty() ? 0 : 1;
-    if (const auto* hosts = key.next_hop.as<NextHop::MailHosts>(); hosts != nullptr && !key.is_local) {
-        request.domain.assign_cut(hosts->domain);
-        request.transport.assign_cut(key.next_hop.transport);
-    }
     try {
-        const Fd message = entry.open_message();
-        std::vector<int> descriptors = {entry.fd(), message.get()};
-        if (const StatusWriter* status = events_.status_writer_of(entry.id())) {
-            request.submitter_sees_all = status->sees_all() ? 1 : 0;
-            descriptors.push_back(status->fd());
-        }
-        send_struct(agent.worker.channel.get(), request, descriptors);
-        agent.job = std::move(job);
-        agent.busy_since = AgentPool::Clock::now();
+        AgentPool::send(agent, job, events_.status_writer_of(entry.id()));
     } catch (const PeerGone&) {
         // The end of its channel removes the agent from the pool; this part is tried again by schedule.
         defer_job(job, "the delivery process ended");
@@ -298,7 +293,7 @@ void Dispatcher::agent_answered(AgentPool& pool, AgentPool::Agents::iterator age
     if (job) destination.learn_pace(pool.time_of_job(*agent), slow_, !is_down);
     if (job && is_unrecorded && !stopping_ && pool.may_pass_on(*agent, !answer.value.by.str().empty()))
         return pass_on(pool, agent, std::move(*job));
-    if (is_down) destination.note_down(result_in(answer.value));
+    if (is_down) destination.note_down(answer.value.why_down());
     if (job && !is_down) destination.let_grow();
     agent->was_connected = !is_down;
     const bool gives_way = pool.must_give_way(*agent);

@@ -17,7 +17,7 @@ std::string MessageShares::owner_of(const Origin& origin) {
 
 bool MessageShares::has_share(const std::string& owner, std::size_t places_left) const {
     const auto share = shares_.find(owner);
-    return share == shares_.end() || share->second.active < 2 * places_left;
+    return share == shares_.end() || is_small(share->second, places_left);
 }
 
 void MessageShares::end(const std::string& owner) {
@@ -26,8 +26,26 @@ void MessageShares::end(const std::string& owner) {
     if (share->second.active == 0 && share->second.waiting.empty()) shares_.erase(share);
 }
 
-void MessageShares::add_waiting(const std::string& owner, const std::string& id) {
-    shares_[owner].waiting.push_back(id);
+void MessageShares::add_waiting(const std::string& owner, const std::string& id,
+                                const std::string& destination) {
+    Share& share = shares_[owner];
+    const Turn turn = ++last_turn_;
+    ByDestination::value_type* companions = nullptr;
+    if (!destination.empty()) {
+        companions = &*by_destination_.try_emplace(destination).first;
+        companions->second.emplace(turn, &share);
+    }
+    share.waiting.emplace(turn, Waiting{id, companions});
+}
+
+std::string MessageShares::take(Share& share, std::map<Turn, Waiting>::iterator message) {
+    if (auto* companions = message->second.companions) {
+        companions->second.erase(message->first);
+        if (companions->second.empty()) by_destination_.erase(by_destination_.find(companions->first));
+    }
+    std::string id = std::move(message->second.id);
+    share.waiting.erase(message);
+    return id;
 }
 
 std::vector<std::string> MessageShares::owners_waiting() const {
@@ -39,21 +57,28 @@ std::vector<std::string> MessageShares::owners_waiting() const {
 
 std::optional<std::string> MessageShares::next(const std::string& owner, std::size_t places_left) {
     const auto share = shares_.find(owner);
-    if (share == shares_.end() || share->second.waiting.empty() || !has_share(owner, places_left))
+    if (share == shares_.end() || share->second.waiting.empty() || !is_small(share->second, places_left))
         return std::nullopt;
-    std::string id = std::move(share->second.waiting.front());
-    share->second.waiting.pop_front();
-    return id;
+    return take(share->second, share->second.waiting.begin());
+}
+
+std::optional<std::string> MessageShares::next_for(const std::string& destination, std::size_t places_left) {
+    const auto found = by_destination_.find(destination);
+    if (found == by_destination_.end()) return std::nullopt;
+    const auto [turn, share] = *found->second.begin();
+    if (!is_small(*share, places_left)) return std::nullopt;
+    return take(*share, share->waiting.find(turn));
 }
 
 bool MessageShares::can_go_on(std::size_t places_left) const {
     return std::any_of(shares_.begin(), shares_.end(), [&](const auto& entry) {
-        return !entry.second.waiting.empty() && has_share(entry.first, places_left);
+        return !entry.second.waiting.empty() && is_small(entry.second, places_left);
     });
 }
 
 void MessageShares::clear_waiting() {
     for (auto& [owner, share] : shares_) share.waiting.clear();
+    by_destination_.clear();
 }
 
 }  // namespace postoffice

@@ -170,16 +170,8 @@ void Runner::start_due() {
     while (!stopping_ && dispatcher_.has_room() && schedule_.has_due(now) && turn.time() < longest_turn) {
         // A message that another process owns is found again by the next look at the spool.
         const std::string id = schedule_.take_due();
-        if (!start(id)) forget(id);
+        if (!dispatcher_.start(id)) forget(id);
     }
-}
-
-/// False if it cannot be had. A file that cannot be read must not keep the others from being delivered.
-bool Runner::start(const std::string& id) try {
-    return dispatcher_.start(id);
-} catch (const std::system_error& error) {
-    log_event(id, "not-attempted", {{"reason", error.what()}});
-    return false;
 }
 
 // ---- the loop

@@ -137,6 +137,28 @@ TEST_F(DispatcherTest, AnAgentThatMayKeepAConnectionIsLeftAloneWhileThereMayBeMo
     EXPECT_EQ(deliver_all().size(), 2U);
 }
 
+/// Places for messages under way of one owner: the next one waits for a share.
+constexpr std::size_t most_of_an_owner = Dispatcher::most_active * 2 / 3 + 1;
+
+TEST_F(DispatcherTest, MailThatWaitsForAShareFollowsOverTheConnectionOfItsDestination) {
+    config_.remote.agents = 1;
+    ASSERT_TRUE(dispatcher_.start(queue({at("first.test")}, {}, "192.0.2.6")));
+    for (std::size_t n = 1; n < most_of_an_owner; ++n)
+        ASSERT_TRUE(dispatcher_.start(queue({at("d" + std::to_string(n) + ".test")}, {}, "192.0.2.6")));
+    for (int n = 0; n < 25; ++n)
+        for (const char* domain : {"other.test", "first.test"})
+            ASSERT_TRUE(dispatcher_.start(queue({at(domain)}, {}, "192.0.2.6")));
+    std::vector<std::string> served = deliver_all();
+    ASSERT_GE(served.size(), 21U);
+    const auto is_first = [](const std::string& name) { return name == "first.test"; };
+    EXPECT_TRUE(std::all_of(served.begin(), served.begin() + 20, is_first));
+    EXPECT_FALSE(is_first(served[20])) << "others have waited for the agent";
+    for (; dispatcher_.can_go_on(); dispatcher_.go_on())
+        for (const std::string& name : deliver_all()) served.push_back(name);
+    for (const std::string& name : deliver_all()) served.push_back(name);
+    EXPECT_EQ(served.size(), most_of_an_owner + 50) << "none is forgotten, none comes twice";
+}
+
 TEST_F(DispatcherTest, AnAgentOfARelayHostWorksForNoOther) {
     config_.remote.agents = 1;
     ASSERT_TRUE(dispatcher_.start(queue({at("a.test")})));

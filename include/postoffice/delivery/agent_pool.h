@@ -51,6 +51,8 @@ class AgentPool {
     /// The destination that gets the next agent, and leaves the line; nullopt if no agent is spare, or none
     /// may start.
     std::optional<Place> next_in_line();
+    /// An agent of another host that has reached it waits for the next job of its destination.
+    bool has_idle_connection(Place place) const;
     /// The agent does no more for its destination, since others wait in line. Another destination costs a
     /// connection: the only agent of one may do some work first.
     bool must_give_way(const Agent& agent) const;
@@ -61,6 +63,10 @@ class AgentPool {
     /// answers; otherwise the other one must have had a connection.
     bool may_pass_on(const Agent& refused, bool has_answer) const;
 
+    /// The agent, which is idle, has this job from now on. `status`: of the submitter that waits for the
+    /// outcome, or nullptr. PeerGone if the agent has ended, std::system_error if the message cannot be
+    /// opened.
+    static void send(Agent& agent, const DeliveryJob& job, const StatusWriter* status);
     /// Closes the channel of the agent, by which it ends.
     void remove(Agents::iterator agent);
     void end_idle();

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,8 +38,8 @@ class Dispatcher {
 
     /// There is room for another message.
     bool has_room() const { return active_.size() < most_active; }
-    /// Begins work on a message. False if it cannot be had: gone, damaged, or owned by another process; or if
-    /// nothing of it may be tried now.
+    /// Begins work on a message. False if it cannot be had: gone, damaged, unreadable, or owned by another
+    /// process; or if nothing of it may be tried now.
     bool start(const std::string& id);
     bool is_idle() const { return active_.empty(); }
     /// Does a little of what waits for nothing but time: calling it again and again gets to the end of it.
@@ -64,6 +65,7 @@ class Dispatcher {
     using Parts = MessageDivision::Parts;
 
     std::size_t places_left() const { return most_active - active_.size(); }
+    bool begin(const std::string& id);
     /// The message is not under way any more.
     void release(const std::string& id);
     void read_shares();
@@ -72,10 +74,11 @@ class Dispatcher {
     void wait_for_release(QueueEntry& entry);
     void hand_out(ActiveMessage& message, const Parts& parts);
     void dispatch(Place place);
+    std::optional<std::string> next_from_outside(Place place);
     void read_backlog(Place place);
     AgentPool& pool_of(Place place) { return pools_[place->first.is_local ? 1 : 0]; }
     void serve_line(AgentPool& pool);
-    void hand_over(Agent& agent, DeliveryJob job);
+    void hand_over(Agent& agent, const DeliveryJob& job);
     void agent_answered(AgentPool& pool, AgentPool::Agents::iterator agent);
     void agent_ended(AgentPool& pool, AgentPool::Agents::iterator agent, std::optional<DeliveryJob> job);
     void be_patient_with_slow(const DeliveryJob& job, const QueueJobDone& answer);

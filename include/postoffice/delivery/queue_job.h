@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "postoffice/base/packet.h"
+#include "postoffice/mail/delivery_result.h"
 
 namespace postoffice {
 
@@ -35,6 +36,10 @@ struct QueueJobDone {
     FixedString<320> by;  ///< the host that said so; empty if we did
     /// Of the recipients of the job: nothing was recorded, since the local agent did not answer soon.
     std::uint8_t is_slow[QueueJob::most_recipients] = {};
+
+    DeliveryResult why_down() const {
+        return {DeliveryResult::Outcome::deferred, {code, status.str(), why.str()}, by.str()};
+    }
 };
 
 /// Runner to pickup worker: take in this drop. No descriptors.

@@ -45,7 +45,6 @@ class Runner {
     void add_drop(const std::string& id, bool is_awaited);
     void sweep();
     void start_due();
-    bool start(const std::string& id);
 
     void wait_and_serve(SignalSource& signals);
     void read_notifications();
