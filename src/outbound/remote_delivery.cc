@@ -18,6 +18,8 @@ namespace {
 
 using Verdict = DeliveryResult::Outcome;
 
+constexpr std::uint16_t submissions_port = 465;
+
 // Which of two refusals to report when no host would talk to us: hope before despair (a single host that may
 // take the mail later keeps it in the queue), then a server's words before ours, then the better host's.
 bool says_more(const DeliveryResult& later, const DeliveryResult& former) {
@@ -32,6 +34,14 @@ void require_tls(ClientTls& tls) {
     if (tls.use == ClientTls::Use::required) return;
     tls.use = ClientTls::Use::required;
     tls.policy = "login";
+}
+
+/// The port has TLS from the first octet (RFC 8314 section 7.3), whatever the policy says.
+void use_implicit_tls(ClientTls& tls) {
+    tls.is_implicit = true;
+    if (tls.use == ClientTls::Use::required) return;
+    tls.use = ClientTls::Use::required;
+    tls.policy = "port 465";
 }
 
 /// A host that wants no session refuses this host, not the mail: what a postmaster can mend, mail waits for.
@@ -177,6 +187,7 @@ void RemoteDelivery::walk(Attempt& attempt) {
         }
         const bool logs_in = login.outcome == RelayLoginAnswer::Outcome::found;
         if (logs_in) require_tls(*tls);
+        if (target.port == submissions_port && !target.speaks_lmtp) use_implicit_tls(*tls);
         for (auto server = server_of(target, *tls, tried); server && !ceiling.passed();) {
             server->source_addresses = transport_.source_addresses;
             connect(*server);

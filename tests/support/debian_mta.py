@@ -29,9 +29,9 @@ class NoPostfix(Exception):
 
 
 class Postfix:
-    """Receives mail for `debby` at its host name, and for `settings["mydestination"]`."""
+    """Receives mail for `debby` at its host name, and for `settings["mydestination"]`. `services`: further lines of master.cf."""
 
-    def __init__(self, machine, hostname, nameserver, aliases="", **settings):
+    def __init__(self, machine, hostname, nameserver, aliases="", services=(), **settings):
         self.machine = machine
         self.process = None
         self._folder = tempfile.mkdtemp(prefix="postoffice-postfix-")
@@ -49,6 +49,9 @@ class Postfix:
                 "mailbox_size_limit": "0", "message_size_limit": "0", "compatibility_level": "3.6",
                 "mailbox_command": "",  # Debian's Postfix delivers by procmail where it is installed
                 **settings})
+            for line in services:
+                name, kind = line.split()[:2]
+                subprocess.run(self._command("postconf", "-M", f"{name}/{kind}={line}"), check=True)
             self._write("/etc/aliases", aliases)
             subprocess.run(self._command("newaliases"), check=True)
         except BaseException:

@@ -63,8 +63,10 @@ class FakePeer {
     /// Reads STARTTLS, and goes on under TLS.
     void start_tls(const TlsServer& server) {
         (void)answer("220 2.0.0 go\r\n");
-        connection_.start_tls(server, deadline());
+        secure(server);
     }
+    /// Goes on under TLS, or begins with it.
+    void secure(const TlsServer& server) { connection_.start_tls(server, deadline()); }
     /// Until the client has left.
     void wait_for_close() {
         while (line() != "(closed)") {

@@ -94,7 +94,8 @@ def hosts():
 
 
 def debian_postfix(hosts, **settings):
-    """For a fixture of a module: yields a started Postfix at debian.test, or skips its tests."""
+    """For a fixture of a module: yields a started Postfix at debian.test with these settings, as the class Postfix takes
+    them, or skips its tests."""
     try:
         made = Postfix(hosts.debian, "debian.test", DNS, **settings)
     except NoPostfix as why:

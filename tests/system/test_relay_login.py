@@ -27,7 +27,8 @@ def passwords(host, text, mode=0o600):
 @pytest.fixture(scope="module")
 def postfix(hosts, authority):
     """Relays for clients that have logged in, and offers that only under TLS."""
-    for made in debian_postfix(hosts, smtpd_sasl_auth_enable="yes", smtpd_sasl_type="dovecot",
+    smtps = "smtps inet n - n - - smtpd -o syslog_name=postfix/smtps -o smtpd_tls_wrappermode=yes"
+    for made in debian_postfix(hosts, services=[smtps], smtpd_sasl_auth_enable="yes", smtpd_sasl_type="dovecot",
                                smtpd_sasl_path="inet:127.0.0.1:4321", smtpd_tls_auth_only="yes",
                                smtpd_sasl_security_options="noanonymous", smtpd_tls_security_level="may",
                                smtpd_tls_chain_files="/etc/relay.pem", max_use="1",
@@ -59,6 +60,18 @@ def test_a_message_passes_the_relay_host(relaying, postfix, subject, request):
     relaying.b.wait_for_message("bob", subject.encode())
     method = re.findall(r"sasl_method=([A-Z0-9-]+), sasl_username=club", postfix.log_text())[-1]
     assert method == ("SCRAM-SHA-256" if "scram" in offered else offered.upper())
+
+
+@pytest.mark.skipif(needs_dovecot[1].args[0], reason="NEEDS dovecot-core")
+def test_port_465_has_tls_from_the_first_octet(relaying, postfix, subject):
+    """Also where remote-tls wants none; the login and the message see TLS."""
+    with reconfigured(relaying.a, relay_host="[debian.test]:465", remote_tls="none",
+                      relay_password_file=passwords(relaying.a, "[debian.test]:465 club:s3cret\n")):
+        send(relaying.a, "bob@b.test", subject)
+        message = relaying.b.wait_for_message("bob", subject.encode())
+    assert b"by debian.test (Postfix) with ESMTPSA" in message
+    assert re.search(r"delivered to=<bob@b\.test>.* tls=\"?TLSv1\.3", relaying.a.log_text())
+    assert "postfix/smtps/smtpd" in postfix.log_text()
 
 
 @pytest.mark.skipif(needs_dovecot[1].args[0], reason="NEEDS dovecot-core")

@@ -1,4 +1,5 @@
-// STARTTLS as the client: what it begins, what it forgets, and servers with which it fails. RFC 3207.
+// TLS as the client, by STARTTLS and before the greeting: what it begins, what it forgets, and servers with
+// which it fails. RFC 3207, RFC 8314.
 #include <gtest/gtest.h>
 
 #include "postoffice/base/process.h"
@@ -36,6 +37,11 @@ class SmtpClientTls : public ::testing::Test {
             take_message(p);
         };
     }
+    /// TLS from the first octet.
+    ClientTls implicit(ClientTls tls) {
+        tls.is_implicit = true;
+        return tls;
+    }
     static void take_message(FakePeer& p) {
         p.answer("250 ok\r\n");
         p.answer("250 ok\r\n");
@@ -66,6 +72,47 @@ TEST_F(SmtpClientTls, BeginsWhereItIsOffered) {
     EXPECT_EQ(result.outcome, Outcome::delivered);
     EXPECT_TRUE(result.tls.starts_with("TLSv1.3 ")) << result.tls;
     EXPECT_EQ(result.tls_policy, "policy");
+}
+
+TEST_F(SmtpClientTls, BeginsBeforeTheGreetingOfAPortThatIsUnderTls) {
+    FakeServer server({[this](FakePeer& p) {
+        p.secure(server_);
+        p.greet("250-SIZE 0\r\n250-STARTTLS\r\n");
+        take_message(p);
+    }});
+    Dialogue d(server.endpoint(), implicit(tls_for("mx.test")));
+    ASSERT_FALSE(d.client.refusal()) << d.client.refusal()->reply.line();
+    EXPECT_TRUE(d.client.is_verified());
+    const auto result = d.send().recipients.at(0);
+    EXPECT_EQ(result.outcome, Outcome::delivered);
+    EXPECT_TRUE(result.tls.starts_with("TLSv1.3 ")) << result.tls;
+}
+
+TEST_F(SmtpClientTls, SaysNothingInTheClearToAPortThatShouldBeUnderTls) {
+    std::string heard;
+    {
+        FakeServer server({[&heard](FakePeer& p) {
+            p.say("220 fake.test ready\r\n");
+            for (std::string line = p.line(); line != "(closed)"; line = p.line()) heard += line;
+        }});
+        Dialogue d(server.endpoint(), implicit(tls(Use::required)));
+        ASSERT_TRUE(d.client.refusal());
+        EXPECT_EQ(d.client.refusal()->outcome, Outcome::deferred);
+        EXPECT_EQ(d.client.refusal()->reply.status, "4.7.5");
+        EXPECT_EQ(server.connections(), 1);
+    }
+    for (const char* word : {"HELO", "EHLO", "QUIT", "own.test"})
+        EXPECT_EQ(heard.find(word), heard.npos) << word;
+}
+
+TEST_F(SmtpClientTls, APortUnderTlsWithACertificateForAnotherNameGetsNoMail) {
+    FakeServer server({[this](FakePeer& p) {
+        p.secure(server_);
+        p.greet();
+    }});
+    Dialogue d(server.endpoint(), implicit(tls_for("other.test")));
+    ASSERT_TRUE(d.client.refusal());
+    EXPECT_EQ(d.client.refusal()->reply.status, "4.7.5");
 }
 
 TEST_F(SmtpClientTls, WhatWasOfferedInTheClearIsForgotten) {

@@ -62,6 +62,8 @@ void SmtpClient::connect(const MailServer& server) {
     extensions_ = {};
     step_ = "connecting";
     connection_.emplace(open_socket(server));
+    if (tls_.is_implicit) start_implicit_tls();
+    if (refusal_) return;
     step_ = "waiting for the greeting";
     const Reply greeting = completion(read_reply(timeouts_.greeting));
     if (!greeting.is_positive()) refuse(judge(greeting));

@@ -1,4 +1,4 @@
-// TLS for an SmtpClient's connection: RFC 3207.
+// TLS for an SmtpClient's connection: RFC 3207, and RFC 8314 for port 465.
 #include <fmt/format.h>
 
 #include <utility>
@@ -20,10 +20,29 @@ bool SmtpClient::is_verified() const {
     return tls() != nullptr && tls()->is_verified();
 }
 
+// Throws what Connection::start_tls() throws.
+void SmtpClient::start_tls() {
+    step_ = "starting TLS";
+    connection_->start_tls(*tls_.client, tls_.peer, within(timeouts_.starttls));
+    if (transcript_) transcript_(fmt::format("{} -- {}", place_, tls_text()));
+    tls_failure_ = tls()->failure();
+    if (tls_failure_ && tls_.use == ClientTls::Use::required) refuse_without_tls();
+}
+
+// Before the greeting. There is a refusal() if that fails.
+void SmtpClient::start_implicit_tls() {
+    (void)tls_.client->context_for(tls_.peer.check);
+    try {
+        start_tls();
+    } catch (const std::runtime_error& e) {  // FormatError, Timeout, PeerGone
+        (void)connect_in_the_clear(e.what());
+    }
+}
+
 // True if the dialogue goes on: under TLS, or in the clear where that is allowed; or if there is a refusal.
 // False if the server is to be connected to again, in the clear.
 bool SmtpClient::secure(const std::string& own_name) {
-    if (tls_.use == ClientTls::Use::never) return true;
+    if (tls_.use == ClientTls::Use::never || tls() != nullptr) return true;
     // What is wrong with the authorities is not the server's fault.
     if (extensions_.starttls) (void)tls_.client->context_for(tls_.peer.check);
     try {
@@ -32,13 +51,8 @@ bool SmtpClient::secure(const std::string& own_name) {
         const Reply reply = completion(answer_to("STARTTLS"));
         if (!reply.is_positive())
             return go_on_in_the_clear({not_offered, "its answer to STARTTLS is " + reply.line()});
-        connection_->start_tls(*tls_.client, tls_.peer, within(timeouts_.starttls));
-        if (transcript_) transcript_(fmt::format("{} -- {}", place_, tls_text()));
-        tls_failure_ = tls()->failure();
-        if (tls_failure_ && tls_.use == ClientTls::Use::required) {
-            refuse_without_tls();
-            return true;
-        }
+        start_tls();
+        if (refusal_) return true;
         // The server's words in the clear may have been another host's (RFC 3207 section 4.2).
         extensions_ = {};
         if (!say_hello(own_name, true)) throw PeerGone("it closed the connection");

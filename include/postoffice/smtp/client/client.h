@@ -78,9 +78,9 @@ struct TransactionResult {
 
 class SmtpClient {
   public:
-    /// Connects, greets and begins TLS: EHLO, or HELO where that is not understood. `transcript`: called with
-    /// each line, "192.0.2.1 >> " or "192.0.2.1 << " in front; may be empty. Any trouble ends up in
-    /// refusal(), nothing of it is thrown.
+    /// Connects, greets and begins TLS, or begins with TLS: EHLO, or HELO where that is not understood.
+    /// `transcript`: called with each line, "192.0.2.1 >> " or "192.0.2.1 << " in front; may be empty. Any
+    /// trouble ends up in refusal(), nothing of it is thrown.
     SmtpClient(const MailServer& server, const std::string& own_name, const ClientTimeouts& timeouts,
                std::function<void(const std::string&)> transcript = {});
     ~SmtpClient();  ///< closes; quit() first for politeness
@@ -144,6 +144,8 @@ class SmtpClient {
     void learn_limits(std::string_view text);
     void refuse(DeliveryResult why);
 
+    void start_tls();
+    void start_implicit_tls();
     bool secure(const std::string& own_name);
     bool go_on_in_the_clear(TlsFailure why);
     bool connect_in_the_clear(const std::string& why);

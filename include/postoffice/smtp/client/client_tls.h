@@ -1,4 +1,4 @@
-// What TLS an SMTP client needs at one server: RFC 3207.
+// What TLS an SMTP client needs at one server: RFC 3207, and RFC 8314 for port 465.
 #pragma once
 
 #include <string>
@@ -20,6 +20,9 @@ struct ClientTls {
     TlsPeer peer{};
     TlsClient* client = nullptr;  ///< not owned; null only where `use` is never
     std::string policy{};         ///< for people: "may", "verify", "dane"
+    /// TLS comes before the greeting (RFC 8314 section 3.3), and STARTTLS is not asked for; `use` is
+    /// `required`, since such a port has nothing in the clear.
+    bool is_implicit = false;
 };
 
 }  // namespace postoffice
