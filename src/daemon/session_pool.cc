@@ -43,9 +43,16 @@ void SessionPool::hand_over(AcceptedClient client) {
 
 /// The process sees the end of its channel, and leaves. What it may have sent is closed elsewhere.
 void SessionPool::remove(Processes::iterator process) {
-    process_of_.erase(process->worker.channel.get());
+    forget_channel(*process);
     foreign_.add(std::move(process->worker.channel));
     processes_.erase(process);
+}
+
+/// A process that was forked just now may still have a copy of the channel, so that its close here would
+/// leave it readable for ever.
+void SessionPool::forget_channel(const SessionProcess& process) {
+    process_of_.erase(process.worker.channel.get());
+    epoll_.remove(process.worker.channel.get());
 }
 
 /// False if the process ended while it was idle.
@@ -133,7 +140,7 @@ void SessionPool::process_answered(Processes::iterator process) {
     const IpAddress address = process->client;
     processes_.splice(processes_.begin(), processes_, process);
     if (over.kind == PacketArrival::Kind::end) {  // that is how every session but a clean one ends
-        process_of_.erase(channel);
+        forget_channel(*process);
         processes_.erase(process);
     } else if (!is_answer) {
         remove(process);

@@ -66,6 +66,7 @@ class SessionPool {
     bool give_to(Processes::iterator process, AcceptedClient& client);
     void start_process_for(AcceptedClient client);
     void remove(Processes::iterator process);
+    void forget_channel(const SessionProcess& process);
     void end_idle(std::size_t most);
     void process_answered(Processes::iterator process);
     static StructArrival<SessionEnded> answer_of(int channel);
