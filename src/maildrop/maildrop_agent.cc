@@ -26,7 +26,7 @@ class MaildropAgent {
 
     int run() {
         if (!open()) return 0;
-        for (;;) {
+        while (maildrop_) {
             std::array<std::byte, sizeof(MaildropMarks)> packet;
             const auto received = receive_packet(channel_.get(), packet);
             if (!received) return 0;
@@ -35,6 +35,7 @@ class MaildropAgent {
             if (!request) return 0;
             std::visit([this](const auto& one) { serve(one); }, *request);
         }
+        return 0;
     }
 
   private:
@@ -134,15 +135,24 @@ class MaildropAgent {
         }
     }
 
+    bool has_changes() const {
+        const auto has_one = [](const std::vector<bool>& marks) {
+            return std::find(marks.begin(), marks.end(), true) != marks.end();
+        };
+        return has_one(changes_.deleted) || (changes_.marks_read && has_one(changes_.read));
+    }
+
+    /// The end: the mailbox is closed before the session hears the answer.
     void serve(const MaildropUpdate& request) {
         MaildropAnswer answer;
         try {
             changes_.marks_read = request.marks_read != 0;
-            answer.removed = static_cast<std::uint32_t>(maildrop_->update(changes_));
+            if (has_changes()) answer.removed = static_cast<std::uint32_t>(maildrop_->update(changes_));
             answer.status = MaildropStatus::done;
         } catch (const std::exception& error) {
             answer.status = status_of(error);
         }
+        maildrop_.reset();
         send_struct(channel_.get(), answer);
     }
 

@@ -146,11 +146,12 @@ std::optional<Pop3Answer> perform_quit(Pop3Dialogue& dialogue, std::string_view)
     const auto wanted = static_cast<std::size_t>(
         std::count(dialogue.changes.deleted.begin(), dialogue.changes.deleted.end(), true));
     dialogue.changes.marks_read = dialogue.config().pop3.marks_read && !dialogue.leaves_no_trace;
+    const bool has_changes = wanted > 0 || (dialogue.changes.marks_read && dialogue.fetched > 0);
     try {
-        if (wanted > 0 || (dialogue.changes.marks_read && dialogue.fetched > 0))
-            dialogue.removed = dialogue.maildrop->update(dialogue.changes);
+        // Without changes, too: after the answer the client may log in again at once.
+        dialogue.removed = dialogue.maildrop->update(has_changes ? dialogue.changes : MaildropChanges());
     } catch (const MaildropRefused& error) {
-        return refusal_of(error);
+        if (has_changes) return refusal_of(error);
     }
     if (dialogue.removed < wanted)  // RFC 1939 section 6
         return refused_with("SYS/TEMP", "Some deleted messages were not removed");

@@ -108,9 +108,9 @@ std::size_t MaildropChannel::update(const MaildropChanges& changes) try {
     const auto set = [](auto& bits, std::size_t i) {
         bits[i / 8] = static_cast<std::uint8_t>(bits[i / 8] | 1U << (i % 8));
     };
-    for (std::size_t first = 0; first < entries_.size(); first += MaildropMarks::most) {
+    for (std::size_t first = 0; first < changes.deleted.size(); first += MaildropMarks::most) {
         MaildropMarks marks{.first = static_cast<std::uint32_t>(first)};
-        for (std::size_t i = 0; i < MaildropMarks::most && first + i < entries_.size(); ++i) {
+        for (std::size_t i = 0; i < MaildropMarks::most && first + i < changes.deleted.size(); ++i) {
             if (changes.deleted[first + i]) set(marks.deleted, i);
             if (changes.read[first + i]) set(marks.read, i);
         }

@@ -40,7 +40,8 @@ class MaildropChannel {
     /// Gives the message to `sink` piece by piece. Throws MaildropRefused before the first piece; PeerGone or
     /// Timeout if the agent ends, or falls silent, in the middle.
     void read(std::size_t index, std::uint64_t body_lines, const std::function<void(std::string_view)>& sink);
-    /// Returns how many of the messages to be deleted are gone. Throws MaildropRefused. The last call.
+    /// `changes`: of all messages, or none. Returns how many of the messages to be deleted are gone; another
+    /// session can open the mailbox then. Throws MaildropRefused. The last call.
     std::size_t update(const MaildropChanges& changes);
 
   private:

@@ -3,8 +3,8 @@
 //   agent ---MaildropOpened, then MaildropItems---> session      once
 //   session ---MaildropRead---> agent                            for RETR and TOP
 //   agent ---MaildropAnswer, then MaildropText packets---> session
-//   session ---MaildropMarks ..., MaildropUpdate---> agent       once, at QUIT
-//   agent ---MaildropAnswer---> session
+//   session ---MaildropMarks ..., MaildropUpdate---> agent       once, at QUIT; without marks, nothing
+//   changes agent ---MaildropAnswer---> session                          the mailbox is not locked any more
 //
 // Where there is no agent, the spawner answers with a DeliveryAnswer (local/agent_protocol.h) instead.
 #pragma once
