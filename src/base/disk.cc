@@ -9,11 +9,17 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <memory>
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/folder.h"
 
 namespace postoffice::disk {
+namespace {
+
+constexpr std::size_t read_size = 16384;
+
+}  // namespace
 
 Fd open(const std::string& path, int flags, mode_t mode) {
     Fd fd(::open(path.c_str(), flags | O_CLOEXEC, mode));
@@ -135,15 +141,16 @@ void set_modification_time(int fd, UnixTime when) {
 
 std::string read_all(int fd, std::size_t most) {
     std::string contents;
-    char buffer[16384];
+    // Not on the stack, which would stay that large.
+    const auto buffer = std::make_unique_for_overwrite<char[]>(read_size);
     for (;;) {
-        const ssize_t n = ::read(fd, buffer, sizeof buffer);
+        const ssize_t n = ::read(fd, buffer.get(), read_size);
         if (n == 0) return contents;
         if (n < 0) {
             if (errno == EINTR) continue;
             throw_errno("read");
         }
-        contents.append(buffer, static_cast<std::size_t>(n));
+        contents.append(buffer.get(), static_cast<std::size_t>(n));
         if (contents.size() > most) throw_errno(EFBIG, "read");
     }
 }

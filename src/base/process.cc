@@ -1,6 +1,7 @@
 #include "postoffice/base/process.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -50,6 +51,12 @@ pid_t spawn_process(const std::string& title, const std::function<int()>& body) 
         log_event("", "crash", {{"process", title}, {"reason", in_plain_words(e)}});
     }
     ::_exit(code);
+}
+
+void release_free_memory() {
+#ifdef __GLIBC__
+    (void)::malloc_trim(0);
+#endif
 }
 
 bool ProcessEnd::exited_with(int code) const {

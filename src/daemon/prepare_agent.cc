@@ -20,9 +20,8 @@ std::variant<VirtualUser, DeliveryResult> become_virtual_user(const Config& conf
     const VirtualDomain& domain = *assignment.domain;
     const Fd passwd = open_domain_file(domains.folder_of(domain), domain, "passwd");
     become_user(assignment.account, {});
-    const auto users = passwd ? read_virtual_users(passwd.get()) : std::vector<VirtualUser>();
-    const VirtualUser* user = find_virtual_user(users, assignment.virtual_user);
-    if (user == nullptr) return failed("5.1.1", "No such user");
+    const auto user = passwd ? read_virtual_user(passwd.get(), assignment.virtual_user) : std::nullopt;
+    if (!user) return failed("5.1.1", "No such user");
     const auto owner = find_login(domain.owner);
     if (!owner || identity_of(*user, *owner, vhost_uid(config)) != UserIdentity::in_domain)
         return deferred("4.3.5", "The user has no mailbox in the domain");

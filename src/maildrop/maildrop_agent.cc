@@ -20,6 +20,8 @@
 namespace postoffice {
 namespace {
 
+constexpr Seconds calm{1};  // without a request, the client may be silent for long
+
 class MaildropAgent {
   public:
     MaildropAgent(const MaildropDuty& duty, Fd channel) : duty_(duty), channel_(std::move(channel)) {}
@@ -28,7 +30,7 @@ class MaildropAgent {
         if (!open()) return 0;
         while (maildrop_) {
             std::array<std::byte, sizeof(MaildropMarks)> packet;
-            const auto received = receive_packet(channel_.get(), packet);
+            const auto received = next_request(packet);
             if (!received) return 0;
             const auto request = parse_tagged<MaildropRead, MaildropMarks, MaildropUpdate>(
                 std::span(packet).first(received->size));
@@ -39,6 +41,15 @@ class MaildropAgent {
     }
 
   private:
+    std::optional<Packet> next_request(std::span<std::byte> into) const {
+        try {
+            return receive_packet(channel_.get(), into, Deadline::after(calm));
+        } catch (const Timeout&) {
+            release_free_memory();
+            return receive_packet(channel_.get(), into);
+        }
+    }
+
     /// For good, where only the administrator can give the rights that are missing.
     MaildropStatus status_of(const std::exception& error) const {
         log_event("", "maildrop-failed", {{"user", duty_.name}, {"reason", in_plain_words(error)}});

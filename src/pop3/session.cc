@@ -16,6 +16,7 @@ using Phase = SessionState::Phase;
 // RFC 2449 section 4 has 255 octets; a name and a password of RFC 6856 may be longer.
 constexpr std::size_t longest_line = 1024;
 constexpr Seconds patience_with_goodbye{5};
+constexpr Seconds calm{1};  // without a command, a client that has logged in may be silent for long
 
 /// A last answer, to a client that may have gone.
 void say_goodbye(Pop3Dialogue& dialogue, const Pop3Answer& answer) noexcept {
@@ -124,6 +125,8 @@ SessionEnd converse(Pop3Dialogue& dialogue) {
             if (!begin_tls(dialogue)) return SessionEnd::unclean;
             continue;
         }
+        if (dialogue.has_logged_in() && !dialogue.connection.wait_for_input(Deadline::after(calm)))
+            release_free_memory();
         dialogue.patience().wait_for_input(dialogue.connection);
         const Line line = dialogue.connection.read_line(longest_line, dialogue.patience().line_deadline());
         if (line.status == Line::Status::closed) throw PeerGone("end of file without QUIT");

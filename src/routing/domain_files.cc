@@ -111,6 +111,18 @@ std::vector<VirtualUser> read_virtual_users(int passwd_file) {
     return users;
 }
 
+std::optional<VirtualUser> read_virtual_user(int passwd_file, std::string_view name) {
+    const std::string text = disk::read_all(passwd_file, most_octets);
+    for (std::string_view rest = text; !rest.empty();) {
+        const std::string_view line = read_until(rest, '\n');
+        // The rest of a line is looked at if it may be the one: a domain may have thousands.
+        std::string_view fields = trim(without_byte_order_mark(line));
+        if (!equals_ignoring_case(read_until(fields, ':'), name)) continue;
+        if (auto user = parse_virtual_user(line)) return user;
+    }
+    return std::nullopt;
+}
+
 const VirtualUser* find_virtual_user(const std::vector<VirtualUser>& users, std::string_view name) {
     const auto found = std::find_if(users.begin(), users.end(), [&](const VirtualUser& user) {
         return equals_ignoring_case(user.name, name);

@@ -16,6 +16,9 @@ namespace postoffice {
 /// Throws std::system_error.
 pid_t spawn_process(const std::string& title, const std::function<int()>& body);
 
+/// Gives memory that was freed back to the kernel: for a process that now waits for long, one of many.
+void release_free_memory();
+
 /// How a child ended.
 struct ProcessEnd {
     pid_t pid = 0;

@@ -63,7 +63,9 @@ Fd open_domain_file(const std::string& folder, const VirtualDomain& domain, cons
 
 /// All users of an open passwd, in its order. Throws std::system_error.
 std::vector<VirtualUser> read_virtual_users(int passwd);
-/// The first of them with this name, in any case; nullptr if there is none.
+/// The first with this name, in any case, without the others.
+std::optional<VirtualUser> read_virtual_user(int passwd, std::string_view name);
+/// The same of those that were read; nullptr if there is none.
 const VirtualUser* find_virtual_user(const std::vector<VirtualUser>& users, std::string_view name);
 
 /// What is known of one name in a domain.
