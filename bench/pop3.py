@@ -2,7 +2,8 @@
 large mbox, and the memory of silent clients.
 
 Both have the same virtual users, with the same hashes of passwords (SHA-512 of crypt(5)), and mbox files on the same disk;
-TLS is off. The sides alternate, in RUNS rounds; the CPU of the clients does not count.
+some have passwords in plain text, so that the cost of the servers shows beside that of the hash. TLS is off. The sides
+alternate, in RUNS rounds; the clients are processes of pop3client, whose CPU does not count.
 """
 import os
 import pwd
@@ -29,6 +30,8 @@ LARGE = 10 * 1000 * 1000
 MANY = 10_000
 HASH = subprocess.run(["openssl", "passwd", "-6", "secret"], check=True, capture_output=True, text=True).stdout.strip()
 USERS = [f"u{n}" for n in range(IDLE)] + ["large", "many"]
+PLAIN = [f"p{n}" for n in range(AT_A_TIME)]  # their passwords are stored as text: a login costs no hash
+PASSWD = "".join([f"{user}:{HASH}\n" for user in USERS] + [f"{user}:{{PLAIN}}secret\n" for user in PLAIN])
 
 CONFIG = """
 protocols = pop3
@@ -74,12 +77,12 @@ def fill(folder, owner):
     from_line = b"From a@x.test Sat Nov 21 10:00:00 2026\n"
     texts = {"large": from_line + b"Subject: large\n\n" + line * (LARGE // len(line)) + b"\n",
              "many": b"".join(from_line + b"Subject: %d\n\n" % n + line * 50 + b"\n" for n in range(MANY))}
-    for user in USERS:
+    for user in USERS + PLAIN:
         path = os.path.join(folder, user)
         with open(path, "wb") as file:
             file.write(texts.get(user, b""))
         os.chmod(path, 0o600)
-    for path in [folder] + [os.path.join(folder, user) for user in USERS]:
+    for path in [folder] + [os.path.join(folder, user) for user in USERS + PLAIN]:
         os.chown(path, owner.pw_uid, owner.pw_gid)
     os.chmod(folder, 0o700)
 
@@ -92,7 +95,7 @@ class Ours:
         etc = os.path.join(path, "vhosts", "v.test")
         os.makedirs(etc)
         with open(os.path.join(etc, "passwd"), "w") as file:
-            file.writelines(f"{user}:{HASH}\n" for user in USERS)
+            file.write(PASSWD)
         with open(os.path.join(path, "vhosts", "domains.cf"), "w") as file:
             file.write("alice:v.test:1:bench\n")
         alice = pwd.getpwnam("alice")
@@ -124,7 +127,7 @@ class Dovecot:
         fill(self.box, owner)
         self.port = hosts.free_port()
         with open(os.path.join(path, "passwd"), "w") as file:
-            file.writelines(f"{user}:{HASH}\n" for user in USERS)
+            file.write(PASSWD)
         with open(os.path.join(path, "conf"), "w") as file:
             file.write(CONFIG.format(folder=path, uid=owner.pw_uid, gid=owner.pw_gid, port=self.port))
         self.process = subprocess.Popen(["dovecot", "-F", "-c", os.path.join(path, "conf")], stdin=subprocess.DEVNULL)
@@ -177,17 +180,17 @@ class Client:
         self.socket.close()
 
 
-def logins(side):
-    """Sessions a second, and the server's CPU for one in milliseconds."""
-    def run(first):
-        for n in range(SESSIONS // AT_A_TIME):
-            Client(side, f"u{(first + n * AT_A_TIME) % IDLE}").quit()
+def logins(side, kind):
+    """Sessions a second of users with a name of this kind, and the server's CPU for one in milliseconds."""
     before, start = compare.cpu_seconds(side.pid), time.monotonic()
-    threads = [threading.Thread(target=run, args=(first,)) for first in range(AT_A_TIME)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    clients = [subprocess.Popen(["pop3client", "-p", "-n", str(SESSIONS // AT_A_TIME), f"{kind}{n}{side.domain}",
+                                 f"127.0.0.1:{side.port}"], executable=hosts.BINARY,
+                                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) for n in range(AT_A_TIME)]
+    for client in clients:
+        client.stdin.write("secret\n")
+        client.stdin.close()
+    if any([client.wait() for client in clients]):
+        sys.exit(f"bench/pop3.py: logins failed at {side.name}")
     took = time.monotonic() - start
     return SESSIONS / took, (compare.cpu_seconds(side.pid) - before) * 1000 / SESSIONS
 
@@ -240,14 +243,17 @@ def first_and_second_opening(side):
     return opening(side) * 1000, opening(side) * 1000
 
 
-def memory_of_idle(side, has_logged_in, before):
-    clients = [Client(side, f"u{n}" if has_logged_in else None) for n in range(IDLE)]
-    time.sleep(5)
-    memory = (compare.memory_kib(side.pid) - before) / IDLE
+def memory_of_idle(side, has_logged_in):
+    """KiB of one more client, when half of them are there: processes that are kept ready do not count."""
+    clients, memory = [], []
+    for half in range(2):
+        clients += [Client(side, f"u{half * IDLE // 2 + n}" if has_logged_in else None) for n in range(IDLE // 2)]
+        time.sleep(5)
+        memory.append(compare.memory_kib(side.pid))
     for client in clients:
         client.quit()
     time.sleep(2)
-    return memory
+    return (memory[1] - memory[0]) / (IDLE // 2)
 
 
 def main():
@@ -260,25 +266,27 @@ def main():
     sides = []
     try:
         sides += [Ours(folder, owner), Dovecot(folder, owner)]
-        rates, cpu, large, loopback, first, second, greeted, logged_in = ({side.name: [] for side in sides} for _ in range(8))
-        new = {side.name: compare.memory_kib(side.pid) for side in sides}
+        rates, cpu, plain_rates, plain_cpu, large, loopback, first, second, greeted, logged_in = (
+            {side.name: [] for side in sides} for _ in range(10))
         for _ in range(RUNS):
             for side in sides:
-                rate, milliseconds = logins(side)
-                rates[side.name].append(rate)
-                cpu[side.name].append(milliseconds)
+                for kind, rate_of, cpu_of in (("u", rates, cpu), ("p", plain_rates, plain_cpu)):
+                    rate, milliseconds = logins(side, kind)
+                    rate_of[side.name].append(rate)
+                    cpu_of[side.name].append(milliseconds)
                 large[side.name].append(rate_of_large(side))
                 loopback[side.name].append(rate_of_loopback())
                 one, two = first_and_second_opening(side)
                 first[side.name].append(one)
                 second[side.name].append(two)
         for side in sides:
-            greeted[side.name].append(memory_of_idle(side, False, new[side.name]))
-            logged_in[side.name].append(memory_of_idle(side, True, new[side.name]))
+            greeted[side.name].append(memory_of_idle(side, False))
+            logged_in[side.name].append(memory_of_idle(side, True))
         print(f"\n{SESSIONS} logins, {AT_A_TIME} at a time; {IDLE} silent clients; medians of {RUNS} runs")
         print(f"{'':<52} {sides[0].name:>10} {sides[1].name:>10}")
         for title, result, unit, more in (
-                ("logins and QUIT a second", rates, "", True), ("CPU of one", cpu, "ms", False),
+                ("logins, STAT, QUIT a second", rates, "", True), ("CPU of one", cpu, "ms", False),
+                ("the same without a hash, a second", plain_rates, "", True), ("CPU of one", plain_cpu, "ms", False),
                 (f"RETR of {LARGE // 10**6} MB, MB a second", large, "", True),
                 ("a socket alone, MB a second", loopback, "", True),
                 (f"mbox of {MANY} messages, opened first", first, "ms", False), ("opened again", second, "ms", False),

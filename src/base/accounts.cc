@@ -126,6 +126,14 @@ std::string login_name(uid_t uid) try {
     return fmt::format("uid{}", uid);
 }
 
+void load_name_services() {
+    try {
+        if (const auto account = find_account(uid_t{0})) (void)groups_of(*account);
+    } catch (const std::system_error&) {
+        // What cannot be asked now is asked, and fails, where it matters.
+    }
+}
+
 std::vector<gid_t> groups_of(const Account& account) {
     int count = 64;
     std::vector<gid_t> groups(static_cast<std::size_t>(count));

@@ -11,6 +11,12 @@
 
 namespace postoffice {
 
+void ParentClosesFirst::wait() {
+    parent_is_here_.write_end.reset();
+    char nothing = 0;
+    (void)!::read(parent_is_here_.read_end.get(), &nothing, 1);
+}
+
 void ForeignDescriptors::add(Fd descriptor) {
     held_.push_back(std::move(descriptor));
 }
@@ -21,11 +27,9 @@ void ForeignDescriptors::add(std::vector<Fd> descriptors) {
 
 void ForeignDescriptors::close_all() noexcept try {
     if (held_.empty()) return;
-    Pipe parent_has_closed = make_pipe();
+    ParentClosesFirst order;
     spawn_process("closing", [&] {
-        parent_has_closed.write_end.reset();
-        char nothing = 0;
-        (void)!::read(parent_has_closed.read_end.get(), &nothing, 1);
+        order.wait();
         return 0;
     });
     held_.clear();

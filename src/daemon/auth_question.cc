@@ -85,17 +85,16 @@ DomainUsers users_of(const Config& config, const std::string& domain_name) {
     return users;
 }
 
-/// What a name without a hash of its own is compared with: the hash of one of the users, so that the name
-/// costs what a user costs. `wanted`: for hashes of these kinds only.
+/// What a name without a password of its own is compared with: the password of one of the users, so that the
+/// name costs what a user costs. `wanted`: of these kinds only.
 StoredPassword model_for(const std::vector<VirtualUser>& users, const std::string& name,
                          const ScramDigest& key, std::initializer_list<StoredPassword::Kind> wanted) {
-    std::vector<StoredPassword> hashes;
-    for (const VirtualUser& user : users)
-        if (StoredPassword stored = password_of(user);
+    const std::size_t first = users.empty() ? 0 : stand_in(key, to_lower(name), users.size());
+    for (std::size_t i = 0; i < users.size(); ++i)
+        if (StoredPassword stored = password_of(users[(first + i) % users.size()]);
             std::find(wanted.begin(), wanted.end(), stored.kind) != wanted.end())
-            hashes.push_back(std::move(stored));
-    if (hashes.empty()) return {};
-    return std::move(hashes[stand_in(key, to_lower(name), hashes.size())]);
+            return stored;
+    return {};
 }
 
 Judgement check_password(const Config& config, const std::string& user, const std::string& password,
@@ -105,7 +104,8 @@ Judgement check_password(const Config& config, const std::string& user, const st
     const DomainUsers users = users_of(config, login.domain);
     const VirtualUser* virtual_user = find_virtual_user(users.list, login.name);
     using Kind = StoredPassword::Kind;
-    const StoredPassword model = model_for(users.list, login.name, key, {Kind::hash, Kind::scram});
+    const StoredPassword model =
+        model_for(users.list, login.name, key, {Kind::hash, Kind::scram, Kind::plain});
     const StoredPassword stored = virtual_user != nullptr ? password_of(*virtual_user) : StoredPassword{};
     if (!is_password(password, stored, model)) return {{AuthOutcome::no}};
     return {{AuthOutcome::yes, virtual_user->name + "@" + login.domain},
@@ -185,6 +185,11 @@ AuthOutcome answer_question(const Config& config, AuthRequest& request, const Fd
         verdict.ticket = keys.tickets.ticket_for(judgement->mailbox);
     send_verdict(channel, verdict);
     return verdict.outcome;
+}
+
+bool asks_pam(const Config& config, const AuthRequest& request) {
+    return request.method == AuthRequest::Method::password &&
+           parse_login(config, request.user.str()).is_account;
 }
 
 void send_verdict(const Fd& channel, const AuthVerdict& verdict) {

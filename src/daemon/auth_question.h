@@ -1,4 +1,4 @@
-// What a child of the authenticator does: answers one question, and ends.
+// How a question to the authenticator is answered, which a child of it does (auth_worker.h).
 #pragma once
 
 #include "postoffice/base/clock.h"
@@ -17,6 +17,9 @@ struct AuthenticatorKeys {
 /// up.
 AuthOutcome answer_question(const Config& config, AuthRequest& request, const Fd& channel,
                             const AuthenticatorKeys& keys, const Deadline& patience);
+
+/// The question is about an account of the host: libpam and its modules are loaded to answer it.
+bool asks_pam(const Config& config, const AuthRequest& request);
 
 void send_verdict(const Fd& channel, const AuthVerdict& verdict);
 

@@ -39,19 +39,6 @@ bool learn_client(const Fd& socket, SessionState& state) {
     }
 }
 
-// Connections to a server that keeps the mailboxes, and to policy services, are of use to the next client, if
-// that comes soon.
-std::optional<ReceivedStruct<ClientHandover>> next_client(const Fd& channel, InboundServices& inbound,
-                                                          PolicyClients& policies) {
-    if (inbound.is_connected() || policies.is_connected()) try {
-            return receive_struct<ClientHandover>(channel.get(), Deadline::after(connections_idle));
-        } catch (const Timeout&) {
-            inbound.close_idle();
-            policies.close_idle();
-        }
-    return receive_struct<ClientHandover>(channel.get());
-}
-
 // The next command of a parked client decides which process serves it.
 void hand_back(const Fd& channel, const Fd& client, const SessionState& state,
                SessionEnded::How how = SessionEnded::How::parked) {
@@ -60,14 +47,12 @@ void hand_back(const Fd& channel, const Fd& client, const SessionState& state,
     set_process_title("session idle");
 }
 
-/// Serves clients of the listener, one after the other, with what they share.
-class SessionProcess {
+/// What sessions of SMTP share, which those of POP3 do without.
+class SmtpServices {
   public:
-    SessionProcess(const Config& config, Fd channel, const SessionResources& resources)
-        : channel_(std::move(channel)),
-          spool_(config.queue.dir),
-          name_servers_(config.network.nameservers),
-          resolver_(name_servers_.news().value()),
+    SmtpServices(const Config& config, const SessionResources& resources, Resolver& resolver,
+                 Misconduct& misconduct)
+        : spool_(config.queue.dir),
           inbound_(config, spool_,
                    {.spawner = resources.spawner,
                     .notifications = resources.notifications,
@@ -75,25 +60,50 @@ class SessionProcess {
                     .avoidance = std::chrono::seconds(30),
                     .server_patience = local_patience,
                     .on_total_failure = DeliverOrQueue::OnTotalFailure::refused}),
-          misconduct_(config, resources.rates,
-                      [coal = resources.coal](const IpAddress& address) { coal.name(address); }),
           flusher_(spool_, resources.notifications),
-          policies_(config.access.policy_services, resolver_),
+          policies_(config.access.policy_services, resolver),
           services_{.config = config,
                     .router = inbound_.router(),
                     .acceptor = inbound_.acceptor(),
-                    .resolver = resolver_,
+                    .resolver = resolver,
                     .rates = resources.rates,
                     .spool_shares = resources.spool_shares,
                     .tls = resources.tls,
                     .authenticator = {resources.authenticator, resources.pass},
                     .load_level = resources.load_level,
-                    .misconduct = &misconduct_,
+                    .misconduct = &misconduct,
                     .auditing = resources.auditing,
                     .flusher = &flusher_,
                     .has_filters = !config.filters.list.empty(),
                     .policies = &policies_,
-                    .scanner = resources.scanner},
+                    .scanner = resources.scanner} {}
+
+    const SessionServices& of_session() const { return services_; }
+    bool is_connected() const { return inbound_.is_connected() || policies_.is_connected(); }
+    void close_idle() {
+        inbound_.close_idle();
+        policies_.close_idle();
+    }
+
+  private:
+    const Spool spool_;
+    InboundServices inbound_;
+    SpoolFlusher flusher_;
+    PolicyClients policies_;
+    const SessionServices services_;
+};
+
+/// Serves clients of the listener, one after the other, with what they share.
+class SessionProcess {
+  public:
+    SessionProcess(const Config& config, Fd channel, const SessionResources& resources)
+        : config_(config),
+          resources_(resources),
+          channel_(std::move(channel)),
+          name_servers_(config.network.nameservers),
+          resolver_(name_servers_.news().value()),
+          misconduct_(config, resources.rates,
+                      [coal = resources.coal](const IpAddress& address) { coal.name(address); }),
           pop3_services_{.config = config,
                          .resolver = resolver_,
                          .spawner = resources.spawner,
@@ -107,7 +117,7 @@ class SessionProcess {
     /// status.
     int run(bool asks_rules) {
         for (int served = 0;;) {
-            auto handover = next_client(channel_, inbound_, policies_);
+            auto handover = next_client();
             if (!handover || handover->descriptors.size() != 1) return 0;
             SessionState& state = handover->value.state;
             set_process_title(name_of_protocol(state) + state.client_address.str());
@@ -139,24 +149,33 @@ class SessionProcess {
     }
 
   private:
-    SessionEnd serve(Connection& connection, SessionState& state, Milliseconds park_after) const {
+    /// Connections to a server that keeps the mailboxes, and to policy services, are of use to the next
+    /// client, if that comes soon.
+    std::optional<ReceivedStruct<ClientHandover>> next_client() {
+        if (smtp_ && smtp_->is_connected()) try {
+                return receive_struct<ClientHandover>(channel_.get(), Deadline::after(connections_idle));
+            } catch (const Timeout&) {
+                smtp_->close_idle();
+            }
+        return receive_struct<ClientHandover>(channel_.get());
+    }
+    SessionEnd serve(Connection& connection, SessionState& state, Milliseconds park_after) {
         if (state.pop3 != 0) return Pop3Session(pop3_services_, connection, state, park_after).serve();
-        return Session(services_, connection, state, park_after).serve();
+        if (!smtp_) smtp_.emplace(config_, resources_, resolver_, misconduct_);
+        return Session(smtp_->of_session(), connection, state, park_after).serve();
     }
     static std::string name_of_protocol(const SessionState& state) {
         return state.pop3 != 0 ? "POP3 " : "SMTP ";
     }
 
+    const Config& config_;
+    const SessionResources& resources_;
     const Fd channel_;
-    const Spool spool_;
     ResolverSource name_servers_;
     Resolver resolver_;
-    InboundServices inbound_;
     Misconduct misconduct_;
-    SpoolFlusher flusher_;
-    PolicyClients policies_;
-    const SessionServices services_;
     const Pop3Services pop3_services_;
+    std::optional<SmtpServices> smtp_;  ///< once a client of SMTP has come
 };
 
 }  // namespace

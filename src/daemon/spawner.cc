@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "agent_table.h"
+#include "postoffice/base/accounts.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/foreign_descriptors.h"
 #include "postoffice/base/log.h"
@@ -92,7 +93,7 @@ class Spawner {
     void serve(const SpawnRequest& request, Fd channel);
     void serve(const AgentName& name, Fd channel);
     void start_agent(const AgentName& name, const Assignment& assignment, const Fd& channel);
-    void start_maildrop_agent(const AgentName& name, const Assignment& assignment, Fd channel);
+    void start_maildrop_agent(const AgentName& name, const Assignment& assignment, Fd& channel);
     void start_instruction_agent(Purpose purpose, const Assignment& assignment, Fd& channel);
     void forget_everything();
     void keep_waiting(const AgentName& name, uid_t uid, Fd channel);
@@ -196,7 +197,7 @@ void Spawner::serve(const AgentName& name, Fd channel) {
         if (assignment == nullptr) {
             refuse(std::move(channel), user, std::get<DeliveryResult>(answer));
         } else if (name.purpose == Purpose::maildrop) {
-            start_maildrop_agent(name, *assignment, std::move(channel));
+            start_maildrop_agent(name, *assignment, channel);
         } else if (!agents_.may_start(name.purpose, assignment->account.uid)) {
             keep_waiting(name, assignment->account.uid, std::move(channel));
         } else if (stays(name.purpose)) {
@@ -246,10 +247,12 @@ void Spawner::start_instruction_agent(Purpose purpose, const Assignment& assignm
 }
 
 /// The agent serves one POP3 session, and has nothing to do with deliveries: it takes no place of theirs.
-void Spawner::start_maildrop_agent(const AgentName& name, const Assignment& assignment, Fd channel) {
+void Spawner::start_maildrop_agent(const AgentName& name, const Assignment& assignment, Fd& channel) {
     if (!agents_.may_open_maildrop(name.user))
         return refuse(std::move(channel), name.user, deferred("4.3.2", "Too many sessions of this user"));
+    ParentClosesFirst order;
     const pid_t pid = spawn_process("POP3 " + name.user, [&] {
+        order.wait();
         forget_everything();
         auto duty = prepare_maildrop(config_, domains_, assignment);
         if (const auto* refusal = std::get_if<DeliveryResult>(&duty)) {
@@ -260,7 +263,7 @@ void Spawner::start_maildrop_agent(const AgentName& name, const Assignment& assi
         return run_maildrop_agent(std::get<MaildropDuty>(duty), std::move(channel));
     });
     agents_.add_maildrop(pid, name.user);
-    foreign_.add(std::move(channel));
+    channel.reset();
 }
 
 /// In the child: closes its copies of what is for other agents and for the spawner itself.
@@ -332,6 +335,7 @@ void Spawner::refuse_overdue() {
 
 int run_spawner(const Config& config, Fd requests, const TicketKey& tickets, const SpawnerLimits& limits) {
     ignore_sigpipe();
+    load_name_services();
     return Spawner(config, std::move(requests), tickets, limits).run();
 }
 

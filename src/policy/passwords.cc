@@ -70,11 +70,12 @@ bool is_known_to_crypt(std::string_view hash) {
     return ::crypt_checksalt(std::string(hash).c_str()) != CRYPT_SALT_INVALID;
 }
 
-/// nullopt if nothing was computed, since there is no hash or crypt(3) takes it for none.
-std::optional<bool> compare_hash(std::string_view password, const StoredPassword& stored) {
+/// nullopt if there is nothing to compare with: no password, or a hash that crypt(3) takes for none.
+std::optional<bool> compare(std::string_view password, const StoredPassword& stored) {
     if (stored.kind == PasswordKind::scram)
         if (const auto verifier = parse_scram_verifier(stored.text))
             return is_scram_password(password, *verifier);
+    if (stored.kind == PasswordKind::plain) return is_equal(password, stored.text);
     if (stored.kind != PasswordKind::hash) return std::nullopt;
     const bool is_text = password.find('\0') == password.npos;
     std::string phrase(is_text ? password : "");
@@ -105,12 +106,10 @@ StoredPassword parse_stored_password(std::string_view field, bool may_be_plain) 
 }
 
 bool is_password(std::string_view password, const StoredPassword& stored, const StoredPassword& model) {
-    const auto is_right = compare_hash(password, stored);
-    if (!is_right && !compare_hash(password, model))
-        (void)compare_hash(password, {PasswordKind::hash, false, nobodys_hash});
-    if (stored.is_locked) return false;
-    if (stored.kind == PasswordKind::plain) return is_equal(password, stored.text);
-    return is_right.value_or(false);
+    const auto is_right = compare(password, stored);
+    if (!is_right && !compare(password, model))
+        (void)compare(password, {PasswordKind::hash, false, nobodys_hash});
+    return !stored.is_locked && is_right.value_or(false);
 }
 
 std::size_t stand_in(const ScramDigest& key, std::string_view name, std::size_t count) {

@@ -6,7 +6,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <vector>
 
 #include "lingering_socket.h"
 #include "local_delivery.h"
@@ -74,6 +78,12 @@ class Authenticator : public ::testing::Test {
         return receive_packet_now(channel.get(), std::as_writable_bytes(std::span(&nothing, 1))).kind ==
                PacketArrival::Kind::end;
     }
+    /// Those of the authenticator that are there.
+    std::vector<pid_t> children() const {
+        const std::string pid = std::to_string(authenticator_->pid());
+        std::ifstream file("/proc/" + pid + "/task/" + pid + "/children");
+        return {std::istream_iterator<pid_t>(file), {}};
+    }
     int count_left_open(int tries) const {
         std::vector<ScramExchange> open;
         int begun = 0;
@@ -94,6 +104,22 @@ class Authenticator : public ::testing::Test {
 TEST_F(Authenticator, SaysYesAndNo) {
     start({});
     EXPECT_EQ(in_session([&] { return log_in_status(); }), 0);
+}
+
+TEST_F(Authenticator, ChildrenAnswerOneQuestionAfterTheOther) {
+    start({});
+    for (int i = 0; i < 10; ++i) ASSERT_EQ(in_session([&] { return log_in_status(); }), 0);
+    EXPECT_GE(children().size(), 1u);
+    EXPECT_LE(children().size(), 4u);
+}
+
+TEST_F(Authenticator, AChildThatDiedIsReplaced) {
+    start({});
+    for (int i = 0; i < 5; ++i) {
+        ASSERT_EQ(in_session([&] { return log_in_status(); }), 0) << "round " << i;
+        for (const pid_t child : children()) (void)::kill(child, SIGKILL);
+        for (int wait = 0; wait < 2000 && !children().empty(); ++wait) ::usleep(10'000);
+    }
 }
 
 TEST_F(Authenticator, NonsenseIsNotAnswered) {

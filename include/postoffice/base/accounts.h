@@ -34,6 +34,10 @@ std::string group_name(gid_t gid);
 /// The login name; "uidN" if there is none, or if the database cannot be asked. Does not throw.
 std::string login_name(uid_t uid);
 
+/// Asks for an account and its groups once, so that children find the libraries of nsswitch.conf(5) loaded:
+/// to load them costs a child more than the rest of its start. Does not throw.
+void load_name_services();
+
 /// The groups that initgroups(3) would set for the account.
 std::vector<gid_t> groups_of(const Account& account);
 

@@ -27,6 +27,17 @@ class ForeignDescriptors {
     std::vector<Fd> held_;
 };
 
+/// Makes a child the last to have such a descriptor: it waits until the parent has closed its copy. Made
+/// before the fork.
+class ParentClosesFirst {
+  public:
+    /// In the child, before it uses the descriptor. The end of this object in the parent is the signal.
+    void wait();
+
+  private:
+    Pipe parent_is_here_ = make_pipe();
+};
+
 /// A packet socket of this host, as the requests between processes bring along.
 bool is_packet_socket(int fd);
 

@@ -1,5 +1,6 @@
-// The authenticator: root; takes a name and a password, and says whether they belong together. Each question
-// is answered by a child of its own, with a deadline, so that a slow password service delays no other login.
+// The authenticator: root; takes a name and a password, and says whether they belong together. Children
+// answer, each one question at a time, with a deadline, so that a slow password service delays no other
+// login.
 //
 // What asks is a session process, and may have been captured. Each has room for a few questions at a time, so
 // that others keep theirs, and for as many wrong passwords as `auth-failures` says; its pass tells which
@@ -17,7 +18,7 @@ namespace postoffice {
 
 struct AuthenticatorLimits {
     std::size_t children = 100;  ///< questions being answered; more than these are told to try again later
-    std::size_t of_one_session = 4;  ///< one, and some whose children have answered and are about to end
+    std::size_t of_one_session = 4;  ///< one, and some whose children have answered and not said so yet
     Seconds patience{30};            ///< a child that takes longer is killed, which says "not now"
 };
 

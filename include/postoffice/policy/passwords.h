@@ -1,5 +1,5 @@
-// Stored passwords: crypt(5) hashes, SCRAM verifiers (policy/scram.h), and text as it is typed. Checking one
-// costs one hash, whatever is stored and whatever is wrong, so that the time of an answer tells nothing.
+// Stored passwords: crypt(5) hashes, SCRAM verifiers (policy/scram.h), and text as it is typed. A name
+// without a password costs what another one costs that has one, so that the time of an answer tells nothing.
 #pragma once
 
 #include <cstddef>
@@ -29,11 +29,11 @@ struct StoredPassword {
 /// hash of DES, nor those of a digest in hexadecimal or base 64. So a hash that was stolen is no password.
 StoredPassword parse_stored_password(std::string_view field, bool may_be_plain = false);
 
-/// True if `password` is right. Computes the hash of `model` where `stored` has none, of the host's usual
-/// kind if that has none either.
+/// True if `password` is right. Compares with `model` where `stored` has no password, and computes a hash of
+/// the host's usual kind if that has none either.
 bool is_password(std::string_view password, const StoredPassword& stored, const StoredPassword& model = {});
 
-/// Which of the `count` hashes of a domain is computed for a name that has none: for one name always the
+/// Which of the `count` users of a domain stands in for a name without a password: for one name always the
 /// same, and for strangers without a rule. `key`: this host's. `count` is not 0.
 std::size_t stand_in(const ScramDigest& key, std::string_view name, std::size_t count);
 
