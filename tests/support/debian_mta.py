@@ -1,12 +1,13 @@
-"""Postfix as Debian ships it, on a machine of a test network. Needs root, and Debian's archive the first time.
+"""Mail systems as Debian ships them, each on a machine of a test network. Needs root, and Debian's archive the first time.
 
-It is installed in a copy of this machine's file system in memory that ends with the run (an overlay mount), and it
-runs in a process namespace of its own, so neither its installation nor Postfix itself can change the machine.
+Each is installed in a copy of this machine's file system in memory that ends with the run (an overlay mount), and it
+runs in a process namespace of its own, so neither its installation nor the program itself can change the machine.
 """
 import fcntl
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 
@@ -19,22 +20,27 @@ CACHE = os.path.join(TOP, "build", "peers", "debian")  # packages, fetched once
 INSTALL = """
 apt() { apt-get -q -y --no-install-recommends -o Dir::Cache::archives=/var/cache/peers \
     -o APT::Keep-Downloaded-Packages=true -o Dpkg::Options::=--force-unsafe-io "$@"; }
-apt install postfix || { apt update && apt install postfix; } || exit
-postconf -F '*/*/chroot = n' && useradd --create-home --shell /bin/sh debby
+apt install PACKAGES || { apt update && apt install PACKAGES; } || exit
+useradd --create-home --shell /bin/sh debby
 """
 
 
-class NoPostfix(Exception):
-    """Postfix is not available here, for the reason in the text."""
+class NoPeer(Exception):
+    """This mail system is not available here, for the reason in the text."""
 
 
-class Postfix:
-    """Receives mail for `debby` at its host name, and for `settings["mydestination"]`. `services`: further lines of master.cf."""
+class DebianMta:
+    """Receives mail for `debby` at its host name. A subclass says what is installed, and how it is configured and started."""
 
-    def __init__(self, machine, hostname, nameserver, aliases="", services=(), **settings):
+    packages = ""
+    command = []  # that stays in the foreground
+    log = "/var/log/peer.log"
+
+    def __init__(self, machine, hostname, nameserver, aliases="", **settings):
         self.machine = machine
+        self.hostname = hostname
         self.process = None
-        self._folder = tempfile.mkdtemp(prefix="postoffice-postfix-")
+        self._folder = tempfile.mkdtemp(prefix="postoffice-peer-")
         self.root = os.path.join(self._folder, "root")
         try:
             self._mount()
@@ -42,18 +48,8 @@ class Postfix:
             self._write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", mode=0o755)
             self._install()
             self._write("/etc/resolv.conf", f"nameserver {nameserver}\n")
-            self._configure({
-                "myhostname": hostname, "mydestination": hostname, "mynetworks": "127.0.0.0/8 [::1]/128",
-                "relayhost": "", "inet_interfaces": "all", "inet_protocols": "all",
-                "maillog_file": "/var/log/postfix.log",
-                "mailbox_size_limit": "0", "message_size_limit": "0", "compatibility_level": "3.6",
-                "mailbox_command": "",  # Debian's Postfix delivers by procmail where it is installed
-                **settings})
-            for line in services:
-                name, kind = line.split()[:2]
-                subprocess.run(self._command("postconf", "-M", f"{name}/{kind}={line}"), check=True)
             self._write("/etc/aliases", aliases)
-            subprocess.run(self._command("newaliases"), check=True)
+            self._configure(settings)
         except BaseException:
             self.close()
             raise
@@ -87,21 +83,36 @@ class Postfix:
                        "LC_ALL": "C"}
         with open(os.path.join(CACHE, "in-use"), "w") as in_use:  # apt locks its archive
             fcntl.flock(in_use, fcntl.LOCK_EX)
-            done = subprocess.run(real_network(*self._command("sh", "-c", INSTALL)), stdin=subprocess.DEVNULL,
+            install = INSTALL.replace("PACKAGES", self.packages)
+            done = subprocess.run(real_network(*self._command("sh", "-c", install)), stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
         if done.returncode != 0:
-            raise NoPostfix(done.stdout.decode(errors="replace")[-500:].strip())
+            raise NoPeer(done.stdout.decode(errors="replace")[-500:].strip())
 
     def _configure(self, settings):
-        subprocess.run(self._command("postconf", *(f"{name}={value}" for name, value in settings.items())), check=True)
+        raise NotImplementedError
+
+    def _run(self, *command):
+        subprocess.run(self._command(*command), check=True, stdout=subprocess.DEVNULL)
 
     # -- running it
 
     def start(self):
-        self.process = subprocess.Popen([*self.machine.prefix, *self._command("postfix", "start-fg")],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(lambda: "daemon started" in self.log_text(), what="Postfix")
+        with open(os.path.join(self._folder, "output"), "w") as output:
+            self.process = subprocess.Popen([*self.machine.prefix, *self._command(*self.command)],
+                                            stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        wait_for(self._answers, what=lambda: f"{self.packages}: {self.log_text()[-2000:]}")
         return self
+
+    def _answers(self):
+        try:
+            with self.machine.inside(), socket.create_connection(("127.0.0.1", 25), 5):
+                return True
+        except ConnectionRefusedError:
+            return False
+
+    def stop(self):
+        self.close()
 
     def close(self):
         if self.process is not None:
@@ -120,19 +131,42 @@ class Postfix:
         subprocess.run([*self.machine.prefix, *command], input=message, check=True, timeout=60)
 
     def log_text(self):
-        path = os.path.join(self.root, "var/log/postfix.log")
-        return _read(path) if os.path.exists(path) else ""
+        """What it writes, to its log or to standard error."""
+        paths = (self.root + self.log, os.path.join(self._folder, "output"))
+        return "".join(_read(path) for path in paths if os.path.exists(path))
 
     def wait_for_message(self, user, matches, seconds=30):
         path = os.path.join(self.root, "var/mail", user)
         return wait_for_message(lambda: messages_in(path), matches, seconds,
-                                lambda: f"mail for {user} at Postfix; its log: {self.log_text()[-3000:]}")
+                                lambda: f"mail for {user} at {self.packages}; its log: {self.log_text()[-3000:]}")
+
+
+class Postfix(DebianMta):
+    """Receives mail for `settings["mydestination"]`, too. `services`: further lines of master.cf."""
+
+    packages = "postfix"
+    command = ["postfix", "start-fg"]
+    log = "/var/log/postfix.log"
+
+    def _configure(self, settings):
+        self._run("postconf", "-F", "*/*/chroot = n")
+        for line in settings.pop("services", []):
+            name, kind = line.split()[:2]
+            self._run("postconf", "-M", f"{name}/{kind}={line}")
+        options = {
+            "myhostname": self.hostname, "mydestination": self.hostname, "mynetworks": "127.0.0.0/8 [::1]/128",
+            "relayhost": "", "inet_interfaces": "all", "inet_protocols": "all", "maillog_file": self.log,
+            "mailbox_size_limit": "0", "message_size_limit": "0", "compatibility_level": "3.6",
+            "mailbox_command": "",  # Debian's Postfix delivers by procmail where it is installed
+            **settings}
+        self._run("postconf", *(f"{name}={value}" for name, value in options.items()))
+        self._run("newaliases")
 
 
 def _mount(*arguments):
     done = subprocess.run(["mount", *arguments], capture_output=True, text=True)
     if done.returncode != 0:
-        raise NoPostfix(f"mount {' '.join(arguments)}: {done.stderr.strip()}")
+        raise NoPeer(f"mount {' '.join(arguments)}: {done.stderr.strip()}")
 
 
 def _read(path):

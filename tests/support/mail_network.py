@@ -7,7 +7,7 @@ import os
 import pytest
 
 import dns
-from debian_mta import NoPostfix, Postfix
+from debian_mta import NoPeer, Postfix
 from host import wait_for
 from network import HostsOnNetwork, made_for_module
 
@@ -98,7 +98,7 @@ def debian_postfix(hosts, **settings):
     them, or skips its tests."""
     try:
         made = Postfix(hosts.debian, "debian.test", DNS, **settings)
-    except NoPostfix as why:
+    except NoPeer as why:
         pytest.skip(f"NEEDS Postfix of Debian: {why}")
     try:
         yield made.start()

@@ -1,5 +1,6 @@
 """A filter hears the same of a message from postoffice as from Debian's Postfix, in the same order and with the same macros,
 and its changes make the same header."""
+import contextlib
 import os
 import smtplib
 import types
@@ -7,7 +8,7 @@ import types
 import pytest
 
 from conftest import needs_root
-from debian_mta import NoPostfix, Postfix
+from debian_mta import NoPeer, Postfix
 from host import wait_for
 from scripted_filter import ACCEPT, Filter, add_field, insert_field, packet, reply_code
 
@@ -60,9 +61,9 @@ def of_postfix():
     """What Postfix makes of it: the filter, the refusal, the message."""
     asked = Filter(answers=ANSWERS)
     try:
-        postfix = Postfix(types.SimpleNamespace(prefix=[]), HOST, "127.0.0.1", inet_protocols="ipv4",
+        postfix = Postfix(types.SimpleNamespace(prefix=[], inside=contextlib.nullcontext), HOST, "127.0.0.1", inet_protocols="ipv4",
                           aliases=f"{USER}: debby\nbad: debby\n", smtpd_milters=f"inet:127.0.0.1:{asked.port}")
-    except NoPostfix as why:
+    except NoPeer as why:
         pytest.skip(f"NEEDS Postfix of Debian: {why}")
     try:
         postfix.start()
