@@ -15,6 +15,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "support"))
 
 import accounts  # noqa: E402
+import homes  # noqa: E402
 from host import BINARY, Host  # noqa: E402
 
 # Tests depend neither on the user that runs them nor on settings of programs in the environment.
@@ -32,6 +33,15 @@ def _open_folder():
     os.chmod(path, 0o755)
     yield path
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(autouse=os.geteuid() == 0)
+def no_new_files_in_homes(request):
+    """What a test puts into homes would change the mail of later tests. What belongs to a fixture of a module stays."""
+    before = homes.names_in_homes()
+    yield
+    if not request.node.get_closest_marker("xdist_group"):
+        homes.remove_from_homes(before)
 
 
 @pytest.fixture

@@ -38,10 +38,26 @@ def clear_homes():
         os.chmod(home, 0o750)
         os.chown(home, uid, uid)
         for entry in os.scandir(home):
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path)
-            else:
-                os.unlink(entry.path)
+            _remove(entry.path)
+
+
+def names_in_homes():
+    """{home: names in it}."""
+    return {home: set(os.listdir(home)) for home in (f"/home/{user}" for user in UIDS)}
+
+
+def remove_from_homes(kept):
+    """Removes all whose names are not in `kept`, which is of names_in_homes()."""
+    for home, names in names_in_homes().items():
+        for name in names - kept[home]:
+            _remove(os.path.join(home, name))
+
+
+def _remove(path):
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
 
 
 @pytest.fixture(autouse=True)
