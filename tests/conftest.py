@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "support"))
 import accounts  # noqa: E402
 import homes  # noqa: E402
 from host import BINARY, Host  # noqa: E402
+from machine import Machine  # noqa: E402
 
 # Tests depend neither on the user that runs them nor on settings of programs in the environment.
 for variable in set(os.environ) & {"EMAIL", "LOGNAME", "MAIL", "MAILRC", "NAME", "ORGANIZATION", "POSTOFFICE_CONFIG",
@@ -78,6 +79,26 @@ def make_host(folder):
     yield make
     for one in made:
         one.end()
+
+
+@pytest.fixture(scope="session")
+def installation():
+    """A frozen machine on which postoffice was installed, once for each process that runs tests."""
+    made = Machine()
+    try:
+        made.install()
+        made.freeze()
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture
+def installed_machine(installation):
+    """A machine on which postoffice was installed and does not run."""
+    made = Machine(installation)
+    yield made
+    made.end()
 
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="NEEDS ROOT: other accounts, mounts or namespaces")

@@ -12,13 +12,16 @@ ACCOUNT = "postoffice"
 
 SETUP = """
 set -e
+base=$1
+shift
 mount --make-rprivate /
-mount -t tmpfs -o mode=755 tmpfs "$0"
 for folder in "$@"; do
     mkdir -p "$0$folder/upper" "$0$folder/work"
-    mount -t overlay -o "lowerdir=$folder,upperdir=$0$folder/upper,workdir=$0$folder/work" overlay "$folder"
+    changes=upperdir=$0$folder/upper,workdir=$0$folder/work,redirect_dir=on
+    mount -t overlay -o "lowerdir=${base:+$base$folder/upper:}$folder,$changes" overlay "$folder"
 done
 mount -t tmpfs -o mode=755 tmpfs /home
+[ -z "$base" ] || cp -a "$base/home/." /home
 mount -t tmpfs -o mode=2775,gid=8 tmpfs /var/mail
 ip link set lo up
 echo ready
@@ -27,20 +30,22 @@ exec cat
 
 
 class Machine:
-    """Commands run in it as root, or as one of PEOPLE. `paths`: the paths with which the program was configured."""
+    """Commands run in it as root, or as one of PEOPLE. `base`: a machine that was frozen, as which this one starts."""
 
-    def __init__(self):
+    def __init__(self, base=None):
         version = subprocess.run([BINARY, "-V"], capture_output=True, text=True, check=True).stdout.split()
         self.config = version[version.index("file") + 1].rstrip(",")
         self.spool = version[version.index("spool") + 1]
         self.drop = os.path.join(self.spool, "drop")
         self.folder = tempfile.mkdtemp(prefix="postoffice-machine-")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", self.folder], check=True)
         overlays = {"/" + path.split("/")[1] for path in ("/etc", "/usr", "/var", self.config, self.spool)}
         # Ends with its standard input: with the test at the latest.
-        self.keeper = subprocess.Popen(["unshare", "-m", "-n", "sh", "-c", SETUP, self.folder, *sorted(overlays)],
-                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        setup = ["sh", "-c", SETUP, self.folder, base.folder if base else "", *sorted(overlays)]
+        self.keeper = subprocess.Popen(["unshare", "-m", "-n", *setup], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self.keeper.stdout.readline() == b"ready\n", "no overlays: this test needs them"
-        self._make_people()
+        if not base:
+            self._make_people()
 
     def _make_people(self):
         self.shell(f"userdel -f {ACCOUNT}; groupdel -f {ACCOUNT}", check=False)
@@ -109,10 +114,22 @@ class Machine:
     def drops(self):
         return self.run("ls", self.drop).stdout.decode().split()
 
-    def end(self):
+    def freeze(self):
+        """The machine stops; others can start as it was."""
+        self.shell(f"cp -a /home {self.folder}/home")
+        self._stop_running()
+
+    def _stop_running(self):
         try:
             self.stop()
         finally:
             self.keeper.stdin.close()
             self.keeper.wait(30)
+
+    def end(self):
+        try:
+            if not self.keeper.stdin.closed:
+                self._stop_running()
+        finally:
+            subprocess.run(["umount", "--lazy", self.folder], check=True)
             shutil.rmtree(self.folder, ignore_errors=True)

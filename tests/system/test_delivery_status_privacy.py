@@ -9,7 +9,6 @@ import pytest
 from awaited_delivery import TEXT, last_lines, relay_to, send, sink, trigger  # noqa: F401
 from conftest import needs_root
 from host import local_user, wait_for
-from machine import Machine
 from processes import helpers
 from strict_sink import StrictSink
 
@@ -178,18 +177,14 @@ def test_submitters_that_never_read_delay_no_mail(make_host):
 
 
 @needs_root
-def test_an_ordinary_user_gets_the_status_of_the_installed_sendmail():
-    machine = Machine()
-    try:
-        machine.install()
-        machine.start()
-        done = machine.run("/usr/sbin/sendmail", "-v", "-i", "alice", user="mallory", input=TEXT)
-        assert last_lines(done.stderr.decode())[0].startswith("alice@host.test: delivered: 250 ")
-        assert "Subject: watched" in machine.mailbox("alice")
-        done = machine.run("/usr/sbin/sendmail", "-FCronDaemon", "-i", "-odi", "-oem", "-oi", "-t", user="mallory",
-                           input=b"To: alice\nSubject: from cron\n\nout\n")
-        assert (done.stdout, done.stderr) == (b"", b"")
-        assert "Subject: from cron" in machine.mailbox("alice")
-        assert machine.drops() == []
-    finally:
-        machine.end()
+def test_an_ordinary_user_gets_the_status_of_the_installed_sendmail(installed_machine):
+    machine = installed_machine
+    machine.start()
+    done = machine.run("/usr/sbin/sendmail", "-v", "-i", "alice", user="mallory", input=TEXT)
+    assert last_lines(done.stderr.decode())[0].startswith("alice@host.test: delivered: 250 ")
+    assert "Subject: watched" in machine.mailbox("alice")
+    done = machine.run("/usr/sbin/sendmail", "-FCronDaemon", "-i", "-odi", "-oem", "-oi", "-t", user="mallory",
+                       input=b"To: alice\nSubject: from cron\n\nout\n")
+    assert (done.stdout, done.stderr) == (b"", b"")
+    assert "Subject: from cron" in machine.mailbox("alice")
+    assert machine.drops() == []

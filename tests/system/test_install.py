@@ -25,9 +25,8 @@ def bare_machine():
 
 
 @pytest.fixture
-def machine(bare_machine):
-    bare_machine.install()
-    return bare_machine
+def machine(installed_machine):
+    return installed_machine
 
 
 def mode_of(machine, path):

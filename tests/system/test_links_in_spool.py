@@ -5,7 +5,7 @@ import os
 import pytest
 
 from host import wait_for
-from machine import ACCOUNT, Machine
+from machine import ACCOUNT
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="NEEDS ROOT: mount and network namespaces")
 
@@ -14,14 +14,9 @@ LONG = b"Subject: long\n\n" + (b"x" * 70 + b"\n") * 3000
 
 
 @pytest.fixture
-def machine():
-    made = Machine()
-    try:
-        made.install()
-        made.shell(f"mkdir -m 755 {TARGET} && echo precious >{TARGET}/file && chmod 600 {TARGET}/file")
-        yield made
-    finally:
-        made.end()
+def machine(installed_machine):
+    installed_machine.shell(f"mkdir -m 755 {TARGET} && echo precious >{TARGET}/file && chmod 600 {TARGET}/file")
+    return installed_machine
 
 
 def captured(machine, text):
