@@ -1,9 +1,12 @@
 """Mail systems as Debian ships them, each on a machine of a test network. Needs root, and Debian's archive the first time.
 
 Each is installed in a copy of this machine's file system in memory that ends with the run (an overlay mount), and it
-runs in a process namespace of its own, so neither its installation nor the program itself can change the machine.
+runs in a process namespace of its own, so neither its installation nor the program itself can change the machine. What an
+installation changes is kept below build/peers for the next test, until the packages of this machine change.
 """
 import fcntl
+import glob
+import hashlib
 import os
 import shutil
 import signal
@@ -23,6 +26,7 @@ apt() { apt-get -q -y --no-install-recommends -o Dir::Cache::archives=/var/cache
 apt install PACKAGES || { apt update && apt install PACKAGES; } || exit
 useradd --create-home --shell /bin/sh debby
 """
+TAR = ["tar", "--xattrs", "--xattrs-include=*", "--exclude=./var/lib/apt", "--exclude=./var/cache"]
 
 
 class NoPeer(Exception):
@@ -43,10 +47,7 @@ class DebianMta:
         self._folder = tempfile.mkdtemp(prefix="postoffice-peer-")
         self.root = os.path.join(self._folder, "root")
         try:
-            self._mount()
-            self._write("/etc/resolv.conf", _read("/etc/resolv.conf"))
-            self._write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", mode=0o755)
-            self._install()
+            self._mount_and_install()
             self._write("/etc/resolv.conf", f"nameserver {nameserver}\n")
             self._write("/etc/aliases", aliases)
             self._configure(settings)
@@ -54,17 +55,35 @@ class DebianMta:
             self.close()
             raise
 
-    def _mount(self):
+    def _mount_and_install(self):
         _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", self._folder)
         for name in ("root", "upper", "work"):
             os.mkdir(os.path.join(self._folder, name), 0o755)
+        os.makedirs(CACHE, exist_ok=True)
+        with open(os.path.join(CACHE, "in-use"), "w") as in_use:  # apt locks its archive
+            fcntl.flock(in_use, fcntl.LOCK_EX)
+            kept = os.path.join(CACHE, f"{self.packages.split()[0]}-{_machine_state()}.tar")
+            if os.path.exists(kept):
+                subprocess.run([*TAR, "-xf", kept, "-C", f"{self._folder}/upper"], check=True)
+                self._mount()
+            else:
+                self._mount()
+                self._install()
+                self._keep(kept)
+
+    def _mount(self):
         layers = f"lowerdir=/,upperdir={self._folder}/upper,workdir={self._folder}/work"
         _mount("-t", "overlay", "-o", layers, "overlay", self.root)
         _mount("--rbind", "/dev", os.path.join(self.root, "dev"))
-        os.makedirs(CACHE, exist_ok=True)
         inside = os.path.join(self.root, "var/cache/peers")
-        os.makedirs(inside)
+        os.makedirs(inside, exist_ok=True)
         _mount("--bind", CACHE, inside)
+
+    def _keep(self, path):
+        for older in glob.glob(os.path.join(CACHE, f"{self.packages.split()[0]}-*.tar*")):
+            os.unlink(older)
+        subprocess.run([*TAR, "-cf", f"{path}.new", "-C", f"{self._folder}/upper", "."], check=True)
+        os.rename(f"{path}.new", path)
 
     def _write(self, path, text, mode=0o644):
         inside = self.root + path
@@ -79,13 +98,13 @@ class DebianMta:
         return ["unshare", "--mount", "--pid", "--fork", f"--root={self.root}", "--mount-proc", *command]
 
     def _install(self):
+        self._write("/etc/resolv.conf", _read("/etc/resolv.conf"))
+        self._write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", mode=0o755)
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
                        "LC_ALL": "C"}
-        with open(os.path.join(CACHE, "in-use"), "w") as in_use:  # apt locks its archive
-            fcntl.flock(in_use, fcntl.LOCK_EX)
-            install = INSTALL.replace("PACKAGES", self.packages)
-            done = subprocess.run(real_network(*self._command("sh", "-c", install)), stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+        install = INSTALL.replace("PACKAGES", self.packages)
+        done = subprocess.run(real_network(*self._command("sh", "-c", install)), stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
         if done.returncode != 0:
             raise NoPeer(done.stdout.decode(errors="replace")[-500:].strip())
 
@@ -161,6 +180,12 @@ class Postfix(DebianMta):
             **settings}
         self._run("postconf", *(f"{name}={value}" for name, value in options.items()))
         self._run("newaliases")
+
+
+def _machine_state():
+    """Another text when the packages of this machine, or the commands above, have changed."""
+    with open("/var/lib/dpkg/status", "rb") as packages:
+        return hashlib.sha256(INSTALL.encode() + packages.read()).hexdigest()[:16]
 
 
 def _mount(*arguments):
