@@ -1,5 +1,5 @@
-// One session of a maildrop, for tests that end it anywhere: shows "UID TEXT", the text in hexadecimal
-// digits, for each message, and then deletes those that a 1 in the second argument stands for, or marks all
+// One session of a maildrop, for tests that end it anywhere: shows a line "UID OCTETS" and the text
+// of each message, and then deletes those that a 1 in the second argument stands for, or marks all
 // others that an r stands for. The exit status is 0 if that was done, 1 if it failed.
 #include <cstdio>
 #include <exception>
@@ -10,16 +10,12 @@
 namespace {
 
 std::string text_of(postoffice::Maildrop& drop, std::size_t index) {
-    std::string digits;
-    drop.read(index, [&digits](std::string_view piece) {
-        for (const char c : piece) {
-            char two[3];
-            std::snprintf(two, sizeof two, "%02x", static_cast<unsigned char>(c));
-            digits += two;
-        }
+    std::string text;
+    drop.read(index, [&text](std::string_view piece) {
+        text += piece;
         return true;
     });
-    return digits;
+    return text;
 }
 
 }  // namespace
@@ -28,8 +24,11 @@ int main(int count, char** words) try {
     if (count != 3) return 2;
     const auto drop = postoffice::open_maildrop(words[1], {});
     const auto& entries = drop->entries();
-    for (std::size_t i = 0; i < entries.size(); ++i)
-        std::printf("%s %s\n", entries[i].uid.c_str(), text_of(*drop, i).c_str());
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        const std::string text = text_of(*drop, i);
+        std::printf("%s %zu\n", entries[i].uid.c_str(), text.size());
+        std::fwrite(text.data(), 1, text.size(), stdout);
+    }
     const std::string what = words[2];
     postoffice::MaildropChanges changes;
     for (std::size_t i = 0; i < entries.size(); ++i) {

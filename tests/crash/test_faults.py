@@ -34,6 +34,7 @@ class Bench:
         os.environ.update(self.faults.environment)  # of the daemon and of commands by host.run()
         self.host = Host(folder, binary=BINARY, relay_host=sink.endpoint, retry="1s", **settings)
         self.sink = sink
+        self.sunk = tracked.Tokens()
         self.user = local_user()
         self.abandoned = set()  # files in drop/ of killed submitters
 
@@ -85,7 +86,7 @@ class Bench:
         return os.path.join(os.path.expanduser(f"~{self.user}"), "Maildir-of-" + os.path.basename(self.host.folder))
 
     def in_sink(self, token):
-        return sum(tracked.complete(text) == [token] for _, _, text in list(self.sink.messages))
+        return self.sunk.of([text for _, _, text in self.sink.messages]).count([token])
 
     def as_report(self, token):
         """The sender gets a report, with at least the header of the message."""

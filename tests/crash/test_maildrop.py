@@ -12,9 +12,9 @@ import subprocess
 
 import pytest
 
-from faults import BINARY, KILL, Faults
+from faults import KILL, Faults
+from maildrop_session import SESSION, messages_of
 
-SESSION = os.path.join(os.path.dirname(BINARY), "maildrop-faults")
 FROM = b"From a@b.example Sat Nov 21 10:00:00 2026\n"
 FAILURES = KILL, errno.ENOSPC, errno.EDQUOT, errno.EIO
 
@@ -48,9 +48,8 @@ class Mailbox:
         path = self.path + "/" * self.is_maildir
         done = subprocess.run([SESSION, path, changes], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               env={**os.environ, **self.faults.environment}, timeout=30)
-        output = done.stdout.decode() if done.returncode >= 0 else ""  # may end anywhere
-        lines = [line.split(" ") for line in output.splitlines()]
-        return done.returncode, [(uid, bytes.fromhex(text)) for uid, text in lines]
+        output = done.stdout if done.returncode >= 0 else b""  # may end anywhere
+        return done.returncode, messages_of(output)
 
     def files(self):
         return {name for name in os.listdir(self.folder) if name not in ("bob", ".bob.pop3")}

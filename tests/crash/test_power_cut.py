@@ -6,6 +6,7 @@ message that was acknowledged (250 after DATA, exit status 0 of sendmail) must t
 1,000 with --long. $SEED repeats a run.
 """
 import contextlib
+import functools
 import os
 import random
 import shutil
@@ -55,6 +56,7 @@ class Machine:
         shutil.chown(self.host.mail, "root", "mail")
         os.chmod(self.host.mail, 0o2775)
         self.sink = sink
+        self.sunk = tracked.Tokens()
         self.is_relay_down = False
         sink.verdict = self.verdict
         self.acknowledged = {LOCAL: set(), REMOTE: set(), VIRTUAL: set()}
@@ -125,8 +127,9 @@ class Machine:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
-            pids = [pid for pid in pids if pid != self.host.process.pid and os.path.exists(f"/proc/{pid}")]
             self.host.process.wait(20)
+            time.sleep(0.01)
+            pids = [pid for pid in pids if pid != self.host.process.pid and os.path.exists(f"/proc/{pid}")]
 
     def make_locks_older(self):
         """The machine was off for a while: what a lock file without contents stands for is not waited for."""
@@ -151,9 +154,9 @@ class Machine:
             time.sleep(0.1)
 
     def arrived(self):
+        sunk = self.sunk.of([text for _, _, text in self.sink.messages])
         return {LOCAL: self.tokens_in(f"{DISK}/alice/Maildir" if self.has_maildirs else f"{DISK}/mail/alice"),
-                VIRTUAL: self.tokens_in(self.virtual),
-                REMOTE: {token for _, _, text in list(self.sink.messages) for token in tracked.complete(text)}}
+                VIRTUAL: self.tokens_in(self.virtual), REMOTE: {token for tokens in sunk for token in tokens}}
 
     def tokens_in(self, mailbox):
         if not self.has_maildirs:
@@ -171,13 +174,15 @@ def whole_messages(path):
         return set()
     with open(path, "rb") as file:
         text = file.read()
-    found = set()
-    for part in text.split(b"\nBEGIN ")[1:]:
-        try:
-            found |= set(tracked.complete(b"BEGIN " + part))
-        except AssertionError:
-            pass
-    return found
+    return {token for part in text.split(b"\nBEGIN ")[1:] for token in whole_message(part)}
+
+
+@functools.lru_cache(maxsize=5000)  # parts of a mailbox are seen again and again
+def whole_message(part):
+    try:
+        return tracked.complete(b"BEGIN " + part)
+    except AssertionError:
+        return []
 
 
 def cut_again_and_again(machine, disk, choice, cuts, patience):

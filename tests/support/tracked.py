@@ -5,8 +5,11 @@ import random
 import re
 
 _TRACKED = re.compile(rb"^BEGIN (\S+)\n(.*?)^END \1 ([0-9a-f]{40})\n", re.MULTILINE | re.DOTALL)
+_QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
 _BEGIN = re.compile(rb"^BEGIN \S+\n", re.MULTILINE)
 _END = re.compile(rb"^END \S+ [0-9a-f]{40}\n", re.MULTILINE)
+#: Lines of messages are parts of it, since random octets take long to make.
+_TEXT = bytes(random.Random(0).choices(b"abcdefghijklmnopqrstuvwxyz ", k=1 << 16))
 
 
 def make(token, size=500, to="recipient", sender="sender@example.org"):
@@ -16,7 +19,8 @@ def make(token, size=500, to="recipient", sender="sender@example.org"):
     choice = random.Random(token)
     length = 0
     while length < size:
-        lines.append(bytes(choice.choices(b"abcdefghijklmnopqrstuvwxyz ", k=choice.randrange(20, 900))).strip())
+        start = choice.randrange(len(_TEXT) - 900)
+        lines.append(_TEXT[start:start + choice.randrange(20, 900)].strip())
         length += len(lines[-1])
     filler = b"".join(line + b"\n" for line in lines)
     checksum = hashlib.sha1(filler).hexdigest()
@@ -33,12 +37,27 @@ def complete(text):
     beginning."""
     found = []
     for match in _TRACKED.finditer(text):
-        filler = re.sub(rb"^>(>*From )", rb"\1", match[2], flags=re.MULTILINE)
-        if hashlib.sha1(match[2]).hexdigest() == match[3].decode() or hashlib.sha1(filler).hexdigest() == match[3].decode():
-            found.append(match[1].decode())
-        else:
+        if not _is_filler(match[2], match[3]) and not _is_filler(_QUOTED_FROM.sub(rb"\1", match[2]), match[3]):
             raise AssertionError(f"damaged on its way: {match[1]!r}: {match[0][:500]!r}…")
+        found.append(match[1].decode())
     return found
+
+
+def _is_filler(text, checksum):
+    return hashlib.sha1(text).hexdigest() == checksum.decode()
+
+
+class Tokens:
+    """Tokens of the complete messages in a list of texts that grows; each text is checked once."""
+
+    def __init__(self):
+        self._found = []
+
+    def of(self, texts):
+        """A list of tokens for each text."""
+        for text in texts[len(self._found):]:
+            self._found.append(complete(text))
+        return self._found
 
 
 def in_mbox(path):

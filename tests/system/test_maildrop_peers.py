@@ -6,10 +6,10 @@ import subprocess
 import pytest
 
 from conftest import needs_root
-from host import BINARY, local_user
+from host import local_user
+from maildrop_session import SESSION, messages_of
 
 DOVECOT = "/usr/lib/dovecot/pop3"
-SESSION = os.path.join(os.path.dirname(BINARY), "maildrop-faults")
 pytestmark = [needs_root, pytest.mark.skipif(not os.path.exists(DOVECOT), reason="NEEDS dovecot-pop3d")]
 
 FROM = "From a@b.example Sat Nov 21 10:00:00 2026\n"
@@ -63,8 +63,7 @@ class Mailbox:
         return list(zip([uid.decode() for uid in ids], texts))
 
     def by_us(self):
-        lines = [line.split(" ") for line in self.run(SESSION, self.path, "").decode().splitlines()]
-        return [(uid, bytes.fromhex(text).replace(b"\n", b"\r\n")) for uid, text in lines]
+        return [(uid, text.replace(b"\n", b"\r\n")) for uid, text in messages_of(self.run(SESSION, self.path, ""))]
 
 
 def without_fields_of_dovecot(messages):
