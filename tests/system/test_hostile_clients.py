@@ -314,14 +314,15 @@ def test_endless_lines_take_little_memory(outsiders):
     is_whole(host, listener)
 
 
-def test_many_connects_and_resets_leave_nothing_behind(outsiders):
+def test_many_connects_and_resets_leave_nothing_behind(outsiders, is_long):
+    count = 10_000 if is_long else 2000
     host = outsiders.start(**SETTINGS)
     listener = helpers(host, "listener")
     serves(outsiders, "before the resets")
     rng = random.Random(1)
     reset = struct.pack("ii", 1, 0)
     with Monitor(host) as watch:
-        for n in range(10_000):
+        for n in range(count):
             with outsiders.outside.inside():
                 one = socket.socket()
             try:
@@ -334,10 +335,10 @@ def test_many_connects_and_resets_leave_nothing_behind(outsiders):
                 assert error.errno in (errno.ECONNRESET, errno.EADDRNOTAVAIL, errno.EADDRINUSE), error
             finally:
                 one.close()
-            if n % 2500 == 1250:
+            if n % (count // 4) == count // 8:
                 serves(outsiders, f"after {n} resets")
         serves(outsiders, "after all resets")
-    print(f"\n    10000 resets: at most {watch.processes} processes and {watch.kibibytes / 1024:.0f} MiB", end="")
+    print(f"\n    {count} resets: at most {watch.processes} processes and {watch.kibibytes / 1024:.0f} MiB", end="")
     wait_for(lambda: len(with_title(host, "SMTP")) < 20, seconds=60, what="their processes to go")
     descriptors = len(os.listdir(f"/proc/{listener[0]}/fd"))
     assert descriptors < 60, "the listener leaks descriptors"

@@ -1,5 +1,5 @@
-"""Ten thousand mutated dialogues neither stop the server nor make it send a message with a line end that some host
-takes for another."""
+"""Mutated dialogues, 2,000 or 10,000 with --long, neither stop the server nor make it send a message with a line
+end that some host takes for another."""
 import os
 import random
 import re
@@ -11,7 +11,6 @@ from mutations import dialogues, mutated
 from processes import helpers
 from strict_sink import StrictSink
 
-DIALOGUES = 10_000
 AT_A_TIME = 12
 SEED = int(os.environ.get("SEED", "1"))
 
@@ -50,12 +49,13 @@ def pids(host):
     return host.process.pid, helpers(host, "listener"), helpers(host, "queue runner"), helpers(host, "spawner")
 
 
-def test_mutated_dialogues_leave_the_server_serving(host):
+def test_mutated_dialogues_leave_the_server_serving(host, is_long):
+    count = 10_000 if is_long else 2000
     with StrictSink() as sink:
         host.write_config(clients="200", relay_host=f"127.0.0.1:{sink.port}", size="1m", retry="1s")
         host.start()
         before, failures = pids(host), []
-        threads = [threading.Thread(target=talk, args=(host.port, f"{SEED}-{n}", DIALOGUES // AT_A_TIME + 1, failures))
+        threads = [threading.Thread(target=talk, args=(host.port, f"{SEED}-{n}", count // AT_A_TIME + 1, failures))
                    for n in range(AT_A_TIME)]
         for thread in threads:
             thread.start()
@@ -72,8 +72,8 @@ def test_mutated_dialogues_leave_the_server_serving(host):
         strange = re.findall(r".*: (?:crash|error|no-session-process|client-lost|helper-ended) .*", host.log_text())
         assert strange == [], f"SEED={SEED}: {strange[:10]}"
         assert sink.violations == [], f"SEED={SEED}"
-        assert len(sink.transactions) > 100, "too few messages were relayed"
-        print(f"\n    {DIALOGUES} dialogues, {len(sink.transactions)} messages sent on", end="")
+        assert len(sink.transactions) > count // 100, "too few messages were relayed"
+        print(f"\n    {count} dialogues, {len(sink.transactions)} messages sent on", end="")
 
 
 # Sequences that some host takes for the end of a message.
