@@ -36,7 +36,7 @@ packages_for_check() {
     # Collections of cases that others have written, where they are beside this folder.
     echo python3-yaml
     # Policy daemons for Postfix, and a scanner.
-    echo postgrey python3-spf-engine clamav
+    echo postgrey python3-spf-engine policyd-weight clamav
     # Another program that reads and writes databases.
     echo python3-gdbm
     # What stands in front of a mail server: a proxy, a packet filter.

@@ -2,6 +2,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -81,6 +82,7 @@ class PolicyDaemon:
 
 
 POSTGREY = shutil.which("postgrey", path="/usr/sbin:/usr/bin")
+POLICYD_WEIGHT = shutil.which("policyd-weight", path="/usr/sbin:/usr/bin")
 
 
 @contextlib.contextmanager
@@ -145,3 +147,33 @@ def policyd_spf(folder, machine, nameserver):
         for child in children:
             child.terminate()
             child.wait(20)
+
+
+@contextlib.contextmanager
+def policyd_weight(folder, machine, nameserver, list_name):
+    """Debian's policyd-weight on a port of a machine of the test, with one list of DNS."""
+    paths = {name: os.path.join(folder, name) for name in ("policyd-weight.conf", "weight-resolv.conf", "weight.log")}
+    state = os.path.join(folder, "policyd-weight")
+    os.mkdir(state, 0o700)
+    shutil.chown(state, "nobody", "nogroup")
+    with open(paths["policyd-weight.conf"], "w") as file:
+        file.write(f"""$TCP_PORT = 12525; $BIND_ADDRESS = '127.0.0.1'; $USER = 'nobody'; $GROUP = 'nogroup';
+            @dnsbl_score = ('{list_name}', 9, 0, 'LISTED'); @rhsbl_score = (); $syslog_socktype = 'console';
+            $LOCKPATH = '{state}/'; $SPATH = '{state}/cache'; $PIDFILE = '{state}/pid'; $NS = '{nameserver}';\n""")
+    with open(paths["weight-resolv.conf"], "w") as file:
+        file.write(f"nameserver {nameserver}\n")
+    script = (f"mount --bind {paths['weight-resolv.conf']} /etc/resolv.conf && "
+              f"exec {POLICYD_WEIGHT} -D -f {paths['policyd-weight.conf']} start")
+    with open(paths["weight.log"], "wb") as log:
+        process = subprocess.Popen([*machine.prefix, "unshare", "--mount", "--pid", "--fork", "sh", "-c", script],
+                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        with machine.inside():
+            wait_for(lambda: _listens(12525), what=lambda: open(paths["weight.log"]).read())
+        yield "127.0.0.1:12525"
+    finally:
+        # The end of the first process of a process namespace is that of all.
+        with open(f"/proc/{process.pid}/task/{process.pid}/children") as file:
+            for child in file.read().split():
+                os.kill(int(child), signal.SIGKILL)
+        process.wait(20)
