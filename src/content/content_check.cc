@@ -50,6 +50,7 @@ std::optional<Reply> CheckedContent::scan(const Config& config, const ScannerHan
     if (config.access.av.empty()) return std::nullopt;
     const ScanVerdict verdict =
         scanner.scan(id, message_->open_for_reading(), message_->size(), config.access.av_timeout);
+    scanned_ = verdict.summary();
     if (verdict.kind == ScanVerdict::Kind::clean) return std::nullopt;
     if (verdict.kind == ScanVerdict::Kind::undecided)
         return Reply{450, "4.7.1", "The message cannot be checked now; please try again later"};
@@ -58,6 +59,7 @@ std::optional<Reply> CheckedContent::scan(const Config& config, const ScannerHan
 }
 
 void CheckedContent::mark(const Config& config, Envelope& envelope) const {
+    if (!scanned_.empty()) add_verdicts(envelope, {fmt::format("av {}: {}", config.access.av, scanned_)});
     if (!is_unwanted()) return;
     envelope.unwanted = reason_;
     if (config.access.spam.action == Action::folder && envelope.folder == MailFolder::inbox)

@@ -1,17 +1,27 @@
 #include "postoffice/content/scanner.h"
 
+#include <fmt/format.h>
+
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/request_socket.h"
 
 namespace postoffice {
 
+std::string ScanVerdict::summary() const {
+    const std::string_view word = kind == Kind::clean      ? "clean"
+                                  : kind == Kind::unwanted ? "unwanted"
+                                                           : "undecided";
+    return fmt::format("{}, {} ms", word, took.count());
+}
+
 ScanVerdict ScannerHandle::scan(const std::string& id, const Fd& message, std::uint64_t size,
                                 Seconds patience) const {
     constexpr Seconds patience_with_queue{30};
     const Stopwatch watch;
     ScanVerdict verdict = ask(id, message, size, Deadline::after(patience + patience_with_queue));
-    const std::string took = std::to_string(watch.time().count()) + "ms";
+    verdict.took = watch.time();
+    const std::string took = std::to_string(verdict.took.count()) + "ms";
     const bool is_clean = verdict.kind == ScanVerdict::Kind::clean;
     if (verdict.kind == ScanVerdict::Kind::undecided)
         log_event(id, "scan-failed", {{"reason", verdict.text}, {"took", took}});

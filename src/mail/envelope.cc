@@ -1,6 +1,7 @@
 #include "postoffice/mail/envelope.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "postoffice/base/text.h"
 #include "postoffice/base/utf8.h"
@@ -52,6 +53,10 @@ void send_to_folder(Envelope& envelope, MailFolder folder) {
         if (!is_there) kept.push_back(std::move(recipient));
     }
     envelope.recipients = std::move(kept);
+}
+
+void add_verdicts(Envelope& envelope, std::vector<std::string> verdicts) {
+    std::move(verdicts.begin(), verdicts.end(), std::back_inserter(envelope.verdicts));
 }
 
 std::string forwarded_by(const Recipient& recipient, const Envelope& envelope) {

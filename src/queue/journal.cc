@@ -60,6 +60,10 @@ void read_header_line(Journal& journal, std::string_view key, std::string_view v
                                                : MailFolder::inbox;
     } else if (key == "unwanted") {
         envelope.unwanted = unescaped(value);
+    } else if (key == "verdict") {
+        envelope.verdicts.push_back(unescaped(value));
+    } else if (key == "hold") {
+        journal.held = unescaped(value);  // until it is released, also for an envelope made of this one
     } else if (key == "submitter") {
         envelope.origin.submitter = unescaped(value);
     } else if (key == "size") {
@@ -142,6 +146,9 @@ std::string journal_header(const std::string& id, const Envelope& envelope, std:
     if (envelope.folder != MailFolder::inbox)
         line("folder", envelope.folder == MailFolder::forbidden ? "forbidden" : "spam");
     line("unwanted", escaped(envelope.unwanted));
+    for (const std::string& verdict : envelope.verdicts) line("verdict", escaped(verdict));
+    // In front of the end mark: no crash leaves the message without it.
+    if (envelope.hold) text += "hold: " + escaped(*envelope.hold) + "\n";
     MailParameters parameters = envelope.parameters;
     parameters.envelope_id = escaped(parameters.envelope_id);
     text += parameter_lines(parameters);

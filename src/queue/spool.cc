@@ -122,9 +122,7 @@ QueueEntry Spool::commit(const std::string& id, const Envelope& envelope, Messag
     // own until it is acknowledged.
     const bool may_be_taken_again = envelope.origin.client_address.empty();
     const auto checksum = may_be_taken_again ? std::optional(message.checksum()) : std::nullopt;
-    std::string header = journal_header(id, envelope, message.size(), checksum);
-    // In the same write as the envelope: no crash leaves the message without it.
-    if (envelope.hold) header += rfc3339_utc(now_unix()) + " " + journal_event::held(*envelope.hold) + "\n";
+    const std::string header = journal_header(id, envelope, message.size(), checksum);
     const std::string folder = folder_for(directory_, id);
     const std::string message_name = folder + "/dm" + id;
     const Fd data = keep_message(message, id);

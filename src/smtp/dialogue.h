@@ -30,6 +30,7 @@ struct Dialogue {
     unsigned failed_logins = 0;
     bool has_heard_secret = false;                ///< AUTH was tried, with whatever outcome
     std::string login_mechanism{};                ///< "PLAIN", of the login
+    std::string last_scan{};                      ///< what the program of av= decided last, for DEBUG
     bool is_over = false;                         ///< close once the reply is sent
     std::optional<ClientTrust> known_standing{};  ///< see standing()
     std::optional<std::string> reverse_name{};    ///< what DNS calls the client, confirmed or not, once asked

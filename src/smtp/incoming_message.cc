@@ -170,6 +170,7 @@ std::optional<Reply> IncomingMessage::check_content(Dialogue& dialogue, Envelope
     // What comes on standard input becomes a local submission, and is looked at as one.
     if (dialogue.reads_standard_input()) return std::nullopt;
     auto refusal = content.check(dialogue.config(), dialogue.services.scanner, id_);
+    dialogue.last_scan = content.scanned();
     if (content.is_unwanted()) forget_credit(dialogue, envelope.sender);
     content.mark(dialogue.config(), envelope);
     return refusal;

@@ -48,7 +48,7 @@ class PolicyRound {
             log_ignored(service, *answer);
             return true;
         }
-        if (answer->kind != Kind::none) log_verdict(service, *answer, watch.time());
+        if (answer->kind != Kind::none) note_verdict(service, *answer, watch.time());
         return follow(service, *answer);
     }
 
@@ -75,8 +75,11 @@ class PolicyRound {
                    {"next", "taken as DUNNO"}});
     }
 
-    void log_verdict(const PolicyClient& service, const PolicyAction& action, Milliseconds took) const {
-        const Transaction& transaction = dialogue_.transaction;
+    /// In the log, and for the journal of the message.
+    void note_verdict(const PolicyClient& service, const PolicyAction& action, Milliseconds took) const {
+        Transaction& transaction = dialogue_.transaction;
+        transaction.add_verdict(
+            fmt::format("service {}: {}, {} ms", service.name(), whole(action), took.count()));
         const Address& recipient =
             stage_ == PolicyStage::rcpt ? subject_.recipient : transaction.single_recipient();
         log_event(transaction.id(), "policy-verdict",

@@ -33,6 +33,7 @@ Envelope Transaction::read_envelope(Origin origin, bool has_eight_bit, bool has_
     // needs a next host that understands it.
     if (!has_eight_bit_header) envelope.parameters.smtputf8 = false;
     recipients_.move_to(envelope);
+    envelope.verdicts = std::move(verdicts_);
     envelope.origin = std::move(origin);
     envelope.arrived = now_unix();
     *this = Transaction();

@@ -51,6 +51,10 @@ class Transaction {
     /// Why a policy service calls the message unwanted, if `spam=` accepts it all the same; empty: none does.
     const std::string& unwanted() const { return unwanted_; }
     void call_unwanted(std::string why) { unwanted_ = std::move(why); }
+    /// As Envelope::verdicts has it; the first hundred are kept.
+    void add_verdict(std::string verdict) {
+        if (verdicts_.size() < 100) verdicts_.push_back(std::move(verdict));
+    }
     void discard(Discard discarded) { discarded_ = std::move(discarded); }
     const Discard& discarded() const { return discarded_; }
     /// A policy service wants the message held in the queue, for this reason.
@@ -92,6 +96,7 @@ class Transaction {
     Discard discarded_;
     std::optional<std::string> hold_;
     std::string unwanted_;
+    std::vector<std::string> verdicts_;
     Address first_original_;
     std::unordered_set<std::string> originals_;
     RecipientCollector recipients_;

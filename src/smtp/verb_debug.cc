@@ -146,6 +146,12 @@ void add_filters(Lines& lines, const Dialogue& dialogue) {
             lines.add("filter", filter.place.to_string() + ": not connected");
 }
 
+void add_scanner(Lines& lines, const Dialogue& dialogue) {
+    const std::string& program = dialogue.config().access.av;
+    if (program.empty()) return;
+    lines.add("av", program + ": " + (dialogue.last_scan.empty() ? "not asked yet" : dialogue.last_scan));
+}
+
 void add_policy_services(Lines& lines, const Dialogue& dialogue) {
     if (dialogue.services.policies == nullptr) return;
     for (const PolicyClient& service : dialogue.services.policies->all())
@@ -182,6 +188,7 @@ Reply perform_debug(Dialogue& dialogue, const Command&) {
     add_policy(lines, dialogue.config());
     add_filters(lines, dialogue);
     add_policy_services(lines, dialogue);
+    add_scanner(lines, dialogue);
     add_delivery(lines, dialogue.config());
     return {214, "2.0.0", fmt::format("postoffice {}", version()) + lines.text()};
 }

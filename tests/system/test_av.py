@@ -124,3 +124,15 @@ def test_clamscan_finds_a_signature(make_host, folder):
     host.write_config(av=f"{CLAMSCAN} --no-summary -d {folder}/missing.ndb -")
     host.reload()
     assert send(host, "clean").startswith("450")
+
+
+def test_debug_and_the_journal_show_what_the_program_decided(scanning):
+    host = scanning("exit 0", debug=1, relay_host="[127.0.0.1]:9")
+    with Talk("127.0.0.1", host.port) as talk:
+        talk.say("EHLO client.test")
+        assert f"av: {host.settings['av']}: not asked yet" in talk.say("DEBUG")
+        assert talk.send_mail("alice@host.test", "carol@elsewhere.test").startswith("250")
+        assert re.search(rf"av: {host.settings['av']}: clean, \d+ ms", talk.say("DEBUG"))
+    path, = host.paths_in_spool("cm")
+    with open(path) as file:
+        assert re.search(rf"\nverdict: av {host.settings['av']}: clean, \d+ ms\n", file.read())

@@ -1,12 +1,13 @@
 """Policy daemons that were written for Postfix decide about mail here; one that fails delays mail, or does not."""
 import importlib.util
 import os
+import re
 
 import pytest
 
 from conftest import needs_root
 from host import wait_for
-from policy_daemon import POSTGREY, PolicyDaemon, policyd_spf, postgrey
+from policy_daemon import POLICYD_WEIGHT, POSTGREY, PolicyDaemon, policyd_spf, policyd_weight, postgrey
 from strangers import CLIENTS, DNS, all_strangers, strangers  # noqa: F401
 from talk import Talk
 
@@ -100,6 +101,9 @@ def test_a_message_is_held_in_the_queue(asking):
         host = asking(daemon)
         assert send(host).startswith("250")
         assert [one["queue_name"] for one in host.queue()] == ["hold"] and not host.mailbox("bob")
+        path, = host.paths_in_spool("cm")
+        with open(path) as file:
+            assert re.search(r"\nverdict: service \S+: HOLD look at it, \d+ ms\nhold: look at it\n", file.read())
 
 
 def test_what_a_daemon_calls_spam_is_treated_as_spam_says(asking):
@@ -194,3 +198,13 @@ def test_policyd_spf_refuses_forged_senders_and_adds_its_field(strangers, folder
         assert strangers.mail("customer", "ann@farm.test").startswith("550 5.7.23")
         text = strangers.host.wait_for_mail("bob", b"Received-SPF: Pass").split(b"\nReturn-Path:")[-1]
     assert text.index(b"Received-SPF: Pass") < text.index(b"Received: ")
+
+
+@pytest.mark.skipif(POLICYD_WEIGHT is None, reason="NEEDS policyd-weight")
+def test_policyd_weight_refuses_a_listed_client_and_marks_mail_of_another(strangers, folder):
+    with policyd_weight(folder, strangers.machines["host"], DNS, "bad.test") as place:
+        strangers.configure(policy_service=place)
+        refused = strangers.mail("listed")
+        assert refused.startswith("550") and "listed in too many DNSBLs" in refused, refused
+        assert strangers.mail("good").startswith("250")
+        assert b"\nX-policyd-weight: " in strangers.host.wait_for_mail("bob", b"X-policyd-weight")

@@ -236,6 +236,24 @@ TEST(Journal, DoneStaysDone) {
     EXPECT_EQ(journal.recipients[0].last.reply.code, 250);
 }
 
+TEST(Journal, HeldFromTheStartWhereverItsWritingWasCut) {
+    Envelope envelope = envelope_for_two();
+    for (const char* reason : {"by a filter\nfor a look", ""}) {
+        envelope.hold = reason;
+        const std::string text = journal_header("ID1", envelope);
+        for (std::size_t length = 0; length < text.size(); ++length)
+            EXPECT_TRUE(journal_is_unfinished(text.substr(0, length))) << length;
+        EXPECT_EQ(parse_journal(text).held, reason);
+        EXPECT_FALSE(parse_journal(text + event_line("released")).held);
+    }
+}
+
+TEST(Journal, KeepsVerdicts) {
+    Envelope envelope = envelope_for_two();
+    envelope.verdicts = {"filter /run/f: accept, 3 ms, 1 field", "service a:1: PREPEND X: \ny, 2 ms"};
+    EXPECT_EQ(parse_journal(journal_header("ID1", envelope)).envelope.verdicts, envelope.verdicts);
+}
+
 TEST(Journal, HeldUntilReleased) {
     EXPECT_EQ(with_events(event_line("held by a filter")).held, "by a filter");
     EXPECT_FALSE(with_events(event_line("held by a filter") + event_line("released")).held);

@@ -29,7 +29,10 @@ class CheckedContent {
     std::optional<Reply> check(const Config& config, const ScannerHandle& scanner, const std::string& id);
     /// The program or a filter calls it unwanted, whatever `spam=` makes of that.
     bool is_unwanted() const { return !reason_.empty(); }
-    /// For the envelope of a message that is accepted all the same: the folder of `spam=`, and the reason.
+    /// ScanVerdict::summary() of the program; "" if it was not asked.
+    const std::string& scanned() const { return scanned_; }
+    /// For the envelope of a message that is accepted: the verdict of the program; of an unwanted one the
+    /// folder of `spam=`, and the reason.
     void mark(const Config& config, Envelope& envelope) const;
     /// The message to accept: as it came, or a copy of it with an X-Spam field.
     Message& message() { return marked_ ? *marked_ : *message_; }
@@ -41,6 +44,7 @@ class CheckedContent {
     Message* message_;
     std::optional<Message> marked_;
     std::string reason_;
+    std::string scanned_;
 };
 
 }  // namespace postoffice

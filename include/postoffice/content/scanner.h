@@ -29,6 +29,9 @@ struct ScanVerdict {
         undecided,  ///< the program failed, was ended, or cannot be started
     } kind = Kind::undecided;
     std::string text;  ///< of the program, one line, printable; or what went wrong with it
+    Milliseconds took{};
+    /// "clean", "unwanted" or "undecided", and the time, for people.
+    std::string summary() const;
 };
 
 struct ScanAnswer {

@@ -103,10 +103,12 @@ struct Envelope {
     std::vector<Recipient> elsewhere = {};
     Origin origin;
     MailFolder folder = MailFolder::inbox;  ///< as far as its recipients are mailboxes here
-    /// The message is held in the queue from the start, for this reason. It is the journal's first event.
+    /// The message is held in the queue from the start, for this reason.
     std::optional<std::string> hold = {};
     std::string unwanted =
         {};  ///< why the message is unwanted, and was accepted all the same; empty: it is not
+    /// What filters, policy services and the scanner decided about it: "filter /run/f: accept, 3 ms".
+    std::vector<std::string> verdicts = {};
     UnixTime arrived = 0;
 
     /// Since when the message could be delivered: its arrival, or a later release (RFC 4865).
@@ -116,6 +118,9 @@ struct Envelope {
 /// What users have written down for mail that they want, such as programs, is not done with mail for a
 /// folder. Virtual users have no folder: theirs is accepted as other mail.
 void send_to_folder(Envelope& envelope, MailFolder folder);
+
+/// Behind those that it has.
+void add_verdicts(Envelope& envelope, std::vector<std::string> verdicts);
 
 /// The address here that sends this recipient's mail on, by an alias or a delivery file; "" if it goes where
 /// it was sent to, or if the address cannot stand in this header.
