@@ -75,14 +75,18 @@ class SmtpServices {
                     .auditing = resources.auditing,
                     .flusher = &flusher_,
                     .has_filters = !config.filters.list.empty(),
+                    .kept_filters = &filters_,
                     .policies = &policies_,
                     .scanner = resources.scanner} {}
 
     const SessionServices& of_session() const { return services_; }
-    bool is_connected() const { return inbound_.is_connected() || policies_.is_connected(); }
+    bool is_connected() const {
+        return inbound_.is_connected() || policies_.is_connected() || filters_.is_connected();
+    }
     void close_idle() {
         inbound_.close_idle();
         policies_.close_idle();
+        filters_.close_idle();
     }
 
   private:
@@ -90,6 +94,7 @@ class SmtpServices {
     InboundServices inbound_;
     SpoolFlusher flusher_;
     PolicyClients policies_;
+    KeptConnections filters_;
     const SessionServices services_;
 };
 

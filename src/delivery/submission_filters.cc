@@ -73,6 +73,7 @@ SubmissionFilters::Result SubmissionFilters::examine(const std::string& id, Mess
     result.verdict = filtered.verdict;
     if (!result.verdict.goes_on()) return result;
     result.unwanted = filtered.unwanted;
+    add_verdicts(envelope, std::move(filtered.verdicts));
     if (filtered.has_eight_bit) envelope.parameters.body = Body::eight_bit_mime;
     apply_changes(envelope, filtered.envelope, router_, config_.identity.hostname, id);
     if (envelope.recipients.empty())

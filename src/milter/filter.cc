@@ -15,6 +15,10 @@ const Reply unavailable{451, "4.7.1", "A filter does not work now; please try ag
 const Reply unavailable_for_good{550, "5.7.1", "A filter does not work"};
 const Reply closing{421, "4.7.0", "Closing connection, as a filter wants"};
 
+/// Answers that the filter may have to write before this side reads one: no more than fit in its socket,
+/// which it could not write while this side writes.
+constexpr std::size_t most_unheard = 64;
+
 bool is_about_client(Stage stage) {
     return stage == Stage::connect || stage == Stage::helo;
 }
@@ -23,34 +27,64 @@ bool is_about_client(Stage stage) {
 
 std::string_view Filter::state() const {
     if (has_failed_) return "failed";
-    if (connection_ == nullptr) return "not connected";
     if (accepts_session_) return "accepts the client";
     if (client_refusal_ || helo_refusal_) return "refuses the client";
-    return "connected";
+    return connection_ == nullptr ? "not connected" : "connected";
 }
 
 void Filter::meet(const Resolver& resolver, std::string_view client, const Introduction& introduction) {
-    if (!is_for_it_ || has_failed_) return;
+    if (!is_for_it_ || has_failed_ || accepts_session_ || client_refusal_) return;
+    stage_ = Stage::connect;
     try {
         if (connection_ == nullptr) {
+            if (meet_on_kept(client, introduction)) return;
             connection_ = std::make_unique<FilterConnection>(settings_, resolver);
-            introduction_ = {};
-            (void)ask(Stage::connect, client);
+            return introduce(client, introduction);
         }
+        if (introduction != introduction_) introduce("", introduction);
     } catch (const std::exception& error) {
-        (void)fail(Stage::connect, error);
+        (void)fail(error);
     }
-    if (introduction == introduction_ || client_refusal_) return;
+}
+
+/// A connection that the session of another client has left is as good as a new one, if the filter still has
+/// it.
+bool Filter::meet_on_kept(std::string_view client, const Introduction& introduction) try {
+    if (kept_ == nullptr || kept_->connection == nullptr) return false;
+    connection_ = std::move(kept_->connection);
+    if (connection_->is_quiet()) return introduce(client, introduction), true;
+    connection_.reset();
+    return false;
+} catch (const std::exception&) {
+    kept_->is_refused = true;
+    drop_connection();
+    return false;
+}
+
+/// Says what is new of the client; `client`: empty if that is known.
+void Filter::introduce(std::string_view client, const Introduction& introduction) {
+    if (!client.empty()) pose(Stage::connect, client);
     introduction_ = introduction;
     helo_refusal_.reset();
     std::string data;
     append_text(data, introduction.helo);
-    if (!introduction.helo.empty()) (void)ask(Stage::helo, data);
+    if (!introduction.helo.empty()) pose(Stage::helo, data);
+    (void)hear();
 }
 
+/// libmilter lets another client follow only behind an end of a message with which its filter goes on.
 void Filter::close() noexcept {
-    if (connection_ != nullptr) connection_->quit();
+    if (connection_ == nullptr) return;
+    if (kept_ != nullptr && !kept_->is_refused && may_be_kept_ && connection_->end_client())
+        kept_->connection = std::move(connection_);
+    else
+        connection_->quit();
+    drop_connection();
+}
+
+void Filter::drop_connection() noexcept {
     connection_.reset();
+    unheard_.clear();
 }
 
 void Filter::begin_message(bool is_for_it) {
@@ -72,14 +106,14 @@ FilterVerdict Filter::failure_verdict() const {
     return {};
 }
 
-FilterVerdict Filter::fail(Stage stage, const std::exception& error) {
+FilterVerdict Filter::fail(const std::exception& error) {
     log_event(macros_.get("i"), "filter-failed",
               {{"filter", settings_.place.to_string()},
-               {"stage", row_of(stage).name},
+               {"stage", row_of(stage_).name},
                {"reason", in_plain_words(error)},
                {"action", to_string(settings_.on_failure)}});
     has_failed_ = true;
-    connection_.reset();
+    drop_connection();
     return failure_verdict();
 }
 
@@ -93,22 +127,49 @@ FilterVerdict Filter::standing_verdict() const {
 FilterVerdict Filter::ask(Stage stage, std::string_view data) try {
     if (connection_ == nullptr || accepts_session_) return {};
     if (!is_about_client(stage) && stage != Stage::unknown && !takes_part()) return {};
-    return put(stage, data);
+    pose(stage, data);
+    return hear();
 } catch (const std::exception& error) {
-    return fail(stage, error);
+    return fail(error);
 }
 
-/// Macros go with each question, but once for all fields and all parts of a body.
-FilterVerdict Filter::put(Stage stage, std::string_view data) {
+/// Sends a question. Macros go with each, but once for all fields and all parts of a body.
+void Filter::pose(Stage stage, std::string_view data) {
+    stage_ = stage;
     if (stage == Stage::mail) knows_it_ = true;
-    if (!connection_->wants(stage) || skipped_ == stage) return {};
+    may_be_kept_ = false;
+    if (!connection_->wants(stage) || skipped_ == stage) return;
+    if (unheard_.empty()) connection_->expect_no_more();
     const bool is_repeated = last_macros_ == stage && (stage == Stage::header || stage == Stage::body);
     if (!is_repeated) connection_->send_macros(stage, macros_);
     last_macros_ = stage;
     connection_->send(stage, data);
-    if (!connection_->answers(stage)) return {};
+    if (connection_->answers(stage)) unheard_.push_back(stage);
+}
+
+/// Waits for the answers to all questions, until one of them does not go on. What the filter says to the rest
+/// would be of no use, and filters differ in whether they say it: then the connection ends.
+FilterVerdict Filter::hear(MessageEdit* edit) {
+    FilterVerdict verdict;
+    bool is_over = false;
+    while (!unheard_.empty() && !is_over) {
+        stage_ = unheard_.front();
+        unheard_.pop_front();
+        verdict = stage_ == Stage::end_of_message ? hear_end(*edit) : hear_answer();
+        is_over = !verdict.goes_on() || (is_about_client(stage_) ? accepts_session_ : is_done_);
+    }
+    if (unheard_.empty()) {
+        if (is_over && connection_ != nullptr) connection_->expect_no_more();
+        return verdict;
+    }
+    connection_->quit();
+    drop_connection();
+    return verdict;
+}
+
+FilterVerdict Filter::hear_answer() {
     AnswerTime time(settings_.answer_time);
-    return verdict_of(stage, connection_->next_answer(time));
+    return verdict_of(stage_, connection_->next_answer(time));
 }
 
 FilterVerdict Filter::refusal(Stage stage, Reply reply) {
@@ -148,27 +209,15 @@ void Filter::tell_refused_recipient(std::string_view data) {
     if (takes_part() && has(flag::refused_recipients)) (void)ask(Stage::recipient, data);
 }
 
-FilterVerdict Filter::send_body(const MessageContent& content) {
-    FilterVerdict verdict;
-    if (!connection_->wants(Stage::body)) return verdict;
-    content.read_body([&](std::string_view chunk) {
-        verdict = put(Stage::body, chunk);
-        return verdict.goes_on() && takes_part() && skipped_ != Stage::body;
-    });
-    return verdict;
-}
-
 /// What cannot be stored is no fault of the filter; what else it has to say of this message is not read.
 void Filter::take(MessageEdit& edit, const Answer& answer) try {
     edit.take(answer);
 } catch (const std::system_error&) {
-    connection_.reset();
+    drop_connection();
     throw;
 }
 
-FilterVerdict Filter::end(MessageEdit& edit) {
-    connection_->send_macros(Stage::end_of_message, macros_);
-    connection_->send(Stage::end_of_message, "");
+FilterVerdict Filter::hear_end(MessageEdit& edit) {
     AnswerTime time(settings_.message_time);
     for (;;) {
         const Answer answer = connection_->next_answer(time);
@@ -177,44 +226,63 @@ FilterVerdict Filter::end(MessageEdit& edit) {
             continue;
         }
         const FilterVerdict verdict = verdict_of(Stage::end_of_message, answer);
+        may_be_kept_ = answer.kind == answer::go_on;
         knows_it_ = false;
         is_done_ = true;
         return verdict;
     }
 }
 
+FilterVerdict Filter::pose_header(const MessageContent& content) {
+    const bool leading_space = connection_->has(flag::leading_space);
+    for (const ContentField& field : content.fields()) {
+        if (field.is_hidden) continue;
+        std::string data;
+        append_text(data, field.name);
+        append_text(data, field.value(leading_space));
+        pose(Stage::header, data);
+        if (unheard_.size() < most_unheard) continue;
+        FilterVerdict verdict = hear();
+        if (!verdict.goes_on() || !takes_part()) return verdict;
+    }
+    pose(Stage::end_of_header, "");
+    return {};
+}
+
+/// The filter has said to one part whether it wants another one.
+FilterVerdict Filter::pose_body(const MessageContent& content) {
+    FilterVerdict verdict;
+    if (!connection_->wants(Stage::body)) return verdict;
+    content.read_body([&](std::string_view chunk) {
+        if (last_macros_ == Stage::body) verdict = hear();
+        if (!verdict.goes_on() || !takes_part() || skipped_ == Stage::body) return false;
+        pose(Stage::body, chunk);
+        return true;
+    });
+    return verdict;
+}
+
+/// A small message is one write, and one wait for all answers.
 FilterVerdict Filter::examine(const MessageContent& content, MessageEdit& edit) {
-    Stage stage = Stage::header;
     try {
-        FilterVerdict verdict;
-        const bool leading_space = connection_->has(flag::leading_space);
-        for (const ContentField& field : content.fields()) {
-            if (field.is_hidden || !connection_->wants(stage) || skipped_ == stage) continue;
-            std::string data;
-            append_text(data, field.name);
-            append_text(data, field.value(leading_space));
-            verdict = put(stage, data);
-            if (!verdict.goes_on() || !takes_part()) return verdict;
-        }
-        stage = Stage::end_of_header;
-        verdict = put(stage, "");
+        FilterVerdict verdict = pose_header(content);
         if (!verdict.goes_on() || !takes_part()) return verdict;
-        stage = Stage::body;
-        verdict = send_body(content);
+        verdict = pose_body(content);
         if (!verdict.goes_on() || !takes_part()) return verdict;
-        stage = Stage::end_of_message;
-        return end(edit);
+        pose(Stage::end_of_message, "");
+        return hear(&edit);
     } catch (const std::exception& error) {
         if (connection_ == nullptr) throw;
-        return fail(stage, error);
+        return fail(error);
     }
 }
 
 void Filter::end_message() {
     if (connection_ != nullptr && knows_it_) try {
             connection_->abort();
+            may_be_kept_ = false;
         } catch (const std::exception& error) {
-            (void)fail(Stage::end_of_message, error);
+            (void)fail(error);
         }
     begin_message(false);
 }

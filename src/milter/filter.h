@@ -1,6 +1,7 @@
 // One filter of a session: the questions that it is asked, and what its failure means.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,19 +10,25 @@
 #include "filter_connection.h"
 #include "message_edit.h"
 #include "postoffice/milter/filter_verdict.h"
+#include "postoffice/milter/kept_connections.h"
 
 namespace postoffice::milter {
 
 class Filter {
   public:
-    /// Keeps the references. `has_failed`: earlier in this session, and stays so.
-    Filter(const FilterSettings& settings, const FilterMacros& macros, bool has_failed)
-        : settings_(settings), macros_(macros), has_failed_(has_failed) {}
+    /// Keeps the references. `has_failed`: earlier in this session, and stays so. `kept`: the place of the
+    /// connection between sessions; null: there is none.
+    Filter(const FilterSettings& settings, const FilterMacros& macros, bool has_failed, KeptConnection* kept)
+        : settings_(settings), macros_(macros), kept_(kept), has_failed_(has_failed) {}
 
     const FilterSettings& settings() const { return settings_; }
     bool has_failed() const { return has_failed_; }
     /// "connected", "failed" and so on, for people.
     std::string_view state() const;
+    /// What it made of the last message, and in which time, for people; "" if it has seen none.
+    const std::string& last_result() const { return last_result_; }
+    void note_result(std::string result) { last_result_ = std::move(result); }
+    /// The session is over.
     void close() noexcept;
 
     struct Introduction {
@@ -51,19 +58,30 @@ class Filter {
     void end_message();
 
   private:
-    FilterVerdict fail(Stage stage, const std::exception& error);
+    bool meet_on_kept(std::string_view client, const Introduction& introduction);
+    void introduce(std::string_view client, const Introduction& introduction);
+    void drop_connection() noexcept;
+    FilterVerdict fail(const std::exception& error);
     FilterVerdict failure_verdict() const;
+    void pose(Stage stage, std::string_view data);
+    FilterVerdict pose_header(const MessageContent& content);
+    FilterVerdict pose_body(const MessageContent& content);
+    FilterVerdict hear(MessageEdit* edit = nullptr);
+    FilterVerdict hear_answer();
+    FilterVerdict hear_end(MessageEdit& edit);
     FilterVerdict verdict_of(Stage stage, const Answer& answer);
     FilterVerdict refusal(Stage stage, Reply reply);
-    FilterVerdict put(Stage stage, std::string_view data);
     void take(MessageEdit& edit, const Answer& answer);
-    FilterVerdict end(MessageEdit& edit);
-    FilterVerdict send_body(const MessageContent& content);
 
     const FilterSettings& settings_;
     const FilterMacros& macros_;
+    KeptConnection* kept_;
     std::unique_ptr<FilterConnection> connection_;
+    bool may_be_kept_ = false;  ///< the filter has gone on with the end of a message, and heard nothing since
+    std::deque<Stage> unheard_;     ///< of questions whose answers are still to come
+    Stage stage_ = Stage::connect;  ///< at hand, for the log
     bool has_failed_;
+    std::string last_result_;
     bool accepts_session_ = false;
     std::optional<Reply> client_refusal_;
     std::optional<Reply> helo_refusal_;

@@ -55,10 +55,14 @@ std::string path_data(const Address& address, std::string_view parameters) {
 
 }  // namespace
 
-FilterChain::FilterChain(const Config& config, const Resolver& resolver, std::uint32_t failed)
+FilterChain::FilterChain(const Config& config, const Resolver& resolver, std::uint32_t failed,
+                         KeptConnections* kept)
     : config_(config), resolver_(resolver), members_(new Members) {
-    for (const FilterSettings& settings : config.filters.list)
-        members_->filters.emplace_back(settings, macros_, (failed >> members_->filters.size() & 1) != 0);
+    for (const FilterSettings& settings : config.filters.list) {
+        const std::size_t number = members_->filters.size();
+        members_->filters.emplace_back(settings, macros_, (failed >> number & 1) != 0,
+                                       kept != nullptr ? &kept->of(number) : nullptr);
+    }
 }
 
 FilterChain::~FilterChain() {
@@ -67,6 +71,8 @@ FilterChain::~FilterChain() {
 
 FilterVerdict FilterChain::mail(const FilterClient& client, const Address& sender,
                                 std::string_view parameters, const Skips& skips) {
+    for (const char* name : {"{rcpt_addr}", "{rcpt_host}", "{rcpt_mailer}", "{msg_id}"})
+        macros_.set(name, "");  // of the message before
     macros_.set("{mail_addr}", sender.to_string());
     macros_.set("{mail_host}", sender.domain());
     macros_.set("{mail_mailer}", config_.identity.is_local_domain(sender.domain()) ? "local" : "smtp");
@@ -108,10 +114,17 @@ FilterVerdict FilterChain::unknown(std::string_view line) {
     return members_->ask_each([&](Filter& filter) { return filter.ask(Stage::unknown, data); });
 }
 
-void FilterChain::log_verdict(const Filter& filter, const FilterVerdict& verdict, const std::string& changes,
-                              Milliseconds time) const {
+/// In the log, for DEBUG, and for the journal of the message.
+void FilterChain::note_verdict(Filter& filter, FilteredMessage& result, const std::string& changes,
+                               Milliseconds time) const {
+    const FilterVerdict& verdict = result.verdict;
+    const std::string place = filter.settings().place.to_string();
+    const std::string took = fmt::format("{}, {} ms", verdict.word(), time.count());
+    filter.note_result(took);
+    result.verdicts.push_back(
+        fmt::format("filter {}: {}{}", place, took, changes.empty() ? "" : ", " + changes));
     log_event(macros_.get("i"), "filtered",
-              {{"filter", filter.settings().place.to_string()},
+              {{"filter", place},
                {"stage", "message"},
                {"verdict", verdict.word()},
                {"changes", changes},
@@ -144,7 +157,7 @@ FilteredMessage FilterChain::examine(Message& message) {
         MessageEdit edit(content, filter.settings().changes, store, filter.has(milter::flag::leading_space));
         result.verdict = filter.examine(content, edit);
         if (!filter.has_failed())
-            log_verdict(filter, result.verdict, result.verdict.goes_on() ? edit.summary() : "", watch.time());
+            note_verdict(filter, result, result.verdict.goes_on() ? edit.summary() : "", watch.time());
         if (accepts_spam(filter, result)) {
             result.verdict = {};
             continue;
@@ -177,7 +190,8 @@ std::uint32_t FilterChain::failed() const {
 std::vector<std::string> FilterChain::states() const {
     std::vector<std::string> states;
     for (const Filter& filter : members_->filters)
-        states.push_back(fmt::format("{}: {}", filter.settings().place.to_string(), filter.state()));
+        states.push_back(fmt::format("{}: {}{}", filter.settings().place.to_string(), filter.state(),
+                                     filter.last_result().empty() ? "" : "; " + filter.last_result()));
     return states;
 }
 

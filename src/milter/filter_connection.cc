@@ -11,6 +11,7 @@ namespace {
 
 constexpr int most_renewals = 10;
 constexpr Milliseconds goodbye_time{1000};
+constexpr std::uint32_t first_with_unknown = 3, first_with_data = 4;
 
 /// As macros go on the wire: names of several letters in braces.
 std::string wire_name(std::string_view name) {
@@ -37,12 +38,16 @@ void FilterConnection::negotiate() {
     const Packet packet = next_packet(Deadline::after(answer_time_));
     if (packet.kind != command::negotiate) throw FormatError("it does not begin with a negotiation");
     std::string_view data = packet.data;
-    const std::uint32_t version = take_number(data), actions = take_number(data);
+    version_ = take_number(data);
+    const std::uint32_t actions = take_number(data);
     flags_ = take_number(data);
-    if (version < oldest_version || version > newest_version)
-        throw FormatError(fmt::format("it wants version {} of the protocol", version));
+    if (version_ < oldest_version || version_ > newest_version)
+        throw FormatError(fmt::format("it wants version {} of the protocol", version_));
     if ((actions & ~all_actions) != 0 || (flags_ & ~flag::all) != 0)
         throw FormatError("it wants what was not offered");
+    // Filters of before do not know these questions, nor how to say that they do not want them.
+    if (version_ < first_with_unknown) flags_ |= flag::no_unknown;
+    if (version_ < first_with_data) flags_ |= flag::no_data;
     take_macro_lists(data);
 }
 
@@ -100,20 +105,38 @@ Answer FilterConnection::next_answer(AnswerTime& time) {
     }
 }
 
+void FilterConnection::expect_no_more() const {
+    if (connection_.has_unread_input() || !reader_.is_empty())
+        throw FormatError("it says more than it was asked");
+}
+
 void FilterConnection::abort() {
     write(command::abort, "");
 }
 
 void FilterConnection::quit() noexcept {
-    try {
-        std::string wire;
-        append_packet(wire, command::quit, "");
-        const auto deadline = Deadline::after(goodbye_time);
-        connection_.write(wire, deadline);
-        connection_.flush(deadline);
-    } catch (const std::exception&) {
-        // It has gone before.
-    }
+    (void)say_last(command::quit);
+}
+
+bool FilterConnection::end_client() noexcept {
+    const bool is_possible = version_ == newest_version && wants(Stage::connect) && answers(Stage::connect);
+    return is_possible && say_last(command::quit_client);
+}
+
+bool FilterConnection::is_quiet() {
+    return !connection_.wait_for_input(Deadline::after(Milliseconds(0)));
+}
+
+/// False if the filter has gone before.
+bool FilterConnection::say_last(char kind) noexcept try {
+    std::string wire;
+    append_packet(wire, kind, "");
+    const auto deadline = Deadline::after(goodbye_time);
+    connection_.write(wire, deadline);
+    connection_.flush(deadline);
+    return true;
+} catch (const std::exception&) {
+    return false;
 }
 
 }  // namespace postoffice::milter

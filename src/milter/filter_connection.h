@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,22 +48,39 @@ class FilterConnection {
     void send(Stage stage, std::string_view data);
     /// The next answer that is no progress.
     Answer next_answer(AnswerTime& time);
+    /// Throws FormatError if the filter has said more than it was asked: which answer belongs to which
+    /// question is not clear then.
+    void expect_no_more() const;
     /// Ends the message at hand.
     void abort();
     /// Says goodbye, and does not wait.
     void quit() noexcept;
+    /// Says that the client has left, and another one may follow; not within a message. False: the filter
+    /// does not do that, or has gone. Only of a filter that answers to the next client can be known in time
+    /// that it has.
+    bool end_client() noexcept;
+    /// The filter has not closed it, and says nothing unasked.
+    bool is_quiet();
 
   private:
     void negotiate();
     void take_macro_lists(std::string_view data);
     void write(char kind, std::string_view data);
+    bool say_last(char kind) noexcept;
     Packet next_packet(Deadline deadline);
 
     const Milliseconds answer_time_;
     Connection connection_;
     PacketReader reader_;
+    std::uint32_t version_ = 0;
     std::uint32_t flags_ = 0;
     std::array<std::optional<std::string>, 7> macro_lists_;  ///< that the filter has asked for
+};
+
+/// The connection to a filter while no session uses it.
+struct KeptConnection {
+    std::unique_ptr<FilterConnection> connection = {};
+    bool is_refused = false;  ///< the filter does not serve one client after the other
 };
 
 }  // namespace postoffice::milter

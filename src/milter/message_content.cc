@@ -28,11 +28,26 @@ std::string_view ContentField::value(bool leading_space) const {
     return value;
 }
 
-MessageContent::MessageContent(Message& message) : file_(message.open_for_reading()) {
+void MessageContent::read_from(Message& message) {
+    const auto text = message.in_memory();
+    memory_ = text.value_or("");
+    file_ = text ? Fd() : message.open_for_reading();
+}
+
+/// Fewer octets than the block takes only at the end.
+std::size_t MessageContent::read_at(std::span<char> block, std::int64_t offset) const {
+    if (file_) return disk::read_at(file_.get(), block, static_cast<off_t>(offset));
+    const std::string_view text = memory_;
+    return text.substr(std::min(static_cast<std::size_t>(offset), text.size()))
+        .copy(block.data(), block.size());
+}
+
+MessageContent::MessageContent(Message& message) {
+    read_from(message);
     std::string header, block(block_size, '\0');
     std::size_t end = std::string::npos;
     while (end == std::string::npos && header.size() <= longest_header) {
-        const std::size_t n = disk::read_at(file_.get(), block, static_cast<off_t>(header.size()));
+        const std::size_t n = read_at(block, static_cast<std::int64_t>(header.size()));
         if (n == 0) break;
         const std::size_t from = header.empty() ? 0 : header.size() - 1;
         header.append(block, 0, n);
@@ -46,6 +61,8 @@ MessageContent::MessageContent(Message& message) : file_(message.open_for_readin
 void MessageContent::read_header(std::string_view header) {
     if (header.size() > longest_header)
         refusal_ = Reply{552, "5.3.4", fmt::format("Header larger than {} octets", longest_header)};
+    // Texts end with a NUL in the protocol: filters would not see what follows one.
+    if (header.find('\0') != std::string_view::npos) refusal_ = Reply{550, "5.6.0", "The header has a NUL"};
     bool has_hidden = false;
     while (const auto field = read_field(header)) {
         if (field->text.size() > longest_field)
@@ -58,7 +75,7 @@ void MessageContent::read_header(std::string_view header) {
 }
 
 void MessageContent::replace_body(Message& body) {
-    file_ = body.open_for_reading();
+    read_from(body);
     body_start_ = 0;
     has_body_ = true;
 }
@@ -66,9 +83,9 @@ void MessageContent::replace_body(Message& body) {
 void MessageContent::read_body(const std::function<bool(std::string_view)>& take) const {
     if (!has_body_) return;
     std::string block(block_size, '\0'), wire;
-    for (off_t offset = body_start_;;) {
-        const std::size_t n = disk::read_at(file_.get(), block, offset);
-        offset += static_cast<off_t>(n);
+    for (std::int64_t offset = body_start_;;) {
+        const std::size_t n = read_at(block, offset);
+        offset += static_cast<std::int64_t>(n);
         for (std::string_view rest(block.data(), n); !rest.empty();) {
             const auto end = rest.find('\n');
             wire += rest.substr(0, end);
@@ -88,10 +105,10 @@ void MessageContent::write_to(Message& message) const {
     if (!has_body_) return;
     message.append("\n");
     std::string block(block_size, '\0');
-    off_t offset = body_start_;
-    while (const std::size_t n = disk::read_at(file_.get(), block, offset)) {
+    std::int64_t offset = body_start_;
+    while (const std::size_t n = read_at(block, offset)) {
         message.append({block.data(), n});
-        offset += static_cast<off_t>(n);
+        offset += static_cast<std::int64_t>(n);
     }
 }
 

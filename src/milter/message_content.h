@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,9 +44,12 @@ class MessageContent {
     void write_to(Message& message) const;
 
   private:
+    void read_from(Message& message);
+    std::size_t read_at(std::span<char> block, std::int64_t offset) const;
     void read_header(std::string_view header);
 
     std::vector<ContentField> fields_;
+    std::string memory_;  ///< a small message; a large one is in file_
     Fd file_;
     std::int64_t body_start_ = 0;
     bool has_body_ = false;

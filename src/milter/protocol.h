@@ -30,6 +30,7 @@ inline constexpr char mail = 'M';
 inline constexpr char end_of_header = 'N';
 inline constexpr char negotiate = 'O';
 inline constexpr char quit = 'Q';
+inline constexpr char quit_client = 'K';  ///< another client follows on this connection
 inline constexpr char recipient = 'R';
 inline constexpr char data = 'T';
 inline constexpr char unknown = 'U';
@@ -95,6 +96,8 @@ struct Packet {
 class PacketReader {
   public:
     void feed(std::string_view octets) { buffer_.append(octets); }
+    /// It has nothing that was not taken.
+    bool is_empty() const { return start_ == buffer_.size(); }
     /// The next whole packet. Throws FormatError if its length is 0 or above most_of_answer; what is known
     /// of it is then of no use any more.
     std::optional<Packet> take();

@@ -36,24 +36,35 @@ bool reports_relaying(const Recipient& recipient, const Scheduling& scheduling) 
            !recipient.wishes.notify.never;
 }
 
+/// False if it is another key.
+bool read_origin_line(Origin& origin, std::string_view key, std::string_view value) {
+    if (key == "client") {
+        split_client(value, origin);
+    } else if (key == "protocol") {
+        origin.protocol = unescaped(value);
+    } else if (key == "tls") {
+        origin.tls = unescaped(value);
+    } else if (key == "helo") {
+        origin.helo = unescaped(value);
+    } else if (key == "submitter") {
+        origin.submitter = unescaped(value);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 /// A key it does not know is passed over: a later version may write more.
 void read_header_line(Journal& journal, std::string_view key, std::string_view value) {
     if (!is_key(key)) throw FormatError("journal: a line that is none of its own");
     Envelope& envelope = journal.envelope;
+    if (read_origin_line(envelope.origin, key, value)) return;
     if (key == "id") {
         journal.id = unescaped(value);
     } else if (key == "arrived") {
         const auto when = parse_rfc3339_utc(value);
         if (!when) throw FormatError("journal: bad time of arrival");
         envelope.arrived = *when;
-    } else if (key == "protocol") {
-        envelope.origin.protocol = unescaped(value);
-    } else if (key == "tls") {
-        envelope.origin.tls = unescaped(value);
-    } else if (key == "client") {
-        split_client(value, envelope.origin);
-    } else if (key == "helo") {
-        envelope.origin.helo = unescaped(value);
     } else if (key == "folder") {
         envelope.folder = value == "forbidden" ? MailFolder::forbidden
                           : value == "spam"    ? MailFolder::spam
@@ -64,8 +75,6 @@ void read_header_line(Journal& journal, std::string_view key, std::string_view v
         envelope.verdicts.push_back(unescaped(value));
     } else if (key == "hold") {
         journal.held = unescaped(value);  // until it is released, also for an envelope made of this one
-    } else if (key == "submitter") {
-        envelope.origin.submitter = unescaped(value);
     } else if (key == "size") {
         journal.size = parse_number(value);
         if (!journal.size) throw FormatError("journal: bad size");

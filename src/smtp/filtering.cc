@@ -83,8 +83,9 @@ bool takes_part(const Dialogue& dialogue) {
 std::optional<Reply> filter_sender(Dialogue& dialogue, std::string_view parameters) {
     if (!dialogue.services.has_filters) return std::nullopt;
     if (dialogue.filters == nullptr) {
-        dialogue.filters = std::make_unique<FilterChain>(dialogue.config(), dialogue.services.resolver,
-                                                         dialogue.state.failed_filters);
+        dialogue.filters =
+            std::make_unique<FilterChain>(dialogue.config(), dialogue.services.resolver,
+                                          dialogue.state.failed_filters, dialogue.services.kept_filters);
     }
     const FilterClient client = client_of(dialogue);
     set_host_macros(dialogue.filters->macros(), dialogue.config().identity.hostname);
@@ -131,6 +132,7 @@ std::optional<Reply> filter_message(Dialogue& dialogue, Message& message, Envelo
         return verdict.reply;
     }
     outcome.unwanted = filtered.unwanted;
+    add_verdicts(envelope, std::move(filtered.verdicts));
     if (filtered.has_eight_bit) envelope.parameters.body = Body::eight_bit_mime;
     apply_changes(envelope, filtered.envelope, dialogue.services.router, dialogue.config().identity.hostname,
                   std::string(dialogue.filters->macros().get("i")));

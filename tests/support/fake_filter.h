@@ -72,8 +72,8 @@ class FilterPeer {
         for (;;) {
             milter::Packet packet = next();
             if (packet.kind == kind || packet.kind == 0) return packet;
-            if (packet.kind != milter::command::abort && packet.kind != milter::command::quit)
-                say(milter::answer::go_on);
+            constexpr std::string_view unanswered{"AKQ"};
+            if (unanswered.find(packet.kind) == std::string_view::npos) say(milter::answer::go_on);
         }
     }
     /// Until the other end has gone.

@@ -26,7 +26,8 @@ def insert_field(index, name, value):
 
 class Filter:
     """`answers`: octets to send for a kind of packet, or a function of the packet's data that returns them; "continue"
-    for the others. Listens on `path`, or on a port of `address`. Each session is a list of (kind, data, macros)."""
+    for the others. Listens on `path`, or on a port of `address`. Each session is a list of (kind, data, macros); a
+    connection may have several, the later ones without a negotiation."""
 
     def __init__(self, path=None, address="127.0.0.1", flags=0, answers=None):
         self.path, self.flags, self.answers = path, flags, answers or {}
@@ -61,6 +62,11 @@ class Filter:
                     words = data[1:].decode(errors="replace").split("\0")[:-1]
                     macros = dict(zip(words[::2], words[1::2]))
                     continue
+                if session and session[-1][0] == "K":
+                    if kind == "Q":
+                        return
+                    session = []
+                    self.sessions.append(session)
                 session.append((kind, data, macros))
                 macros = {}
                 try:
@@ -71,7 +77,7 @@ class Filter:
     def _answer(self, kind, data):
         if kind == "O":
             return packet(b"O", struct.pack(">III", 6, ALL_ACTIONS, self.flags))
-        if kind in "AQ":
+        if kind in "AQK":
             return b""
         answer = self.answers.get(kind, packet(GO_ON))
         return answer(data) if callable(answer) else answer

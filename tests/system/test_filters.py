@@ -1,6 +1,7 @@
 """Mail passes the filters of filter= as postoffice-filter(5) says, from clients and from this host; what a filter refuses,
 holds, changes or throws away is refused, held, changed or thrown away."""
 import os
+import re
 import smtplib
 import socket
 import ssl
@@ -38,6 +39,12 @@ def filtered(host, folder):
     yield make
     for one in made:
         one.close()
+
+
+def journal(host):
+    path, = host.paths_in_spool("cm")
+    with open(path) as file:
+        return file.read()
 
 
 def refusal(host, *recipients):
@@ -109,6 +116,7 @@ def test_quarantine_holds_the_message_in_the_queue_until_it_is_released(host, fi
     listed = host.queue()
     assert len(listed) == 1 and listed[0]["queue_name"] == "hold"
     assert b"looks odd" in host.run("mailq", "-v").stdout
+    assert re.search(r"\nverdict: filter \S+filter0: accept, \d+ ms\nhold: looks odd\n", journal(host))
     assert not host.mailbox(USER)
     host.run("sendmail", "-Mt", listed[0]["queue_id"], check=True)
     host.wait_for_mail(USER, b"Subject: hello")
@@ -153,6 +161,7 @@ def test_several_messages_pass_one_connection(host, filtered):
             client.sendmail("ann@far.test", [USER], MESSAGE)
         client.mail("ann@far.test")
         client.rset()
+        assert re.search(rf"filter: {asked.path}: connected;\s(2.0.0 )?accept, \d+ ms", client.docmd("DEBUG")[1].decode())
         client.docmd("XYZZY", "now")
     wait_for(lambda: asked.stages() and asked.stages()[0].endswith("Q"), what="the goodbye")
     fields = "L" * 4

@@ -17,6 +17,7 @@
 #include "postoffice/mail/address.h"
 #include "postoffice/mail/envelope_changes.h"
 #include "postoffice/milter/filter_verdict.h"
+#include "postoffice/milter/kept_connections.h"
 #include "postoffice/milter/macros.h"
 #include "postoffice/net/resolver.h"
 #include "postoffice/queue/message.h"
@@ -43,12 +44,16 @@ struct FilteredMessage {
     bool has_eight_bit = false;          ///< what they added goes beyond ASCII
     EnvelopeChanges envelope{};
     std::string unwanted{};  ///< why a filter with refusal=spam refused it; with `spam=accept` it goes on
+    std::vector<std::string>
+        verdicts{};  ///< of each filter, with the time that it took, as a journal has them
 };
 
 class FilterChain {
   public:
-    /// Keeps the references. `failed`: what failed() was when this session was served before.
-    FilterChain(const Config& config, const Resolver& resolver, std::uint32_t failed = 0);
+    /// Keeps the references. `failed`: what failed() was when this session was served before. `kept`: where
+    /// connections are from and for other sessions; null: they end with this one.
+    FilterChain(const Config& config, const Resolver& resolver, std::uint32_t failed = 0,
+                KeptConnections* kept = nullptr);
     ~FilterChain();
     FilterChain(const FilterChain&) = delete;
     FilterChain& operator=(const FilterChain&) = delete;
@@ -80,8 +85,8 @@ class FilterChain {
   private:
     struct Members;
     bool accepts_spam(const milter::Filter& filter, FilteredMessage& result) const;
-    void log_verdict(const milter::Filter& filter, const FilterVerdict& verdict, const std::string& changes,
-                     Milliseconds time) const;
+    void note_verdict(milter::Filter& filter, FilteredMessage& result, const std::string& changes,
+                      Milliseconds time) const;
 
     const Config& config_;
     const Resolver& resolver_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -54,6 +55,11 @@ class Message {
     /// A read-only descriptor of the whole message with a position of its own: safe to hand to a process of
     /// another user, which can neither change it nor see a later message. Throws std::system_error.
     Fd open_for_reading();
+
+    /// The whole message, as long as it is kept in memory; valid until it is changed.
+    std::optional<std::string_view> in_memory() const {
+        return file_ ? std::nullopt : std::optional<std::string_view>(memory_);
+    }
 
     /// Makes it the file `path` (which must not exist), written out but not synced, and returns that file's
     /// descriptor. The message can still be read. Throws std::system_error; then no file of that name is

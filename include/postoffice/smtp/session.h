@@ -8,6 +8,7 @@
 #include "postoffice/base/shared_flag.h"
 #include "postoffice/config/config.h"
 #include "postoffice/content/scanner.h"
+#include "postoffice/milter/kept_connections.h"
 #include "postoffice/net/connection.h"
 #include "postoffice/net/resolver.h"
 #include "postoffice/policy/authentication.h"
@@ -37,10 +38,11 @@ struct SessionServices {
     const LoadLevel* load_level = nullptr;  ///< how full it is; nullptr: there is always room
     Misconduct* misconduct = nullptr;       ///< nullptr: not kept
     AccessTables access_tables{};
-    const SharedFlag* auditing = nullptr;  ///< the master's; nullptr: as the configuration has it
-    QueueFlusher* flusher = nullptr;       ///< null pointer: no ETRN
-    bool has_filters = false;              ///< messages pass the filters of the configuration
-    PolicyClients* policies = nullptr;     ///< null pointer: no policy service is asked
+    const SharedFlag* auditing = nullptr;     ///< the master's; nullptr: as the configuration has it
+    QueueFlusher* flusher = nullptr;          ///< null pointer: no ETRN
+    bool has_filters = false;                 ///< messages pass the filters of the configuration
+    KeptConnections* kept_filters = nullptr;  ///< null pointer: each session connects to them
+    PolicyClients* policies = nullptr;        ///< null pointer: no policy service is asked
     ScannerHandle scanner{};
     /// A person asks what a client would hear: the dialogue comes from a file or terminal, and nothing that
     /// is said in it is remembered.
