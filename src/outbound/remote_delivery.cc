@@ -269,7 +269,12 @@ bool RemoteDelivery::has_login_changed() {
 }
 
 void RemoteDelivery::log_in(const TargetHost& target, const RelayLogin& login) {
-    const auto exchange = choose_mechanism(client_->extensions().auth, login, target.host.name, target.port);
+    const TlsStream* tls = client_->tls();
+    ChannelBinding channel;
+    if (tls != nullptr && tls->has_channel_binding())
+        channel = [tls](std::string_view kind) { return tls->channel_binding(kind); };
+    const auto exchange =
+        choose_mechanism(client_->extensions().auth, login, target.host.name, target.port, channel);
     std::string why;
     if (!exchange) {
         why = fmt::format("it offers no mechanism for the login: \"{}\"",

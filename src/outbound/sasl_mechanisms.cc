@@ -14,6 +14,8 @@
 namespace postoffice {
 namespace {
 
+constexpr std::string_view scram = "SCRAM-SHA-256", scram_plus = "SCRAM-SHA-256-PLUS";
+
 /// RFC 4616.
 class Plain final : public SaslExchange {
   public:
@@ -91,15 +93,34 @@ std::string_view as_text(const ScramDigest& digest) {
     return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
 
+/// What the proof of SCRAM says of the channel (RFC 5802 section 6): the gs2 header, and the data that both
+/// ends know of it.
+struct ScramBinding {
+    std::string header = "n,,";  ///< this client knows no data
+    std::string data = "";
+    bool is_bound() const { return header.front() == 'p'; }
+};
+
+/// `is_offered`: the server has -PLUS in its offer. Otherwise it is told that this client could have bound
+/// the proof: a server that did offer it knows then that a host between them has removed the offer.
+ScramBinding binding_of(const ChannelBinding& channel, bool is_offered) {
+    if (!channel) return {};
+    if (!is_offered) return {"y,,"};
+    constexpr std::string_view kind = "tls-exporter";
+    const auto data = channel(kind);
+    return data ? ScramBinding{fmt::format("p={},,", kind), *data} : ScramBinding();
+}
+
 /// RFC 5802 and 7677. The server proves in its turn that it knows the password.
 class Scram final : public SaslExchange {
   public:
-    explicit Scram(const RelayLogin& login)
+    Scram(const RelayLogin& login, ScramBinding binding)
         : secret_(login.secret),
           nonce_(make_nonce()),
-          first_(fmt::format("n={},r={}", scram_name(login.user), nonce_)) {}
-    std::string_view mechanism() const override { return "SCRAM-SHA-256"; }
-    std::optional<std::string> initial_response() override { return std::string(no_binding) + first_; }
+          first_(fmt::format("n={},r={}", scram_name(login.user), nonce_)),
+          binding_(std::move(binding)) {}
+    std::string_view mechanism() const override { return binding_.is_bound() ? scram_plus : scram; }
+    std::optional<std::string> initial_response() override { return binding_.header + first_; }
     std::optional<std::string> respond(std::string_view challenge) override {
         switch (step_++) {
             case 0:
@@ -114,7 +135,6 @@ class Scram final : public SaslExchange {
     bool is_satisfied() const override { return is_satisfied_; }
 
   private:
-    static constexpr std::string_view no_binding = "n,,";
     /// Fewer would make the password cheap to guess for a server that asks for them (RFC 7677 section 4);
     /// more are an attack.
     static constexpr std::uint64_t least_iterations = 4096, most_iterations = 1'000'000;
@@ -130,7 +150,7 @@ class Scram final : public SaslExchange {
         if (!salt || salt->empty() || !iterations || *iterations < least_iterations ||
             *iterations > most_iterations)
             return std::nullopt;
-        const std::string last = fmt::format("c={},{}", base64(no_binding), fields[0]);
+        const std::string last = fmt::format("c={},{}", base64(binding_.header + binding_.data), fields[0]);
         const auto proof = make_scram_proof(secret_, *salt, static_cast<unsigned>(*iterations),
                                             fmt::format("{},{},{}", first_, challenge, last));
         signature_ = proof.server_signature;
@@ -138,6 +158,7 @@ class Scram final : public SaslExchange {
     }
 
     const std::string secret_, nonce_, first_;
+    const ScramBinding binding_;
     ScramDigest signature_{};
     int step_ = 0;
     bool is_satisfied_ = false;
@@ -146,7 +167,8 @@ class Scram final : public SaslExchange {
 }  // namespace
 
 std::unique_ptr<SaslExchange> choose_mechanism(std::string_view offered, const RelayLogin& login,
-                                               std::string_view host, std::uint16_t port) {
+                                               std::string_view host, std::uint16_t port,
+                                               const ChannelBinding& channel) {
     const auto words = split(offered, ' ');
     const auto offers = [&](std::string_view name) {
         return std::any_of(words.begin(), words.end(),
@@ -163,7 +185,8 @@ std::unique_ptr<SaslExchange> choose_mechanism(std::string_view offered, const R
                 "XOAUTH2", fmt::format("user={}\1auth=Bearer {}\1\1", login.user, login.secret), "");
         return nullptr;
     }
-    if (has_scram && offers("SCRAM-SHA-256")) return std::make_unique<Scram>(login);
+    const ScramBinding binding = binding_of(channel, offers(scram_plus));
+    if (has_scram && (binding.is_bound() || offers(scram))) return std::make_unique<Scram>(login, binding);
     if (offers("PLAIN")) return std::make_unique<Plain>(login);
     if (offers("LOGIN")) return std::make_unique<Login>(login);
     return nullptr;

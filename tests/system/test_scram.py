@@ -257,3 +257,20 @@ def test_gsasl_logs_in(scram_host, authority, mechanism, without, password, code
                            "--authentication-id=sally@virtual.test", "--authorization-id=sally@virtual.test", f"--password={password}"],
                           input=b"", capture_output=True, timeout=60)
     assert code in done.stdout, done
+
+
+@pytest.mark.parametrize("password", ["s pass", "wrong"])
+def test_this_host_binds_its_own_login_to_the_channel(scram_host, make_host, folder, password):
+    secrets = os.path.join(folder, "secrets")
+    with open(secrets, "w") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(f"127.0.0.1:{scram_host.submission_port} sally@virtual.test:{password}\n")
+    client = make_host("client", hostname="client.test", relay_host=f"127.0.0.1:{scram_host.submission_port}",
+                       relay_password_file=secrets).start()
+    said = client.run("sendmail", "-v", "-f", "sally@virtual.test", "alice@host.test", input=b"Subject: bound\n\nx\n")
+    said = (said.stdout + said.stderr).decode()
+    assert "AUTH SCRAM-SHA-256-PLUS" in said, said
+    if password == "wrong":
+        assert " 535 " in said and "alice@host.test: deferred" in said, said
+    else:
+        assert b"with ESMTPSA id" in scram_host.wait_for_mail("alice", b"Subject: bound")

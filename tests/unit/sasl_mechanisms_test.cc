@@ -39,6 +39,39 @@ TEST(SaslMechanism, TheStrongestThatIsOffered) {
     }
 }
 
+TEST(SaslMechanism, AProofIsBoundToTheChannelWhereBothEndsCan) {
+    if (!has_scram) GTEST_SKIP() << "NEEDS a build with TLS";
+    struct Case {
+        std::string_view offered, mechanism, header;
+        bool has_channel, has_data;
+    };
+    const std::string_view both = "SCRAM-SHA-256 SCRAM-SHA-256-PLUS", plus = "SCRAM-SHA-256-PLUS";
+    for (const Case& c : std::initializer_list<Case>{
+             {both, plus, "p=tls-exporter,,", true, true},
+             {plus, plus, "p=tls-exporter,,", true, true},
+             {"SCRAM-SHA-256", "SCRAM-SHA-256", "y,,", true, true},
+             {both, "SCRAM-SHA-256", "n,,", true, false},
+             {both, "SCRAM-SHA-256", "n,,", false, false},
+             {"PLAIN", "PLAIN", "", true, true},
+         }) {
+        ChannelBinding channel;
+        if (c.has_channel)
+            channel = [&c](std::string_view) { return c.has_data ? std::optional("data"s) : std::nullopt; };
+        const auto exchange = choose_mechanism(c.offered, password, "smtp.test", 587, channel);
+        ASSERT_TRUE(exchange) << c.offered;
+        EXPECT_EQ(exchange->mechanism(), c.mechanism);
+        const std::string first = *exchange->initial_response();
+        EXPECT_TRUE(first.starts_with(c.header)) << first;
+        if (c.header.empty()) continue;
+        const std::string nonce = first.substr(first.find("r=") + 2);
+        const auto answer = exchange->respond("r=" + nonce + "x,s=c2FsdA==,i=4096");
+        ASSERT_TRUE(answer);
+        const std::string bound = std::string(c.header) + (c.mechanism == plus ? "data" : "");
+        EXPECT_TRUE(answer->starts_with("c=" + base64(bound) + ",r=")) << *answer;
+    }
+    EXPECT_EQ(choose_mechanism(plus, password, "smtp.test", 587), nullptr) << "not without TLS 1.3";
+}
+
 TEST(SaslMechanism, PlainLoginAndTokensSayWhatTheirSpecificationsSay) {
     const auto plain = choose_mechanism("PLAIN", password, "smtp.test", 587);
     EXPECT_EQ(plain->initial_response(), "\0club\0s3cret"s);

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,11 +26,16 @@ struct RelayLogin {
     std::uint64_t fingerprint() const;
 };
 
+/// The data of a kind of channel binding, as TlsStream::channel_binding().
+using ChannelBinding = std::function<std::optional<std::string>(std::string_view kind)>;
+
 /// The mechanism for this login, the strongest of those that the server offers in its answer to EHLO
-/// ("PLAIN LOGIN SCRAM-SHA-256"): of passwords SCRAM-SHA-256 (RFC 7677), PLAIN (RFC 4616), LOGIN; of tokens
-/// OAUTHBEARER (RFC 7628), XOAUTH2. Null if there is none. `host` and `port`: of the server.
+/// ("PLAIN LOGIN SCRAM-SHA-256"): of passwords SCRAM-SHA-256-PLUS and SCRAM-SHA-256 (RFC 7677), PLAIN (RFC
+/// 4616), LOGIN; of tokens OAUTHBEARER (RFC 7628), XOAUTH2. Null if there is none. `host` and `port`: of the
+/// server; `channel`: empty where nothing binds a proof to it.
 std::unique_ptr<SaslExchange> choose_mechanism(std::string_view offered, const RelayLogin& login,
-                                               std::string_view host, std::uint16_t port);
+                                               std::string_view host, std::uint16_t port,
+                                               const ChannelBinding& channel = {});
 
 /// A queue agent to the login keeper, with a packet socket for the answer.
 struct RelayLoginRequest {
