@@ -1,4 +1,5 @@
-"""Exim, OpenSMTPD and sendmail as Debian ships them: debian_mta.py. `certificate`: a PEM file with its key, for STARTTLS."""
+"""Exim, OpenSMTPD and sendmail as Debian ships them: debian_mta.py. `certificate`: a PEM file with its key, for STARTTLS.
+`filters`: further lines for sendmail's .mc file."""
 import os
 import subprocess
 
@@ -110,11 +111,14 @@ define(`confCACERT', `/srv/peer/peer.pem')
 define(`confCACERT_PATH', `/srv/peer')
 define(`confPRIVACY_FLAGS', `')
 define(`ALIAS_FILE', `/etc/aliases')
+define(`confQUEUE_LA', `1000')
+define(`confREFUSE_LA', `1000')
 undefine(`confHOST_STATUS_DIRECTORY')
 undefine(`PROCMAIL_MAILER_PATH')
 DAEMON_OPTIONS(`Name=MTA, Port=smtp')
 FEATURE(`no_default_msa')
 FEATURE(`local_lmtp', `/usr/libexec/sendmail/mail.local')
+{settings.get("filters", "")}
 MAILER(`local')
 MAILER(`smtp')
 LOCAL_CONFIG
