@@ -1,4 +1,5 @@
 """A filter of the tests' own, which speaks the milter protocol, records what it hears, and answers as it is told."""
+import contextlib
 import os
 import socket
 import struct
@@ -92,4 +93,6 @@ class Filter:
         return ["".join(kind for kind, _, _ in session) for session in self.sessions]
 
     def close(self):
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # or the thread goes on to accept
         self._listener.close()
