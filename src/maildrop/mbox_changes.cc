@@ -72,10 +72,10 @@ void cut(MboxFile& mbox, std::uint64_t size) {
 /// A program that opened the old file and waits for its lock may write to it without looking whether it still
 /// is the mailbox. It gets the lock now, and what it writes is moved to the new file. The dot lock is still
 /// held.
-void move_late_mail(MboxFile& old, int made) {
-    constexpr Milliseconds grace{20}, patience{2'000};
+void move_late_mail(MboxFile& old, int made, Milliseconds late_writers) {
+    constexpr Milliseconds patience{2'000};
     unlock_mailbox(old.fd());
-    std::this_thread::sleep_for(grace);
+    std::this_thread::sleep_for(late_writers);
     if (!lock_mailbox(old.fd(), Deadline::after(patience))) throw Timeout("the old mailbox is kept locked");
     struct stat now {};
     if (::fstat(old.fd(), &now) != 0) throw_errno("stat " + old.path());
@@ -89,7 +89,7 @@ void move_late_mail(MboxFile& old, int made) {
 }
 
 /// The new file is complete and durable before it has the name, so that a crash leaves one or the other.
-void write_anew(MboxFile& mbox, const std::vector<MboxChange>& changes) {
+void write_anew(MboxFile& mbox, const std::vector<MboxChange>& changes, Milliseconds late_writers) {
     ReplacementFile made(path_beside(mbox.path(), ".pop3-new"), mbox.group());
     made.take_rights_of(mbox.fd());
     Copy copy(mbox.fd(), made.fd());
@@ -113,7 +113,7 @@ void write_anew(MboxFile& mbox, const std::vector<MboxChange>& changes) {
         log_event("", "mailbox-not-synced", {{"file", mbox.path()}, {"reason", in_plain_words(error)}});
     }
     try {
-        move_late_mail(mbox, made.fd());
+        move_late_mail(mbox, made.fd(), late_writers);
     } catch (const std::exception& error) {
         log_event("", "late-mail-not-moved", {{"file", mbox.path()}, {"reason", in_plain_words(error)}});
     }
@@ -121,14 +121,14 @@ void write_anew(MboxFile& mbox, const std::vector<MboxChange>& changes) {
 
 }  // namespace
 
-void change_mbox(MboxFile& mbox, const std::vector<MboxChange>& changes) {
+void change_mbox(MboxFile& mbox, const std::vector<MboxChange>& changes, Milliseconds late_writers) {
     const auto is_deleted = [](const MboxChange& change) { return change.is_deleted; };
     if (std::none_of(changes.begin(), changes.end(), is_deleted)) return;
     const auto size = static_cast<std::uint64_t>(mbox.status().st_size);
     if (const auto rest = size_without_end(size, changes))
         cut(mbox, *rest);
     else
-        write_anew(mbox, changes);
+        write_anew(mbox, changes, late_writers);
 }
 
 }  // namespace postoffice

@@ -16,7 +16,7 @@ struct MboxChange {
 
 /// Deletes and marks; for marks alone nothing is written. `changes`: in the order of the file, which is
 /// locked and has these messages at these places. When it throws std::system_error, or the process is killed,
-/// the mailbox is as before or as it shall be.
-void change_mbox(MboxFile& mbox, const std::vector<MboxChange>& changes);
+/// the mailbox is as before or as it shall be. `late_writers`: see MaildropOptions.
+void change_mbox(MboxFile& mbox, const std::vector<MboxChange>& changes, Milliseconds late_writers);
 
 }  // namespace postoffice

@@ -175,7 +175,7 @@ std::size_t MboxMaildrop::update(const MaildropChanges& changes) {
     if (wanted == 0) return 0;
     try {
         if (file_.lock(options_.lock_patience, MboxFile::Missing::is_left)) {
-            change_mbox(file_, changes_now(changes));
+            change_mbox(file_, changes_now(changes), options_.late_writers);
             index_file_.save(index_.without(changes.deleted));
         }
     } catch (...) {

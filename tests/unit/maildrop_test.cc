@@ -191,9 +191,10 @@ TEST_F(MaildropOfMbox, MailThatCameDuringTheSessionStays) {
 TEST_F(MaildropOfMbox, MailThatIsWrittenToTheOldFileIsInTheNewOne) {
     const std::string large = from_line + "A: 1\n\n" + std::string(20'000'000, 'x') + "\n\n";
     put(path(), from_line + "B: 1\n\n\n" + large);
-    const auto drop = open_maildrop(path(), {});
+    const auto drop = open_maildrop(path(), {.late_writers = Milliseconds(2'000)});
     const Pipe ready = make_pipe();
     Child writer([&] {
+        ::alarm(30);  // the end, if it waits for ever
         const Fd file = disk::open(path(), O_WRONLY | O_APPEND);
         char octet = 1;
         if (::write(ready.write_end.get(), &octet, 1) != 1) return 1;

@@ -63,6 +63,8 @@ struct MaildropOptions {
     MailboxGroup group = {};  ///< for files beside the mailbox
     bool escape_from = true;  ///< mboxrd: one '>' is taken away from ">From " at the start of a line
     Milliseconds lock_patience{30'000};
+    /// How long programs that wait for the lock of an mbox that was replaced have time to get it and write.
+    Milliseconds late_writers{20};
 };
 
 /// Opens the mailbox at `path`, a maildir if that ends with '/'; one that does not exist is empty. Throws
