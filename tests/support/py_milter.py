@@ -6,7 +6,16 @@ import Milter
 
 
 class Editor(Milter.Base):
+    negotiations = 0
+
+    def envfrom(self, address, *parameters):
+        self.is_plain = address.startswith("<plain@")
+        return Milter.CONTINUE
+
     def eom(self):
+        if self.is_plain:
+            self.addheader("X-Negotiations", str(Editor.negotiations))
+            return Milter.CONTINUE  # then libmilter lets another client follow
         self.addheader("X-Id", self.getsymval("i") or "none")
         self.addheader("X-Client", self.getsymval("{client_addr}") or "none")
         self.addheader("X-Headers", str(len(self.fields)))
@@ -19,10 +28,10 @@ class Editor(Milter.Base):
         return Milter.ACCEPT
 
     def negotiate(self, options):
+        Editor.negotiations += 1
         self._ctx.setsymlist(Milter.M_CONNECT, "{client_addr}")  # that of Base passes octets, which is refused
         return Milter.Base.negotiate(self, options)
 
-    @Milter.noreply
     def connect(self, name, family, address):
         self.fields = []
         return Milter.CONTINUE

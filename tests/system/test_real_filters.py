@@ -1,6 +1,7 @@
 """Filters of Debian do their work through postoffice. OpenDKIM's signature is whole at the next host, which shows that
 nothing is changed behind the filters."""
 import os
+import re
 import smtplib
 import subprocess
 import sys
@@ -92,6 +93,10 @@ def test_libmilter_makes_each_change(host, folder):
             assert client.rcpt("refuse@host.test") == (550, b"5.7.1 not 100% welcome\n5.7.1 on two lines")
             client.rcpt("root@host.test")
             assert client.data(b"Subject: change\nX-Gone: 1\n\n" + b"x" * 200_000 + b"\n")[0] == 250
+        for number in range(9):  # clients that may follow each other on one connection to the filter
+            with host.smtp() as client:
+                client.sendmail("plain@far.test", ["root@host.test"], f"Subject: plain {number}\n\nbody\n")
+        assert len(re.findall(rb"\nX-Negotiations: \d+\n", host.wait_for_mail(USER, b"Subject: plain 8"))) == 9
         text = host.wait_for_mail(USER, b"the end")
         header, body = text.split(b"\n\n", 1)
         assert header.startswith(b"From new@far.test ") and b"X-Gone" not in header
