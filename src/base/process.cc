@@ -1,5 +1,6 @@
 #include "postoffice/base/process.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <malloc.h>
 #include <sys/prctl.h>
@@ -12,6 +13,7 @@
 #include <cstring>
 #include <utility>
 
+#include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
 
@@ -27,10 +29,9 @@ struct TitleArea {
 } title_area;
 
 void default_signals() {
-    for (const int signal : {SIGTERM, SIGINT, SIGCHLD, SIGUSR2, SIGALRM, SIGTSTP, SIGCONT})
-        ::signal(signal, SIG_DFL);
+    for (const int signal : {SIGTERM, SIGINT, SIGCHLD, SIGALRM, SIGTSTP, SIGCONT}) ::signal(signal, SIG_DFL);
     // Meant for the master, and often sent to all processes of the name.
-    for (const int signal : {SIGHUP, SIGUSR1}) ::signal(signal, SIG_IGN);
+    for (const int signal : {SIGHUP, SIGUSR1, SIGUSR2}) ::signal(signal, SIG_IGN);
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -115,6 +116,15 @@ void set_process_title(const std::string& text) {
     const std::string title = ("postoffice: " + text).substr(0, title_area.size - 1);
     std::memset(title_area.start, 0, title_area.size);
     std::memcpy(title_area.start, title.data(), title.size());
+}
+
+std::string process_title(pid_t pid) try {
+    constexpr std::size_t longest = 4096;
+    const Fd file = disk::open_if_exists(fmt::format("/proc/{}/cmdline", pid), O_RDONLY);
+    const std::string text = file ? disk::read_all(file.get(), longest) : "";
+    return text.substr(0, text.find('\0'));  // the end is filled with NULs
+} catch (const std::system_error&) {
+    return "";
 }
 
 SignalSource::SignalSource(std::initializer_list<int> signals) {

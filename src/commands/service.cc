@@ -13,6 +13,7 @@
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/output.h"
+#include "postoffice/base/process.h"
 #include "postoffice/base/text.h"
 #include "postoffice/base/trigger.h"
 #include "postoffice/commands/commands.h"
@@ -39,12 +40,6 @@ std::string file_of(pid_t pid, std::string_view name) {
     }
 }
 
-/// The title that set_process_title() gave it; its end is filled with NULs.
-std::string title_of(pid_t pid) {
-    const std::string line = file_of(pid, "cmdline");
-    return line.substr(0, line.find('\0'));
-}
-
 struct Server {
     pid_t pid = 0;  ///< 0: none, or unknown
     UnixTime since = 0;
@@ -64,7 +59,7 @@ Server find_server(const Config& config) {
         return {};
     const auto number = static_cast<pid_t>(*pid);
     const bool is_ours = process.st_uid == 0 || process.st_uid == ::geteuid();
-    if (!is_ours || !title_of(number).starts_with("postoffice: master")) return {};
+    if (!is_ours || !process_title(number).starts_with("postoffice: master")) return {};
     return {number, written.st_mtime};
 }
 
@@ -81,7 +76,7 @@ std::optional<std::uint64_t> client_count(pid_t master) {
     constexpr std::string_view title = "postoffice: listener";
     std::optional<std::uint64_t> count;
     for (const pid_t child : children_of(master)) {
-        std::string text = title_of(child);
+        std::string text = process_title(child);
         if (!text.starts_with(title)) continue;
         text.erase(0, title.size());
         std::string_view rest = text;

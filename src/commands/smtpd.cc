@@ -51,6 +51,20 @@ int refuse_to_start(const CommandLine& line, const std::vector<ConfigProblem>& p
     return problems.front().exit_code;
 }
 
+/// One server works on a spool, whatever its name.
+int report_failed_start(const CommandLine& line, const std::exception& error) {
+    const auto* of_system = dynamic_cast<const std::system_error*>(&error);
+    const bool has_other = of_system != nullptr && of_system->code() == std::errc::device_or_resource_busy;
+    const std::string reason =
+        in_plain_words(error) +
+        (has_other && !line.daemon.serve_smtp
+             ? "; that one serves POP3, too, where pop3= or pop3s= names a port, after a reload"
+             : "");
+    log_event("", "not-started", {{"reason", reason}});
+    print_error("{}: {}\n", line.program, reason);
+    return EX_OSERR;
+}
+
 }  // namespace
 
 int run_daemon(const LoadedConfig& loaded, const CommandLine& line) {
@@ -79,9 +93,7 @@ int run_daemon(const LoadedConfig& loaded, const CommandLine& line) {
     try {
         return run_master(config, settings);
     } catch (const std::exception& error) {
-        log_event("", "not-started", {{"reason", in_plain_words(error)}});
-        print_error("{}: {}\n", line.program, in_plain_words(error));
-        return EX_OSERR;
+        return report_failed_start(line, error);
     }
 }
 

@@ -66,7 +66,7 @@ std::size_t Listener::places_within(std::size_t descriptors) const {
 // ---- the loop
 
 int Listener::run() {
-    SignalSource signals({SIGTERM, SIGINT, SIGCHLD, SIGHUP, retire_signal});
+    SignalSource signals({SIGTERM, SIGINT, SIGCHLD, SIGHUP, SIGUSR2, retire_signal});
     epoll_.add(signals.fd());
     (void)idn_is_available();  // loaded once, for all sessions
     while (!is_done()) {
@@ -86,11 +86,22 @@ void Listener::handle_signals(SignalSource& signals) {
     while (const int signal = signals.next()) {
         if (signal == SIGTERM || signal == SIGINT) stop();
         if (signal == retire_signal) retire();
+        if (signal == SIGUSR2) log_status();
     }
     for (ProcessEnd end = reap_child(); end.pid != 0; end = reap_child()) {
         spool_shares_.release(end.pid);
         log_if_crashed("session", end);
     }
+}
+
+void Listener::log_status() const {
+    log_event("", "status",
+              {{"process", "listener"},
+               {"state", stopping_ || retiring_ ? "leaving" : "serving"},
+               {"clients", std::to_string(client_count())},
+               {"silent", std::to_string(parked_.count())},
+               {"sessions", std::to_string(sessions_begun_)}});
+    sessions_.log_status();
 }
 
 void Listener::serve(int fd) {
@@ -137,6 +148,7 @@ void Listener::accept_clients(const ListeningSocket& listening) {
             // After any other error this client is gone already.
             return;
         }
+        ++sessions_begun_;
         const auto peer = Endpoint::from_sockaddr(reinterpret_cast<sockaddr*>(&from));
         if (!peer) continue;
         AcceptedClient client;

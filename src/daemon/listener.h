@@ -36,7 +36,7 @@ class Listener {
     int run();
 
     /// As SIGTERM, but silent clients are sent to the listener that took this one's place.
-    static constexpr int retire_signal = SIGUSR2;
+    static inline const int retire_signal = SIGRTMIN;
 
     /// Open descriptors that it needs when all clients are there.
     static std::size_t descriptors_for(const Config& config);
@@ -56,6 +56,7 @@ class Listener {
     void client_returned(AcceptedClient client, bool was_front_end);
     void park(AcceptedClient client);
     void receive_clients();
+    void log_status() const;
     void retire();
     void stop();
     void housekeeping();
@@ -74,6 +75,7 @@ class Listener {
     ParkedClients parked_;
     Succession succession_;
     std::size_t places_ = 0;            ///< for clients
+    std::uint64_t sessions_begun_ = 0;  ///< clients that came, also those that were refused
     std::size_t shown_count_ = 0;       ///< in the process title
     Clock::time_point last_look_{};     ///< at silent clients and idle processes
     Clock::time_point accept_again_{};  ///< unless it is 0, no client is accepted before

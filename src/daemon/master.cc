@@ -47,7 +47,7 @@ class Master {
     }
 
     int run() {
-        SignalSource signals({SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD});
+        SignalSource signals({SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD});
         log_event("", "started",
                   {{"version", version()},
                    {"host", current_->config.identity.hostname},
@@ -127,6 +127,7 @@ class Master {
             resources_.auditing.set(!resources_.auditing.is_set());
             log_event("", "auditing", {{"state", resources_.auditing.is_set() ? "on" : "off"}});
         }
+        if (signal == SIGUSR2) log_status();
         if (signal == SIGTERM || signal == SIGINT) {
             if (stopping_) return;
             stopping_ = true;
@@ -236,6 +237,21 @@ class Master {
         binder_.warn_of_unused(current_->config);
         if (settings_.in_force) settings_.in_force();
         log_event("", "reloaded", {{"file", current_->config.file}});
+    }
+
+    /// The listeners go on with what they know.
+    void log_status() {
+        std::vector<const Generation*> generations{current_.get()};
+        for (const auto& generation : old_) generations.push_back(generation.get());
+        for (const Generation* generation : generations) {
+            for (int role = 0; role < Generation::role_count; ++role)
+                if (const pid_t pid = generation->helpers[role].pid; pid != 0)
+                    log_event("", "status",
+                              {{"process", name_of(static_cast<Generation::Role>(role))},
+                               {"child", std::to_string(pid)},
+                               {"title", process_title(pid)}});
+            signal(*generation, Generation::listener, SIGUSR2);
+        }
     }
 
     // The listener and the runner finish what they have begun, and silent clients go to the next listener;

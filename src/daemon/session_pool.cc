@@ -6,7 +6,10 @@
 
 #include "postoffice/base/error.h"
 #include "postoffice/base/log.h"
+#include "postoffice/base/process.h"
+#include "postoffice/base/text.h"
 #include "postoffice/net/private_key.h"
+#include "postoffice/policy/client.h"
 
 namespace postoffice {
 namespace {
@@ -67,6 +70,7 @@ bool SessionPool::give_to(Processes::iterator process, AcceptedClient& client) {
     }
     process->is_busy = true;
     process->client = client.address;
+    process->since = Clock::now();
     process->is_front_end = client.is_front_end();
     processes_.splice(processes_.end(), processes_, process);
     ++busy_;
@@ -172,6 +176,20 @@ void SessionPool::end_idle() {
 void SessionPool::end_unneeded() {
     if (never_needed_ > spare_processes) end_idle(never_needed_ - spare_processes);
     never_needed_ = idle_count();
+}
+
+void SessionPool::log_status() const {
+    for (const SessionProcess& process : processes_) {
+        if (!process.is_busy) continue;
+        const auto time = std::chrono::duration_cast<Seconds>(Clock::now() - process.since);
+        const pid_t pid = process.worker.pid;
+        log_event("", "status",
+                  {{"process", "session"},
+                   {"child", std::to_string(pid)},
+                   {"client", Client{process.client}.text()},
+                   {"served-for", duration_text(time)},
+                   {"title", process_title(pid)}});
+    }
 }
 
 void SessionPool::disconnect_waiting(const Reply& reply) {

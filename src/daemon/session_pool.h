@@ -45,6 +45,8 @@ class SessionPool {
     /// Closes, in another process, what came from session processes.
     void close_foreign() { foreign_.close_all(); }
     void disconnect_waiting(const Reply& reply);
+    /// A line for each session that is served.
+    void log_status() const;
 
     std::size_t client_count() const { return busy_ + waiting_.size(); }
     bool has_waiting() const { return !waiting_.empty(); }
@@ -57,6 +59,7 @@ class SessionPool {
         Worker worker;
         bool is_busy = false;
         IpAddress client;
+        Clock::time_point since{};  ///< the client was given to it
         bool is_front_end = false;  ///< the client: it has not said yet on whose behalf it is here
     };
     using Processes = std::list<SessionProcess>;

@@ -116,7 +116,8 @@ class SessionProcess {
                          .rates = resources.rates,
                          .tls = resources.tls,
                          .load_level = resources.load_level,
-                         .misconduct = &misconduct_} {}
+                         .misconduct = &misconduct_,
+                         .auditing = resources.auditing} {}
 
     /// `asks_rules`: hosts.allow and hosts.deny have rules, and this process may ask them. Returns the exit
     /// status.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
 
 namespace postoffice {
 namespace {
@@ -28,11 +29,14 @@ void ClientPatience::wait_for_input(Connection& connection, std::optional<Millis
     }
 }
 
-void ClientPatience::shake_hands(Connection& connection, const TlsServer& tls) const {
+void ClientPatience::shake_hands(Connection& connection, const TlsServer* tls,
+                                 const std::string& client) const {
+    if (tls == nullptr) throw FormatError("a TLS listener without a certificate");
     const Milliseconds most = shortened(longest_handshake);
     const Stopwatch watch;
-    connection.start_tls(tls, Deadline::after(most),
+    connection.start_tls(*tls, Deadline::after(most),
                          [&] { wait_for_input(connection, most - watch.time()); });
+    log_event("", "tls-started", {{"client", client}, {"tls", connection.tls()->description()}});
 }
 
 }  // namespace postoffice

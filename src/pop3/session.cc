@@ -7,6 +7,7 @@
 #include "postoffice/base/log.h"
 #include "postoffice/base/process.h"
 #include "postoffice/base/text.h"
+#include "postoffice/policy/audit.h"
 
 namespace postoffice {
 namespace {
@@ -44,9 +45,34 @@ std::optional<Pop3Answer> check_access(Pop3Dialogue& dialogue) {
     return reply.is_temporary() ? refused_with("SYS/TEMP", reply.text) : refused_with("SYS/PERM", reply.text);
 }
 
+void audit(const Pop3Dialogue& dialogue, std::string_view command, std::string_view code,
+           std::string_view info) {
+    if (is_audited(dialogue.config(), dialogue.services.auditing))
+        write_audit_record(dialogue.state.client_address.str(), command, code, info);
+}
+
+void audit_answer(const Pop3Dialogue& dialogue, std::string_view command, bool is_ok, std::string_view info) {
+    audit(dialogue, command, is_ok ? "+OK" : "-ERR", info);
+}
+
+/// The end of a session without QUIT.
+void audit_end(const Pop3Dialogue& dialogue, std::string_view code, std::string_view why) {
+    if (dialogue.last_command != "QUIT") audit(dialogue, "QUIT", code, why);
+}
+
+/// The name of the user stands at a login, and never what else PASS and AUTH say.
+std::string audited_argument(const Pop3Dialogue& dialogue, std::string_view command,
+                             std::string_view argument) {
+    if (command != "PASS" && command != "AUTH") return std::string(argument);
+    std::string info = command == "AUTH" ? audited_mechanism(argument) : "";
+    if (dialogue.has_logged_in()) info += (info.empty() ? "" : " ") + dialogue.state.user.str();
+    return info;
+}
+
 void greet(Pop3Dialogue& dialogue) {
     auto refusal = check_access(dialogue);
     if (!refusal) refusal = lock_out(dialogue);
+    audit_answer(dialogue, "CONN", !refusal, dialogue.client());
     if (refusal) {
         dialogue.is_over = true;
         return dialogue.send(refusal->wire());
@@ -61,14 +87,11 @@ bool begin_tls(Pop3Dialogue& dialogue) {
     dialogue.state.awaits_tls = 0;
     dialogue.user.clear();
     try {
-        if (dialogue.services.tls == nullptr) throw FormatError("a TLS listener without a certificate");
-        dialogue.patience().shake_hands(dialogue.connection, *dialogue.services.tls);
+        dialogue.patience().shake_hands(dialogue.connection, dialogue.services.tls, dialogue.client());
     } catch (const std::exception& error) {
         dialogue.log_end("tls-failed", in_plain_words(error));
         return false;
     }
-    log_event("", "tls-started",
-              {{"client", dialogue.client()}, {"tls", dialogue.connection.tls()->description()}});
     return true;
 }
 
@@ -86,17 +109,30 @@ std::optional<Pop3Answer> perform(Pop3Dialogue& dialogue, const Pop3Command& com
     return command.perform(dialogue, argument);
 }
 
+void show_in_title(const Pop3Dialogue& dialogue, std::string_view command) {
+    const std::string address = dialogue.state.client_address.str();
+    const std::string user = dialogue.has_logged_in() ? dialogue.state.user.str() + " " : "";
+    set_process_title(fmt::format("POP3 {} {}{}", address, user, command));
+}
+
 /// nullopt: the answer is on its way.
 std::optional<Pop3Answer> answer(Pop3Dialogue& dialogue, const Line& line) {
-    if (line.status == Line::Status::too_long) return refused("Line too long");
     std::string_view rest = line.text;
     const std::string_view name = read_until(rest, ' ');
-    const Pop3Command* command = find_pop3_command(name);
-    if (command == nullptr) return refused("Unknown command");
+    const bool is_too_long = line.status == Line::Status::too_long;
+    const Pop3Command* command = is_too_long ? nullptr : find_pop3_command(name);
+    if (command == nullptr) {
+        audit_answer(dialogue, "?", false, "");
+        return refused(is_too_long ? "Line too long" : "Unknown command");
+    }
     dialogue.last_command = command->name;
-    set_process_title(fmt::format("POP3 {} {}", dialogue.state.client_address.str(), command->name));
+    show_in_title(dialogue, command->name);
     // Of a password, the blanks count.
-    return perform(dialogue, *command, command->name == "PASS" ? rest : trim(rest));
+    const std::string_view argument = command->name == "PASS" ? rest : trim(rest);
+    auto said = perform(dialogue, *command, argument);
+    audit_answer(dialogue, command->name, !said || said->is_ok,
+                 audited_argument(dialogue, command->name, argument));
+    return said;
 }
 
 /// Ends the session of a client that made too many mistakes.
@@ -155,12 +191,16 @@ SessionEnd Pop3Session::serve() {
     SessionEnd end = SessionEnd::unclean;
     try {
         end = converse(dialogue);
+        if (end != SessionEnd::parked) audit_end(dialogue, audit_ended, "");
     } catch (const Timeout& timeout) {
+        audit_end(dialogue, audit_ended, timeout.what());
         dialogue.log_end("timeout", timeout.what());
         say_goodbye(dialogue, refused("Silent for too long; nothing was deleted"));
     } catch (const PeerGone& gone) {
+        audit_end(dialogue, audit_lost, gone.what());
         dialogue.log_end("lost-connection", gone.what());
     } catch (const std::exception& error) {
+        audit_end(dialogue, audit_ended, in_plain_words(error));
         dialogue.log_end("session-failed", in_plain_words(error));
         say_goodbye(dialogue, refused_with("SYS/TEMP", "Something went wrong here; nothing was deleted"));
     }

@@ -8,6 +8,7 @@
 #include "incoming_message.h"
 #include "postoffice/base/log_events.h"
 #include "postoffice/milter/filter_chain.h"
+#include "postoffice/policy/audit.h"
 #include "postoffice/policy/client_patience.h"
 #include "postoffice/policy/client_rates.h"
 #include "postoffice/smtp/session.h"
@@ -77,9 +78,7 @@ struct Dialogue {
     bool is_authenticated() const { return state.user.bytes[0] != '\0'; }
     /// As the Received field and the log have it: "SMTP", "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA" (RFC 3848).
     std::string protocol() const;
-    bool is_audited() const {
-        return services.auditing != nullptr ? services.auditing->is_set() : config().smtp.audit;
-    }
+    bool is_audited() const { return postoffice::is_audited(config(), services.auditing); }
     /// Ends the transaction without a message.
     void abandon_transaction();
 };

@@ -15,7 +15,7 @@
 #include "postoffice/base/process.h"
 #include "postoffice/base/text.h"
 #include "postoffice/config/build.h"
-#include "postoffice/smtp/audit.h"
+#include "postoffice/policy/audit.h"
 #include "verb.h"
 
 namespace postoffice {
@@ -72,12 +72,12 @@ void say_goodbye(Dialogue& dialogue, const Reply& reply) noexcept {
     }
 }
 
-void audit(const Dialogue& dialogue, std::string_view command, int code, std::string_view info) {
+void audit(const Dialogue& dialogue, std::string_view command, std::string_view code, std::string_view info) {
     if (dialogue.is_audited()) write_audit_record(dialogue.state.client_address.str(), command, code, info);
 }
 
 // The end of a session without QUIT.
-void audit_end(const Dialogue& dialogue, int code, std::string_view why) {
+void audit_end(const Dialogue& dialogue, std::string_view code, std::string_view why) {
     if (dialogue.last_command != "QUIT") audit(dialogue, "QUIT", code, why);
 }
 
@@ -114,7 +114,7 @@ bool greet(Dialogue& dialogue) {
                 throw PeerGone("left before the greeting");
             if (!may_speak_first(dialogue)) {
                 dialogue.drop("spoke before the greeting");
-                audit(dialogue, "CONN", 554, dialogue.client());
+                audit(dialogue, "CONN", "554", dialogue.client());
                 say_goodbye(dialogue,
                             {554, "5.5.0", "You spoke before the greeting; mail clients wait for it"});
                 return false;
@@ -123,13 +123,13 @@ bool greet(Dialogue& dialogue) {
     }
     if (const auto refusal = check_client(dialogue)) {
         send_reply(dialogue, *refusal);
-        audit(dialogue, "CONN", refusal->code, dialogue.client());
+        audit(dialogue, "CONN", std::to_string(refusal->code), dialogue.client());
         state.phase = Phase::refused;
         dialogue.is_over = refusal->code != 554;  // RFC 5321 section 3.1: only then the client may go on
         return true;
     }
     send_reply(dialogue, {220, "", greeting(dialogue) + issue(), false});
-    audit(dialogue, "CONN", 220, dialogue.client());
+    audit(dialogue, "CONN", "220", dialogue.client());
     state.phase = Phase::greeted;
     return true;
 }
@@ -242,9 +242,8 @@ void send_last_reply(Dialogue& dialogue) {
 bool begin_tls(Dialogue& dialogue) {
     dialogue.state.awaits_tls = 0;
     try {
-        if (dialogue.services.tls == nullptr) throw FormatError("a TLS listener without a certificate");
         // A client that says nothing is parked meanwhile; this is for one that has begun.
-        dialogue.patience().shake_hands(dialogue.connection, *dialogue.services.tls);
+        dialogue.patience().shake_hands(dialogue.connection, dialogue.services.tls, dialogue.client());
     } catch (const std::exception& error) {
         dialogue.log_end("tls-failed", in_plain_words(error));
         return false;
@@ -253,9 +252,21 @@ bool begin_tls(Dialogue& dialogue) {
     dialogue.state.helo = {};
     dialogue.state.user = {};
     dialogue.abandon_transaction();
-    log_event("", "tls-started",
-              {{"client", dialogue.client()}, {"tls", dialogue.connection.tls()->description()}});
     return true;
+}
+
+// What may be told of a command line.
+struct AuditedCommand {
+    std::string verb;  // of a verb that we know; "?" for everything else
+    std::string info;
+};
+
+AuditedCommand audited_command(std::string_view line) {
+    const auto command = parse_command(line);
+    const Verb* verb = command ? find_verb(command->verb) : nullptr;
+    if (verb == nullptr) return {"?", ""};
+    return {std::string(verb->name),
+            verb->name == "AUTH" ? audited_mechanism(command->argument) : std::string(command->argument)};
 }
 
 // A message gets the server's word with its id, a login the user's name.
@@ -265,7 +276,7 @@ void audit(const Dialogue& dialogue, const AuditedCommand& asked, const Reply& r
     const bool is_message = asked.verb == "DATA" || asked.verb == "BDAT";
     if (is_message || asked.verb == "AUTH")
         info += (info.empty() ? "" : " ") + (is_message ? reply.text : dialogue.state.user.str());
-    audit(dialogue, asked.verb, reply.code, info);
+    audit(dialogue, asked.verb, std::to_string(reply.code), info);
 }
 
 SessionEnd converse(Dialogue& dialogue) {
@@ -284,7 +295,7 @@ SessionEnd converse(Dialogue& dialogue) {
         dialogue.wait_for_input();
         const Line line = dialogue.connection.read_line(max_command_line, dialogue.line_deadline());
         if (line.status == Line::Status::closed) throw PeerGone("end of file without QUIT");
-        const auto asked = dialogue.is_audited() ? AuditedCommand::of(line.text) : AuditedCommand();
+        const auto asked = dialogue.is_audited() ? audited_command(line.text) : AuditedCommand();
         const Reply reply = answer(dialogue, line);
         audit(dialogue, asked, reply);
         send_reply(dialogue, reply);
@@ -319,7 +330,7 @@ SessionEnd Session::serve() {
         if (end != SessionEnd::parked) audit_end(dialogue, audit_ended, "");
         return end;
     } catch (const Timeout& timeout) {
-        audit_end(dialogue, 421, timeout.what());
+        audit_end(dialogue, "421", timeout.what());
         dialogue.log_end("timeout", timeout.what());
         if (dialogue.is_reading_message) dialogue.note_misconduct(bad_points::disconnected);
         say_goodbye(dialogue, {421, "4.4.2", hostname + " closing connection: silent for too long"});
@@ -327,7 +338,7 @@ SessionEnd Session::serve() {
         audit_end(dialogue, audit_lost, gone.what());
         dialogue.log_end("lost-connection", gone.what());
     } catch (const std::exception& error) {
-        audit_end(dialogue, 421, in_plain_words(error));
+        audit_end(dialogue, "421", in_plain_words(error));
         dialogue.log_end("session-failed", in_plain_words(error));
         say_goodbye(dialogue, {421, "4.3.0", hostname + " closing connection: something went wrong here"});
     }

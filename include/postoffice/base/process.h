@@ -11,8 +11,8 @@
 
 namespace postoffice {
 
-/// Forks. The child runs `body` with default signal handling, but SIGHUP and SIGUSR1 ignored, logs an
-/// exception that leaves it, and exits with its value (70 after an exception). Returns the child's pid.
+/// Forks. The child runs `body` with default signal handling, but SIGHUP, SIGUSR1 and SIGUSR2 ignored, logs
+/// an exception that leaves it, and exits with its value (70 after an exception). Returns the child's pid.
 /// Throws std::system_error.
 pid_t spawn_process(const std::string& title, const std::function<int()>& body);
 
@@ -38,6 +38,8 @@ void log_if_crashed(const std::string& process, const ProcessEnd& end);
 
 /// The title in ps(1): "postoffice: TEXT". Needs remember_arguments() once at start.
 void set_process_title(const std::string& text);
+/// That of another process, "postoffice: " and the text; empty if it has ended or cannot be looked at.
+std::string process_title(pid_t pid);
 void remember_arguments(int argc, char** argv);
 
 /// Signals as a readable descriptor, for poll loops. While it lives the signals given are blocked; children

@@ -35,7 +35,7 @@ void hold_end();
 void allow_end();
 /// An end is held off: nothing new should be begun.
 bool is_end_wanted();
-inline constexpr int make_way_signal = SIGUSR2;
+inline const int make_way_signal = SIGRTMIN;
 inline constexpr unsigned longest_hold = 30;  ///< seconds; less than the server has for its end
 
 }  // namespace postoffice

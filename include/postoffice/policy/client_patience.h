@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "postoffice/base/clock.h"
 #include "postoffice/net/connection.h"
@@ -23,8 +24,9 @@ class ClientPatience {
     /// Returns when there is input, or the client has closed. Throws Timeout when patience ends, even if that
     /// became less meanwhile, or when `most` has passed.
     void wait_for_input(Connection& connection, std::optional<Milliseconds> most = std::nullopt) const;
-    /// The TLS handshake of a client that has begun one. Throws as Connection::start_tls().
-    void shake_hands(Connection& connection, const TlsServer& tls) const;
+    /// The TLS handshake of a client that has begun one, and its entry in the log. `tls`: null if there is no
+    /// certificate. Throws FormatError then, else as Connection::start_tls().
+    void shake_hands(Connection& connection, const TlsServer* tls, const std::string& client) const;
 
   private:
     Milliseconds shortened(Milliseconds time) const {

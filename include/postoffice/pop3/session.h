@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "postoffice/base/shared_flag.h"
 #include "postoffice/config/config.h"
 #include "postoffice/local/spawner_handle.h"
 #include "postoffice/net/connection.h"
@@ -27,6 +28,7 @@ struct Pop3Services {
     const TlsServer* tls = nullptr;         ///< null: TLS is not offered
     const LoadLevel* load_level = nullptr;  ///< how full it is; nullptr: there is always room
     Misconduct* misconduct = nullptr;       ///< nullptr: not kept
+    const SharedFlag* auditing = nullptr;   ///< the master's; nullptr: as the configuration has it
     AccessTables access_tables{.service = "pop3"};
 };
 
