@@ -5,6 +5,7 @@ import json
 import os
 import pwd
 import random
+import re
 import signal
 import smtplib
 import socket
@@ -167,6 +168,11 @@ class Host:
             except (FileNotFoundError, ProcessLookupError):
                 continue
         return found
+
+    def lasting_processes(self):
+        """As processes(), without those that end, and without sessions whose client has said nothing: that of start() may
+        still be leaving."""
+        return {pid: title for pid, title in self.processes().items() if title and not re.search(r"(SMTP|POP3) \S+$", title)}
 
     def end(self):
         """For the end of a test in any state: all processes are gone afterwards."""

@@ -57,6 +57,11 @@ def test_many_refusals_give_few_log_lines(outsiders):
     assert host.log_text().count("client-refused ") < 100
 
 
+def are_parked(host, count):
+    """There are so many clients, and no session process has one."""
+    return with_title(host, f"listener, {count} clients") and not with_title(host, "SMTP ")
+
+
 def find_replaced(seated):
     """Takes the one client that was disconnected off the list."""
     heard = select.select([line.socket for line in seated], [], [], 20)[0]
@@ -70,7 +75,7 @@ def test_an_idle_client_gives_its_place_to_a_new_one(outsiders):
     """Not at once; clients of this host do not wait for it."""
     host = outsiders.start(clients="4")
     seated = outsiders.seated(*CROWD[:4])
-    wait_for(lambda: len(with_title(host, "session idle")) >= 4, what="parked clients")
+    wait_for(lambda: are_parked(host, 4), what="parked clients")
     assert outsiders.call(CROWD[5]).rest().startswith(b"421 4.3.2 Too many clients")
     outsiders.greeted("127.0.0.1", address="127.0.0.1", machine=outsiders.server).close()
     find_replaced(seated)
@@ -91,10 +96,6 @@ def test_an_address_has_a_limit_of_failed_logins(outsiders):
     assert outsiders.greeted(CROWD[1]).ask(wrong).startswith(b"535"), "another address is another client"
 
 
-def has_title(host, text, count):
-    return len(with_title(host, text)) >= count
-
-
 @pytest.mark.parametrize("port", [25, 465], ids=["STARTTLS", "TLS from the first octet"])
 def test_a_stalled_handshake_gives_its_place_to_a_new_client(outsiders, tmp_path, port):
     """A client that may begin TLS, and does not, has no process and is replaced like an idle client."""
@@ -111,9 +112,9 @@ def test_a_stalled_handshake_gives_its_place_to_a_new_client(outsiders, tmp_path
         return line
 
     outsiders.greeted(CROWD[0]).close()
-    wait_for(lambda: has_title(host, "listener, 0 clients", 1), what="free places")
+    wait_for(lambda: with_title(host, "listener, 0 clients"), what="free places")
     stalled = [stall(source) for source in CROWD[:4]]
-    wait_for(lambda: has_title(host, "session idle", 4), what="parked clients")
+    wait_for(lambda: are_parked(host, 4), what="parked clients")
     outsiders.greeted("127.0.0.1", address="127.0.0.1", machine=outsiders.server).close()
     wait_for(lambda: host.log_text().count("client-made-room") == 1, what="a client that was replaced")
     wait_for(lambda: outsiders.call(CROWD[8]).reply().startswith(b"220"), what="a place for a new client")

@@ -70,10 +70,11 @@ def test_a_signal_tells_what_each_process_does(audited):
 
 def test_the_signal_harms_no_process(audited):
     client = audited.client()
-    before = [pid for pid, title in audited.host.processes().items() if "idle" not in title]
+    before = {pid: title for pid, title in audited.host.lasting_processes().items() if "idle" not in title}
     for pid in before:
         os.kill(pid, signal.SIGUSR2)
     time.sleep(1)
     client.retr(1)
-    assert set(before) <= set(audited.host.processes())
+    ended = {pid: title for pid, title in before.items() if pid not in audited.host.processes()}
+    assert not ended
     client.quit()

@@ -98,7 +98,8 @@ def test_a_health_check_need_not_wait_for_the_greeting(outsiders):
 
 
 def test_a_silent_front_end_delays_no_client(outsiders):
-    outsiders.start(proxy=FRONT_END, clients="4")
+    host = outsiders.start(proxy=FRONT_END, clients="4")
+    wait_for(lambda: any("listener, 0 clients" in title for title in host.processes().values()), what="the place of the probe")
     for _ in range(3):
         outsiders.call(FRONT_END)
     assert by_front_end(outsiders, "203.0.113.9").reply().startswith(b"220")
