@@ -26,7 +26,7 @@ struct AuthDone {
 Worker start_auth_worker(const Config& config, const AuthenticatorKeys& keys, Seconds patience);
 
 /// Gives an idle worker a question, and closes `channel`. Never waits. False if the worker has ended: then
-/// `channel` is still there, or lost with what else the worker had.
+/// `channel` is unchanged if the worker did not get it, else empty, and closed with the worker.
 bool give_question(const Worker& worker, const AuthRequest& request, Fd& channel);
 
 }  // namespace postoffice

@@ -72,7 +72,8 @@ void Filter::introduce(std::string_view client, const Introduction& introduction
     (void)hear();
 }
 
-/// libmilter lets another client follow only behind an end of a message with which its filter goes on.
+/// libmilter takes another client on a connection only if its filter has answered the last end of a message
+/// with "continue".
 void Filter::close() noexcept {
     if (connection_ == nullptr) return;
     if (kept_ != nullptr && !kept_->is_refused && may_be_kept_ && connection_->end_client())
