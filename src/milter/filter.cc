@@ -126,6 +126,7 @@ FilterVerdict Filter::standing_verdict() const {
 }
 
 FilterVerdict Filter::ask(Stage stage, std::string_view data) try {
+    if (has_failed_ && stage != Stage::unknown) return standing_verdict();
     if (connection_ == nullptr || accepts_session_) return {};
     if (!is_about_client(stage) && stage != Stage::unknown && !takes_part()) return {};
     pose(stage, data);

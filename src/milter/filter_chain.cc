@@ -152,6 +152,8 @@ FilteredMessage FilterChain::examine(Message& message) {
     macros_.set("{msg_id}", message_id(content));
     bool is_changed = false;
     for (Filter& filter : members_->filters) {
+        result.verdict = filter.standing_verdict();
+        if (!result.verdict.goes_on()) return result;
         if (!filter.takes_part()) continue;
         const Stopwatch watch;
         MessageEdit edit(content, filter.settings().changes, store, filter.has(milter::flag::leading_space));

@@ -111,6 +111,21 @@ TEST_P(FailingFilter, RefusesTheMessageWhereThatIsWanted) {
     }
 }
 
+TEST(FailingFilters, RefuseAllThatFollowsInTheMessage) {
+    FakeFilter filter({[](FilterPeer& peer) {
+        peer.agree();
+        (void)peer.go_on_until('R');
+    }});
+    FilterSettings settings = filter.settings();
+    settings.on_failure = FilterSettings::OnFailure::tempfail;
+    Session session({settings});
+    EXPECT_TRUE(session.mail().goes_on());
+    for (const auto step : {&Session::recipient, &Session::recipient, &Session::data})
+        EXPECT_EQ((session.*step)().reply.code, 451);
+    EXPECT_EQ(session.examine().verdict.reply.code, 451);
+    EXPECT_TRUE(session.chain->unknown("XYZZY").goes_on());
+}
+
 INSTANTIATE_TEST_SUITE_P(All, FailingFilter, ::testing::ValuesIn(failure_cases), [](const auto& one) {
     std::string name = one.param.name;
     for (char& c : name)
