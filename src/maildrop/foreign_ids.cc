@@ -104,6 +104,8 @@ std::vector<std::string> foreign_ids_of_mbox(const std::vector<ParsedMessage>& m
                                              const std::string& list) {
     const ForeignIds listed = read_plain_ids(contents_of(list));
     std::string_view folder = messages.empty() ? "" : std::string_view(messages.front().facts.folder_field);
+    // mailutils numbers messages, too, but tells its clients what X-UIDL has; it fills the field with blanks.
+    const bool is_of_mailutils = folder.find("  ") != std::string_view::npos;
     const auto validity = parse_number(read_until(folder, ' '));
     std::uint64_t last = 0;
     std::vector<std::string> ids;
@@ -113,9 +115,11 @@ std::vector<std::string> foreign_ids_of_mbox(const std::vector<ParsedMessage>& m
         // Numbers increase; what does not came with the message from another folder, or from its sender.
         const bool is_numbered = validity && number && *number > last;
         if (is_numbered) last = *number;
+        const std::string& field = message.facts.uidl_field;
+        const bool counts_number = is_numbered && (field.empty() || !is_of_mailutils);
         ids.push_back(found != listed.end() ? found->second
-                      : is_numbered         ? dovecot_id(*number, *validity)
-                                            : message.facts.uidl_field);
+                      : counts_number       ? dovecot_id(*number, *validity)
+                                            : field);
     }
     return ids;
 }

@@ -40,6 +40,12 @@ std::string word_of(std::string_view name) {
     return word.empty() ? "%" : word;
 }
 
+/// What another server called the message, or "": by one of its lists, or by the X-UIDL field of mailutils.
+std::string foreign_id_of(const std::string& unique, const MessageFacts& facts, const ForeignIds& listed) {
+    const auto found = listed.find(unique);
+    return found != listed.end() ? found->second : facts.uidl_field;
+}
+
 FileState state_of(int file) {
     struct stat status {};
     if (::fstat(file, &status) != 0) throw_errno("stat a message");
@@ -58,7 +64,7 @@ class MaildirMaildrop final : public Maildrop {
         MaildirFolder::File file;
         bool is_gone = false;
     };
-    void list(const MaildropIndex& known, const ForeignIds& foreign);
+    void list(const MaildropIndex& known, const std::optional<ForeignIds>& foreign);
     void assign_uids(const MaildropIndex& known);
     template <class Use>
     bool use_file(std::size_t index, const Use& use);
@@ -75,13 +81,14 @@ MaildirMaildrop::MaildirMaildrop(const std::string& path, const MaildropOptions&
     if (!folder_.exists()) return;
     index_file_.emplace(path + "/postoffice-pop3", options.group);
     const auto known = index_file_->load();
-    list(known ? *known : MaildropIndex(), known ? ForeignIds() : foreign_ids_of_maildir(path));
+    list(known ? *known : MaildropIndex(),
+         known ? std::nullopt : std::optional(foreign_ids_of_maildir(path)));
     index_file_->save(index_);
     for (const IndexedMessage& message : index_.messages) entries_.push_back({message.octets, message.uid});
 }
 
-/// Reads the files that are not known as they are now.
-void MaildirMaildrop::list(const MaildropIndex& known, const ForeignIds& foreign) {
+/// Reads the files that are not known as they are now. `foreign`: where no session was here before.
+void MaildirMaildrop::list(const MaildropIndex& known, const std::optional<ForeignIds>& foreign) {
     std::unordered_map<std::string_view, const IndexedMessage*> by_name;
     for (const IndexedMessage& message : known.messages) by_name.emplace(message.name, &message);
     for (const auto& [unique, file] : folder_.list()) {
@@ -101,7 +108,7 @@ void MaildirMaildrop::list(const MaildropIndex& known, const ForeignIds& foreign
             message.hash = facts.hash;
             // Files that were copied to another host have the same names.
             if (found != by_name.end() && found->second->hash == facts.hash) message.uid = found->second->uid;
-            if (const auto id = foreign.find(unique); id != foreign.end()) message.uid = id->second;
+            if (foreign) message.uid = foreign_id_of(unique, facts, *foreign);
         }
         index_.messages.push_back(std::move(message));
         messages_.push_back({file, false});

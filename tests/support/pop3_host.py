@@ -33,6 +33,7 @@ class Pop3Host:
     """`host`, with the ports pop3 and pop3s, and `domain_pop3`, where logins are users of virtual.test."""
 
     def __init__(self, make_host, authority, folder, **settings):
+        self.authority = authority
         domain = os.path.join(folder, "vhosts", "virtual.test")
         os.makedirs(domain)
         with open(os.path.join(domain, "passwd"), "w") as file:
@@ -87,8 +88,9 @@ def unverified():
 class Talk:
     """A dialogue line by line, without TLS."""
 
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+    def __init__(self, where):
+        """`where`: a port, or a socket that is connected."""
+        self.socket = socket.create_connection(("127.0.0.1", where), timeout=60) if isinstance(where, int) else where
         self.file = self.socket.makefile("rb")
         self.greeting = self.file.readline()
 

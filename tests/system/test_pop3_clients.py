@@ -1,7 +1,12 @@
 """The clients that people use fetch mail byte for byte, and delete it."""
+import contextlib
 import os
+import pty
+import re
+import select
 import shutil
 import subprocess
+import time
 import urllib.parse
 
 import pytest
@@ -112,7 +117,44 @@ def by_s_nail(pop3, folder, _):
     return None
 
 
-CLIENTS = {"curl": by_curl, "fetchmail": by_fetchmail, "getmail": by_getmail, "mpop": by_mpop, "perl": by_perl,
+def on_a_terminal(*command, **options):
+    """The same as run() for a program that needs a terminal: it has one, and all that it shows is read."""
+    master, slave = pty.openpty()
+    try:
+        process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, **options)
+        os.close(slave)
+        shown, end = b"", time.monotonic() + 50
+        with contextlib.suppress(OSError):  # EIO: no process has the terminal any more
+            while time.monotonic() < end and select.select([master], [], [], max(0, end - time.monotonic()))[0]:
+                shown += os.read(master, 65536)
+        if time.monotonic() > end:
+            process.kill()
+        assert process.wait(10) == 0, shown[-3000:]
+    finally:
+        os.close(master)
+
+
+def by_mutt(pop3, folder, _):
+    """Fetches into an mbox and keeps the mail on the server; then has the mailbox open as a folder and deletes. By PLAIN: Debian's
+    2.2.12 cannot do SCRAM-SHA-256-PLUS under TLS 1.3, and then takes the answer to its "*" for that to USER."""
+    rc = private_file(os.path.join(folder, "muttrc"), f"""
+        set pop_host = "pops://alice@localhost:{pop3.pop3s}" pop_pass = "{password_of('alice')}"
+        set pop_delete = no pop_authenticators = "plain"
+        set ssl_ca_certificates_file = "{pop3.authority.certificate}"
+        set folder = "{folder}" spoolfile = "{folder}/got" mbox_type = mbox record = "" move = no
+        set quit = yes delete = yes confirmappend = no wait_key = no
+        """)
+    private_file(os.path.join(folder, "got"), "")
+    environment = {**os.environ, "HOME": folder, "TERM": "xterm", "LC_ALL": "C"}
+    on_a_terminal("mutt", "-n", "-F", rc, "-e", "push <fetch-mail><exit>", env=environment)
+    on_a_terminal("mutt", "-n", "-F", rc, "-f", f"pops://alice@localhost:{pop3.pop3s}",
+                  "-e", "push <delete-pattern>~A<enter><quit>", env=environment)
+    with open(os.path.join(folder, "got"), "rb") as file:
+        return re.split(rb"(?:^|\n)From [^\n]*\n", file.read().removesuffix(b"\n"))[1:]
+
+
+CLIENTS = {"curl": by_curl, "fetchmail": by_fetchmail, "getmail": by_getmail, "mpop": by_mpop,
+           "mutt": by_mutt, "perl": by_perl,
            "python3": by_python, "s-nail": by_s_nail}
 
 

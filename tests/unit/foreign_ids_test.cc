@@ -70,6 +70,16 @@ TEST_F(TakenOver, IdsInFieldsIfTheyAreValidAndDifferent) {
     EXPECT_EQ(32U, found.at(2).size());
 }
 
+TEST_F(TakenOver, FieldsOfMailutilsRatherThanItsNumbers) {
+    const std::string ids = "X-UIDL: 74.1795965591.1\n", number = "X-UID: 1\n";
+    put(path(),
+        from_line + ids + "X-IMAPbase:           1795965591                    3\n" + number + "\nx\n\n");
+    EXPECT_EQ(Uids{"74.1795965591.1"}, uids(path()));
+    fs::remove(folder_ / ".somebody.pop3");
+    put(path(), from_line + ids + "X-IMAPbase: 1795944334 0000000003\n" + number + "\nx\n\n");
+    EXPECT_EQ(Uids{"000000016b0bef8e"}, uids(path()));  // Dovecot was the last
+}
+
 TEST_F(TakenOver, ListOfTheAdministrator) {
     put(folder_ / ".somebody.pop3-uids", "# from the old host\n1 one\n3 three\n\n4 one\n");
     put(path(), from_line + "A: 1\n\n\n" + from_line + "X-UIDL: two\nA: 2\n\n\n" + from_line + "A: 3\n\n\n");
@@ -81,10 +91,12 @@ TEST_F(TakenOver, FilesBesideTheMessagesOfAMaildir) {
     for (const char* name : {"", "/new", "/cur", "/tmp"}) fs::create_directory(box + name);
     for (const char* name : {"/new/1.a", "/cur/2.b:2,S", "/cur/3.c,S=4:2,", "/new/4.d"})
         put(box + name, "A: 1\n\n");
+    put(box + "/new/5.e", "X-UIDL: five\n\n");
     put(box + "/dovecot-uidlist", "3 V255 N9 G0\n1 :1.a\n2 :2.b:2,\n");
     put(box + "/courierpop3dsizelist", "/3 9 8\n2.b:2,S 8 5:6:0\n3.c,S=4 8 7:6:0\n");
     const Uids first = uids(box + "/");
-    ASSERT_EQ(4U, first.size());
+    ASSERT_EQ(5U, first.size());
+    EXPECT_EQ("five", first[4]);
     EXPECT_EQ((Uids{"00000001000000ff", "00000002000000ff", "UID7-6"}),
               Uids(first.begin(), first.begin() + 3));
     EXPECT_EQ(32U, first[3].size());
