@@ -165,7 +165,7 @@ std::string Bouncer::report_damage(const std::vector<DamagedMessage>& damaged) {
 std::string Bouncer::queue_report(const Journal& journal, const Entries& entries, const Address& to,
                                   int original) {
     const Envelope& envelope = journal.envelope;
-    const UnixTime retry_until = expiry_of(config_, envelope);
+    const UnixTime retry_until = expiry_of(config_, journal, now_unix());
     const bool is_others = to != envelope.sent_by.value_or(envelope.sender);
     return queue_to(to, journal.id, [&](Message& message, const std::string& id) {
         return write_dsn(message, journal,

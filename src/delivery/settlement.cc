@@ -38,7 +38,7 @@ void Settlement::record(const DeliveryJob& job, const DeliveryResult& result) co
 void Settlement::postpone(const DeliveryJob& job, const DestinationQueue& destination) const {
     if (job.routes_again) return;
     const DeliveryResult& why = destination.why_down;
-    if (has_expired(config_, job.message->entry.journal().envelope, destination.down_since))
+    if (has_expired(config_, job.message->entry.journal(), destination.down_since))
         return record(job, given_up(config_, why));
     record_waiting(job, why, [&](QueueEntry& entry, auto index) { entry.record_postponed(index, why); });
 }
@@ -74,7 +74,7 @@ void Settlement::give_up_expired(QueueEntry& entry) const {
         if (state.status != RecipientState::Status::waiting) continue;
         if (scheduling.must_be_returned(now_unix()))
             entry.record(i, not_in_time(*scheduling.deliver_by, state.last));
-        else if (has_expired(config_, journal.envelope, state.last_attempt))
+        else if (has_expired(config_, journal, state.last_attempt))
             entry.record(i, given_up(config_, state.last));
     }
 }
@@ -107,7 +107,7 @@ UnixTime Settlement::next_time(ActiveMessage& message, bool is_stopping, UnixTim
     if (is_stopping) return now;
     const Journal& journal = message.entry.journal();
     // The journal counts this attempt below; the wait is the one that follows it.
-    UnixTime due = next_attempt(config_, journal.envelope, now, journal.attempts + 1);
+    UnixTime due = next_attempt(config_, journal, now, journal.attempts + 1);
     if (!message.was_tried && due <= now) due = now + soon;
     if (message.is_withheld) return due;
     if (message.was_tried)

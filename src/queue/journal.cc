@@ -114,6 +114,12 @@ bool Journal::is_finished() const {
     return true;
 }
 
+Seconds Journal::uncounted_until(UnixTime now) const {
+    constexpr UnixTime counted_delay = 86400;  // cron may run the queue once a day
+    const UnixTime due = std::max(next_attempt, envelope.deliverable_since());
+    return uncounted + Seconds(std::max<UnixTime>(0, now - due - counted_delay));
+}
+
 bool Journal::is_to_report(std::size_t index) const {
     const RecipientState& state = recipients[index];
     if (state.reported) return false;

@@ -77,10 +77,11 @@ bool apply_flag(Journal& journal, std::string_view text, bool RecipientState::*f
     return true;
 }
 
-bool apply_due(Journal& journal, std::string_view text) {
+bool apply_due(Journal& journal, UnixTime now, std::string_view text) {
     if (!text.starts_with("at ")) return false;
     const auto when = parse_rfc3339_utc(text.substr(3));
     if (!when) return false;
+    journal.uncounted = journal.uncounted_until(now);
     journal.next_attempt = *when;
     return true;
 }
@@ -125,9 +126,9 @@ bool apply_journal_event(Journal& journal, UnixTime when, std::string_view event
     if (word == "reported") return apply_flag(journal, event, &RecipientState::reported);
     if (word == "warned") return apply_flag(journal, event, &RecipientState::warned);
     if (word == "postponed") return apply_result(journal, {}, DeliveryResult::Outcome::deferred, event);
-    if (word == "due") return apply_due(journal, event);
+    if (word == "due") return apply_due(journal, when, event);
     if (word == "retry") {
-        if (!apply_due(journal, event)) return false;
+        if (!apply_due(journal, when, event)) return false;
         ++journal.attempts;
         return true;
     }

@@ -14,10 +14,10 @@ Config config_with_retry(std::vector<Seconds> retry, Seconds qreturn) {
     return config;
 }
 
-Envelope arrived_at(UnixTime when) {
-    Envelope envelope;
-    envelope.arrived = when;
-    return envelope;
+Journal arrived_at(UnixTime when) {
+    Journal journal;
+    journal.envelope.arrived = when;
+    return journal;
 }
 
 TEST(Retry, WaitsGrowAndTheLastRepeats) {
@@ -56,6 +56,22 @@ TEST(Retry, Expiry) {
     EXPECT_FALSE(has_expired(config, arrived_at(500), 1499));
     EXPECT_TRUE(has_expired(config, arrived_at(500), 1500));
     EXPECT_FALSE(has_expired(config, arrived_at(500), 400));  // the clock was set back
+}
+
+TEST(Retry, TimeWithoutAttemptsExpiresNothing) {
+    constexpr UnixTime hour = 3600, day = 24 * hour;
+    const Config config = config_with_retry({Seconds(hour)}, Seconds(3 * day));
+    Journal journal = arrived_at(1000);
+    EXPECT_FALSE(has_expired(config, journal, 50 * 365 * day)) << "the clock of 1970 was set while it waited";
+    EXPECT_EQ(expiry_of(config, journal, 1000 + day), 1000 + 3 * day) << "a queue run a day counts in full";
+
+    EXPECT_TRUE(apply_journal_event(journal, 1000, "retry at " + rfc3339_utc(1000 + hour)));
+    const UnixTime back = 1000 + hour + 10 * day;  // the host was off
+    EXPECT_FALSE(has_expired(config, journal, back));
+    EXPECT_TRUE(apply_journal_event(journal, back, "retry at " + rfc3339_utc(back + hour)));
+    EXPECT_EQ(expiry_of(config, journal, back + hour), 1000 + 3 * day + 9 * day);
+    EXPECT_TRUE(apply_journal_event(journal, 5000, "due at " + rfc3339_utc(6000))) << "the clock went back";
+    EXPECT_EQ(expiry_of(config, journal, 6000), 1000 + 3 * day + 9 * day);
 }
 
 TEST(Retry, ChanceIsDrawn) {

@@ -64,11 +64,13 @@ TEST(Scheduling, AMessageThatIsHeldExpiresLater) {
     Config config;
     config.queue.qreturn = Seconds(100);
     config.queue.retry = {Seconds(500)};
-    const Envelope envelope = scheduled({{}, 3000, 0});
-    EXPECT_FALSE(has_expired(config, envelope, 3099));
-    EXPECT_TRUE(has_expired(config, envelope, 3100));
-    EXPECT_EQ(next_attempt(config, scheduled({DeliverBy{1040, false, false}, 0, 0}), 1010, 1, 0), 1040);
-    EXPECT_EQ(next_attempt(config, scheduled({DeliverBy{1040, false, false}, 0, 0}), 1050, 1, 0), 1100);
+    Journal journal;
+    journal.envelope = scheduled({{}, 3000, 0});
+    EXPECT_FALSE(has_expired(config, journal, 3099));
+    EXPECT_TRUE(has_expired(config, journal, 3100));
+    journal.envelope = scheduled({DeliverBy{1040, false, false}, 0, 0});
+    EXPECT_EQ(next_attempt(config, journal, 1010, 1, 0), 1040);
+    EXPECT_EQ(next_attempt(config, journal, 1050, 1, 0), 1100);
 }
 
 std::string order(const std::deque<BacklogEntry>& queue) {

@@ -7,7 +7,7 @@
 #include "postoffice/base/clock.h"
 #include "postoffice/config/config.h"
 #include "postoffice/mail/delivery_result.h"
-#include "postoffice/mail/envelope.h"
+#include "postoffice/queue/journal.h"
 
 namespace postoffice {
 
@@ -15,18 +15,19 @@ namespace postoffice {
 /// the last one repeats. Up to a tenth is added by `chance` (any number), so that messages which failed
 /// together do not all come back together. Never later than the moment of expiry, when that attempt is the
 /// last, or of DELIVERBY.
-UnixTime next_attempt(const Config& config, const Envelope& envelope, UnixTime now, unsigned attempts,
+UnixTime next_attempt(const Config& config, const Journal& journal, UnixTime now, unsigned attempts,
                       std::uint32_t chance);
 /// The same, by chance.
-UnixTime next_attempt(const Config& config, const Envelope& envelope, UnixTime now, unsigned attempts);
+UnixTime next_attempt(const Config& config, const Journal& journal, UnixTime now, unsigned attempts);
 
 /// Seconds; no next_attempt() is further away.
 UnixTime longest_wait(const Config& config);
 
-/// When the message expires: `qreturn` after its arrival or its release.
-UnixTime expiry_of(const Config& config, const Envelope& envelope);
+/// When the message expires, as seen `now`: `qreturn` after its arrival or its release, and later by the time
+/// in which nothing could be tried (Journal::uncounted_until()).
+UnixTime expiry_of(const Config& config, const Journal& journal, UnixTime now);
 /// True from then on: what fails for now then fails for good.
-bool has_expired(const Config& config, const Envelope& envelope, UnixTime now);
+bool has_expired(const Config& config, const Journal& journal, UnixTime now);
 /// What is told of a message that was to be returned at a time that is over (DELIVERBY).
 DeliveryResult not_in_time(const DeliverBy& deliver_by, const DeliveryResult& last);
 /// What is told then. `last`: what the last attempt came to; the host that said so stays known.

@@ -35,7 +35,11 @@ struct Journal {
     UnixTime next_attempt = 0;               ///< 0 = at once
     unsigned attempts = 0;                   ///< rounds so far
     std::optional<std::string> held;         ///< why; empty unless held
+    Seconds uncounted{0};                    ///< as uncounted_until() the last attempt
 
+    /// The time until `now` in which nothing could be tried: what passed later than a day after attempts were
+    /// due, and before they came. The host was off, its clock jumped, or the message was on hold.
+    Seconds uncounted_until(UnixTime now) const;
     std::size_t waiting() const;  ///< recipients without a final outcome
     bool is_finished() const;     ///< nothing is waiting, and nothing is left to report
     /// Recipient `index` failed, or was delivered to and its sender asked to hear of that; and it was not
