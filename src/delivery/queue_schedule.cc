@@ -15,14 +15,29 @@ void QueueSchedule::set(const std::string& id, UnixTime due) {
     known->second = due;
 }
 
+bool QueueSchedule::is_being_delivered(const std::string& id) const {
+    const auto known = known_.find(id);
+    return known != known_.end() && known->second == being_delivered;
+}
+
 void QueueSchedule::try_now(const std::string& id) {
     mark_wanted_now(id);
+    if (is_being_delivered(id)) due_again_.insert(id);
     set(id, 0);
+}
+
+void QueueSchedule::put_back(const std::string& id, UnixTime due) {
+    const bool is_due_again = due_again_.contains(id);
+    const bool stays_wanted = is_due_again && is_wanted_now(id);
+    forget(id);
+    if (stays_wanted) mark_wanted_now(id);
+    add(id, is_due_again ? 0 : due);
 }
 
 void QueueSchedule::forget(const std::string& id) {
     known_.erase(id);
     wanted_now_.erase(id);
+    due_again_.erase(id);
 }
 
 void QueueSchedule::forget_times() {
@@ -31,12 +46,15 @@ void QueueSchedule::forget_times() {
 }
 
 void QueueSchedule::make_all_due() {
-    std::set<std::pair<UnixTime, std::string>> all;
-    for (const auto& [due, id] : due_) {
-        all.emplace(0, id);
-        known_[id] = 0;
+    due_.clear();
+    for (auto& [id, due] : known_) {
+        if (due == being_delivered) {
+            due_again_.insert(id);
+        } else {
+            due = 0;
+            due_.emplace(0, id);
+        }
     }
-    due_ = std::move(all);
 }
 
 std::optional<UnixTime> QueueSchedule::next_due() const {

@@ -50,8 +50,8 @@ Runner::Runner(const Config& config, const RunnerSettings& settings)
                   {.start_agent = [this](const QueueAgentTask& task) { return workers_.start_agent(task); },
                    .on_deferred =
                        [this](const std::string& id, UnixTime due) {
-                           forget(id);
-                           schedule_.add(id, due);
+                           awaited_.end(id);
+                           schedule_.put_back(id, due);
                        },
                    .on_finished =
                        [this](const std::string& id) {

@@ -19,7 +19,8 @@ class QueueSchedule {
     void add(const std::string& id, UnixTime due);
     /// The same for a message whose time has changed. One that is being delivered is not touched.
     void set(const std::string& id, UnixTime due);
-    /// It is due at once, also at other hosts.
+    /// It is due at once, also at other hosts. One that is being delivered is once more due after that: the
+    /// attempt may have begun before a table was corrected.
     void try_now(const std::string& id);
     /// The same once it is known.
     void mark_wanted_now(const std::string& id) { wanted_now_.insert(id); }
@@ -27,8 +28,10 @@ class QueueSchedule {
     void forget(const std::string& id);
     /// Of all messages that wait: their times are not those of this clock.
     void forget_times();
-    /// All that wait are due.
+    /// All are due, those that are being delivered once more after that.
     void make_all_due();
+    /// Its delivery has ended, and the next attempt is due then.
+    void put_back(const std::string& id, UnixTime due);
 
     bool knows(const std::string& id) const { return known_.contains(id); }
     /// nullopt if no message waits.
@@ -47,10 +50,12 @@ class QueueSchedule {
 
   private:
     static constexpr UnixTime being_delivered = -1;
+    bool is_being_delivered(const std::string& id) const;
 
     std::set<std::pair<UnixTime, std::string>> due_;
     std::unordered_map<std::string, UnixTime> known_;  ///< as in due_, or being delivered
     std::set<std::string> wanted_now_;                 ///< of those known
+    std::set<std::string> due_again_;                  ///< of those being delivered
     std::set<std::string> waits_for_run_;              ///< came since the last queue run
 };
 
