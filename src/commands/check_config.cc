@@ -72,9 +72,12 @@ std::vector<std::string> notices_of_routes(const Config& config) {
     NextHops next_hops(config);
     next_hops.refresh();
     std::vector<std::string> problems = next_hops.problems();
+    AddressMap canonical(config, "canonical", config.routing.canonical);
     AddressMap generics(config, "generics", config.routing.generics);
-    generics.refresh();
-    for (std::string& problem : generics.problems()) problems.push_back(std::move(problem));
+    for (AddressMap* map : {&canonical, &generics}) {
+        map->refresh();
+        for (std::string& problem : map->problems()) problems.push_back(std::move(problem));
+    }
     return problems;
 }
 

@@ -249,6 +249,8 @@ std::span<const Option> table() {
          set_flag<&RemoteConfig::forward_all>},
         {"masquerade", "domain", "", "stands for the name of this host on mail to other hosts", SetBy::file,
          false, set_masquerade, clear<&IdentityConfig::masquerade>},
+        {"canonical", "path", "", "table of addresses that stand for others on all mail", SetBy::file, false,
+         set_path<&RoutingConfig::canonical>, clear<&RoutingConfig::canonical>},
         {"generics", "path", "", "table of addresses that stand for others on mail to other hosts",
          SetBy::file, false, set_path<&RoutingConfig::generics>, clear<&RoutingConfig::generics>},
         {"srs-key", "path", "", "file of secrets; senders of forwarded mail are rewritten (SRS)", SetBy::file,

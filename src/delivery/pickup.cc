@@ -34,12 +34,13 @@ bool is_removed(int file) {
 
 // No more than was there when it was opened, since the owner may go on writing, and not after a refusal: a
 // file of many terabytes may take no room at all.
-void feed_message(const Drop& drop, MessageBuilder& builder) {
+// False if there is less of it.
+bool feed_message(const Drop& drop, MessageBuilder& builder) {
     std::array<char, 65536> block;
     std::uint64_t left = drop.message_size;
     while (left > 0 && !builder.refusal()) {
         const ssize_t n = ::read(drop.file.get(), block.data(), std::min<std::uint64_t>(left, block.size()));
-        if (n == 0) throw FormatError("shorter than it was a moment ago");
+        if (n == 0) return false;
         if (n < 0) {
             if (errno == EINTR) continue;
             throw_errno("read drop");
@@ -47,6 +48,7 @@ void feed_message(const Drop& drop, MessageBuilder& builder) {
         builder.feed({block.data(), static_cast<std::size_t>(n)});
         left -= static_cast<std::uint64_t>(n);
     }
+    return true;
 }
 
 /// The message begins with "Delivered-To: SUBMITTER@host", as forward_message() writes it. The field names
@@ -79,31 +81,32 @@ Pickup::Pickup(const Config& config, const Spool& spool, Router& router, Accepto
 
 Pickup::~Pickup() = default;
 
-Pickup::Outcome Pickup::pick_up(const std::string& id, StatusWriter& status) {
-    const std::string path = spool_.drop_directory() + "/" + id;
+Pickup::Outcome Pickup::pick_up(const std::string& id, StatusWriter& status) try {
+    std::optional<Drop> drop;
     try {
-        auto drop = open_drop(spool_.drop_directory(), id, config_.limits.recipients);
-        if (!drop) return Outcome::taken;
-        if (status) status.restrict_to(drop->owner, is_trusted_submitter(config_, drop->owner));
-        // Another process may have it: a worker that outlived its runner, or a queue run beside the server.
-        if (!try_lock(drop->file.get())) return Outcome::try_again;
-        if (is_removed(drop->file.get())) return Outcome::taken;
-        // A crash may have fallen between its commit and the removal of the drop.
-        const Outcome outcome = spool_.finish_commit(id) ? Outcome::taken : accept_drop(id, *drop, status);
-        if (outcome == Outcome::taken) disk::unlink_if_exists(path);
-        return outcome;
+        drop = open_drop(spool_.drop_directory(), id, config_.limits.recipients);
     } catch (const FormatError& error) {
-        log_event(id, "submission-damaged", {{"kept-as", "bad" + id}, {"reason", error.what()}});
-        try {
-            disk::rename(path, spool_.directory() + "/bad" + id);
-            return Outcome::taken;
-        } catch (const std::system_error&) {
-            return Outcome::try_again;
-        }
-    } catch (const std::exception& error) {
-        log_event(id, "submission-deferred", {{"reason", in_plain_words(error)}});
-        return Outcome::try_again;
+        return set_aside(id, error.what());
     }
+    if (!drop) return Outcome::taken;
+    if (status) status.restrict_to(drop->owner, is_trusted_submitter(config_, drop->owner));
+    // Another process may have it: a worker that outlived its runner, or a queue run beside the server.
+    if (!try_lock(drop->file.get())) return Outcome::try_again;
+    if (is_removed(drop->file.get())) return Outcome::taken;
+    // A crash may have fallen between its commit and the removal of the drop.
+    const Outcome outcome = spool_.finish_commit(id) ? Outcome::taken : accept_drop(id, *drop, status);
+    if (outcome == Outcome::taken) disk::unlink_if_exists(spool_.drop_directory() + "/" + id);
+    return outcome;
+} catch (const std::exception& error) {
+    log_event(id, "submission-deferred", {{"reason", in_plain_words(error)}});
+    return Outcome::try_again;
+}
+
+/// What is no submission is kept for the admin.
+Pickup::Outcome Pickup::set_aside(const std::string& id, const std::string& problem) const {
+    log_event(id, "submission-damaged", {{"kept-as", "bad" + id}, {"reason", problem}});
+    disk::rename(spool_.drop_directory() + "/" + id, spool_.directory() + "/bad" + id);
+    return Outcome::taken;
 }
 
 // A submitter may name any sender, unless the site says otherwise; then the mail goes out under the name that
@@ -127,9 +130,15 @@ std::string Pickup::warning_for(const Drop& drop) const {
                        config_.identity.hostname, submitter, printable(sender.to_string()));
 }
 
+/// Mail that a delivery file sends on was written elsewhere, and stays as it is.
+bool Pickup::is_rewritten(const Drop& drop) const {
+    return !config_.routing.canonical.empty() && !is_sent_on(drop, login_name(drop.owner), config_);
+}
+
 Envelope Pickup::envelope_of(const Drop& drop) const {
     Envelope envelope;
     envelope.sender = sender_of(drop);
+    if (is_rewritten(drop)) envelope.sender = router_.canonical(envelope.sender);
     envelope.parameters = drop.envelope.parameters;
     envelope.arrived = now_unix();
     // sendmail refuses what is later, but the file may come from another program.
@@ -171,14 +180,18 @@ Pickup::Outcome Pickup::accept_drop(const std::string& id, Drop& drop, const Sta
     Envelope& envelope = routed.accepted;
     Message message(spool_.directory(), config_.queue.minfree);
     const std::string top = warning_for(drop) + received_field(config_.identity.hostname, id, envelope, "");
+    AddressRewriter rewritten;
+    if (is_rewritten(drop))
+        rewritten = [this](const Address& address) { return router_.canonical(address); };
     MessageBuilder builder(message,
                            {.hostname = config_.identity.hostname,
                             .id = id,
                             .sender = envelope.sender.to_string(),
                             .size = config_.limits.size,
-                            .hops = config_.limits.hops},
+                            .hops = config_.limits.hops,
+                            .rewritten = std::move(rewritten)},
                            top);
-    feed_message(drop, builder);
+    if (!feed_message(drop, builder)) return set_aside(id, "shorter than it was a moment ago");
     envelope.parameters.tls = builder.tls_wish(envelope.parameters.tls);
     if (const auto problem = builder.finish()) return give_up(id, routed, message, *problem, status);
     return filter_and_accept(id, routed, message, status);

@@ -7,6 +7,8 @@
 #include <new>
 #include <system_error>
 
+#include "postoffice/base/error.h"
+#include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
 #include "postoffice/base/utf8.h"
 #include "postoffice/mail/header.h"
@@ -17,6 +19,7 @@ namespace {
 /// Of a field that is looked at; keywords of RFC 3865 section 2 are no longer.
 constexpr std::size_t longest_collected = 1024;
 constexpr std::size_t most_delivered_to = 100;
+constexpr std::size_t largest_rewritten = 262144;  // octets of an address field
 
 /// What a client called itself, as it may stand in a structured field.
 std::string host_text(std::string_view text) {
@@ -107,7 +110,8 @@ void MessageBuilder::feed(std::string_view bytes) {
 
 std::optional<Reply> MessageBuilder::finish() {
     if (place_ == Place::field_name) begin_line(name_);
-    if (!ends_with_newline_ && place_ != Place::from_line) store("\n");
+    if (!ends_with_newline_ && place_ != Place::from_line) store_of_field("\n");
+    end_field();
     if (place_ != Place::body) complete_header();
     place_ = Place::body;
     if (!refusal_) attempt([this] { message_.write_out(); });
@@ -129,14 +133,7 @@ void MessageBuilder::count_header(std::size_t octets) {
 void MessageBuilder::read_header(std::string_view& bytes) {
     switch (place_) {
         case Place::line_start:
-            if (bytes.front() == '\n') {  // stays where it is: the blank line goes behind what we add
-                complete_header();
-                place_ = Place::body;
-            } else if (any_field_ && is_continuation(bytes)) {
-                place_ = Place::field_body;
-            } else {
-                place_ = Place::field_name;
-            }
+            begin_header_line(bytes.front());
             break;
         case Place::field_name:
             read_field_name(bytes);
@@ -144,7 +141,7 @@ void MessageBuilder::read_header(std::string_view& bytes) {
         case Place::field_body: {
             const auto end = bytes.find('\n');
             const auto line = bytes.substr(0, end == std::string_view::npos ? end : end + 1);
-            store(line);
+            store_of_field(line);
             eight_bit_header_ = eight_bit_header_ || !is_ascii(line);
             if (collected_ != nullptr)
                 *collected_ +=
@@ -162,6 +159,16 @@ void MessageBuilder::read_header(std::string_view& bytes) {
         case Place::body:
             break;
     }
+}
+
+void MessageBuilder::begin_header_line(char first) {
+    if (any_field_ && is_continuation({&first, 1})) {
+        place_ = Place::field_body;
+        return;
+    }
+    end_field();
+    if (first == '\n') complete_header();  // it is not read yet: the blank line goes behind what is added
+    place_ = first == '\n' ? Place::body : Place::field_name;
 }
 
 /// Collects the line to its colon or its end; then it is known what it begins.
@@ -185,7 +192,8 @@ void MessageBuilder::begin_line(std::string_view line) {
         note_field(name);
         // A client's own X-Spam must not be taken for ours, which says why the message is not wanted.
         const bool is_theirs = !settings_.spam.empty() && equals_ignoring_case(name, "X-Spam");
-        store(is_theirs ? "X-Spam-Original:" : line);
+        if (settings_.rewritten && is_address_field(name)) address_field_.emplace();
+        store_of_field(is_theirs ? "X-Spam-Original:" : line);
         place_ = Place::field_body;
     } else if (is_first && is_mbox_from_line(line)) {
         has_from_line_ = true;  // what a mailbox has in front of a message is no part of it
@@ -239,6 +247,27 @@ void MessageBuilder::complete_header() {
     }
 }
 
+/// The next octets of the field at hand. One that is too large to be rewritten is stored as it is.
+void MessageBuilder::store_of_field(std::string_view bytes) {
+    if (!address_field_ || address_field_->size() + bytes.size() > largest_rewritten) {
+        if (address_field_) store(*address_field_);
+        address_field_.reset();
+        store(bytes);
+    } else if (!refusal_) {
+        address_field_->append(bytes);
+    }
+}
+
+void MessageBuilder::end_field() {
+    if (!address_field_) return;
+    const std::string field = std::move(*address_field_);
+    address_field_.reset();
+    std::optional<std::string> changed;
+    attempt([&] { changed = rewrite_addresses(field, settings_.rewritten); });
+    eight_bit_header_ = eight_bit_header_ || (changed && !is_ascii(*changed));
+    store(changed ? *changed : field);
+}
+
 void MessageBuilder::store(std::string_view bytes) {
     if (!refusal_ && !bytes.empty()) attempt([&] { message_.append(bytes); });
 }
@@ -252,6 +281,9 @@ void MessageBuilder::attempt(Storing&& storing) {
         // Its client may go on for long, and others need the room.
         message_.abandon();
         refusal_ = storage_refusal(error);
+    } catch (const FormatError& error) {
+        log_event(settings_.id, "not-rewritten", {{"reason", error.what()}});
+        refusal_ = Reply{451, "4.3.5", "Addresses cannot be rewritten now; try again later"};
     } catch (const std::bad_alloc&) {
         refusal_ = Reply{451, "4.3.0", "Out of memory; try again later"};
     }

@@ -22,6 +22,7 @@ Router::Router(const Config& config, AliasTable& aliases, UserDirectory& users, 
       files_(files),
       domains_(config.vhost.dir),
       next_hops_(config),
+      canonical_(config, "canonical", config.routing.canonical, AddressMap::Extension::kept),
       pool_(config),
       own_addresses_(std::move(own_addresses)) {}
 
@@ -55,12 +56,12 @@ bool Router::is_for_all(const Address& address) {
 
 /// What the routes refuse or discard is known while the client still has the message. Else the queue asks for
 /// the next hop, at each attempt.
-void Router::route_elsewhere(Route& route, const Address& recipient) const {
+void Router::route_elsewhere(Route& route, const Address& recipient) {
+    next_hops_.refresh();
     const NextHops::Answer answer = next_hops_.find(recipient, Address());
     if (const auto* refusal = answer.next_hop.as<NextHop::Refusal>()) {
         route.status = refusal->reply.is_permanent() ? Route::Status::unknown : Route::Status::temporary;
         route.refusal = refusal->reply;
-        route.refusal.text = recipient.to_string() + ": " + route.refusal.text;
     } else if (answer.next_hop.is<NextHop::Discard>()) {
         route.hops.push_back({{Destination::Discard{}, recipient}, {}, false});
     } else {
@@ -71,21 +72,39 @@ void Router::route_elsewhere(Route& route, const Address& recipient) const {
             {fmt::format("route {} {}", answer.key, answer.value), "", answer.file, answer.line});
 }
 
+Address Router::canonical(const Address& address) {
+    canonical_.refresh();
+    const auto entry = canonical_.find(address);
+    return entry ? entry->address : address;
+}
+
+/// Before anything else is looked up, as cleanup(8) of Postfix has it.
+Address Router::canonical_recipient(Route& route, const Address& recipient) {
+    canonical_.refresh();
+    const auto entry = canonical_.find(recipient.qualified(config_.identity.hostname));
+    if (!entry) return recipient;
+    route.steps.push_back({.text = fmt::format("canonical {} -> {}", recipient.to_string(),
+                                               entry->address.to_string()),
+                           .file = canonical_.file(),
+                           .line = entry->line});
+    return entry->address;
+}
+
 Route Router::route(const Address& recipient, bool in_full) {
     Route route;
     std::string detail, owner;
     try {
         domains_.refresh();
-        route.is_local = is_ours(recipient);
-        route.is_for_all = route.is_local;
-        if (!route.is_local) {
-            route.is_for_all = is_for_all(recipient);
-            route_elsewhere(route, recipient);
-            return route;
+        const Address address = canonical_recipient(route, recipient);
+        route.is_local = is_ours(address);
+        route.is_for_all = is_ours(recipient) || is_for_all(recipient);
+        if (route.is_local && is_of_srs(address)) return route_srs(address);
+        if (route.is_local) {
+            aliases_.refresh();
+            Expansion(*this, route, address, in_full).expand_recipient();
+        } else {
+            route_elsewhere(route, address);
         }
-        if (is_of_srs(recipient)) return route_srs(recipient);
-        aliases_.refresh();
-        Expansion(*this, route, recipient, in_full).expand_recipient();
         if (route.status != Route::Status::accepted)
             route.refusal.text = recipient.to_string() + ": " + route.refusal.text;
         return route;

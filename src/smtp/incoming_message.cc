@@ -43,15 +43,30 @@ std::string top_fields(const Dialogue& dialogue, const std::string& id) {
                                                              envelope, is_ascii(recipient) ? recipient : "");
 }
 
-MessageBuilder::Settings builder_settings(const Dialogue& dialogue, const std::string& id) {
+// What comes on standard input becomes a local submission, and is rewritten as one.
+bool is_rewritten(Dialogue& dialogue) {
+    return !dialogue.config().routing.canonical.empty() && dialogue.client_is_known() &&
+           !dialogue.reads_standard_input();
+}
+
+Address stored_sender(Dialogue& dialogue) {
+    const Address& sender = dialogue.transaction.sender();
+    return is_rewritten(dialogue) ? dialogue.services.router.canonical(sender) : sender;
+}
+
+MessageBuilder::Settings builder_settings(Dialogue& dialogue, const std::string& id, const Address& sender) {
     const Config& config = dialogue.config();
+    AddressRewriter rewritten;
+    if (is_rewritten(dialogue))
+        rewritten = [&](const Address& address) { return dialogue.services.router.canonical(address); };
     return {.hostname = config.identity.hostname,
             .id = id,
-            .sender = dialogue.transaction.sender().to_string(),
+            .sender = sender.to_string(),
             .size = config.limits.size,
             .hops = config.limits.hops,
             .header_size = config.limits.header_size,
-            .spam = unwanted_mail(dialogue).why};
+            .spam = unwanted_mail(dialogue).why,
+            .rewritten = rewritten};
 }
 
 // Hosts of ours bring the mail of many.
@@ -138,8 +153,9 @@ std::optional<Reply> refuse_message(Dialogue& dialogue) {
 
 IncomingMessage::IncomingMessage(Dialogue& dialogue, DataDecoder decoder)
     : id_(dialogue.transaction.id()),
+      sender_(stored_sender(dialogue)),
       message_(dialogue.config().queue.dir, dialogue.config().queue.minfree, share_of(dialogue, share_)),
-      builder_(message_, builder_settings(dialogue, id_), top_fields(dialogue, id_)),
+      builder_(message_, builder_settings(dialogue, id_, sender_), top_fields(dialogue, id_)),
       decoder_(decoder),
       pace_(dialogue) {}
 
@@ -184,6 +200,7 @@ Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
     FilterOutcome filtered{.discarded_by = discarded.filter};
     Envelope envelope = dialogue.transaction.read_envelope(origin_of(dialogue), builder_.has_eight_bit(),
                                                            builder_.has_eight_bit_header());
+    envelope.sender = sender_;
     envelope.parameters.tls = builder_.tls_wish(envelope.parameters.tls);
     envelope.unwanted = unwanted.why;
     if (!refusal) refusal = filter_message(dialogue, message_, envelope, filtered);

@@ -43,6 +43,7 @@ class IncomingMessage {
     std::optional<Reply> check_content(Dialogue& dialogue, Envelope& envelope, CheckedContent& content) const;
 
     std::string id_;
+    Address sender_;  ///< that the message is stored with
     std::optional<SpoolShare> share_;
     Message message_;
     MessageBuilder builder_;

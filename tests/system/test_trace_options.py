@@ -49,7 +49,7 @@ ALL = [(name, address) for name, case in CASES.items() for address in case.addre
 #: Tested in other files: the delivery needs another server, or each test has its own.
 ELSEWHERE = {"local-transport": "test_lmtp.py", "mail-dir": "test_mail_arrives.py", "aliases": "test_trace.py",
              "hostname": "test_host_name.py", "relay-host": "trace_table.py", "routes": "test_routes.py",
-             "sender-relay": "test_routes.py", "relay-domains": "test_routes.py", "mxpool": "test_mxpool.py", "verify-from": "test_access.py",
+             "sender-relay": "test_routes.py", "relay-domains": "test_routes.py", "mxpool": "test_mxpool.py", "canonical": "test_canonical.py", "verify-from": "test_access.py",
              "nameserver": "test_resolv_conf.py", "vhost-dir": "test_trace_virtual.py"}
 NO_ROUTE = set("""
     user trusted queue-dir control log listen msp clients client-connections load hops recipients size minfree timeout

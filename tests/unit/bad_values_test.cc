@@ -120,6 +120,7 @@ constexpr BadValue bad_values[] = {
     {"helo-name", "a b", "\"a b\" is not a host or domain name"},
     {"destination-rate", "10",
      "\"10\" is not a rate: a number from 1 to 1000000, /, and a time (100/1h), or 0 for no limit"},
+    {"canonical", "canonical", "\"canonical\" is not an absolute path"},
     {"generics", "generic", "\"generic\" is not an absolute path"},
     {"tls-reports", "maybe", not_a_flag},
     {"usermap", "*@example.org", "a map is PATTERN:TARGET, with further targets behind commas"},

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "postoffice/base/error.h"
 #include "spool_folder.h"
 
 namespace postoffice {
@@ -286,6 +287,50 @@ TEST(ReceivedField, LocalSubmissionNamesTheUser) {
                     .starts_with("Received: by b (postoffice) with local id I\n\t(uid 1000 (bob));\n\t"));
     envelope.origin.submitter = "uid 1000 b)o(b";
     EXPECT_NE(received_field("b", "I", envelope, "").find("(uid 1000 b?o?b)"), std::string::npos);
+}
+
+MessageBuilder::Settings settings_that_rewrite() {
+    MessageBuilder::Settings with = settings();
+    with.rewritten = [](const Address& address) {
+        if (address.local_part() == "broken") throw FormatError("table:1: no address");
+        return address.domain() == "old.test" ? Address(address.local_part(), "new.test") : address;
+    };
+    return with;
+}
+
+TEST(Receiver, AddressesAreRewrittenInTheHeaderHoweverItIsCut) {
+    const std::string input =
+        "From: A <a@old.test>\nSubject: a@old.test\nto: b@old.test,\n\tc@far.test, d@old.test\n" + complete +
+        "Resent-Cc: e@OLD.test\n\nFrom: a@old.test\n";
+    const std::string wanted =
+        "From: A <a@new.test>\nSubject: a@old.test\nto: b@new.test,\n\tc@far.test, d@new.test\n" + complete +
+        "Resent-Cc: e@new.test\n\nFrom: a@old.test\n";
+    for (const std::size_t step : {1U, 2U, 3U, 7U, 1000U})
+        EXPECT_EQ(receive(input, step, settings_that_rewrite()).text, wanted);
+}
+
+TEST(Receiver, ALastFieldWithoutLineEndIsRewritten) {
+    EXPECT_EQ(receive(complete + "To: a@old.test", 1000, settings_that_rewrite()).text,
+              complete + "To: a@new.test\n");
+    EXPECT_EQ(receive(complete + "To: a@old.test\nno field\n", 1000, settings_that_rewrite()).text,
+              complete + "To: a@new.test\n\nno field\n");
+}
+
+TEST(Receiver, AFieldThatIsTooLargeToBeRewrittenStays) {
+    std::string list = "To: a@old.test";
+    while (list.size() < 300000) list += ",\n b@old.test";
+    const std::string input = complete + list + "\nCc: a@old.test\n\n";
+    for (const std::size_t step : {1000U, 1000000U}) {
+        const std::string text = receive(input, step, settings_that_rewrite()).text;
+        EXPECT_TRUE(text == complete + list + "\nCc: a@new.test\n\n") << step;
+    }
+}
+
+TEST(Receiver, AnAddressThatCannotBeRewrittenNowIsRefusedForNow) {
+    const Received received = receive(complete + "To: broken@old.test\n\nx\n", 1000, settings_that_rewrite());
+    ASSERT_TRUE(received.refusal);
+    EXPECT_EQ(received.refusal->code, 451);
+    EXPECT_EQ(received.refusal->status, "4.3.5");
 }
 
 }  // namespace

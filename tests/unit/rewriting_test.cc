@@ -9,6 +9,7 @@
 #include "../support/temporary_folder.h"
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
+#include "postoffice/mail/address_rewriting.h"
 
 namespace postoffice {
 namespace {
@@ -40,13 +41,14 @@ TEST(OutgoingAddresses, InHeadersOnlyAddressesChange) {
         "TO: group: a@far.test,\n\t\"b c\"@host.example.org, @host.example.org;\n"
         "Resent-Cc: d@HOST.example.org\n"
         "Message-ID: <1@host.example.org>\nSubject: bob@host.example.org\n\nFrom: bob@host.example.org\n";
-    EXPECT_EQ(addresses.rewritten_header(header),
+    const auto rewritten = [&](const Address& address) { return addresses.rewritten(address); };
+    EXPECT_EQ(rewrite_addresses(header, rewritten),
               "Received: by host.example.org (x)\n"
               "From: \"bob@host.example.org\" <bob@example.org> (bob@host.example.org)\n"
               "TO: group: a@far.test,\n\t\"b c\"@example.org, @host.example.org;\n"
               "Resent-Cc: d@example.org\n"
               "Message-ID: <1@host.example.org>\nSubject: bob@host.example.org\n");
-    EXPECT_FALSE(addresses.rewritten_header("From: a@far.test\n\n"));
+    EXPECT_FALSE(rewrite_addresses("From: a@far.test\n\n", rewritten));
 }
 
 TEST(OutgoingAddresses, TheReplacementEndsWhereTheFieldsEnd) {
@@ -102,6 +104,29 @@ TEST_F(GenericsTest, TheTableOfPostfixIsReadAsGenericHasIt) {
              {"eve@localhost", "eve@example.org"},  // masquerade
          })
         EXPECT_EQ(rewritten(address), other) << address;
+}
+
+TEST_F(GenericsTest, AMapThatKeepsExtensionsDoesSoWhereTheEntryHasNone) {
+    write(
+        "bob          Bob.Smith\n"
+        "carol+news   news@isp.example\n"
+        "@inner.local @outer.example\n"
+        "@else.local  all@isp.example\n");
+    AddressMap map(config_, "canonical", config_.routing.generics, AddressMap::Extension::kept);
+    map.refresh();
+    for (const auto& [address, other, line] :
+         std::initializer_list<std::tuple<const char*, const char*, unsigned>>{
+             {"bob@localhost", "Bob.Smith@host.example.org", 1},
+             {"BOB+Tag@localhost", "Bob.Smith+Tag@host.example.org", 1},
+             {"carol+news@localhost", "news@isp.example", 2},
+             {"eve+x@inner.local", "eve+x@outer.example", 3},
+             {"eve+x@else.local", "all@isp.example", 4},
+         }) {
+        const auto entry = map.find(*parse_addr_spec(address));
+        ASSERT_TRUE(entry) << address;
+        EXPECT_EQ(entry->address.to_string(), other);
+        EXPECT_EQ(entry->line, line) << address;
+    }
 }
 
 TEST_F(GenericsTest, ATableWithAnErrorRewritesNothing) {

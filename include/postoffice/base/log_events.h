@@ -385,7 +385,7 @@ inline constexpr auto log_events = std::to_array<LogEventRow>({
     {"not-recorded",           LogLevel::err,     "reason",
         "What became of a recipient cannot be recorded."},
     {"not-rewritten",          LogLevel::err,     "reason",
-        "Addresses cannot be rewritten (srs-key=, generics=); the mail waits."},
+        "Addresses cannot be rewritten (srs-key=, generics=, canonical=); the mail waits."},
     {"not-settled",            LogLevel::err,     "reason",
         "What became of a message cannot be recorded or reported; it is tried again."},
     {"not-removed",            LogLevel::warning, "reason",

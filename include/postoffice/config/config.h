@@ -162,6 +162,8 @@ struct RoutingConfig {
     /// Domains elsewhere for which mail from every client is passed on, with those below them; or, if it
     /// begins with '/', the path of a table of such domains.
     std::vector<std::string> relay_domains;
+    std::string
+        canonical;  ///< table: addresses that clients of this host write, as they should be; empty = none
     std::string generics;  ///< table: addresses as other hosts see them; empty = none
     std::string srs_key;   ///< file with the secrets for forwarded mail; empty: no SRS
     bool mxpool;           ///< mail for domains here goes to better mail hosts of theirs, if DNS has some

@@ -57,6 +57,8 @@ class Pickup {
     Envelope envelope_of(const Drop& drop) const;
     Outcome refuse(const std::string& id, Envelope envelope, Message& message, const Reply& reply,
                    const StatusWriter& status);
+    Outcome set_aside(const std::string& id, const std::string& problem) const;
+    bool is_rewritten(const Drop& drop) const;
     Address sender_of(const Drop& drop) const;
     std::string warning_for(const Drop& drop) const;
 

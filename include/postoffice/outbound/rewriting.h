@@ -28,12 +28,8 @@ class OutgoingAddresses {
     /// The address as other hosts see it: as generics= has it, else as masquerade= does.
     Address rewritten(const Address& address) const;
 
-    /// The header with rewritten addresses in From, Sender, Reply-To, To and Cc, and those of resendings;
-    /// nullopt if none changes. `header` may be a whole message.
-    std::optional<std::string> rewritten_header(std::string_view header) const;
-
-    /// The same of a stored message; nullopt also if its header is larger than 256 KB. Throws
-    /// std::system_error.
+    /// The header of a stored message with rewritten addresses, see rewrite_addresses(); nullopt if none
+    /// changes, or if the header is larger than 256 KB. Throws std::system_error.
     std::optional<ReplacedHeader> replacement_for(int message) const;
 
     /// The sender for mail that an address of this host sends on: one of SRS if there is a key and the sender

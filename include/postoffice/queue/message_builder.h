@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "postoffice/mail/address_rewriting.h"
 #include "postoffice/mail/envelope.h"
 #include "postoffice/mail/reply.h"
 #include "postoffice/queue/message.h"
@@ -32,6 +33,7 @@ class MessageBuilder {
             0;  ///< most octets of its header, counted with LF line ends; 0 = no limit
         std::string spam =
             {};  ///< for an X-Spam field; one of the client's becomes X-Spam-Original; empty: none
+        AddressRewriter rewritten = {};  ///< for the fields of is_address_field(); empty: they stay
     };
     /// Keeps a reference to `message`. `top_fields`: whole lines put above everything else.
     MessageBuilder(Message& message, Settings settings, const std::string& top_fields);
@@ -39,7 +41,8 @@ class MessageBuilder {
     /// The next octets, LF line ends, cut anywhere. After a limit was passed or the disk failed, further
     /// octets are counted and dropped: the client is still talking. Does not throw.
     void feed(std::string_view bytes);
-    /// The end of the message. nullopt: complete and stored; otherwise why not (552, 554, 452, 451).
+    /// The end of the message. nullopt: complete and stored; otherwise why not (552, 554, 452, 451). A
+    /// FormatError of Settings::rewritten is one of the reasons.
     std::optional<Reply> finish();
     /// Why it will be refused, if that is known already.
     const std::optional<Reply>& refusal() const { return refusal_; }
@@ -67,6 +70,7 @@ class MessageBuilder {
         body,
     };
     void read_header(std::string_view& bytes);
+    void begin_header_line(char first);
     void read_field_name(std::string_view& bytes);
     void begin_line(std::string_view line);
     void end_header_with(std::string_view line);
@@ -75,6 +79,8 @@ class MessageBuilder {
     void complete_header();
     void count_header(std::size_t octets);
     void store(std::string_view bytes);
+    void store_of_field(std::string_view bytes);
+    void end_field();
     template <class Storing>
     void attempt(Storing&& storing);
 
@@ -89,6 +95,7 @@ class MessageBuilder {
     bool eight_bit_ = false;
     bool eight_bit_header_ = false;
     std::string* collected_ = nullptr;  // where the body of the field at hand goes; null pointer: nowhere
+    std::optional<std::string> address_field_;  // as far as it has come, until it can be rewritten
     std::string solicitation_;
     std::vector<std::string> delivered_to_;
     bool has_date_ = false, has_message_id_ = false, has_from_ = false;

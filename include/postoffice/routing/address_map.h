@@ -15,26 +15,42 @@ namespace postoffice {
 
 class AddressMap {
   public:
-    /// Keeps the references; `file` may be empty: the map has no entries. Nothing is read yet.
-    AddressMap(const Config& config, const std::string& option, const std::string& file)
-        : config_(config), option_(option), table_(file) {}
+    enum class Extension { dropped, kept };
+    /// What a table has for an address.
+    struct Entry {
+        Address address;  ///< that stands for it
+        unsigned line;    ///< of the table
+    };
+
+    /// Keeps the reference to `config`; `file` may be empty: the map has no entries. Nothing is read yet.
+    /// `extension`: of an address whose entry is for the address without it.
+    AddressMap(const Config& config, const std::string& option, const std::string& file,
+               Extension extension = Extension::dropped)
+        : config_(config), option_(option), table_(file), extension_(extension) {}
 
     /// Looks whether the table has changed: one stat(2). Does not throw.
     void refresh() { table_.refresh(); }
     bool is_empty() const { return table_.file().empty(); }
+    const std::string& file() const { return table_.file(); }
     /// What stands for a qualified address; nullopt if it stays. The keys are, in this order, the address,
     /// the address without its extension, for a domain of this host the same without the domain, and
     /// "@domain". Throws FormatError if the table cannot be used now, or if the entry has an error.
-    std::optional<Address> find(const Address& address) const;
+    std::optional<Entry> find(const Address& address) const;
     /// All that is wrong with the table, a line each: "FILE:LINE: reason".
     std::vector<std::string> problems() const;
 
   private:
-    std::vector<std::string> keys_of(const Address& address) const;
+    /// What to look for in the table, and the extension that is missing in it.
+    struct Key {
+        std::string text;
+        std::string extension = "";  ///< with its delimiter
+    };
+    std::vector<Key> keys_of(const Address& address) const;
 
     const Config& config_;
     const std::string option_;
     TextTable table_;
+    Extension extension_;
 };
 
 /// "name@domain", "name" for one on this host, or "@domain", which keeps the name and is an Address without

@@ -12,6 +12,7 @@
 #include "postoffice/mail/address.h"
 #include "postoffice/mail/envelope.h"
 #include "postoffice/mail/reply.h"
+#include "postoffice/routing/address_map.h"
 #include "postoffice/routing/availability.h"
 #include "postoffice/routing/mx_pool.h"
 #include "postoffice/routing/next_hops.h"
@@ -72,6 +73,9 @@ class Router {
     /// `recipient` is qualified, or a name of this host. Does not throw: an error is Status::temporary.
     /// `in_full`: each line of a list that is included is a step, too.
     Route route(const Address& recipient, bool in_full = false);
+    /// The address that canonical= has for one that a client of this host wrote; the same if it has none.
+    /// Throws FormatError if the table cannot be used now.
+    Address canonical(const Address& address);
     /// Why a route that was accepted cannot be delivered to now, for a client that still has the message.
     /// Asked of routes with a single destination only: the others deliver or wait on their own. Does not
     /// throw.
@@ -85,11 +89,12 @@ class Router {
   private:
     class Expansion;
 
+    Address canonical_recipient(Route& route, const Address& recipient);
     bool is_on_host(const Address& address) const;
     bool is_of_srs(const Address& recipient) const;
     Route route_srs(const Address& recipient);
     bool is_ours(const Address& address) const;
-    void route_elsewhere(Route& route, const Address& recipient) const;
+    void route_elsewhere(Route& route, const Address& recipient);
     const VirtualDomain* virtual_domain_of(const Address& address) const;
     std::optional<Account> account_for(const Destination& destination);
 
@@ -99,6 +104,7 @@ class Router {
     UserFiles& files_;
     DomainTable domains_;
     NextHops next_hops_;
+    AddressMap canonical_;
     MxPool pool_;
     std::vector<IpAddress> own_addresses_;
 };

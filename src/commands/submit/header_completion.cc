@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "postoffice/base/clock.h"
 #include "postoffice/base/text.h"
 #include "postoffice/mail/address_field.h"
+#include "postoffice/mail/address_rewriting.h"
 #include "postoffice/mail/header.h"
 #include "postoffice/queue/spool.h"
 
@@ -70,11 +70,6 @@ bool is_dropped(const Field& field) {
     return field.is("Bcc") || (!field.resent && (field.is("Return-Path") || field.is("Content-Length")));
 }
 
-bool holds_addresses(const Field& field) {
-    static constexpr std::array<std::string_view, 5> names{"From", "Sender", "To", "Cc", "Reply-To"};
-    return std::any_of(names.begin(), names.end(), [&](std::string_view name) { return field.is(name); });
-}
-
 void collect_recipients(const Field& field, CompletedHeader& result) {
     const std::string body = field_value(field.body);
     for (const MailboxText& mailbox : find_mailboxes(body)) {
@@ -133,7 +128,7 @@ CompletedHeader complete_header(std::string_view header, const HeaderSettings& s
     for (const Field& field : fields) {
         if (field.is("Received")) ++result.received;
         if (is_dropped(field)) continue;
-        if (settings.complete && holds_addresses(field)) {
+        if (settings.complete && is_address_field(field.name)) {
             result.text.append(field.up_to_colon());
             result.text.append(qualify_mailboxes(field.body, settings.hostname));
         } else {
