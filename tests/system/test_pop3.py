@@ -382,3 +382,15 @@ def test_the_server_named_pop3d_serves_pop3_alone(pop3_host):
     finally:
         server.terminate()
         server.wait(30)
+
+
+def test_the_server_named_pop3d_says_what_to_do_beside_smtpd(pop3_host):
+    """There is one server for each spool."""
+    host = pop3_host.host
+    for name, has_hint in ("pop3d", True), ("smtpd", False):
+        done = subprocess.run([host.command(name), "-C", host.config, "-bD"], stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=50)
+        assert done.returncode == os.EX_OSERR, done
+        assert ("that one serves POP3, too, where pop3= or pop3s= names a port, after a reload" in done.stderr) == has_hint
+        assert done.stderr.startswith(f"{name}: "), done.stderr
+    pop3_host.client().quit()
