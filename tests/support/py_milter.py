@@ -6,7 +6,7 @@ import Milter
 
 
 class Editor(Milter.Base):
-    negotiations = 0
+    connections = clients = 0
 
     def envfrom(self, address, *parameters):
         self.is_plain = address.startswith("<plain@")
@@ -14,7 +14,7 @@ class Editor(Milter.Base):
 
     def eom(self):
         if self.is_plain:
-            self.addheader("X-Negotiations", str(Editor.negotiations))
+            self.addheader("X-Served", f"{Editor.clients} clients on {Editor.connections} connections")
             return Milter.CONTINUE  # then libmilter lets another client follow
         self.addheader("X-Id", self.getsymval("i") or "none")
         self.addheader("X-Client", self.getsymval("{client_addr}") or "none")
@@ -28,11 +28,12 @@ class Editor(Milter.Base):
         return Milter.ACCEPT
 
     def negotiate(self, options):
-        Editor.negotiations += 1
+        Editor.connections += 1
         self._ctx.setsymlist(Milter.M_CONNECT, "{client_addr}")  # that of Base passes octets, which is refused
         return Milter.Base.negotiate(self, options)
 
     def connect(self, name, family, address):
+        Editor.clients += 1
         self.fields = []
         return Milter.CONTINUE
 

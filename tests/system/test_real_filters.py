@@ -79,35 +79,46 @@ def started(command, folder, ready):
     return process
 
 
-def test_libmilter_makes_each_change(host, folder):
+@pytest.fixture
+def edited_host(host, folder):
+    """A started host with the filter of python3-milter."""
     pytest.importorskip("Milter", reason="NEEDS python3-milter (./configure.sh --get-deps=check installs it)")
     socket = os.path.join(folder, "editor.sock")
     script = os.path.join(os.path.dirname(scripted_filter.__file__), "py_milter.py")
     process = started([sys.executable, script, socket], folder, socket)
-    try:
-        host.write_aliases(f"postmaster: {USER}\nroot: {USER}\nrefuse: {USER}\n")
-        host.write_config(filter=f"unix:{socket}")
-        host.start()
-        with host.smtp() as client:
-            client.mail("ann@far.test")
-            assert client.rcpt("refuse@host.test") == (550, b"5.7.1 not 100% welcome\n5.7.1 on two lines")
-            client.rcpt("root@host.test")
-            assert client.data(b"Subject: change\nX-Gone: 1\n\n" + b"x" * 200_000 + b"\n")[0] == 250
-        for number in range(9):  # clients that may follow each other on one connection to the filter
-            with host.smtp() as client:
-                client.sendmail("plain@far.test", ["root@host.test"], f"Subject: plain {number}\n\nbody\n")
-        assert len(re.findall(rb"\nX-Negotiations: \d+\n", host.wait_for_mail(USER, b"Subject: plain 8"))) == 9
-        text = host.wait_for_mail(USER, b"the end")
-        header, body = text.split(b"\n\n", 1)
-        assert header.startswith(b"From new@far.test ") and b"X-Gone" not in header
-        for field in (b"Subject: changed", b"X-Client: 127.0.0.1", b"X-Headers: 5"):
-            assert b"\n" + field in header, header
-        assert b"X-Id: " in header and b"X-Id: none" not in header
-        assert body.startswith(b"line one\nline one\n") and body.count(b"line one") == 20000
-    finally:
-        process.kill()
-        process.wait()
+    host.write_aliases(f"postmaster: {USER}\nroot: {USER}\nrefuse: {USER}\n")
+    host.write_config(filter=f"unix:{socket}")
+    yield host.start()
+    process.kill()
+    process.wait()
     assert "filter-failed" not in host.log_text()
+
+
+def test_libmilter_makes_each_change(edited_host):
+    with edited_host.smtp() as client:
+        client.mail("ann@far.test")
+        assert client.rcpt("refuse@host.test") == (550, b"5.7.1 not 100% welcome\n5.7.1 on two lines")
+        client.rcpt("root@host.test")
+        assert client.data(b"Subject: change\nX-Gone: 1\n\n" + b"x" * 200_000 + b"\n")[0] == 250
+    text = edited_host.wait_for_mail(USER, b"the end")
+    header, body = text.split(b"\n\n", 1)
+    assert header.startswith(b"From new@far.test ") and b"X-Gone" not in header
+    for field in (b"Subject: changed", b"X-Client: 127.0.0.1", b"X-Headers: 5"):
+        assert b"\n" + field in header, header
+    assert b"X-Id: " in header and b"X-Id: none" not in header
+    assert body.startswith(b"line one\nline one\n") and body.count(b"line one") == 20000
+
+
+def test_libmilter_serves_clients_one_after_the_other_on_its_connection(edited_host):
+    for number in range(9):
+        with edited_host.smtp() as client:
+            client.sendmail("plain@far.test", ["root@host.test"], f"Subject: plain {number}\n\nbody\n")
+        wait_for(lambda: not any(title.startswith("SMTP ") for title in edited_host.processes().values()),
+                 what="an idle process, which then gets the next client")
+    text = edited_host.wait_for_mail(USER, b"Subject: plain 8")
+    served = [tuple(map(int, counts)) for counts in re.findall(rb"X-Served: (\d+) clients on (\d+) connections", text)]
+    assert [clients for clients, _ in served] == list(range(1, 10))
+    assert served[-1][1] <= 4  # one, but for clients that came so late that the server had said goodbye
 
 
 def test_opendmarc_sees_what_opendkim_found(make_host, folder):
