@@ -4,7 +4,7 @@
 #include <array>
 #include <utility>
 
-#include "postoffice/base/text.h"
+#include "named_options.h"
 #include "postoffice/config/values.h"
 
 namespace postoffice {
@@ -16,51 +16,38 @@ constexpr std::array on_failure_words = {std::pair{"accept", OnFailure::accept},
                                          std::pair{"tempfail", OnFailure::tempfail},
                                          std::pair{"reject", OnFailure::reject}};
 
-/// One word of "header+body".
-bool allow_change(FilterChanges& changes, std::string_view word) {
-    if (word == "header") return changes.header = true;
-    if (word == "body") return changes.body = true;
-    if (word == "sender") return changes.sender = true;
-    if (word == "recipients") return changes.recipients = true;
-    if (word == "quarantine") return changes.quarantine = true;
-    return false;
-}
+constexpr auto change_words = std::to_array<NamedFlag<FilterChanges>>({
+    {"header", &FilterChanges::header},
+    {"body", &FilterChanges::body},
+    {"sender", &FilterChanges::sender},
+    {"recipients", &FilterChanges::recipients},
+    {"quarantine", &FilterChanges::quarantine},
+});
+
+constexpr auto skip_words = std::to_array<NamedFlag<FilterSettings>>({
+    {"trusted", &FilterSettings::skip_trusted},
+    {"login", &FilterSettings::skip_login},
+    {"local", &FilterSettings::skip_local},
+});
 
 std::string set_changes(FilterSettings& filter, std::string_view value) {
     if (value == "all") return filter.changes = FilterChanges(), "";
     filter.changes = {false, false, false, false, false};
-    if (value == "none") return "";
-    for (const auto word : split(value, '+'))
-        if (!allow_change(filter.changes, trim(word)))
-            return fmt::format(
-                "changes: \"{}\" is none of all, none, header, body, sender, recipients, quarantine",
-                printable(word));
-    return "";
+    return value == "none" ? "" : set_flags(filter.changes, value, change_words);
 }
 
 std::string set_skip(FilterSettings& filter, std::string_view value) {
-    for (const auto part : split(value, '+')) {
-        const auto word = trim(part);
-        if (word != "trusted" && word != "login" && word != "local")
-            return fmt::format("skip: \"{}\" is none of trusted, login, local", printable(word));
-        (word == "trusted" ? filter.skip_trusted
-         : word == "login" ? filter.skip_login
-                           : filter.skip_local) = true;
-    }
-    return "";
+    return set_flags(filter, value, skip_words);
 }
 
 std::string set_on_failure(FilterSettings& filter, std::string_view value) {
     for (const auto& [word, action] : on_failure_words)
         if (value == word) return filter.on_failure = action, "";
-    return fmt::format("on-failure: \"{}\" is none of accept, tempfail, reject", printable(value));
+    return fmt::format("\"{}\" is none of accept, tempfail, reject", printable(value));
 }
 
 std::string set_refusal(FilterSettings& filter, std::string_view value) {
-    filter.refuses_spam = value == "spam";
-    return value == "spam" || value == "final"
-               ? ""
-               : fmt::format("refusal: \"{}\" is neither final nor spam", printable(value));
+    return set_choice(filter.refuses_spam, value, "spam", "final");
 }
 
 template <auto Member>
@@ -72,11 +59,7 @@ std::string set_limit(FilterSettings& filter, std::string_view value) {
     return "";
 }
 
-struct FilterOption {
-    std::string_view name;
-    std::string (*set)(FilterSettings&, std::string_view value);
-};
-constexpr auto filter_options = std::to_array<FilterOption>({
+constexpr auto filter_options = std::to_array<NamedOption<FilterSettings>>({
     {"on-failure", set_on_failure},
     {"connect-timeout", set_limit<&FilterSettings::connect_time>},
     {"timeout", set_limit<&FilterSettings::answer_time>},
@@ -85,17 +68,6 @@ constexpr auto filter_options = std::to_array<FilterOption>({
     {"skip", set_skip},
     {"refusal", set_refusal},
 });
-
-std::string set_filter_option(FilterSettings& filter, std::string_view text) {
-    auto value = text;
-    const auto name = trim(read_until(value, '='));
-    for (const FilterOption& option : filter_options)
-        if (name == option.name) return option.set(filter, trim(value));
-    return fmt::format(
-        "\"{}\" is not an option of filter: on-failure, timeout, message-timeout, "
-        "connect-timeout, changes, skip, refusal",
-        printable(name));
-}
 
 }  // namespace
 
@@ -111,9 +83,8 @@ Result<FilterSettings> parse_filter(std::string_view text) {
     if (!place) return Problem{place.problem()};
     FilterSettings filter{.place = *place};
     if (text.find(',') == text.npos) return filter;
-    for (const auto option : split(options, ','))
-        if (auto problem = set_filter_option(filter, trim(option)); !problem.empty())
-            return Problem{std::move(problem)};
+    if (auto problem = set_named_options(filter, options, "filter", filter_options); !problem.empty())
+        return Problem{std::move(problem)};
     return filter;
 }
 

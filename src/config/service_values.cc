@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 #include <sys/un.h>
 
-#include "postoffice/base/text.h"
+#include "named_options.h"
 #include "postoffice/config/values.h"
 
 namespace postoffice {
@@ -40,48 +40,37 @@ Result<SocketPlace> parse_socket_host(std::string_view text, bool is_ipv6_only) 
 
 constexpr Seconds longest_answer_time{240};  // clients wait five minutes (RFC 5321 section 4.5.3.2)
 
+using Stages = PolicyService::Stages;
+constexpr auto stage_words = std::to_array<NamedFlag<Stages>>({
+    {"rcpt", &Stages::rcpt},
+    {"data", &Stages::data},
+    {"end-of-message", &Stages::end_of_message},
+});
+
 std::string set_stages(PolicyService& service, std::string_view value) {
     service.stages = {.rcpt = false};
-    for (const auto part : split(value, '+')) {
-        const auto word = trim(part);
-        if (word != "rcpt" && word != "data" && word != "end-of-message")
-            return fmt::format("stages: \"{}\" is none of rcpt, data, end-of-message", printable(word));
-        (word == "rcpt"   ? service.stages.rcpt
-         : word == "data" ? service.stages.data
-                          : service.stages.end_of_message) = true;
-    }
-    return "";
+    return set_flags(service.stages, value, stage_words);
 }
 
 std::string set_timeout(PolicyService& service, std::string_view value) {
     const auto time = parse_duration(value);
     if (!time) return time.problem();
     if (*time < Seconds(1) || *time > longest_answer_time)
-        return fmt::format("timeout: from 1s to {}, since the client waits",
-                           duration_text(longest_answer_time));
+        return fmt::format("from 1s to {}, since the client waits", duration_text(longest_answer_time));
     service.timeout = *time;
     return "";
 }
 
 std::string set_clients(PolicyService& service, std::string_view value) {
-    service.all_clients = value == "all";
-    return value == "all" || value == "strangers"
-               ? ""
-               : fmt::format("clients: \"{}\" is neither all nor strangers", printable(value));
+    return set_choice(service.all_clients, value, "all", "strangers");
 }
 
 std::string set_on_failure(PolicyService& service, std::string_view value) {
-    service.failure_accepts = value == "accept";
-    return value == "accept" || value == "tempfail"
-               ? ""
-               : fmt::format("on-failure: \"{}\" is neither accept nor tempfail", printable(value));
+    return set_choice(service.failure_accepts, value, "accept", "tempfail");
 }
 
 std::string set_refusal(PolicyService& service, std::string_view value) {
-    service.refuses_spam = value == "spam";
-    return value == "spam" || value == "final"
-               ? ""
-               : fmt::format("refusal: \"{}\" is neither final nor spam", printable(value));
+    return set_choice(service.refuses_spam, value, "spam", "final");
 }
 
 std::string set_context(PolicyService& service, std::string_view value) {
@@ -89,11 +78,7 @@ std::string set_context(PolicyService& service, std::string_view value) {
     return "";
 }
 
-struct ServiceOption {
-    std::string_view name;
-    std::string (*set)(PolicyService&, std::string_view value);
-};
-constexpr auto service_options = std::to_array<ServiceOption>({
+constexpr auto service_options = std::to_array<NamedOption<PolicyService>>({
     {"stages", set_stages},
     {"clients", set_clients},
     {"refusal", set_refusal},
@@ -101,16 +86,6 @@ constexpr auto service_options = std::to_array<ServiceOption>({
     {"timeout", set_timeout},
     {"context", set_context},
 });
-
-std::string set_option(PolicyService& service, std::string_view text) {
-    auto value = text;
-    const auto name = trim(read_until(value, '='));
-    for (const ServiceOption& option : service_options)
-        if (name == option.name) return option.set(service, trim(value));
-    return fmt::format(
-        "\"{}\" is not an option of policy-service: stages, clients, refusal, on-failure, timeout, context",
-        printable(name));
-}
 
 }  // namespace
 
@@ -136,9 +111,9 @@ Result<PolicyService> parse_policy_service(std::string_view text) {
     if (!place) return Problem{place.problem()};
     PolicyService service{*place};
     if (!has_options) return service;
-    for (const auto option : split(options, ','))
-        if (auto problem = set_option(service, trim(option)); !problem.empty())
-            return Problem{std::move(problem)};
+    if (auto problem = set_named_options(service, options, "policy-service", service_options);
+        !problem.empty())
+        return Problem{std::move(problem)};
     return service;
 }
 

@@ -8,12 +8,11 @@
 #include <limits>
 
 #include "postoffice/base/error.h"
+#include "postoffice/base/utf8.h"
 #include "postoffice/queue/message_builder.h"
 
 namespace postoffice {
 namespace {
-
-using Action = UnwantedMail::Action;
 
 /// Of a file, to its end. Throws std::system_error.
 void feed(MessageBuilder& builder, const Fd& file) {
@@ -29,19 +28,10 @@ void feed(MessageBuilder& builder, const Fd& file) {
 
 }  // namespace
 
-Reply refusal_of_unwanted(const Config& config, const std::string& reason) {
-    const std::string& why = config.access.spam.why;
-    return {550, "5.7.1",
-            fmt::format("{} does not accept this message: {}", config.identity.hostname,
-                        why.empty() ? reason : why)};
-}
-
 std::optional<Reply> CheckedContent::check(const Config& config, const ScannerHandle& scanner,
                                            const std::string& id) {
     if (auto refusal = scan(config, scanner, id)) return refusal;
-    if (!is_unwanted()) return std::nullopt;
-    if (config.access.spam.action == Action::bounce) return refusal_of_unwanted(config, reason_);
-    return add_field(config, id);
+    return is_unwanted() ? add_field(config, id) : std::nullopt;
 }
 
 /// Does nothing without `av=`.
@@ -54,16 +44,17 @@ std::optional<Reply> CheckedContent::scan(const Config& config, const ScannerHan
     if (verdict.kind == ScanVerdict::Kind::clean) return std::nullopt;
     if (verdict.kind == ScanVerdict::Kind::undecided)
         return Reply{450, "4.7.1", "The message cannot be checked now; please try again later"};
-    if (!is_unwanted()) reason_ = verdict.text;
-    return std::nullopt;
+    unwanted_.add(config.access.spam, verdict.text);
+    return refusal_of_unwanted(config.access.spam, {550, "5.7.1", verdict.text},
+                               config.identity.hostname + " does not accept this message: ");
 }
 
 void CheckedContent::mark(const Config& config, Envelope& envelope) const {
     if (!scanned_.empty()) add_verdicts(envelope, {fmt::format("av {}: {}", config.access.av, scanned_)});
     if (!is_unwanted()) return;
-    envelope.unwanted = reason_;
-    if (config.access.spam.action == Action::folder && envelope.folder == MailFolder::inbox)
-        send_to_folder(envelope, MailFolder::spam);
+    envelope.unwanted = unwanted_.why;
+    if (!is_ascii(unwanted_.why)) envelope.parameters.body = Body::eight_bit_mime;
+    send_to_folder(envelope, unwanted_.folder);
 }
 
 /// The message is complete but for the field, so that the builder adds and renames nothing else.
@@ -74,7 +65,7 @@ std::optional<Reply> CheckedContent::add_field(const Config& config, const std::
                             .id = id,
                             .sender = "",
                             .hops = std::numeric_limits<unsigned>::max(),
-                            .spam = reason_},
+                            .spam = unwanted_.why},
                            "");
     feed(builder, message_->open_for_reading());
     return builder.finish();

@@ -22,7 +22,7 @@ class SubmissionFilters {
         FilterVerdict verdict{};
         std::unique_ptr<Message> message{};  ///< in place of the submitted one; null: it is unchanged
         Reply refusal{};                     ///< of the last recipient that was refused
-        std::string unwanted{};              ///< why a filter refused it, if `spam=` accepts it all the same
+        Unwanted unwanted{};                 ///< as FilteredMessage has it
     };
     /// Shows the filters a submission that is complete. Changes `envelope` as they want, and moves recipients
     /// that they refuse to `refused`. A recipient that is refused for now defers all of the submission.

@@ -95,7 +95,8 @@ void Filter::begin_message(bool is_for_it) {
     last_macros_.reset();
 }
 
-FilterVerdict Filter::failure_verdict() const {
+FilterVerdict Filter::verdict_of_failure() const {
+    if (!has_failed_ || !is_for_it_) return {};
     switch (settings_.on_failure) {
         case FilterSettings::OnFailure::tempfail:
             return {Kind::refuse, unavailable, settings_.place.to_string()};
@@ -115,18 +116,17 @@ FilterVerdict Filter::fail(const std::exception& error) {
                {"action", to_string(settings_.on_failure)}});
     has_failed_ = true;
     drop_connection();
-    return failure_verdict();
+    return verdict_of_failure();
 }
 
 FilterVerdict Filter::standing_verdict() const {
-    if (!is_for_it_) return {};
-    if (has_failed_) return failure_verdict();
+    if (!is_for_it_ || has_failed_) return verdict_of_failure();
     const auto& refusal = client_refusal_ ? client_refusal_ : helo_refusal_;
     return refusal ? FilterVerdict{Kind::refuse, *refusal, settings_.place.to_string()} : FilterVerdict();
 }
 
 FilterVerdict Filter::ask(Stage stage, std::string_view data) try {
-    if (has_failed_ && stage != Stage::unknown) return standing_verdict();
+    if (has_failed_ && stage != Stage::unknown) return verdict_of_failure();
     if (connection_ == nullptr || accepts_session_) return {};
     if (!is_about_client(stage) && stage != Stage::unknown && !takes_part()) return {};
     pose(stage, data);

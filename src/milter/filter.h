@@ -46,6 +46,10 @@ class Filter {
     FilterVerdict ask(Stage stage, std::string_view data);
     /// An earlier verdict against the client, or a failure.
     FilterVerdict standing_verdict() const;
+    /// What its failure means for the message at hand; to go on if it has not failed.
+    FilterVerdict verdict_of_failure() const;
+    /// The message at hand goes on, and this filter hears no more of it.
+    void leave_message() { is_done_ = true; }
     /// The recipient was refused here: the filter is told if it wants to know.
     void tell_refused_recipient(std::string_view data);
     /// All of the message. `edit`: gets its changes, which count if the verdict is to go on. Throws
@@ -62,7 +66,6 @@ class Filter {
     void introduce(std::string_view client, const Introduction& introduction);
     void drop_connection() noexcept;
     FilterVerdict fail(const std::exception& error);
-    FilterVerdict failure_verdict() const;
     void pose(Stage stage, std::string_view data);
     FilterVerdict pose_header(const MessageContent& content);
     FilterVerdict pose_body(const MessageContent& content);

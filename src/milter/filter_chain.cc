@@ -15,14 +15,6 @@ using milter::Stage;
 
 struct FilterChain::Members {
     std::vector<Filter> filters;
-
-    /// Each in its turn, until one of them does not go on.
-    template <class Ask>
-    FilterVerdict ask_each(Ask ask) {
-        for (Filter& filter : filters)
-            if (FilterVerdict verdict = ask(filter); !verdict.goes_on()) return verdict;
-        return {};
-    }
 };
 
 namespace {
@@ -76,13 +68,15 @@ FilterVerdict FilterChain::mail(const FilterClient& client, const Address& sende
     macros_.set("{mail_addr}", sender.to_string());
     macros_.set("{mail_host}", sender.domain());
     macros_.set("{mail_mailer}", config_.identity.is_local_domain(sender.domain()) ? "local" : "smtp");
+    unwanted_ = {};
+    verdicts_.clear();
     const std::string connect = connect_data(client);
     const std::string mail = path_data(sender, parameters);
     for (Filter& filter : members_->filters) {
         filter.begin_message(!skips(filter.settings()));
         filter.meet(resolver_, connect, {client.helo, client.tls});
     }
-    return members_->ask_each([&](Filter& filter) {
+    return ask_each(Stage::mail, [&](Filter& filter) {
         FilterVerdict verdict = filter.standing_verdict();
         return verdict.goes_on() ? filter.ask(Stage::mail, mail) : verdict;
     });
@@ -93,7 +87,7 @@ FilterVerdict FilterChain::recipient(const Address& address, std::string_view pa
     macros_.set("{rcpt_host}", address.domain());
     macros_.set("{rcpt_mailer}", is_local ? "local" : "smtp");
     const std::string data = path_data(address, parameters);
-    return members_->ask_each([&](Filter& filter) { return filter.ask(Stage::recipient, data); });
+    return ask_each(Stage::recipient, [&](Filter& filter) { return filter.ask(Stage::recipient, data); });
 }
 
 void FilterChain::refused_recipient(const Address& address, std::string_view parameters, const Reply& reply) {
@@ -105,24 +99,61 @@ void FilterChain::refused_recipient(const Address& address, std::string_view par
 }
 
 FilterVerdict FilterChain::data() {
-    return members_->ask_each([](Filter& filter) { return filter.ask(Stage::data, ""); });
+    return ask_each(Stage::data, [](Filter& filter) { return filter.ask(Stage::data, ""); });
 }
 
 FilterVerdict FilterChain::unknown(std::string_view line) {
     std::string data;
     milter::append_text(data, line);
-    return members_->ask_each([&](Filter& filter) { return filter.ask(Stage::unknown, data); });
+    for (Filter& filter : members_->filters)
+        if (FilterVerdict verdict = filter.ask(Stage::unknown, data); !verdict.goes_on()) return verdict;
+    return {};
 }
 
-/// In the log, for DEBUG, and for the journal of the message.
-void FilterChain::note_verdict(Filter& filter, FilteredMessage& result, const std::string& changes,
-                               Milliseconds time) const {
-    const FilterVerdict& verdict = result.verdict;
+/// Each in its turn, until one of them does not go on.
+FilterVerdict FilterChain::ask_each(Stage stage, const Ask& ask) {
+    for (Filter& filter : members_->filters) {
+        FilterVerdict verdict = ask(filter);
+        if (verdict.goes_on()) continue;
+        if (!accepts_unwanted(filter, verdict)) return verdict;
+        note_unwanted(filter, stage, verdict);
+    }
+    return {};
+}
+
+/// A filter with refusal=spam refuses the message for good, which goes on without this filter if `spam=`
+/// accepts it.
+bool FilterChain::accepts_unwanted(Filter& filter, FilterVerdict& verdict) {
+    if (!filter.settings().refuses_spam || filter.has_failed()) return false;
+    if (verdict.kind != FilterVerdict::Kind::refuse || !verdict.reply.is_permanent()) return false;
+    const UnwantedMail& spam = config_.access.spam;
+    if (auto refusal = refusal_of_unwanted(spam, verdict.reply)) {
+        verdict.is_unwanted = true;
+        verdict.reply = *std::move(refusal);
+        return false;
+    }
+    unwanted_.add(spam, verdict.reply.text);
+    filter.leave_message();
+    return true;
+}
+
+/// In the log, and for the journal.
+void FilterChain::note_unwanted(const Filter& filter, Stage stage, const FilterVerdict& verdict) {
+    const std::string place = filter.settings().place.to_string();
+    const std::string_view name = milter::row_of(stage).name;
+    verdicts_.push_back(fmt::format("filter {}: {} at {}", place, verdict.word(), name));
+    log_event(
+        macros_.get("i"), "filtered",
+        {{"filter", place}, {"stage", name}, {"verdict", verdict.word()}, {"reply", verdict.reply.line()}});
+}
+
+/// In the log, for DEBUG, and for the journal.
+void FilterChain::note_verdict(Filter& filter, const FilterVerdict& verdict, const std::string& changes,
+                               Milliseconds time) {
     const std::string place = filter.settings().place.to_string();
     const std::string took = fmt::format("{}, {} ms", verdict.word(), time.count());
     filter.note_result(took);
-    result.verdicts.push_back(
-        fmt::format("filter {}: {}{}", place, took, changes.empty() ? "" : ", " + changes));
+    verdicts_.push_back(fmt::format("filter {}: {}{}", place, took, changes.empty() ? "" : ", " + changes));
     log_event(macros_.get("i"), "filtered",
               {{"filter", place},
                {"stage", "message"},
@@ -132,46 +163,34 @@ void FilterChain::note_verdict(Filter& filter, FilteredMessage& result, const st
                {"took", fmt::format("{}ms", time.count())}});
 }
 
-/// A filter with refusal=spam has refused the message, which goes on all the same, as `spam=` wants.
-bool FilterChain::accepts_spam(const Filter& filter, FilteredMessage& result) const {
-    Reply& reply = result.verdict.reply;
-    if (!filter.settings().refuses_spam || filter.has_failed()) return false;
-    if (result.verdict.kind != FilterVerdict::Kind::refuse || !reply.is_permanent()) return false;
-    if (result.unwanted.empty()) result.unwanted = reply.text;
-    const UnwantedMail& spam = config_.access.spam;
-    if (spam.action != UnwantedMail::Action::bounce) return true;
-    if (!spam.why.empty()) reply.text = spam.why;
-    return false;
+/// One filter sees the message, and changes it.
+FilterVerdict FilterChain::examine(Filter& filter, MessageContent& content, FilteredMessage& result) {
+    if (filter.has_failed() || !filter.takes_part()) return filter.verdict_of_failure();
+    const Stopwatch watch;
+    const milter::BodyStore store{config_.queue.dir, config_.queue.minfree, config_.limits.size};
+    MessageEdit edit(content, filter.settings().changes, store, filter.has(milter::flag::leading_space));
+    FilterVerdict verdict = filter.examine(content, edit);
+    if (filter.has_failed()) return verdict;
+    note_verdict(filter, verdict, verdict.goes_on() ? edit.summary() : "", watch.time());
+    if (!verdict.goes_on()) return accepts_unwanted(filter, verdict) ? FilterVerdict() : verdict;
+    result.has_eight_bit = result.has_eight_bit || edit.has_eight_bit();
+    result.envelope.add(edit.envelope());
+    edit.apply_to(content);
+    return verdict;
 }
 
 FilteredMessage FilterChain::examine(Message& message) {
     FilteredMessage result;
     MessageContent content(message);
     if (content.refusal()) return {.verdict = {FilterVerdict::Kind::refuse, *content.refusal()}};
-    const milter::BodyStore store{config_.queue.dir, config_.queue.minfree, config_.limits.size};
     macros_.set("{msg_id}", message_id(content));
-    bool is_changed = false;
     for (Filter& filter : members_->filters) {
-        result.verdict = filter.standing_verdict();
-        if (!result.verdict.goes_on()) return result;
-        if (!filter.takes_part()) continue;
-        const Stopwatch watch;
-        MessageEdit edit(content, filter.settings().changes, store, filter.has(milter::flag::leading_space));
-        result.verdict = filter.examine(content, edit);
-        if (!filter.has_failed())
-            note_verdict(filter, result, result.verdict.goes_on() ? edit.summary() : "", watch.time());
-        if (accepts_spam(filter, result)) {
-            result.verdict = {};
-            continue;
-        }
-        if (!result.verdict.goes_on()) return result;
-        if (filter.has_failed()) continue;
-        is_changed = is_changed || edit.has_new_text();
-        result.has_eight_bit = result.has_eight_bit || edit.has_eight_bit();
-        result.envelope.add(edit.envelope());
-        edit.apply_to(content);
+        result.verdict = examine(filter, content, result);
+        if (!result.verdict.goes_on()) break;
     }
-    if (!is_changed) return result;
+    result.unwanted = unwanted_;
+    result.verdicts = verdicts_;
+    if (!result.verdict.goes_on() || !content.is_changed()) return result;
     result.message = std::make_unique<Message>(config_.queue.dir, config_.queue.minfree);
     content.write_to(*result.message);
     result.message->write_out();

@@ -74,10 +74,15 @@ void MessageContent::read_header(std::string_view header) {
     }
 }
 
+void MessageContent::replace_fields(std::vector<ContentField> fields) {
+    fields_ = std::move(fields);
+    is_changed_ = true;
+}
+
 void MessageContent::replace_body(Message& body) {
     read_from(body);
     body_start_ = 0;
-    has_body_ = true;
+    has_body_ = is_changed_ = true;
 }
 
 void MessageContent::read_body(const std::function<bool(std::string_view)>& take) const {

@@ -33,10 +33,12 @@ class MessageContent {
 
     /// Why filters cannot take it: a field, or its header, is too long.
     std::optional<Reply> refusal() const { return refusal_; }
-    std::vector<ContentField>& fields() { return fields_; }
     const std::vector<ContentField>& fields() const { return fields_; }
+    void replace_fields(std::vector<ContentField> fields);
     /// From here on this is the body. Throws std::system_error.
     void replace_body(Message& body);
+    /// It is not what was read any more.
+    bool is_changed() const { return is_changed_; }
     /// Calls `take` with pieces of the body, with CRLF, of `most_data` octets or less, until it returns
     /// false.
     void read_body(const std::function<bool(std::string_view)>& take) const;
@@ -53,6 +55,7 @@ class MessageContent {
     Fd file_;
     std::int64_t body_start_ = 0;
     bool has_body_ = false;
+    bool is_changed_ = false;
     std::optional<Reply> refusal_;
 };
 

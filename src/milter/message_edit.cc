@@ -178,9 +178,10 @@ void MessageEdit::apply_to(MessageContent& content) {
         content.replace_body(*body_);
     }
     if (!is_copied_) return;
-    content.fields().clear();
+    std::vector<ContentField> fields;
     for (Slot& slot : slots_)
-        if (!slot.is_removed) content.fields().push_back(std::move(slot.field));
+        if (!slot.is_removed) fields.push_back(std::move(slot.field));
+    content.replace_fields(std::move(fields));
 }
 
 }  // namespace postoffice::milter

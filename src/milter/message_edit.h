@@ -29,8 +29,6 @@ class MessageEdit {
     /// Takes in an answer that is_change(). One that the filter may not make is ignored. Throws FormatError
     /// for what no message can have, or for too many changes, std::system_error for a full disk.
     void take(const Answer& answer);
-    /// The text of the message is another one now.
-    bool has_new_text() const { return is_copied_ || body_ != nullptr; }
     bool has_eight_bit() const { return has_eight_bit_; }
     const EnvelopeChanges& envelope() const { return envelope_; }
     /// "2 fields, body, 1 recipient", for the log; "" without changes.

@@ -46,13 +46,11 @@ std::optional<Reply> check_lists(Dialogue& dialogue, const Resolver& resolver, c
         state.listed.assign_cut(verdict.why);
     }
     if (state.list_status == ListStatus::listed) forget_credit(dialogue, sender);
-    const UnwantedMail& spam = dialogue.config().access.spam;
-    if (spam.action != Action::bounce) return std::nullopt;  // but see unwanted_mail()
-    const std::string text = fmt::format("{} takes no mail from you: {}", dialogue.config().identity.hostname,
-                                         spam.why.empty() ? state.listed.str() : spam.why);
-    if (state.list_status == ListStatus::listed) return Reply{554, "5.7.1", text};
-    if (state.list_status == ListStatus::maybe_listed) return Reply{450, "4.7.1", text};
-    return std::nullopt;
+    if (!is_on_a_list(state)) return std::nullopt;
+    const bool is_sure = state.list_status == ListStatus::listed;
+    return refusal_of_unwanted(dialogue.config().access.spam,
+                               {is_sure ? 554 : 450, is_sure ? "5.7.1" : "4.7.1", state.listed.str()},
+                               dialogue.config().identity.hostname + " takes no mail from you: ");
 }
 
 /// SPF is looked at for what speaks for a client, never for what speaks against it.
@@ -191,15 +189,14 @@ void log_unwanted(const Dialogue& dialogue, const std::string& id, const Envelop
 
 Unwanted unwanted_mail(const Dialogue& dialogue) {
     const SessionState& state = dialogue.state;
-    const Config& config = dialogue.config();
-    const bool counts = !dialogue.is_authenticated();
-    if (counts && config.access.forbidden.action == Action::folder && !state.forbidden.str().empty())
-        return {MailFolder::forbidden, state.forbidden.str()};
-    if (config.access.spam.action == Action::bounce) return {};
-    const std::string why =
-        counts && is_on_a_list(state) ? state.listed.str() : dialogue.transaction.unwanted();
-    if (why.empty()) return {};
-    return {config.access.spam.action == Action::folder ? MailFolder::spam : MailFolder::inbox, why};
+    const AccessConfig& access = dialogue.config().access;
+    if (dialogue.is_authenticated()) return dialogue.transaction.unwanted();
+    if (access.forbidden.action == Action::folder && !state.forbidden.str().empty())
+        return {state.forbidden.str(), MailFolder::forbidden};
+    if (access.spam.action == Action::bounce || !is_on_a_list(state)) return dialogue.transaction.unwanted();
+    Unwanted listed;
+    listed.add(access.spam, state.listed.str());
+    return listed;
 }
 
 }  // namespace postoffice

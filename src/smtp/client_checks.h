@@ -11,6 +11,7 @@
 #include "postoffice/mail/address.h"
 #include "postoffice/mail/envelope.h"
 #include "postoffice/mail/reply.h"
+#include "postoffice/policy/unwanted_mail.h"
 
 namespace postoffice {
 
@@ -27,18 +28,14 @@ std::optional<Reply> check_stranger(Dialogue& dialogue, const Address& sender);
 
 std::optional<Reply> check_before_data(Dialogue& dialogue);
 
-/// One line for each verdict against a message that is accepted all the same: of hosts.deny, a DNS list, a
-/// policy service, or the program of av=.
+/// A line for each verdict against a message that is accepted all the same: that of hosts.deny, and any
+/// other.
 void log_unwanted(const Dialogue& dialogue, const std::string& id, const Envelope& envelope);
 
 /// Known-bad mail of a stranger: what the greylist has come to think of the sender counts no more.
 void forget_credit(Dialogue& dialogue, const Address& sender);
 
-/// What speaks against the mail of a client that is served all the same; see also CheckedContent.
-struct Unwanted {
-    MailFolder folder = MailFolder::inbox;  ///< of those of its recipients that are mailboxes here
-    std::string why = {};                   ///< for an X-Spam field; empty: nothing
-};
+/// What hosts.deny, a DNS list or a policy service has said against a message that goes on all the same.
 Unwanted unwanted_mail(const Dialogue& dialogue);
 
 }  // namespace postoffice

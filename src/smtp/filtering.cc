@@ -70,6 +70,7 @@ std::optional<Reply> conclude(Dialogue& dialogue, std::string_view stage, const 
         dialogue.transaction.discard({.filter = verdict.filter});
         return std::nullopt;
     }
+    if (verdict.is_unwanted) forget_credit(dialogue, dialogue.transaction.sender());
     if (verdict.reply.code == 421) dialogue.is_over = true;
     return verdict.reply;
 }
@@ -128,7 +129,7 @@ std::optional<Reply> filter_message(Dialogue& dialogue, Message& message, Envelo
     const FilterVerdict& verdict = filtered.verdict;
     if (verdict.kind == FilterVerdict::Kind::refuse) {
         if (verdict.reply.code == 421) dialogue.is_over = true;
-        if (!filtered.unwanted.empty()) forget_credit(dialogue, envelope.sender);
+        if (verdict.is_unwanted) forget_credit(dialogue, envelope.sender);
         return verdict.reply;
     }
     outcome.unwanted = filtered.unwanted;

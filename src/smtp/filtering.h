@@ -31,7 +31,7 @@ std::optional<Reply> filter_unknown(Dialogue& dialogue, std::string_view line);
 struct FilterOutcome {
     std::unique_ptr<Message> message{};  ///< in place of the one that came; null: it is unchanged
     std::string discarded_by{};          ///< the filter that wants it thrown away; empty: none does
-    std::string unwanted{};              ///< why a filter refused it, if `spam=` accepts it all the same
+    Unwanted unwanted{};                 ///< as FilteredMessage has it
 };
 /// For a message that is complete. Changes the envelope as filters want. Throws std::system_error if the
 /// changes cannot be stored.

@@ -65,7 +65,6 @@ MessageBuilder::Settings builder_settings(Dialogue& dialogue, const std::string&
             .size = config.limits.size,
             .hops = config.limits.hops,
             .header_size = config.limits.header_size,
-            .spam = unwanted_mail(dialogue).why,
             .rewritten = rewritten};
 }
 
@@ -182,33 +181,33 @@ std::optional<Reply> IncomingMessage::check_text(Dialogue& dialogue) {
 
 std::optional<Reply> IncomingMessage::check_content(Dialogue& dialogue, Envelope& envelope,
                                                     CheckedContent& content) const {
-    if (auto refusal = check_loop(envelope, builder_.delivered_to())) return refusal;
     // What comes on standard input becomes a local submission, and is looked at as one.
-    if (dialogue.reads_standard_input()) return std::nullopt;
-    auto refusal = content.check(dialogue.config(), dialogue.services.scanner, id_);
-    dialogue.last_scan = content.scanned();
-    if (content.is_unwanted()) forget_credit(dialogue, envelope.sender);
-    content.mark(dialogue.config(), envelope);
-    return refusal;
+    if (!dialogue.reads_standard_input()) {
+        auto refusal = content.check(dialogue.config(), dialogue.services.scanner, id_);
+        dialogue.last_scan = content.scanned();
+        if (content.is_unwanted()) forget_credit(dialogue, envelope.sender);
+        content.mark(dialogue.config(), envelope);
+        if (refusal) return refusal;
+    }
+    return check_loop(envelope, builder_.delivered_to());
 }
 
 Reply IncomingMessage::offer(Dialogue& dialogue, std::string_view verb) {
     auto refusal = check_text(dialogue);
     Discard discarded = dialogue.transaction.discarded();
-    const Unwanted unwanted = unwanted_mail(dialogue);
+    Unwanted unwanted = unwanted_mail(dialogue);
     const std::optional<std::string> held = dialogue.transaction.held();
     FilterOutcome filtered{.discarded_by = discarded.filter};
     Envelope envelope = dialogue.transaction.read_envelope(origin_of(dialogue), builder_.has_eight_bit(),
                                                            builder_.has_eight_bit_header());
     envelope.sender = sender_;
     envelope.parameters.tls = builder_.tls_wish(envelope.parameters.tls);
-    envelope.unwanted = unwanted.why;
     if (!refusal) refusal = filter_message(dialogue, message_, envelope, filtered);
     end_filtered_message(dialogue);
     discarded.filter = filtered.discarded_by;
     if (!envelope.hold) envelope.hold = held;
-    send_to_folder(envelope, unwanted.folder);
-    CheckedContent content(filtered.message ? *filtered.message : message_, filtered.unwanted);
+    CheckedContent content(filtered.message ? *filtered.message : message_,
+                           unwanted ? std::move(unwanted) : std::move(filtered.unwanted));
     if (!refusal && !discarded) refusal = check_content(dialogue, envelope, content);
     if (refusal) {
         log_refused(dialogue, id_, verb, envelope, *refusal);

@@ -39,7 +39,8 @@ class IncomingMessage {
   private:
     /// Why the message is refused, as far as its text and the session tell.
     std::optional<Reply> check_text(Dialogue& dialogue);
-    /// As far as its envelope and the program of av= tell; may mark both as unwanted.
+    /// As far as its envelope and the program of av= tell; marks both if a verdict calls the message
+    /// unwanted.
     std::optional<Reply> check_content(Dialogue& dialogue, Envelope& envelope, CheckedContent& content) const;
 
     std::string id_;

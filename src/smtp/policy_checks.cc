@@ -118,16 +118,18 @@ class PolicyRound {
         }
     }
 
-    /// True if it is spam that spam= accepts; at the end of a message it is too late to mark it.
+    /// True if the message is unwanted, and goes on all the same.
     bool refuse(const PolicyClient& service, Reply reply) {
-        const UnwantedMail& spam = dialogue_.config().access.spam;
-        const bool is_spam = service.service().refuses_spam && reply.is_permanent();
-        if (is_spam) forget_credit(dialogue_, dialogue_.transaction.sender());
-        if (is_spam && spam.action != UnwantedMail::Action::bounce && stage_ != PolicyStage::end_of_message) {
-            dialogue_.transaction.call_unwanted(reply.text);
-            return true;
+        if (service.service().refuses_spam && reply.is_permanent()) {
+            const UnwantedMail& spam = dialogue_.config().access.spam;
+            forget_credit(dialogue_, dialogue_.transaction.sender());
+            auto refusal = refusal_of_unwanted(spam, reply);
+            if (!refusal) {
+                dialogue_.transaction.unwanted().add(spam, reply.text);
+                return true;
+            }
+            reply = *std::move(refusal);
         }
-        if (is_spam && !spam.why.empty()) reply.text = spam.why;
         if (reply.code == 421 || reply.code == 521) dialogue_.is_over = true;
         refusal_ = reply.is_permanent() && if_rejected_ ? *if_rejected_ : std::move(reply);
         return false;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "postoffice/mail/envelope.h"
+#include "postoffice/policy/unwanted_mail.h"
 #include "postoffice/routing/recipients.h"
 
 namespace postoffice {
@@ -48,9 +49,9 @@ class Transaction {
     }
     const std::string& prepended() const { return prepended_; }
     std::size_t prepended_count() const { return prepended_count_; }
-    /// Why a policy service calls the message unwanted, if `spam=` accepts it all the same; empty: none does.
-    const std::string& unwanted() const { return unwanted_; }
-    void call_unwanted(std::string why) { unwanted_ = std::move(why); }
+    /// A policy service calls the message unwanted, and `spam=` accepts it all the same.
+    Unwanted& unwanted() { return unwanted_; }
+    const Unwanted& unwanted() const { return unwanted_; }
     /// As Envelope::verdicts has it; the first hundred are kept.
     void add_verdict(std::string verdict) {
         if (verdicts_.size() < 100) verdicts_.push_back(std::move(verdict));
@@ -95,7 +96,7 @@ class Transaction {
     std::size_t prepended_count_ = 0;
     Discard discarded_;
     std::optional<std::string> hold_;
-    std::string unwanted_;
+    Unwanted unwanted_;
     std::vector<std::string> verdicts_;
     Address first_original_;
     std::unordered_set<std::string> originals_;

@@ -195,7 +195,7 @@ TEST(FilterChain, LetsSpamPassThatIsToBeMarked) {
     session.config.access.spam.action = UnwantedMail::Action::accept;
     const FilteredMessage marked = session.send();
     EXPECT_TRUE(marked.verdict.goes_on());
-    EXPECT_EQ(marked.unwanted, "looks like spam");
+    EXPECT_EQ(marked.unwanted.why, "looks like spam");
     EXPECT_EQ(marked.message, nullptr) << "the changes of this filter do not count";
     session.end();
     const auto& heard = second.heard();
@@ -210,7 +210,30 @@ TEST(FilterChain, RefusesSpamInTheWordsOfTheOption) {
     session.config.access.spam.why = "no spam here";
     const FilteredMessage result = session.send();
     EXPECT_EQ(result.verdict.reply.line(), "550 5.7.1 no spam here");
-    EXPECT_EQ(result.unwanted, "looks like spam");
+    EXPECT_TRUE(result.verdict.is_unwanted);
+    EXPECT_FALSE(result.unwanted);
+}
+
+TEST(FilterChain, LetsSpamPassAtEachStageAndAsksThisFilterNoMore) {
+    for (const char stage : {'C', 'H', 'M', 'R', 'T'}) {
+        FakeFilter first({[stage](FilterPeer& peer) {
+            peer.agree();
+            (void)peer.go_on_until(stage);
+            peer.say('r');
+            peer.finish();
+        }});
+        FilterSettings settings = first.settings();
+        settings.refuses_spam = true;
+        Session session({settings});
+        session.config.access.spam.action = UnwantedMail::Action::folder;
+        const FilteredMessage marked = session.send();
+        EXPECT_TRUE(marked.verdict.goes_on()) << stage;
+        EXPECT_EQ(marked.unwanted.why, "Refused by a filter") << stage;
+        EXPECT_EQ(marked.unwanted.folder, MailFolder::spam) << stage;
+        ASSERT_EQ(marked.verdicts.size(), 1u) << stage;
+        session.end();
+        for (const std::string& heard : first.heard()) EXPECT_NE(heard[0], 'E') << stage;
+    }
 }
 
 TEST(FilterChain, CollectsChangesOfTheEnvelope) {

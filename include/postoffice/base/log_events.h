@@ -201,7 +201,7 @@ inline constexpr auto log_events = std::to_array<LogEventRow>({
     {"forbidden",              LogLevel::notice,  "mark client from reason action",
         "The client is in hosts.deny; with an id: a message from it was accepted all the same."},
     {"spam",                   LogLevel::notice,  "mark client from reason action",
-        "A message was accepted although a list of dnsbl=, a policy service or av= calls it unwanted."},
+        "A message was accepted although dnsbl=, a policy service, a filter or av= calls it unwanted."},
     {"login-succeeded",        LogLevel::info,    "client login",
         "A client logged in."},
     {"login-failed",           LogLevel::notice,  "client login reason",

@@ -20,13 +20,16 @@
 #include "postoffice/milter/kept_connections.h"
 #include "postoffice/milter/macros.h"
 #include "postoffice/net/resolver.h"
+#include "postoffice/policy/unwanted_mail.h"
 #include "postoffice/queue/message.h"
 
 namespace postoffice {
 
 namespace milter {
 class Filter;
-}
+class MessageContent;
+enum class Stage;
+}  // namespace milter
 
 /// The client as filters hear of it.
 struct FilterClient {
@@ -43,7 +46,7 @@ struct FilteredMessage {
     std::unique_ptr<Message> message{};  ///< the text as filters want it; null: it is unchanged
     bool has_eight_bit = false;          ///< what they added goes beyond ASCII
     EnvelopeChanges envelope{};
-    std::string unwanted{};  ///< why a filter with refusal=spam refused it; with `spam=accept` it goes on
+    Unwanted unwanted{};  ///< a filter with refusal=spam refused it at some stage, and `spam=` accepts it
     std::vector<std::string>
         verdicts{};  ///< of each filter, with the time that it took, as a journal has them
 };
@@ -84,14 +87,20 @@ class FilterChain {
 
   private:
     struct Members;
-    bool accepts_spam(const milter::Filter& filter, FilteredMessage& result) const;
-    void note_verdict(milter::Filter& filter, FilteredMessage& result, const std::string& changes,
-                      Milliseconds time) const;
+    using Ask = std::function<FilterVerdict(milter::Filter&)>;
+    FilterVerdict ask_each(milter::Stage stage, const Ask& ask);
+    bool accepts_unwanted(milter::Filter& filter, FilterVerdict& verdict);
+    void note_unwanted(const milter::Filter& filter, milter::Stage stage, const FilterVerdict& verdict);
+    void note_verdict(milter::Filter& filter, const FilterVerdict& verdict, const std::string& changes,
+                      Milliseconds time);
+    FilterVerdict examine(milter::Filter& filter, milter::MessageContent& content, FilteredMessage& result);
 
     const Config& config_;
     const Resolver& resolver_;
     FilterMacros macros_;
     std::unique_ptr<Members> members_;
+    Unwanted unwanted_;                  ///< the message at hand
+    std::vector<std::string> verdicts_;  ///< about it
 };
 
 }  // namespace postoffice

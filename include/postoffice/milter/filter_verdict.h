@@ -15,7 +15,8 @@ struct FilterVerdict {
         discard,  ///< the message is taken and thrown away; its client hears of no error
     } kind = Kind::go_on;
     Reply reply = {};
-    std::string filter = {};  ///< the socket of the filter, for the log; empty to go on
+    std::string filter = {};   ///< the socket of the filter, for the log; empty to go on
+    bool is_unwanted = false;  ///< a filter with refusal=spam refuses, and so does `spam=`
 
     bool goes_on() const { return kind == Kind::go_on; }
     /// "accept", "discard", "reject", "tempfail": for the log.
