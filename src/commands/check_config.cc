@@ -20,6 +20,7 @@
 #include "postoffice/outbound/tls_policy_table.h"
 #include "postoffice/policy/passwords.h"
 #include "postoffice/routing/address_map.h"
+#include "postoffice/routing/availability.h"
 #include "postoffice/routing/domain_files.h"
 #include "postoffice/routing/next_hops.h"
 #include "postoffice/routing/users.h"
@@ -56,11 +57,15 @@ void note_passwords(const DomainTable& domains, const VirtualDomain& domain,
                                       folder, some_of(unknown)));
 }
 
-/// Where the owner of a domain has a mail folder that the owner cannot get to.
+/// A mail folder of a domain that its owner cannot make, or cannot get to.
 void note_mail_folder(const Config& config, const VirtualDomain& domain, std::vector<std::string>& notices) {
     struct stat top {};
     const auto keeper = virtual_mailbox_owner(config, domain), usual = vhost_account(config);
-    if (!keeper || !usual || keeper->uid == usual->uid || ::stat(config.vhost.spool.c_str(), &top) != 0 ||
+    if (!keeper || !usual) return;
+    if (const auto obstacle = obstacle_to_domain_folder(config, keeper->uid, domain.name))
+        notices.push_back(
+            fmt::format("vhost-spool: {}: it has to be a folder of {}", obstacle->detail, keeper->name));
+    if (keeper->uid == usual->uid || ::stat(config.vhost.spool.c_str(), &top) != 0 ||
         (top.st_mode & S_IXOTH) != 0)
         return;
     notices.push_back(fmt::format("vhost-spool: {} cannot get to the folder of {}: chmod o+x {}",

@@ -70,9 +70,9 @@ std::string folder_of(const Destination::File& file, const Account& account) {
 
 /// Certain, whatever groups the account is in, and whatever an access list says: that has its bounds in the
 /// bits of the group.
-bool may_surely_not_write(const struct stat& folder, const Account& account) {
-    if (account.uid == 0) return false;
-    const mode_t needed = folder.st_uid == account.uid ? S_IWUSR : S_IWGRP | S_IWOTH;
+bool may_surely_not_write(const struct stat& folder, uid_t account) {
+    if (account == 0) return false;
+    const mode_t needed = folder.st_uid == account ? S_IWUSR : S_IWGRP | S_IWOTH;
     return (folder.st_mode & needed) == 0;
 }
 
@@ -87,7 +87,7 @@ std::optional<std::string> obstacle_to_file(const Destination::File& file, const
     const auto state = look_at_mailbox(file.path, account.uid, 0);
     if (state.status == Status::unavailable) return state.unavailable.detail;
     const bool must_be_made = ::access(file.path.c_str(), F_OK) != 0 && errno == ENOENT;
-    if (must_be_made && may_surely_not_write(status, account))
+    if (must_be_made && may_surely_not_write(status, account.uid))
         return fmt::format("{} cannot be written by {}", folder, account.name);
     return std::nullopt;
 }
@@ -127,18 +127,27 @@ std::optional<Unavailable> why_unavailable(const Destination& destination, const
     return std::nullopt;
 }
 
+std::optional<Unavailable> obstacle_to_domain_folder(const Config& config, uid_t owner,
+                                                     const std::string& domain) {
+    struct stat status {};
+    const std::string& spool = config.vhost.spool;
+    if (::lstat((spool + "/" + domain).c_str(), &status) == 0 || errno != ENOENT) return std::nullopt;
+    const auto obstacle = [](std::string detail) {
+        return Unavailable{{451, "4.3.0", "Local delivery is not possible now"}, std::move(detail)};
+    };
+    if (::stat(spool.c_str(), &status) != 0)
+        return errno == ENOENT ? std::optional(obstacle(spool + " does not exist")) : std::nullopt;
+    if (!may_surely_not_write(status, owner)) return std::nullopt;
+    return obstacle(fmt::format("the owner of mailboxes of {} cannot write to {}", domain, spool));
+}
+
 MailboxState check_virtual_mailbox(const Config& config, uid_t owner, const std::string& user,
                                    const std::string& domain) {
+    if (auto obstacle = obstacle_to_domain_folder(config, owner, domain))
+        return {Status::unavailable, std::move(*obstacle)};
     struct stat status {};
     const std::string folder = config.vhost.spool + "/" + domain;
-    if (::lstat(folder.c_str(), &status) != 0) {
-        if (errno != ENOENT) return not_found();
-        // It will be made, unless what it is made in is missing.
-        if (::stat(config.vhost.spool.c_str(), &status) == 0 || errno != ENOENT) return {};
-        return {
-            Status::unavailable,
-            {{451, "4.3.0", "Local delivery is not possible now"}, config.vhost.spool + " does not exist"}};
-    }
+    if (::lstat(folder.c_str(), &status) != 0) return not_found();
     if (const auto why = unfit_as_domain_folder(status, owner); !why.empty()) return unfit(why, folder);
     return look_at_mailbox(virtual_mailbox_path(config, user, domain), owner, config.local.mailbox_size);
 }

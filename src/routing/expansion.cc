@@ -17,9 +17,9 @@ constexpr std::string_view postmaster_name = "postmaster";
 constexpr std::string_view report_sender_name =
     "mailer-daemon";  ///< the author of our reports, in lower case
 
-/// RFC 3463 section 3.3: mailing list expansion problem.
-Reply leads_to_nobody(const Address& address) {
-    return {550, "5.2.4", address.to_string() + ": there is no address on this list"};
+/// RFC 3463 section 3.3: mailing list expansion problem. The router puts the address in front.
+Reply no_member() {
+    return {550, "5.2.4", "there is no address on this list"};
 }
 
 }  // namespace
@@ -36,7 +36,7 @@ void Router::Expansion::expand_recipient() {
     route_.status = Route::Status::unknown;
     route_.skipped_members.clear();
     if (!dead_end_) log_event("", "no-destination", {{"to", shown_}});
-    route_.refusal = dead_end_.value_or(leads_to_nobody(recipient_));
+    route_.refusal = dead_end_.value_or(no_member());
 }
 
 void Router::Expansion::expand_address(const Address& address) {

@@ -362,6 +362,15 @@ def test_a_mail_folder_that_its_owner_cannot_reach_defers_mail(mail_host, domain
     assert rcpt(mail_host, "vera@own.test") == ["250 2.1.5"]
 
 
+def test_a_mail_folder_that_cannot_be_made_is_named_by_trace_and_check(mail_host, domains):
+    os.chown(domains.spool, 0, 0)
+    os.chmod(domains.spool, 0o711)
+    obstacle = f"the owner of mailboxes of root.test cannot write to {domains.spool}"
+    assert f"vhost-spool: {obstacle}: it has to be a folder of mail (a notice)" in mail_host.run("sendmail", "-bC").stderr.decode()
+    assert obstacle in mail_host.run("sendmail", "-bt", "vera@root.test").stdout.decode()
+    assert rcpt(mail_host, "vera@root.test") == ["451 4.3.0"]
+
+
 def test_the_mailbox_of_an_account_with_the_same_name_is_separate(mail_host, domains):
     """The mailbox of the account is full; that does not concern the virtual user."""
     domains.add("same.test", "alice", ["bob"])

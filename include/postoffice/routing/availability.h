@@ -37,6 +37,10 @@ bool may_be_unavailable(const Destination& destination, const Config& config);
 std::optional<Unavailable> why_unavailable(const Destination& destination, const Account& account,
                                            const Config& config);
 
+/// Why the folder of a virtual domain below vhost-spool= is not there and cannot be made. `owner`: its uid.
+std::optional<Unavailable> obstacle_to_domain_folder(const Config& config, uid_t owner,
+                                                     const std::string& domain);
+
 /// The mailbox of a user in a virtual domain. `owner`: its uid. Does not throw.
 MailboxState check_virtual_mailbox(const Config& config, uid_t owner, const std::string& user,
                                    const std::string& domain);
