@@ -244,16 +244,35 @@ def first_and_second_opening(side):
 
 
 def memory_of_idle(side, has_logged_in):
-    """KiB of one more client, when half of them are there: processes that are kept ready do not count."""
+    """KiB of processes, and of sockets in the kernel, for one more client when half of them are there: processes that are
+    kept ready do not count."""
     clients, memory = [], []
     for half in range(2):
         clients += [Client(side, f"u{half * IDLE // 2 + n}" if has_logged_in else None) for n in range(IDLE // 2)]
         time.sleep(5)
-        memory.append(compare.memory_kib(side.pid))
+        memory.append((compare.memory_kib(side.pid), compare.sockets_kib(side.pid)))
     for client in clients:
         client.quit()
     time.sleep(2)
-    return (memory[1] - memory[0]) / (IDLE // 2)
+    return [(after - before) / (IDLE // 2) for before, after in zip(*memory)]
+
+
+#: What is printed: unit, and whether more is better.
+LINES = {
+    "logins, STAT, QUIT a second": ("", True), "CPU of one": ("ms", False),
+    "logins without a hash a second": ("", True), "CPU of one without a hash": ("ms", False),
+    f"RETR of {LARGE // 10**6} MB, MB a second": ("", True),
+    f"mbox of {MANY} messages, opened first": ("ms", False), "opened again": ("ms", False),
+    "greeted: memory of the processes for one": ("KiB", False), "greeted: sockets in the kernel": ("KiB", False),
+    "logged in: memory of the processes for one": ("KiB", False), "logged in: sockets in the kernel": ("KiB", False)}
+
+
+def speed_of(side):
+    return [*logins(side, "u"), *logins(side, "p"), rate_of_large(side), *first_and_second_opening(side)]
+
+
+def memory_of(side):
+    return [*memory_of_idle(side, False), *memory_of_idle(side, True)]
 
 
 def main():
@@ -266,32 +285,16 @@ def main():
     sides = []
     try:
         sides += [Ours(folder, owner), Dovecot(folder, owner)]
-        rates, cpu, plain_rates, plain_cpu, large, first, second, greeted, logged_in = (
-            {side.name: [] for side in sides} for _ in range(9))
-        loopback = []
+        speed, loopback = {side.name: [] for side in sides}, []
         for _ in range(RUNS):
             loopback.append(rate_of_loopback())
             for side in sides:
-                for kind, rate_of, cpu_of in (("u", rates, cpu), ("p", plain_rates, plain_cpu)):
-                    rate, milliseconds = logins(side, kind)
-                    rate_of[side.name].append(rate)
-                    cpu_of[side.name].append(milliseconds)
-                large[side.name].append(rate_of_large(side))
-                one, two = first_and_second_opening(side)
-                first[side.name].append(one)
-                second[side.name].append(two)
-        for side in sides:
-            greeted[side.name].append(memory_of_idle(side, False))
-            logged_in[side.name].append(memory_of_idle(side, True))
+                speed[side.name].append(speed_of(side))
+        results = [[statistics.median(values) for values in zip(*speed[side.name])] + memory_of(side) for side in sides]
         print(f"\n{SESSIONS} logins, {AT_A_TIME} at a time; {IDLE} silent clients; medians of {RUNS} runs")
         print(f"{'':<52} {sides[0].name:>10} {sides[1].name:>10}")
-        for title, result, unit, more in (
-                ("logins, STAT, QUIT a second", rates, "", True), ("CPU of one", cpu, "ms", False),
-                ("the same without a hash, a second", plain_rates, "", True), ("CPU of one", plain_cpu, "ms", False),
-                (f"RETR of {LARGE // 10**6} MB, MB a second", large, "", True),
-                (f"mbox of {MANY} messages, opened first", first, "ms", False), ("opened again", second, "ms", False),
-                ("greeted: memory of one", greeted, "KiB", False), ("logged in: memory of one", logged_in, "KiB", False)):
-            compare.show(title, *(statistics.median(result[side.name]) for side in sides), unit, more)
+        for (title, (unit, more)), ours, theirs in zip(LINES.items(), *results):
+            compare.show(title, ours, theirs, unit, more)
         print(f"{'a socket alone, for both, MB a second':<52} {statistics.median(loopback):>10.2f}")
     finally:
         for side in sides:
