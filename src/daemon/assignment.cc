@@ -18,7 +18,7 @@ Answer for_account(const std::string& name) {
     if (!account) return failed("5.1.1", "No such user");
     if (!may_deliver_as(*account))
         return deferred("4.3.5", "Mail is not delivered with the privileges of this account");
-    return Assignment{*account};
+    return Assignment{.account = *account};
 }
 
 /// Never root, not even by that name: other accounts decide what such an agent does.
@@ -27,7 +27,7 @@ Answer for_domain(const std::optional<Account>& account, const VirtualDomain& do
     if (!account) return deferred("4.3.5", "The account for mail of this domain is not there");
     if (::geteuid() == 0 && (account->uid == 0 || account->gid == 0))
         return deferred("4.3.5", "Nothing is done as root for a virtual domain");
-    return Assignment{*account, domain, virtual_user};
+    return Assignment{.account = *account, .domain = domain, .virtual_user = virtual_user};
 }
 
 /// On a private host, which does not run as root, there is no other account to become.

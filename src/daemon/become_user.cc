@@ -52,7 +52,8 @@ bool may_deliver_as(const Account& account) {
     return account.uid != 0 && account.gid != 0;
 }
 
-MailboxGroup mailbox_group_for(const Config& config, const Account& account) {
+MailboxGroup mailbox_group_for(const Config& config, const Account& account,
+                               const std::vector<gid_t>& groups) {
     const auto is_there = [](const UnwantedMail& option) {
         return option.action == UnwantedMail::Action::folder && !option.folder.starts_with('~');
     };
@@ -64,17 +65,15 @@ MailboxGroup mailbox_group_for(const Config& config, const Account& account) {
     const bool user_may = directory.st_uid == account.uid || (directory.st_mode & S_IWOTH) != 0;
     const bool group_may = (directory.st_mode & S_IWGRP) != 0;
     if (user_may || !group_may || directory.st_gid == 0) return {};
-    const auto groups = groups_of(account);
     if (std::find(groups.begin(), groups.end(), directory.st_gid) != groups.end()) return {};
     return {true, directory.st_gid};
 }
 
-void become_user(const Account& account, const MailboxGroup& group) {
+void become_user(const Account& account, const std::vector<gid_t>& groups, const MailboxGroup& group) {
     if (!group.needed) {
-        become_forever(account.uid, account.gid, groups_of(account));
+        become_forever(account.uid, account.gid, groups);
         return;
     }
-    const auto groups = groups_of(account);
     if (::setgroups(groups.size(), groups.data()) != 0) throw_errno("setgroups");
     if (::setresgid(account.gid, account.gid, group.gid) != 0) throw_errno("setresgid");
     if (::setresuid(account.uid, account.uid, account.uid) != 0) throw_errno("setresuid");

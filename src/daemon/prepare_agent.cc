@@ -13,13 +13,27 @@ using Purpose = SpawnRequest::Purpose;
 
 namespace {
 
+/// For what belongs to a virtual domain.
+void become_account_of_domain(const Assignment& assignment) {
+    const Account& account = assignment.account;
+    become_user(account, assignment.groups ? *assignment.groups : groups_of(account), {});
+}
+
+/// For what belongs to the account itself. Returns the group with which it creates its mailbox.
+MailboxGroup become_recipient(const Config& config, const Account& account) {
+    const auto groups = groups_of(account);
+    const MailboxGroup group = mailbox_group_for(config, account, groups);
+    become_user(account, groups, group);
+    return group;
+}
+
 /// Becomes the account of the virtual mailbox. Returns its user, or why there is no such mailbox.
 std::variant<VirtualUser, DeliveryResult> become_virtual_user(const Config& config,
                                                               const DomainTable& domains,
                                                               const Assignment& assignment) {
     const VirtualDomain& domain = *assignment.domain;
     const Fd passwd = open_domain_file(domains.folder_of(domain), domain, "passwd");
-    become_user(assignment.account, {});
+    become_account_of_domain(assignment);
     const auto user = passwd ? read_virtual_user(passwd.get(), assignment.virtual_user) : std::nullopt;
     if (!user) return failed("5.1.1", "No such user");
     const auto owner = find_login(domain.owner);
@@ -39,15 +53,12 @@ DeliveryResult not_now(const Assignment& assignment, const std::exception& error
 std::variant<AgentDuty, DeliveryResult> prepare_agent(const Config& config, const DomainTable& domains,
                                                       Purpose purpose, const Assignment& assignment) try {
     const Account& account = assignment.account;
-    if (purpose == Purpose::mailbox) {
-        const MailboxGroup group = mailbox_group_for(config, account);
-        become_user(account, group);
-        return duty_of_account(config, account, group);
-    }
+    if (purpose == Purpose::mailbox)
+        return duty_of_account(config, account, become_recipient(config, account));
     const VirtualDomain& domain = *assignment.domain;
     const std::string folder = domains.folder_of(domain);
     if (purpose == Purpose::domain) {
-        become_user(account, {});
+        become_account_of_domain(assignment);
         AgentDuty duty;
         duty.name = domain.name;
         duty.domain = std::make_unique<DomainFiles>(folder, domain, vhost_uid(config));
@@ -84,8 +95,7 @@ std::variant<MaildropDuty, DeliveryResult> prepare_maildrop(const Config& config
         return duty;
     }
     const Account& account = assignment.account;
-    const MailboxGroup group = mailbox_group_for(config, account);
-    become_user(account, group);
+    const MailboxGroup group = become_recipient(config, account);
     duty.name = account.name;
     duty.path = mailbox_path_of(config, account);
     duty.options.dot_lock = config.local.dot_lock;

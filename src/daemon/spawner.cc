@@ -17,6 +17,7 @@
 #include "postoffice/base/foreign_descriptors.h"
 #include "postoffice/base/log.h"
 #include "postoffice/base/process.h"
+#include "postoffice/base/recent_groups.h"
 #include "postoffice/base/system_calls.h"
 #include "postoffice/base/text.h"
 #include "postoffice/daemon/assignment.h"
@@ -110,6 +111,7 @@ class Spawner {
     std::optional<SignalSource> signals_{std::in_place, std::initializer_list<int>{SIGTERM, SIGINT, SIGCHLD}};
     const CallFilter mailbox_calls_{NeededCalls{.identity = true}};
     DomainTable domains_;
+    RecentGroups groups_{Seconds(10)};
     AgentTable agents_;
     std::deque<Waiting> waiting_;  ///< for an agent to end, so that another may start
     ForeignDescriptors foreign_;   ///< to be closed by another process: a close may take long
@@ -192,8 +194,10 @@ void Spawner::serve(const AgentName& name, Fd channel) {
         if (is_of_domain(name.purpose) && domains_.refresh()) agents_.ask_those_of_domains_to_leave();
         if (stays(name.purpose) && agents_.hand_over(name, channel)) return;
         foreign_.close_all();
-        const auto answer = assign(config_, domains_, name.purpose, name.user);
-        const auto* assignment = std::get_if<Assignment>(&answer);
+        auto answer = assign(config_, domains_, name.purpose, name.user);
+        auto* const assignment = std::get_if<Assignment>(&answer);
+        // Few accounts have the mail of all virtual domains.
+        if (assignment != nullptr && assignment->domain) assignment->groups = groups_.of(assignment->account);
         if (assignment == nullptr) {
             refuse(std::move(channel), user, std::get<DeliveryResult>(answer));
         } else if (name.purpose == Purpose::maildrop) {
@@ -238,8 +242,10 @@ void Spawner::start_instruction_agent(Purpose purpose, const Assignment& assignm
     const Account& account = assignment.account;
     const pid_t pid = spawn_process("deliver " + account.name, [&] {
         forget_everything();
-        const MailboxGroup group = assignment.domain ? MailboxGroup() : mailbox_group_for(config_, account);
-        become_user(account, group);
+        const auto groups = groups_of(account);
+        const MailboxGroup group =
+            assignment.domain ? MailboxGroup() : mailbox_group_for(config_, account, groups);
+        become_user(account, groups, group);
         return run_instruction_agent(config_, account, group, {purpose == Purpose::alias, assignment.domain},
                                      std::move(channel));
     });

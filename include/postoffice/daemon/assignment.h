@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "postoffice/base/accounts.h"
 #include "postoffice/config/config.h"
@@ -18,8 +19,9 @@ namespace postoffice {
 
 struct Assignment {
     Account account;
-    std::optional<VirtualDomain> domain = {};  ///< virtual_mailbox, domain, domain_alias
-    std::string virtual_user = "";             ///< virtual_mailbox: the name in the domain, fit for a file
+    std::optional<std::vector<gid_t>> groups = {};  ///< of the account; nullopt: not looked up yet
+    std::optional<VirtualDomain> domain = {};       ///< virtual_mailbox, domain, domain_alias
+    std::string virtual_user = "";  ///< virtual_mailbox: the name in the domain, fit for a file
 };
 
 /// The assignment, or why there is none. `name`: as in the request, or in its ticket. `domains`: as of now.

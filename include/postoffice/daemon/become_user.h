@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "postoffice/base/accounts.h"
 #include "postoffice/config/config.h"
@@ -23,11 +24,13 @@ std::optional<Account> find_recipient_account(const std::string& name);
 bool may_deliver_as(const Account& account);
 
 /// The group that this account needs to create its mailbox below mail_dir: the directory's, if that may write
-/// there and the account cannot without it. Never group 0. Throws std::system_error.
-MailboxGroup mailbox_group_for(const Config& config, const Account& account);
+/// there and the account cannot without it. Never group 0. `groups`: of the account. Throws
+/// std::system_error.
+MailboxGroup mailbox_group_for(const Config& config, const Account& account,
+                               const std::vector<gid_t>& groups);
 
 /// become_forever() with the mailbox group as the saved group id. Throws std::system_error, and EPERM if the
 /// kernel would let the process back.
-void become_user(const Account& account, const MailboxGroup& group);
+void become_user(const Account& account, const std::vector<gid_t>& groups, const MailboxGroup& group);
 
 }  // namespace postoffice
