@@ -28,7 +28,7 @@ bool is_same_file(const IndexedMessage& known, const IndexedMessage& now) {
     return known.inode == now.inode && known.modified == now.modified && known.place.end == now.place.end;
 }
 
-/// As one word.
+/// The name of a file as one word of the index.
 std::string word_of(std::string_view name) {
     std::string word;
     for (const char c : name) {
@@ -65,6 +65,7 @@ class MaildirMaildrop final : public Maildrop {
         bool is_gone = false;
     };
     void list(const MaildropIndex& known, const std::optional<ForeignIds>& foreign);
+    std::optional<MessageFacts> facts_of(const MaildirFolder::File& file, std::uint64_t size) const;
     void assign_uids(const MaildropIndex& known);
     template <class Use>
     bool use_file(std::size_t index, const Use& use);
@@ -87,6 +88,14 @@ MaildirMaildrop::MaildirMaildrop(const std::string& path, const MaildropOptions&
     for (const IndexedMessage& message : index_.messages) entries_.push_back({message.octets, message.uid});
 }
 
+/// nullopt if the file is gone.
+std::optional<MessageFacts> MaildirMaildrop::facts_of(const MaildirFolder::File& file,
+                                                      std::uint64_t size) const {
+    const Fd opened = folder_.open(file);
+    if (!opened) return std::nullopt;
+    return parse_file(opened.get(), whole_file, 0, size).front().facts;
+}
+
 /// Reads the files that are not known as they are now. `foreign`: where no session was here before.
 void MaildirMaildrop::list(const MaildropIndex& known, const std::optional<ForeignIds>& foreign) {
     std::unordered_map<std::string_view, const IndexedMessage*> by_name;
@@ -101,14 +110,14 @@ void MaildirMaildrop::list(const MaildropIndex& known, const std::optional<Forei
         if (found != by_name.end() && is_same_file(*found->second, message)) {
             message = *found->second;
         } else {
-            const Fd opened = folder_.open(file);
-            if (!opened) continue;
-            const auto facts = parse_file(opened.get(), whole_file, 0, state->size).front().facts;
-            message.octets = facts.octets;
-            message.hash = facts.hash;
+            const auto facts = facts_of(file, state->size);
+            if (!facts) continue;
+            message.octets = facts->octets;
+            message.hash = facts->hash;
             // Files that were copied to another host have the same names.
-            if (found != by_name.end() && found->second->hash == facts.hash) message.uid = found->second->uid;
-            if (foreign) message.uid = foreign_id_of(unique, facts, *foreign);
+            if (found != by_name.end() && found->second->hash == facts->hash)
+                message.uid = found->second->uid;
+            if (foreign) message.uid = foreign_id_of(unique, *facts, *foreign);
         }
         index_.messages.push_back(std::move(message));
         messages_.push_back({file, false});

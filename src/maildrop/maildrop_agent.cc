@@ -20,7 +20,7 @@
 namespace postoffice {
 namespace {
 
-constexpr Seconds calm{1};  // without a request, the client may be silent for long
+constexpr Seconds silence_before_release{1};  // then the client may say nothing for minutes
 
 class MaildropAgent {
   public:
@@ -43,16 +43,20 @@ class MaildropAgent {
   private:
     std::optional<Packet> next_request(std::span<std::byte> into) const {
         try {
-            return receive_packet(channel_.get(), into, Deadline::after(calm));
+            return receive_packet(channel_.get(), into, Deadline::after(silence_before_release));
         } catch (const Timeout&) {
             release_free_memory();
             return receive_packet(channel_.get(), into);
         }
     }
 
-    /// For good, where only the administrator can give the rights that are missing.
-    MaildropStatus status_of(const std::exception& error) const {
+    void log_failure(const std::exception& error) const {
         log_event("", "maildrop-failed", {{"user", duty_.name}, {"reason", in_plain_words(error)}});
+    }
+
+    /// Permanent where rights are missing: only the administrator can give them.
+    MaildropStatus log_and_classify(const std::exception& error) const {
+        log_failure(error);
         const auto* of_system = dynamic_cast<const std::system_error*>(&error);
         const int number = of_system != nullptr ? of_system->code().value() : 0;
         return number == EACCES || number == EPERM || number == EROFS ? MaildropStatus::permanent
@@ -71,10 +75,10 @@ class MaildropAgent {
         } catch (const MaildropInUse&) {
             opened.status = MaildropStatus::in_use;
         } catch (const UnfitMailbox& error) {
-            (void)status_of(error);
+            log_failure(error);
             opened.status = MaildropStatus::permanent;
         } catch (const std::exception& error) {
-            opened.status = status_of(error);
+            opened.status = log_and_classify(error);
         }
         send_struct(channel_.get(), opened);
         if (maildrop_) send_items();
@@ -109,7 +113,7 @@ class MaildropAgent {
             send_piece(true);
         } catch (const std::exception& error) {
             const bool is_changed = dynamic_cast<const MaildropChanged*>(&error) != nullptr;
-            const MaildropStatus status = is_changed ? MaildropStatus::changed : status_of(error);
+            const MaildropStatus status = is_changed ? MaildropStatus::changed : log_and_classify(error);
             // Half a message cannot be taken back: the session sees that the agent has ended.
             if (has_begun) throw;
             send_struct(channel_.get(), MaildropAnswer{.status = status});
@@ -139,10 +143,9 @@ class MaildropAgent {
     }
 
     void serve(const MaildropMarks& marks) {
-        const auto is_set = [](const auto& bits, std::size_t i) { return (bits[i / 8] >> (i % 8) & 1) != 0; };
         for (std::size_t i = 0; i < MaildropMarks::most && marks.first + i < changes_.deleted.size(); ++i) {
-            changes_.deleted[marks.first + i] = is_set(marks.deleted, i);
-            changes_.read[marks.first + i] = is_set(marks.read, i);
+            changes_.deleted[marks.first + i] = marks.deleted.is_set(i);
+            changes_.read[marks.first + i] = marks.read.is_set(i);
         }
     }
 
@@ -161,7 +164,7 @@ class MaildropAgent {
             if (has_changes()) answer.removed = static_cast<std::uint32_t>(maildrop_->update(changes_));
             answer.status = MaildropStatus::done;
         } catch (const std::exception& error) {
-            answer.status = status_of(error);
+            answer.status = log_and_classify(error);
         }
         maildrop_.reset();
         send_struct(channel_.get(), answer);

@@ -88,11 +88,8 @@ void move_late_mail(MboxFile& old, int made, Milliseconds late_writers) {
     disk::sync(made);
 }
 
-/// The new file is complete and durable before it has the name, so that a crash leaves one or the other.
-void write_anew(MboxFile& mbox, const std::vector<MboxChange>& changes, Milliseconds late_writers) {
-    ReplacementFile made(path_beside(mbox.path(), ".pop3-new"), mbox.group());
-    made.take_rights_of(mbox.fd());
-    Copy copy(mbox.fd(), made.fd());
+void copy_what_stays(const MboxFile& mbox, const std::vector<MboxChange>& changes, int made) {
+    Copy copy(mbox.fd(), made);
     for (const MboxChange& change : changes) {
         if (!change.is_deleted) {
             copy.mark_as_read(change.place);
@@ -102,9 +99,16 @@ void write_anew(MboxFile& mbox, const std::vector<MboxChange>& changes, Millisec
         copy.leave_out_until(change.place.next);
     }
     copy.keep_until(static_cast<std::uint64_t>(mbox.status().st_size));
-    const off_t size = ::lseek(made.fd(), 0, SEEK_CUR);
+    const off_t size = ::lseek(made, 0, SEEK_CUR);
     if (size < 0) throw_errno("seek in " + mbox.path());
-    disk::write_all(made.fd(), missing_mbox_end(made.fd(), size));
+    disk::write_all(made, missing_mbox_end(made, size));
+}
+
+/// The new file is complete and durable before it has the name, so that a crash leaves one or the other.
+void write_anew(MboxFile& mbox, const std::vector<MboxChange>& changes, Milliseconds late_writers) {
+    ReplacementFile made(path_beside(mbox.path(), ".pop3-new"), mbox.group());
+    made.take_rights_of(mbox.fd());
+    copy_what_stays(mbox, changes, made.fd());
     disk::sync(made.fd());
     made.replace(mbox.path());
     try {

@@ -14,11 +14,11 @@ struct MessageFacts {
     /// Of all that stays the same wherever the message is stored: MessageScan leaves fields out that mail
     /// programs change.
     Hash128 hash{};
-    std::string uid_field;   ///< the value of X-UID, which Dovecot and c-client write
-    std::string uidl_field;  ///< the value of X-UIDL, which qpopper and mailutils write
-    std::string
-        folder_field;  ///< the value of X-IMAPbase or X-IMAP, which is in the first message of an mbox
-    bool has_folder_subject = false;  ///< that of the message in which c-client keeps the data of the folder
+    std::string uid_field;     ///< the value of X-UID, which Dovecot and c-client write
+    std::string uidl_field;    ///< the value of X-UIDL, which qpopper and mailutils write
+    std::string folder_field;  ///< the value of X-IMAPbase or X-IMAP, in the first message of an mbox
+    /// The Subject is that of the message in which c-client keeps the data of the folder.
+    bool has_folder_subject = false;
 };
 
 /// Gets one message, without the '>' that an mbox puts before "From ".

@@ -21,10 +21,10 @@ std::optional<Pop3Answer> perform_capa(Pop3Dialogue& dialogue, std::string_view)
     return std::nullopt;
 }
 
-/// Names, passwords and mail may be UTF-8 in any case: mail is shown as it is stored, since a client that
-/// cannot show it is better off than one that does not get it.
+/// Changes nothing: names and passwords may be UTF-8 without it, and mail is sent as it is stored. To a
+/// client that cannot show UTF-8 an unreadable header is of more use than a message that it does not get.
 std::optional<Pop3Answer> perform_utf8(Pop3Dialogue&, std::string_view) {
-    return ok("UTF-8 it is");
+    return ok("UTF8 enabled");
 }
 
 /// There is one language; "i-default" is a name of it (RFC 2277 section 4.5).
@@ -33,11 +33,10 @@ std::optional<Pop3Answer> perform_lang(Pop3Dialogue& dialogue, std::string_view 
         dialogue.send_lines("+OK Language list follows", "en English\r\ni-default English\r\n");
         return std::nullopt;
     }
-    if (argument == "*" || equals_ignoring_case(argument, "i-default"))
-        return ok("i-default English is spoken here");
+    if (argument == "*" || equals_ignoring_case(argument, "i-default")) return ok("i-default English");
     if (equals_ignoring_case(argument, "en") || to_lower(argument).starts_with("en-"))
-        return ok("en English is spoken here");
-    return refused("That language is not spoken here");
+        return ok("en English");
+    return refused("No such language");
 }
 
 }  // namespace postoffice

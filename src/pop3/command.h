@@ -13,11 +13,12 @@ struct Pop3Command {
     std::string_view name;
     enum class State { before_login, after_login, always } state;
     enum class Argument { none, optional, required } argument;
-    /// nullopt: it has answered already, by many lines. Throws Timeout and PeerGone, which end the session.
+    /// nullopt: it has sent an answer of many lines itself. Throws Timeout and PeerGone, which end the
+    /// session.
     std::optional<Pop3Answer> (*perform)(Pop3Dialogue&, std::string_view argument);
 };
 
-/// Whatever its case; null pointer: there is none of this name.
+/// The command of this name, in any case; a null pointer if there is none.
 const Pop3Command* find_pop3_command(std::string_view name);
 
 std::optional<Pop3Answer> perform_user(Pop3Dialogue&, std::string_view argument);
@@ -38,7 +39,7 @@ std::optional<Pop3Answer> perform_rset(Pop3Dialogue&, std::string_view argument)
 std::optional<Pop3Answer> perform_noop(Pop3Dialogue&, std::string_view argument);
 std::optional<Pop3Answer> perform_quit(Pop3Dialogue&, std::string_view argument);
 
-/// A password may be sent now as it is: the channel is safe, or the administrator allows it.
+/// True if a login may be tried now: under TLS, by a trusted client, or with auth-plaintext.
 bool takes_passwords(Pop3Dialogue&);
 /// The mechanisms of AUTH, "PLAIN LOGIN"; empty: none now.
 std::string pop3_mechanisms(Pop3Dialogue&);

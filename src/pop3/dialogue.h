@@ -20,7 +20,7 @@ struct Pop3Dialogue {
     SessionState& state;
     Milliseconds park_after;
 
-    std::string user{};                         ///< as USER said it; empty: PASS makes no sense
+    std::string user{};                         ///< as USER said it; empty: no USER yet
     std::optional<MaildropChannel> maildrop{};  ///< after the login
     MaildropChanges changes{};                  ///< that QUIT makes
     bool leaves_no_trace = false;               ///< the login began with "s-": nothing is marked as read

@@ -13,9 +13,9 @@ namespace {
 
 constexpr std::size_t most_unsent = 256 * 1024;  // octets of lists, before some are sent
 
-/// The message that an argument is about, counted from 0; or the refusal.
+/// The message that an argument names, or the refusal.
 struct Chosen {
-    std::size_t index = 0;
+    std::size_t index = 0;  ///< from 0
     std::optional<Pop3Answer> refusal = {};
 };
 
@@ -81,7 +81,7 @@ std::optional<Pop3Answer> send_message(Pop3Dialogue& dialogue, std::size_t index
     return std::nullopt;
 }
 
-std::string numbers_of(const std::vector<MaildropEntry>& entries, const std::vector<bool>& deleted) {
+std::string count_and_octets(const std::vector<MaildropEntry>& entries, const std::vector<bool>& deleted) {
     std::uint64_t count = 0, octets = 0;
     for (std::size_t i = 0; i < entries.size(); ++i) {
         if (deleted[i]) continue;
@@ -94,7 +94,7 @@ std::string numbers_of(const std::vector<MaildropEntry>& entries, const std::vec
 }  // namespace
 
 std::optional<Pop3Answer> perform_stat(Pop3Dialogue& dialogue, std::string_view) {
-    return ok(numbers_of(dialogue.maildrop->entries(), dialogue.changes.deleted));
+    return ok(count_and_octets(dialogue.maildrop->entries(), dialogue.changes.deleted));
 }
 
 std::optional<Pop3Answer> perform_list(Pop3Dialogue& dialogue, std::string_view argument) {
@@ -133,23 +133,24 @@ std::optional<Pop3Answer> perform_dele(Pop3Dialogue& dialogue, std::string_view 
 
 std::optional<Pop3Answer> perform_rset(Pop3Dialogue& dialogue, std::string_view) {
     dialogue.changes.deleted.assign(dialogue.changes.deleted.size(), false);
-    return ok(numbers_of(dialogue.maildrop->entries(), dialogue.changes.deleted));
+    return ok(count_and_octets(dialogue.maildrop->entries(), dialogue.changes.deleted));
 }
 
 std::optional<Pop3Answer> perform_noop(Pop3Dialogue&, std::string_view) {
     return ok("");
 }
 
+/// The mailbox is closed before the answer: after that the client may log in again at once.
 std::optional<Pop3Answer> perform_quit(Pop3Dialogue& dialogue, std::string_view) {
     dialogue.is_over = true;
     if (!dialogue.has_logged_in()) return ok("Goodbye");
-    const auto wanted = static_cast<std::size_t>(
-        std::count(dialogue.changes.deleted.begin(), dialogue.changes.deleted.end(), true));
-    dialogue.changes.marks_read = dialogue.config().pop3.marks_read && !dialogue.leaves_no_trace;
-    const bool has_changes = wanted > 0 || (dialogue.changes.marks_read && dialogue.fetched > 0);
+    MaildropChanges& changes = dialogue.changes;
+    const auto wanted =
+        static_cast<std::size_t>(std::count(changes.deleted.begin(), changes.deleted.end(), true));
+    changes.marks_read = dialogue.config().pop3.marks_read && !dialogue.leaves_no_trace;
+    const bool has_changes = wanted > 0 || (changes.marks_read && dialogue.fetched > 0);
     try {
-        // Without changes, too: after the answer the client may log in again at once.
-        dialogue.removed = dialogue.maildrop->update(has_changes ? dialogue.changes : MaildropChanges());
+        dialogue.removed = dialogue.maildrop->update(has_changes ? changes : MaildropChanges());
     } catch (const MaildropRefused& error) {
         if (has_changes) return refusal_of(error);
     }

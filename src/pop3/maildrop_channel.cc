@@ -41,7 +41,7 @@ Pop3Answer refusal_of(const MaildropRefused& error) {
     }
 }
 
-/// The next packet, which is a T. A DeliveryAnswer in its place is the spawner's: there is no agent.
+/// The next packet, which is a T. A DeliveryAnswer in its place comes from the spawner: there is no agent.
 template <class T>
 T MaildropChannel::receive(std::span<std::byte> into) const {
     const auto packet = receive_from_agent(socket_.get(), into, Deadline::after(patience));
@@ -105,14 +105,11 @@ void MaildropChannel::read(std::size_t index, std::uint64_t body_lines,
 }
 
 std::size_t MaildropChannel::update(const MaildropChanges& changes) try {
-    const auto set = [](auto& bits, std::size_t i) {
-        bits[i / 8] = static_cast<std::uint8_t>(bits[i / 8] | 1U << (i % 8));
-    };
     for (std::size_t first = 0; first < changes.deleted.size(); first += MaildropMarks::most) {
         MaildropMarks marks{.first = static_cast<std::uint32_t>(first)};
         for (std::size_t i = 0; i < MaildropMarks::most && first + i < changes.deleted.size(); ++i) {
-            if (changes.deleted[first + i]) set(marks.deleted, i);
-            if (changes.read[first + i]) set(marks.read, i);
+            if (changes.deleted[first + i]) marks.deleted.set(i);
+            if (changes.read[first + i]) marks.read.set(i);
         }
         send_struct(socket_.get(), marks);
     }

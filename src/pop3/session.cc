@@ -17,7 +17,8 @@ using Phase = SessionState::Phase;
 // RFC 2449 section 4 has 255 octets; a name and a password of RFC 6856 may be longer.
 constexpr std::size_t longest_line = 1024;
 constexpr Seconds patience_with_goodbye{5};
-constexpr Seconds calm{1};  // without a command, a client that has logged in may be silent for long
+// After such a silence a client that has logged in may say nothing for minutes.
+constexpr Seconds silence_before_release{1};
 
 /// A last answer, to a client that may have gone.
 void say_goodbye(Pop3Dialogue& dialogue, const Pop3Answer& answer) noexcept {
@@ -135,7 +136,7 @@ std::optional<Pop3Answer> answer(Pop3Dialogue& dialogue, const Line& line) {
     return said;
 }
 
-/// Ends the session of a client that made too many mistakes.
+/// Closes the connection of a client that made too many mistakes.
 void enforce_error_budget(Pop3Dialogue& dialogue) {
     if (++dialogue.state.errors < dialogue.config().limits.errors || dialogue.is_over) return;
     dialogue.log_end("dropped", "too many errors");
@@ -161,7 +162,8 @@ SessionEnd converse(Pop3Dialogue& dialogue) {
             if (!begin_tls(dialogue)) return SessionEnd::unclean;
             continue;
         }
-        if (dialogue.has_logged_in() && !dialogue.connection.wait_for_input(Deadline::after(calm)))
+        if (dialogue.has_logged_in() &&
+            !dialogue.connection.wait_for_input(Deadline::after(silence_before_release)))
             release_free_memory();
         dialogue.patience().wait_for_input(dialogue.connection);
         const Line line = dialogue.connection.read_line(longest_line, dialogue.patience().line_deadline());

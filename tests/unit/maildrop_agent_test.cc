@@ -43,7 +43,7 @@ TEST_F(MaildropAgentTest, LetsOthersOpenTheMailboxBeforeItAnswersTheUpdate) {
         start(mailbox);
         EXPECT_THROW((void)open_maildrop(path(), {}), MaildropInUse);
         MaildropMarks marks;
-        marks.deleted[0] = 1;
+        marks.deleted.set(0);
         if (deletes) send_struct(channel_.ours.get(), marks);
         send_struct(channel_.ours.get(), MaildropUpdate());
         const auto answer = receive<MaildropAnswer>();

@@ -3,8 +3,8 @@
 //   agent ---MaildropOpened, then MaildropItems---> session      once
 //   session ---MaildropRead---> agent                            for RETR and TOP
 //   agent ---MaildropAnswer, then MaildropText packets---> session
-//   session ---MaildropMarks ..., MaildropUpdate---> agent       once, at QUIT; without marks, nothing
-//   changes agent ---MaildropAnswer---> session                          the mailbox is not locked any more
+//   session ---MaildropMarks ..., MaildropUpdate---> agent       once, at QUIT
+//   agent ---MaildropAnswer---> session                          the mailbox is closed
 //
 // Where there is no agent, the spawner answers with a DeliveryAnswer (local/agent_protocol.h) instead.
 #pragma once
@@ -81,14 +81,21 @@ struct MaildropText {
     std::uint32_t is_last = 0;
 };
 
-/// A bit for each of the messages from `first` on, the lowest of an octet first.
+/// What is to be changed of the messages from `first` on, as far as there are any; without such a packet,
+/// nothing.
 struct MaildropMarks {
     static constexpr MaildropTag own_tag = MaildropTag::marks;
     static constexpr std::size_t most = 4096;
+    /// A bit for each message, the lowest of an octet first.
+    struct Bits {
+        std::array<std::uint8_t, most / 8> octets{};
+        void set(std::size_t i) { octets[i / 8] = static_cast<std::uint8_t>(octets[i / 8] | 1U << (i % 8)); }
+        bool is_set(std::size_t i) const { return (octets[i / 8] >> (i % 8) & 1) != 0; }
+    };
     MaildropTag tag = own_tag;
     std::uint32_t first = 0;
-    std::array<std::uint8_t, most / 8> deleted{};
-    std::array<std::uint8_t, most / 8> read{};
+    Bits deleted{};
+    Bits read{};
 };
 
 struct MaildropUpdate {
