@@ -8,7 +8,7 @@
 namespace postoffice {
 namespace {
 
-const FilterClient this_host(const Config& config) {
+FilterClient this_host(const Config& config) {
     FilterClient client;
     client.name = "localhost";
     client.address = IpAddress::parse("127.0.0.1");
@@ -66,8 +66,10 @@ SubmissionFilters::Result SubmissionFilters::examine(const std::string& id, Mess
     if (result.verdict.goes_on())
         result.verdict = ask_for_recipients(chain, envelope, refused, result.refusal);
     if (result.verdict.goes_on() && !envelope.recipients.empty()) result.verdict = chain.data();
-    if (!result.verdict.goes_on() || envelope.recipients.empty())
-        return chain.end_message(), std::move(result);
+    if (!result.verdict.goes_on() || envelope.recipients.empty()) {
+        chain.end_message();
+        return result;
+    }
     FilteredMessage filtered = chain.examine(message);
     chain.end_message();
     result.verdict = filtered.verdict;

@@ -32,44 +32,48 @@ std::string_view Filter::state() const {
     return connection_ == nullptr ? "not connected" : "connected";
 }
 
-void Filter::meet(const Resolver& resolver, std::string_view client, const Introduction& introduction) {
-    if (!is_for_it_ || has_failed_ || accepts_session_ || client_refusal_) return;
+/// What is new of the client and the sender are one write, and one wait.
+FilterVerdict Filter::ask_sender(const Resolver& resolver, const ClientFacts& client,
+                                 std::string_view sender) try {
+    if (helo_refusal_ && client.introduction != introduction_) helo_refusal_.reset();
+    FilterVerdict verdict = standing_verdict();
+    if (!verdict.goes_on() || !is_for_it_ || has_failed_ || accepts_session_) return verdict;
     stage_ = Stage::connect;
-    try {
-        if (connection_ == nullptr) {
-            if (meet_on_kept(client, introduction)) return;
-            connection_ = std::make_unique<FilterConnection>(settings_, resolver);
-            return introduce(client, introduction);
-        }
-        if (introduction != introduction_) introduce("", introduction);
-    } catch (const std::exception& error) {
-        (void)fail(error);
-    }
+    if (connection_ == nullptr)
+        if (auto answer = ask_on_kept_connection(client, sender)) return *std::move(answer);
+    const bool is_new = connection_ == nullptr;
+    if (is_new) connection_ = std::make_unique<FilterConnection>(settings_, resolver);
+    if (is_new || client.introduction != introduction_) pose_client(client, is_new);
+    pose(Stage::mail, sender);
+    return hear();
+} catch (const std::exception& error) {
+    return fail(error);
 }
 
 /// A connection that the session of another client has left is as good as a new one, if the filter still has
-/// it.
-bool Filter::meet_on_kept(std::string_view client, const Introduction& introduction) try {
-    if (kept_ == nullptr || kept_->connection == nullptr) return false;
+/// it and answers to the next client.
+std::optional<FilterVerdict> Filter::ask_on_kept_connection(const ClientFacts& client,
+                                                            std::string_view sender) try {
+    if (kept_ == nullptr || kept_->connection == nullptr) return std::nullopt;
     connection_ = std::move(kept_->connection);
-    if (connection_->is_quiet()) return introduce(client, introduction), true;
-    connection_.reset();
-    return false;
+    if (!connection_->is_quiet()) return connection_.reset(), std::nullopt;
+    pose_client(client, true);
+    pose(Stage::mail, sender);
+    stage_ = Stage::connect;
+    return hear();
 } catch (const std::exception&) {
+    if (stage_ != Stage::connect) throw;
     kept_->is_refused = true;
     drop_connection();
-    return false;
+    return std::nullopt;
 }
 
-/// Says what is new of the client; `client`: empty if that is known.
-void Filter::introduce(std::string_view client, const Introduction& introduction) {
-    if (!client.empty()) pose(Stage::connect, client);
-    introduction_ = introduction;
-    helo_refusal_.reset();
+void Filter::pose_client(const ClientFacts& client, bool is_new) {
+    if (is_new) pose(Stage::connect, client.connection);
+    introduction_ = client.introduction;
     std::string data;
-    append_text(data, introduction.helo);
-    if (!introduction.helo.empty()) pose(Stage::helo, data);
-    (void)hear();
+    append_text(data, introduction_.helo);
+    if (!introduction_.helo.empty()) pose(Stage::helo, data);
 }
 
 /// libmilter takes another client on a connection only if its filter has answered the last end of a message

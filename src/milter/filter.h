@@ -36,16 +36,17 @@ class Filter {
         std::string tls;
         bool operator==(const Introduction&) const = default;
     };
-    /// Connects, if the filter takes part in the message at hand and that was not done, and says what is new
-    /// of the client. On failure it has failed.
-    void meet(const Resolver& resolver, std::string_view client, const Introduction& introduction);
+    struct ClientFacts {
+        std::string connection;  ///< the data of the question connect
+        Introduction introduction;
+    };
     /// A message begins that passes this filter, or not.
     void begin_message(bool is_for_it);
+    /// MAIL. Connects, if that was not done, and says what is new of the client, too.
+    FilterVerdict ask_sender(const Resolver& resolver, const ClientFacts& client, std::string_view sender);
     /// Asks, if the filter wants to hear of it. A verdict against the client is kept in mind: one at connect
     /// for the session, one at helo until the next helo.
     FilterVerdict ask(Stage stage, std::string_view data);
-    /// An earlier verdict against the client, or a failure.
-    FilterVerdict standing_verdict() const;
     /// What its failure means for the message at hand; to go on if it has not failed.
     FilterVerdict verdict_of_failure() const;
     /// The message at hand goes on, and this filter hears no more of it.
@@ -62,8 +63,9 @@ class Filter {
     void end_message();
 
   private:
-    bool meet_on_kept(std::string_view client, const Introduction& introduction);
-    void introduce(std::string_view client, const Introduction& introduction);
+    FilterVerdict standing_verdict() const;
+    std::optional<FilterVerdict> ask_on_kept_connection(const ClientFacts& client, std::string_view sender);
+    void pose_client(const ClientFacts& client, bool is_new);
     void drop_connection() noexcept;
     FilterVerdict fail(const std::exception& error);
     void pose(Stage stage, std::string_view data);

@@ -70,16 +70,10 @@ FilterVerdict FilterChain::mail(const FilterClient& client, const Address& sende
     macros_.set("{mail_mailer}", config_.identity.is_local_domain(sender.domain()) ? "local" : "smtp");
     unwanted_ = {};
     verdicts_.clear();
-    const std::string connect = connect_data(client);
-    const std::string mail = path_data(sender, parameters);
-    for (Filter& filter : members_->filters) {
-        filter.begin_message(!skips(filter.settings()));
-        filter.meet(resolver_, connect, {client.helo, client.tls});
-    }
-    return ask_each(Stage::mail, [&](Filter& filter) {
-        FilterVerdict verdict = filter.standing_verdict();
-        return verdict.goes_on() ? filter.ask(Stage::mail, mail) : verdict;
-    });
+    const Filter::ClientFacts facts{connect_data(client), {client.helo, client.tls}};
+    const std::string data = path_data(sender, parameters);
+    for (Filter& filter : members_->filters) filter.begin_message(!skips(filter.settings()));
+    return ask_each(Stage::mail, [&](Filter& filter) { return filter.ask_sender(resolver_, facts, data); });
 }
 
 FilterVerdict FilterChain::recipient(const Address& address, std::string_view parameters, bool is_local) {

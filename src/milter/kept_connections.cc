@@ -7,7 +7,9 @@
 namespace postoffice {
 
 KeptConnections::KeptConnections() = default;
-KeptConnections::~KeptConnections() = default;
+KeptConnections::~KeptConnections() {
+    close_idle();
+}
 
 bool KeptConnections::is_connected() const {
     return std::any_of(all_.begin(), all_.end(),

@@ -69,6 +69,36 @@ TEST(FilterQuestions, AVerdictBeforeTheLastAnswerCountsAndEndsTheConnection) {
     }
 }
 
+TEST(FilterQuestions, AClientAndItsSenderAreOneWriteAndOneWait) {
+    FakeFilter filter({[](FilterPeer& peer) {
+        peer.agree();
+        for (const char kind : {'C', 'H', 'M'})
+            if (peer.next().kind != kind) return;
+        for (int i = 0; i < 3; ++i) peer.say('c');
+        peer.finish();
+    }});
+    Session session({filter.settings()});
+    EXPECT_TRUE(session.send().verdict.goes_on());
+    EXPECT_EQ(session.chain->failed(), 0U);
+}
+
+TEST(FilterQuestions, AClientThatIsRefusedAtHeloIsNotAskedAboutAgain) {
+    FakeFilter filter({[](FilterPeer& peer) {
+                           peer.agree();
+                           (void)peer.go_on_until('H');
+                           peer.say('r');
+                           while (peer.next().kind != 0) {
+                           }
+                       },
+                       goes_on_always});
+    Session session({filter.settings()});
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(session.mail().reply.code, 550);
+    session.client.helo = "another.example";
+    EXPECT_TRUE(session.mail().goes_on());
+    session.end();
+    EXPECT_EQ(kinds_heard(filter), "OCHMQOCHMQ");
+}
+
 TEST(FilterQuestions, AFilterThatAcceptsWithinTheHeaderHasChangedNothing) {
     FakeFilter filter({[](FilterPeer& peer) {
         peer.agree();
@@ -97,7 +127,7 @@ TEST(FilterQuestions, MoreFieldsThanAnswersFitInASocketAreAllHeard) {
 }
 
 TEST(FilterQuestions, AnAnswerTooManyIsAFailure) {
-    for (const char kind : {'H', 'M', 'R', 'T', 'E'}) {
+    for (const char kind : {'M', 'R', 'T', 'E'}) {  // each is the last one of those that are posed together
         FakeFilter filter({[kind](FilterPeer& peer) {
             peer.agree();
             (void)peer.go_on_until(kind);
