@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <optional>
+#include <utility>
 
 #include "maildir_folder.h"
 #include "postoffice/base/disk.h"
@@ -34,6 +35,30 @@ std::optional<std::uint64_t> number_behind(char mark, std::string_view word) {
 std::string dovecot_id(std::uint64_t number, std::uint64_t validity) {
     return fmt::format("{:08x}{:08x}", number, validity);
 }
+
+/// What the fields of the messages of an mbox say, one message after the other.
+class IdsInFields {
+  public:
+    /// `folder_field`: of the first message, "VALIDITY LAST-NUMBER". mailutils fills it with blanks.
+    explicit IdsInFields(std::string_view folder_field)
+        : is_of_mailutils_(folder_field.find("  ") != std::string_view::npos),
+          validity_(parse_number(read_until(folder_field, ' '))) {}
+
+    /// The id of the next message, or "". mailutils numbers messages, too, but tells clients what X-UIDL has.
+    std::string next(const MessageFacts& facts) {
+        const auto number = parse_number(facts.uid_field);
+        // Numbers increase; what does not came with the message from another folder, or from its sender.
+        const bool is_numbered = validity_ && number && *number > last_;
+        if (is_numbered) last_ = *number;
+        const bool has_told_field = is_of_mailutils_ && !facts.uidl_field.empty();
+        return is_numbered && !has_told_field ? dovecot_id(*number, *validity_) : facts.uidl_field;
+    }
+
+  private:
+    const bool is_of_mailutils_;
+    const std::optional<std::uint64_t> validity_;
+    std::uint64_t last_ = 0;
+};
 
 /// The word behind the last blank, which is taken off the line.
 std::string_view last_word(std::string_view& line) {
@@ -102,24 +127,14 @@ ForeignIds foreign_ids_of_maildir(const std::string& path) {
 
 std::vector<std::string> foreign_ids_of_mbox(const std::vector<ParsedMessage>& messages,
                                              const std::string& list) {
+    if (messages.empty()) return {};
     const ForeignIds listed = read_plain_ids(contents_of(list));
-    std::string_view folder = messages.empty() ? "" : std::string_view(messages.front().facts.folder_field);
-    // mailutils numbers messages, too, but tells its clients what X-UIDL has; it fills the field with blanks.
-    const bool is_of_mailutils = folder.find("  ") != std::string_view::npos;
-    const auto validity = parse_number(read_until(folder, ' '));
-    std::uint64_t last = 0;
+    IdsInFields in_fields(messages.front().facts.folder_field);
     std::vector<std::string> ids;
     for (const ParsedMessage& message : messages) {
+        std::string id = in_fields.next(message.facts);
         const auto found = listed.find(std::to_string(ids.size() + 1));
-        const auto number = parse_number(message.facts.uid_field);
-        // Numbers increase; what does not came with the message from another folder, or from its sender.
-        const bool is_numbered = validity && number && *number > last;
-        if (is_numbered) last = *number;
-        const std::string& field = message.facts.uidl_field;
-        const bool counts_number = is_numbered && (field.empty() || !is_of_mailutils);
-        ids.push_back(found != listed.end() ? found->second
-                      : counts_number       ? dovecot_id(*number, *validity)
-                                            : field);
+        ids.push_back(found != listed.end() ? found->second : std::move(id));
     }
     return ids;
 }

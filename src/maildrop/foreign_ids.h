@@ -31,7 +31,8 @@ ForeignIds read_plain_ids(std::string_view text);
 ForeignIds foreign_ids_of_maildir(const std::string& path);
 
 /// For each message of an mbox its id, or "". Dovecot and c-client number messages in X-UID fields and have
-/// the validity of the numbers in the first message; qpopper and mailutils write the id itself as X-UIDL.
+/// the validity of the numbers in the first message; qpopper and mailutils write the id itself as X-UIDL,
+/// which decides where mailutils had the mailbox last.
 /// `list`: the path of a plain list, which decides where there is one.
 std::vector<std::string> foreign_ids_of_mbox(const std::vector<ParsedMessage>& messages,
                                              const std::string& list);
