@@ -52,8 +52,8 @@ std::string damage_text(const std::string& hostname, const std::string& spool,
         text += fmt::format("  bad{}\n    {}\n", message.id, printable(message.problem));
     return text +
            "\nNothing is delivered of them until the journal is mended and named cmID again;\n"
-           "the text of the message is in dmID. mailq shows what was moved aside, and\n"
-           "spool(5) tells the form of a journal.\n";
+           "the text of a large message is in dmID, of a small one in the journal. mailq shows\n"
+           "what was moved aside, and spool(5) tells the form of a journal.\n";
 }
 
 }  // namespace

@@ -15,8 +15,7 @@
 namespace postoffice {
 namespace {
 
-/// Seconds that a message may have arrived after the time of its file: that one may come from another host's
-/// clock.
+/// Seconds that a message may have arrived after its id was given out.
 constexpr UnixTime most_ahead = 86400;
 
 }  // namespace
@@ -26,15 +25,16 @@ Journal Spool::check(std::string_view text, const std::string& id) const {
     if (text.empty()) throw FormatError("journal: empty");
     Journal journal = parse_journal(text);
     if (journal.id != id) throw FormatError("journal: of another message, " + journal.id);
-    const auto message = status_of(message_path(id));
-    if (!message) return journal;
+    // By the same clock; that of today may be wrong.
+    const auto given_out = time_of(id);
+    if (given_out && journal.envelope.arrived > *given_out + most_ahead)
+        throw FormatError("journal: the message arrived after it got its id");
+    if (journal.message_at != 0 || !journal.size) return journal;
     // Both files are written out at once, so a crash can leave a whole journal and half a message.
-    if (journal.size && static_cast<std::uint64_t>(message->st_size) != *journal.size)
+    const auto message = status_of(message_path(id));
+    if (message && static_cast<std::uint64_t>(message->st_size) != *journal.size)
         throw FormatError(
             fmt::format("message has {} octets instead of {}", message->st_size, *journal.size));
-    // Compared with the file that was written then: the clock of today may be wrong.
-    if (journal.envelope.arrived > message->st_mtime + most_ahead)
-        throw FormatError("journal: the message arrived after it was written");
     return journal;
 }
 
@@ -50,17 +50,19 @@ std::vector<Spool::Aside> Spool::aside() const {
     std::vector<Aside> found;
     for_each_name_of_messages(directory_, [&found](const std::string& folder, DIR*, std::string_view name) {
         const std::string id(id_in(name, "bad"));
-        if (!id.empty()) found.push_back({id, folder + "/bad" + id, false, std::nullopt, ""});
+        if (!id.empty()) found.push_back({.id = id, .path = folder + "/bad" + id});
     });
     for (Aside& one : found) try {
-            if (const auto message = status_of(message_path(one.id)))
+            if (const auto message = status_of(message_path(one.id))) {
                 one.message_size = static_cast<std::uint64_t>(message->st_size);
+                one.message_path = message_path(one.id);
+            }
             const std::string text = read_journal(disk::open(one.path, read_flags).get());
             one.is_submission = text.starts_with("postoffice drop");
             if (one.is_submission)
                 one.problem = "submission: damaged";
-            else
-                (void)check(text, one.id);
+            else if (const Journal journal = check(text, one.id); journal.message_at != 0)
+                one.message_size = journal.size;
         } catch (const std::runtime_error& error) {  // FormatError, std::system_error
             one.problem = error.what();
         }

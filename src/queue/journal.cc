@@ -12,8 +12,19 @@
 namespace postoffice {
 namespace {
 
+// The second form has the message; a program that knows only the first must not take its lines for events.
 constexpr std::string_view first_line = "postoffice journal 1\n";
+constexpr std::string_view first_line_with_message = "postoffice journal 2\n";
 constexpr std::string_view end_mark = "\nend of envelope\n";
+constexpr std::string_view end_of_message = "\nend of message\n";
+
+/// The octets of the message and its end mark in `text`, which begins with the message.
+std::size_t length_of_message(const Journal& journal, std::string_view text) {
+    const std::uint64_t size = journal.size.value_or(text.size());
+    if (size >= text.size() || !text.substr(size).starts_with(end_of_message))
+        throw FormatError("journal: the message in it is not whole");
+    return size + end_of_message.size();
+}
 
 /// "mx.example.org [192.0.2.1]", apart again.
 void split_client(std::string_view text, Origin& origin) {
@@ -179,13 +190,23 @@ std::string journal_header(const std::string& id, const Envelope& envelope, std:
     return text;
 }
 
+std::string journal_with_message(const std::string& id, const Envelope& envelope, std::string_view message,
+                                 std::optional<std::uint64_t> checksum) {
+    std::string text = journal_header(id, envelope, message.size(), checksum);
+    text.replace(0, first_line.size(), first_line_with_message);
+    return text.append(message).append(end_of_message);
+}
+
 bool journal_is_unfinished(std::string_view text) {
-    if (text.size() < first_line.size()) return first_line.starts_with(text);
-    return text.starts_with(first_line) && text.find(end_mark) == std::string_view::npos;
+    if (text.size() < first_line.size())
+        return first_line.starts_with(text) || first_line_with_message.starts_with(text);
+    return (text.starts_with(first_line) || text.starts_with(first_line_with_message)) &&
+           text.find(end_mark) == std::string_view::npos;
 }
 
 Journal parse_journal(std::string_view text) {
-    if (!text.starts_with(first_line)) throw FormatError("not a journal");
+    const bool has_message = text.starts_with(first_line_with_message);
+    if (!has_message && !text.starts_with(first_line)) throw FormatError("not a journal");
     const auto end = text.find(end_mark);
     if (end == std::string_view::npos) throw FormatError("journal: no end of envelope");
 
@@ -206,8 +227,22 @@ Journal parse_journal(std::string_view text) {
     if (journal.envelope.recipients.empty()) throw FormatError("journal: no recipients");
     journal.recipients.resize(journal.envelope.recipients.size());
 
-    (void)apply_journal_events(journal, text.substr(end + end_mark.size()));
+    text.remove_prefix(end + end_mark.size());
+    if (has_message) {
+        journal.message_at = end + end_mark.size();
+        text.remove_prefix(length_of_message(journal, text));
+    }
+    (void)apply_journal_events(journal, text);
     return journal;
+}
+
+std::string journal_without_message(std::string_view text) {
+    const Journal journal = parse_journal(text);
+    if (journal.message_at == 0) return std::string(text);
+    const std::string_view envelope = text.substr(0, journal.message_at);
+    text.remove_prefix(journal.message_at);
+    text.remove_prefix(length_of_message(journal, text));
+    return std::string(envelope).append(text);
 }
 
 std::size_t apply_journal_events(Journal& journal, std::string_view text) {

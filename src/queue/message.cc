@@ -125,27 +125,18 @@ std::uint64_t checksum_of_file(int file) {
 }
 
 Fd Message::keep_as(const std::string& path) {
+    if (!file_) create_file();
     write_out();
-    if (file_) {
-        Fd kept = file_.duplicate();
-        disk::link(file_path_, path);  // unlike rename(2), fails if the name is taken
-        try {
-            disk::unlink_if_exists(file_path_);
-        } catch (const std::system_error&) {
-            disk::unlink_if_exists(path);
-            throw;
-        }
-        file_path_.clear();
-        return kept;
-    }
-    Fd file = disk::open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
+    Fd kept = file_.duplicate();
+    disk::link(file_path_, path);  // unlike rename(2), fails if the name is taken
     try {
-        disk::write_all(file.get(), memory_);
+        disk::unlink_if_exists(file_path_);
     } catch (const std::system_error&) {
         disk::unlink_if_exists(path);
         throw;
     }
-    return file;
+    file_path_.clear();
+    return kept;
 }
 
 }  // namespace postoffice

@@ -26,10 +26,11 @@ QueueEntry::QueueEntry(std::string spool_directory, Fd fd, Journal journal, off_
       known_to_(known_to) {}
 
 Fd QueueEntry::open_message() const {
-    return disk::open(directory_ + "/dm" + id(), O_RDONLY | O_NOFOLLOW);
+    return open_message_of(fd_.get(), journal_, directory_ + "/dm" + id());
 }
 
 std::uint64_t QueueEntry::message_size() const {
+    if (journal_.message_at != 0) return journal_.size.value_or(0);
     const auto status = status_of(directory_ + "/dm" + id());
     return status ? static_cast<std::uint64_t>(status->st_size) : 0;
 }

@@ -20,12 +20,11 @@
 namespace postoffice {
 namespace {
 
-/// `value` in base 62, in ASCII order of its digits, so that texts of one width sort as numbers do.
 void append_base62(std::string& text, std::uint64_t value, std::size_t width) {
-    constexpr std::string_view digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     const std::size_t start = text.size();
     text.resize(start + width);
-    for (std::size_t i = width; i > 0; --i, value /= 62) text[start + i - 1] = digits[value % 62];
+    for (std::size_t i = width; i > 0; --i, value /= base62_digits.size())
+        text[start + i - 1] = base62_digits[value % base62_digits.size()];
 }
 
 std::uint64_t microseconds_now() {
@@ -35,19 +34,53 @@ std::uint64_t microseconds_now() {
            static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
-void remove_quietly(const std::string& path) {
-    try {
-        disk::unlink_if_exists(path);
-    } catch (const std::system_error&) {
-        // The failure that led here is the one to tell; sweep() comes by later.
+/// Files that are removed again if what follows fails.
+class NewFiles {
+  public:
+    NewFiles() = default;
+    NewFiles(const NewFiles&) = delete;
+    NewFiles& operator=(const NewFiles&) = delete;
+    ~NewFiles() {
+        for (const std::string& path : paths_) try {
+                disk::unlink_if_exists(path);
+            } catch (const std::system_error&) {
+                // The failure that led here is the one to tell; sweep() comes by later.
+            }
     }
+    void add(const std::string& path) { paths_.push_back(path); }
+    void keep() { paths_.clear(); }
+
+  private:
+    std::vector<std::string> paths_;
+};
+
+/// The locked journal. It gets its name when it is complete: wherever a crash falls, a cm is a message with
+/// its envelope.
+Fd make_journal(const std::string& folder, const std::string& id, std::string_view text) {
+    const std::string name = folder + "/tm" + id, final_name = folder + "/cm" + id;
+    Fd journal = disk::open(name, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, 0640);
+    NewFiles made;
+    made.add(name);
+    if (!try_lock(journal.get())) throw_errno(EAGAIN, "lock " + name);
+    disk::write_all(journal.get(), text);
+    disk::link(name, final_name);  // unlike rename(2), fails if the name is taken
+    made.add(final_name);
+    disk::unlink(name);
+    made.keep();
+    return journal;
 }
 
 /// A power cut during commit() may leave any of the names with any part of the contents. `data`: -1 for none,
 /// as it is when the message was delivered and is being removed.
 bool is_whole(const std::string& id, int journal, int data) try {
-    const Journal parsed = parse_journal(read_journal(journal));
+    const std::string text = read_journal(journal);
+    const Journal parsed = parse_journal(text);
     if (parsed.id != id) return false;
+    if (parsed.message_at != 0 && parsed.checksum) {
+        const auto message = std::string_view(text).substr(parsed.message_at, *parsed.size);
+        return keyed_hash(Message::checksum_key, message) == *parsed.checksum;
+    }
+    if (parsed.message_at != 0) return true;
     if (data < 0) return parsed.is_finished();
     return !parsed.checksum || checksum_of_file(data) == *parsed.checksum;
 } catch (const FormatError&) {
@@ -94,13 +127,14 @@ std::string Spool::message_path(const std::string& id) const {
     return folder_with(directory_, id) + "/dm" + id;
 }
 
-/// The reaper may remove an empty folder at any time, until the message is in it.
-Fd Spool::keep_message(Message& message, const std::string& id) const {
+/// What `make` makes in the folder for new messages with this id. The reaper may remove an empty folder at
+/// any time, until a file is in it.
+Fd Spool::make_in_folder(const std::string& id, const std::function<Fd()>& make) const {
     constexpr int most_attempts = 10;
     const std::string folder = folder_for(directory_, id);
     for (int attempt = 1;; ++attempt) {
         try {
-            return message.keep_as(folder + "/dm" + id);
+            return make();
         } catch (const std::system_error& error) {
             if (error.code().value() != ENOENT || attempt == most_attempts) throw;
         }
@@ -117,42 +151,41 @@ int Spool::durable_folder(const std::string& path) const {
     return durable_folder_.get();
 }
 
+/// Written out together, then the folder first: when the data is out, one commit of the file system's journal
+/// makes names, sizes and contents durable, and the syncs behind it find nothing left to do. With the folder
+/// last, what other processes create meanwhile would make it wait for a second commit.
+void Spool::make_durable(const std::string& folder, std::span<const int> files) const {
+    for (const int file : files) disk::start_sync(file);
+    for (const int file : files) disk::wait_written(file);
+    disk::sync_opened_directory(durable_folder(folder));
+    for (const int file : files) disk::sync(file);
+}
+
 QueueEntry Spool::commit(const std::string& id, const Envelope& envelope, Message& message) const {
     // A submission in drop/ is there until all of it is known to be here: finish_commit(). A client has its
     // own until it is acknowledged.
     const bool may_be_taken_again = envelope.origin.client_address.empty();
     const auto checksum = may_be_taken_again ? std::optional(message.checksum()) : std::nullopt;
-    const std::string header = journal_header(id, envelope, message.size(), checksum);
+    const auto text = message.in_memory();
+    const std::string start = text ? journal_with_message(id, envelope, *text, checksum)
+                                   : journal_header(id, envelope, message.size(), checksum);
     const std::string folder = folder_for(directory_, id);
-    const std::string message_name = folder + "/dm" + id;
-    const Fd data = keep_message(message, id);
-    std::string journal_name = folder + "/tm" + id;
-    try {
+    NewFiles made;
+    std::vector<int> files;
+    Fd data;
+    if (!text) {
+        const std::string name = folder + "/dm" + id;
+        data = make_in_folder(id, [&] { return message.keep_as(name); });
+        made.add(name);
         (void)try_lock(data.get());  // for sweep(); no other process locks it
-        Fd journal = disk::open(journal_name, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, 0640);
-        if (!try_lock(journal.get())) throw_errno(EAGAIN, "lock " + journal_name);
-        disk::write_all(journal.get(), header);
-        // It gets its name when it is complete: wherever a crash falls, a cm is a message with its envelope.
-        const std::string final_name = folder + "/cm" + id;
-        disk::link(journal_name, final_name);  // unlike rename(2), fails if the name is taken
-        disk::unlink(std::exchange(journal_name, final_name));
-        // Written out together, then the folder first: when the data is out, one commit of the file system's
-        // journal makes names, sizes and contents durable, and the two syncs behind it find nothing left to
-        // do. With the folder last, what other processes create meanwhile would make it wait for a second
-        // commit.
-        disk::start_sync(data.get());
-        disk::start_sync(journal.get());
-        disk::wait_written(data.get());
-        disk::wait_written(journal.get());
-        disk::sync_opened_directory(durable_folder(folder));
-        disk::sync(data.get());
-        disk::sync(journal.get());
-        return {folder, std::move(journal), parse_journal(header), whole_lines(header)};
-    } catch (const std::system_error&) {
-        remove_quietly(journal_name);
-        remove_quietly(message_name);
-        throw;
+        files.push_back(data.get());
     }
+    Fd journal = make_in_folder(id, [&] { return make_journal(folder, id, start); });
+    made.add(folder + "/cm" + id);
+    files.push_back(journal.get());
+    make_durable(folder, files);
+    made.keep();
+    return {folder, std::move(journal), parse_journal(start), whole_lines(start)};
 }
 
 bool Spool::finish_commit(const std::string& id) const {
@@ -192,6 +225,11 @@ std::optional<Journal> Spool::peek(const std::string& id) const {
     const std::string text = read_journal(journal.get());
     if (text.empty() || journal_is_unfinished(text)) return std::nullopt;
     return parse_journal(text);
+}
+
+Fd Spool::open_message(const std::string& id) const {
+    const Fd journal = disk::open(journal_path(id), read_flags);
+    return open_message_of(journal.get(), parse_journal(read_journal(journal.get())), message_path(id));
 }
 
 std::vector<Spool::Item> Spool::scan() const {

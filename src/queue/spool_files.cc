@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t largest_journal = 256U << 20;
 
 constexpr std::size_t length_of_new_id = 13;
+constexpr std::size_t digits_of_time = 9;    // microseconds, base 62
 constexpr std::size_t length_of_folder = 4;  // 62^5 microseconds have the same four digits in front
 
 }  // namespace
@@ -28,6 +29,14 @@ std::string read_journal(int fd) {
     std::string text(size, '\0');
     text.resize(disk::read_at(fd, text, 0));  // at an offset: the position may be shared with another process
     return text;
+}
+
+Fd open_message_of(int journal_file, const Journal& journal, const std::string& path) {
+    if (journal.message_at == 0) return disk::open(path, O_RDONLY | O_NOFOLLOW);
+    std::string text(journal.size.value_or(0), '\0');
+    const auto at = static_cast<off_t>(journal.message_at);
+    if (disk::read_at(journal_file, text, at) != text.size()) throw_errno(EIO, "read message " + journal.id);
+    return disk::memory_file(text);
 }
 
 off_t whole_lines(std::string_view text) {
@@ -94,6 +103,17 @@ void for_each_name_of_messages(
         } catch (const std::system_error& error) {
             if (folder == spool || error.code().value() != ENOENT) throw;
         }
+}
+
+std::optional<UnixTime> time_of(std::string_view id) {
+    if (id.size() != length_of_new_id) return std::nullopt;
+    std::uint64_t microseconds = 0;
+    for (const char digit : id.substr(0, digits_of_time)) {
+        const auto value = base62_digits.find(digit);
+        if (value == std::string_view::npos) return std::nullopt;
+        microseconds = microseconds * base62_digits.size() + value;
+    }
+    return static_cast<UnixTime>(microseconds / 1'000'000);
 }
 
 std::string_view id_in(std::string_view name, std::string_view prefix) {

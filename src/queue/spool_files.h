@@ -11,15 +11,25 @@
 #include <string_view>
 #include <vector>
 
+#include "postoffice/base/clock.h"
 #include "postoffice/base/fd.h"
+#include "postoffice/queue/journal.h"
 
 namespace postoffice {
 
 /// For a file that may be replaced by a link or a FIFO.
 inline constexpr int read_flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
 
+/// In the order of ASCII, so that numbers of one width sort as texts.
+inline constexpr std::string_view base62_digits =
+    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
 /// All of an open journal. Throws FormatError if it is too large, std::system_error.
 std::string read_journal(int fd);
+
+/// The message of an open journal: a copy of what is in the journal, since an agent that runs as the
+/// recipient must not see the envelope; else the file `path`. Throws std::system_error.
+Fd open_message_of(int journal_file, const Journal& journal, const std::string& path);
 
 /// Octets of the lines of `text` that have an end.
 off_t whole_lines(std::string_view text);
@@ -50,6 +60,9 @@ std::vector<std::string> folders_of(const std::string& spool);
 void for_each_name_of_messages(
     const std::string& spool,
     const std::function<void(const std::string& folder, DIR*, std::string_view)>& visit);
+
+/// When the id was given out, as Spool::new_id() does; nullopt for one of another form.
+std::optional<UnixTime> time_of(std::string_view id);
 
 /// The id in the name of one of our files, a prefix and a queue id; empty if it is none of that kind.
 std::string_view id_in(std::string_view name, std::string_view prefix);

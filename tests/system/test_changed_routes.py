@@ -216,7 +216,7 @@ def test_a_destination_in_a_journal_gives_no_rights(host, tried_before):
     text = content(path).decode().replace("|exit\\x2075", "|touch\\x20forged")
     assert "|touch\\x20forged" in text
     if not tried_before:
-        text = text[:text.index("end of envelope\n")] + "end of envelope\n"
+        text = text[:text.index("end of message\n")] + "end of message\n"
     with open(path, "w") as file:
         file.write(text)
     os.utime(path, (0, 0))

@@ -1,6 +1,7 @@
 """What a backlog has made of the spool is gone when the backlog is: each folder of messages that has grown is removed
 when it is empty. On ext4 a folder stays as large as it ever was, and each new name in it costs more."""
 import os
+import re
 
 import pytest
 
@@ -22,15 +23,12 @@ def multiply(host, count):
     owner = os.stat(journal)
     with open(journal) as file:
         text = file.read()
-    with open(f"{folder}/dm{id}", "rb") as file:
-        message = file.read()
     for number in range(count):
         new = f"{id[:4]}zzzz{number:05}"
-        for name, octets in ((f"dm{new}", message), (f"cm{new}", text.replace(id, new).encode())):
-            path = os.path.join(folder, name)
-            with open(path, "wb") as file:
-                file.write(octets)
-            os.chown(path, owner.st_uid, owner.st_gid)
+        path = os.path.join(folder, f"cm{new}")
+        with open(path, "w") as file:
+            file.write(text.replace(id, new))
+        os.chown(path, owner.st_uid, owner.st_gid)
     return count + 1
 
 
@@ -57,8 +55,26 @@ def test_a_folder_that_has_grown_is_gone_after_the_backlog(host, is_long):
         wait_for(lambda: len(sink.messages) == total + 1, what="a message after the backlog")
 
 
+def as_earlier_version(host, journal):
+    """Makes the message two files in the spool itself."""
+    with open(journal, "rb") as file:
+        envelope, rest = file.read().split(b"end of envelope\n", 1)
+    size = int(re.search(rb"^size: (\d+)$", envelope, re.MULTILINE)[1])
+    message, events = rest[:size], rest[size:].removeprefix(b"\nend of message\n")
+    status = os.stat(journal)
+    id = os.path.basename(journal)[2:]
+    for name, text in ((f"dm{id}", message), (f"cm{id}", envelope.replace(b"journal 2", b"journal 1")
+                                               + b"end of envelope\n" + events)):
+        path = os.path.join(host.spool, name)
+        with open(path, "wb") as file:
+            file.write(text)
+        os.chown(path, status.st_uid, status.st_gid)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    os.unlink(journal)
+
+
 def test_a_spool_of_an_earlier_version_is_delivered(host):
-    """Its messages are in the spool itself, not in a folder of theirs."""
+    """Its messages have two files each, in the spool itself, not in a folder of theirs."""
     with Sink() as sink:
         host.write_config(relay_host=sink.endpoint, retry="1h")
         sink.verdict = lambda address: "451 4.3.0 not now"
@@ -67,8 +83,8 @@ def test_a_spool_of_an_earlier_version_is_delivered(host):
             host.run("sendmail", "-i", "friend@elsewhere.test", input=f"Subject: {number}\n\n".encode(), check=True)
         wait_for(lambda: host.log_text().count(" deferred to=") == 3, what=host.log_text)
         host.stop()
-        for path in host.paths_in_spool("[cd]m"):
-            os.rename(path, os.path.join(host.spool, os.path.basename(path)))
+        for path in host.paths_in_spool("cm"):
+            as_earlier_version(host, path)
         for path in folders(host):
             os.rmdir(path)
         assert len(host.queue()) == 3
@@ -83,5 +99,6 @@ def test_a_spool_of_an_earlier_version_is_delivered(host):
         host.run("sendmail", "-Mt", held, check=True)
         host.run("runq", "-qf", check=True)
         wait_for(lambda: len(sink.messages) == 3, what=host.log_text)
+        assert sorted(re.search(rb"Subject: (.)", data)[1] for _, _, data in sink.messages) == [b"0", b"1", b"2"]
         host.wait_for_empty_queue()
-        wait_for(lambda: not host.paths_in_spool("rm"), what="the removal of finished messages")
+        wait_for(lambda: not host.paths_in_spool("[dr]m"), what="the removal of finished messages")

@@ -64,7 +64,9 @@ class BounceTest : public BouncerFixture {
         message.append("Subject: x\n\nText\n");
         return deliver_or_queue_.accept("ID1", envelope_, message);
     }
-    std::string text_of(const std::string& id) { return test::read_file(spool_.message_path(id)); }
+    std::string text_of(const std::string& id) {
+        return disk::read_all(spool_.open_message(id).get(), 1U << 20);
+    }
 
     Mailboxes mailboxes_;
     std::vector<std::string> queued_;

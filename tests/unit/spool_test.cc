@@ -48,7 +48,10 @@ class SpoolTest : public ::testing::Test {
     std::size_t folders() const { return folder_.names().size(); }
     /// A committed message without an owner.
     std::string queued() { return commit().id(); }
+    /// The same, of a message that has a file of its own.
+    std::string queued_large() { return commit(large_).id(); }
 
+    const std::string large_ = "Subject: x\n\n" + std::string(200'000, 'x') + "\n";
     test::TemporaryFolder folder_;
     Spool spool_{folder_.path()};
     const DeliveryResult ok_ = delivered("ok", "mx.b.test [192.0.2.1]");
@@ -85,10 +88,13 @@ TEST_F(SpoolTest, CreatesItsFolders) {
 
 TEST_F(SpoolTest, CommitStoresMessageAndJournal) {
     const QueueEntry entry = commit();
-    EXPECT_EQ(names(), (std::vector<std::string>{"cm" + entry.id(), "dm" + entry.id()}));
-    EXPECT_EQ(disk::read_all(entry.open_message().get(), 1000), "Subject: x\n\nbody\n");
+    const std::string text = "Subject: x\n\nbody\n";
+    EXPECT_EQ(names(), std::vector<std::string>{"cm" + entry.id()});
+    EXPECT_EQ(disk::read_all(entry.open_message().get(), 1000), text);
+    EXPECT_EQ(disk::read_all(spool_.open_message(entry.id()).get(), 1000), text);
     EXPECT_EQ(entry.message_size(), 17U);
-    EXPECT_EQ(read_file(spool_.journal_path(entry.id())), journal_header(entry.id(), envelope_for_two(), 17));
+    EXPECT_EQ(read_file(spool_.journal_path(entry.id())),
+              journal_with_message(entry.id(), envelope_for_two(), text));
     EXPECT_EQ(entry.journal().recipients.size(), 2U);
 }
 
@@ -99,16 +105,67 @@ TEST_F(SpoolTest, ASubmissionHasAChecksum) {
         Message message(folder_.path());
         message.append(text);
         const QueueEntry entry = spool_.commit(Spool::new_id(), envelope, message);
+        const auto checksum = keyed_hash({0, 0}, text);
         EXPECT_EQ(read_file(spool_.journal_path(entry.id())),
-                  journal_header(entry.id(), envelope, text.size(), keyed_hash({0, 0}, text)));
+                  size < 1000 ? journal_with_message(entry.id(), envelope, text, checksum)
+                              : journal_header(entry.id(), envelope, text.size(), checksum));
     }
 }
 
 TEST_F(SpoolTest, CommitKeepsLargeMessages) {
-    const std::string text(200'000, 'x');
-    const QueueEntry entry = commit(text);
-    EXPECT_EQ(names().size(), 2U);
-    EXPECT_EQ(disk::read_all(entry.open_message().get(), 1U << 20), text);
+    const QueueEntry entry = commit(large_);
+    EXPECT_EQ(names(), (std::vector<std::string>{"cm" + entry.id(), "dm" + entry.id()}));
+    EXPECT_EQ(disk::read_all(entry.open_message().get(), 1U << 20), large_);
+    EXPECT_EQ(disk::read_all(spool_.open_message(entry.id()).get(), 1U << 20), large_);
+    EXPECT_EQ(entry.message_size(), large_.size());
+}
+
+TEST_F(SpoolTest, EventsFollowAMessageInTheJournalWhateverItSays) {
+    for (const std::string& text :
+         {std::string("x\n2026-11-21T10:00:05Z delivered 1: 250 2.0.0 ok\n"),
+          std::string("no line end\nend of message"), std::string("\nend of message\n"), std::string()}) {
+        const std::string id = commit(text).id();
+        auto entry = spool_.take(id);
+        ASSERT_TRUE(entry) << text;
+        EXPECT_EQ(entry->journal().waiting(), 2U) << "the message is no event";
+        entry->record(0, ok_);
+        entry->defer_until(2'000'000'000);
+        EXPECT_EQ(entry->journal().waiting(), 1U);
+        const Journal read = parse_journal(read_file(spool_.journal_path(id)));
+        EXPECT_EQ(read.waiting(), 1U);
+        EXPECT_EQ(read.next_attempt, 2'000'000'000);
+        EXPECT_EQ(disk::read_all(entry->open_message().get(), 1000), text);
+        const std::string shown = journal_without_message(read_file(spool_.journal_path(id)));
+        EXPECT_NE(shown.find("end of envelope\n2"), std::string::npos) << shown;
+        EXPECT_NE(shown.find(" delivered 1 by mx.b.test"), std::string::npos) << shown;
+        entry->remove();
+    }
+}
+
+TEST_F(SpoolTest, AMessageInTheJournalThatIsNotWholeIsDamaged) {
+    const std::string whole = journal_with_message("X1", envelope_for_two(), "Subject: x\n\nbody\n");
+    const auto begin = whole.find("Subject");
+    for (std::size_t length = begin; length < whole.size(); ++length) {
+        EXPECT_THROW((void)parse_journal(whole.substr(0, length)), FormatError) << length;
+        EXPECT_FALSE(journal_is_unfinished(whole.substr(0, length)));
+    }
+    for (const char* size : {"size: 16\n", "size: 18\n", "size: 18446744073709551615\n", "siz: 17\n"}) {
+        std::string other = whole;
+        other.replace(other.find("size: 17\n"), 9, size);
+        EXPECT_THROW((void)parse_journal(other), FormatError) << size;
+    }
+    for (std::size_t length = 0; length < begin; ++length)
+        EXPECT_TRUE(journal_is_unfinished(whole.substr(0, length))) << length;
+}
+
+TEST_F(SpoolTest, AJournalOfAnEarlierVersionHasItsMessageBesideIt) {
+    const std::string id = Spool::new_id();
+    disk::make_directory(spool_.folder_of(id), 0700);
+    write_file(spool_.folder_of(id) + "/dm" + id, "Subject: x\n\nbody\n");
+    write_file(spool_.journal_path(id), journal_header(id, envelope_for_two(), 17));
+    const auto entry = spool_.take(id);
+    ASSERT_TRUE(entry);
+    EXPECT_EQ(disk::read_all(entry->open_message().get(), 1000), "Subject: x\n\nbody\n");
 }
 
 TEST_F(SpoolTest, CommitThatFailsLeavesNothing) {
@@ -275,46 +332,65 @@ TEST_F(SpoolTest, CommitThatWasInterruptedCanBeMadeAgain) {
     message.append("text");
     { const QueueEntry entry = spool_.commit(id, envelope_for_two(), message); }
     EXPECT_TRUE(spool_.finish_commit(id));
-    EXPECT_EQ(names(), (std::vector<std::string>{"cm" + id, "dm" + id}));
+    EXPECT_EQ(names(), std::vector<std::string>{"cm" + id});
     EXPECT_TRUE(spool_.take(id));
 }
 
+/// What a power cut may leave of the journal, and of the message in it or beside it.
+using Cut = std::function<void(const std::string& journal, const std::string& data)>;
+
+void cut_to_half(const std::string& file) {
+    const std::string text = read_file(file);
+    write_file(file, text.substr(0, text.size() / 2));
+}
+
+void clear_octets(const std::string& file, std::size_t at, std::size_t count) {
+    std::string text = read_file(file);
+    write_file(file, text.replace(at, count, count, '\0'));
+}
+
 TEST_F(SpoolTest, WhatAPowerCutLeftOfACommitIsNoMessage) {
-    const std::function<void(const std::string& journal, const std::string& data)> cuts[] = {
+    const std::vector<Cut> of_any = {
         [](const auto& journal, const auto&) { write_file(journal, ""); },
-        [](const auto& journal, const auto&) {
-            const std::string text = read_file(journal);
-            write_file(journal, text.substr(0, text.size() / 2));
-        },
-        [](const auto& journal, const auto&) {
-            write_file(journal, std::string(read_file(journal).size(), '\0'));
-        },
-        [](const auto& journal, const auto& data) {
-            disk::rename(journal, parent_of(journal) + "/bad" + journal.substr(journal.rfind('/') + 3));
-            write_file(data, "");
-        },
-        [](const auto&, const auto& data) { disk::unlink_if_exists(data); },
-        [](const auto&, const auto& data) { write_file(data, "Subject"); },
-        [](const auto&, const auto& data) {  // the first of two writes did not come to the disk
-            std::string text = read_file(data);
-            write_file(data, text.replace(0, 5, 5, '\0'));
-        },
+        [](const auto& journal, const auto&) { cut_to_half(journal); },
+        [](const auto& journal, const auto&) { clear_octets(journal, 0, read_file(journal).size()); },
     };
-    for (const auto& cut : cuts) {
-        Message message(folder_.path());
-        message.append("Subject: x\n\nbody\n");
-        const std::string id = spool_.commit(Spool::new_id(), submission(), message).id();
-        cut(spool_.journal_path(id), spool_.message_path(id));
-        EXPECT_FALSE(spool_.finish_commit(id));
-        EXPECT_TRUE(names().empty());
-    }
+    std::vector<Cut> of_small = of_any, of_large = of_any;
+    of_small.push_back([](const auto& journal, const auto&) {
+        const std::string text = read_file(journal);
+        write_file(journal, text.substr(0, text.size() - 1));
+    });
+    of_small.push_back([](const auto& journal, const auto&) {  // its last block did not come to the disk
+        clear_octets(journal, read_file(journal).find("body\n"), 3);
+    });
+    of_large.push_back([](const auto& journal, const auto& data) {
+        disk::rename(journal, parent_of(journal) + "/bad" + journal.substr(journal.rfind('/') + 3));
+        write_file(data, "");
+    });
+    of_large.push_back([](const auto&, const auto& data) { disk::unlink_if_exists(data); });
+    of_large.push_back([](const auto&, const auto& data) { write_file(data, "Subject"); });
+    of_large.push_back([](const auto&, const auto& data) { clear_octets(data, 0, 5); });
+    for (const auto& [text, cuts] :
+         {std::pair("Subject: x\n\nbody\n" + std::string(), of_small), {large_, of_large}})
+        for (const Cut& cut : cuts) {
+            Message message(folder_.path());
+            message.append(text);
+            const std::string id = spool_.commit(Spool::new_id(), submission(), message).id();
+            cut(spool_.journal_path(id), spool_.message_path(id));
+            EXPECT_FALSE(spool_.finish_commit(id));
+            EXPECT_TRUE(names().empty());
+        }
 }
 
 TEST_F(SpoolTest, ACommitOfAMessageThatIsDoneWasMade) {
-    const std::string id = queued();
-    spool_.take(id)->finish();
-    EXPECT_TRUE(spool_.finish_commit(id));
-    EXPECT_EQ(names(), (std::vector<std::string>{"dm" + id, "rm" + id}));
+    for (const std::string& text : {std::string("x\n"), large_}) {
+        const std::string id = commit(text).id();
+        spool_.take(id)->finish();
+        EXPECT_TRUE(spool_.finish_commit(id));
+        EXPECT_EQ(spool_.finished(), std::vector<std::string>{id});
+        spool_.reap(id);
+        EXPECT_TRUE(names().empty());
+    }
 }
 
 TEST_F(SpoolTest, DamagedJournalIsMovedAside) {
@@ -353,23 +429,25 @@ TEST_F(SpoolTest, AJournalThatLacksALineOrHasAWrongOneIsDamaged) {
         told.push_back(id);
         EXPECT_NE(problem, "");
     });
-    for (const auto& damage : damages) {
-        const std::string id = queued();
-        const std::string text = damage(read_file(spool.journal_path(id)));
-        write_file(spool.journal_path(id), text);
-        EXPECT_FALSE(spool.take(id)) << text;
-        EXPECT_FALSE(spool.take(id));
-        ASSERT_EQ(told, std::vector<std::string>{id}) << text;
-        told.clear();
-        const auto aside = spool.aside();
-        ASSERT_EQ(aside.size(), 1U);
-        EXPECT_EQ(aside[0].id, id);
-        EXPECT_EQ(aside[0].path, spool.folder_of(id) + "/bad" + id);
-        EXPECT_TRUE(aside[0].message_size);
-        EXPECT_NE(aside[0].problem, "");
-        disk::unlink(aside[0].path);
-        disk::unlink(spool.message_path(id));
-    }
+    for (const auto& damage : damages)
+        for (const bool is_large : {false, true}) {
+            const std::string id = is_large ? queued_large() : queued();
+            const std::string text = damage(read_file(spool.journal_path(id)));
+            write_file(spool.journal_path(id), text);
+            EXPECT_FALSE(spool.take(id)) << text;
+            EXPECT_FALSE(spool.take(id));
+            ASSERT_EQ(told, std::vector<std::string>{id}) << text;
+            told.clear();
+            const auto aside = spool.aside();
+            ASSERT_EQ(aside.size(), 1U);
+            EXPECT_EQ(aside[0].id, id);
+            EXPECT_EQ(aside[0].path, spool.folder_of(id) + "/bad" + id);
+            EXPECT_EQ(aside[0].message_path, is_large ? spool.message_path(id) : "");
+            EXPECT_EQ(aside[0].message_size.has_value(), is_large);
+            EXPECT_NE(aside[0].problem, "");
+            disk::unlink(aside[0].path);
+            disk::unlink_if_exists(spool.message_path(id));
+        }
     EXPECT_TRUE(spool.aside().empty());
 }
 
@@ -391,14 +469,14 @@ TEST_F(SpoolTest, WhatWasPostponedWasNotTried) {
 }
 
 TEST_F(SpoolTest, HalfAMessageIsNeverDelivered) {
-    const std::string id = queued();
+    const std::string id = queued_large();
     disk::truncate(disk::open(spool_.message_path(id), O_WRONLY).get(), 5);
     EXPECT_FALSE(spool_.take(id));
     EXPECT_EQ(names(), (std::vector<std::string>{"bad" + id, "dm" + id}));
 }
 
 TEST_F(SpoolTest, MessageThatIsGoneIsAnErrorOfItsEntryOnly) {
-    auto entry = commit();
+    auto entry = commit(large_);
     disk::unlink(spool_.message_path(entry.id()));
     EXPECT_THROW((void)entry.open_message(), std::system_error);
     EXPECT_EQ(entry.message_size(), 0U);
@@ -421,7 +499,7 @@ TEST_F(SpoolTest, SweepRemovesWhatACrashLeft) {
 }
 
 TEST_F(SpoolTest, SweepKeepsWhatIsQueuedOrToBeLookedAt) {
-    const std::string id = queued();
+    const std::string id = queued_large();
     write_file(folder_ / "badX1", "damaged");
     write_file(folder_ / "dmX1", "its message");
     write_file(folder_ / "cmX2", "");  // take() moves it aside and says so
@@ -471,12 +549,12 @@ TEST_F(SpoolTest, FolderIsMadeAgainForTheNextMessage) {
     spool_.take(first)->remove();
     ASSERT_TRUE(disk::remove_directory_if_empty(spool_.folder_of(first)));
     const std::string second = queued();
-    EXPECT_EQ(names(), (std::vector<std::string>{"cm" + second, "dm" + second}));
+    EXPECT_EQ(names(), std::vector<std::string>{"cm" + second});
     EXPECT_TRUE(spool_.take(second));
 }
 
 TEST_F(SpoolTest, MessagesOfEarlierVersionsAreInTheSpoolItself) {
-    const std::string kept = queued(), finished = queued(), damaged = queued();
+    const std::string kept = queued_large(), finished = queued_large(), damaged = queued_large();
     write_file(spool_.journal_path(damaged), "postoffice jour\n");
     for (const std::string& id : {kept, finished, damaged})
         for (const char* kind : {"/cm", "/dm"})
@@ -487,14 +565,14 @@ TEST_F(SpoolTest, MessagesOfEarlierVersionsAreInTheSpoolItself) {
     EXPECT_FALSE(spool_.take(damaged));
     auto entry = spool_.take(kept);
     ASSERT_TRUE(entry);
-    EXPECT_EQ(disk::read_all(entry->open_message().get(), 1000), "Subject: x\n\nbody\n");
+    EXPECT_EQ(disk::read_all(entry->open_message().get(), 1U << 20), large_);
     spool_.take(finished)->finish();
     spool_.reap(finished);
     const auto left = names();
     EXPECT_EQ(std::set<std::string>(left.begin(), left.end()),
               (std::set<std::string>{"bad" + damaged, "cm" + kept, "dm" + damaged, "dm" + kept}));
     QueueEntry other(folder_.path(), disk::open(spool_.journal_path(kept), O_RDWR | O_APPEND));
-    EXPECT_EQ(other.message_size(), 17U);
+    EXPECT_EQ(other.message_size(), large_.size());
     other.remove();
     EXPECT_EQ(names().size(), 2U);
 }

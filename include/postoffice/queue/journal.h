@@ -1,6 +1,7 @@
 // The journal of a queued message: a text file that is only ever appended to. The envelope comes first,
-// closed by an end mark; then a line for each event. spool(5) has the format; `cat` tells the story. Nothing
-// a client says can forge a line: what could is escaped as \n, \\ or \xHH.
+// closed by an end mark; then the message itself, if it is small; then a line for each event. spool(5) has
+// the format; `cat` tells the story. Nothing a client says can forge a line: in the envelope and in events it
+// is escaped as \n, \\ or \xHH, and of a message the envelope says how many octets it has.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +32,7 @@ struct Journal {
     Envelope envelope;
     std::optional<std::uint64_t> size;       ///< octets that the message has if it is whole
     std::optional<std::uint64_t> checksum;   ///< Message::checksum() of it then
+    std::size_t message_at = 0;              ///< where it begins in the journal; 0: it has a file of its own
     std::vector<RecipientState> recipients;  ///< parallel to envelope.recipients
     UnixTime next_attempt = 0;               ///< 0 = at once
     unsigned attempts = 0;                   ///< rounds so far
@@ -55,10 +57,15 @@ bool leads_there_already(const Journal& journal, const Recipient& recipient);
 std::string journal_header(const std::string& id, const Envelope& envelope,
                            std::optional<std::uint64_t> size = std::nullopt,
                            std::optional<std::uint64_t> checksum = std::nullopt);
-/// Throws FormatError: not a journal, or one without its end mark. Events that do not parse are skipped; a
-/// last line without newline is ignored. `text` may hold anything.
+/// The same with the message behind it, which ends with an end mark, too.
+std::string journal_with_message(const std::string& id, const Envelope& envelope, std::string_view message,
+                                 std::optional<std::uint64_t> checksum = std::nullopt);
+/// Throws FormatError: not a journal, one without its end mark, or with a message that is not whole. Events
+/// that do not parse are skipped; a last line without newline is ignored. `text` may hold anything.
 Journal parse_journal(std::string_view text);
-/// True for what is left when the writing of journal_header() is cut short: a journal, but without end mark.
+/// What people read of it: the text without the message. Throws as parse_journal().
+std::string journal_without_message(std::string_view text);
+/// True for what is left when the writing of the envelope is cut short: a journal, but without end mark.
 bool journal_is_unfinished(std::string_view text);
 
 /// Events, one line each without stamp and newline. Recipients count from 0 here and from 1 in the file.

@@ -1,15 +1,17 @@
-// The spool: a folder for the messages of each quarter of an hour, and in it three kinds of files. spool(5)
+// The spool: a folder for the messages of each quarter of an hour, and in it four kinds of files. spool(5)
 // has the formats and states. A folder is removed when it is empty, so that what a backlog has made of it is
 // gone.
 //   tmXXXX  a message being received; its client was promised nothing yet
-//   dmID    header and body of a queued message; never changes
+//   cmID    the journal of a queued message: the envelope, an end mark, a message of up to 64 KB, then a line
+//           for each event; only ever appended to
+//   dmID    header and body of a larger message; never changes
 //   rmID    the journal of a message that is done; it and its dm only wait to be removed
-//   cmID    its journal: the envelope, an end mark, then a line for each event; only ever appended to
 // A message exists if and only if its cm exists with its end mark; owning it means holding the flock on cm.
 #pragma once
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,7 +35,7 @@ class QueueEntry {
     const Journal& journal() const { return journal_; }
     const std::string& id() const { return journal_.id; }
     int fd() const { return fd_.get(); }
-    /// The message, for reading, with a position of its own. Throws std::system_error.
+    /// The message alone, for reading, with a position of its own. Throws std::system_error.
     Fd open_message() const;
     std::uint64_t message_size() const;
 
@@ -95,8 +97,8 @@ class Spool {
     /// A new queue id: unique on this host, sorts by time, letters and digits only (at most 16).
     static std::string new_id();
 
-    /// Makes the message durable: dm and cm written, synced, named. The returned entry is locked by this
-    /// process. Throws std::system_error; then nothing of it is left.
+    /// Makes the message durable: cm, and dm for one that is not in memory, written, synced, named. The
+    /// returned entry is locked by this process. Throws std::system_error; then nothing of it is left.
     QueueEntry commit(const std::string& id, const Envelope& envelope, Message& message) const;
 
     /// Finds out whether a commit() that a crash may have interrupted was made: true if the message is
@@ -114,6 +116,9 @@ class Spool {
     /// Throws FormatError, std::system_error.
     std::optional<Journal> peek(const std::string& id) const;
 
+    /// The message alone, for reading, without owning it. Throws FormatError, std::system_error.
+    Fd open_message(const std::string& id) const;
+
     struct Item {
         std::string id;
         UnixTime due = 0;  ///< modification time of cm
@@ -126,8 +131,9 @@ class Spool {
         std::string id;
         std::string path;
         bool is_submission = false;
-        std::optional<std::uint64_t> message_size;  ///< of dm; empty if there is none
-        std::string problem;                        ///< with the journal as it is now; empty if none is left
+        std::optional<std::uint64_t> message_size = {};  ///< empty if there is none
+        std::string message_path = "";                   ///< of dm; empty if there is none
+        std::string problem = "";  ///< with the journal as it is now; empty if none is left
     };
     /// What was moved aside, by id. What cannot be read is listed with the reason as its problem.
     std::vector<Aside> aside() const;
@@ -158,7 +164,8 @@ class Spool {
     void sweep_journal(const std::string& id, UnixTime before) const;
     unsigned sweep_folder(const std::string& folder, const std::vector<std::string>& names,
                           UnixTime before) const;
-    Fd keep_message(Message& message, const std::string& id) const;
+    Fd make_in_folder(const std::string& id, const std::function<Fd()>& make) const;
+    void make_durable(const std::string& folder, std::span<const int> files) const;
     int durable_folder(const std::string& path) const;
     void remove_spent_folder(const std::string& folder) const;
 

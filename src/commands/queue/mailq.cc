@@ -75,7 +75,9 @@ std::optional<Listed> list_entry(const Spool& spool, const std::string& id, cons
     entry.id = id;
     entry.journal = parse_journal(text);
     struct stat message {};
-    if (::lstat(spool.message_path(id).c_str(), &message) == 0)
+    if (entry.journal.message_at != 0)
+        entry.size = entry.journal.size.value_or(0);
+    else if (::lstat(spool.message_path(id).c_str(), &message) == 0)
         entry.size = static_cast<std::uint64_t>(message.st_size);
     if (locked.contains({status.st_dev, status.st_ino})) {
         entry.queue = "active";
@@ -266,7 +268,8 @@ void show_aside(const Spool& spool, const std::vector<Spool::Aside>& aside) {
     if (aside.empty()) return;
     print_output("\n-- Damaged and moved aside, see spool(5):\n");
     for (const Spool::Aside& one : aside) {
-        const std::string size = one.message_size ? fmt::format("{} octets", *one.message_size) : "no text";
+        const std::string size =
+            one.message_size ? fmt::format("{} octets", *one.message_size) : "no file of its text";
         const std::string problem = one.problem.empty() ? "nothing is wrong with it any more" : one.problem;
         print_output("{:<19} {}; {}\n", "bad" + one.id, one.is_submission ? "submission" : size,
                      printable(problem));
@@ -274,7 +277,7 @@ void show_aside(const Spool& spool, const std::vector<Spool::Aside>& aside) {
             one.is_submission ? spool.drop_directory() + "/" + one.id : spool.journal_path(one.id);
         print_output("    to put it back, mended:  mv {} {}\n", one.path, back);
         print_output("    to remove it:            rm {}{}\n", one.path,
-                     one.message_size ? " " + spool.message_path(one.id) : "");
+                     one.message_path.empty() ? "" : " " + one.message_path);
     }
 }
 

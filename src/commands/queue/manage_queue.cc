@@ -23,16 +23,15 @@
 namespace postoffice {
 namespace {
 
-/// Copies a file to standard output: all of it, or a message's header, or its body.
-void show(const std::string& path, QueueAction what) {
-    const Fd file = disk::open(path, O_RDONLY | O_NOFOLLOW);
+/// Copies a message to standard output: its header, or its body.
+void show(const Fd& file, QueueAction what) {
     std::array<char, 65536> buffer;
     bool in_body = false;
     std::string head;
     for (off_t offset = 0; const std::size_t got = disk::read_at(file.get(), buffer, offset);
          offset += static_cast<off_t>(got)) {
         std::string_view piece(buffer.data(), got);
-        if (what != QueueAction::show_journal && !in_body) {
+        if (!in_body) {
             head += piece;
             const std::size_t blank = head.starts_with('\n') ? 0 : head.find("\n\n");
             if (blank == std::string::npos) continue;
@@ -45,6 +44,18 @@ void show(const std::string& path, QueueAction what) {
         if (in_body && what == QueueAction::show_header) return;
     }
     if (!in_body && what == QueueAction::show_header) disk::write_all(STDOUT_FILENO, head);
+}
+
+/// Without the message; of one that is damaged, all that is there.
+void show_journal(const Spool& spool, const std::string& id) {
+    const Fd file = disk::open(spool.journal_path(id), O_RDONLY | O_NOFOLLOW);
+    std::string text = disk::read_all(file.get(), 256U << 20);
+    try {
+        text = journal_without_message(text);
+    } catch (const FormatError&) {
+        // A person asks to see it as it is.
+    }
+    disk::write_all(STDOUT_FILENO, text);
 }
 
 /// `caller`: told in the log, since the process may have become the spool's owner.
@@ -77,10 +88,9 @@ int manage(const Spool& spool, const std::string& id, const CommandLine& line, u
         print_error("{}: {}: no such message in the queue\n", line.program, id);
         return 67;
     }
-    if (line.queue.action == QueueAction::show_journal)
-        return show(spool.journal_path(id), line.queue.action), 0;
+    if (line.queue.action == QueueAction::show_journal) return show_journal(spool, id), 0;
     if (line.queue.action == QueueAction::show_header || line.queue.action == QueueAction::show_body)
-        return show(spool.message_path(id), line.queue.action), 0;
+        return show(spool.open_message(id), line.queue.action), 0;
     auto entry = spool.take(id);
     if (!entry && ::access(spool.journal_path(id).c_str(), F_OK) != 0)
         return 67;  // moved aside, or just done
