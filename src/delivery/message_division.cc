@@ -66,7 +66,17 @@ MessageDivision::Parts MessageDivision::parts_for_now(const Journal& journal, bo
     return parts;
 }
 
-MessageDivision::Parts MessageDivision::to_route_again(const Journal& journal) const {
+/// An address elsewhere whose mail goes to another host is not routed before each attempt, unless its route
+/// is an alias now: its next hop is looked up then.
+bool MessageDivision::may_lead_elsewhere(const Recipient& recipient, const Address& sender) const {
+    const Destination& destination = recipient.destination;
+    if (destination.is<Destination::Unrouted>()) return false;
+    if (!destination.is<Destination::Remote>() || events_.is_ours(recipient.original)) return true;
+    return next_hops_.find(destination.address, sender).next_hop.is<NextHop::Alias>();
+}
+
+MessageDivision::Parts MessageDivision::to_route_again(const Journal& journal) {
+    next_hops_.refresh();
     const bool is_fresh = now_unix() - journal.envelope.arrived < fresh;
     std::vector<std::uint32_t> found;
     for (std::uint32_t i = 0; i < journal.recipients.size(); ++i) {
@@ -74,7 +84,7 @@ MessageDivision::Parts MessageDivision::to_route_again(const Journal& journal) c
         const Recipient& recipient = journal.envelope.recipients[i];
         const bool is_first_attempt = state.last.reply.text.empty() && is_fresh;
         if (state.status == RecipientState::Status::waiting && !is_first_attempt &&
-            !recipient.destination.is<Destination::Unrouted>() && events_.is_ours(recipient.original))
+            may_lead_elsewhere(recipient, journal.envelope.sender))
             found.push_back(i);
     }
     if (found.empty()) return {};

@@ -65,6 +65,9 @@ class Finder {
     TargetHosts operator()(const NextHop::LmtpSocket& socket) const {
         return {{{MailHost{socket.path, 0, {}}, 0, "", {}, true, socket.path}}};
     }
+    TargetHosts operator()(const NextHop::Alias& alias) const {
+        return {{}, deferred("4.4.4", "Leads to the alias " + alias.name + " now")};
+    }
     TargetHosts operator()(const NextHop::Discard&) const {
         return {{}, delivered("Discarded, as the routes say")};
     }

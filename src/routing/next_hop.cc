@@ -9,6 +9,7 @@ struct Describe {
         return (relays.speak_lmtp ? "lmtp:" : "") + to_text(relays.hosts);
     }
     std::string operator()(const NextHop::LmtpSocket& socket) const { return "lmtp:" + socket.path; }
+    std::string operator()(const NextHop::Alias& alias) const { return "alias:" + alias.name; }
     std::string operator()(const NextHop::Discard&) const { return "discard"; }
     std::string operator()(const NextHop::Refusal& refusal) const { return "error: " + refusal.reply.line(); }
     std::string operator()(const NextHop::Unknown& unknown) const { return unknown.why; }

@@ -79,6 +79,13 @@ Value lmtp_value(std::string_view text) {
     return is({NextHop::Relays{std::move(*relays), true}});
 }
 
+/// The name of an alias without a domain; aliases(5) has them in any case.
+Value alias_value(std::string_view text) {
+    const auto address = parse_addr_spec(text);
+    if (!address || address->is_qualified()) return Problem{"alias: is followed by the name of an alias"};
+    return is({NextHop::Alias{address->local_part()}});
+}
+
 Value discard_value(std::string_view) {
     return is({NextHop::Discard{}});
 }
@@ -118,11 +125,12 @@ Value parse_route_value(std::string_view value, std::span<const Transport> trans
     if (transport == "smtp" || transport == "relay") return smtp_value(rest);
     if (is_one_of(transports, transport)) return by_transport(transport, rest);
     if (transport == "lmtp") return lmtp_value(rest);
+    if (transport == "alias") return alias_value(rest);
     if (transport == "discard") return discard_value(rest);
     if (transport == "error") return refusal_value(rest, '5');
     if (transport == "retry") return refusal_value(rest, '4');
     return Problem{fmt::format(
-        "\"{}\" is none of smtp:, relay:, lmtp:, discard:, error: and retry:, nor a host in brackets",
+        "\"{}\" is none of smtp:, relay:, lmtp:, alias:, discard:, error: and retry:, nor a host in brackets",
         transport)};
 }
 

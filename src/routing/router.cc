@@ -54,22 +54,35 @@ bool Router::is_for_all(const Address& address) {
     return serves(address) || next_hops_.is_relay_domain(address.domain());
 }
 
-/// What the routes refuse or discard is known while the client still has the message. Else the queue asks for
-/// the next hop, at each attempt.
-void Router::route_elsewhere(Route& route, const Address& recipient) {
+/// What the routes refuse, discard or give to an alias is known while the client still has the message. Else
+/// the queue asks for the next hop, at each attempt.
+void Router::route_elsewhere(Route& route, const Address& recipient, bool in_full) {
     next_hops_.refresh();
     const NextHops::Answer answer = next_hops_.find(recipient, Address());
+    if (!answer.file.empty())
+        route.steps.push_back(
+            {fmt::format("route {} {}", answer.key, answer.value), "", answer.file, answer.line});
     if (const auto* refusal = answer.next_hop.as<NextHop::Refusal>()) {
         route.status = refusal->reply.is_permanent() ? Route::Status::unknown : Route::Status::temporary;
         route.refusal = refusal->reply;
+    } else if (const auto* alias = answer.next_hop.as<NextHop::Alias>()) {
+        route_to_alias(route, recipient, alias->name, in_full);
     } else if (answer.next_hop.is<NextHop::Discard>()) {
         route.hops.push_back({{Destination::Discard{}, recipient}, {}, false});
     } else {
         route.hops.push_back({{Destination::Remote{}, recipient}, {}, false});
     }
-    if (!answer.file.empty())
-        route.steps.push_back(
-            {fmt::format("route {} {}", answer.key, answer.value), "", answer.file, answer.line});
+}
+
+/// Programs and files that the alias names learn of the recipient, not of the alias.
+void Router::route_to_alias(Route& route, const Address& recipient, const std::string& name, bool in_full) {
+    aliases_.refresh();
+    Expansion(*this, route, Address(name, config_.identity.hostname), in_full).expand_recipient();
+    // A table of this host is at fault, not the address.
+    if (route.status == Route::Status::unknown)
+        throw RouteTemporary{not_delivered_now, fmt::format("alias {}: {}", name, route.refusal.text), ""};
+    for (Route::Hop& hop : route.hops)
+        if (!hop.destination.is<Destination::Remote>()) hop.destination.address = recipient;
 }
 
 Address Router::canonical(const Address& address) {
@@ -83,10 +96,10 @@ Address Router::canonical_recipient(Route& route, const Address& recipient) {
     canonical_.refresh();
     const auto entry = canonical_.find(recipient.qualified(config_.identity.hostname));
     if (!entry) return recipient;
-    route.steps.push_back({.text = fmt::format("canonical {} -> {}", recipient.to_string(),
-                                               entry->address.to_string()),
-                           .file = canonical_.file(),
-                           .line = entry->line});
+    route.steps.push_back(
+        {.text = fmt::format("canonical {} -> {}", recipient.to_string(), entry->address.to_string()),
+         .file = canonical_.file(),
+         .line = entry->line});
     return entry->address;
 }
 
@@ -103,7 +116,7 @@ Route Router::route(const Address& recipient, bool in_full) {
             aliases_.refresh();
             Expansion(*this, route, address, in_full).expand_recipient();
         } else {
-            route_elsewhere(route, address);
+            route_elsewhere(route, address, in_full);
         }
         if (route.status != Route::Status::accepted)
             route.refusal.text = recipient.to_string() + ": " + route.refusal.text;

@@ -30,6 +30,36 @@ def test_a_program_gets_the_message_as_its_user(host):
     host.wait_for_empty_queue()
 
 
+def test_a_route_leads_to_the_program_of_an_alias(host):
+    """As for a fax or a list of another domain. While the table or the alias has a mistake, the mail waits, and goes by what
+    they say then."""
+    routes = os.path.join(host.folder, "routes")
+
+    def table(text):
+        with open(routes, "w") as file:
+            file.write(text)
+        os.chmod(routes, 0o644)
+    table("fax.test alias:fax\nlate.test smtp:[127.0.0.1]:1\n")
+    host.write_config(routes=routes, alias_user="alice", relay_domains="fax.test", retry="1h")
+    host.start()
+    send(host, "+49-30@late.test")
+    wait_for(lambda: "deferred to=<+49-30@late.test>" in host.log_text(), what=host.log_text)
+    with host.smtp() as client:
+        client.ehlo()
+        client.mail("sender@example.org")
+        assert client.rcpt("+49-30@fax.test")[0] == 451
+    host.write_aliases('fax: "|(env; cat) > /home/alice/$HOST.tmp && mv /home/alice/$HOST.tmp /home/alice/$HOST"\n')
+    send(host, "+49-30@fax.test")
+    for line in (b"RECIPIENT=+49-30@fax.test", b"LOCAL=+49-30", b"SENDER=sender@example.org", b"LOGNAME=alice"):
+        assert line in waits(host, "/home/alice/fax.test", b"the end").splitlines()
+    table("fax.test alias:fax\nlate.test alias:fax\n")
+    host.run("runq", "-qf", check=True)
+    assert b"RECIPIENT=+49-30@late.test" in waits(host, "/home/alice/late.test", b"the end").splitlines()
+    host.wait_for_empty_queue()
+    traced = host.run("sendmail", "-bt", "x@fax.test").stdout.decode()
+    assert f"route fax.test alias:fax ({routes}:1)" in traced and "alias fax -> " in traced, traced
+
+
 @pytest.mark.parametrize("status, code", [(67, b"5.1.1"), (77, b"5.7.1"), (1, b"5.3.0"), (100, b"5.3.0")])
 def test_a_program_that_fails_bounces_the_message_with_its_output(host, status, code):
     home_file("alice", ".forward", f'"|echo this is why; exit {status}"\n')

@@ -51,6 +51,8 @@ TEST(RouteValue, IsReadAsPostfixReadsIt) {
              {"lmtp:inet:store.test:24", "relay lmtp:store.test:24"},
              {"lmtp:[store.test]", "relay lmtp:store.test:24"},
              {"lmtp:127.0.0.1:2424", "relay lmtp:127.0.0.1:2424"},
+             {"alias:fax", "alias:fax"},
+             {"alias: fax+gate", "alias:fax+gate"},
              {"discard:", "discard"},
              {"discard:silently", "discard"},
              {"error:", "error: 550 5.4.4 this host sends no mail there"},
@@ -65,13 +67,14 @@ TEST(RouteValue, IsReadAsPostfixReadsIt) {
 }
 
 TEST(RouteValue, IsRefusedWithAReason) {
-    for (const std::string_view bad : {"gw.test", "uucp:x", "local:", "smtp:[gw.test", "smtp:a b:0", "smtp:,",
-                                       "lmtp:", "lmtp:unix:private/lmtp", "error:250 2.0.0 fine",
-                                       "error:550 4.0.0 which?", "smtp:-x", "smtp:\x01", "smtp:[x]:99999"})
+    for (const std::string_view bad :
+         {"gw.test", "uucp:x", "local:", "smtp:[gw.test", "smtp:a b:0", "smtp:,", "alias:", "alias:a@b.test",
+          "alias:a, b", "alias:|exit 67", "lmtp:", "lmtp:unix:private/lmtp", "error:250 2.0.0 fine",
+          "error:550 4.0.0 which?", "smtp:-x", "smtp:\x01", "smtp:[x]:99999"})
         EXPECT_EQ(hop_in_short(parse_route_value(bad))[0], '?') << bad;
-    EXPECT_EQ(
-        hop_in_short(parse_route_value("uucp:x")),
-        "?\"uucp\" is none of smtp:, relay:, lmtp:, discard:, error: and retry:, nor a host in brackets");
+    EXPECT_EQ(hop_in_short(parse_route_value("uucp:x")),
+              "?\"uucp\" is none of smtp:, relay:, lmtp:, alias:, discard:, error: and retry:, nor a host in "
+              "brackets");
     EXPECT_EQ(hop_in_short(parse_route_value("lmtp:/" + std::string(200, 'x')))[0], '?');
 }
 

@@ -35,12 +35,13 @@ class MessageDivision {
     /// The recipients that are routed again first; empty if there are none. They are one part, so that one
     /// process at a time adds recipients to the journal, in the place of the first one's address: a user
     /// whose files are slow to read delays no mail of other users.
-    Parts to_route_again(const Journal& journal) const;
+    Parts to_route_again(const Journal& journal);
     /// The destination of a mailbox whose agent did not answer soon, and its account.
     std::pair<DestinationKey, std::string> slow_mailbox(const Destination& destination) const;
 
   private:
     DestinationKey key_of(const Destination& destination, const Address& sender) const;
+    bool may_lead_elsewhere(const Recipient& recipient, const Address& sender) const;
     std::string account_for(const Destination& destination) const;
     std::string account_for(const Address& address) const;
 

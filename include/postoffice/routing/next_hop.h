@@ -30,6 +30,11 @@ struct NextHop {
         std::string path;
         auto operator<=>(const LmtpSocket&) const = default;
     };
+    /// Where this alias of the host leads: a program, a file, other addresses.
+    struct Alias {
+        std::string name;
+        auto operator<=>(const Alias&) const = default;
+    };
     /// Accepted and dropped.
     struct Discard {
         auto operator<=>(const Discard&) const = default;
@@ -45,7 +50,7 @@ struct NextHop {
         auto operator<=>(const Unknown&) const = default;
     };
 
-    using Place = std::variant<MailHosts, Relays, LmtpSocket, Discard, Refusal, Unknown>;
+    using Place = std::variant<MailHosts, Relays, LmtpSocket, Alias, Discard, Refusal, Unknown>;
     Place where;
 
     /// How mail goes there: the name of a `transport=`; empty: as usual.
@@ -60,7 +65,7 @@ struct NextHop {
     const Type* as() const {
         return std::get_if<Type>(&where);
     }
-    /// For people: "example.org", "relay.example:587, [192.0.2.1]", "lmtp:/PATH", "discard";
+    /// For people: "example.org", "relay.example:587, [192.0.2.1]", "lmtp:/PATH", "alias:fax", "discard";
     /// with a transport of its own "bulk:example.org".
     std::string to_string() const;
     auto operator<=>(const NextHop&) const = default;

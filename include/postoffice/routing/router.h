@@ -94,7 +94,8 @@ class Router {
     bool is_of_srs(const Address& recipient) const;
     Route route_srs(const Address& recipient);
     bool is_ours(const Address& address) const;
-    void route_elsewhere(Route& route, const Address& recipient);
+    void route_elsewhere(Route& route, const Address& recipient, bool in_full);
+    void route_to_alias(Route& route, const Address& recipient, const std::string& name, bool in_full);
     const VirtualDomain* virtual_domain_of(const Address& address) const;
     std::optional<Account> account_for(const Destination& destination);
 
