@@ -181,8 +181,7 @@ Pickup::Outcome Pickup::accept_drop(const std::string& id, Drop& drop, const Sta
     Message message(spool_.directory(), config_.queue.minfree);
     const std::string top = warning_for(drop) + received_field(config_.identity.hostname, id, envelope, "");
     AddressRewriter rewritten;
-    if (is_rewritten(drop))
-        rewritten = [this](const Address& address) { return router_.canonical(address); };
+    if (is_rewritten(drop)) rewritten = [this](const Address& address) { return router_.canonical(address); };
     MessageBuilder builder(message,
                            {.hostname = config_.identity.hostname,
                             .id = id,

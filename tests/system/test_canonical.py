@@ -15,9 +15,9 @@ pytestmark = needs_root
 #: The host stands for its name.
 TABLE = """
 # in the form of canonical(5)
-someone@HOST      Some.One@HOST
+wanda@HOST      Wanda.Wolf@HOST
 old@HOST          bob@b.test
-both@HOST         Some.One+list@HOST
+both@HOST         Wanda.Wolf+list@HOST
 plain             plain.name@HOST
 far@moved.test    near@new.test
 @merged.test      @b.test
@@ -54,22 +54,22 @@ def seen(host, user, subject, own_name):
 
 
 MESSAGE = """\
-From: "Some One" <someone@HOST>
-Sender: someone+tag@HOST (someone@HOST)
+From: "Wanda Wolf" <wanda@HOST>
+Sender: wanda+tag@HOST (wanda@HOST)
 Reply-To: plain
 To: old@HOST, "far@moved.test" <far@moved.test>,
 \tbob@merged.test
 Cc: both+more@HOST, plain+x@HOST, other@HOST, group: far@MOVED.test;
 Subject: SUBJECT
 
-someone@HOST
+wanda@HOST
 """
 
 
 def test_both_envelope_and_header_are_as_with_postfix(hosts, postfix, canonical, subject):
     def sent_by(host):
         text = MESSAGE.replace("HOST", host).replace("SUBJECT", f"{subject}-{host}")
-        return f"someone+x@{host}", [f"old@{host}"], text.encode()
+        return f"wanda+x@{host}", [f"old@{host}"], text.encode()
 
     sender, recipients, message = sent_by("debian.test")
     postfix.send(sender, recipients, message)
@@ -78,13 +78,13 @@ def test_both_envelope_and_header_are_as_with_postfix(hosts, postfix, canonical,
     theirs = seen(hosts.b, "bob", f"{subject}-debian.test", "debian.test")
     ours = seen(hosts.b, "bob", f"{subject}-a.test", "a.test")
     assert ours == theirs
-    assert ours["Return-Path"] == "<Some.One+x@HOST>" and "near@new.test" in ours["To"]
+    assert ours["Return-Path"] == "<Wanda.Wolf+x@HOST>" and "near@new.test" in ours["To"]
 
 
 def test_mail_of_clients_is_rewritten_also_if_it_stays_here(hosts, canonical, subject):
-    send(hosts.a, ["alice@a.test"], subject, sender="someone@a.test")
+    send(hosts.a, ["alice@a.test"], subject, sender="wanda@a.test")
     assert seen(hosts.a, "alice", subject, "a.test") == {
-        "Return-Path": "<Some.One@HOST>", "From": "<Some.One@HOST>", "To": "alice@HOST"}
+        "Return-Path": "<Wanda.Wolf@HOST>", "From": "<Wanda.Wolf@HOST>", "To": "alice@HOST"}
 
 
 def test_of_a_stranger_only_the_recipient_is_looked_up(hosts, canonical, subject):
@@ -105,19 +105,19 @@ def test_an_address_elsewhere_that_leads_here_is_no_way_in(hosts, canonical):
 
 
 def test_mail_that_meets_an_entry_with_an_error_waits(hosts, canonical, subject):
-    canonical("someone@HOST one@b.test, two@b.test\n")
-    message = f"From: other@a.test\nCc: someone@a.test\nSubject: {subject}\n\n"
+    canonical("wanda@HOST one@b.test, two@b.test\n")
+    message = f"From: other@a.test\nCc: wanda@a.test\nSubject: {subject}\n\n"
     hosts.a.run("sendmail", "-i", "-f", "other@a.test", "alice@a.test", input=message.encode(), check=True)
     wait_for(lambda: "not-rewritten" in hosts.a.log_text(), what=hosts.a.log_text)
     with hosts.a.smtp() as connection:
         connection.ehlo("a.test")
-        connection.mail("someone@a.test")
+        connection.mail("wanda@a.test")
         connection.rcpt("alice@a.test")
         code, text = connection.docmd("DATA")
     assert code == 451, text
     told = hosts.a.run("sendmail", "-bC").stderr.decode()
     assert "canonical:1: " in told, told
-    canonical("someone@HOST one@b.test\n")
+    canonical("wanda@HOST one@b.test\n")
     hosts.a.run("runq", check=True)
     assert seen(hosts.a, "alice", subject, "a.test")["Cc"] == "one@b.test"
 
