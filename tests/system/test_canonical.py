@@ -75,6 +75,7 @@ def test_both_envelope_and_header_are_as_with_postfix(hosts, postfix, canonical,
     postfix.send(sender, recipients, message)
     sender, recipients, message = sent_by("a.test")
     hosts.a.run("sendmail", "-i", "-f", sender, *recipients, input=message, check=True)
+    wait_for(lambda: "delivered to=<old@a.test>" in hosts.a.log_text(), what=hosts.a.log_text)
     theirs = seen(hosts.b, "bob", f"{subject}-debian.test", "debian.test")
     ours = seen(hosts.b, "bob", f"{subject}-a.test", "a.test")
     assert ours == theirs
