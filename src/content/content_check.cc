@@ -44,9 +44,8 @@ std::optional<Reply> CheckedContent::scan(const Config& config, const ScannerHan
     if (verdict.kind == ScanVerdict::Kind::clean) return std::nullopt;
     if (verdict.kind == ScanVerdict::Kind::undecided)
         return Reply{450, "4.7.1", "The message cannot be checked now; please try again later"};
-    unwanted_.add(config.access.spam, verdict.text);
-    return refusal_of_unwanted(config.access.spam, {550, "5.7.1", verdict.text},
-                               config.identity.hostname + " does not accept this message: ");
+    return unwanted_.add(config.access.spam, {550, "5.7.1", verdict.text},
+                         config.identity.hostname + " does not accept this message: ");
 }
 
 void CheckedContent::mark(const Config& config, Envelope& envelope) const {

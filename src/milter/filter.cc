@@ -165,7 +165,7 @@ FilterVerdict Filter::hear(MessageEdit* edit) {
         is_over = !verdict.goes_on() || (is_about_client(stage_) ? accepts_session_ : is_done_);
     }
     if (unheard_.empty()) {
-        if (is_over && connection_ != nullptr) connection_->expect_no_more();
+        if (is_over) connection_->expect_no_more();
         return verdict;
     }
     connection_->quit();

@@ -120,13 +120,11 @@ FilterVerdict FilterChain::ask_each(Stage stage, const Ask& ask) {
 bool FilterChain::accepts_unwanted(Filter& filter, FilterVerdict& verdict) {
     if (!filter.settings().refuses_spam || filter.has_failed()) return false;
     if (verdict.kind != FilterVerdict::Kind::refuse || !verdict.reply.is_permanent()) return false;
-    const UnwantedMail& spam = config_.access.spam;
-    if (auto refusal = refusal_of_unwanted(spam, verdict.reply)) {
+    if (auto refusal = unwanted_.add(config_.access.spam, verdict.reply)) {
         verdict.is_unwanted = true;
         verdict.reply = *std::move(refusal);
         return false;
     }
-    unwanted_.add(spam, verdict.reply.text);
     filter.leave_message();
     return true;
 }

@@ -48,9 +48,9 @@ std::optional<Reply> check_lists(Dialogue& dialogue, const Resolver& resolver, c
     if (state.list_status == ListStatus::listed) forget_credit(dialogue, sender);
     if (!is_on_a_list(state)) return std::nullopt;
     const bool is_sure = state.list_status == ListStatus::listed;
-    return refusal_of_unwanted(dialogue.config().access.spam,
-                               {is_sure ? 554 : 450, is_sure ? "5.7.1" : "4.7.1", state.listed.str()},
-                               dialogue.config().identity.hostname + " takes no mail from you: ");
+    return Unwanted().add(dialogue.config().access.spam,
+                          {is_sure ? 554 : 450, is_sure ? "5.7.1" : "4.7.1", state.listed.str()},
+                          dialogue.config().identity.hostname + " takes no mail from you: ");
 }
 
 /// SPF is looked at for what speaks for a client, never for what speaks against it.
@@ -193,10 +193,9 @@ Unwanted unwanted_mail(const Dialogue& dialogue) {
     if (dialogue.is_authenticated()) return dialogue.transaction.unwanted();
     if (access.forbidden.action == Action::folder && !state.forbidden.str().empty())
         return {state.forbidden.str(), MailFolder::forbidden};
-    if (access.spam.action == Action::bounce || !is_on_a_list(state)) return dialogue.transaction.unwanted();
     Unwanted listed;
-    listed.add(access.spam, state.listed.str());
-    return listed;
+    if (is_on_a_list(state)) (void)listed.add(access.spam, {554, "5.7.1", state.listed.str()});
+    return listed ? listed : dialogue.transaction.unwanted();
 }
 
 }  // namespace postoffice

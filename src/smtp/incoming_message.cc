@@ -185,7 +185,8 @@ std::optional<Reply> IncomingMessage::check_content(Dialogue& dialogue, Envelope
     if (!dialogue.reads_standard_input()) {
         auto refusal = content.check(dialogue.config(), dialogue.services.scanner, id_);
         dialogue.last_scan = content.scanned();
-        if (content.is_unwanted()) forget_credit(dialogue, envelope.sender);
+        if (content.is_unwanted() || (refusal && refusal->is_permanent()))
+            forget_credit(dialogue, envelope.sender);
         content.mark(dialogue.config(), envelope);
         if (refusal) return refusal;
     }

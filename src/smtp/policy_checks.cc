@@ -121,13 +121,9 @@ class PolicyRound {
     /// True if the message is unwanted, and goes on all the same.
     bool refuse(const PolicyClient& service, Reply reply) {
         if (service.service().refuses_spam && reply.is_permanent()) {
-            const UnwantedMail& spam = dialogue_.config().access.spam;
             forget_credit(dialogue_, dialogue_.transaction.sender());
-            auto refusal = refusal_of_unwanted(spam, reply);
-            if (!refusal) {
-                dialogue_.transaction.unwanted().add(spam, reply.text);
-                return true;
-            }
+            auto refusal = dialogue_.transaction.unwanted().add(dialogue_.config().access.spam, reply);
+            if (!refusal) return true;
             reply = *std::move(refusal);
         }
         if (reply.code == 421 || reply.code == 521) dialogue_.is_over = true;

@@ -26,7 +26,7 @@ class CheckedContent {
     /// Why the message is not accepted: 550 for an unwanted one with `spam=bounce`, 450 for one that cannot
     /// be judged now, 45x if there is no room to mark it.
     std::optional<Reply> check(const Config& config, const ScannerHandle& scanner, const std::string& id);
-    /// A verdict calls it unwanted, whatever `spam=` makes of that.
+    /// A verdict calls it unwanted, and `spam=` accepts it.
     bool is_unwanted() const { return static_cast<bool>(unwanted_); }
     /// ScanVerdict::summary() of the program; "" if it was not asked.
     const std::string& scanned() const { return scanned_; }

@@ -12,19 +12,16 @@
 
 namespace postoffice {
 
-/// What the client is told, if `spam` does not accept the message: `refusal`, whose text is the reason, or in
-/// its place that of spam=bounce:WHY; `before` is put in front. nullopt: the message goes on, to be marked.
-std::optional<Reply> refusal_of_unwanted(const UnwantedMail& spam, Reply refusal,
-                                         std::string_view before = "");
-
-/// Why a message is unwanted that goes on all the same; the first verdict counts.
+/// Why a message is unwanted that goes on all the same.
 struct Unwanted {
-    std::string why = {};                   ///< one line, for an X-Spam field; empty: it is not unwanted
+    std::string why = {};  ///< one line, for an X-Spam field: of the first verdict; empty: it is not unwanted
     MailFolder folder = MailFolder::inbox;  ///< of those of its recipients that are mailboxes here
 
     explicit operator bool() const { return !why.empty(); }
-    /// Takes in a verdict; `reason` may have several lines, or none.
-    void add(const UnwantedMail& spam, std::string reason);
+    /// A verdict, whose reason is the text of `refusal`. Returns what the client is told with spam=bounce:
+    /// the refusal, with the text of spam=bounce:WHY in place of its own, and `before` in front. nullopt:
+    /// `spam` accepts the message, and the verdict was added.
+    std::optional<Reply> add(const UnwantedMail& spam, Reply refusal, std::string_view before = "");
 };
 
 }  // namespace postoffice
