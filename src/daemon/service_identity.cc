@@ -38,17 +38,23 @@ std::string only_user_of(const Config& config) {
     return account && config.identity.user != account->name ? account->name : "";
 }
 
-bool ordinary_users_can(const ServiceIdentity& identity, const std::string& path, int access) {
-    constexpr uid_t nobody = 65534;
-    const uid_t user = identity.uid == nobody ? nobody - 1 : nobody;
+bool service_can(const ServiceIdentity& identity, const std::string& path, int access) {
     const pid_t child = spawn_process("check", [&] {
-        become_forever(user, identity.gid, {identity.gid});
+        confine_to(identity);
         return ::access(path.c_str(), access) == 0 ? 0 : 1;
     });
     int status = 0;
     while (::waitpid(child, &status, 0) < 0)
         if (errno != EINTR) throw_errno("wait for a check");
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+bool ordinary_users_can(const ServiceIdentity& identity, const std::string& path, int access) {
+    constexpr uid_t nobody = 65534;
+    ServiceIdentity user = identity;
+    user.uid = identity.uid == nobody ? nobody - 1 : nobody;
+    user.groups.clear();
+    return service_can(user, path, access);
 }
 
 void confine_to(const ServiceIdentity& identity) {

@@ -135,12 +135,22 @@ class Checker {
         // What the build chose need not be used.
         if (config_.vhost.dir != default_vhost_dir())
             check_folder("vhost-dir", config_.vhost.dir, "'vdomain create' makes it with the first domain");
-        if (config_.greylist.enabled) check_place("db-dir", config_.greylist.db_dir);
+        if (config_.greylist.enabled) check_db_dir();
         struct stat status {};
         if (config_.routing.aliases != find_option("aliases")->fallback &&
             ::stat(config_.routing.aliases.c_str(), &status) != 0)
             check_.notices.push_back(
                 fmt::format("aliases={}: {}", config_.routing.aliases, error_text(errno)));
+    }
+
+    /// A server starts without: then there is mail, but no greylist.
+    void check_db_dir() {
+        const std::string& path = config_.greylist.db_dir;
+        check_place("db-dir", path);
+        if (::geteuid() != 0 || !config_.identity.only_user.empty() || !check_.problems.empty()) return;
+        if (::access(path.c_str(), F_OK) == 0 && !service_can(service_identity(config_), path, W_OK | X_OK))
+            check_.notices.push_back(
+                fmt::format("db-dir: {} cannot write to {}: no greylist", config_.identity.user, path));
     }
 
     void check_spool() {

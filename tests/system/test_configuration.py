@@ -341,6 +341,17 @@ def test_a_greylist_key_that_never_matches_is_refused(host, folder):
         assert host.run("authexpire", "-b", key).returncode == 0, key
 
 
+@needs_root
+def test_the_check_tells_of_a_greylist_that_cannot_be_written(host, folder):
+    path = os.path.join(folder, "db")
+    host.write_config(greylist="1", db_dir=path)
+    os.mkdir(path, 0o755)
+    notice = f"db-dir: postoffice cannot write to {path}: no greylist (a notice)"
+    assert notice in host.run("sendmail", "-bC").stderr.decode()
+    os.chmod(path, 0o777)
+    assert notice not in host.run("sendmail", "-bC").stderr.decode()
+
+
 def test_mailq_says_when_no_message_matches(host):
     host.start()
     host.write_config(relay_host="127.0.0.1:9")

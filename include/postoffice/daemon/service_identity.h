@@ -28,8 +28,9 @@ ServiceIdentity identity_without_rights();
 /// no other account gets mail. Empty for root, and for users of the host's own server.
 std::string only_user_of(const Config& config);
 
-/// Whether the sendmail of an ordinary user, which has the spool's group, may access(2) the path. Asks the
-/// kernel in a child; root only. Throws std::system_error.
+/// Whether the service, or the sendmail of an ordinary user, which has the spool's group, may access(2) the
+/// path. Both ask the kernel in a child; root only. Throw std::system_error.
+bool service_can(const ServiceIdentity& identity, const std::string& path, int access);
 bool ordinary_users_can(const ServiceIdentity& identity, const std::string& path, int access);
 
 /// For a child that faces the network or the queue: becomes the service identity for good, no_new_privs,
