@@ -114,6 +114,11 @@ bool can_tell(const Config& config) {
     return ::access(config.queue.control.c_str(), W_OK) == 0 || (errno != EACCES && errno != EPERM);
 }
 
+int refuse_to_user(const CommandLine& line) {
+    print_error("{}: only root may do that\n", line.program);
+    return EX_NOPERM;
+}
+
 /// The server, for a caller who may send it signals; otherwise an exit status.
 int require_server(const Config& config, const CommandLine& line, Server& server) try {
     server = find_server(config);
@@ -122,11 +127,11 @@ int require_server(const Config& config, const CommandLine& line, Server& server
         return EX_UNAVAILABLE;
     }
     if (::kill(server.pid, 0) == 0) return EX_OK;
-    print_error("{}: only root may do that\n", line.program);
-    return EX_NOPERM;
+    return refuse_to_user(line);
 } catch (const std::system_error& error) {
+    if (error.code() == std::errc::permission_denied) return refuse_to_user(line);
     print_error("{}: {}\n", line.program, error.what());
-    return error.code().value() == EACCES ? EX_NOPERM : EX_OSERR;
+    return EX_OSERR;
 }
 
 }  // namespace

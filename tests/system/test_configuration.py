@@ -290,6 +290,15 @@ def test_the_reload_and_stop_commands(host):
     host.process = None
 
 
+@needs_root
+def test_other_users_neither_reload_nor_stop_the_server(host):
+    host.start()
+    for word in ("reload", "stop"):
+        denied = host.run("postoffice", word, user="mallory", group="mallory", extra_groups=[])
+        assert (denied.returncode, denied.stderr) == (77, b"postoffice: only root may do that\n")
+    assert host.answers()
+
+
 def test_the_options_in_force_are_listed(host):
     host.write_config(local_domain=["a.example", "b.example"])
     shown = host.run("postoffice", "-ohops=7", "-P", check=True).stdout.decode()

@@ -110,7 +110,7 @@ class SubmitCommand {
 
 int SubmitCommand::run() {
     if (!line_.submission.recipients_from_header && line_.words.empty())
-        throw Failure{64, "Recipient addresses must be given on the command line or with -t"};
+        throw Failure{64, "No recipient is given; -t takes those of the header, and --help shows more"};
     if (line_.submission.input_missing) throw Failure{66, "standard input is closed: there is no message"};
     // The time zone of the caller must not decide what the header says.
     if (std::getenv("TZ") != nullptr && !is_trusted_submitter(config_, caller_.uid)) ::unsetenv("TZ");
