@@ -145,7 +145,10 @@ Envelope Pickup::envelope_of(const Drop& drop) const {
     UnixTime& release = envelope.parameters.scheduling.release;
     release = std::min(release, envelope.arrived + config_.queue.future_release.count());
     if (release <= envelope.arrived) release = 0;
-    envelope.origin.protocol = "local";
+    const bool says_more =
+        !drop.envelope.handover.protocol.empty() && is_trusted_submitter(config_, drop.owner);
+    envelope.origin.protocol = says_more ? drop.envelope.handover.protocol : "local";
+    if (says_more) envelope.origin.helo = drop.envelope.handover.host;
     envelope.origin.submitter = fmt::format("uid {} ({})", drop.owner, login_name(drop.owner));
     return envelope;
 }

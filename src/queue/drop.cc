@@ -100,8 +100,16 @@ std::string address_line(std::string_view key, const Address& address, const Rec
     return text + "\n";
 }
 
+std::string handover_line(std::string_view key, const std::string& value) {
+    if (value.empty()) return "";
+    if (printable(value) != value) throw_errno(EINVAL, std::string(key) + " with control characters");
+    return fmt::format("{}: {}\n", key, value);
+}
+
 std::string envelope_text(const WireEnvelope& envelope) {
     std::string text = address_line("from", envelope.sender);
+    text += handover_line("received-with", envelope.handover.protocol);
+    text += handover_line("received-from", envelope.handover.host);
     text += parameter_lines(envelope.parameters);
     for (const WireEnvelope::To& to : envelope.recipients) text += address_line("to", to.address, to.wishes);
     return text + "\n";
@@ -140,6 +148,11 @@ WireEnvelope::To parse_to_line(std::string_view value) {
     return {path.address, wishes};
 }
 
+std::string parse_handover(std::string_view value) {
+    if (value.size() > max_domain || printable(value) != value) throw FormatError("drop: bad text in a line");
+    return std::string(value);
+}
+
 WireEnvelope parse_envelope(std::string_view text, std::size_t most_recipients) {
     if (!text.ends_with("\n\n")) throw FormatError("drop: no blank line behind the envelope");
     text.remove_suffix(1);
@@ -156,6 +169,10 @@ WireEnvelope parse_envelope(std::string_view text, std::size_t most_recipients) 
         } else if (key == "to") {
             if (envelope.recipients.size() == most_recipients) throw FormatError("drop: too many recipients");
             envelope.recipients.push_back(parse_to_line(value));
+        } else if (key == "received-with") {
+            envelope.handover.protocol = parse_handover(value);
+        } else if (key == "received-from") {
+            envelope.handover.host = parse_handover(value);
         } else if (!read_parameter_line(key, value, envelope.parameters)) {
             throw FormatError("drop: bad line in the envelope");
         }

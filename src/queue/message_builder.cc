@@ -77,6 +77,8 @@ std::string received_field(const std::string& hostname, const std::string& id, c
         field += fmt::format("from {} ({}{})\n\t", host_text(origin.helo),
                              has_name ? host_text(origin.client_name) + " " : "",
                              address_literal(host_text(origin.client_address)));
+    } else if (!origin.helo.empty()) {
+        field += fmt::format("from {}\n\t", host_text(origin.helo));
     }
     field += fmt::format("by {} (postoffice) with {} id {}", hostname, host_text(origin.protocol), id);
     if (!origin.tls.empty()) field += fmt::format("\n\t({})", comment_text(origin.tls));

@@ -222,6 +222,18 @@ def test_trusted_users_choose_a_sender_without_a_warning(machine, trusted):
     assert ("X-Authentication-Warning: host.test: alice set sender to <boss@example.org>" in box) == (not trusted)
 
 
+def test_trusted_users_say_how_they_got_a_message(machine):
+    configure(machine, "trusted-users=alice\n")
+    for user in "alice", "mallory":
+        machine.run(SENDMAIL, "-p", "UUCP:gw.example.org", "bob", user=user, input=f"Subject: by {user}\n\n".encode())
+    machine.start()
+    box = machine.wait_for_mail("bob", "Subject: by alice")
+    wait_for(lambda: "Subject: by mallory" in machine.mailbox("bob"), what="the other message")
+    box = machine.mailbox("bob")
+    assert box.count("Received: from gw.example.org\n\tby host.test (postoffice) with UUCP id ") == 1
+    assert box.count("Received: by host.test (postoffice) with local id ") == 1
+
+
 @pytest.mark.parametrize("text", [
     f"rm {{name}}; ln -s {SECRET} {{name}}",
     "rm {name}; ln -s /var/mail/bob {name}",

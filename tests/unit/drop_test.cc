@@ -67,6 +67,16 @@ TEST_F(DropTest, KeepsWhatTheSenderWantsToHear) {
     EXPECT_EQ(drop->envelope.recipients, envelope_.recipients);
 }
 
+TEST_F(DropTest, KeepsHowTheSubmitterGotIt) {
+    envelope_.handover = {"ESMTP", "gw.test"};
+    const auto drop = open_drop(folder_.path(), write("x\n"), 10);
+    ASSERT_TRUE(drop);
+    EXPECT_EQ(drop->envelope.handover.protocol, "ESMTP");
+    EXPECT_EQ(drop->envelope.handover.host, "gw.test");
+    envelope_.handover.host = "a\nto: <eve@a.test>";
+    EXPECT_THROW(write("x\n"), std::system_error);
+}
+
 TEST_F(DropTest, NullSenderIsASender) {
     envelope_.sender = Address();
     EXPECT_TRUE(open_drop(folder_.path(), write(), 10)->envelope.sender.is_null());
@@ -199,6 +209,8 @@ TEST_F(DropTest, RefusesWhatItWouldNotWrite) {
           with_envelope("from: <>\nenvid: a b\nto: <al@a.test>\n\n"),
           with_envelope("from: <a@a.test>\nfrom: <b@b.test>\nto: <al@a.test>\n\n"),
           with_envelope("from: <>\nto: <a@a.test>\nuid: 0\n\n"),
+          with_envelope("from: <>\nreceived-with: \x01\nto: <a@a.test>\n\n"),
+          with_envelope("from: <>\nreceived-from: " + std::string(300, 'x') + "\nto: <a@a.test>\n\n"),
           with_envelope("from: <>\nto: <a b@a.test>\n\n"),
           with_envelope("from: <>\n\nto: <al@a.test>\n\n"),
           with_envelope(to_many),

@@ -44,6 +44,11 @@ struct MailParameters {
     bool operator==(const MailParameters&) const = default;
 };
 
+/// How a program that submits mail of others says that it got it (sendmail -p): for the Received field.
+struct Handover {
+    std::string protocol, host;  ///< "" = not said
+};
+
 /// An envelope as MAIL and RCPT say it: nothing of it is routed.
 struct WireEnvelope {
     struct To {
@@ -55,6 +60,7 @@ struct WireEnvelope {
     Address sender;
     std::vector<To> recipients;
     MailParameters parameters = {};
+    Handover handover = {};
 };
 
 /// Where a message came from, as told to people: Received field, journal, log.

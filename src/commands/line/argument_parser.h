@@ -55,6 +55,7 @@ class ArgumentParser {
     void debug(std::string_view);
     void error_mode(std::string_view);
     void full_name(std::string_view);
+    void protocol(std::string_view);
     void sender(std::string_view);
     void gateway(std::string_view) { line_.submission.gateway = true; }
     void hop_count(std::string_view);

@@ -12,7 +12,8 @@ namespace postoffice {
 namespace {
 
 constexpr std::size_t max_log_tag = 32;
-constexpr std::size_t max_envelope_id = 100;  // RFC 3461 section 4.4
+constexpr std::size_t max_envelope_id = 100;   // RFC 3461 section 4.4
+constexpr std::size_t longest_handover = 255;  // of each part of -p
 constexpr std::uint64_t max_queue_interval = 365ULL * 86400;
 
 /// Seconds of one unit; 0 if it is none.
@@ -55,7 +56,7 @@ const ArgumentParser::ShortOption* ArgumentParser::find_short_option(char letter
         ShortOption{'M', attached, &P::manage},       ShortOption{'m', none, &P::ignore},
         ShortOption{'N', value, &P::notify},          ShortOption{'n', none, &P::only_changed},
         ShortOption{'O', value, &P::long_set_option}, ShortOption{'o', value, &P::set_option},
-        ShortOption{'P', none, &P::options_in_force}, ShortOption{'p', value, &P::ignore},
+        ShortOption{'P', none, &P::options_in_force}, ShortOption{'p', value, &P::protocol},
         ShortOption{'Q', attached, &P::quarantine},   ShortOption{'q', attached, &P::queue},
         ShortOption{'R', value, &P::return_what},     ShortOption{'r', value, &P::sender},
         ShortOption{'S', value, &P::queue_sender},    ShortOption{'s', none, &P::ignore},
@@ -240,6 +241,14 @@ void ArgumentParser::version_or_envelope_id(std::string_view value) {
     if (id.empty() || id.size() > max_envelope_id || !is_xtext(id))
         refuse(fmt::format("-V {}: an envelope id is at most {} characters of xtext", id, max_envelope_id));
     line_.submission.envelope_id = id;
+}
+
+/// As long as a host name at most, so that a Received field stays one.
+void ArgumentParser::protocol(std::string_view value) {
+    const std::string text = clean(value);
+    std::string_view host = text;
+    line_.submission.protocol = read_until(host, ':').substr(0, longest_handover);
+    line_.submission.from_host = host.substr(0, longest_handover);
 }
 
 void ArgumentParser::traffic_file(std::string_view value) {

@@ -251,8 +251,8 @@ bool SubmitCommand::has_utf8_address() const {
 }
 
 WireEnvelope SubmitCommand::drop_envelope() const {
-    WireEnvelope envelope;
-    envelope.sender = as_taken_in(sender_);
+    WireEnvelope envelope{.sender = as_taken_in(sender_),
+                          .handover = {line_.submission.protocol, line_.submission.from_host}};
     MailParameters& parameters = envelope.parameters;
     parameters.body = eight_bit_ ? Body::eight_bit_mime : Body::seven_bit;
     parameters.smtputf8 = utf8_header_ && line_.submission.smtputf8.value_or(has_utf8_address());

@@ -70,17 +70,18 @@ struct SubmissionWords {
     bool gateway = false;                  ///< -G
     ErrorMode error_mode = ErrorMode::print;
     bool error_mode_given = false;
-    bool queue_only = false;       ///< -odq
-    bool deliver_now = false;      ///< -odi
-    std::string dsn_notify;        ///< -N, lower case: "never" or a list
-    std::string dsn_return;        ///< -R: "full", "hdrs" or empty
-    std::string envelope_id;       ///< -V ENVID, xtext
-    std::optional<bool> smtputf8;  ///< -O smtputf8=
-    std::string deliver_by;        ///< -O DeliverBy=: as BY= of RFC 2852
-    std::string hold_for;          ///< -O HoldFor=: seconds
-    std::string hold_until;        ///< -O HoldUntil=
-    std::string priority;          ///< -O Priority=
-    bool requiretls = false;       ///< -O requiretls=
+    bool queue_only = false;          ///< -odq
+    bool deliver_now = false;         ///< -odi
+    std::string dsn_notify;           ///< -N, lower case: "never" or a list
+    std::string dsn_return;           ///< -R: "full", "hdrs" or empty
+    std::string envelope_id;          ///< -V ENVID, xtext
+    std::optional<bool> smtputf8;     ///< -O smtputf8=
+    std::string deliver_by;           ///< -O DeliverBy=: as BY= of RFC 2852
+    std::string hold_for;             ///< -O HoldFor=: seconds
+    std::string hold_until;           ///< -O HoldUntil=
+    std::string priority;             ///< -O Priority=
+    bool requiretls = false;          ///< -O requiretls=
+    std::string protocol, from_host;  ///< -p PROTOCOL:HOST
 };
 
 /// The client that serve_stdio, explain and verify pretend.
