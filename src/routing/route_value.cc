@@ -8,6 +8,7 @@
 
 #include "postoffice/base/text.h"
 #include "postoffice/config/values.h"
+#include "postoffice/mail/address.h"
 
 namespace postoffice {
 namespace {
