@@ -1,6 +1,7 @@
 """A mail host of the test: one configuration file, one spool and one daemon, all in one folder."""
 import errno
 import glob
+import itertools
 import json
 import os
 import pwd
@@ -24,13 +25,25 @@ ROOT_ONLY = {"trusted", "forbidden", "spam", "coal-command", "usermap", "relay-h
              "sender-relay", "relay-domains", "relay-password-file", "relay-token-command", "av"}
 
 
+def ports_of_this_worker():
+    """Without end, in an order of chance; a port comes again only when all others have been given out. They are below those
+    that the kernel assigns to clients, so none of these takes one before the test does."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    own = list(range(10000 + worker, 32000, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
+    random.shuffle(own)
+    return itertools.cycle(own)
+
+
+ports = ports_of_this_worker()
+
+
 def free_port(address="127.0.0.1"):
-    """A port below those that the kernel assigns to clients, so none of them takes it before the test does."""
+    """A port that no other test has now."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     while True:
         with socket.socket(family) as s:
             try:
-                s.bind((address, random.randrange(10000, 32000)))
+                s.bind((address, next(ports)))
                 return s.getsockname()[1]
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
