@@ -91,10 +91,22 @@ void Dbm::for_each(const std::function<void(std::string key, std::string value)>
     }
 }
 
+namespace {
+
+/// An error names the database, which people know, in place of the file that becomes it.
+Fd open_temporary(const std::string& temporary, const std::string& path) try {
+    disk::unlink_if_exists(temporary);
+    return disk::open(temporary, O_RDWR | O_CREAT | O_EXCL, 0600);
+} catch (const std::system_error& error) {
+    throw_errno(error.code().value(), "cannot write " + path);
+}
+
+}  // namespace
+
 DbmBuilder::DbmBuilder(std::string path, mode_t mode, gid_t group, uid_t owner)
-    : path_(std::move(path)), temporary_(fmt::format("{}.{}", path_, ::getpid())) {
-    disk::unlink_if_exists(temporary_);
-    file_ = disk::open(temporary_, O_RDWR | O_CREAT | O_EXCL, 0600);
+    : path_(std::move(path)),
+      temporary_(fmt::format("{}.{}", path_, ::getpid())),
+      file_(open_temporary(temporary_, path_)) {
     try {
         // The group first: chown clears bits of the mode. An account that may not give the file away keeps it
         // to itself.

@@ -53,8 +53,7 @@ int refuse_to_start(const CommandLine& line, const std::vector<ConfigProblem>& p
 
 /// One server works on a spool, whatever its name.
 int report_failed_start(const CommandLine& line, const std::exception& error) {
-    const auto* of_system = dynamic_cast<const std::system_error*>(&error);
-    const bool has_other = of_system != nullptr && of_system->code() == std::errc::device_or_resource_busy;
+    const bool has_other = dynamic_cast<const SpoolInUse*>(&error) != nullptr;
     const std::string reason =
         in_plain_words(error) +
         (has_other && !line.daemon.serve_smtp

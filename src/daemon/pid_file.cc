@@ -5,12 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
-
 #include "postoffice/base/disk.h"
 #include "postoffice/base/error.h"
 #include "postoffice/base/folder.h"
 #include "postoffice/base/lock.h"
+#include "postoffice/daemon/master.h"
 
 namespace postoffice {
 namespace {
@@ -18,7 +17,7 @@ namespace {
 Fd open_and_lock(const std::string& path, int flags) {
     Fd file = disk::open(path, flags | O_NOFOLLOW | O_NONBLOCK, 0644);
     if (!try_lock(file.get()))
-        throw_errno(EBUSY, fmt::format("another daemon works on {} (see {})", parent_of(path), path));
+        throw SpoolInUse(fmt::format("another daemon works on {} (see {})", parent_of(path), path));
     return file;
 }
 

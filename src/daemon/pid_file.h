@@ -9,8 +9,8 @@ namespace postoffice {
 
 class PidFile {
   public:
-    /// Locks it for as long as this object, or a copy in a child, is there. Throws std::system_error: EBUSY
-    /// if another daemon has the lock.
+    /// Locks it for as long as this object, or a copy in a child, is there. Throws SpoolInUse if another
+    /// daemon has the lock, std::system_error.
     explicit PidFile(const std::string& queue_dir);
     void write_own_pid() const;
 

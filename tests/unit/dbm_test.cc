@@ -45,6 +45,15 @@ class DbmTest : public testing::Test {
     std::string path_;
 };
 
+TEST_F(DbmTest, AnErrorNamesTheDatabase) {
+    try {
+        DbmBuilder builder(directory_ + "/no/aliases.db", 0644, ::getgid());
+        FAIL() << "there is no such folder";
+    } catch (const std::system_error& error) {
+        EXPECT_EQ(error.what(), "cannot write " + directory_ + "/no/aliases.db: No such file or directory");
+    }
+}
+
 TEST_F(DbmTest, FindsWhatWasInserted) {
     build(3000);
     Dbm database = open();

@@ -7,6 +7,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -31,8 +32,14 @@ struct MasterSettings {
     std::function<void()> in_force;
 };
 
-/// Runs the daemon. Throws std::system_error when it cannot start (ports, spool, user). Returns the
-/// exit status; in the background form the first process returns as soon as the daemon is up.
+/// Another daemon works on the spool.
+class SpoolInUse : public std::runtime_error {
+  public:
+    explicit SpoolInUse(const std::string& what) : std::runtime_error(what) {}
+};
+
+/// Runs the daemon. Throws SpoolInUse, or std::system_error when it cannot start (ports, spool, user).
+/// Returns the exit status; in the background form the first process returns as soon as the daemon is up.
 int run_master(const Config& config, const MasterSettings& settings);
 
 }  // namespace postoffice
