@@ -100,7 +100,7 @@ def test_a_large_message_in_chunks_arrives_unchanged(host):
             client.say(ENVELOPE, 250, 250)
             client.say(b"".join(b"BDAT %d\r\n" % len(chunk) + chunk for chunk in chunks) + b"BDAT 0 LAST\r\n",
                        *[250] * (len(chunks) + 1))
-        wait_for(lambda: sink.transactions, what="the message")
+        wait_for(lambda: sink.transactions, seconds=120, what=host.log_text)
         assert sink.transactions[0].data.endswith(text[text.index(b"\r\n\r\n"):])
 
 

@@ -75,6 +75,8 @@ def test_the_signal_harms_no_process(audited):
         os.kill(pid, signal.SIGUSR2)
     time.sleep(1)
     client.retr(1)
-    ended = {pid: title for pid, title in before.items() if pid not in audited.host.processes()}
-    assert not ended
+    # A child of the authenticator has its name for a moment, and may end by itself.
+    after = audited.host.processes()
+    ended = {title for pid, title in before.items() if pid not in after} - set(after.values())
+    assert not ended and " crash " not in audited.host.log_text(), (ended, audited.host.log_text())
     client.quit()
