@@ -15,26 +15,27 @@
 namespace postoffice {
 namespace {
 
-/// Seconds that a message may have arrived after its id was given out.
+/// Seconds that a message may have arrived after the time of its file: that one may come from another host's
+/// clock.
 constexpr UnixTime most_ahead = 86400;
 
 }  // namespace
 
-/// What the journal of `id` says. Throws FormatError if it is damaged, or does not fit its message.
-Journal Spool::check(std::string_view text, const std::string& id) const {
+/// What the journal of `id`, in the file `path`, says. Throws FormatError if it is damaged, or does not fit
+/// its message.
+Journal Spool::check(std::string_view text, const std::string& id, const std::string& path) const {
     if (text.empty()) throw FormatError("journal: empty");
     Journal journal = parse_journal(text);
     if (journal.id != id) throw FormatError("journal: of another message, " + journal.id);
-    // By the same clock; that of today may be wrong.
-    const auto given_out = time_of(id);
-    if (given_out && journal.envelope.arrived > *given_out + most_ahead)
-        throw FormatError("journal: the message arrived after it got its id");
-    if (journal.message_at != 0 || !journal.size) return journal;
+    const auto message = journal.message_at != 0 ? std::nullopt : status_of(message_path(id));
     // Both files are written out at once, so a crash can leave a whole journal and half a message.
-    const auto message = status_of(message_path(id));
-    if (message && static_cast<std::uint64_t>(message->st_size) != *journal.size)
+    if (message && journal.size && static_cast<std::uint64_t>(message->st_size) != *journal.size)
         throw FormatError(
             fmt::format("message has {} octets instead of {}", message->st_size, *journal.size));
+    // Compared with the file that was written then: the clock of today may be wrong.
+    const auto written = message ? std::optional<UnixTime>(message->st_mtime) : birth_time_of(path);
+    if (written && journal.envelope.arrived > *written + most_ahead)
+        throw FormatError("journal: the message arrived after it was written");
     return journal;
 }
 
@@ -61,7 +62,7 @@ std::vector<Spool::Aside> Spool::aside() const {
             one.is_submission = text.starts_with("postoffice drop");
             if (one.is_submission)
                 one.problem = "submission: damaged";
-            else if (const Journal journal = check(text, one.id); journal.message_at != 0)
+            else if (const Journal journal = check(text, one.id, one.path); journal.message_at != 0)
                 one.message_size = journal.size;
         } catch (const std::runtime_error& error) {  // FormatError, std::system_error
             one.problem = error.what();

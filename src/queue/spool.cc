@@ -20,11 +20,12 @@
 namespace postoffice {
 namespace {
 
+/// `value` in base 62, in ASCII order of its digits, so that texts of one width sort as numbers do.
 void append_base62(std::string& text, std::uint64_t value, std::size_t width) {
+    constexpr std::string_view digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     const std::size_t start = text.size();
     text.resize(start + width);
-    for (std::size_t i = width; i > 0; --i, value /= base62_digits.size())
-        text[start + i - 1] = base62_digits[value % base62_digits.size()];
+    for (std::size_t i = width; i > 0; --i, value /= 62) text[start + i - 1] = digits[value % 62];
 }
 
 std::uint64_t microseconds_now() {
@@ -211,7 +212,7 @@ std::optional<QueueEntry> Spool::take(const std::string& id) const {
     try {
         const std::string text = read_journal(journal.get());
         if (!text.empty() && journal_is_unfinished(text)) return std::nullopt;
-        Journal parsed = check(text, id);
+        Journal parsed = check(text, id, path);
         return QueueEntry(parent_of(path), std::move(journal), std::move(parsed), whole_lines(text));
     } catch (const FormatError& error) {
         set_aside(id, error.what());

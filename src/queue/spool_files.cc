@@ -16,7 +16,6 @@ namespace {
 constexpr std::size_t largest_journal = 256U << 20;
 
 constexpr std::size_t length_of_new_id = 13;
-constexpr std::size_t digits_of_time = 9;    // microseconds, base 62
 constexpr std::size_t length_of_folder = 4;  // 62^5 microseconds have the same four digits in front
 
 }  // namespace
@@ -48,6 +47,13 @@ std::optional<struct stat> status_of(const std::string& path) {
     if (::lstat(path.c_str(), &status) == 0) return status;
     if (errno != ENOENT) throw_errno("stat " + path);
     return std::nullopt;
+}
+
+std::optional<UnixTime> birth_time_of(const std::string& path) {
+    struct statx status {};
+    const int done = ::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_BTIME, &status);
+    if (done != 0 || (status.stx_mask & STATX_BTIME) == 0) return std::nullopt;
+    return status.stx_btime.tv_sec;
 }
 
 bool is_named(int fd, const std::string& path) {
@@ -103,17 +109,6 @@ void for_each_name_of_messages(
         } catch (const std::system_error& error) {
             if (folder == spool || error.code().value() != ENOENT) throw;
         }
-}
-
-std::optional<UnixTime> time_of(std::string_view id) {
-    if (id.size() != length_of_new_id) return std::nullopt;
-    std::uint64_t microseconds = 0;
-    for (const char digit : id.substr(0, digits_of_time)) {
-        const auto value = base62_digits.find(digit);
-        if (value == std::string_view::npos) return std::nullopt;
-        microseconds = microseconds * base62_digits.size() + value;
-    }
-    return static_cast<UnixTime>(microseconds / 1'000'000);
 }
 
 std::string_view id_in(std::string_view name, std::string_view prefix) {

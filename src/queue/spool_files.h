@@ -20,10 +20,6 @@ namespace postoffice {
 /// For a file that may be replaced by a link or a FIFO.
 inline constexpr int read_flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
 
-/// In the order of ASCII, so that numbers of one width sort as texts.
-inline constexpr std::string_view base62_digits =
-    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
 /// All of an open journal. Throws FormatError if it is too large, std::system_error.
 std::string read_journal(int fd);
 
@@ -36,6 +32,9 @@ off_t whole_lines(std::string_view text);
 
 /// nullopt if there is no such file. Follows no link. Throws std::system_error.
 std::optional<struct stat> status_of(const std::string& path);
+
+/// When the file was made, by the clock of then; nullopt where the file system does not say. Does not throw.
+std::optional<UnixTime> birth_time_of(const std::string& path);
 
 /// True if the path still names the open file: it may have been removed, or replaced, before it was locked.
 /// Throws std::system_error.
@@ -60,9 +59,6 @@ std::vector<std::string> folders_of(const std::string& spool);
 void for_each_name_of_messages(
     const std::string& spool,
     const std::function<void(const std::string& folder, DIR*, std::string_view)>& visit);
-
-/// When the id was given out, as Spool::new_id() does; nullopt for one of another form.
-std::optional<UnixTime> time_of(std::string_view id);
 
 /// The id in the name of one of our files, a prefix and a queue id; empty if it is none of that kind.
 std::string_view id_in(std::string_view name, std::string_view prefix);

@@ -402,6 +402,20 @@ TEST_F(SpoolTest, DamagedJournalIsMovedAside) {
     EXPECT_EQ(read_file(folder_ / "badX2"), std::string(4096, '\0'));
 }
 
+TEST_F(SpoolTest, AnIdMayBeMuchOlderThanTheArrival) {
+    // A submission has its id from sendmail, and arrives when the server is there again.
+    for (const std::string& text : {std::string("x\n"), large_}) {
+        Message message(folder_.path());
+        message.append(text);
+        Envelope envelope = submission();
+        envelope.arrived = now_unix();
+        const std::string id = spool_.commit("0UyVmRzKx02Ck", envelope, message).id();
+        auto entry = spool_.take(id);
+        ASSERT_TRUE(entry);
+        entry->remove();
+    }
+}
+
 TEST_F(SpoolTest, AJournalThatLacksALineOrHasAWrongOneIsDamaged) {
     struct Change {
         std::string from, to;

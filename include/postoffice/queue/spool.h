@@ -159,7 +159,7 @@ class Spool {
     std::string drop_directory() const { return directory_ + "/drop"; }
 
   private:
-    Journal check(std::string_view text, const std::string& id) const;
+    Journal check(std::string_view text, const std::string& id, const std::string& path) const;
     void set_aside(const std::string& id, const std::string& problem) const;
     void sweep_journal(const std::string& id, UnixTime before) const;
     unsigned sweep_folder(const std::string& folder, const std::vector<std::string>& names,
