@@ -34,8 +34,13 @@ std::string destination_key(const Destination& destination) {
     const std::string kind(1, static_cast<char>('a' + destination.kind.index()));
     if (destination.is<Destination::Discard>()) return kind;
     if (destination.is<Destination::Unrouted>()) return kind + destination.address.to_string();
-    if (const auto* source = source_of(destination))
-        return kind + instruction_of(destination) + "\n" + describe(*source);
+    if (const auto* source = source_of(destination)) {
+        // The program of an alias that is a route is told the address, and may send a fax to it.
+        const bool is_told = destination.is<Destination::Program>() &&
+                             std::holds_alternative<Destination::InHostAlias>(*source);
+        return kind + instruction_of(destination) + "\n" + describe(*source) +
+               (is_told ? "\n" + destination.address.to_string() : "");
+    }
     return kind + describe(destination);
 }
 

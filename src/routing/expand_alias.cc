@@ -130,8 +130,8 @@ void Router::Expansion::expand_include(const AliasSource& alias, const std::stri
 void Router::Expansion::expand_program_or_file(const AliasSource& alias, const AliasTarget& target) {
     if (target.text == "/dev/null")
         return add_destination({Destination::Discard{}, alias.address()}, "discard");
-    Destination destination{instruction_kind(target, source_of(alias)), alias.address()};
-    std::string key = "alias " + alias.shown + " " + instruction_of(destination);
+    Destination destination{instruction_kind(target, source_of(alias)), routed_.value_or(alias.address())};
+    std::string key = "alias " + alias.shown + " " + destination_key(destination);
     add_destination(std::move(destination), std::move(key));
 }
 

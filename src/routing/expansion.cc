@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "postoffice/base/log.h"
 #include "postoffice/base/text.h"
@@ -47,7 +48,25 @@ void Router::Expansion::expand_address(const Address& address) {
     else if (router_.is_on_host(address))
         expand_local(address);
     else
-        add_destination({Destination::Remote{}, address}, address.to_string());
+        expand_elsewhere(address);
+}
+
+/// A route that is an alias holds for members of lists, too. An alias that leads nowhere is a mistake of this
+/// host, not of the address: its mail waits.
+void Router::Expansion::expand_elsewhere(const Address& address) {
+    const NextHops::Answer answer = router_.next_hops_.find(address, Address());
+    const auto* alias = answer.next_hop.as<NextHop::Alias>();
+    if (alias == nullptr) return add_destination({Destination::Remote{}, address}, address.to_string());
+    note({.text = fmt::format("route {} {}", answer.key, answer.value),
+          .file = answer.file,
+          .line = answer.line});
+    const auto before = destinations_reached_;
+    const auto outer = std::exchange(routed_, address);
+    expand_local(Address(alias->name, router_.config_.identity.hostname));
+    routed_ = outer;
+    if (destinations_reached_ == before)
+        throw RouteTemporary{not_delivered_now,
+                             fmt::format("the alias {} of a route leads nowhere", alias->name)};
 }
 
 /// By a better mail host of its domain: mxpool.
@@ -81,7 +100,7 @@ void Router::Expansion::expand_local_name(const Address& address, const std::str
     if (!expanding_.empty() && expanding_.back() == "~" + name && expand_mailbox(address)) return;
     if (!expanding_.empty() && expanding_.back() == name && expand_account(address)) return;
     if (std::find(expanding_.begin(), expanding_.end(), name) != expanding_.end()) return skip_loop(name);
-    if (is_finished(name)) return;
+    if (!routed_ && is_finished(name)) return;
     if (const auto value = router_.aliases_.find(address.local_part())) {
         const std::string owner = "owner-" + name;
         const bool has_owner = !name.starts_with("owner-") && router_.aliases_.find(owner);

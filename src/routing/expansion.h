@@ -75,6 +75,7 @@ class Router::Expansion {
     };
 
     void expand_address(const Address& address);
+    void expand_elsewhere(const Address& address);
     bool is_kept_elsewhere(const Address& address);
     void expand_local(const Address& address);
     void expand_local_name(const Address& address, const std::string& name);
@@ -137,6 +138,7 @@ class Router::Expansion {
     /// postmaster.
     std::optional<Address> report_to_;
     std::string file_owner_;            ///< the account of the file that led here; "" if none did
+    std::optional<Address> routed_;     ///< the address elsewhere whose route is the alias at hand
     std::optional<Address> disclosed_;  ///< the address that had led to that file
     std::optional<Reply> dead_end_;     ///< the first reason why a member leads nowhere
     std::size_t skipped_count_ = 0;     ///< members that lead nowhere

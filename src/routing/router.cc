@@ -57,32 +57,22 @@ bool Router::is_for_all(const Address& address) {
 /// What the routes refuse, discard or give to an alias is known while the client still has the message. Else
 /// the queue asks for the next hop, at each attempt.
 void Router::route_elsewhere(Route& route, const Address& recipient, bool in_full) {
-    next_hops_.refresh();
     const NextHops::Answer answer = next_hops_.find(recipient, Address());
+    if (answer.next_hop.is<NextHop::Alias>()) {
+        aliases_.refresh();
+        return Expansion(*this, route, recipient, in_full).expand_recipient();
+    }
     if (!answer.file.empty())
         route.steps.push_back(
             {fmt::format("route {} {}", answer.key, answer.value), "", answer.file, answer.line});
     if (const auto* refusal = answer.next_hop.as<NextHop::Refusal>()) {
         route.status = refusal->reply.is_permanent() ? Route::Status::unknown : Route::Status::temporary;
         route.refusal = refusal->reply;
-    } else if (const auto* alias = answer.next_hop.as<NextHop::Alias>()) {
-        route_to_alias(route, recipient, alias->name, in_full);
     } else if (answer.next_hop.is<NextHop::Discard>()) {
         route.hops.push_back({{Destination::Discard{}, recipient}, {}, false});
     } else {
         route.hops.push_back({{Destination::Remote{}, recipient}, {}, false});
     }
-}
-
-/// Programs and files that the alias names learn of the recipient, not of the alias.
-void Router::route_to_alias(Route& route, const Address& recipient, const std::string& name, bool in_full) {
-    aliases_.refresh();
-    Expansion(*this, route, Address(name, config_.identity.hostname), in_full).expand_recipient();
-    // A table of this host is at fault, not the address.
-    if (route.status == Route::Status::unknown)
-        throw RouteTemporary{not_delivered_now, fmt::format("alias {}: {}", name, route.refusal.text), ""};
-    for (Route::Hop& hop : route.hops)
-        if (!hop.destination.is<Destination::Remote>()) hop.destination.address = recipient;
 }
 
 Address Router::canonical(const Address& address) {
@@ -108,9 +98,10 @@ Route Router::route(const Address& recipient, bool in_full) {
     std::string detail, owner;
     try {
         domains_.refresh();
+        next_hops_.refresh();
         const Address address = canonical_recipient(route, recipient);
         route.is_local = is_ours(address);
-        route.is_for_all = is_ours(recipient) || is_for_all(recipient);
+        route.is_for_all = is_ours(recipient) || next_hops_.is_relay_domain(recipient.domain());
         if (route.is_local && is_of_srs(address)) return route_srs(address);
         if (route.is_local) {
             aliases_.refresh();

@@ -55,6 +55,10 @@ def test_a_route_leads_to_the_program_of_an_alias(host):
     table("fax.test alias:fax\nlate.test alias:fax\n")
     host.run("runq", "-qf", check=True)
     assert b"RECIPIENT=+49-30@late.test" in waits(host, "/home/alice/late.test", b"the end").splitlines()
+    host.write_aliases('fax: "|cat > /home/alice/$LOCAL"\nboth: 1@fax.test, 2@fax.test\n')
+    host.run("sendmail", "-i", "both", "3@fax.test", "4@fax.test", input=b"Subject: to four numbers\n\n", check=True)
+    for number in "1234":
+        waits(host, f"/home/alice/{number}", b"Subject: to four numbers")
     host.wait_for_empty_queue()
     traced = host.run("sendmail", "-bt", "x@fax.test").stdout.decode()
     assert f"route fax.test alias:fax ({routes}:1)" in traced and "alias fax -> " in traced, traced

@@ -337,5 +337,23 @@ TEST_F(RouterTest, TheOnlyUserIsPostmaster) {
     EXPECT_EQ(hops_of(route("postmaster", UserDirectory("daemon"))), "a@b.example");
 }
 
+TEST_F(RouterTest, ARouteThatIsAnAliasTellsItsProgramEachAddress) {
+    config_.routing.routes = directory_ + "/routes";
+    std::ofstream(config_.routing.routes)
+        << "fax.test alias:fax\nlost.test alias:nothing\nround.test alias:round\n";
+    aliases(
+        "fax: |send-fax\nboth: 1@fax.test, 2@fax.test, 1@fax.test, you@elsewhere.test\nround: "
+        "x@round.test\n");
+    const Route route = this->route("both@host.example");
+    std::vector<std::string> told;
+    for (const Route::Hop& hop : route.hops) told.push_back(hop.destination.address.to_string());
+    EXPECT_EQ(told, (std::vector<std::string>{"1@fax.test", "2@fax.test", "you@elsewhere.test"}));
+    EXPECT_TRUE(route.hops.at(0).destination.is<Destination::Program>());
+    EXPECT_NE(destination_key(route.hops.at(0).destination), destination_key(route.hops.at(1).destination));
+    EXPECT_EQ(this->route("3@fax.test").hops.at(0).destination.address.to_string(), "3@fax.test");
+    for (const char* waits : {"x@lost.test", "x@round.test", "round@host.example"})
+        EXPECT_EQ(this->route(waits).status, Route::Status::temporary) << waits;
+}
+
 }  // namespace
 }  // namespace postoffice

@@ -95,7 +95,8 @@ std::string describe(const Destination::Source& source);
 /// list".
 std::string describe(const Destination& destination);
 
-/// Equal for destinations where the same reader would get the same message, whatever address led there.
+/// Equal for destinations where the same reader would get the same message, whatever address led there. A
+/// program of an alias is another one for each address that it is told.
 std::string destination_key(const Destination& destination);
 
 /// The user of a mailbox, of this host or virtual; "" for other kinds.

@@ -95,7 +95,6 @@ class Router {
     Route route_srs(const Address& recipient);
     bool is_ours(const Address& address) const;
     void route_elsewhere(Route& route, const Address& recipient, bool in_full);
-    void route_to_alias(Route& route, const Address& recipient, const std::string& name, bool in_full);
     const VirtualDomain* virtual_domain_of(const Address& address) const;
     std::optional<Account> account_for(const Destination& destination);
 
