@@ -35,15 +35,16 @@ std::uint64_t microseconds_now() {
            static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
-/// Files that are removed again if what follows fails.
+/// Files that are removed again if what follows fails, the last one first: no journal is left without its
+/// message.
 class NewFiles {
   public:
     NewFiles() = default;
     NewFiles(const NewFiles&) = delete;
     NewFiles& operator=(const NewFiles&) = delete;
     ~NewFiles() {
-        for (const std::string& path : paths_) try {
-                disk::unlink_if_exists(path);
+        for (auto path = paths_.rbegin(); path != paths_.rend(); ++path) try {
+                disk::unlink_if_exists(*path);
             } catch (const std::system_error&) {
                 // The failure that led here is the one to tell; sweep() comes by later.
             }
